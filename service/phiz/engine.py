@@ -1,0 +1,57 @@
+"""Bytes to faces: the one path that every shell (HTTP, command line) goes through."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from phiz.detectors import Detector
+from phiz.errors import OptionError
+from phiz.faces import DetectOptions, Face, Step
+from phiz.image import Limits, decode
+from phiz.timings import Stopwatch
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one picture.
+
+    Attributes:
+        model: As requested.
+        width: Pixels of the upright picture.
+        height: Pixels of the upright picture.
+        faces: By falling score, in pixels of the upright picture.
+        route: Which models ran and why, where the model had a choice.
+    """
+
+    model: str
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    route: tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Detectors by name and the limits on what they are given.
+
+    It holds nothing of a request, so that any number of threads may use it at once.
+    """
+
+    detectors: Mapping[str, Detector]
+    limits: Limits
+
+    def detect(
+        self, data: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch
+    ) -> Result:
+        """Return the faces of an encoded picture, in the calling thread.
+
+        Raises:
+            OptionError: There is no such model.
+            ImageError: The bytes are not a picture that can be read within the limits.
+        """
+        detector = self.detectors.get(model)
+        if detector is None:
+            raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
+        image = decode(data, self.limits)  # (H, W, 3)
+        stopwatch.lap("decode")
+        found = detector.detect(image, options, stopwatch)
+        return Result(model, image.shape[1], image.shape[0], found.faces, found.route)

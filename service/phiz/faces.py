@@ -1,0 +1,100 @@
+"""What goes in and what comes out of a detector: arrays, options, faces.
+
+Boxes are ``xyxy``, pixels of the upright source picture, half-open: a box from 10 to 14
+is 4 wide and covers the pixels 10, 11, 12 and 13. The origin is the outer corner of the
+first pixel. Left and right are the viewer's.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.errors import OptionError
+
+Image: TypeAlias = NDArray[np.uint8]
+"""(H, W, 3), RGB, upright."""
+Boxes: TypeAlias = NDArray[np.float32]
+"""(N, 4), x1 y1 x2 y2, pixels."""
+Scores: TypeAlias = NDArray[np.float32]
+"""(N,), 0 to 1."""
+Keypoints: TypeAlias = NDArray[np.float32]
+"""(N, K, 2), x y, pixels."""
+
+Overlap: TypeAlias = Literal["blend", "nms"]
+OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
+MAX_FACES_LIMIT = 10_000
+
+Point: TypeAlias = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class DetectOptions:
+    """What one call may choose; None means the model's own default.
+
+    Attributes:
+        min_score: Faces that score less are left out, 0 to 1.
+        min_face: Shorter side of the smallest box, pixels of the source picture, at least 1.
+        max_faces: The best so many are answered, 1 to 10000.
+        overlap: What becomes of predictions that overlap: the score-weighted mean of all
+            (``blend``), or the best alone (``nms``).
+
+    Raises:
+        OptionError: A value is out of its range.
+    """
+
+    min_score: float | None = None
+    min_face: float | None = None
+    max_faces: int = 1000
+    overlap: Overlap = "blend"
+
+    def __post_init__(self) -> None:
+        # Written so that NaN fails too.
+        if self.min_score is not None and not 0 <= self.min_score <= 1:
+            raise OptionError(f"min_score is {self.min_score:g}; it must be from 0 to 1")
+        if self.min_face is not None and not 1 <= self.min_face < float("inf"):
+            raise OptionError(f"min_face is {self.min_face:g} pixels; it must be at least 1")
+        if not 1 <= self.max_faces <= MAX_FACES_LIMIT:
+            raise OptionError(
+                f"max_faces is {self.max_faces}; it must be from 1 to {MAX_FACES_LIMIT}"
+            )
+        if self.overlap not in OVERLAPS:
+            raise OptionError(
+                f"overlap is {self.overlap!r}; it must be one of {', '.join(OVERLAPS)}"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face.
+
+    Attributes:
+        box: x1, y1, x2, y2, pixels of the upright source picture, half-open, clipped to it.
+        score: 0 to 1, as the model gives it.
+        landmarks: Name to x, y in the same frame; not clipped.
+        model: The model that found it.
+    """
+
+    box: tuple[float, float, float, float]
+    score: float
+    landmarks: Mapping[str, Point]
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One model that ran on the way to an answer, how many faces it gave, and why it ran."""
+
+    model: str
+    faces: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Detections:
+    """What a detector found: faces by falling score, and the route if it had a choice."""
+
+    faces: tuple[Face, ...]
+    route: tuple[Step, ...] = ()

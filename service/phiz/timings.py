@@ -1,0 +1,58 @@
+"""The time of each stage of one request, measured as laps so that the stages add up."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
+Part: TypeAlias = Literal["pnet", "rnet", "onet"]
+
+
+@dataclass(frozen=True, slots=True)
+class Timings:
+    """Seconds of each stage, in the order in which they first ran.
+
+    Attributes:
+        stages: Disjoint; they add up to ``total_s``.
+        parts: What belongs to one network of a cascade: parts of ``inference``.
+        total_s: From the start of the stopwatch to its last lap.
+    """
+
+    stages: Mapping[str, float]
+    parts: Mapping[str, float]
+    total_s: float
+
+    def milliseconds(self) -> dict[str, float]:
+        """Return stages, then parts, then ``total``, in ms to the microsecond."""
+        entries = {**self.stages, **self.parts, "total": self.total_s}
+        return {name: round(1000 * seconds, 3) for name, seconds in entries.items()}
+
+
+class Stopwatch:
+    """Gives the time since the last lap to the stage that has just ended.
+
+    One thread at a time: a request owns its stopwatch and hands it on.
+    """
+
+    __slots__ = ("_last", "_parts", "_stages", "_started")
+
+    def __init__(self, started: float | None = None) -> None:
+        """Start now, or at a reading of ``time.perf_counter`` taken earlier."""
+        self._started = time.perf_counter() if started is None else started
+        self._last = self._started
+        self._stages: dict[str, float] = {}
+        self._parts: dict[str, float] = {}
+
+    def lap(self, stage: Stage, part: Part | None = None) -> None:
+        """End a stage; a stage that ends twice has the sum of both laps."""
+        now = time.perf_counter()
+        elapsed = now - self._last
+        self._last = now
+        self._stages[stage] = self._stages.get(stage, 0.0) + elapsed
+        if part is not None:
+            self._parts[part] = self._parts.get(part, 0.0) + elapsed
+
+    def timings(self) -> Timings:
+        """Return what the laps so far add up to."""
+        return Timings(dict(self._stages), dict(self._parts), self._last - self._started)
