@@ -1,12 +1,15 @@
 """Bytes to faces: the one path that every shell (HTTP, command line) goes through."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
+from phiz import catalog, detectors
 from phiz.detectors import Detector
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
 from phiz.image import Limits, decode
+from phiz.resample import Sampling
 from phiz.timings import Stopwatch
 
 
@@ -55,3 +58,21 @@ class Engine:
         stopwatch.lap("decode")
         found = detector.detect(image, options, stopwatch)
         return Result(model, image.shape[1], image.shape[0], found.faces, found.route)
+
+
+def load(
+    folder: Path, sampling: Sampling, limits: Limits, wanted: Collection[str] | None = None
+) -> Engine:
+    """Return an engine with its detectors loaded and verified.
+
+    Args:
+        folder: Where the built models lie.
+        sampling: How pictures are resized for BlazeFace.
+        limits: On the pictures it will be given.
+        wanted: Which detectors; None means all.
+
+    Raises:
+        OptionError: One that is wanted does not exist.
+        ModelError: A model is missing, or is not the one that the catalogue names.
+    """
+    return Engine(detectors.load(catalog.load(), folder, sampling, wanted), limits)

@@ -5,7 +5,7 @@ is 4 wide and covers the pixels 10, 11, 12 and 13. The origin is the outer corne
 first pixel. Left and right are the viewer's.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -98,3 +98,28 @@ class Detections:
 
     faces: tuple[Face, ...]
     route: tuple[Step, ...] = ()
+
+
+def faces_of(
+    boxes: Boxes, scores: Scores, keypoints: Keypoints, names: Sequence[str], model: str
+) -> tuple[Face, ...]:
+    """Return boxes (N, 4), scores (N,) and keypoints (N, K, 2) as N faces, in their order.
+
+    Args:
+        boxes: (N, 4).
+        scores: (N,).
+        keypoints: (N, K, 2).
+        names: K names of landmarks.
+        model: The model that found them.
+    """
+    return tuple(
+        Face(
+            tuple(box),
+            score,
+            {name: (x, y) for name, (x, y) in zip(names, points, strict=True)},
+            model,
+        )
+        for box, score, points in zip(
+            boxes.tolist(), scores.tolist(), keypoints.tolist(), strict=True
+        )
+    )

@@ -1,0 +1,58 @@
+# Each target sets up what it needs, and is quick when that is there already.
+#
+#   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
+#   make test    format check, lint, types and tests
+#   make setup   what both begin with; afterwards .venv/bin/phiz is the command
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: setup serve test models format lock
+
+setup: .venv/run models
+
+serve: setup
+	@exec $(BIN)/phiz serve --host $(HOST) --port $(PORT)
+
+test: .venv/dev models
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/pytest
+
+format: .venv/dev
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+models: .venv/run
+	@$(BIN)/phiz models build --quiet
+
+# The stamps are written last, so that an interrupted installation is taken up again.
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "phiz needs Python 3.11 or later; this is %s. Name another with: make PYTHON=python3.12" % sys.version.split()[0])'
+	$(PYTHON) -m venv .venv
+
+.venv/run: requirements/build.txt pyproject.toml | .venv/bin/python
+	@echo "installing what phiz needs to run into .venv"
+	$(INSTALL) --require-hashes -r requirements/build.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/dev: requirements/dev.txt .venv/run | .venv/bin/python
+	@echo "installing what the tests need into .venv"
+	$(INSTALL) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+# Pins every package for every platform, with hashes and without addresses.
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
+	pyproject.toml
+
+lock: .venv/dev
+	$(LOCK) --group dev --extra build -o requirements/dev.txt
+	$(LOCK) --group install --extra build --constraint requirements/dev.txt -o requirements/build.txt
+	$(LOCK) --constraint requirements/dev.txt -o requirements/serve.txt

@@ -1,0 +1,100 @@
+"""Detectors by name, made from their cards."""
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from phiz.cards import Catalog, Kind, ModelCard, NetworkCard
+from phiz.catalog import read_network
+from phiz.detectors import blazeface, mtcnn
+from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, anchors
+from phiz.detectors.auto import Auto
+from phiz.detectors.blazeface import BlazeFace
+from phiz.detectors.detector import Detector
+from phiz.detectors.mtcnn import Mtcnn
+from phiz.errors import OptionError
+from phiz.resample import Sampling
+from phiz.runtime import Session
+from phiz.runtime.onnx import OnnxSession
+
+__all__ = ["AUTO", "Detector", "load", "names"]
+
+AUTO: Final = "auto"
+# From the cheapest to the strongest; each runs only where those before it found nothing.
+AUTO_ORDER: Final = ("front", "back", "mtcnn")
+GRIDS: Final = {"front": GRIDS_896, "back": GRIDS_896, "full": GRIDS_2304}
+
+Open: TypeAlias = Callable[[NetworkCard], Session]
+"""Loads a network."""
+
+
+def names(catalog: Catalog) -> tuple[str, ...]:
+    """Return what a caller may ask for: the face models of the catalogue, and ``auto``."""
+    return (*(card.name for card in catalog.group("face")), AUTO)
+
+
+def load(
+    catalog: Catalog, folder: Path, sampling: Sampling, wanted: Collection[str] | None = None
+) -> dict[str, Detector]:
+    """Return loaded detectors by name.
+
+    Args:
+        catalog: What there is.
+        folder: Where the built models lie.
+        sampling: How pictures are resized for BlazeFace.
+        wanted: Which detectors; None means all.
+
+    Raises:
+        OptionError: One that is wanted does not exist.
+        ModelNotBuiltError: A model's file is not there.
+        ModelCorruptError: A model's file is not the one that the catalogue names.
+    """
+    known = names(catalog)
+    wanted = known if wanted is None else wanted
+    for name in wanted:
+        if name not in known:
+            raise OptionError(f"model is {name!r}; it must be one of {', '.join(known)}")
+
+    def open_network(card: NetworkCard) -> Session:
+        return OnnxSession(read_network(card, folder))
+
+    needed = {*wanted, *(AUTO_ORDER if AUTO in wanted else ())}
+    loaded: dict[str, Detector] = {
+        card.name: KINDS[card.kind](card, open_network, sampling)
+        for card in catalog.group("face")
+        if card.name in needed
+    }
+    if AUTO in wanted:
+        loaded[AUTO] = Auto({name: loaded[name] for name in AUTO_ORDER})
+    return {name: loaded[name] for name in known if name in wanted}
+
+
+def _blazeface(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:
+    assert card.input_size is not None, "the catalogue gives every blazeface its input size"
+    spec = blazeface.Spec(
+        size=card.input_size,
+        min_score=card.min_score,
+        overlap_limit=card.thresholds["overlap_limit"],
+    )
+    session = open_network(card.networks[0])
+    return BlazeFace(card.name, spec, session, anchors(GRIDS[card.name]), sampling)
+
+
+def _mtcnn(card: ModelCard, open_network: Open, _: Sampling) -> Detector:
+    numbers = card.thresholds
+    spec = mtcnn.Spec(
+        min_face=numbers["min_face"],
+        factor=numbers["factor"],
+        min_scores=(numbers["pnet_score"], numbers["rnet_score"], card.min_score),
+        level_overlap=numbers["level_overlap"],
+        cross_overlap=numbers["cross_overlap"],
+        min_overlap=numbers["min_overlap"],
+    )
+    pnet, rnet, onet = (open_network(card.network(name)) for name in ("pnet", "rnet", "onet"))
+    return Mtcnn(card.name, spec, pnet, rnet, onet)
+
+
+KINDS: Final[Mapping[Kind, Callable[[ModelCard, Open, Sampling], Detector]]] = {
+    "blazeface": _blazeface,
+    "mtcnn": _mtcnn,
+}

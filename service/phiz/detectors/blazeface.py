@@ -1,0 +1,128 @@
+"""BlazeFace: one network over the whole picture, and tie-resolution blending.
+
+Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecond Neural
+Face Detection on Mobile GPUs, 2019 (arXiv:1907.05047).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.detectors.anchors import Anchors
+from phiz.faces import (
+    Boxes,
+    Detections,
+    DetectOptions,
+    Image,
+    Keypoints,
+    Overlap,
+    Scores,
+    faces_of,
+)
+from phiz.geometry import Letterbox, clip, shorter_side
+from phiz.resample import Sampling, letterbox
+from phiz.runtime import Session
+from phiz.suppression import blend, nms
+from phiz.timings import Stopwatch
+
+# MediaPipe names them from the subject's view; these are the viewer's.
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
+# exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it.
+LOGIT_LIMIT = 80.0
+# What is left of a face beyond the border, in the bars of the letterbox, is no face.
+MIN_SIDE = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The numbers of one BlazeFace variant.
+
+    Attributes:
+        size: Side of the square input, pixels.
+        min_score: Default score limit.
+        overlap_limit: IoU above which two predictions are of one face.
+    """
+
+    size: int
+    min_score: float
+    overlap_limit: float
+
+
+@dataclass(frozen=True, slots=True)
+class BlazeFace:
+    """A loaded BlazeFace network; thresholds come with each call."""
+
+    name: str
+    spec: Spec
+    session: Session
+    anchors: Anchors
+    sampling: Sampling
+
+    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        """Return the faces of a picture (H, W, 3), best first, in its pixels."""
+        height, width, _ = image.shape
+        frame = Letterbox.fit(width, height, self.spec.size)
+        square = letterbox(image, frame, self.sampling)  # (S, S, 3)
+        stopwatch.lap("preprocess")
+        outputs = self.session.run(square[None])
+        stopwatch.lap("inference")
+        min_score = self.spec.min_score if options.min_score is None else options.min_score
+        boxes, keypoints, scores = decode(
+            outputs["regressions"][0], outputs["logits"][0], self.anchors, self.spec.size, min_score
+        )  # (N, 4), (N, 6, 2), (N,) in pixels of the square
+        boxes, keypoints, scores = resolve(
+            boxes, keypoints, scores, self.spec.overlap_limit, options.overlap
+        )
+        boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), width, height)
+        shown = shorter_side(boxes) >= (options.min_face or MIN_SIDE)  # (F,)
+        best = np.flatnonzero(shown)[: options.max_faces]  # (F',)
+        faces = faces_of(
+            boxes[best], scores[best], frame.undo(keypoints[best]), LANDMARKS, self.name
+        )
+        stopwatch.lap("postprocess")
+        return Detections(faces)
+
+
+def decode(
+    regressions: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    anchors: Anchors,
+    size: int,
+    min_score: float,
+) -> tuple[Boxes, Keypoints, Scores]:
+    """Return the predictions that score at least ``min_score``, in pixels of the square.
+
+    Regressions are centre x, centre y, width, height, then x and y of six keypoints, all in
+    pixels of the input and relative to the anchor's centre. Source:
+    ``tensors_to_detections_calculator.cc`` in google-ai-edge/mediapipe.
+
+    Args:
+        regressions: (A, 16), raw.
+        logits: (A,), raw.
+        anchors: (A, 2), 0 to 1.
+        size: Side of the square, pixels.
+        min_score: 0 to 1.
+
+    Returns:
+        Boxes (N, 4), keypoints (N, 6, 2), scores (N,).
+    """
+    clipped = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)  # (A,)
+    scores: Scores = np.float32(1) / (np.float32(1) + np.exp(-clipped))  # (A,)
+    kept = np.flatnonzero(scores >= min_score)  # (N,)
+    points = regressions[kept].reshape(-1, 8, 2)  # (N, 8, 2): centre, size, 6 keypoints
+    centres = anchors[kept] * np.float32(size)  # (N, 2)
+    centre = points[:, 0] + centres  # (N, 2)
+    half = points[:, 1] / 2  # (N, 2)
+    boxes = np.concatenate([centre - half, centre + half], axis=1)  # (N, 4)
+    return boxes, points[:, 2:] + centres[:, None], scores[kept]
+
+
+def resolve(
+    boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float, overlap: Overlap
+) -> tuple[Boxes, Keypoints, Scores]:
+    """Return one prediction for each face, blended or the best alone, by falling score."""
+    if overlap == "blend":
+        return blend(boxes, keypoints, scores, limit)
+    kept = nms(boxes, scores, limit)  # (K,)
+    return boxes[kept], keypoints[kept], scores[kept]

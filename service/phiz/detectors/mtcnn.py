@@ -1,0 +1,284 @@
+"""MTCNN: a cascade of three networks, from an image pyramid to landmarks.
+
+Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded
+Convolutional Networks, 2016 (arXiv:1604.02878). Weights and arithmetic are those of
+facenet-pytorch 2.6.0 (``models/utils/detect_face.py``), whose answers this cascade gives.
+
+Two inheritances of the original stay inside this module, because the networks were trained
+with them: boxes between the stages count pixels from 1 and include the last one, so that
+widths are ``x2 - x1 + 1`` (``INCLUSIVE``), and a region is cut from ``x1 - 1`` to ``x2``.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.errors import OptionError
+from phiz.faces import Boxes, Detections, DetectOptions, Image, Keypoints, Scores, faces_of
+from phiz.geometry import clip, square
+from phiz.integral import Integral, Regions, crops, integral, level
+from phiz.runtime import Session
+from phiz.suppression import Indices, nms
+from phiz.timings import Stopwatch
+
+Cells: TypeAlias = NDArray[np.float32]
+"""(h, w, 4), P-Net's regressions."""
+Predictions: TypeAlias = NDArray[np.float32]
+"""(N, 9): box, score, regression."""
+
+LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+INCLUSIVE = np.float32(1)
+CELL = 12  # pixels that P-Net sees at once, and the side of its square proposals
+STRIDE = 2  # pixels between P-Net's cells
+# P-Net runs over strips of so many rows of its output: intermediate results stay in the
+# cache, and memory stays bounded on large pictures.
+STRIP = 32
+# A level larger than this would take seconds; only a tiny min_face on a large picture asks
+# for one. At the default of 20 px it admits pictures of 69 megapixels.
+MAX_LEVEL_PIXELS = 25_000_000
+# Proposals of one level before its suppression, best first. Crowds have a few thousand; only
+# pictures made to have more (noise, fences) meet the limit.
+MAX_PROPOSALS = 10_000
+# Crops in one call: enough to fill the vector units, few enough to stay in the cache.
+REFINE_BATCH = 32
+OUTPUT_BATCH = 16
+NO_PREDICTIONS: Predictions = np.empty((0, 9), np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """The numbers of the cascade.
+
+    Attributes:
+        min_face: Default side of the smallest face, pixels.
+        factor: From one pyramid level's scale to the next, 0 to 1.
+        min_scores: Default score limits of P-, R- and O-Net.
+        level_overlap: IoU limit among the proposals of one level.
+        cross_overlap: IoU limit among all proposals, and after R-Net.
+        min_overlap: Limit after O-Net, of the intersection over the smaller box.
+    """
+
+    min_face: float
+    factor: float
+    min_scores: tuple[float, float, float]
+    level_overlap: float
+    cross_overlap: float
+    min_overlap: float
+
+
+@dataclass(frozen=True, slots=True)
+class Mtcnn:
+    """The three loaded networks; thresholds come with each call."""
+
+    name: str
+    spec: Spec
+    pnet: Session
+    rnet: Session
+    onet: Session
+
+    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        """Return the faces of a picture (H, W, 3), best first, in its pixels.
+
+        Raises:
+            OptionError: ``min_face`` is too small for a picture of this size.
+        """
+        height, width, _ = image.shape
+        scales = pyramid(height, width, options.min_face or self.spec.min_face, self.spec.factor)
+        sums = integral(image)  # (H + 1, W + 1)
+        stopwatch.lap("preprocess")
+        proposals = self._propose(image, sums, scales, stopwatch)  # (N, 4)
+        candidates = self._refine(image, sums, proposals, stopwatch)  # (M, 4)
+        boxes, scores, keypoints = self._output(image, sums, candidates, options, stopwatch)
+        best = slice(options.max_faces)
+        boxes = clip(boxes, width, height)[best]  # (K, 4)
+        faces = faces_of(boxes, scores[best], keypoints[best], LANDMARKS, self.name)
+        stopwatch.lap("postprocess")
+        return Detections(faces)
+
+    def _propose(
+        self, image: Image, sums: Integral, scales: list[float], stopwatch: Stopwatch
+    ) -> Boxes:
+        """Return square proposals (N, 4) of P-Net over all levels."""
+        found = [self._propose_level(image, sums, scale, stopwatch) for scale in scales]
+        boxes = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9): box, score, regression
+        kept = nms(boxes[:, :4], boxes[:, 4], self.spec.cross_overlap)
+        boxes, regressions = boxes[kept, :4], boxes[kept, 5:]
+        proposals = square(calibrate(boxes, regressions, np.float32(0)))
+        stopwatch.lap("postprocess")
+        return proposals
+
+    def _propose_level(
+        self, image: Image, sums: Integral, scale: float, stopwatch: Stopwatch
+    ) -> Predictions:
+        """Return the proposals (N, 9) of one level after its own suppression."""
+        height, width, _ = image.shape
+        shape_hw = int(height * scale + 1), int(width * scale + 1)
+        found = [NO_PREDICTIONS]
+        for first, rows in strips(shape_hw[0]):
+            pixels = level(image, sums, shape_hw, rows)  # (r, w, 3)
+            stopwatch.lap("preprocess")
+            outputs = self.pnet.run(pixels[None])
+            stopwatch.lap("inference", "pnet")
+            found.append(
+                proposals(
+                    outputs["regressions"][0],
+                    outputs["probabilities"][0],
+                    first,
+                    scale,
+                    self.spec.min_scores[0],
+                )
+            )
+        boxes = np.concatenate(found)  # (N, 9)
+        boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")[:MAX_PROPOSALS]]
+        boxes = boxes[nms(boxes[:, :4], boxes[:, 4], self.spec.level_overlap)]
+        stopwatch.lap("postprocess")
+        return boxes
+
+    def _refine(self, image: Image, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
+        """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
+        boxes, regions = cut(boxes, image)  # (N, 4) each
+        regressions = np.empty((len(boxes), 4), np.float32)
+        scores = np.empty(len(boxes), np.float32)
+        for batch in batches(len(boxes), REFINE_BATCH):
+            pixels = crops(image, sums, regions[batch], 24)  # (B, 24, 24, 3)
+            stopwatch.lap("preprocess")
+            outputs = self.rnet.run(pixels)
+            regressions[batch] = outputs["regressions"]
+            scores[batch] = outputs["probabilities"]
+            stopwatch.lap("inference", "rnet")
+        passed = np.flatnonzero(scores > self.spec.min_scores[1])
+        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)]
+        candidates = square(calibrate(boxes[passed], regressions[passed], INCLUSIVE))
+        stopwatch.lap("postprocess")
+        return candidates
+
+    def _output(
+        self,
+        image: Image,
+        sums: Integral,
+        boxes: Boxes,
+        options: DetectOptions,
+        stopwatch: Stopwatch,
+    ) -> tuple[Boxes, Scores, Keypoints]:
+        """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
+        min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
+        boxes, regions = cut(boxes, image)  # (M, 4) each
+        regressions = np.empty((len(boxes), 4), np.float32)
+        landmarks = np.empty((len(boxes), len(LANDMARKS), 2), np.float32)
+        scores = np.empty(len(boxes), np.float32)
+        for batch in batches(len(boxes), OUTPUT_BATCH):
+            pixels = crops(image, sums, regions[batch], 48)  # (B, 48, 48, 3)
+            stopwatch.lap("preprocess")
+            outputs = self.onet.run(pixels)
+            regressions[batch] = outputs["regressions"]
+            landmarks[batch] = outputs["landmarks"]
+            scores[batch] = outputs["probabilities"]
+            stopwatch.lap("inference", "onet")
+        passed = np.flatnonzero(scores > min_score)
+        boxes, scores = boxes[passed], scores[passed]
+        sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (K, 2)
+        keypoints = landmarks[passed] * sides[:, None] + boxes[:, None, :2] - INCLUSIVE
+        boxes = calibrate(boxes, regressions[passed], INCLUSIVE)
+        kept = nms_min(boxes, scores, self.spec.min_overlap)
+        return boxes[kept], scores[kept], keypoints[kept]
+
+
+def pyramid(height: int, width: int, min_face: float, factor: float) -> list[float]:
+    """Return the scales at which a face of ``min_face`` pixels and more is P-Net's 12.
+
+    Raises:
+        OptionError: The largest level would have more than ``MAX_LEVEL_PIXELS``.
+    """
+    scale = CELL / min_face
+    if height * width * scale * scale > MAX_LEVEL_PIXELS:
+        least = math.ceil(CELL * math.sqrt(height * width / MAX_LEVEL_PIXELS))
+        raise OptionError(
+            f"min_face is {min_face:g} pixels, too small for a picture of {width} × {height}"
+            f" with mtcnn; ask for at least {least}, or send a smaller picture"
+        )
+    scales = []
+    while min(height, width) * scale >= CELL:
+        scales.append(scale)
+        scale *= factor
+    return scales
+
+
+def strips(height: int) -> Iterator[tuple[int, slice]]:
+    """Yield strips of a level: the first of P-Net's rows, and the level's rows they see."""
+    rows = -(-(height - 2) // 2) - 4  # P-Net's output: 3 × 3, pool by 2 (ceil), twice 3 × 3
+    for first in range(0, rows, STRIP):
+        last = min(first + STRIP, rows)
+        end = height if last == rows else STRIDE * (last - 1) + CELL
+        yield first, slice(STRIDE * first, end)
+
+
+def proposals(
+    regressions: Cells, probabilities: Scores, first: int, scale: float, min_score: float
+) -> Predictions:
+    """Return P-Net's cells that score at least ``min_score`` as (N, 9): box, score, regression.
+
+    In float32 throughout: the peer's floor falls on the other side in float64 now and then.
+
+    Args:
+        regressions: (h, w, 4).
+        probabilities: (h, w).
+        first: The level's row of cells that these begin with.
+        scale: Of the level.
+        min_score: 0 to 1.
+    """
+    y, x = np.nonzero(probabilities >= min_score)  # (N,) each
+    cells = np.stack([x, y + first], axis=1).astype(np.float32)  # (N, 2)
+    low = np.floor((STRIDE * cells + 1) / np.float32(scale))  # (N, 2)
+    high = np.floor((STRIDE * cells + CELL) / np.float32(scale))  # (N, 2)
+    return np.concatenate(
+        [low, high, probabilities[y, x, None], regressions[y, x]], axis=1
+    )  # (N, 9)
+
+
+def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
+    """Return boxes (N, 4) moved by regressions (N, 4) in units of their sides."""
+    sides = boxes[:, 2:] - boxes[:, :2] + inclusive  # (N, 2)
+    moved: Boxes = boxes + regressions * np.tile(sides, 2)  # (N, 4)
+    return moved
+
+
+def cut(boxes: Boxes, image: Image) -> tuple[Boxes, Regions]:
+    """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
+    height, width, _ = image.shape
+    regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
+    low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
+    high = np.minimum(regions[:, 2:], [width, height])  # (M, 2)
+    meets = (high > low).all(axis=1)  # (M,)
+    return boxes[meets], np.concatenate([low, high], axis=1)[meets]
+
+
+def batches(count: int, size: int) -> Iterator[slice]:
+    """Yield slices that cover ``count`` items, ``size`` at a time."""
+    for first in range(0, count, size):
+        yield slice(first, min(first + size, count))
+
+
+def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
+    """Return the indices (K,) that survive where overlap is measured by the smaller box.
+
+    Args:
+        boxes: (N, 4), inclusive.
+        scores: (N,).
+        limit: Of the intersection over the smaller area, 0 to 1.
+    """
+    sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (N, 2)
+    areas = sides[:, 0] * sides[:, 1]  # (N,)
+    remaining = np.argsort(-scores, kind="stable")  # (N,)
+    kept = []
+    while remaining.size:
+        best, remaining = remaining[0], remaining[1:]
+        kept.append(best)
+        low = np.maximum(boxes[best, :2], boxes[remaining, :2])  # (R, 2)
+        high = np.minimum(boxes[best, 2:], boxes[remaining, 2:])  # (R, 2)
+        shared = np.maximum(high - low + INCLUSIVE, 0).prod(axis=1)  # (R,)
+        remaining = remaining[~(shared > limit * np.minimum(areas[best], areas[remaining]))]
+    return np.array(kept, np.intp)

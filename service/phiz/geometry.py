@@ -1,0 +1,87 @@
+"""Arithmetic of boxes and the letterbox transform.
+
+Boxes are ``xyxy``, float32, half-open (width = x2 - x1), as in ``phiz.faces``. Nothing
+here knows of pixels' values or of scores.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from phiz.faces import Boxes, Keypoints, Scores
+
+
+def area(boxes: Boxes) -> Scores:
+    """Return the areas (N,) of boxes (N, 4); a box turned inside out has area 0."""
+    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)  # (N, 2)
+    areas: Scores = sides[:, 0] * sides[:, 1]  # (N,)
+    return areas
+
+
+def shorter_side(boxes: Boxes) -> Scores:
+    """Return the shorter sides (N,) of boxes (N, 4); negative for a box turned inside out."""
+    sides: Scores = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)  # (N,)
+    return sides
+
+
+def intersection(box: Boxes, boxes: Boxes) -> Scores:
+    """Return the areas (N,) that one box (4,) shares with each of boxes (N, 4)."""
+    low = np.maximum(box[:2], boxes[:, :2])  # (N, 2)
+    high = np.minimum(box[2:], boxes[:, 2:])  # (N, 2)
+    sides = np.maximum(high - low, 0)  # (N, 2)
+    shared: Scores = sides[:, 0] * sides[:, 1]  # (N,)
+    return shared
+
+
+def iou(box: Boxes, boxes: Boxes) -> Scores:
+    """Return the intersection over union (N,) of one box (4,) with each of boxes (N, 4).
+
+    Two boxes without area have no overlap: 0, never NaN.
+    """
+    shared = intersection(box, boxes)  # (N,)
+    union = area(box[None]) + area(boxes) - shared  # (N,)
+    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+
+
+def clip(boxes: Boxes, width: int, height: int) -> Boxes:
+    """Return boxes (N, 4) cut to a picture; what lies outside has no area left."""
+    return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
+
+
+def square(boxes: Boxes) -> Boxes:
+    """Return boxes (N, 4) with the shorter side widened to the longer, centres kept."""
+    sides = boxes[:, 2:] - boxes[:, :2]  # (N, 2)
+    longer = sides.max(axis=1, keepdims=True)  # (N, 1)
+    low = boxes[:, :2] + sides * np.float32(0.5) - longer * np.float32(0.5)  # (N, 2)
+    return np.concatenate([low, low + longer], axis=1)  # (N, 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Letterbox:
+    """A picture scaled to fit a square, centred, with bars on both sides.
+
+    Points of both frames are continuous, with the origin at the outer corner of the first
+    pixel: ``square = (picture + bar) / scale``.
+
+    Attributes:
+        size: Side of the square, pixels.
+        scale: Pixels of the picture for one of the square.
+        bar_x: Width of the left bar, pixels of the picture.
+        bar_y: Height of the upper bar, pixels of the picture.
+    """
+
+    size: int
+    scale: float
+    bar_x: float
+    bar_y: float
+
+    @classmethod
+    def fit(cls, width: int, height: int, size: int) -> "Letterbox":
+        """Return the letterbox of a picture of width × height in a square of ``size``."""
+        longer = max(width, height)
+        return cls(size, longer / size, (longer - width) / 2, (longer - height) / 2)
+
+    def undo(self, points: Keypoints) -> Keypoints:
+        """Return points (…, 2) of the square in pixels of the picture."""
+        bars = np.array([self.bar_x, self.bar_y], np.float32)
+        return points * np.float32(self.scale) - bars

@@ -1,0 +1,5 @@
+"""What runs a network: one small protocol, and the runtimes behind it."""
+
+from phiz.runtime.session import Session
+
+__all__ = ["Session"]

@@ -1,0 +1,41 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from phiz import catalog, detectors
+from phiz.detectors import Detector
+from phiz.resample import Sampling
+
+PICTURES = Path(__file__).parent / "pictures"
+
+
+@pytest.fixture(scope="session")
+def models_folder() -> Path:
+    """Where ``make setup`` has built the models."""
+    return catalog.default_folder()
+
+
+@pytest.fixture(scope="session")
+def load_with(models_folder: Path) -> Callable[[Sampling], dict[str, Detector]]:
+    """Loads the real detectors with a sampling, once for each."""
+    loaded: dict[Sampling, dict[str, Detector]] = {}
+
+    def load(sampling: Sampling) -> dict[str, Detector]:
+        if sampling not in loaded:
+            loaded[sampling] = detectors.load(catalog.load(), models_folder, sampling)
+        return loaded[sampling]
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[[str], np.ndarray]:
+    """Reads one of the test pictures as (H, W, 3)."""
+
+    def read(name: str) -> np.ndarray:
+        return np.asarray(Image.open(PICTURES / name).convert("RGB"))
+
+    return read

@@ -1,0 +1,144 @@
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from phiz.detectors.blazeface import LANDMARKS, BlazeFace, Spec, decode
+from phiz.faces import DetectOptions, Face
+from phiz.timings import Stopwatch
+
+SIZE = 128
+ANCHORS = np.array([[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]], np.float32)
+
+
+class Fixed:
+    """A session that answers tensors made by hand."""
+
+    def __init__(self, regressions: NDArray[np.float32], logits: NDArray[np.float32]) -> None:
+        self.outputs = {"regressions": regressions[None], "logits": logits[None]}
+        self.inputs: list[NDArray[Any]] = []
+
+    def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        self.inputs.append(inputs)
+        return self.outputs
+
+
+def prediction(dx: float, dy: float, width: float, height: float) -> list[float]:
+    """One row of regressions with its keypoints k at (k, -k) from the anchor."""
+    return [dx, dy, width, height, *(c for k in range(6) for c in (k, -k))]
+
+
+def logit(score: float) -> float:
+    return math.log(score / (1 - score))
+
+
+def detector(rows: list[list[float]], scores: list[float]) -> BlazeFace:
+    session = Fixed(
+        np.array(rows, np.float32), np.array([logit(score) for score in scores], np.float32)
+    )
+    spec = Spec(size=SIZE, min_score=0.5, overlap_limit=0.3)
+    return BlazeFace("front", spec, session, ANCHORS[: len(rows)], "reference")
+
+
+def detect(model: BlazeFace, shape_hw: tuple[int, int], **options: Any) -> tuple[Face, ...]:
+    image = np.zeros((*shape_hw, 3), np.uint8)
+    return model.detect(image, DetectOptions(**options), Stopwatch()).faces
+
+
+def test_decode_by_arithmetic() -> None:
+    regressions = np.array([prediction(3, -4, 20, 10)], np.float32)
+    boxes, keypoints, scores = decode(
+        regressions, np.array([logit(0.8)], np.float32), ANCHORS[:1], SIZE, 0.5
+    )
+    # The anchor's centre is at (32, 64); the box's at (35, 60).
+    assert boxes.tolist() == [[25, 55, 45, 65]]
+    assert keypoints[0].tolist() == [[32 + k, 64 - k] for k in range(6)]
+    assert scores == pytest.approx([0.8])
+
+
+@pytest.mark.parametrize(
+    ("logits", "expected"),
+    [([1e4, -1e4, 0], [1, 0, 0.5]), ([np.inf, -np.inf, 1], [1, 0, 1 / (1 + math.exp(-1))])],
+    ids=["large", "infinite"],
+)
+def test_extreme_logits_do_not_overflow(logits: list[float], expected: list[float]) -> None:
+    regressions = np.zeros((3, 16), np.float32)
+    _, _, scores = decode(regressions, np.array(logits, np.float32), ANCHORS, SIZE, 0)
+    assert scores == pytest.approx(expected)
+
+
+def test_a_face_in_a_picture_of_the_networks_size() -> None:
+    (face,) = detect(detector([prediction(0, 0, 20, 10)], [0.8]), (SIZE, SIZE))
+    assert face.box == (22, 59, 42, 69)
+    assert face.score == pytest.approx(0.8)
+    assert face.landmarks == {name: (32 + k, 64 - k) for k, name in enumerate(LANDMARKS)}
+    assert face.model == "front"
+
+
+def test_the_letterbox_is_undone() -> None:
+    (face,) = detect(detector([prediction(0, 0, 20, 10)], [0.8]), (480, 640))
+    # Scale 5; the bars above and below are 80 pixels of the picture.
+    assert face.box == (110, 215, 210, 265)
+    assert face.landmarks["left_eye"] == (160, 240)
+
+
+@pytest.mark.parametrize(
+    ("min_score", "count"), [(0.79, 1), (0.81, 0), (None, 1)], ids=["below", "above", "default"]
+)
+def test_min_score(min_score: float | None, count: int) -> None:
+    model = detector([prediction(0, 0, 20, 10)], [0.8])
+    assert len(detect(model, (SIZE, SIZE), min_score=min_score)) == count
+
+
+@pytest.mark.parametrize(("min_face", "count"), [(10, 1), (10.1, 0)], ids=["at", "above"])
+def test_min_face_is_the_shorter_side(min_face: float, count: int) -> None:
+    model = detector([prediction(0, 0, 20, 10)], [0.8])
+    assert len(detect(model, (SIZE, SIZE), min_face=min_face)) == count
+
+
+def test_max_faces_keeps_the_best() -> None:
+    rows = [prediction(0, 0, 10, 10)] * 3
+    faces = detect(detector(rows, [0.6, 0.9, 0.7]), (SIZE, SIZE), max_faces=2)
+    assert [face.box[0] for face in faces] == [59, 91]
+
+
+def test_overlapping_predictions_are_blended_or_suppressed() -> None:
+    rows = [prediction(32, 0, 20, 20), prediction(4, 0, 20, 20)]  # centres 64 and 68
+    model = detector(rows, [0.6, 0.9])
+    (blended,) = detect(model, (SIZE, SIZE))
+    centre = (0.6 * 64 + 0.9 * 68) / 1.5
+    assert blended.box == pytest.approx((centre - 10, 54, centre + 10, 74))
+    assert blended.score == pytest.approx(0.9)
+    (best,) = detect(model, (SIZE, SIZE), overlap="nms")
+    assert best.box == pytest.approx((58, 54, 78, 74))
+
+
+def test_a_box_is_clipped_and_one_in_the_bars_is_no_face() -> None:
+    rows = [prediction(-32, 0, 20, 10), prediction(0, -60, 10, 6)]  # at the left; in the bar
+    (face,) = detect(detector(rows, [0.8, 0.9]), (480, 640))
+    assert face.box == (0, 215, 50, 265)
+
+
+def test_no_prediction_is_no_face() -> None:
+    assert detect(detector([prediction(0, 0, 20, 10)], [0.1]), (33, 77)) == ()
+
+
+def test_the_network_sees_the_letterboxed_picture() -> None:
+    model = detector([prediction(0, 0, 20, 10)], [0.8])
+    image = np.full((64, 128, 3), 200, np.uint8)
+    model.detect(image, DetectOptions(), Stopwatch())
+    assert isinstance(model.session, Fixed)
+    (square,) = model.session.inputs
+    assert square.shape == (1, SIZE, SIZE, 3)
+    assert square.dtype == np.uint8
+    assert (square[0, 32:96] == 200).all()
+    assert not square[0, :32].any()
+
+
+def test_stages_are_timed() -> None:
+    stopwatch = Stopwatch()
+    model = detector([prediction(0, 0, 20, 10)], [0.8])
+    model.detect(np.zeros((8, 8, 3), np.uint8), DetectOptions(), stopwatch)
+    assert list(stopwatch.timings().stages) == ["preprocess", "inference", "postprocess"]

@@ -1,0 +1,153 @@
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from phiz.detectors import Detector
+from phiz.detectors.mtcnn import (
+    MAX_LEVEL_PIXELS,
+    Mtcnn,
+    batches,
+    calibrate,
+    cut,
+    nms_min,
+    proposals,
+    pyramid,
+    strips,
+)
+from phiz.errors import OptionError
+from phiz.faces import DetectOptions
+from phiz.resample import Sampling
+from phiz.timings import Stopwatch
+
+
+@pytest.fixture
+def mtcnn(load_with: Callable[[Sampling], dict[str, Detector]]) -> Mtcnn:
+    detector = load_with("reference")["mtcnn"]
+    assert isinstance(detector, Mtcnn)
+    return detector
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "min_face", "expected"),
+    [
+        pytest.param(40, 60, 20, [0.6, 0.3], id="down to a shorter side of 12"),
+        pytest.param(20, 20, 20, [0.6], id="one level"),
+        pytest.param(19, 500, 20, [], id="smaller than the smallest face"),
+        pytest.param(12, 12, 12, [1], id="P-Net's own size"),
+    ],
+)
+def test_pyramid(height: int, width: int, min_face: float, expected: list[float]) -> None:
+    assert pyramid(height, width, min_face, 0.5) == pytest.approx(expected)
+
+
+def test_a_level_of_too_many_pixels_is_refused_with_the_way_out() -> None:
+    with pytest.raises(OptionError, match=r"min_face is 1 .* 4000 × 3000 .* at least 9"):
+        pyramid(3000, 4000, 1, 0.709)
+    scales = pyramid(3000, 4000, 9, 0.709)
+    assert scales[0] ** 2 * 3000 * 4000 <= MAX_LEVEL_PIXELS
+
+
+@pytest.mark.parametrize("height", [12, 13, 14, 73, 74, 75, 76, 77, 200])
+def test_strips_see_what_the_whole_level_sees(mtcnn: Mtcnn, height: int) -> None:
+    pixels = np.random.default_rng(height).uniform(0, 255, (height, 40, 3)).astype(np.float32)
+    whole = mtcnn.pnet.run(pixels[None])
+    parts = [(first, mtcnn.pnet.run(pixels[None, rows])) for first, rows in strips(height)]
+    for name, expected in whole.items():
+        joined = np.concatenate([outputs[name] for _, outputs in parts], axis=1)
+        assert joined == pytest.approx(expected, abs=1e-5)
+    sizes = [outputs["probabilities"].shape[1] for _, outputs in parts]
+    assert [first for first, _ in parts] == [0, *itertools.accumulate(sizes[:-1])]
+
+
+def test_proposals_by_arithmetic() -> None:
+    probabilities = np.zeros((3, 4), np.float32)
+    probabilities[1, 2] = 0.6
+    probabilities[2, 0] = 0.59
+    regressions = np.arange(48, dtype=np.float32).reshape(3, 4, 4)
+    found = proposals(regressions, probabilities, 10, 0.5, 0.6)
+    # Column 2, row 11: 5 / 0.5, 23 / 0.5, then 16 / 0.5, 34 / 0.5.
+    assert found.tolist() == [[10, 46, 32, 68, np.float32(0.6), 24, 25, 26, 27]]
+
+
+def test_proposals_are_floored_in_float32() -> None:
+    scale = 12 / 20 * 0.709
+    columns = 2 * np.arange(400) + 1
+    narrow = np.floor(columns.astype(np.float32) / np.float32(scale))
+    probabilities = np.ones((1, 400), np.float32)
+    found = proposals(np.zeros((1, 400, 4), np.float32), probabilities, 0, scale, 0.6)
+    assert found[:, 0].tolist() == narrow.tolist()
+
+
+def test_no_proposals() -> None:
+    found = proposals(np.zeros((2, 2, 4), np.float32), np.zeros((2, 2), np.float32), 0, 1, 0.6)
+    assert found.shape == (0, 9)
+
+
+@pytest.mark.parametrize(
+    ("inclusive", "expected"),
+    [
+        pytest.param(0, [0, 0, 15, 10], id="half-open: a side of 10"),
+        pytest.param(1, [0, 0, 15.5, 10], id="inclusive: a side of 11"),
+    ],
+)
+def test_calibrate(inclusive: float, expected: list[float]) -> None:
+    box = np.array([[0, 0, 10, 10]], np.float32)
+    regression = np.array([[0, 0, 0.5, 0]], np.float32)
+    assert calibrate(box, regression, np.float32(inclusive)).tolist() == [expected]
+
+
+@pytest.mark.parametrize(
+    ("box", "region"),
+    [
+        pytest.param([10.9, 5.2, 20.9, 15.7], [9, 4, 20, 15], id="truncated, counted from 1"),
+        pytest.param([-7, -0.5, 20, 15], [0, 0, 20, 15], id="over the left and upper border"),
+        pytest.param([30, 30, 90, 90], [29, 29, 40, 50], id="over the right and lower border"),
+        pytest.param([41, 5, 60, 20], None, id="beyond the right border"),
+        pytest.param([5, -30, 20, -2], None, id="above the picture"),
+    ],
+)
+def test_cut(box: list[float], region: list[int] | None) -> None:
+    image = np.zeros((50, 40, 3), np.uint8)
+    boxes, regions = cut(np.array([box], np.float32), image)
+    assert regions.tolist() == ([] if region is None else [region])
+    assert len(boxes) == len(regions)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(0.99, [0]), (1, [0, 1])], ids=["above", "at"])
+def test_nms_min_measures_by_the_smaller_box(limit: float, kept: list[int]) -> None:
+    boxes = np.array([[0, 0, 99, 99], [10, 10, 19, 19]], np.float32)  # one inside the other
+    assert nms_min(boxes, np.array([0.9, 0.8], np.float32), limit).tolist() == kept
+
+
+def test_nms_min_ends_on_nan() -> None:
+    boxes = np.full((3, 4), np.nan, np.float32)
+    assert len(nms_min(boxes, np.ones(3, np.float32), 0.7)) == 3
+
+
+def test_batches() -> None:
+    assert list(batches(5, 2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert list(batches(0, 2)) == []
+
+
+@pytest.mark.parametrize(
+    "shape_hw", [(1, 1), (5, 300), (19, 19), (20, 20), (24, 13), (700, 21)], ids=str
+)
+def test_small_and_thin_pictures_have_no_face(mtcnn: Mtcnn, shape_hw: tuple[int, int]) -> None:
+    image = np.full((*shape_hw, 3), 128, np.uint8)
+    assert mtcnn.detect(image, DetectOptions(), Stopwatch()).faces == ()
+
+
+def test_noise_is_answered_in_bounded_work(mtcnn: Mtcnn) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
+    assert len(mtcnn.detect(image, DetectOptions(min_score=0), Stopwatch()).faces) < 100
+
+
+def test_stages_and_parts_are_timed(mtcnn: Mtcnn, picture: Callable[[str], np.ndarray]) -> None:
+    stopwatch = Stopwatch()
+    mtcnn.detect(picture("group_640x480.png"), DetectOptions(), stopwatch)
+    timings = stopwatch.timings()
+    assert set(timings.stages) == {"preprocess", "inference", "postprocess"}
+    assert list(timings.parts) == ["pnet", "rnet", "onet"]
+    assert sum(timings.parts.values()) == pytest.approx(timings.stages["inference"])

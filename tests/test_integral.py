@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phiz.integral import MAX_WINDOW, crops, integral, level
+
+
+def slow_average(image: np.ndarray, shape_hw: tuple[int, int]) -> np.ndarray:
+    """Adaptive average pooling as it is defined, one window after the other."""
+    (height, width, _), (rows, columns) = image.shape, shape_hw
+    averages = np.empty((rows, columns, 3))
+    for i in range(rows):
+        for j in range(columns):
+            y = slice(i * height // rows, -(-(i + 1) * height // rows))
+            x = slice(j * width // columns, -(-(j + 1) * width // columns))
+            averages[i, j] = image[y, x].astype(np.float64).mean(axis=(0, 1))
+    return averages
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+@given(st.integers(1, 40), st.integers(1, 40), st.integers(1, 50), st.integers(1, 50))
+def test_level_equals_the_slow_average(height: int, width: int, rows: int, columns: int) -> None:
+    image = noise(height, width)
+    averages = level(image, integral(image), (rows, columns))
+    assert averages == pytest.approx(slow_average(image, (rows, columns)), abs=1e-4)
+    assert averages.dtype == np.float32
+
+
+def test_level_gives_the_rows_asked_for() -> None:
+    image = noise(50, 31)
+    whole = level(image, integral(image), (17, 12))
+    part = level(image, integral(image), (17, 12), slice(5, 11))
+    assert part.tolist() == whole[5:11].tolist()
+
+
+@pytest.mark.parametrize("side", [90, 91], ids=["a window that fits", "one that does not"])
+def test_windows_of_white_at_the_limit_of_21_bits(side: int) -> None:
+    assert (side * side > MAX_WINDOW) == (side == 91)
+    image = np.full((2 * side, 3 * side, 3), 255, np.uint8)
+    image[:, :side, 1] = 7
+    averages = level(image, integral(image), (2, 3))
+    assert averages[..., 0] == pytest.approx(np.full((2, 3), 255))
+    assert averages[..., 1] == pytest.approx(np.array([[7, 255, 255]] * 2))
+
+
+def test_crops_equal_the_slow_average() -> None:
+    image = noise(60, 80)
+    regions = np.array([[0, 0, 80, 60], [3, 5, 4, 6], [10, 20, 45, 31], [79, 59, 80, 60]])
+    pixels = crops(image, integral(image), regions, 24)
+    for found, (x1, y1, x2, y2) in zip(pixels, regions, strict=True):
+        assert found == pytest.approx(slow_average(image[y1:y2, x1:x2], (24, 24)), abs=1e-4)
+
+
+def test_a_crop_with_windows_too_large_for_the_integral() -> None:
+    image = noise(300, 280)
+    regions = np.array([[0, 0, 280, 300], [5, 5, 25, 25]])
+    pixels = crops(image, integral(image), regions, 2)
+    assert pixels[0] == pytest.approx(slow_average(image, (2, 2)), abs=1e-4)
+    assert pixels[1] == pytest.approx(slow_average(image[5:25, 5:25], (2, 2)), abs=1e-4)
+
+
+def test_no_crops() -> None:
+    image = noise(10, 10)
+    assert crops(image, integral(image), np.empty((0, 4), np.intp), 24).shape == (0, 24, 24, 3)

@@ -1,0 +1,36 @@
+import time
+
+import pytest
+
+from phiz.timings import Stopwatch
+
+
+def test_stages_add_up_to_the_total() -> None:
+    stopwatch = Stopwatch()
+    stopwatch.lap("decode")
+    stopwatch.lap("inference", "pnet")
+    time.sleep(0.001)
+    stopwatch.lap("inference", "rnet")
+    stopwatch.lap("postprocess")
+    timings = stopwatch.timings()
+    assert list(timings.stages) == ["decode", "inference", "postprocess"]
+    assert sum(timings.stages.values()) == pytest.approx(timings.total_s)
+    assert sum(timings.parts.values()) == pytest.approx(timings.stages["inference"])
+    assert timings.parts["rnet"] >= 0.001
+
+
+def test_a_start_in_the_past_counts() -> None:
+    stopwatch = Stopwatch(time.perf_counter() - 5)
+    stopwatch.lap("queue")
+    assert stopwatch.timings().stages["queue"] >= 5
+
+
+def test_milliseconds_name_stages_parts_and_total() -> None:
+    stopwatch = Stopwatch()
+    stopwatch.lap("inference", "onet")
+    assert list(stopwatch.timings().milliseconds()) == ["inference", "onet", "total"]
+
+
+def test_without_a_lap_there_is_nothing() -> None:
+    timings = Stopwatch().timings()
+    assert (timings.stages, timings.parts, timings.total_s) == ({}, {}, 0)
