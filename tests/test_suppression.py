@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phiz.geometry import iou
-from phiz.suppression import blend, groups, nms
+from phiz.suppression import MAX_DENSE, blend, groups, nms
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
@@ -131,3 +131,20 @@ def test_input_is_left_alone() -> None:
     boxes, keypoints, scores = PAIR.copy(), np.ones((2, 6, 2), np.float32), np.ones(2, np.float32)
     blend(boxes, keypoints, scores, 0.3)
     assert boxes.tolist() == PAIR.tolist()
+
+
+@given(predictions(), st.floats(0, 1))
+def test_many_boxes_are_suppressed_as_few_are(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
+) -> None:
+    boxes, _, scores = made
+    leaders = [leader for leader, _ in groups(boxes, scores, limit)]
+    assert nms(boxes, scores, limit).tolist() == leaders
+
+
+def test_more_boxes_than_are_paired() -> None:
+    rng = np.random.default_rng(1)
+    low = rng.uniform(0, 200, (MAX_DENSE + 1, 2))
+    boxes = np.concatenate([low, low + 20], axis=1).astype(np.float32)
+    scores = rng.uniform(0, 1, len(boxes)).astype(np.float32)
+    assert nms(boxes, scores, 0.4).tolist() == slow_nms(boxes, scores, 0.4)

@@ -13,6 +13,10 @@ from phiz.faces import Boxes, Keypoints, Scores
 from phiz.geometry import area, intersection
 
 Indices = NDArray[np.intp]
+Pairs = NDArray[np.intp]
+"""(2, P), indices of predictions."""
+
+MAX_DENSE = 512  # all pairs of so many boxes cost less than a step for each that is kept
 
 
 def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, Indices]]:
@@ -38,7 +42,47 @@ def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, In
 
 def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) of the boxes that lead, by falling score."""
-    return np.array([leader for leader, _ in groups(boxes, scores, limit)], np.intp)
+    if len(boxes) > MAX_DENSE:
+        return np.array([leader for leader, _ in groups(boxes, scores, limit)], np.intp)
+    first, second = np.triu_indices(len(boxes), 1)  # (P,) each
+    return independent(overlapping(boxes, first, second, limit), scores)
+
+
+def overlapping(boxes: Boxes, first: Indices, second: Indices, limit: float) -> Pairs:
+    """Return those of the pairs (first, second) of boxes (N, 4) whose IoU is above the limit."""
+    low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
+    high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
+    sides = np.maximum(high - low, 0)  # (P, 2)
+    shared = sides[:, 0] * sides[:, 1]  # (P,)
+    areas = area(boxes)  # (N,)
+    taken = shared > limit * (areas[first] + areas[second] - shared)  # (P,)
+    return np.stack([first[taken], second[taken]])  # (2, P')
+
+
+def independent(pairs: Pairs, scores: Scores) -> Indices:
+    """Return what greedy suppression keeps of N predictions, (K,), by falling score.
+
+    In each round all those that are better than every neighbour they have left are kept, and
+    their neighbours go. That is the greedy result, in as many rounds as the longest chain of
+    ever better neighbours, instead of one step for each that is kept.
+
+    Args:
+        pairs: (2, P), predictions that exclude each other.
+        scores: (N,); of equal scores the first is the better one.
+    """
+    order = np.argsort(-scores, kind="stable")  # (N,)
+    rank = np.empty(len(scores), np.intp)
+    rank[order] = np.arange(len(scores))
+    better, worse = np.sort(rank[pairs], axis=0)  # (P,) each, as ranks
+    kept = np.ones(len(scores), bool)  # by rank
+    while better.size:
+        beaten = np.zeros(len(scores), bool)
+        beaten[worse] = True
+        decided = ~beaten[better]  # pairs whose better half nobody beats
+        kept[worse[decided]] = False
+        left = kept[better] & kept[worse]
+        better, worse = better[left & ~decided], worse[left & ~decided]
+    return order[kept]
 
 
 def blend(

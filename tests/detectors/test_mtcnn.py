@@ -5,18 +5,8 @@ import numpy as np
 import pytest
 
 from phiz.detectors import Detector
-from phiz.detectors.mtcnn import (
-    MAX_LEVEL_PIXELS,
-    Mtcnn,
-    batches,
-    calibrate,
-    cut,
-    nms_min,
-    proposals,
-    pyramid,
-    strips,
-)
-from phiz.errors import OptionError
+from phiz.detectors.mtcnn import Mtcnn, batches, calibrate, cut, nms_min
+from phiz.detectors.pyramid import strips
 from phiz.faces import DetectOptions
 from phiz.resample import Sampling
 from phiz.timings import Stopwatch
@@ -29,26 +19,6 @@ def mtcnn(load_with: Callable[[Sampling], dict[str, Detector]]) -> Mtcnn:
     return detector
 
 
-@pytest.mark.parametrize(
-    ("height", "width", "min_face", "expected"),
-    [
-        pytest.param(40, 60, 20, [0.6, 0.3], id="down to a shorter side of 12"),
-        pytest.param(20, 20, 20, [0.6], id="one level"),
-        pytest.param(19, 500, 20, [], id="smaller than the smallest face"),
-        pytest.param(12, 12, 12, [1], id="P-Net's own size"),
-    ],
-)
-def test_pyramid(height: int, width: int, min_face: float, expected: list[float]) -> None:
-    assert pyramid(height, width, min_face, 0.5) == pytest.approx(expected)
-
-
-def test_a_level_of_too_many_pixels_is_refused_with_the_way_out() -> None:
-    with pytest.raises(OptionError, match=r"min_face is 1 .* 4000 × 3000 .* at least 9"):
-        pyramid(3000, 4000, 1, 0.709)
-    scales = pyramid(3000, 4000, 9, 0.709)
-    assert scales[0] ** 2 * 3000 * 4000 <= MAX_LEVEL_PIXELS
-
-
 @pytest.mark.parametrize("height", [12, 13, 14, 73, 74, 75, 76, 77, 200])
 def test_strips_see_what_the_whole_level_sees(mtcnn: Mtcnn, height: int) -> None:
     pixels = np.random.default_rng(height).uniform(0, 255, (height, 40, 3)).astype(np.float32)
@@ -59,30 +29,6 @@ def test_strips_see_what_the_whole_level_sees(mtcnn: Mtcnn, height: int) -> None
         assert joined == pytest.approx(expected, abs=1e-5)
     sizes = [outputs["probabilities"].shape[1] for _, outputs in parts]
     assert [first for first, _ in parts] == [0, *itertools.accumulate(sizes[:-1])]
-
-
-def test_proposals_by_arithmetic() -> None:
-    probabilities = np.zeros((3, 4), np.float32)
-    probabilities[1, 2] = 0.6
-    probabilities[2, 0] = 0.59
-    regressions = np.arange(48, dtype=np.float32).reshape(3, 4, 4)
-    found = proposals(regressions, probabilities, 10, 0.5, 0.6)
-    # Column 2, row 11: 5 / 0.5, 23 / 0.5, then 16 / 0.5, 34 / 0.5.
-    assert found.tolist() == [[10, 46, 32, 68, np.float32(0.6), 24, 25, 26, 27]]
-
-
-def test_proposals_are_floored_in_float32() -> None:
-    scale = 12 / 20 * 0.709
-    columns = 2 * np.arange(400) + 1
-    narrow = np.floor(columns.astype(np.float32) / np.float32(scale))
-    probabilities = np.ones((1, 400), np.float32)
-    found = proposals(np.zeros((1, 400, 4), np.float32), probabilities, 0, scale, 0.6)
-    assert found[:, 0].tolist() == narrow.tolist()
-
-
-def test_no_proposals() -> None:
-    found = proposals(np.zeros((2, 2, 4), np.float32), np.zeros((2, 2), np.float32), 0, 1, 0.6)
-    assert found.shape == (0, 9)
 
 
 @pytest.mark.parametrize(

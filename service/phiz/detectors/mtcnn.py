@@ -9,7 +9,6 @@ with them: boxes between the stages count pixels from 1 and include the last one
 widths are ``x2 - x1 + 1`` (``INCLUSIVE``), and a region is cut from ``x1 - 1`` to ``x2``.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -17,7 +16,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.errors import OptionError
+from phiz.detectors.pyramid import (
+    Cells,
+    cell_boxes,
+    levels_overlap,
+    scales_of,
+    strips,
+    suppress_cells,
+)
 from phiz.faces import Boxes, Detections, DetectOptions, Image, Keypoints, Scores, faces_of
 from phiz.geometry import clip, square
 from phiz.integral import Integral, Regions, crops, integral, level
@@ -25,21 +31,12 @@ from phiz.runtime import Session
 from phiz.suppression import Indices, nms
 from phiz.timings import Stopwatch
 
-Cells: TypeAlias = NDArray[np.float32]
-"""(h, w, 4), P-Net's regressions."""
 Predictions: TypeAlias = NDArray[np.float32]
 """(N, 9): box, score, regression."""
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 INCLUSIVE = np.float32(1)
-CELL = 12  # pixels that P-Net sees at once, and the side of its square proposals
-STRIDE = 2  # pixels between P-Net's cells
-# P-Net runs over strips of so many rows of its output: intermediate results stay in the
-# cache, and memory stays bounded on large pictures.
-STRIP = 32
-# A level larger than this would take seconds; only a tiny min_face on a large picture asks
-# for one. At the default of 20 px it admits pictures of 69 megapixels.
-MAX_LEVEL_PIXELS = 25_000_000
+EXCLUSIVE = np.float32(0)  # but P-Net's regressions are in units of x2 - x1
 # Proposals of one level before its suppression, best first. Crowds have a few thousand; only
 # pictures made to have more (noise, fences) meet the limit.
 MAX_PROPOSALS = 10_000
@@ -47,6 +44,7 @@ MAX_PROPOSALS = 10_000
 REFINE_BATCH = 32
 OUTPUT_BATCH = 16
 NO_PREDICTIONS: Predictions = np.empty((0, 9), np.float32)
+NO_CELLS: Cells = np.empty((0, 2), np.intp)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +85,7 @@ class Mtcnn:
             OptionError: ``min_face`` is too small for a picture of this size.
         """
         height, width, _ = image.shape
-        scales = pyramid(height, width, options.min_face or self.spec.min_face, self.spec.factor)
+        scales = scales_of(height, width, options.min_face or self.spec.min_face, self.spec.factor)
         sums = integral(image)  # (H + 1, W + 1)
         stopwatch.lap("preprocess")
         proposals = self._propose(image, sums, scales, stopwatch)  # (N, 4)
@@ -104,12 +102,13 @@ class Mtcnn:
     ) -> Boxes:
         """Return square proposals (N, 4) of P-Net over all levels."""
         found = [self._propose_level(image, sums, scale, stopwatch) for scale in scales]
-        boxes = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9): box, score, regression
-        kept = nms(boxes[:, :4], boxes[:, 4], self.spec.cross_overlap)
-        boxes, regressions = boxes[kept, :4], boxes[kept, 5:]
-        proposals = square(calibrate(boxes, regressions, np.float32(0)))
+        predictions = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9)
+        if levels_overlap(scales, self.spec.cross_overlap):
+            kept = nms(predictions[:, :4], predictions[:, 4], self.spec.cross_overlap)
+            predictions = predictions[kept]
+        boxes = square(calibrate(predictions[:, :4], predictions[:, 5:], EXCLUSIVE))
         stopwatch.lap("postprocess")
-        return proposals
+        return boxes
 
     def _propose_level(
         self, image: Image, sums: Integral, scale: float, stopwatch: Stopwatch
@@ -117,26 +116,25 @@ class Mtcnn:
         """Return the proposals (N, 9) of one level after its own suppression."""
         height, width, _ = image.shape
         shape_hw = int(height * scale + 1), int(width * scale + 1)
-        found = [NO_PREDICTIONS]
+        found, places = [NO_PREDICTIONS], [NO_CELLS]
         for first, rows in strips(shape_hw[0]):
             pixels = level(image, sums, shape_hw, rows)  # (r, w, 3)
             stopwatch.lap("preprocess")
             outputs = self.pnet.run(pixels[None])
             stopwatch.lap("inference", "pnet")
-            found.append(
-                proposals(
-                    outputs["regressions"][0],
-                    outputs["probabilities"][0],
-                    first,
-                    scale,
-                    self.spec.min_scores[0],
-                )
-            )
-        boxes = np.concatenate(found)  # (N, 9)
-        boxes = boxes[np.argsort(-boxes[:, 4], kind="stable")[:MAX_PROPOSALS]]
-        boxes = boxes[nms(boxes[:, :4], boxes[:, 4], self.spec.level_overlap)]
+            probabilities = outputs["probabilities"][0]  # (h, w)
+            y, x = np.nonzero(probabilities >= self.spec.min_scores[0])  # (N,) each
+            cells = np.stack([x, y + first], axis=1)  # (N, 2)
+            rest = probabilities[y, x, None], outputs["regressions"][0, y, x]  # (N, 1), (N, 4)
+            found.append(np.concatenate([cell_boxes(cells, scale), *rest], axis=1))
+            places.append(cells)
+        predictions, cells = np.concatenate(found), np.concatenate(places)  # (N, 9), (N, 2)
+        best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_PROPOSALS]
+        predictions, cells = predictions[best], cells[best]
+        boxes, scores = predictions[:, :4], predictions[:, 4]
+        kept = suppress_cells(cells, boxes, scores, scale, self.spec.level_overlap)
         stopwatch.lap("postprocess")
-        return boxes
+        return predictions[kept]
 
     def _refine(self, image: Image, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
         """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
@@ -185,58 +183,6 @@ class Mtcnn:
         boxes = calibrate(boxes, regressions[passed], INCLUSIVE)
         kept = nms_min(boxes, scores, self.spec.min_overlap)
         return boxes[kept], scores[kept], keypoints[kept]
-
-
-def pyramid(height: int, width: int, min_face: float, factor: float) -> list[float]:
-    """Return the scales at which a face of ``min_face`` pixels and more is P-Net's 12.
-
-    Raises:
-        OptionError: The largest level would have more than ``MAX_LEVEL_PIXELS``.
-    """
-    scale = CELL / min_face
-    if height * width * scale * scale > MAX_LEVEL_PIXELS:
-        least = math.ceil(CELL * math.sqrt(height * width / MAX_LEVEL_PIXELS))
-        raise OptionError(
-            f"min_face is {min_face:g} pixels, too small for a picture of {width} × {height}"
-            f" with mtcnn; ask for at least {least}, or send a smaller picture"
-        )
-    scales = []
-    while min(height, width) * scale >= CELL:
-        scales.append(scale)
-        scale *= factor
-    return scales
-
-
-def strips(height: int) -> Iterator[tuple[int, slice]]:
-    """Yield strips of a level: the first of P-Net's rows, and the level's rows they see."""
-    rows = -(-(height - 2) // 2) - 4  # P-Net's output: 3 × 3, pool by 2 (ceil), twice 3 × 3
-    for first in range(0, rows, STRIP):
-        last = min(first + STRIP, rows)
-        end = height if last == rows else STRIDE * (last - 1) + CELL
-        yield first, slice(STRIDE * first, end)
-
-
-def proposals(
-    regressions: Cells, probabilities: Scores, first: int, scale: float, min_score: float
-) -> Predictions:
-    """Return P-Net's cells that score at least ``min_score`` as (N, 9): box, score, regression.
-
-    In float32 throughout: the peer's floor falls on the other side in float64 now and then.
-
-    Args:
-        regressions: (h, w, 4).
-        probabilities: (h, w).
-        first: The level's row of cells that these begin with.
-        scale: Of the level.
-        min_score: 0 to 1.
-    """
-    y, x = np.nonzero(probabilities >= min_score)  # (N,) each
-    cells = np.stack([x, y + first], axis=1).astype(np.float32)  # (N, 2)
-    low = np.floor((STRIDE * cells + 1) / np.float32(scale))  # (N, 2)
-    high = np.floor((STRIDE * cells + CELL) / np.float32(scale))  # (N, 2)
-    return np.concatenate(
-        [low, high, probabilities[y, x, None], regressions[y, x]], axis=1
-    )  # (N, 9)
 
 
 def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:

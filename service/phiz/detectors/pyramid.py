@@ -1,0 +1,138 @@
+"""The image pyramid that P-Net runs over, and its cells as boxes of the picture.
+
+P-Net sees 12 × 12 pixels of a level in each cell, two pixels from the next. Source of the
+arithmetic: facenet-pytorch 2.6.0, ``models/utils/detect_face.py``.
+"""
+
+import math
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.errors import OptionError
+from phiz.faces import Boxes, Scores
+from phiz.suppression import Indices, independent, nms, overlapping
+
+Cells: TypeAlias = NDArray[np.intp]
+"""(N, 2), column and row of P-Net's output."""
+
+CELL = 12  # pixels of a level that a cell sees, each way
+STRIDE = 2  # pixels of a level between cells
+EXTENT = CELL - 1  # of a cell's box, pixels of a level: from 2x + 1 to 2x + 12
+# P-Net runs over strips of so many rows of its output: intermediate results stay in the
+# cache, and memory stays bounded on large pictures.
+STRIP = 32
+# A level larger than this would take seconds; only a tiny min_face on a large picture asks
+# for one. At the default of 20 px it admits pictures of 69 megapixels.
+MAX_LEVEL_PIXELS = 25_000_000
+# Boxes smaller than this, pixels of the picture, are so distorted by rounding that cells
+# far apart may overlap.
+MIN_GRID_SIDE = 8
+NO_INDICES: Indices = np.empty(0, np.intp)
+
+
+def scales_of(height: int, width: int, min_face: float, factor: float) -> list[float]:
+    """Return the scales at which faces of ``min_face`` pixels and more are P-Net's 12.
+
+    Raises:
+        OptionError: The largest level would have more than ``MAX_LEVEL_PIXELS``.
+    """
+    scale = CELL / min_face
+    if height * width * scale * scale > MAX_LEVEL_PIXELS:
+        least = math.ceil(CELL * math.sqrt(height * width / MAX_LEVEL_PIXELS))
+        raise OptionError(
+            f"min_face is {min_face:g} pixels, too small for a picture of {width} × {height}"
+            f" with mtcnn; ask for at least {least}, or send a smaller picture"
+        )
+    scales = []
+    while min(height, width) * scale >= CELL:
+        scales.append(scale)
+        scale *= factor
+    return scales
+
+
+def strips(height: int) -> Iterator[tuple[int, slice]]:
+    """Yield strips of a level: the first of P-Net's rows, and the level's rows they see."""
+    rows = -(-(height - 2) // 2) - 4  # P-Net's output: 3 × 3, pool by 2 (ceil), twice 3 × 3
+    for first in range(0, rows, STRIP):
+        last = min(first + STRIP, rows)
+        end = height if last == rows else STRIDE * (last - 1) + CELL
+        yield first, slice(STRIDE * first, end)
+
+
+def cell_boxes(cells: Cells, scale: float) -> Boxes:
+    """Return the boxes (N, 4) of cells (N, 2) of a level, pixels of the picture.
+
+    In float32 throughout: the peer's floor falls on the other side in float64 now and then.
+    """
+    corners = STRIDE * cells.astype(np.float32) + 1  # (N, 2)
+    corners = np.concatenate([corners, corners + EXTENT], axis=1)  # (N, 4)
+    boxes: Boxes = np.floor(corners / np.float32(scale))  # (N, 4)
+    return boxes
+
+
+def suppress_cells(
+    cells: Cells, boxes: Boxes, scores: Scores, scale: float, limit: float
+) -> Indices:
+    """Return what suppression keeps of one level's cells, (K,), by falling score.
+
+    The boxes of a level are of one size on a grid, so that only near cells can overlap by
+    more than the limit: those are the pairs that are looked at, and the result is greedy
+    suppression's.
+
+    Args:
+        cells: (N, 2).
+        boxes: (N, 4), of these cells.
+        scores: (N,).
+        scale: Of the level.
+        limit: IoU above which the lesser box goes.
+    """
+    if scale * MIN_GRID_SIDE > EXTENT or not len(cells):
+        return nms(boxes, scores, limit)
+    offsets = _near(scale, limit)
+    reach = max((dx for dx, _ in offsets), default=0)
+    stride = int(cells[:, 0].max()) + 1 + 2 * reach
+    places = (cells[:, 1] + reach) * stride + cells[:, 0] + reach  # (N,) in a padded grid
+    grid = np.full(int(places.max()) + (reach + 1) * stride, -1, np.intp)
+    grid[places] = np.arange(len(cells))
+    first, second = [NO_INDICES], [NO_INDICES]
+    for dx, dy in offsets:
+        neighbours = grid[places + dy * stride + dx]  # (N,), -1 where there is none
+        present = np.flatnonzero(neighbours >= 0)
+        first.append(present)
+        second.append(neighbours[present])
+    pairs = overlapping(boxes, np.concatenate(first), np.concatenate(second), limit)
+    return independent(pairs, scores)
+
+
+def _near(scale: float, limit: float) -> list[tuple[int, int]]:
+    """Return the offsets (dx, dy), one of each opposite pair, that may overlap too much.
+
+    Rounding moves every edge by less than one pixel of the picture.
+    """
+    side, step = EXTENT / scale, STRIDE / scale
+    reach = math.ceil(side / step)
+    near = []
+    for dy in range(reach + 1):
+        for dx in range(-reach if dy else 1, reach + 1):
+            width, height = side - abs(dx) * step + 1, side - dy * step + 1
+            if width <= 0 or height <= 0:
+                continue
+            shared = width * height  # at most
+            if shared > limit * (2 * (side - 1) ** 2 - shared):
+                near.append((dx, dy))
+    return near
+
+
+def levels_overlap(scales: list[float], limit: float) -> bool:
+    """Return whether boxes of two levels can have an IoU above the limit.
+
+    It is at most the ratio of their areas, the smaller rounded up and the larger down.
+    """
+    return any(
+        (EXTENT / larger + 1) ** 2 > limit * max(EXTENT / smaller - 1, 0) ** 2
+        for larger, smaller in pairwise(scales)
+    )
