@@ -77,7 +77,7 @@ def test_white_stays_white_and_bars_stay_black(sampling: Sampling, size: tuple[i
     centres = (np.arange(32) + 0.5) * frame.scale
     for axis, bar, length in ((1, frame.bar_y, height), (0, frame.bar_x, width)):
         line = square.max(axis=(axis, 2))
-        beyond = (centres < bar - frame.scale) | (centres > bar + length + frame.scale)
+        beyond = (centres < bar - frame.scale - 1) | (centres > bar + length + frame.scale)
         within = (centres > bar + frame.scale + 1) & (centres < bar + length - frame.scale - 1)
         assert (line[beyond] == 0).all()
         assert (line[within] == 255).all()

@@ -13,6 +13,7 @@
     │   ├── MalformedBodyError     the body is not what its content type says
     │   ├── MissingImageError      no picture in the body
     │   └── OptionError            an option that is unknown or out of range
+    ├── SettingError               how the service was set up
     └── ModelError                 what it was to be detected with
         ├── CatalogError           the catalogue contradicts itself
         ├── SourceError            a file to build from is missing, or not the pinned one
@@ -90,6 +91,12 @@ class OptionError(RequestError):
     """An option is unknown, or its value is not one of those allowed."""
 
     code = "bad_option"
+
+
+class SettingError(PhizError):
+    """A setting's value cannot be used."""
+
+    code = "bad_setting"
 
 
 class ModelError(PhizError):

@@ -40,7 +40,8 @@ def iou(box: Boxes, boxes: Boxes) -> Scores:
     """
     shared = intersection(box, boxes)  # (N,)
     union = area(box[None]) + area(boxes) - shared  # (N,)
-    return np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    overlaps: Scores = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
+    return overlaps  # (N,)
 
 
 def clip(boxes: Boxes, width: int, height: int) -> Boxes:

@@ -65,7 +65,7 @@ def _centre_taps(frame: Letterbox, bar: float, length: int) -> tuple[Indices, We
     return np.clip(taps, 0, length - 1), weights
 
 
-def _mix(position: NDArray[np.float64]) -> tuple[Indices, Weights]:
+def _mix(position: NDArray[np.floating]) -> tuple[Indices, Weights]:
     first = np.floor(position).astype(np.intp)  # (S,)
     fraction = (position - first).astype(np.float32)  # (S,)
     return np.stack([first, first + 1]), np.stack([1 - fraction, fraction])  # (2, S) each
@@ -101,7 +101,7 @@ def _reduced(image: Image, frame: Letterbox) -> Image:
             Pillow.Resampling.BILINEAR,
             box=(x_low, y_low, x_high, y_high),
         )
-        square[top:bottom, left:right] = resized
+        square[top:bottom, left:right] = np.asarray(resized)
     return square
 
 

@@ -1,0 +1,102 @@
+"""The application: its routes, and what is loaded before it answers."""
+
+import io
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
+from http import HTTPStatus
+
+from fastapi import APIRouter, FastAPI
+from PIL import Image as Pillow
+from prometheus_client import CollectorRegistry
+from starlette.responses import PlainTextResponse
+
+import phiz
+from phiz.api import operations
+from phiz.api.detect import detect
+from phiz.api.errors import add_handlers
+from phiz.api.openapi import DESCRIPTION, detect_operation, detect_responses, problem_responses
+from phiz.api.page import page_routes
+from phiz.api.service import Loaded, Service
+from phiz.engine import Engine
+from phiz.faces import DetectOptions
+from phiz.image import Limits, decode
+from phiz.metrics import Metrics
+from phiz.pool import Pool
+from phiz.timings import Stopwatch
+
+NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
+WARM_UP_SIZE_WH = (320, 240)
+
+
+def create_app(load: Callable[[], Loaded], threads: int) -> FastAPI:
+    """Return the application; it loads when its lifespan begins.
+
+    ``state.ready`` says whether it should be given requests.
+
+    Args:
+        load: Returns the engine and the cards of its models; called once, in a thread.
+        threads: How many pictures are worked on at once.
+    """
+    app = FastAPI(
+        title="phiz",
+        summary="Face detection with the time of every stage.",
+        description=DESCRIPTION,
+        version=phiz.__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan(load, threads),
+        routes=page_routes(),
+    )
+    app.state.service = None
+    app.state.ready = False
+    _add_routes(app)
+    add_handlers(app)
+    return app
+
+
+def _add_routes(app: FastAPI) -> None:
+    app.post(
+        "/detect",
+        tags=["detection"],
+        summary="Find the faces of a picture",
+        response_model=None,
+        responses=detect_responses(),
+        openapi_extra=detect_operation(),
+    )(detect)
+    app.get("/models", tags=["detection"], responses=NOT_READY)(operations.models)
+    operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
+    operation.get("/healthz")(operations.healthz)
+    operation.get("/readyz", responses=NOT_READY)(operations.readyz)
+    operation.get("/metrics", responses=NOT_READY)(operations.metrics)
+    app.include_router(operation)
+
+
+def _lifespan(
+    load: Callable[[], Loaded], threads: int
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        with closing(Pool(threads)) as pool:
+            loaded = await pool.run(load)
+            await pool.run(warm_up, loaded.engine)
+            metrics = Metrics(CollectorRegistry(), lambda: pool.waiting)
+            metrics.loaded({card.name: card.kind for card in loaded.cards})
+            app.state.service = Service(loaded, pool, metrics)
+            app.state.ready = True
+            yield
+            app.state.ready = False
+            app.state.service = None
+
+    return lifespan
+
+
+def warm_up(engine: Engine) -> None:
+    """Let every detector work once, so that no caller waits for what only the first run does."""
+    width, height = WARM_UP_SIZE_WH
+    file = io.BytesIO()
+    Pillow.new("RGB", WARM_UP_SIZE_WH, "grey").save(file, "JPEG")
+    # The engine's own limits are for callers; they may be smaller than this picture.
+    image = decode(file.getvalue(), Limits(file.tell(), width * height))  # (H, W, 3)
+    for detector in engine.detectors.values():
+        detector.detect(image, DetectOptions(), Stopwatch())

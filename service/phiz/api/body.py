@@ -1,0 +1,174 @@
+"""The body of a request, read as a stream: no more of it is kept than the limit, none on disk."""
+
+from dataclasses import dataclass
+
+from multipart import (
+    MultipartError,
+    MultipartSegment,
+    PushMultipartParser,
+    parse_options_header,
+)
+from starlette.requests import Request
+
+from phiz.api.options import shown
+from phiz.errors import (
+    ImageBytesError,
+    MalformedBodyError,
+    MissingImageError,
+    OptionError,
+    UnsupportedImageError,
+)
+
+FORM = "multipart/form-data"
+OCTETS = "application/octet-stream"
+IMAGE_FIELD = "image"
+
+# What a form may have beside the picture: boundaries, headers of parts, options.
+FORM_OVERHEAD_BYTES = 64 * 1024
+MAX_PARTS = 32
+MAX_FIELD_BYTES = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """What a body holds.
+
+    Attributes:
+        picture: The encoded picture, as it was sent.
+        fields: Name and text of each other field of a form, in its order.
+    """
+
+    picture: bytes
+    fields: tuple[tuple[str, str], ...] = ()
+
+
+async def read_upload(request: Request, max_bytes: int) -> Upload:
+    """Return the picture and the fields of a request, once its last byte is there.
+
+    Args:
+        request: Its body must not have been touched.
+        max_bytes: The largest picture, in bytes.
+
+    Raises:
+        UnsupportedImageError: The content type is neither a form nor a picture.
+        ImageBytesError: The picture is larger than the limit, by the announced length or
+            by what has come so far.
+        MalformedBodyError: The form cannot be parsed.
+        MissingImageError: The form has no picture.
+        OptionError: A field is too long for any option.
+        ClientDisconnect: The client left before the last byte.
+    """
+    media_type, parameters = parse_options_header(request.headers.get("content-type", OCTETS))
+    if media_type == FORM:
+        return await _read_form(request, parameters.get("boundary", ""), max_bytes)
+    if media_type == OCTETS or media_type.startswith("image/"):
+        return Upload(await _read_raw(request, max_bytes))
+    raise UnsupportedImageError(
+        f"the content type is {shown(media_type)}; send a form ({FORM}) with the picture in its"
+        f" field {IMAGE_FIELD!r}, or the picture itself as image/jpeg, image/png, … or {OCTETS}"
+        " (curl: -F image=@face.jpg, or --data-binary @face.jpg -H 'content-type: image/jpeg')"
+    )
+
+
+async def _read_raw(request: Request, max_bytes: int) -> bytes:
+    _check_announced(request, max_bytes)
+    chunks: list[bytes] = []
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        _check_received(received, max_bytes)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _read_form(request: Request, boundary: str, max_bytes: int) -> Upload:
+    max_body_bytes = max_bytes + FORM_OVERHEAD_BYTES
+    _check_announced(request, max_body_bytes)
+    form = _Form(max_bytes)
+    received = 0
+    try:
+        parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS)
+        # The stream ends with an empty chunk, which closes the parser: a form that is cut
+        # short is an error there.
+        async for chunk in request.stream():
+            received += len(chunk)
+            _check_received(received, max_body_bytes)
+            for event in parser.parse(chunk):
+                form.take(event)
+    except MultipartError as error:
+        # The first argument is the parser's own text; a second one quotes the body.
+        raise MalformedBodyError(f"the form cannot be read: {error.args[0]}") from error
+    return form.upload()
+
+
+def _check_announced(request: Request, max_bytes: int) -> None:
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > max_bytes:
+        raise ImageBytesError(
+            f"the body has {length} bytes; the limit is {max_bytes}. Send a smaller picture"
+        )
+
+
+def _check_received(received: int, max_bytes: int) -> None:
+    if received > max_bytes:
+        raise ImageBytesError(
+            f"the body has more than {max_bytes} bytes, which is the limit; {received} have come"
+            " so far. Send a smaller picture"
+        )
+
+
+class _Form:
+    """Gathers what the parser finds, part by part."""
+
+    __slots__ = ("_max_bytes", "_name", "_parts", "_size")
+
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
+        self._parts: list[tuple[str, list[bytes]]] = []
+        self._name = ""
+        self._size = 0
+
+    def take(self, event: MultipartSegment | bytes | None) -> None:
+        """Take one event: the head of a part, a piece of its content, or None for its end."""
+        if isinstance(event, MultipartSegment):
+            self._begin(event.name)
+        elif event is not None:
+            self._add(event)
+
+    def upload(self) -> Upload:
+        """Return picture and fields of the whole form."""
+        others = [(name, b"".join(chunks)) for name, chunks in self._parts if name != IMAGE_FIELD]
+        pictures = [chunks for name, chunks in self._parts if name == IMAGE_FIELD]
+        if not pictures:
+            raise MissingImageError(
+                f"the form has no field {IMAGE_FIELD!r}; it has"
+                f" {', '.join(shown(name) for name, _ in others) or 'no fields at all'}"
+            )
+        return Upload(b"".join(pictures[0]), tuple(_text(*field) for field in others))
+
+    def _begin(self, name: str) -> None:
+        if name == IMAGE_FIELD and any(name == IMAGE_FIELD for name, _ in self._parts):
+            raise MalformedBodyError(
+                f"the form has more than one field {IMAGE_FIELD!r}; send one picture a request"
+            )
+        self._parts.append((name, []))
+        self._name = name
+        self._size = 0
+
+    def _add(self, chunk: bytes) -> None:
+        self._size += len(chunk)
+        if self._name == IMAGE_FIELD:
+            _check_received(self._size, self._max_bytes)
+        elif self._size > MAX_FIELD_BYTES + len(chunk):
+            # Too long already: it is refused in the end, unless the picture is what is missing.
+            return
+        self._parts[-1][1].append(chunk)
+
+
+def _text(name: str, content: bytes) -> tuple[str, str]:
+    if len(content) > MAX_FIELD_BYTES:
+        raise OptionError(
+            f"the form field {shown(name)} has more than {MAX_FIELD_BYTES} bytes;"
+            " no option is that long"
+        )
+    return name, content.decode("utf-8", "replace")

@@ -1,0 +1,146 @@
+"""What an error looks like over HTTP: one table from class to status, one shape."""
+
+import asyncio
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from phiz.errors import (
+    ImageBytesError,
+    ImageError,
+    ImagePixelsError,
+    ModelError,
+    OptionError,
+    PhizError,
+    RequestError,
+    SettingError,
+    UnsupportedImageError,
+)
+
+PROBLEM = "application/problem+json"
+
+STATUS: Mapping[type[PhizError], HTTPStatus] = {
+    ImageError: HTTPStatus.BAD_REQUEST,
+    UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    RequestError: HTTPStatus.BAD_REQUEST,
+    OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
+    SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""A class that is not here has the status of the nearest one above it that is."""
+
+FRAMEWORK_CODES: Mapping[int, str] = {
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.SERVICE_UNAVAILABLE: "not_ready",
+}
+INTERNAL = "internal"
+DISCONNECTED = "disconnected"
+
+
+class NotReadyError(HTTPException):
+    """The models are not loaded yet, or the service is about to stop."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "the service is starting or stopping; try again in a moment",
+            {"Retry-After": "1"},
+        )
+
+
+def status_of(kind: type[PhizError]) -> HTTPStatus:
+    """Return the status of a class of errors.
+
+    Raises:
+        LookupError: Neither the class nor one above it is in the table.
+    """
+    for ancestor in kind.__mro__:
+        if ancestor in STATUS:
+            return STATUS[ancestor]
+    raise LookupError(f"{kind.__name__} has no status")
+
+
+def outcome(error: BaseException) -> str:
+    """Return the code under which an error is counted."""
+    if isinstance(error, PhizError):
+        return error.code
+    if isinstance(error, HTTPException):
+        return FRAMEWORK_CODES.get(error.status_code, INTERNAL)
+    if isinstance(error, ClientDisconnect):
+        return DISCONNECTED
+    return INTERNAL
+
+
+@contextmanager
+def stopping() -> Iterator[None]:
+    """Turn the end of the time to finish in, which cancels a request, into an answer.
+
+    Raises:
+        NotReadyError: The request was cancelled.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise NotReadyError from None
+
+
+def problem(
+    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return an answer in the shape of RFC 9457."""
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "code": code,
+        "detail": detail,
+    }
+    return Response(json.dumps(content), status, dict(headers or {}), PROBLEM)
+
+
+def add_handlers(app: FastAPI) -> None:
+    """Let every error of an application leave it in that shape."""
+    app.add_exception_handler(PhizError, _phiz_error)
+    app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(ClientDisconnect, _disconnected)
+    app.add_exception_handler(Exception, _unknown_error)
+
+
+async def _phiz_error(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, PhizError)
+    return problem(status_of(type(error)), error.code, str(error))
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    code = FRAMEWORK_CODES.get(error.status_code, "http_error")
+    detail = error.detail
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        allow = (error.headers or {}).get("Allow", "")
+        detail = f"{request.method} is not answered at this address; {allow} is"
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        detail = "there is nothing at this address; /docs tells what there is"
+    return problem(error.status_code, code, detail, error.headers)
+
+
+async def _disconnected(_request: Request, _error: Exception) -> Response:
+    # Nobody is there to read it, but an answer is what the server expects of us.
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
+async def _unknown_error(_request: Request, _error: Exception) -> Response:
+    # The framework passes the error on to the server, which logs it with its traceback.
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        INTERNAL,
+        "something went wrong here; the log of the service tells what",
+    )

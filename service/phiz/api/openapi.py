@@ -1,0 +1,151 @@
+"""What ``/openapi.json`` says of the routes, beyond their types."""
+
+from http import HTTPStatus
+from typing import Any, TypeAlias
+
+from phiz.api.body import FORM, IMAGE_FIELD, OCTETS
+from phiz.api.errors import PROBLEM
+from phiz.api.options import option_schema
+from phiz.schemas import DetectAnswer, DetectParameters, JsonObject, Problem
+
+Responses: TypeAlias = dict[int | str, dict[str, Any]]
+
+DESCRIPTION = """\
+Finds faces in pictures: where they are, how sure that is, and where eyes, nose and mouth lie.
+
+    curl -F image=@face.jpg http://127.0.0.1:8000/detect
+
+Coordinates are pixels of the upright picture (after EXIF), from its upper left corner. Left and
+right are the viewer's. Errors are `application/problem+json` with a `code` that stays the same.
+"""
+
+PICTURE: JsonObject = {
+    "type": "string",
+    "format": "binary",
+    "description": "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.",
+}
+
+# The answer to one of the pictures that the tests use, on a common processor.
+EXAMPLE: JsonObject = {
+    "model": "auto",
+    "image": {"width": 360, "height": 640},
+    "faces": [
+        {
+            "box": {"x": 99.68, "y": 198.78, "width": 141.22, "height": 141.22},
+            "score": 0.9407,
+            "landmarks": {
+                "left_eye": {"x": 138.45, "y": 234.63},
+                "right_eye": {"x": 198.62, "y": 241.72},
+                "nose": {"x": 162.96, "y": 270.94},
+                "mouth": {"x": 160.57, "y": 298.6},
+                "left_ear": {"x": 106.56, "y": 242.46},
+                "right_ear": {"x": 234.92, "y": 258.26},
+            },
+            "model": "front",
+        }
+    ],
+    "route": [{"model": "front", "faces": 1, "why": "the fastest model is tried first"}],
+    "timing_ms": {
+        "queue": 0.113,
+        "decode": 4.09,
+        "preprocess": 0.81,
+        "inference": 1.182,
+        "postprocess": 0.347,
+        "total": 6.542,
+    },
+}
+
+PROBLEMS: dict[int, tuple[str, str, str]] = {
+    HTTPStatus.BAD_REQUEST: (
+        "No picture, or one that cannot be decoded.",
+        "missing_image",
+        "the form has no field 'image'; it has 'file'",
+    ),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
+        "Too many bytes or pixels.",
+        "too_many_bytes",
+        "the body has 31457280 bytes; the limit is 20971520. Send a smaller picture",
+    ),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
+        "Not a picture.",
+        "unsupported_image",
+        "the bytes are not a picture of a format that is read here",
+    ),
+    HTTPStatus.UNPROCESSABLE_ENTITY: (
+        "An option is unknown, or its value is not allowed.",
+        "bad_option",
+        "min_score is '2'; it must be a number from 0 to 1",
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The service is starting or stopping.",
+        "not_ready",
+        "the service is starting or stopping; try again in a moment",
+    ),
+}
+
+
+def detect_operation() -> JsonObject:
+    """Return parameters and body of ``POST /detect``, as OpenAPI describes them."""
+    options = {name: option_schema(name) for name in DetectParameters.model_fields}
+    form = {
+        "type": "object",
+        "properties": {IMAGE_FIELD: PICTURE, **options},
+        "required": [IMAGE_FIELD],
+        "additionalProperties": False,
+    }
+    return {
+        "parameters": [
+            {
+                "name": name,
+                "in": "query",
+                "required": False,
+                "description": schema["description"],
+                "schema": schema,
+            }
+            for name, schema in options.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "description": "A form with the picture, or the picture itself. The form may hold"
+            " the options too; where both name one, the query wins.",
+            "content": {
+                FORM: {"schema": form},
+                OCTETS: {"schema": PICTURE},
+                "image/*": {"schema": PICTURE},
+            },
+        },
+    }
+
+
+def detect_responses() -> Responses:
+    """Return the answers of ``POST /detect``, each with an example."""
+    answer = {
+        "description": "The faces, and the time of every stage.",
+        "model": DetectAnswer,
+        "content": {"application/json": {"example": EXAMPLE}},
+        "headers": {
+            "Server-Timing": {
+                "description": "The stages once more, in ms, as browsers draw them.",
+                "schema": {"type": "string"},
+            }
+        },
+    }
+    return {200: answer, **problem_responses(*PROBLEMS)}
+
+
+def problem_responses(*statuses: int) -> Responses:
+    """Return the description of some errors, each with an example."""
+    return {int(status): _problem(status) for status in statuses}
+
+
+def _problem(status: int) -> JsonObject:
+    description, code, detail = PROBLEMS[status]
+    example = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        code=code,
+        detail=detail,
+    )
+    content = {"schema": Problem.model_json_schema(), "example": example.model_dump()}
+    return {"description": description, "content": {PROBLEM: content}}

@@ -1,0 +1,70 @@
+"""A request's options, from its query and its form, and what to say of a wrong one."""
+
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+
+from phiz.errors import OptionError
+from phiz.schemas import DetectParameters, JsonObject
+
+# A caller's own words are shown back no further than this.
+SHOWN_CHARACTERS = 40
+
+
+def read_options(
+    query: Iterable[tuple[str, str]], form: Iterable[tuple[str, str]] = ()
+) -> DetectParameters:
+    """Return the checked options; a query parameter wins over a form field.
+
+    Raises:
+        OptionError: An option is unknown, given twice, or its value is not allowed.
+    """
+    chosen = {**_once(form, "form field"), **_once(query, "query parameter")}
+    try:
+        return DetectParameters.model_validate(chosen)
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_context=False)[0]
+    name = str(problem["loc"][0])
+    if name not in DetectParameters.model_fields:
+        raise OptionError(
+            f"there is no option {shown(name)}; the options are"
+            f" {', '.join(DetectParameters.model_fields)}"
+        )
+    raise OptionError(f"{name} is {shown(chosen[name])}; it must be {_allowed(name)}")
+
+
+def option_schema(name: str) -> JsonObject:
+    """Return the JSON schema of an option's value; without a default if that is the model's."""
+    schema: JsonObject = dict(DetectParameters.model_json_schema()["properties"][name])
+    # Pydantic writes an optional value as "this or null"; a query cannot say null.
+    value, *_ = schema.pop("anyOf", [{}])
+    if schema["default"] is None:
+        del schema["default"]
+    return {**schema, **value}
+
+
+def shown(text: str) -> str:
+    """Return a caller's own words quoted, and cut if they are long."""
+    cut = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    return repr(cut)
+
+
+def _once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
+    """Return pairs as a dict; the same name twice is an error, since either could be meant."""
+    chosen: dict[str, str] = {}
+    for name, value in pairs:
+        if name in chosen:
+            raise OptionError(f"the {what} {shown(name)} is there twice; give it once")
+        chosen[name] = value
+    return chosen
+
+
+def _allowed(name: str) -> str:
+    """Return the values that an option may have, in words."""
+    schema = option_schema(name)
+    if "enum" in schema:
+        return f"one of {', '.join(schema['enum'])}"
+    number = "a whole number" if schema["type"] == "integer" else "a number"
+    if "maximum" in schema:
+        return f"{number} from {schema['minimum']:g} to {schema['maximum']:g}"
+    return f"{number} of at least {schema['minimum']:g}"

@@ -1,0 +1,99 @@
+"""One process that answers: its socket, its signals, its end."""
+
+import asyncio
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+
+import uvicorn
+from fastapi import FastAPI
+
+
+class Server(uvicorn.Server):
+    """A server that says when it listens, and ends with exit code 0 when it is told to stop."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, listening: Callable[[], None]) -> None:
+        """Serve an application whose lifespan has begun.
+
+        Args:
+            config: Of the server.
+            app: What it serves.
+            listening: Called once connections are accepted.
+        """
+        super().__init__(config)
+        self._app = app
+        self._listening = listening
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accept connections from now on."""
+        await super().startup(sockets)
+        self._listening()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's
+        """Finish what has begun and stop; a second Ctrl+C stops at once.
+
+        Unlike uvicorn's own it does not keep the signal to raise it again in the end: to stop
+        when told to is a success.
+        """
+        self._app.state.ready = False
+        self.force_exit = self.should_exit and sig == signal.SIGINT
+        self.should_exit = True
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound and does not accept connections yet.
+
+    Raises:
+        OSError: There is no such host, or the port is taken or not allowed.
+    """
+    family, kind, protocol, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    listener = socket.socket(family, kind, protocol)
+    try:
+        # A port whose last connections are still being closed is free for us.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def url_of(listener: socket.socket) -> str:
+    """Return the address of a bound socket."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable[[], None]) -> None:
+    """Load the application and answer until SIGTERM or Ctrl+C.
+
+    The socket accepts connections when everything is loaded and warm.
+
+    Args:
+        app: What answers.
+        listener: A bound socket; it is closed in the end.
+        drain_s: How long requests already begun get to finish.
+        listening: Called once connections are accepted.
+
+    Raises:
+        PhizError: The application cannot be loaded.
+    """
+    config = uvicorn.Config(
+        app,
+        lifespan="off",  # it is entered here, so that its errors come to the caller
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=drain_s,
+    )
+    server = Server(config, app, listening)
+
+    async def serve() -> None:
+        async with app.router.lifespan_context(app):
+            await server.serve([listener])
+
+    with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
+        runner.run(serve())

@@ -1,0 +1,40 @@
+"""What the routes share while the service runs."""
+
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from phiz.api.errors import NotReadyError
+from phiz.cards import ModelCard
+from phiz.engine import Engine
+from phiz.metrics import Metrics
+from phiz.pool import Pool
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a service is started with: the engine, and the cards of its models."""
+
+    engine: Engine
+    cards: tuple[ModelCard, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A started service."""
+
+    loaded: Loaded
+    pool: Pool
+    metrics: Metrics
+
+
+def service_of(request: Request) -> Service:
+    """Return the service that answers a request.
+
+    Raises:
+        NotReadyError: It has not started, or has ended.
+    """
+    service = request.app.state.service
+    if not isinstance(service, Service):
+        raise NotReadyError
+    return service

@@ -1,0 +1,101 @@
+"""``phiz serve``: answer over HTTP."""
+
+import os
+import socket
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from phiz.api.service import Loaded
+    from phiz.settings import Settings
+
+
+@click.command()
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    envvar="PHIZ_HOST",
+    show_envvar=True,
+    help="Address to listen on; 0.0.0.0 for all of this machine's.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8000,
+    show_default=True,
+    envvar="PHIZ_PORT",
+    show_envvar=True,
+    help="Port to listen on; 0 for any free one.",
+)
+def serve(host: str, port: int) -> None:
+    """Answer over HTTP until stopped.
+
+    \b
+    POST /detect    the faces of a picture, with the time of every stage
+    GET  /models    what it can detect with
+    GET  /docs      the whole interface, to try out
+    GET  /healthz   alive
+    GET  /readyz    ready for requests
+    GET  /metrics   for Prometheus
+
+    SIGTERM or Ctrl+C: what has begun is finished first.
+
+    \b
+    Settings are environment variables:
+    PHIZ_MODELS      folder of the built models
+    PHIZ_SAMPLING    reference, half-pixel (default) or area
+    PHIZ_MAX_BYTES   largest picture, bytes (default 20 MiB)
+    PHIZ_MAX_PIXELS  largest picture, pixels (default 50 million)
+    PHIZ_THREADS     pictures at once (default: the processors there are to use)
+    PHIZ_DRAIN       seconds to finish in when stopped (default 30)
+    """  # noqa: D301  click keeps the lines after a true backspace character
+    # The server and the models take a while to import; --help should not wait for them.
+    from phiz.api.app import create_app  # noqa: PLC0415
+    from phiz.api.server import run, url_of  # noqa: PLC0415
+    from phiz.pool import available_threads  # noqa: PLC0415
+    from phiz.settings import load  # noqa: PLC0415
+
+    settings = load()
+    _warn_of_unknown_variables()
+    listener = _bind(host, port)
+    app = create_app(lambda: _load(settings), settings.threads or available_threads())
+    run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
+
+
+def _load(settings: "Settings") -> "Loaded":
+    from phiz import catalog, engine  # noqa: PLC0415  see above
+    from phiz.api.service import Loaded  # noqa: PLC0415
+    from phiz.image import Limits  # noqa: PLC0415
+
+    folder = settings.models or catalog.default_folder()
+    limits = Limits(settings.max_bytes, settings.max_pixels)
+    loaded = engine.load(folder, settings.sampling, limits)
+    return Loaded(loaded, catalog.load().group("face"))
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    from phiz.api.server import bind  # noqa: PLC0415  see above
+
+    try:
+        return bind(host, port)
+    except OSError as error:
+        raise click.ClickException(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --port"
+        ) from error
+
+
+def _announce(url: str) -> None:
+    click.echo(f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect")
+
+
+def _warn_of_unknown_variables() -> None:
+    from phiz.settings import known_variables, unknown_variables  # noqa: PLC0415  see above
+
+    if unknown := unknown_variables(os.environ):
+        click.echo(
+            f"warning: {', '.join(unknown)} is no setting and has no effect;"
+            f" the settings are {', '.join(known_variables())}",
+            err=True,
+        )

@@ -1,0 +1,191 @@
+"""The wire format: what a request may choose, and what an answer looks like.
+
+The models check the options and describe the rest for OpenAPI. An answer itself is built as
+a plain dict, by ``payload``, which the command line shares.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from phiz.engine import Result
+from phiz.faces import MAX_FACES_LIMIT, DetectOptions, Face, Overlap, Point
+
+ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
+JsonObject: TypeAlias = dict[str, Any]
+"""What ``json`` encodes as an object."""
+
+
+class DetectParameters(BaseModel):
+    """The options of a detection; each is a query parameter and a form field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ModelName = Field(
+        default="auto", description="What detects; `auto` chooses by what the picture needs."
+    )
+    min_score: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Faces that score less are left out. Default: the model's own limit.",
+    )
+    min_face: float | None = Field(
+        default=None,
+        ge=1,
+        allow_inf_nan=False,
+        description="Shorter side of the smallest face's box, in pixels of the picture. For"
+        " `mtcnn` this is where its pyramid begins (default 20), and a larger value is faster.",
+    )
+    max_faces: int = Field(
+        default=1000, ge=1, le=MAX_FACES_LIMIT, description="So many faces at most, best first."
+    )
+    overlap: Overlap = Field(
+        default="blend",
+        description="What becomes of predictions that overlap: their score-weighted mean"
+        " (`blend`), or the best alone (`nms`).",
+    )
+
+    def options(self) -> DetectOptions:
+        """Return what the detector is given."""
+        return DetectOptions(self.min_score, self.min_face, self.max_faces, self.overlap)
+
+
+def payload(result: Result) -> JsonObject:
+    """Return an answer as it is encoded, without its timings.
+
+    Coordinates have 2 decimals (pixels of the upright picture) and scores 4. ``route`` and
+    each face's ``model`` are there only if the model had a choice.
+    """
+    answer: JsonObject = {
+        "model": result.model,
+        "image": {"width": result.width, "height": result.height},
+        "faces": [_face(face, named=bool(result.route)) for face in result.faces],
+    }
+    if result.route:
+        answer["route"] = [
+            {"model": step.model, "faces": step.faces, "why": step.why} for step in result.route
+        ]
+    return answer
+
+
+def _face(face: Face, *, named: bool) -> JsonObject:
+    x1, y1, x2, y2 = face.box
+    entry: JsonObject = {
+        "box": {
+            "x": round(x1, 2),
+            "y": round(y1, 2),
+            "width": round(x2 - x1, 2),
+            "height": round(y2 - y1, 2),
+        },
+        "score": round(face.score, 4),
+        "landmarks": _landmarks(face.landmarks),
+    }
+    return {**entry, "model": face.model} if named else entry
+
+
+def _landmarks(landmarks: Mapping[str, Point]) -> JsonObject:
+    return {name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in landmarks.items()}
+
+
+class ImageSize(BaseModel):
+    """Size of the upright picture (after EXIF)."""
+
+    width: int = Field(description="Pixels.", ge=1)
+    height: int = Field(description="Pixels.", ge=1)
+
+
+class Landmark(BaseModel):
+    """A point; it may lie outside of the picture."""
+
+    x: float = Field(description="Pixels from the left edge of the upright picture.")
+    y: float = Field(description="Pixels from its upper edge.")
+
+
+class Box(BaseModel):
+    """A rectangle within the picture."""
+
+    x: float = Field(description="Left edge, pixels of the upright picture.", ge=0)
+    y: float = Field(description="Upper edge, pixels.", ge=0)
+    width: float = Field(description="Pixels.", ge=0)
+    height: float = Field(description="Pixels.", ge=0)
+
+
+class FoundFace(BaseModel):
+    """One face."""
+
+    box: Box
+    score: float = Field(description="As the model gives it.", ge=0, le=1)
+    landmarks: dict[str, Landmark] = Field(
+        description="By name; left and right are the viewer's. `left_eye`, `right_eye` and"
+        " `nose` are always there. `mtcnn` adds `mouth_left` and `mouth_right`, the others"
+        " `mouth`, `left_ear` and `right_ear`."
+    )
+    model: ModelName | None = Field(
+        default=None, description="The model that found it; only under `auto`."
+    )
+
+
+class RouteStep(BaseModel):
+    """One model that `auto` ran."""
+
+    model: ModelName
+    faces: int = Field(description="How many faces it gave.", ge=0)
+    why: str = Field(description="Why it ran.")
+
+
+class DetectAnswer(BaseModel):
+    """The faces of a picture; none is an empty list."""
+
+    model: ModelName = Field(description="As requested.")
+    image: ImageSize
+    faces: list[FoundFace] = Field(description="By falling score.")
+    route: list[RouteStep] | None = Field(
+        default=None, description="What ran and why; only under `auto`."
+    )
+    timing_ms: dict[str, float] = Field(
+        description="Milliseconds of each stage: `queue`, `decode`, `preprocess`, `inference`,"
+        " `postprocess`. They do not overlap, and `total` is their sum, from the last byte of"
+        " the body to the answer. `pnet`, `rnet` and `onet` are parts of `inference`."
+    )
+
+
+class Problem(BaseModel):
+    """What went wrong, as RFC 9457 describes it."""
+
+    type: str = Field(description="A name for the kind of problem.")
+    title: str = Field(description="The status in words.")
+    status: int = Field(description="The HTTP status.")
+    code: str = Field(description="One word that stays the same, for programs.")
+    detail: str = Field(description="What was wrong, the limit, and what to do.")
+
+
+class NetworkEntry(BaseModel):
+    """One ONNX file of a model."""
+
+    name: str
+    sha256: str
+    bytes: int
+
+
+class ModelEntry(BaseModel):
+    """One model that a detection may ask for."""
+
+    name: str
+    title: str
+    kind: str = Field(description="What runs it; `auto` runs others.")
+    input_size: int | None = Field(
+        description="Side of the square that a picture is reduced to, pixels; null if it is not."
+    )
+    landmarks: tuple[str, ...] = Field(description="What every face has, the viewer's left.")
+    licence: str | None = Field(description="Of the weights (SPDX).")
+    min_score: float | None = Field(description="The default limit; null if others have it.")
+    networks: list[NetworkEntry]
+
+
+class ModelList(BaseModel):
+    """Every model, `auto` last."""
+
+    models: list[ModelEntry]

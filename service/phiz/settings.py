@@ -1,0 +1,90 @@
+"""What a deployment chooses, from environment variables that begin with ``PHIZ_``.
+
+An entry point builds the settings once and passes down what each part needs.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from phiz.errors import SettingError
+
+PREFIX = "PHIZ_"
+READ_ELSEWHERE = ("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES")
+# Kubernetes gives these to every container beside a service that is called phiz.
+SERVICE_LINKS = ("PHIZ_SERVICE_", "PHIZ_PORT_")
+
+
+class Settings(BaseSettings):
+    """The settings with their defaults; a variable that is empty counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
+    )
+
+    models: Path | None = Field(
+        default=None, description="Folder of the built models; by default where they are built."
+    )
+    sampling: Literal["reference", "half-pixel", "area"] = Field(
+        default="half-pixel",
+        description="How pictures are resized; 'reference' is what parity is measured with.",
+    )
+    max_bytes: int = Field(
+        default=20 * 1024 * 1024, ge=1, description="Largest picture, bytes as sent."
+    )
+    max_pixels: int = Field(
+        default=50_000_000, ge=1, description="Largest picture, width times height."
+    )
+    threads: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Pictures worked on at once; by default the processors this process may use.",
+    )
+    drain: int = Field(
+        default=30,
+        ge=0,
+        le=3600,
+        description="Seconds that requests already begun get to finish when the service stops.",
+    )
+
+
+def load() -> Settings:
+    """Return the settings of this process's environment.
+
+    Raises:
+        SettingError: A value is of the wrong type or out of its range.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_context=False)
+    lines = (
+        f"{_variable(problem['loc'])} is {problem['input']!r}: {problem['msg']}"
+        for problem in problems
+    )
+    raise SettingError("; ".join(lines))
+
+
+def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
+    """Return those names that look like settings and are none, sorted."""
+    known = {*known_variables(), *READ_ELSEWHERE}
+    return tuple(
+        sorted(
+            name
+            for name in names
+            if name.startswith(PREFIX) and name not in known and not name.startswith(SERVICE_LINKS)
+        )
+    )
+
+
+def known_variables() -> tuple[str, ...]:
+    """Return the name of each setting's variable, in the order of the settings."""
+    return tuple(_variable((name,)) for name in Settings.model_fields)
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    return PREFIX + str(location[0]).upper()

@@ -1,0 +1,102 @@
+from collections.abc import Iterator
+from http import HTTPStatus
+
+import pytest
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from phiz import errors
+from phiz.api.errors import STATUS, NotReadyError, outcome, status_of
+from phiz.errors import PhizError, SettingError
+
+from .client import Client
+
+
+def family(kind: type[PhizError]) -> Iterator[type[PhizError]]:
+    for child in kind.__subclasses__():
+        yield child
+        yield from family(child)
+
+
+FAMILY = tuple(family(PhizError))
+
+
+@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
+def test_every_error_has_a_status(kind: type[PhizError]) -> None:
+    assert status_of(kind) in HTTPStatus
+
+
+def test_an_error_outside_of_the_table_is_told_apart() -> None:
+    with pytest.raises(LookupError, match="PhizError has no status"):
+        status_of(PhizError)
+
+
+def test_every_code_is_one_errors_own() -> None:
+    codes = [PhizError.code, *(kind.code for kind in FAMILY)]
+    assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (errors.EmptyImageError, 400),
+        (errors.UndecodableImageError, 400),
+        (errors.MalformedBodyError, 400),
+        (errors.MissingImageError, 400),
+        (errors.ImageBytesError, 413),
+        (errors.ImagePixelsError, 413),
+        (errors.UnsupportedImageError, 415),
+        (errors.OptionError, 422),
+        (errors.ModelCorruptError, 503),
+        (errors.ModelNotBuiltError, 503),
+        (SettingError, 500),
+    ],
+)
+def test_the_status_is_the_one_promised(kind: type[PhizError], status: int) -> None:
+    assert status_of(kind) == status
+
+
+def test_the_table_has_nothing_that_is_not_an_error_of_ours() -> None:
+    assert set(STATUS) <= set(FAMILY)
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (errors.OptionError("x"), "bad_option"),
+        (ClientDisconnect(), "disconnected"),
+        (NotReadyError(), "not_ready"),
+        (HTTPException(418), "internal"),
+        (ZeroDivisionError("x"), "internal"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_outcome_is_a_code(error: BaseException, code: str) -> None:
+    assert outcome(error) == code
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code", "allow"),
+    [
+        ("GET", "/nothing", 404, "not_found", None),
+        ("POST", "/detect/", 404, "not_found", None),
+        ("GET", "/detect", 405, "method_not_allowed", "POST"),
+        ("DELETE", "/detect", 405, "method_not_allowed", "POST"),
+        ("POST", "/models", 405, "method_not_allowed", "GET"),
+    ],
+)
+def test_the_frameworks_errors_have_the_same_shape(
+    client: Client, method: str, path: str, status: int, code: str, allow: str | None
+) -> None:
+    response = client.ask(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.headers.get("allow") == allow
+    problem = response.json()
+    assert set(problem) == {"type", "title", "status", "code", "detail"}
+    assert (problem["status"], problem["code"]) == (status, code)
+
+
+def test_a_head_without_a_get_is_no_method(client: Client) -> None:
+    response = client.ask("HEAD", "/detect")
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")

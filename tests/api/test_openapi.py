@@ -1,0 +1,71 @@
+from html.parser import HTMLParser
+from typing import Any
+from urllib.parse import urljoin
+
+import pytest
+
+from phiz.schemas import DetectAnswer, DetectParameters, Problem
+
+from .client import Client
+
+
+@pytest.fixture
+def operation(client: Client) -> dict[str, Any]:
+    operation: dict[str, Any] = client.ask("GET", "/openapi.json").json()["paths"]["/detect"][
+        "post"
+    ]
+    return operation
+
+
+def test_both_bodies_are_described(operation: dict[str, Any]) -> None:
+    content = operation["requestBody"]["content"]
+    assert set(content) == {"multipart/form-data", "application/octet-stream", "image/*"}
+    form = content["multipart/form-data"]["schema"]
+    assert list(form["properties"]) == ["image", *DetectParameters.model_fields]
+    assert form["properties"]["image"]["format"] == "binary"
+    assert form["required"] == ["image"]
+
+
+def test_every_option_is_described_with_range_and_default(operation: dict[str, Any]) -> None:
+    parameters = {entry["name"]: entry for entry in operation["parameters"]}
+    assert list(parameters) == list(DetectParameters.model_fields)
+    schema = parameters["max_faces"]["schema"]
+    assert (schema["minimum"], schema["maximum"], schema["default"]) == (1, 10000, 1000)
+    assert all(entry["in"] == "query" and entry["description"] for entry in parameters.values())
+    assert not any(entry["required"] for entry in parameters.values())
+
+
+def test_every_answer_has_an_example_of_its_schema(operation: dict[str, Any]) -> None:
+    responses = operation["responses"]
+    assert set(responses) == {"200", "400", "413", "415", "422", "503"}
+    answer = responses.pop("200")["content"]["application/json"]
+    assert answer["schema"]["$ref"].endswith("/DetectAnswer")
+    DetectAnswer.model_validate(answer["example"])
+    for status, response in responses.items():
+        example = response["content"]["application/problem+json"]["example"]
+        assert Problem.model_validate(example).status == int(status)
+
+
+class Addresses(HTMLParser):
+    """Collects what a page loads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        name = {"link": "href", "script": "src"}.get(tag)
+        self.found += [value for key, value in attrs if key == name and value]
+
+
+def test_the_page_loads_nothing_from_elsewhere(client: Client) -> None:
+    page = client.ask("GET", "/docs")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert "http" not in page.text
+    addresses = Addresses()
+    addresses.feed(page.text)
+    files = [address for address in addresses.found if not address.startswith("data:")]
+    assert len(files) == 2
+    for address in (*files, "openapi.json"):
+        assert address in page.text
+        assert client.ask("GET", urljoin("/docs", address)).status_code == 200

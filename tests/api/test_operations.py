@@ -1,0 +1,143 @@
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from prometheus_client.openmetrics.parser import (
+    text_string_to_metric_families as parse_openmetrics,
+)
+from prometheus_client.parser import text_string_to_metric_families as parse
+
+from phiz import catalog
+from phiz.api.app import create_app
+from phiz.api.service import Loaded
+from phiz.errors import ModelCorruptError
+from phiz.schemas import DetectParameters, ModelList
+
+from .client import Client, form, mirrors, started
+
+
+def test_models_are_those_of_the_catalogue_and_auto(client: Client) -> None:
+    answer = ModelList.model_validate(client.ask("GET", "/models").json())
+    cards = {card.name: card for card in catalog.load().group("face")}
+    entries = {entry.name: entry for entry in answer.models}
+    assert list(entries) == [*cards, "auto"]
+    for name, card in cards.items():
+        entry = entries[name]
+        assert (entry.title, entry.kind, entry.licence) == (card.title, card.kind, card.licence)
+        assert (entry.input_size, entry.min_score) == (card.input_size, card.min_score)
+        assert [(one.name, one.sha256, one.bytes) for one in entry.networks] == [
+            (one.name, one.sha256, one.size_bytes) for one in card.networks
+        ]
+    assert entries["auto"].landmarks == ("left_eye", "right_eye", "nose")
+    assert entries["mtcnn"].landmarks[3:] == ("mouth_left", "mouth_right")
+
+
+def test_every_model_can_be_asked_for(client: Client) -> None:
+    listed = [entry["name"] for entry in client.ask("GET", "/models").json()["models"]]
+    allowed = DetectParameters.model_json_schema()["properties"]["model"]["enum"]
+    assert listed == allowed
+
+
+def test_alive_and_ready_are_different() -> None:
+    app = create_app(mirrors, threads=1)
+    with asyncio.Runner() as runner:
+        before = Client(app, runner)
+        assert before.ask("GET", "/healthz").status_code == 200
+        response = before.ask("GET", "/readyz")
+        assert (response.status_code, response.headers["retry-after"]) == (503, "1")
+        assert response.json()["code"] == "not_ready"
+        assert before.ask("POST", "/detect").status_code == 503
+    with started(app) as client:
+        assert client.ask("GET", "/readyz").status_code == 200
+        app.state.ready = False  # as the server does when it is told to stop
+        assert client.ask("GET", "/readyz").status_code == 503
+        assert client.ask("GET", "/healthz").status_code == 200
+    assert app.state.ready is False
+
+
+def test_an_application_that_cannot_load_does_not_start() -> None:
+    def fail() -> Loaded:
+        raise ModelCorruptError("back.onnx is another file")
+
+    app = create_app(fail, threads=1)
+    with pytest.raises(ModelCorruptError, match=r"back\.onnx"), started(app):
+        pass
+    assert app.state.ready is False
+
+
+def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in parse(text)
+        for sample in family.samples
+    }
+
+
+def test_metrics_count_what_was_asked(client: Client, png: bytes) -> None:
+    client.ask("POST", "/detect?model=back&max_faces=2", content=png, kind="image/png")
+    client.ask("POST", "/detect?model=back", content=png[:60], kind="image/png")
+    client.ask("POST", "/detect?model=nobody", content=png, kind="image/png")
+    client.ask("POST", "/detect?model=back", content=b"", kind="text/plain")
+    body, kind = form(("model", b"full"), ("image", png))
+    client.ask("POST", "/detect", content=body, kind=kind)
+    found = samples(client.ask("GET", "/metrics").text)
+
+    def value(name: str, **labels: str) -> float | None:
+        return found.get((name, frozenset(labels.items())))
+
+    count = "phiz_request_seconds_count"
+    assert value(count, model="back", outcome="ok") == 1
+    assert value(count, model="full", outcome="ok") == 1
+    assert value(count, model="back", outcome="undecodable_image") == 1
+    assert value(count, model="back", outcome="unsupported_image") == 1
+    assert value(count, model="unknown", outcome="bad_option") == 1
+    assert value("phiz_rejected_total", reason="bad_option") == 1
+    assert value("phiz_rejected_total", reason="unsupported_image") == 1
+    assert value("phiz_rejected_total", reason="undecodable_image") is None
+    assert value("phiz_faces_total", model="back") == 2
+    assert value("phiz_faces_total", model="full") == 3
+    for stage in ("queue", "decode", "preprocess", "inference", "postprocess"):
+        assert value("phiz_stage_seconds_count", model="back", stage=stage) == 1
+    assert value("phiz_inflight_requests") == 0
+    assert value("phiz_queue_depth") == 0
+    assert value("phiz_model_info", model="mtcnn", kind="mtcnn") == 1
+    assert "nobody" not in str(found)
+
+
+def test_metrics_speak_openmetrics_to_those_who_ask(client: Client, png: bytes) -> None:
+    client.ask("POST", "/detect", content=png, kind="image/png")
+    accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+    response = client.runner.run(client.http.get("/metrics", headers=accept))
+    assert response.headers["content-type"].startswith("application/openmetrics-text")
+    families = parse_openmetrics(response.text)  # type: ignore[no-untyped-call]  # as shipped
+    names = {family.name for family in families}
+    assert {"phiz_request_seconds", "phiz_faces"} <= names
+
+
+def test_requests_are_counted_while_they_last(client: Client, png: bytes) -> None:
+    async def look() -> tuple[str, str]:
+        half_sent, finish = asyncio.Event(), asyncio.Event()
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield png[:10]
+            half_sent.set()
+            await finish.wait()
+            yield png[10:]
+
+        request = client.http.post(
+            "/detect",
+            content=slowly(),
+            headers={"content-type": "image/png"},
+        )
+        task = asyncio.create_task(request)
+        await half_sent.wait()
+        during = await client.http.get("/metrics")
+        finish.set()
+        assert (await task).status_code == httpx.codes.OK
+        after = await client.http.get("/metrics")
+        return during.text, after.text
+
+    during, after = client.runner.run(look())
+    key = ("phiz_inflight_requests", frozenset[tuple[str, str]]())
+    assert (samples(during)[key], samples(after)[key]) == (1, 0)

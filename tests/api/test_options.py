@@ -1,0 +1,107 @@
+import pytest
+
+from phiz.api.options import option_schema, read_options, shown
+from phiz.errors import OptionError
+from phiz.schemas import DetectParameters
+
+Pairs = list[tuple[str, str]]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("model", "front", "front"),
+        ("model", "auto", "auto"),
+        ("min_score", "0", 0.0),
+        ("min_score", "1", 1.0),
+        ("min_score", "5e-1", 0.5),
+        ("min_face", "1", 1.0),
+        ("min_face", "20.5", 20.5),
+        ("max_faces", "1", 1),
+        ("max_faces", "10000", 10000),
+        ("overlap", "nms", "nms"),
+    ],
+)
+def test_a_value_is_read(name: str, value: str, expected: object) -> None:
+    assert getattr(read_options([(name, value)]), name) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "allowed"),
+    [
+        ("model", "frond", "one of front, back, full, mtcnn, auto"),
+        ("model", "FRONT", "one of front, back, full, mtcnn, auto"),
+        ("min_score", "-0.01", "a number from 0 to 1"),
+        ("min_score", "1.01", "a number from 0 to 1"),
+        ("min_score", "nan", "a number from 0 to 1"),
+        ("min_score", "", "a number from 0 to 1"),
+        ("min_face", "0.9", "a number of at least 1"),
+        ("min_face", "inf", "a number of at least 1"),
+        ("max_faces", "0", "a whole number from 1 to 10000"),
+        ("max_faces", "10001", "a whole number from 1 to 10000"),
+        ("max_faces", "1.5", "a whole number from 1 to 10000"),
+        ("overlap", "mean", "one of blend, nms"),
+    ],
+)
+def test_a_wrong_value_is_answered_with_those_allowed(name: str, value: str, allowed: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        read_options([(name, value)])
+    assert str(caught.value) == f"{name} is {value!r}; it must be {allowed}"
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        pytest.param([("minscore", "1")], [], id="query"),
+        pytest.param([], [("minscore", "1")], id="form"),
+    ],
+)
+def test_an_unknown_option_is_answered_with_the_known_ones(query: Pairs, form: Pairs) -> None:
+    with pytest.raises(OptionError, match="'minscore'; the options are model, min_score, min_face"):
+        read_options(query, form)
+
+
+@pytest.mark.parametrize(
+    ("query", "form", "where"),
+    [
+        pytest.param([("model", "back")] * 2, [], "query parameter 'model'", id="query"),
+        pytest.param([], [("model", "back")] * 2, "form field 'model'", id="form"),
+    ],
+)
+def test_an_option_given_twice_is_an_error(query: Pairs, form: Pairs, where: str) -> None:
+    with pytest.raises(OptionError, match=f"{where} is there twice"):
+        read_options(query, form)
+
+
+def test_a_query_parameter_wins_over_a_form_field() -> None:
+    chosen = read_options([("model", "back")], [("model", "front"), ("max_faces", "7")])
+    assert chosen == DetectParameters(model="back", max_faces=7)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("x" * 40, "'" + "x" * 40 + "'", id="whole"),
+        pytest.param("x" * 41, "'" + "x" * 40 + "…'", id="cut"),
+        pytest.param("a\nb", r"'a\nb'", id="one-line"),
+    ],
+)
+def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None:
+    assert shown(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("min_score", {"type": "number", "minimum": 0, "maximum": 1}),
+        ("min_face", {"type": "number", "minimum": 1}),
+        ("max_faces", {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000}),
+        ("overlap", {"type": "string", "enum": ["blend", "nms"], "default": "blend"}),
+    ],
+)
+def test_the_schema_of_an_option_has_range_and_default(
+    name: str, expected: dict[str, object]
+) -> None:
+    schema = option_schema(name)
+    del schema["description"], schema["title"]
+    assert schema == expected

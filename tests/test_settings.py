@@ -1,0 +1,103 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from phiz import settings
+from phiz.errors import SettingError
+from phiz.settings import Settings, known_variables, load, unknown_variables
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in known_variables():
+        monkeypatch.delenv(name, raising=False)
+
+
+def test_without_variables_there_are_defaults() -> None:
+    assert load() == Settings.model_construct(
+        models=None,
+        sampling="half-pixel",
+        max_bytes=20_971_520,
+        max_pixels=50_000_000,
+        threads=None,
+        drain=30,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PHIZ_MODELS", "/srv/models", Path("/srv/models")),
+        ("PHIZ_SAMPLING", "reference", "reference"),
+        ("PHIZ_SAMPLING", "area", "area"),
+        ("PHIZ_MAX_BYTES", "1", 1),
+        ("PHIZ_MAX_PIXELS", "1", 1),
+        ("PHIZ_THREADS", "1", 1),
+        ("PHIZ_THREADS", "1024", 1024),
+        ("PHIZ_THREADS", "", None),
+        ("PHIZ_DRAIN", "0", 0),
+        ("PHIZ_DRAIN", "3600", 3600),
+    ],
+)
+def test_a_variable_is_read(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: object
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert getattr(load(), name.removeprefix("PHIZ_").lower()) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("PHIZ_SAMPLING", "nearest", "'reference', 'half-pixel' or 'area'"),
+        ("PHIZ_MAX_BYTES", "0", "greater than or equal to 1"),
+        ("PHIZ_MAX_BYTES", "20MB", "valid integer"),
+        ("PHIZ_MAX_PIXELS", "0", "greater than or equal to 1"),
+        ("PHIZ_THREADS", "0", "greater than or equal to 1"),
+        ("PHIZ_THREADS", "1025", "less than or equal to 1024"),
+        ("PHIZ_DRAIN", "-1", "greater than or equal to 0"),
+        ("PHIZ_DRAIN", "3601", "less than or equal to 3600"),
+    ],
+)
+def test_a_wrong_value_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingError) as caught:
+        load()
+    message = str(caught.value)
+    assert message.startswith(f"{name} is {value!r}: ")
+    assert what in message
+    assert "\n" not in message
+    assert "pydantic" not in message
+
+
+def test_every_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHIZ_THREADS", "many")
+    monkeypatch.setenv("PHIZ_DRAIN", "long")
+    with pytest.raises(SettingError, match=r"PHIZ_THREADS is 'many'.*; PHIZ_DRAIN is 'long'"):
+        load()
+
+
+@pytest.mark.parametrize("name", [*known_variables(), *settings.READ_ELSEWHERE])
+def test_a_variable_that_is_read_is_known(name: str) -> None:
+    assert unknown_variables([name]) == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        pytest.param(["PHIZ_MAX_PIXEL", "PHIZ_A"], ("PHIZ_A", "PHIZ_MAX_PIXEL"), id="misspelt"),
+        pytest.param(["HOME", "phiz_x", "APHIZ_X"], (), id="others"),
+        pytest.param(["PHIZ_SERVICE_HOST", "PHIZ_PORT_8000_TCP"], (), id="service-links"),
+    ],
+)
+def test_a_variable_that_nobody_reads_is_found(names: list[str], expected: tuple[str]) -> None:
+    assert unknown_variables(names) == expected
+
+
+def test_settings_do_not_change() -> None:
+    chosen = load()
+    with pytest.raises(ValidationError):
+        chosen.threads = 3
