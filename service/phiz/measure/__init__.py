@@ -1,0 +1,1 @@
+"""How well and how fast: what the benchmarks and the command line share."""
