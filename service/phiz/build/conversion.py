@@ -1,0 +1,40 @@
+"""From a source file's bytes to the ONNX file that the catalogue names."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import onnx
+
+from phiz.build.blazeface import convert_blazeface
+from phiz.build.mtcnn import convert_onet, convert_pnet, convert_rnet
+from phiz.build.tflite_file import read_tflite
+from phiz.build.torch_pickle import read_weights
+from phiz.cards import Architecture, NetworkCard
+from phiz.errors import ConversionError
+
+
+def convert(card: NetworkCard, source: bytes) -> bytes:
+    """Return the network's ONNX file, equal to the byte wherever it is made.
+
+    Raises:
+        ConversionError: The source is not what it is said to be, or gives another file.
+    """
+    data = CONVERTERS[card.architecture](card, source)
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.sha256:
+        raise ConversionError(
+            f"{card.file} came out with sha256 {found}, not the {card.sha256} of the catalogue "
+            f"(onnx {onnx.__version__}); nothing was written"
+        )
+    return data
+
+
+CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkCard, bytes], bytes]]] = {
+    "blazeface": lambda card, source: convert_blazeface(
+        read_tflite(source), card.name, card.normalisation
+    ),
+    "pnet": lambda card, source: convert_pnet(read_weights(source), card.normalisation),
+    "rnet": lambda card, source: convert_rnet(read_weights(source), card.normalisation),
+    "onet": lambda card, source: convert_onet(read_weights(source), card.normalisation),
+}

@@ -1,0 +1,146 @@
+"""Weights out of a legacy PyTorch file, read without PyTorch and without running its code.
+
+The format (``torch/serialization.py``, ``_legacy_save``) is five pickles in a row (a magic
+number, a protocol version, the writer's integer sizes, the tensors, the order of the
+storages) and then, for every storage, its length as int64 and its numbers, little-endian.
+
+A pickle may name any function to be called. Here it finds three names and no other: an
+ordered dictionary, and two of PyTorch's that stand for harmless records of this module.
+"""
+
+import io
+import pickle
+import struct
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.errors import ConversionError
+
+MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
+PROTOCOL_VERSION: Final = 1001
+
+Weights = Mapping[str, NDArray[np.float32]]
+"""Parameter name to array, in the file's order."""
+
+# How reading a damaged pickle may fail, as the pickle module's manual says.
+_DAMAGE: Final = (
+    pickle.UnpicklingError,
+    AttributeError,
+    EOFError,
+    ImportError,
+    IndexError,
+    KeyError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """A view of a storage; offset and strides count numbers, not bytes."""
+
+    storage_key: str
+    offset: int
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]
+
+
+class _FloatStorage:
+    """Stands for ``torch.FloatStorage``, the one type of storage that is admitted."""
+
+
+def read_weights(data: bytes) -> Weights:
+    """Return the float32 arrays of a state dictionary, each C-contiguous.
+
+    Raises:
+        ConversionError: The file is not of the legacy format, is cut short, or its pickle
+            holds anything but float32 tensors.
+    """
+    file = io.BytesIO(data)
+    try:
+        tensors, keys = _read_pickles(file)
+        numbers = {key: _read_storage(file) for key in keys}
+        return {name: _view(tensor, numbers) for name, tensor in tensors.items()}
+    except _DAMAGE as error:
+        raise ConversionError(f"not a legacy PyTorch file that can be read: {error}") from error
+
+
+def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], list[str]]:
+    magic, version, _sizes, tensors, keys = (_Unpickler(file).load() for _ in range(5))
+    if (magic, version) != (MAGIC_NUMBER, PROTOCOL_VERSION):
+        raise ConversionError("not a legacy PyTorch file: its magic number is another")
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in tensors.items()
+    ):
+        raise ConversionError("the file holds something other than a dictionary of tensors")
+    return tensors, keys
+
+
+def _read_storage(file: io.BytesIO) -> NDArray[np.float32]:
+    (length,) = struct.unpack("<q", file.read(8))
+    raw = file.read(4 * length)
+    if len(raw) != 4 * length:
+        raise ConversionError(
+            f"the file is cut short: {len(raw)} bytes are left of a storage of {4 * length}"
+        )
+    return np.frombuffer(raw, "<f4")
+
+
+def _view(tensor: _Tensor, storages: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return a copy of what a tensor sees of its storage, or refuse one that looks beyond it."""
+    numbers = storages[tensor.storage_key]
+    shape, strides = tensor.shape, tensor.strides
+    if min(shape, default=1) < 1 or min(strides, default=0) < 0 or tensor.offset < 0:
+        raise ConversionError(f"a tensor has shape {shape}, strides {strides}")
+    last = sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
+    if tensor.offset + last >= len(numbers):
+        raise ConversionError(
+            f"a tensor of shape {shape}, strides {strides} does not fit its storage of "
+            f"{len(numbers)} numbers"
+        )
+    bytes_apart = [numbers.itemsize * stride for stride in strides]
+    seen = np.lib.stride_tricks.as_strided(numbers[tensor.offset :], shape, bytes_apart)
+    return np.array(seen, np.float32, order="C")
+
+
+def _rebuild_tensor(
+    storage_key: str,
+    offset: int,
+    shape: tuple[int, ...],
+    strides: tuple[int, ...],
+    *_gradients: object,
+) -> _Tensor:
+    """Stands for ``torch._utils._rebuild_tensor_v2``, whose arguments these are."""
+    return _Tensor(storage_key, offset, shape, strides)
+
+
+_ADMITTED: Final = {
+    ("collections", "OrderedDict"): OrderedDict,
+    ("torch", "FloatStorage"): _FloatStorage,
+    ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Finds the three admitted names and no other."""
+
+    def find_class(self, module: str, name: str) -> object:
+        admitted = _ADMITTED.get((module, name))
+        if admitted is None:
+            raise ConversionError(
+                f"the pickle asks for {module}.{name}; nothing but float32 tensors is admitted"
+            )
+        return admitted
+
+    def persistent_load(self, pid: object) -> str:
+        """Return the key of the storage that is named by (word, type, key, device, size, view)."""
+        match pid:
+            case ("storage", kind, str(key), str(), int(), None) if kind is _FloatStorage:
+                return key
+        raise ConversionError("the pickle asks for something other than a float32 storage")

