@@ -1,0 +1,181 @@
+"""``phiz detect``: the faces of pictures, as a table, JSON or CSV."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phiz.cli.files import Destinations, find_pictures, read
+from phiz.cli.reports import REPORTS, Report
+from phiz.errors import PhizError
+
+if TYPE_CHECKING:
+    from phiz.engine import Engine
+    from phiz.faces import DetectOptions, Overlap
+
+# Written out, because what knows them takes a while to import; a test compares them.
+MODELS = ("auto", "front", "back", "full", "mtcnn")
+OVERLAPS = ("blend", "nms")
+MAX_FACES = 10_000
+
+_MANY = 4  # pictures, from which on progress is shown
+
+_EPILOG = """
+\b
+Examples:
+  phiz detect face.jpg
+  phiz detect --model mtcnn --min-face 40 holiday/ > faces.jsonl
+  phiz detect --format csv *.png | sort -t, -k3
+  phiz detect --draw looked-at/ --min-score 0.8 crowd.jpg
+  curl -s https://example.org/face.jpg | phiz detect -
+
+\b
+Exit status: 0 if every picture was read, whether or not it has faces; 1 if one was not;
+2 if the command is wrong.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--model",
+    type=click.Choice(MODELS),
+    default="auto",
+    show_default=True,
+    help="What detects; 'auto' chooses by what the picture needs.",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Leave out faces that score less.  [default: the model's own limit]",
+)
+@click.option(
+    "--min-face",
+    type=click.FloatRange(min=1),
+    help="Leave out faces whose box has a shorter side than this, pixels of the picture. mtcnn"
+    " begins its search at this size instead, and is faster for a larger one.  [default: 20 for"
+    " mtcnn, else none]",
+)
+@click.option(
+    "--max-faces",
+    type=click.IntRange(1, MAX_FACES),
+    default=1000,
+    show_default=True,
+    help="So many faces of a picture at most, the best.",
+)
+@click.option(
+    "--overlap",
+    type=click.Choice(OVERLAPS),
+    default="blend",
+    show_default=True,
+    help="Of predictions that overlap, take the score-weighted mean or the best alone.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(tuple(REPORTS)),
+    help="json is one object a line for each picture, csv one row for each face."
+    "  [default: table on a terminal, else json]",
+)
+@click.option(
+    "--draw",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for copies of the pictures with boxes, landmarks and scores drawn in: JPEG of"
+    " a JPEG, else PNG.",
+)
+def detect(  # noqa: PLR0913  each is an option
+    *,
+    paths: tuple[Path, ...],
+    model: str,
+    min_score: float | None,
+    min_face: float | None,
+    max_faces: int,
+    overlap: "Overlap",
+    format_name: str | None,
+    folder: Path | None,
+) -> None:
+    """Find faces in pictures.
+
+    PATH is a picture, a folder (with all folders in it), or - for standard input. Boxes and
+    landmarks are pixels of the upright picture, from its upper left corner. A picture that
+    cannot be read is named on standard error, and the rest go on.
+    """
+    # Not at the top: numpy, the runtime and pydantic take a while to import, and --help
+    # should not wait for them.
+    from phiz.faces import DetectOptions  # noqa: PLC0415
+
+    options = DetectOptions(min_score, min_face, max_faces, overlap)
+    pictures = find_pictures(paths)
+    destinations = Destinations(folder, pictures) if folder else None
+    report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
+    task = _Task(_load(model), model, options, report, destinations)
+    succeeded = [_succeeds(task, path) for path in _shown(pictures, report)]
+    report.close()
+    if not all(succeeded):
+        raise click.exceptions.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is done with every picture."""
+
+    engine: "Engine"
+    model: str
+    options: "DetectOptions"
+    report: Report
+    destinations: Destinations | None
+
+    def run(self, path: Path) -> None:
+        """Detect, draw and report one picture."""
+        from phiz.timings import Stopwatch  # noqa: PLC0415  see detect
+
+        data = read(path, self.engine.limits.max_bytes)
+        stopwatch = Stopwatch()
+        result = self.engine.detect(data, self.model, self.options, stopwatch)
+        if self.destinations:
+            self.destinations.draw(path, data, result.faces, self.engine.limits)
+        self.report.add(click.format_filename(path), result, stopwatch.timings())
+
+
+def _load(model: str) -> "Engine":
+    from phiz import catalog, engine, settings  # noqa: PLC0415  see detect
+    from phiz.image import Limits  # noqa: PLC0415
+
+    chosen = settings.load()
+    limits = Limits(chosen.max_bytes, chosen.max_pixels)
+    return engine.load(chosen.models or catalog.default_folder(), chosen.sampling, limits, {model})
+
+
+def _succeeds(task: _Task, path: Path) -> bool:
+    try:
+        task.run(path)
+    except BrokenPipeError:
+        raise  # nobody reads standard output any more: no fault of the picture
+    except OSError as error:
+        problem = error.strerror or str(error)
+    except PhizError as error:
+        problem = str(error)
+    else:
+        return True
+    click.echo(f"phiz: {click.format_filename(path)}: {problem}", err=True)
+    return False
+
+
+def _shown(pictures: Sequence[Path], report: Report) -> Iterator[Path]:
+    """Yield the pictures, with a bar that moves if there is a free terminal to show it on."""
+    free = sys.stderr.isatty() and (report.waits or not sys.stdout.isatty())
+    if len(pictures) < _MANY or not free:
+        yield from pictures
+        return
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, redirect_stdout=False) as progress:
+        yield from progress.track(pictures, description="pictures")

@@ -1,0 +1,121 @@
+"""Which files are read, and where drawn copies of them go."""
+
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phiz.errors import ImageBytesError
+
+if TYPE_CHECKING:
+    from phiz.faces import Face
+    from phiz.image import Limits
+
+STANDARD_INPUT = Path("-")
+SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
+_JPEG_QUALITY = 90
+
+
+def find_pictures(paths: Sequence[Path]) -> list[Path]:
+    """Return the paths, with those that are folders replaced by the pictures in them.
+
+    The pictures of a folder are sorted by their paths; a path that is given is taken whatever
+    its name, and whether or not it exists.
+
+    Raises:
+        ClickException: There is no picture at all.
+    """
+    pictures = [picture for path in paths for picture in _pictures_of(path)]
+    if not pictures:
+        names = ", ".join(click.format_filename(path) for path in paths)
+        raise click.ClickException(
+            f"no pictures in {names}; looked for files that end in {' '.join(SUFFIXES)}"
+        )
+    return pictures
+
+
+def _pictures_of(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    return sorted(
+        found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES and found.is_file()
+    )
+
+
+def read(path: Path, max_bytes: int) -> bytes:
+    """Return the content of a file, or of standard input.
+
+    Raises:
+        ImageBytesError: There is more than the limit; no more than that is read.
+        OSError: The file cannot be read.
+    """
+    if path == STANDARD_INPUT:
+        data = sys.stdin.buffer.read(max_bytes + 1)
+    else:
+        with path.open("rb") as stream:
+            data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise ImageBytesError(
+            f"the file has more than {max_bytes} bytes, the limit; "
+            "send a smaller one or set PHIZ_MAX_BYTES"
+        )
+    return data
+
+
+class Destinations:
+    """A file for the drawn copy of each picture: none is used twice, and none is a source.
+
+    Names are made up in the order of the pictures, so that the same command draws into the
+    same files again. The folder is made if it is not there.
+    """
+
+    def __init__(self, folder: Path, pictures: Sequence[Path]) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            name = click.format_filename(folder)
+            raise click.ClickException(
+                f"cannot make the folder {name}: {error.strerror}"
+            ) from error
+        self._folder = folder
+        self._taken = {_key(path) for path in pictures}
+
+    def of(self, picture: Path) -> Path:
+        """Return the file for the next picture: its own name, with a number if it is taken."""
+        suffix = picture.suffix if picture.suffix.lower() in _JPEG_SUFFIXES else ".png"
+        stem = "stdin" if picture == STANDARD_INPUT else picture.stem
+        candidates = (self._folder / name for name in _numbered(stem, suffix))
+        path = next(path for path in candidates if _key(path) not in self._taken)
+        self._taken.add(_key(path))
+        return path
+
+    def draw(self, picture: Path, data: bytes, faces: "Sequence[Face]", limits: "Limits") -> None:
+        """Write the copy of a picture with faces drawn in.
+
+        Raises:
+            OSError: The file cannot be written.
+        """
+        # Not at the top: they bring numpy, which --help should not wait for.
+        from PIL import Image as Pillow  # noqa: PLC0415
+
+        from phiz.drawing import annotate  # noqa: PLC0415
+        from phiz.image import decode  # noqa: PLC0415
+
+        drawn = Pillow.fromarray(annotate(decode(data, limits), faces))
+        drawn.save(self.of(picture), quality=_JPEG_QUALITY)
+
+
+def _key(path: Path) -> str:
+    # Without case, because some file systems do not tell A from a.
+    return str(path.resolve()).casefold()
+
+
+def _numbered(stem: str, suffix: str) -> Iterator[str]:
+    yield f"{stem}{suffix}"
+    number = 2
+    while True:
+        yield f"{stem}-{number}{suffix}"
+        number += 1
