@@ -34,6 +34,7 @@ from phiz import catalog, detectors
 from phiz.detectors import Detector
 from phiz.faces import Face
 from phiz.image import Limits, decode
+from phiz.picture import Picture
 from phiz.resample import Sampling
 from phiz.timings import Stopwatch
 
@@ -93,7 +94,7 @@ def compare(case: Case, detector: Detector) -> Outcome:
     image = decode(case.picture.read_bytes(), LIMITS)  # (H, W, 3)
     if case.run.blue_first:
         image = np.ascontiguousarray(image[..., ::-1])
-    faces = detector.detect(image, case.run.options, Stopwatch()).faces
+    faces = detector.detect(Picture.of(image), case.run.options, Stopwatch()).faces
     ours = [sighting(face, POINTS[case.run.model]) for face in faces]
     height, width, _ = image.shape
     size = np.array([width, height, width, height], float)

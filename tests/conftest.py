@@ -7,6 +7,7 @@ from PIL import Image
 
 from phiz import catalog, detectors
 from phiz.detectors import Detector
+from phiz.picture import Picture
 from phiz.resample import Sampling
 
 PICTURES = Path(__file__).parent / "pictures"
@@ -32,10 +33,10 @@ def load_with(models_folder: Path) -> Callable[[Sampling], dict[str, Detector]]:
 
 
 @pytest.fixture(scope="session")
-def picture() -> Callable[[str], np.ndarray]:
-    """Reads one of the test pictures as (H, W, 3)."""
+def picture() -> Callable[[str], Picture]:
+    """Reads one of the test pictures."""
 
-    def read(name: str) -> np.ndarray:
-        return np.asarray(Image.open(PICTURES / name).convert("RGB"))
+    def read(name: str) -> Picture:
+        return Picture.of(np.asarray(Image.open(PICTURES / name).convert("RGB")))
 
     return read

@@ -102,6 +102,8 @@ def test_a_damaged_jpeg_is_left_as_it_is(data: bytes) -> None:
 
 
 SCAN = b"\xff\xda\0\x04ab" + b"\x12\xff\0\xda\xff\xd0\x34"
+SCAN_OF_3 = b"\xff\xda\0\x05\x03ab" + b"\x12\xff\0\xda\xff\xd0\x34"
+FRAME_OF_3 = b"\x08\0\x10\0\x10\x03" + bytes(9)
 FALSE_SCANS = segment(0xFE, b"\xff\xda" * 50)
 
 
@@ -117,6 +119,15 @@ FALSE_SCANS = segment(0xFE, b"\xff\xda" * 50)
             b"\xff\xd8" + SCAN + segment(0xFE, b"\xff\xd9") + SCAN * 3 + b"\xff\xd9",
             True,
             id="an-end-in-a-comment",
+        ),
+        pytest.param(
+            b"\xff\xd8" + segment(0xC0, FRAME_OF_3) + SCAN_OF_3 * 4, False, id="read-in-one-scan"
+        ),
+        pytest.param(
+            b"\xff\xd8" + segment(0xC0, FRAME_OF_3) + SCAN * 4, True, id="a-scan-for-each-component"
+        ),
+        pytest.param(
+            b"\xff\xd8" + segment(0xC2, FRAME_OF_3) + SCAN_OF_3 * 4, True, id="progressive"
         ),
     ],
 )

@@ -12,8 +12,10 @@ ROOT = Path(phiz.__file__).parent
 # know nothing of each other.
 LAYERS = (
     ("errors",),
-    ("faces", "timings", "headers", "tables"),
-    ("image", "geometry", "cards", "settings", "pool", "metrics"),
+    ("faces", "timings", "headers", "tables", "settings", "pool"),
+    ("picture", "geometry", "cards", "metrics"),
+    ("jpeg",),
+    ("image",),
     ("resample", "integral", "suppression", "catalog", "drawing"),
     ("runtime", "measure"),
     ("detectors",),

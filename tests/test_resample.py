@@ -6,9 +6,14 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from phiz.geometry import Letterbox
+from phiz.picture import Reduced, raster
 from phiz.resample import SAMPLINGS, Sampling, letterbox
 
 sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
+
+
+def reduced(image: np.ndarray) -> Reduced:
+    return Reduced(raster(image))
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -39,7 +44,7 @@ def slow_reference(image: np.ndarray, frame: Letterbox) -> np.ndarray:
 def test_reference_equals_slow_sampling(size: tuple[int, int]) -> None:
     image = noise(*size)
     frame = Letterbox.fit(size[1], size[0], 16)
-    assert letterbox(image, frame, "reference") == pytest.approx(
+    assert letterbox(reduced(image), frame, "reference") == pytest.approx(
         slow_reference(image, frame), abs=0.51
     )
 
@@ -53,7 +58,7 @@ def test_a_ramp_keeps_its_values_where_undo_says(sampling: Sampling, size: tuple
     y, x = np.mgrid[:height, :width] + 0.5
     image = np.stack([255 * x / width, 255 * y / height, 0 * x + 90], axis=-1).astype(np.uint8)
     frame = Letterbox.fit(width, height, 128)
-    square = letterbox(image, frame, sampling)
+    square = letterbox(reduced(image), frame, sampling)
     centres = np.mgrid[:128, :128][::-1].transpose(1, 2, 0).astype(np.float32) + 0.5
     source = frame.undo(centres)  # (128, 128, 2), pixels of the picture
     margin = 2 * frame.scale + 1  # near the border the window is cut
@@ -71,7 +76,7 @@ def test_white_stays_white_and_bars_stay_black(sampling: Sampling, size: tuple[i
     height, width = size
     frame = Letterbox.fit(width, height, 32)
     assume(min(size) >= 4 * frame.scale)  # thinner ones need not reach full white
-    square = letterbox(np.full((height, width, 3), 255, np.uint8), frame, sampling)
+    square = letterbox(reduced(np.full((height, width, 3), 255, np.uint8)), frame, sampling)
     assert square.shape == (32, 32, 3)
     assert square.dtype == np.uint8
     centres = (np.arange(32) + 0.5) * frame.scale
@@ -85,7 +90,7 @@ def test_white_stays_white_and_bars_stay_black(sampling: Sampling, size: tuple[i
 
 def test_reference_takes_every_fifth_pixel_of_640_by_480() -> None:
     image = noise(480, 640)
-    square = letterbox(image, Letterbox.fit(640, 480, 128), "reference")
+    square = letterbox(reduced(image), Letterbox.fit(640, 480, 128), "reference")
     assert (square[16:112] == image[::5, ::5]).all()
     assert not square[:16].any()
     assert not square[112:].any()
@@ -93,7 +98,7 @@ def test_reference_takes_every_fifth_pixel_of_640_by_480() -> None:
 
 def test_half_pixel_takes_the_middle_of_each_five() -> None:
     image = noise(480, 640)
-    square = letterbox(image, Letterbox.fit(640, 480, 128), "half-pixel")
+    square = letterbox(reduced(image), Letterbox.fit(640, 480, 128), "half-pixel")
     assert (square[16:112] == image[2::5, 2::5]).all()
 
 
@@ -101,8 +106,23 @@ def test_half_pixel_takes_the_middle_of_each_five() -> None:
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1)], ids=str)
 def test_extreme_shapes_give_a_square(sampling: Sampling, size: tuple[int, int]) -> None:
     height, width = size
+    image = reduced(np.full((height, width, 3), 200, np.uint8))
+    square = letterbox(image, Letterbox.fit(width, height, 128), sampling)
+    assert square.shape == (128, 128, 3)
+
+
+@pytest.mark.parametrize("sampling", ["half-pixel", "area"])
+def test_a_reduced_picture_lies_where_the_whole_one_does(sampling: Sampling) -> None:
+    height, width, factor = 803, 1201, 4
+    y, x = np.mgrid[:height, :width]
+    image = np.stack([y * 255 / height, x * 255 / width, 0 * x], axis=-1)
+    # Three pixels on the left and one above hang over, as in a picture that was turned.
+    rows, columns = -(-(height + 1) // factor), -(-(width + 3) // factor)
+    padded = np.zeros((rows * factor, columns * factor, 3))
+    padded[1 : 1 + height, 3 : 3 + width] = image
+    blocks = padded.reshape(rows, factor, columns, factor, 3).mean(axis=(1, 3)).astype(np.uint8)
     frame = Letterbox.fit(width, height, 128)
-    assert letterbox(np.full((height, width, 3), 200, np.uint8), frame, sampling).shape[:2] == (
-        128,
-        128,
-    )
+    whole = letterbox(reduced(image.astype(np.uint8)), frame, sampling).astype(int)
+    small = letterbox(Reduced(raster(blocks), factor, (-3, -1)), frame, sampling)
+    inner = slice(30, 98)
+    assert np.abs(whole - small)[inner, inner].max() <= 1

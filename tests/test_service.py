@@ -313,8 +313,8 @@ from phiz.faces import Detections
 from phiz.image import Limits
 
 class Broken:
-    def detect(self, image, options, stopwatch):
-        if image.shape[1::-1] != WARM_UP_SIZE_WH:
+    def detect(self, picture, options, stopwatch):
+        if (picture.width, picture.height) != WARM_UP_SIZE_WH:
             raise ZeroDivisionError("the detector is broken")
         return Detections(())
 

@@ -8,7 +8,7 @@ from phiz import catalog, detectors
 from phiz.detectors import Detector
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
-from phiz.image import Limits, decode
+from phiz.image import Limits, open_picture
 from phiz.resample import Sampling
 from phiz.timings import Stopwatch
 
@@ -54,10 +54,10 @@ class Engine:
         detector = self.detectors.get(model)
         if detector is None:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
-        image = decode(data, self.limits)  # (H, W, 3)
+        picture = open_picture(data, self.limits)
         stopwatch.lap("decode")
-        found = detector.detect(image, options, stopwatch)
-        return Result(model, image.shape[1], image.shape[0], found.faces, found.route)
+        found = detector.detect(picture, options, stopwatch)
+        return Result(model, picture.width, picture.height, found.faces, found.route)
 
 
 def load(

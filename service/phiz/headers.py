@@ -29,6 +29,7 @@ _SIGNATURES: dict[Format, re.Pattern[bytes]] = {
 _ORIENTATION = 0x0112
 _SHORT = 3
 _START_OF_SCAN = b"\xff\xda"
+_SEQUENTIAL_FRAMES = (b"\xff\xc0", b"\xff\xc1")
 _END_OF_IMAGE = b"\xff\xd9"
 # Any marker but those without a length, which stand alone: TEM, RST, SOI.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
@@ -118,7 +119,7 @@ def split_jpeg(data: bytes) -> tuple[bytes, bytes]:
 
 def has_more_scans(jpeg: bytes, limit: int) -> bool:
     """Return whether a JPEG without metadata has more scans than a limit."""
-    if jpeg.count(_START_OF_SCAN) <= limit:
+    if _has_one_scan(jpeg) or jpeg.count(_START_OF_SCAN) <= limit:
         return False
     # What follows the picture, such as the film that telephones append, has the marker by
     # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
@@ -130,6 +131,22 @@ def has_more_scans(jpeg: bytes, limit: int) -> bool:
         length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
         marker = _MARKER.search(jpeg, at + 2 + length)
     return scans > limit
+
+
+def _has_one_scan(jpeg: bytes) -> bool:
+    """Return whether a JPEG is read in one scan, whatever follows: most are.
+
+    That is a sequential one, baseline or extended, whose first scan has all of its components.
+    """
+    at = 2
+    components = None
+    while _SEGMENT.match(jpeg, at):
+        if jpeg[at : at + 2] in _SEQUENTIAL_FRAMES:
+            components = jpeg[at + 9 : at + 10]
+        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
+    return components is not None and jpeg[at : at + 2] + jpeg[at + 4 : at + 5] == (
+        _START_OF_SCAN + components
+    )
 
 
 def gif_size(data: bytes) -> tuple[int, int]:

@@ -40,6 +40,8 @@ from phiz.headers import (
     sniff,
     split_jpeg,
 )
+from phiz.jpeg import decode_jpeg, jpeg_size
+from phiz.picture import Picture, Raster, Reduced, rgb, turned, turned_origin, turned_size, words
 
 # Pillow warns of damaged metadata, which does not matter here. Filters belong to the whole
 # process, so that changing them around each call is not safe between threads; set once, and
@@ -59,18 +61,7 @@ _READERS: dict[Format, type[ImageFile]] = {
 if AvifImagePlugin.SUPPORTED:
     _READERS["AVIF"] = AvifImagePlugin.AvifImageFile
 
-_UPRIGHT = {
-    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
-    3: Pillow.Transpose.ROTATE_180,
-    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
-    5: Pillow.Transpose.TRANSPOSE,
-    6: Pillow.Transpose.ROTATE_270,
-    7: Pillow.Transpose.TRANSVERSE,
-    8: Pillow.Transpose.ROTATE_90,
-}
-
 _BAND_PIXELS = 1 << 17  # a band of this many stays in a processor's cache
-
 # A progressive JPEG has about ten; each, however few its bytes, is a pass over all pixels.
 _MAX_SCANS = 100
 # Enough for 50 megapixels in tiles of 32 x 32; each is a Python object in Pillow.
@@ -98,21 +89,60 @@ class Limits:
 
 
 def decode(data: bytes, limits: Limits) -> Image:
-    """Return an encoded picture as (H, W, 3) uint8 RGB, upright and C-contiguous.
+    """Return an encoded picture as (H, W, 3) uint8 RGB, upright, at full scale.
+
+    Raises:
+        ImageError: As ``open_picture``.
+    """
+    return rgb(open_picture(data, limits).whole())
+
+
+def open_picture(data: bytes, limits: Limits) -> Picture:
+    """Return an encoded picture, upright. A JPEG's pixels are decoded when they are asked for.
 
     Raises:
         EmptyImageError: There are no bytes.
         ImageBytesError: There are more bytes than the limit.
         ImagePixelsError: The header announces more pixels than the limit.
         UnsupportedImageError: Not a picture, or of a kind that is not read here.
-        UndecodableImageError: A picture by its header, but damaged or cut short.
+        UndecodableImageError: A picture by its header, but damaged or cut short; of a JPEG this
+            may come later, with its pixels.
     """
     name = _format(data, limits)
+    if name == "JPEG":
+        # Without metadata, because Pillow reads the Exif structure while opening and fails
+        # where that is damaged.
+        data, exif = split_jpeg(data)
+        _check_scans(data)
+        orientation = exif_orientation(exif) if exif else 1
+        if size_wh := jpeg_size(data):
+            _check_size(size_wh, limits)
+            return _open_jpeg(data, size_wh, orientation, limits)
+        return Picture.of_raster(turned(_decode_any(name, data, limits), orientation))
+    return Picture.of_raster(_decode_any(name, data, limits))
+
+
+def _open_jpeg(data: bytes, size_wh: tuple[int, int], orientation: int, limits: Limits) -> Picture:
+    def read(factor: int) -> Reduced:
+        pixels = decode_jpeg(data, size_wh, factor)
+        if pixels is None:  # Pillow forgives more, and knows what to say where it does not
+            return Reduced(turned(_decode_any("JPEG", data, limits), orientation))
+        width, height = size_wh
+        over = pixels.shape[1] * factor - width, pixels.shape[0] * factor - height
+        return Reduced(turned(pixels, orientation), factor, turned_origin(over, orientation))
+
+    return Picture(turned_size(size_wh, orientation), read)
+
+
+def _decode_any(name: Format, data: bytes, limits: Limits) -> Raster:
+    """Return an encoded picture at full scale by Pillow; a JPEG's orientation is not applied."""
     try:
         with _open(name, data, limits) as picture:
             _check_size(picture.size, limits)
             picture.load()
-            return _array(_upright(_rgb(picture), picture.info.get("exif")))  # (H, W, 3)
+            exif = picture.info.get("exif")
+            # Pillow has already turned a TIFF, whose tags are not in `exif`, while loading it.
+            return turned(_raster(_rgb(picture)), exif_orientation(exif) if exif else 1)
     except ImageError:
         raise
     except Pillow.DecompressionBombError:
@@ -149,20 +179,12 @@ def _format(data: bytes, limits: Limits) -> Format:
 
 def _open(name: Format, data: bytes, limits: Limits) -> ImageFile:
     """Return a picture with its header read, after a look at what opening it would cost."""
-    exif = b""
-    if name == "JPEG":
-        # Pillow reads the Exif structure while opening and fails where that is damaged.
-        data, exif = split_jpeg(data)
-        _check_scans(data)
-    elif name == "GIF":
+    if name == "GIF":
         # Pillow fills a frame while opening.
         _check_size(gif_size(data), limits)
     elif name == "TIFF":
         _check_tiff(data, limits)
-    picture = _READERS[name](io.BytesIO(data))
-    if exif:
-        picture.info["exif"] = exif
-    return picture
+    return _READERS[name](io.BytesIO(data))
 
 
 def _check_size(size_wh: tuple[int, int], limits: Limits) -> None:
@@ -227,25 +249,17 @@ def _eight_bits(picture: Pillow.Image) -> Pillow.Image:
     return Pillow.fromarray(((values + 128) // 257).astype(np.uint8))
 
 
-def _upright(picture: Pillow.Image, exif: bytes | None) -> Pillow.Image:
-    """Return a picture turned as its Exif orientation asks.
+def _raster(picture: Pillow.Image) -> Raster:
+    """Return a picture of mode RGB as a raster.
 
-    Pillow has already turned a TIFF, whose tags are not in ``exif``, while loading it.
-    """
-    method = _UPRIGHT.get(exif_orientation(exif)) if exif else None
-    return picture if method is None else picture.transpose(method)
-
-
-def _array(picture: Pillow.Image) -> Image:
-    """Return a picture of mode RGB as an array.
-
-    Numpy's own conversion builds the whole picture as bytes from a list of pieces. Band by
-    band the pieces are used again, and a picture of 12 megapixels takes a quarter of the time.
+    Pillow gives its bytes as a list of pieces. Band by band the pieces are used again, and a
+    picture of 12 megapixels takes a quarter of the time.
     """
     width, height = picture.size
     rows = max(1, _BAND_PIXELS // width)
-    image = np.empty((height, width, 3), np.uint8)
+    padded = np.empty((height, width, 4), np.uint8)
     for top in range(0, height, rows):
-        bottom = min(top + rows, height)
-        image[top:bottom] = np.asarray(picture.crop((0, top, width, bottom)))
-    return image
+        band = picture.crop((0, top, width, min(top + rows, height)))
+        pixels = np.frombuffer(band.tobytes("raw", "RGBX"), np.uint8)
+        padded[top : top + rows] = pixels.reshape(-1, width, 4)
+    return words(padded)

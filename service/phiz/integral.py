@@ -12,7 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.faces import Image
+from phiz.picture import CHANNEL_BITS, Raster, spread
 
 Integral: TypeAlias = NDArray[np.uint64]
 """(H + 1, W + 1), packed sums of all pixels above and to the left."""
@@ -22,29 +22,27 @@ Regions: TypeAlias = NDArray[np.intp]
 """(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the picture, not empty."""
 Indices = NDArray[np.intp]
 
-CHANNEL_BITS = np.uint64(21)
-CHANNEL_MASK = np.uint64(2**21 - 1)
+CHANNEL_MASK = np.int32(2**21 - 1)
 MAX_WINDOW = (2**21 - 1) // 255  # pixels
+BLOCK = 32  # rows
 
 
-def integral(image: Image) -> Integral:
-    """Return the packed integral (H + 1, W + 1) of a picture (H, W, 3)."""
-    height, width, _ = image.shape
+def integral(image: Raster) -> Integral:
+    """Return the packed integral (H + 1, W + 1) of a picture (H, W)."""
+    height, width = image.shape
     sums = np.zeros((height + 1, width + 1), np.uint64)
-    packed = sums[1:, 1:]  # (H, W)
-    packed[...] = image[..., 2]
-    for channel in (1, 0):
-        packed <<= CHANNEL_BITS
-        packed |= image[..., channel]
-    np.cumsum(packed, axis=1, out=packed)
-    np.cumsum(packed, axis=0, out=packed)
+    for top in range(0, height, BLOCK):  # what is worked on stays in the cache
+        block = sums[top + 1 : top + 1 + BLOCK, 1:]  # (B, W)
+        np.cumsum(spread(image[top : top + BLOCK]), axis=1, out=block)
+        block[0] += sums[top, 1:]
+        np.cumsum(block, axis=0, out=block)
     return sums
 
 
 def level(
-    image: Image, sums: Integral, shape_hw: tuple[int, int], rows: slice = slice(None)
+    image: Raster, sums: Integral, shape_hw: tuple[int, int], rows: slice = slice(None)
 ) -> Pixels:
-    """Return rows of the whole picture (H, W, 3) averaged to (h, w, 3).
+    """Return rows of the whole picture (H, W) averaged to (h, w, 3).
 
     Args:
         image: The picture, for windows larger than the integral can hold.
@@ -52,7 +50,7 @@ def level(
         shape_hw: h and w; either may be larger than the picture's.
         rows: Which of the h rows are wanted.
     """
-    height, width, _ = image.shape
+    height, width = image.shape
     top, bottom = (edge[0, rows] for edge in _windows(*_segment(height), shape_hw[0]))  # (r,)
     left, right = (edge[0] for edge in _windows(*_segment(width), shape_hw[1]))  # (w,)
     counts = (bottom - top)[:, None] * (right - left)  # (r, w)
@@ -62,7 +60,7 @@ def level(
     return _unpack(strips[:, right] - strips[:, left], counts)  # (r, w, 3)
 
 
-def crops(image: Image, sums: Integral, regions: Regions, size: int) -> Pixels:
+def crops(image: Raster, sums: Integral, regions: Regions, size: int) -> Pixels:
     """Return regions (N, 4) of a picture averaged to (N, size, size, 3)."""
     top, bottom = _windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
     left, right = _windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
@@ -95,21 +93,32 @@ def _unpack(packed: NDArray[np.uint64], counts: Indices) -> Pixels:
     pixels = np.empty((*packed.shape, 3), np.float32)
     shares = np.float32(1) / counts.astype(np.float32)  # (…)
     for channel in range(3):
-        sums = packed >> (CHANNEL_BITS * np.uint64(channel)) & CHANNEL_MASK  # (…)
-        np.multiply(sums, shares, out=pixels[..., channel], casting="unsafe")
+        # By way of int32, which the vector units turn into floats.
+        sums = (packed >> np.uint64(CHANNEL_BITS * channel)).astype(np.int32)  # (…)
+        sums &= CHANNEL_MASK
+        np.multiply(sums.astype(np.float32), shares, out=pixels[..., channel])
     return pixels
 
 
-def _direct(image: Image, top: Indices, bottom: Indices, left: Indices, right: Indices) -> Pixels:
+def _direct(image: Raster, top: Indices, bottom: Indices, left: Indices, right: Indices) -> Pixels:
     """Return averages (h, w, 3) over windows of any size, without an integral.
 
-    Such windows are coarse, so that there are few: each row of them is summed by itself.
+    Such windows are coarse, so that there are few: each row of them is summed by itself. The
+    sums of a row are packed as in the integral, which holds for up to 8224 rows; the running
+    sum of them is not.
     """
     rows = np.stack(
-        [image[a:b].sum(axis=0, dtype=np.uint64) for a, b in zip(top, bottom, strict=True)]
+        [_channels(spread(image[a:b]).sum(axis=0)) for a, b in zip(top, bottom, strict=True)]
     )  # (h, W, 3)
-    sums = np.zeros((len(rows), image.shape[1] + 1, 3), np.uint64)
+    sums = np.zeros((len(rows), image.shape[1] + 1, 3), np.int64)
     np.cumsum(rows, axis=1, out=sums[:, 1:])
     counts = (bottom - top)[:, None, None] * (right - left)[:, None]  # (h, w, 1)
     averages: Pixels = ((sums[:, right] - sums[:, left]) / counts).astype(np.float32)  # (h, w, 3)
     return averages
+
+
+def _channels(packed: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Return packed sums (…) as three (…, 3)."""
+    shifts = np.uint64(CHANNEL_BITS) * np.arange(3, dtype=np.uint64)
+    sums = packed[..., None] >> shifts & np.uint64(CHANNEL_MASK)  # (…, 3)
+    return sums.astype(np.int64)

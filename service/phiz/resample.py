@@ -3,6 +3,7 @@
 Positions are indices of pixels: the centre of the first pixel is at 0.
 """
 
+from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -11,92 +12,142 @@ from PIL import Image as Pillow
 
 from phiz.faces import Image
 from phiz.geometry import Letterbox
+from phiz.picture import CHANNEL_BITS, Raster, Reduced, rgb, spread
 
 Sampling: TypeAlias = Literal["reference", "half-pixel", "area"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 Indices = NDArray[np.intp]
-Weights = NDArray[np.float32]
+
+HALVES = np.uint64(1 | 1 << CHANNEL_BITS | 1 << 2 * CHANNEL_BITS)
+"""1 in each of the three channels."""
 
 
-def letterbox(image: Image, frame: Letterbox, sampling: Sampling) -> Image:
-    """Return a picture (H, W, 3) in a black square (S, S, 3), uint8.
+def letterbox(picture: Reduced, frame: Letterbox, sampling: Sampling) -> Image:
+    """Return a picture in a black square (S, S, 3), uint8.
 
     Args:
-        image: The picture that ``frame`` was fitted to.
+        picture: The picture that ``frame`` was fitted to, perhaps at a smaller scale.
         frame: Where it lies in the square.
         sampling: ``reference`` is MediaPipe's on the CPU: bilinear, the square's pixel i
             at ``i · scale`` (to 1/32 of a pixel), blended with the black bars at the border.
-            ``half-pixel`` is bilinear at the centres, ``(i + ½) · scale − ½``. ``area`` is
-            Pillow's bilinear reduction at the same centres, with a window that grows with
-            the scale.
+            ``half-pixel`` is bilinear at the centres, ``(i + ½) · scale − ½`` (to 1/64).
+            ``area`` is Pillow's bilinear reduction at the same centres, with a window that
+            grows with the scale.
     """
+    frame = _seen_from(picture, frame)
     if sampling == "area":
-        return _reduced(image, frame)
-    height, width, _ = image.shape
+        return _averaged(picture.pixels, frame)
+    height, width = picture.pixels.shape
     taps = _corner_taps if sampling == "reference" else _centre_taps
-    y, y_weights = taps(frame, frame.bar_y, height)  # (2, S) each
-    x, x_weights = taps(frame, frame.bar_x, width)  # (2, S) each
-    return _bilinear(image, y, y_weights, x, x_weights)  # (S, S, 3)
+    return _bilinear(
+        picture.pixels, taps(frame, frame.bar_y, height), taps(frame, frame.bar_x, width)
+    )
 
 
-def _corner_taps(frame: Letterbox, bar: float, length: int) -> tuple[Indices, Weights]:
-    """Return the two pixels (2, S) that each of the square's pixels mixes, and their weights.
+def _seen_from(picture: Reduced, frame: Letterbox) -> Letterbox:
+    """Return the letterbox in words of the reduced picture instead of pixels."""
+    x, y = picture.origin_xy
+    factor = picture.factor
+    return Letterbox(
+        frame.size, frame.scale / factor, (frame.bar_x + x) / factor, (frame.bar_y + y) / factor
+    )
 
-    As OpenCV's warpPerspective does it for MediaPipe: positions are rounded to 1/32 pixel,
-    and what lies outside the picture is black. Of two equally near positions the later is
-    taken here; there, the last bit of a matrix inversion decides.
+
+@dataclass(frozen=True, slots=True)
+class Taps:
+    """Which pixels of a line are mixed for those of the square's pixels that show picture.
+
+    Attributes:
+        size: Pixels of the square's line.
+        shown: Which of them show picture, from the first to behind the last.
+        places: (2, n), the two pixels of each.
+        weights: (2, n), their weights in 1/steps, or 0 for black.
+        steps: Of a weight of 1; the two of a pixel add up to that, or to less at the border.
     """
-    position = np.arange(frame.size) * frame.scale - bar  # (S,)
-    position = np.floor(position * 32 + 0.5) / 32  # (S,)
-    taps, weights = _mix(position)  # (2, S) each
-    weights *= (taps >= 0) & (taps < length)
-    return np.clip(taps, 0, length - 1), weights
+
+    size: int
+    shown: slice
+    places: Indices
+    weights: Indices
+    steps: int
 
 
-def _centre_taps(frame: Letterbox, bar: float, length: int) -> tuple[Indices, Weights]:
-    """Return the two pixels (2, S) that each of the square's pixels mixes, and their weights.
+def _corner_taps(frame: Letterbox, bar: float, length: int) -> Taps:
+    """Return the taps of MediaPipe's sampling.
+
+    As OpenCV's warpPerspective does it: positions are rounded to 1/32 pixel, and what lies
+    outside the picture is black. Of two equally near positions the later is taken here;
+    there, the last bit of a matrix inversion decides.
+    """
+    first, weights = _mix(np.arange(frame.size) * frame.scale - bar, 32)  # (2, S) each
+    return _shown(first, weights * ((first >= 0) & (first < length)), length, 32)
+
+
+def _centre_taps(frame: Letterbox, bar: float, length: int) -> Taps:
+    """Return the taps at the centres.
 
     A centre inside the picture mixes only the picture, however near the border.
     """
     centre = (np.arange(frame.size) + 0.5) * frame.scale - bar  # (S,)
-    taps, weights = _mix(centre - 0.5)  # (2, S) each
-    weights *= (centre >= 0) & (centre < length)
-    return np.clip(taps, 0, length - 1), weights
+    places, weights = _mix(centre - 0.5, 64)  # (2, S) each
+    return _shown(places, weights * ((centre >= 0) & (centre < length)), length, 64)
 
 
-def _mix(position: NDArray[np.floating]) -> tuple[Indices, Weights]:
-    first = np.floor(position).astype(np.intp)  # (S,)
-    fraction = (position - first).astype(np.float32)  # (S,)
-    return np.stack([first, first + 1]), np.stack([1 - fraction, fraction])  # (2, S) each
+def _mix(position: NDArray[np.floating], steps: int) -> tuple[Indices, Indices]:
+    """Return the two pixels (2, S) around each position (S,), and their weights (2, S)."""
+    parts = np.floor(position * steps + 0.5).astype(np.intp)  # (S,)
+    first, fraction = np.divmod(parts, steps)  # (S,) each
+    return np.stack([first, first + 1]), np.stack([steps - fraction, fraction])
 
 
-def _bilinear(
-    image: Image, y: Indices, y_weights: Weights, x: Indices, x_weights: Weights
-) -> Image:
-    """Return the picture at taps (2, S) of each axis, (S, S, 3), black where weights are 0."""
-    rows = np.flatnonzero(y_weights.any(axis=0))  # (R,) rows of the square that show picture
-    columns = np.flatnonzero(x_weights.any(axis=0))  # (C,)
-    strips = image[y[:, rows]]  # (2, R, W, 3): whole rows are cheap to copy
-    pixels = np.take(strips, x[:, columns], axis=2)  # (2, R, 2, C, 3)
-    across = x_weights[:, columns, None]  # (2, C, 1)
-    mixed = pixels[:, :, 0] * across[0] + pixels[:, :, 1] * across[1]  # (2, R, C, 3)
-    down = y_weights[:, rows, None, None]  # (2, R, 1, 1)
-    values = mixed[0] * down[0] + mixed[1] * down[1]  # (R, C, 3)
-    square = np.zeros((y.shape[1], x.shape[1], 3), np.uint8)
-    # Weights add up to 1, so that rounding by + ½ stays within 255.
-    square[rows[:, None], columns] = (values + np.float32(0.5)).astype(np.uint8)
+def _shown(places: Indices, weights: Indices, length: int, steps: int) -> Taps:
+    shown = np.flatnonzero(weights.any(axis=0))  # (n,), without gaps
+    inside = slice(int(shown[0]), int(shown[-1]) + 1) if shown.size else slice(0, 0)
+    places = np.clip(places[:, inside], 0, length - 1)
+    return Taps(weights.shape[1], inside, places, weights[:, inside], steps)
+
+
+def _bilinear(pixels: Raster, y: Taps, x: Taps) -> Image:
+    """Return the picture (H, W) at taps of each axis, (S, S, 3), black elsewhere.
+
+    Exactly, in whole numbers: the three channels of a word are spread over 64 bits, so that
+    one multiplication weighs them all. The weights of four pixels add up to at most 64 · 64,
+    and 255 · 64 · 64 has 20 bits.
+    """
+    square = np.zeros((y.size, x.size, 3), np.uint8)
+    one = y.steps * x.steps
+    shape = y.places.shape[1], x.places.shape[1]  # (R, C)
+    mixed = np.full(shape, HALVES * np.uint64(one // 2), np.uint64)  # to round
+    # Where the scale is a whole number, all but one of the four weigh nothing.
+    for rows, down in _weighty(y):
+        strips = pixels[rows]  # (R, W)
+        for columns, across in _weighty(x):
+            weighed = spread(np.take(strips, columns, axis=1))  # (R, C)
+            weighed *= across
+            weighed *= down[:, None]
+            mixed += weighed
+    shift = one.bit_length() - 1
+    for channel in range(3):
+        # The cast keeps the lowest byte, which is the channel.
+        square[y.shown, x.shown, channel] = mixed >> np.uint64(CHANNEL_BITS * channel + shift)
     return square
 
 
-def _reduced(image: Image, frame: Letterbox) -> Image:
+def _weighty(taps: Taps) -> list[tuple[Indices, NDArray[np.uint64]]]:
+    """Return those of the two taps (n,) that have any weight (n,)."""
+    both = zip(taps.places, taps.weights.astype(np.uint64), strict=True)
+    return [(places, weights) for places, weights in both if weights.any()]
+
+
+def _averaged(pixels: Raster, frame: Letterbox) -> Image:
     """Return the picture in its square by Pillow's antialiased bilinear reduction."""
-    height, width, _ = image.shape
+    height, width = pixels.shape
     top, bottom, y_low, y_high = _inner(frame, frame.bar_y, height)
     left, right, x_low, x_high = _inner(frame, frame.bar_x, width)
     square = np.zeros((frame.size, frame.size, 3), np.uint8)
     if bottom > top and right > left:
-        resized = Pillow.fromarray(image).resize(
+        resized = Pillow.fromarray(rgb(pixels)).resize(
             (right - left, bottom - top),
             Pillow.Resampling.BILINEAR,
             box=(x_low, y_low, x_high, y_high),

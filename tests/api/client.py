@@ -11,8 +11,9 @@ from PIL import Image as Pillow
 from phiz import catalog
 from phiz.api.service import Loaded
 from phiz.engine import Engine
-from phiz.faces import Detections, DetectOptions, Face, Image, Step
+from phiz.faces import Detections, DetectOptions, Face, Step
 from phiz.image import Limits
+from phiz.picture import Picture
 from phiz.timings import Stopwatch
 
 LIMITS = Limits(max_bytes=100_000, max_pixels=50_000)
@@ -25,9 +26,9 @@ class Mirror:
 
     name: str
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         stopwatch.lap("preprocess")
-        height, width = image.shape[:2]
+        height, width = picture.whole().shape
         score = 0.5 if options.min_score is None else options.min_score
         face = Face((0, 0, width, height), score, {"nose": (width / 2, height / 2)}, "front")
         stopwatch.lap("inference")
@@ -40,8 +41,8 @@ class Mirror:
 class Broken:
     """Fails as no detector should."""
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        raise ZeroDivisionError(f"{image.shape} {options} {stopwatch}")
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        raise ZeroDivisionError(f"{picture} {options} {stopwatch}")
 
 
 @dataclass(slots=True)
@@ -51,8 +52,8 @@ class Counting:
     name: str
     calls: int = 0
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del image, options, stopwatch
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del picture, options, stopwatch
         self.calls += 1
         return Detections(())
 

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from phiz.detectors.auto import Auto
-from phiz.faces import Detections, DetectOptions, Face, Image, Step
+from phiz.faces import Detections, DetectOptions, Face, Step
+from phiz.picture import Picture
 from phiz.timings import Stopwatch
 
 FACE = Face((0, 0, 1, 1), 0.9, {}, "back")
@@ -15,8 +16,8 @@ class Finds:
         self.faces = faces
         self.calls = 0
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        assert image.shape == (4, 4, 3)
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        assert (picture.width, picture.height) == (4, 4)
         assert options.max_faces == 7
         self.calls += 1
         stopwatch.lap("inference")
@@ -57,7 +58,7 @@ def test_route(
     detectors: dict[str, Finds], faces: tuple[Face, ...], route: tuple[Step, ...]
 ) -> None:
     found = Auto(detectors).detect(
-        np.zeros((4, 4, 3), np.uint8), DetectOptions(max_faces=7), Stopwatch()
+        Picture.of(np.zeros((4, 4, 3), np.uint8)), DetectOptions(max_faces=7), Stopwatch()
     )
     assert found == Detections(faces, route)
     assert [detector.calls for detector in detectors.values()] == [

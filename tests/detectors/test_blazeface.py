@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from phiz.detectors.blazeface import LANDMARKS, BlazeFace, Spec, decode
 from phiz.faces import DetectOptions, Face
+from phiz.picture import Picture
 from phiz.timings import Stopwatch
 
 SIZE = 128
@@ -44,7 +45,7 @@ def detector(rows: list[list[float]], scores: list[float]) -> BlazeFace:
 
 def detect(model: BlazeFace, shape_hw: tuple[int, int], **options: Any) -> tuple[Face, ...]:
     image = np.zeros((*shape_hw, 3), np.uint8)
-    return model.detect(image, DetectOptions(**options), Stopwatch()).faces
+    return model.detect(Picture.of(image), DetectOptions(**options), Stopwatch()).faces
 
 
 def test_decode_by_arithmetic() -> None:
@@ -128,7 +129,7 @@ def test_no_prediction_is_no_face() -> None:
 def test_the_network_sees_the_letterboxed_picture() -> None:
     model = detector([prediction(0, 0, 20, 10)], [0.8])
     image = np.full((64, 128, 3), 200, np.uint8)
-    model.detect(image, DetectOptions(), Stopwatch())
+    model.detect(Picture.of(image), DetectOptions(), Stopwatch())
     assert isinstance(model.session, Fixed)
     (square,) = model.session.inputs
     assert square.shape == (1, SIZE, SIZE, 3)
@@ -140,5 +141,5 @@ def test_the_network_sees_the_letterboxed_picture() -> None:
 def test_stages_are_timed() -> None:
     stopwatch = Stopwatch()
     model = detector([prediction(0, 0, 20, 10)], [0.8])
-    model.detect(np.zeros((8, 8, 3), np.uint8), DetectOptions(), stopwatch)
-    assert list(stopwatch.timings().stages) == ["preprocess", "inference", "postprocess"]
+    model.detect(Picture.of(np.zeros((8, 8, 3), np.uint8)), DetectOptions(), stopwatch)
+    assert list(stopwatch.timings().stages) == ["decode", "preprocess", "inference", "postprocess"]

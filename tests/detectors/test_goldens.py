@@ -18,12 +18,13 @@ from phiz.detectors.blazeface import LANDMARKS
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
 from phiz.faces import DetectOptions, Face
 from phiz.geometry import iou
+from phiz.picture import Picture
 from phiz.resample import SAMPLINGS, Sampling
 from phiz.timings import Stopwatch
 from tests.conftest import PICTURES
 
 EXPECTED = json.loads((PICTURES / "expected.json").read_text())
-Read = Callable[[str], np.ndarray]
+Read = Callable[[str], Picture]
 Load = Callable[[Sampling], dict[str, Detector]]
 
 MTCNN_PX = 0.01  # the whole cascade against facenet-pytorch
@@ -31,7 +32,7 @@ FRONT_PX = 0.35  # BlazeFace end to end against MediaPipe
 FRONT_SCORE = 1e-3
 
 
-def detect(detector: Detector, image: np.ndarray, **options: Any) -> tuple[Face, ...]:
+def detect(detector: Detector, image: Picture, **options: Any) -> tuple[Face, ...]:
     return detector.detect(image, DetectOptions(**options), Stopwatch()).faces
 
 
@@ -110,7 +111,6 @@ def test_each_model_finds_true_faces_in_every_sampling(
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
 def test_answers_hold_their_promises(load_with: Load, picture: Read, model: str) -> None:
     image = picture("group_640x480.png")
-    height, width, _ = image.shape
     faces = detect(load_with("half-pixel")[model], image, min_score=0.3)
     assert faces
     scores = [face.score for face in faces]
@@ -118,8 +118,8 @@ def test_answers_hold_their_promises(load_with: Load, picture: Read, model: str)
     assert all(0.3 <= score <= 1 for score in scores)
     for face in faces:
         x1, y1, x2, y2 = face.box
-        assert 0 <= x1 < x2 <= width
-        assert 0 <= y1 < y2 <= height
+        assert 0 <= x1 < x2 <= image.width
+        assert 0 <= y1 < y2 <= image.height
     assert detect(load_with("half-pixel")[model], image, min_score=0.3, max_faces=1) == faces[:1]
 
 

@@ -8,6 +8,7 @@ from phiz.detectors import Detector
 from phiz.detectors.mtcnn import Mtcnn, batches, calibrate, cut, nms_min
 from phiz.detectors.pyramid import strips
 from phiz.faces import DetectOptions
+from phiz.picture import Picture
 from phiz.resample import Sampling
 from phiz.timings import Stopwatch
 
@@ -55,7 +56,7 @@ def test_calibrate(inclusive: float, expected: list[float]) -> None:
     ],
 )
 def test_cut(box: list[float], region: list[int] | None) -> None:
-    image = np.zeros((50, 40, 3), np.uint8)
+    image = np.zeros((50, 40), np.uint32)
     boxes, regions = cut(np.array([box], np.float32), image)
     assert regions.tolist() == ([] if region is None else [region])
     assert len(boxes) == len(regions)
@@ -82,18 +83,18 @@ def test_batches() -> None:
 )
 def test_small_and_thin_pictures_have_no_face(mtcnn: Mtcnn, shape_hw: tuple[int, int]) -> None:
     image = np.full((*shape_hw, 3), 128, np.uint8)
-    assert mtcnn.detect(image, DetectOptions(), Stopwatch()).faces == ()
+    assert mtcnn.detect(Picture.of(image), DetectOptions(), Stopwatch()).faces == ()
 
 
 def test_noise_is_answered_in_bounded_work(mtcnn: Mtcnn) -> None:
     image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
-    assert len(mtcnn.detect(image, DetectOptions(min_score=0), Stopwatch()).faces) < 100
+    assert len(mtcnn.detect(Picture.of(image), DetectOptions(min_score=0), Stopwatch()).faces) < 100
 
 
-def test_stages_and_parts_are_timed(mtcnn: Mtcnn, picture: Callable[[str], np.ndarray]) -> None:
+def test_stages_and_parts_are_timed(mtcnn: Mtcnn, picture: Callable[[str], Picture]) -> None:
     stopwatch = Stopwatch()
     mtcnn.detect(picture("group_640x480.png"), DetectOptions(), stopwatch)
     timings = stopwatch.timings()
-    assert set(timings.stages) == {"preprocess", "inference", "postprocess"}
+    assert set(timings.stages) == {"decode", "preprocess", "inference", "postprocess"}
     assert list(timings.parts) == ["pnet", "rnet", "onet"]
     assert sum(timings.parts.values()) == pytest.approx(timings.stages["inference"])

@@ -19,7 +19,7 @@ from phiz.api.page import page_routes
 from phiz.api.service import Loaded, Service
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image import Limits, decode
+from phiz.image import Limits, open_picture
 from phiz.metrics import Metrics
 from phiz.pool import Pool
 from phiz.timings import Stopwatch
@@ -97,6 +97,6 @@ def warm_up(engine: Engine) -> None:
     file = io.BytesIO()
     Pillow.new("RGB", WARM_UP_SIZE_WH, "grey").save(file, "JPEG")
     # The engine's own limits are for callers; they may be smaller than this picture.
-    image = decode(file.getvalue(), Limits(file.tell(), width * height))  # (H, W, 3)
+    picture = open_picture(file.getvalue(), Limits(file.tell(), width * height))
     for detector in engine.detectors.values():
-        detector.detect(image, DetectOptions(), Stopwatch())
+        detector.detect(picture, DetectOptions(), Stopwatch())

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from phiz.detectors.detector import Detector
-from phiz.faces import Detections, DetectOptions, Image, Step
+from phiz.faces import Detections, DetectOptions, Step
+from phiz.picture import Picture
 from phiz.timings import Stopwatch
 
 
@@ -14,12 +15,12 @@ class Auto:
 
     detectors: Mapping[str, Detector]
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of the first detector that finds any, and the route to it."""
         found = Detections(())
         route: tuple[Step, ...] = ()
         for name, detector in self.detectors.items():
-            found = detector.detect(image, options, stopwatch)
+            found = detector.detect(picture, options, stopwatch)
             route += (Step(name, len(found.faces), _why(route)),)
             if found.faces:
                 break

@@ -4,6 +4,7 @@ Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecon
 Face Detection on Mobile GPUs, 2019 (arXiv:1907.05047).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,13 +15,13 @@ from phiz.faces import (
     Boxes,
     Detections,
     DetectOptions,
-    Image,
     Keypoints,
     Overlap,
     Scores,
     faces_of,
 )
 from phiz.geometry import Letterbox, clip, shorter_side
+from phiz.picture import Picture
 from phiz.resample import Sampling, letterbox
 from phiz.runtime import Session
 from phiz.suppression import blend, nms
@@ -28,6 +29,9 @@ from phiz.timings import Stopwatch
 
 # MediaPipe names them from the subject's view; these are the viewer's.
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
+# A JPEG is decoded at the smallest scale that has so many pixels for each of the square: on
+# WIDER FACE that moves no average precision by more than 0.003 (at 1.0 by up to 0.015).
+OVERSAMPLING = 1.5
 # exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it.
 LOGIT_LIMIT = 80.0
 # What is left of a face beyond the border, in the bars of the letterbox, is no face.
@@ -59,11 +63,18 @@ class BlazeFace:
     anchors: Anchors
     sampling: Sampling
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture (H, W, 3), best first, in its pixels."""
-        height, width, _ = image.shape
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        """Return the faces of a picture, best first, in its pixels.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        width, height = picture.width, picture.height
         frame = Letterbox.fit(width, height, self.spec.size)
-        square = letterbox(image, frame, self.sampling)  # (S, S, 3)
+        least = math.inf if self.sampling == "reference" else OVERSAMPLING * self.spec.size
+        pixels = picture.reduced(least)
+        stopwatch.lap("decode")
+        square = letterbox(pixels, frame, self.sampling)  # (S, S, 3)
         stopwatch.lap("preprocess")
         outputs = self.session.run(square[None])
         stopwatch.lap("inference")

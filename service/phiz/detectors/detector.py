@@ -2,16 +2,21 @@
 
 from typing import Protocol
 
-from phiz.faces import Detections, DetectOptions, Image
+from phiz.faces import Detections, DetectOptions
+from phiz.picture import Picture
 from phiz.timings import Stopwatch
 
 
 class Detector(Protocol):
     """Finds faces; holds nothing of a call, so that any number of threads may share it."""
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture (H, W, 3), best first, in its pixels.
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        """Return the faces of a picture, best first, in its pixels.
 
-        The stages ``preprocess``, ``inference`` and ``postprocess`` go to the stopwatch.
+        The stages ``decode``, ``preprocess``, ``inference`` and ``postprocess`` go to the
+        stopwatch.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
         """
         ...  # pragma: no cover

@@ -24,9 +24,10 @@ from phiz.detectors.pyramid import (
     strips,
     suppress_cells,
 )
-from phiz.faces import Boxes, Detections, DetectOptions, Image, Keypoints, Scores, faces_of
+from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, faces_of
 from phiz.geometry import clip, square
 from phiz.integral import Integral, Regions, crops, integral, level
+from phiz.picture import Picture, Raster
 from phiz.runtime import Session
 from phiz.suppression import Indices, nms
 from phiz.timings import Stopwatch
@@ -78,14 +79,17 @@ class Mtcnn:
     rnet: Session
     onet: Session
 
-    def detect(self, image: Image, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture (H, W, 3), best first, in its pixels.
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        """Return the faces of a picture, best first, in its pixels.
 
         Raises:
             OptionError: ``min_face`` is too small for a picture of this size.
+            ImageError: The pixels cannot be decoded.
         """
-        height, width, _ = image.shape
+        width, height = picture.width, picture.height
         scales = scales_of(height, width, options.min_face or self.spec.min_face, self.spec.factor)
+        image = picture.whole()  # (H, W)
+        stopwatch.lap("decode")
         sums = integral(image)  # (H + 1, W + 1)
         stopwatch.lap("preprocess")
         proposals = self._propose(image, sums, scales, stopwatch)  # (N, 4)
@@ -98,7 +102,7 @@ class Mtcnn:
         return Detections(faces)
 
     def _propose(
-        self, image: Image, sums: Integral, scales: list[float], stopwatch: Stopwatch
+        self, image: Raster, sums: Integral, scales: list[float], stopwatch: Stopwatch
     ) -> Boxes:
         """Return square proposals (N, 4) of P-Net over all levels."""
         found = [self._propose_level(image, sums, scale, stopwatch) for scale in scales]
@@ -111,10 +115,10 @@ class Mtcnn:
         return boxes
 
     def _propose_level(
-        self, image: Image, sums: Integral, scale: float, stopwatch: Stopwatch
+        self, image: Raster, sums: Integral, scale: float, stopwatch: Stopwatch
     ) -> Predictions:
         """Return the proposals (N, 9) of one level after its own suppression."""
-        height, width, _ = image.shape
+        height, width = image.shape
         shape_hw = int(height * scale + 1), int(width * scale + 1)
         found, places = [NO_PREDICTIONS], [NO_CELLS]
         for first, rows in strips(shape_hw[0]):
@@ -136,7 +140,7 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return predictions[kept]
 
-    def _refine(self, image: Image, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
+    def _refine(self, image: Raster, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
         """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
         boxes, regions = cut(boxes, image)  # (N, 4) each
         regressions = np.empty((len(boxes), 4), np.float32)
@@ -156,7 +160,7 @@ class Mtcnn:
 
     def _output(
         self,
-        image: Image,
+        image: Raster,
         sums: Integral,
         boxes: Boxes,
         options: DetectOptions,
@@ -192,9 +196,9 @@ def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
     return moved
 
 
-def cut(boxes: Boxes, image: Image) -> tuple[Boxes, Regions]:
+def cut(boxes: Boxes, image: Raster) -> tuple[Boxes, Regions]:
     """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
-    height, width, _ = image.shape
+    height, width = image.shape
     regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
     low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
     high = np.minimum(regions[:, 2:], [width, height])  # (M, 2)

@@ -1,0 +1,151 @@
+"""A picture as detectors take it: its size at once, its pixels at the scale they ask for.
+
+A pixel is one 32-bit word, so that it is moved in one piece: red in the lowest byte, then
+green, then blue, and a highest byte without meaning.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.faces import Image
+
+Raster: TypeAlias = NDArray[np.uint32]
+"""(H, W), one word a pixel: red, green, blue, nothing, from the lowest byte on."""
+
+CHANNEL_BITS = 21  # between channels of a word that is spread over 64 bits for arithmetic
+RED, GREEN, BLUE = (np.uint64(0xFF << CHANNEL_BITS * channel) for channel in range(3))
+GREEN_SHIFT = BLUE_SHIFT = np.uint64(CHANNEL_BITS - 8)
+
+FACTORS = (8, 4, 2, 1)  # what JPEG's cosine transform can be undone at
+
+# Exif orientations: what is done to the stored rows and columns, the transposition first.
+TRANSPOSED = (5, 6, 7, 8)
+FLIPPED_X = (2, 3, 6, 7)
+FLIPPED_Y = (3, 4, 7, 8)
+
+
+@dataclass(frozen=True, slots=True)
+class Reduced:
+    """A picture at full scale, or at a half, a quarter or an eighth of it.
+
+    Attributes:
+        pixels: (h, w); each word covers factor × factor pixels of the picture.
+        factor: 1, 2, 4 or 8.
+        origin_xy: Where the corner of the first word lies, pixels of the picture. It is 0, or
+            up to ``factor - 1`` pixels outside where that side was the last in the file.
+    """
+
+    pixels: Raster
+    factor: int = 1
+    origin_xy: tuple[int, int] = (0, 0)
+
+
+class Picture:
+    """A picture whose header has been read; for one thread at a time.
+
+    Attributes:
+        width: Pixels, upright.
+        height: Pixels, upright.
+    """
+
+    __slots__ = ("_read", "_scales", "height", "width")
+
+    def __init__(self, size_wh: tuple[int, int], read: Callable[[int], Reduced]) -> None:
+        """Keep what reads the pixels, by a factor that it may fall short of."""
+        self.width, self.height = size_wh
+        self._read = read
+        self._scales: dict[int, Reduced] = {}
+
+    @classmethod
+    def of(cls, image: Image) -> "Picture":
+        """Return an image (H, W, 3) as a picture."""
+        return cls.of_raster(raster(image))
+
+    @classmethod
+    def of_raster(cls, pixels: Raster) -> "Picture":
+        """Return a raster (H, W) as a picture."""
+        return cls((pixels.shape[1], pixels.shape[0]), lambda _: Reduced(pixels))
+
+    def whole(self) -> Raster:
+        """Return the picture (H, W) at full scale.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        return self._at(1).pixels
+
+    def reduced(self, least: float) -> Reduced:
+        """Return the picture at the smallest scale whose longer side has ``least`` pixels.
+
+        It is at full scale if it is smaller than that, or of a format without scales.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        longer = max(self.width, self.height)
+        return self._at(next((factor for factor in FACTORS if longer >= least * factor), 1))
+
+    def _at(self, factor: int) -> Reduced:
+        if factor not in self._scales:
+            self._scales[factor] = self._read(factor)
+        return self._scales[factor]
+
+
+def raster(image: Image) -> Raster:
+    """Return an image (H, W, 3) as a raster (H, W)."""
+    height, width, _ = image.shape
+    padded = np.empty((height, width, 4), np.uint8)
+    padded[..., :3] = image
+    padded[..., 3] = 0
+    return words(padded)
+
+
+def words(padded: NDArray[np.uint8]) -> Raster:
+    """Return contiguous bytes (H, W, 4), RGBX, as a raster (H, W), without a copy if it can be."""
+    little: Raster = padded.view("<u4")[..., 0]  # (H, W)
+    return little if sys.byteorder == "little" else little.astype(np.uint32)
+
+
+def rgb(pixels: Raster) -> Image:
+    """Return a raster (H, W) as an image (H, W, 3)."""
+    padded = pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
+    return np.ascontiguousarray(padded[..., :3])  # (H, W, 3)
+
+
+def spread(pixels: Raster) -> NDArray[np.uint64]:
+    """Return words (…) with their three channels 21 bits apart."""
+    wide = pixels.astype(np.uint64)  # (…)
+    spread = wide & RED
+    wide <<= GREEN_SHIFT
+    spread |= wide & GREEN
+    wide <<= BLUE_SHIFT
+    spread |= wide & BLUE
+    return spread
+
+
+def turned(pixels: Raster, orientation: int) -> Raster:
+    """Return a raster (H, W) upright, by its Exif orientation 1 to 8 (Exif 2.32, 4.6.4)."""
+    if orientation in TRANSPOSED:
+        pixels = pixels.T  # then what was first in x is first in y
+    down = -1 if orientation in FLIPPED_Y else 1
+    across = -1 if orientation in FLIPPED_X else 1
+    return np.ascontiguousarray(pixels[::down, ::across])
+
+
+def turned_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return width and height upright."""
+    return size_wh[::-1] if orientation in TRANSPOSED else size_wh
+
+
+def turned_origin(over_xy: tuple[int, int], orientation: int) -> tuple[int, int]:
+    """Return where the first word's corner lies upright, given what hung over at the far ends.
+
+    A side that is flipped begins with what hung over.
+    """
+    x, y = turned_size(over_xy, orientation)
+    return (-x if orientation in FLIPPED_X else 0, -y if orientation in FLIPPED_Y else 0)
