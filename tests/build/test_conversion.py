@@ -8,7 +8,7 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from phiz.build.blazeface import convert_blazeface, same_pads
+from phiz.build.blazeface import convert_blazeface
 from phiz.build.conversion import convert
 from phiz.build.mtcnn import face_or_not, normalise_first
 from phiz.build.tflite_file import Operator, TfliteNetwork, read_tflite
@@ -125,29 +125,34 @@ def test_pnet_takes_any_size(
 
 
 @every_network
-def test_graphs_have_one_transposition_at_the_start_and_one_a_head(
+def test_nothing_is_transposed_but_blazefaces_picture_and_the_heads_of_grids(
     card: NetworkCard, source_of: Callable[[str], bytes]
 ) -> None:
     model = onnx.load_from_string(convert(card, source_of(card.name)))
     heads = {"front": 4, "back": 4, "full": 2, "pnet": 1, "rnet": 0, "onet": 0}
+    pictures = int(card.architecture == "blazeface")
     kinds = [node.op_type for node in model.graph.node]
-    assert kinds[0] == "Transpose"
-    assert kinds.count("Transpose") == 1 + heads[card.name]
+    assert kinds[:1].count("Transpose") == pictures
+    assert kinds.count("Transpose") == pictures + heads[card.name]
 
 
 @pytest.mark.parametrize(
-    ("size", "kernel", "stride", "pads"),
-    [
-        (128, 5, 2, (1, 2)),
-        (64, 3, 1, (1, 1)),
-        (64, 3, 2, (0, 1)),
-        (65, 3, 2, (1, 1)),
-        (64, 2, 2, (0, 0)),
-        (7, 1, 2, (0, 0)),
-    ],
+    ("name", "heads"),
+    [("front", [2, 6, 32, 96]), ("back", [2, 6, 32, 96]), ("full", [1, 16])],
 )
-def test_same_pads(size: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
-    assert same_pads(size, kernel, stride) == pads
+def test_blazeface_has_whole_blocks_of_channels_from_picture_to_heads(
+    name: str, heads: list[int], source_of: Callable[[str], bytes]
+) -> None:
+    card = next(card for card in NETWORKS if card.name == name)
+    nodes = onnx.load_from_string(convert(card, source_of(name))).graph
+    shapes = {array.name: array.dims for array in nodes.initializer}
+    first, *others = [shapes[node.input[1]] for node in nodes.node if node.op_type == "Conv"]
+    body = others[: -len(heads)]
+    assert first[1] == 3
+    assert [outputs for outputs, *_ in others[-len(heads) :]] == heads
+    assert {outputs % 16 for outputs, *_ in [first, *body]} == {0}
+    assert {inputs % 16 for _, inputs, *_ in others if inputs > 1} == {0}  # 1 if depthwise
+    assert "Pad" not in {node.op_type for node in nodes.node}
 
 
 def test_normalisation_is_folded_into_the_first_layer() -> None:

@@ -3,27 +3,43 @@
 Architecture: Zhang et al., "Joint Face Detection and Alignment using Multi-task Cascaded
 Convolutional Networks", 2016, figure 2. Layers are named as in the weights: ``conv1`` to
 ``dense6``, and of the heads ``_1`` says face or not, ``_2`` the box, ``_3`` the landmarks.
+The heads of a network are one layer here, and what it gives is taken apart.
 
 Two things are folded into the weights, in float64 and rounded once: the normalisation of
 the pixels into the first convolution (it pads nothing, so every output sees whole
-windows), and the softmax of two classes into a sigmoid of their difference.
+windows), and the softmax of two classes into a sigmoid of their difference. P-Net alone
+centres its pixels first, for the sake of accuracy.
 """
 
 import math
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from onnx import TensorProto
 
 from phiz.build.graph import Axis, Graph
+from phiz.build.layers import (
+    Layer,
+    add_opposites,
+    conv,
+    conv_pixels,
+    dense,
+    pool,
+    prelu,
+    prelu_pooled,
+    select,
+    stack,
+    widen,
+)
 from phiz.build.torch_pickle import Weights
 from phiz.cards import Normalisation
 
-Layer = tuple[NDArray[np.float32], NDArray[np.float32]]
-"""Weights, one row per output, and biases."""
-
 # The weights give x1 to x5 and then y1 to y5; pairs are wanted.
 LANDMARK_ROWS = [0, 5, 1, 6, 2, 7, 3, 8, 4, 9]
+# The heads' outputs: the box, face or not, the landmarks.
+BOX, FACE, LANDMARKS = slice(0, 4), slice(4, 5), slice(5, 15)
+# R-Net's first layer has 28 channels; with these many, blocks of 8 and of 16 are full.
+RNET_CHANNELS = 32
 
 
 def convert_pnet(weights: Weights, normalisation: Normalisation) -> bytes:
@@ -33,23 +49,20 @@ def convert_pnet(weights: Weights, normalisation: Normalisation) -> bytes:
     where h is (H - 2) halved and rounded up, less 4.
     """
     graph = Graph("pnet")
-    x = _pixels(graph, "height", "width")
-    x = _conv(graph, x, normalise_first(_layer(weights, "conv1"), normalisation))
-    x = _prelu(graph, x, weights["prelu1.weight"])
-    x = _pool(graph, x, 2)
-    for stage in "23":
-        x = _conv(graph, x, _layer(weights, f"conv{stage}"))
-        x = _prelu(graph, x, weights[f"prelu{stage}.weight"])
+    slopes = weights["prelu1.weight"]
+    x, uncentred = _centred(graph, _pixels(graph, "height", "width"), normalisation)
+    # 6 of the 10 slopes are negative: 16 channels, which fill a block.
+    first = add_opposites(normalise_first(_layer(weights, "conv1"), uncentred), slopes)
+    x = pool(graph, conv_pixels(graph, x, first), 2)
+    x = prelu_pooled(graph, x, slopes)
+    x = conv(graph, x, widen(_layer(weights, "conv2"), inputs=len(first[0])))
+    x = prelu(graph, x, weights["prelu2.weight"])
+    x = _conv_prelu(graph, x, weights, "3")
+    x = conv(graph, x, _heads(weights, "conv4"))  # (N, 5, h, w)
 
-    box = _conv(graph, x, _layer(weights, "conv4_2"))  # (N, 4, h, w)
-    graph.add("Transpose", box, output="regressions", perm=[0, 2, 3, 1])
+    graph.add("Transpose", select(graph, x, BOX), output="regressions", perm=[0, 2, 3, 1])
     graph.output("regressions", ("batch", "rows", "columns", 4))
-
-    face = _conv(graph, x, face_or_not(_layer(weights, "conv4_1")))  # (N, 1, h, w)
-    face = graph.add("Sigmoid", face)
-    channel = graph.constant(np.array([1], np.int64))
-    graph.add("Squeeze", face, channel, output="probabilities")
-    graph.output("probabilities", ("batch", "rows", "columns"))
+    _probabilities(graph, x, "rows", "columns")
     return graph.serialise()
 
 
@@ -59,16 +72,17 @@ def convert_rnet(weights: Weights, normalisation: Normalisation) -> bytes:
     ``pixels`` (N, 24, 24, 3) to ``regressions`` (N, 4) and ``probabilities`` (N,).
     """
     graph = Graph("rnet")
-    x = _pixels(graph, 24, 24)
-    x = _conv(graph, x, normalise_first(_layer(weights, "conv1"), normalisation))
-    x = _pool(graph, _prelu(graph, x, weights["prelu1.weight"]), 3)
-    x = _conv(graph, x, _layer(weights, "conv2"))
-    x = _pool(graph, _prelu(graph, x, weights["prelu2.weight"]), 3)
-    x = _conv(graph, x, _layer(weights, "conv3"))
-    x = _prelu(graph, x, weights["prelu3.weight"])  # (N, 64, 3, 3)
-    x = _flat(graph, x, _layer(weights, "dense4"), side=3)
-    x = graph.add("PRelu", x, graph.constant(weights["prelu4.weight"]))  # (N, 128)
-    _box_and_face(graph, x, box=_layer(weights, "dense5_2"), face=_layer(weights, "dense5_1"))
+    first = normalise_first(_layer(weights, "conv1"), normalisation)
+    x = conv_pixels(graph, _pixels(graph, 24, 24), widen(first, outputs=RNET_CHANNELS))
+    slopes = weights["prelu1.weight"]
+    x = pool(graph, prelu(graph, x, np.pad(slopes, (0, RNET_CHANNELS - len(slopes)))), 3)
+    x = conv(graph, x, widen(_layer(weights, "conv2"), inputs=RNET_CHANNELS))
+    x = pool(graph, prelu(graph, x, weights["prelu2.weight"]), 3)
+    x = _conv_prelu(graph, x, weights, "3")  # (N, 64, 3, 3)
+    x = _flat_prelu(graph, x, weights, "4")  # (N, 128)
+    x = dense(graph, x, _heads(weights, "dense5"))  # (N, 5)
+    _regressions(graph, x)
+    _probabilities(graph, x)
     return graph.serialise()
 
 
@@ -79,24 +93,21 @@ def convert_onet(weights: Weights, normalisation: Normalisation) -> bytes:
     in parts of the box, and ``probabilities`` (N,).
     """
     graph = Graph("onet")
-    x = _pixels(graph, 48, 48)
-    x = _conv(graph, x, normalise_first(_layer(weights, "conv1"), normalisation))
-    x = _pool(graph, _prelu(graph, x, weights["prelu1.weight"]), 3)
-    x = _conv(graph, x, _layer(weights, "conv2"))
-    x = _pool(graph, _prelu(graph, x, weights["prelu2.weight"]), 3)
-    x = _conv(graph, x, _layer(weights, "conv3"))
-    x = _pool(graph, _prelu(graph, x, weights["prelu3.weight"]), 2)
-    x = _conv(graph, x, _layer(weights, "conv4"))
-    x = _prelu(graph, x, weights["prelu4.weight"])  # (N, 128, 3, 3)
-    x = _flat(graph, x, _layer(weights, "dense5"), side=3)
-    x = graph.add("PRelu", x, graph.constant(weights["prelu5.weight"]))  # (N, 256)
-
+    first = normalise_first(_layer(weights, "conv1"), normalisation)
+    x = conv_pixels(graph, _pixels(graph, 48, 48), first)
+    x = pool(graph, prelu(graph, x, weights["prelu1.weight"]), 3)
+    x = pool(graph, _conv_prelu(graph, x, weights, "2"), 3)
+    x = pool(graph, _conv_prelu(graph, x, weights, "3"), 2)
+    x = _conv_prelu(graph, x, weights, "4")  # (N, 128, 3, 3)
+    x = _flat_prelu(graph, x, weights, "5")  # (N, 256)
     matrix, bias = _layer(weights, "dense6_3")
-    points = _dense(graph, x, (matrix[LANDMARK_ROWS], bias[LANDMARK_ROWS]))  # (N, 10)
+    points = matrix[LANDMARK_ROWS], bias[LANDMARK_ROWS]
+    x = dense(graph, x, stack(_heads(weights, "dense6"), points))  # (N, 15)
+    _regressions(graph, x)
     pairs = graph.constant(np.array([0, 5, 2], np.int64))
-    graph.add("Reshape", points, pairs, output="landmarks")
+    graph.add("Reshape", select(graph, x, LANDMARKS), pairs, output="landmarks")
     graph.output("landmarks", ("batch", 5, 2))
-    _box_and_face(graph, x, box=_layer(weights, "dense6_2"), face=_layer(weights, "dense6_1"))
+    _probabilities(graph, x)
     return graph.serialise()
 
 
@@ -122,53 +133,50 @@ def _layer(weights: Weights, name: str) -> Layer:
     return weights[f"{name}.weight"], weights[f"{name}.bias"]
 
 
+def _heads(weights: Weights, name: str) -> Layer:
+    """Return the layer that gives the box and then face or not."""
+    return stack(_layer(weights, f"{name}_2"), face_or_not(_layer(weights, f"{name}_1")))
+
+
 def _pixels(graph: Graph, height: Axis, width: Axis) -> str:
-    pixels = graph.input("pixels", TensorProto.FLOAT, ("batch", height, width, 3))
-    return graph.add("Transpose", pixels, perm=[0, 3, 1, 2])
+    return graph.input("pixels", TensorProto.FLOAT, ("batch", height, width, 3))
 
 
-def _conv(graph: Graph, x: str, layer: Layer) -> str:
-    kernels, biases = layer  # (M, C, k, k), (M,)
-    return graph.add(
-        "Conv",
-        x,
-        graph.constant(kernels),
-        graph.constant(biases),
-        kernel_shape=kernels.shape[2:],
-    )
+def _centred(graph: Graph, x: str, normalisation: Normalisation) -> tuple[str, Normalisation]:
+    """Add the normalisation's offset to the pixels, and return what is left of it.
+
+    Sums of numbers of both signs stay small and lose less to rounding, which is what P-Net,
+    of whose many cells the worst one counts, needs to agree with its original.
+    """
+    offset = np.array(normalisation.offset / normalisation.scale, np.float32)
+    return graph.add("Add", x, graph.constant(offset)), replace(normalisation, offset=0.0)
 
 
-def _prelu(graph: Graph, x: str, slopes: NDArray[np.float32]) -> str:
-    # Some slopes exceed 1, so that max(x, slope * x) would be another function.
-    return graph.add("PRelu", x, graph.constant(slopes.reshape(-1, 1, 1)))
+def _conv_prelu(graph: Graph, x: str, weights: Weights, number: str) -> str:
+    x = conv(graph, x, _layer(weights, f"conv{number}"))
+    return prelu(graph, x, weights[f"prelu{number}.weight"])
 
 
-def _pool(graph: Graph, x: str, side: int) -> str:
-    return graph.add("MaxPool", x, kernel_shape=[side, side], strides=[2, 2], ceil_mode=1)
-
-
-def _flat(graph: Graph, x: str, layer: Layer, side: int) -> str:
-    """Flatten (N, C, side, side) and add the dense layer after it.
+def _flat_prelu(graph: Graph, x: str, weights: Weights, number: str) -> str:
+    """Flatten (N, C, 3, 3) and add the dense layer and the PReLU after it.
 
     Its weights were made for columns first, then rows, then channels; they are put in the
     order of the array, which saves a transposition of every crop.
     """
-    matrix, bias = layer
-    columns_first = matrix.reshape(len(matrix), side, side, -1)  # (M, w, h, C)
+    matrix, bias = _layer(weights, f"dense{number}")
+    columns_first = matrix.reshape(len(matrix), 3, 3, -1)  # (M, w, h, C)
     reordered = columns_first.transpose(0, 3, 2, 1).reshape(len(matrix), -1)  # (M, C * h * w)
-    return _dense(graph, graph.add("Flatten", x), (reordered, bias))
+    x = dense(graph, graph.add("Flatten", x), (reordered, bias))
+    return graph.add("PRelu", x, graph.constant(weights[f"prelu{number}.weight"]))
 
 
-def _dense(graph: Graph, x: str, layer: Layer, output: str = "") -> str:
-    matrix, bias = layer
-    constants = graph.constant(matrix), graph.constant(bias)
-    return graph.add("Gemm", x, *constants, output=output, transB=1)
-
-
-def _box_and_face(graph: Graph, x: str, box: Layer, face: Layer) -> None:
-    _dense(graph, x, box, output="regressions")
+def _regressions(graph: Graph, x: str) -> None:
+    select(graph, x, BOX, output="regressions")
     graph.output("regressions", ("batch", 4))
-    probability = graph.add("Sigmoid", _dense(graph, x, face_or_not(face)))  # (N, 1)
+
+
+def _probabilities(graph: Graph, x: str, *grid: Axis) -> None:
     last = graph.constant(np.array([1], np.int64))
-    graph.add("Squeeze", probability, last, output="probabilities")
-    graph.output("probabilities", ("batch",))
+    logits = graph.add("Squeeze", select(graph, x, FACE), last)
+    graph.add("Sigmoid", logits, output="probabilities")
+    graph.output("probabilities", ("batch", *grid))

@@ -75,6 +75,16 @@ class TfliteNetwork:
     constants: Mapping[int, NDArray[np.generic]]
     operators: tuple[Operator, ...]
 
+    def array(self, tensor: int) -> NDArray[np.generic]:
+        """Return the numbers of a constant.
+
+        Raises:
+            ConversionError: The tensor is not a constant.
+        """
+        if tensor not in self.constants:
+            raise ConversionError(f"tensor {tensor} is not a constant, where one is expected")
+        return self.constants[tensor]
+
 
 def read_tflite(data: bytes) -> TfliteNetwork:
     """Return the one graph of a file.
