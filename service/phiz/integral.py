@@ -24,43 +24,50 @@ Indices = NDArray[np.intp]
 
 CHANNEL_MASK = np.int32(2**21 - 1)
 MAX_WINDOW = (2**21 - 1) // 255  # pixels
-BLOCK = 32  # rows
+PART = 90  # pixels a side of a window that fits for certain
+BLOCK_PIXELS = 1 << 16  # so many are worked on at once, which stay in the cache
 
 
 def integral(image: Raster) -> Integral:
     """Return the packed integral (H + 1, W + 1) of a picture (H, W)."""
     height, width = image.shape
     sums = np.zeros((height + 1, width + 1), np.uint64)
-    for top in range(0, height, BLOCK):  # what is worked on stays in the cache
-        block = sums[top + 1 : top + 1 + BLOCK, 1:]  # (B, W)
-        np.cumsum(spread(image[top : top + BLOCK]), axis=1, out=block)
+    rows = max(1, BLOCK_PIXELS // width)
+    for top in range(0, height, rows):
+        block = sums[top + 1 : top + 1 + rows, 1:]  # (B, W)
+        np.cumsum(spread(image[top : top + rows]), axis=1, out=block)
         block[0] += sums[top, 1:]
         np.cumsum(block, axis=0, out=block)
     return sums
 
 
-def level(
-    image: Raster, sums: Integral, shape_hw: tuple[int, int], rows: slice = slice(None)
-) -> Pixels:
-    """Return rows of the whole picture (H, W) averaged to (h, w, 3).
+def shape_of(sums: Integral) -> tuple[int, int]:
+    """Return height and width of the picture that an integral is of."""
+    return sums.shape[0] - 1, sums.shape[1] - 1
+
+
+def level(sums: Integral, shape_hw: tuple[int, int], tile: tuple[range, range]) -> Pixels:
+    """Return a part of the whole picture averaged to (h, w, 3).
 
     Args:
-        image: The picture, for windows larger than the integral can hold.
-        sums: Its integral.
+        sums: The picture's integral.
         shape_hw: h and w; either may be larger than the picture's.
-        rows: Which of the h rows are wanted.
+        tile: Which of the h rows and of the w columns are wanted, (r, c, 3) of them.
     """
-    height, width = image.shape
-    top, bottom = (edge[0, rows] for edge in _windows(*_segment(height), shape_hw[0]))  # (r,)
-    left, right = (edge[0] for edge in _windows(*_segment(width), shape_hw[1]))  # (w,)
-    counts = (bottom - top)[:, None] * (right - left)  # (r, w)
+    height, width = shape_of(sums)
+    top, bottom = _line_windows(height, shape_hw[0], tile[0])  # (r,) each
+    left, right = _line_windows(width, shape_hw[1], tile[1])  # (c,) each
+    counts = (bottom - top)[:, None] * (right - left)  # (r, c)
     if counts.max() > MAX_WINDOW:
-        return _direct(image, top, bottom, left, right)
-    strips = sums[bottom] - sums[top]  # (r, W + 1)
-    return _unpack(strips[:, right] - strips[:, left], counts)  # (r, w, 3)
+        return _large(sums, top, bottom, left, right)
+    # The columns from the first window to the last, which are often not all there are.
+    part = sums[:, left[0] : right[-1] + 1]  # (H + 1, W')
+    strips = part[bottom] - part[top]  # (r, W')
+    packed = strips.take(right - left[0], axis=1) - strips.take(left - left[0], axis=1)  # (r, c)
+    return _unpack(packed, counts)  # (r, c, 3)
 
 
-def crops(image: Raster, sums: Integral, regions: Regions, size: int) -> Pixels:
+def crops(sums: Integral, regions: Regions, size: int) -> Pixels:
     """Return regions (N, 4) of a picture averaged to (N, size, size, 3)."""
     top, bottom = _windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
     left, right = _windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
@@ -68,17 +75,21 @@ def crops(image: Raster, sums: Integral, regions: Regions, size: int) -> Pixels:
     flat, stride = sums.ravel(), sums.shape[1]
     lower, upper = (bottom * stride)[:, :, None], (top * stride)[:, :, None]  # (N, size, 1)
     left, right = left[:, None], right[:, None]  # (N, 1, size)
-    packed = flat[lower + right] - flat[lower + left]  # (N, size, size)
-    packed -= flat[upper + right] - flat[upper + left]
+    packed = flat.take(lower + right)  # (N, size, size)
+    packed -= flat.take(lower + left)
+    packed -= flat.take(upper + right)
+    packed += flat.take(upper + left)
     pixels = _unpack(packed, counts)  # (N, size, size, 3)
     for index in np.flatnonzero(counts.max(axis=(1, 2), initial=0) > MAX_WINDOW):
         corners = top[index], bottom[index], left[index, 0], right[index, 0]
-        pixels[index] = _direct(image, *corners)
+        pixels[index] = _large(sums, *corners)
     return pixels
 
 
-def _segment(length: int) -> tuple[Indices, Indices]:
-    return np.zeros(1, np.intp), np.array([length])
+def _line_windows(length: int, size: int, part: range) -> tuple[Indices, Indices]:
+    """Return first and last + 1 (n,) of those windows of a whole line that a part names."""
+    steps = np.arange(part.start, part.stop + 1) * length  # (n + 1,)
+    return steps[:-1] // size, -(-steps[1:] // size)
 
 
 def _windows(low: Indices, high: Indices, size: int) -> tuple[Indices, Indices]:
@@ -93,32 +104,35 @@ def _unpack(packed: NDArray[np.uint64], counts: Indices) -> Pixels:
     pixels = np.empty((*packed.shape, 3), np.float32)
     shares = np.float32(1) / counts.astype(np.float32)  # (…)
     for channel in range(3):
-        # By way of int32, which the vector units turn into floats.
-        sums = (packed >> np.uint64(CHANNEL_BITS * channel)).astype(np.int32)  # (…)
-        sums &= CHANNEL_MASK
-        np.multiply(sums.astype(np.float32), shares, out=pixels[..., channel])
+        np.multiply(_channel(packed, channel).astype(np.float32), shares, out=pixels[..., channel])
     return pixels
 
 
-def _direct(image: Raster, top: Indices, bottom: Indices, left: Indices, right: Indices) -> Pixels:
-    """Return averages (h, w, 3) over windows of any size, without an integral.
+def _channel(packed: NDArray[np.uint64], channel: int) -> NDArray[np.int32]:
+    """Return one of the packed sums (…): int32, which the vector units turn into floats."""
+    sums = (packed >> np.uint64(CHANNEL_BITS * channel)).astype(np.int32)  # (…)
+    sums &= CHANNEL_MASK
+    return sums
 
-    Such windows are coarse, so that there are few: each row of them is summed by itself. The
-    sums of a row are packed as in the integral, which holds for up to 8224 rows; the running
-    sum of them is not.
-    """
-    rows = np.stack(
-        [_channels(spread(image[a:b]).sum(axis=0)) for a, b in zip(top, bottom, strict=True)]
-    )  # (h, W, 3)
-    sums = np.zeros((len(rows), image.shape[1] + 1, 3), np.int64)
-    np.cumsum(rows, axis=1, out=sums[:, 1:])
+
+def _large(sums: Integral, top: Indices, bottom: Indices, left: Indices, right: Indices) -> Pixels:
+    """Return averages (h, w, 3) over windows of any size, in parts that unpack."""
+    y_low, y_high, y_first = _parts(top, bottom)  # (K,), (K,), (h,)
+    x_low, x_high, x_first = _parts(left, right)  # (M,), (M,), (w,)
+    strips = sums[y_high] - sums[y_low]  # (K, W + 1)
+    packed = strips[:, x_high] - strips[:, x_low]  # (K, M)
+    parts = np.stack([_channel(packed, channel) for channel in range(3)], axis=-1)  # (K, M, 3)
+    lines = np.add.reduceat(parts.astype(np.int64), y_first, axis=0)  # (h, M, 3)
+    totals = np.add.reduceat(lines, x_first, axis=1)  # (h, w, 3)
     counts = (bottom - top)[:, None, None] * (right - left)[:, None]  # (h, w, 1)
-    averages: Pixels = ((sums[:, right] - sums[:, left]) / counts).astype(np.float32)  # (h, w, 3)
+    averages: Pixels = (totals / counts).astype(np.float32)  # (h, w, 3)
     return averages
 
 
-def _channels(packed: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Return packed sums (…) as three (…, 3)."""
-    shifts = np.uint64(CHANNEL_BITS) * np.arange(3, dtype=np.uint64)
-    sums = packed[..., None] >> shifts & np.uint64(CHANNEL_MASK)  # (…, 3)
-    return sums.astype(np.int64)
+def _parts(low: Indices, high: Indices) -> tuple[Indices, Indices, Indices]:
+    """Return segments [low, high) (n,) cut to ``PART``: their ends, and the first one of each."""
+    numbers = -(-(high - low) // PART)  # (n,)
+    first = np.cumsum(numbers) - numbers  # (n,)
+    index = np.arange(numbers.sum()) - np.repeat(first, numbers)  # (K,)
+    start = np.repeat(low, numbers) + PART * index  # (K,)
+    return start, np.minimum(start + PART, np.repeat(high, numbers)), first

@@ -1,12 +1,12 @@
-import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from phiz.detectors import Detector
 from phiz.detectors.mtcnn import Mtcnn, batches, calibrate, cut, nms_min
-from phiz.detectors.pyramid import strips
+from phiz.detectors.pyramid import tiles
 from phiz.faces import DetectOptions
 from phiz.picture import Picture
 from phiz.resample import Sampling
@@ -20,16 +20,35 @@ def mtcnn(load_with: Callable[[Sampling], dict[str, Detector]]) -> Mtcnn:
     return detector
 
 
-@pytest.mark.parametrize("height", [12, 13, 14, 73, 74, 75, 76, 77, 200])
-def test_strips_see_what_the_whole_level_sees(mtcnn: Mtcnn, height: int) -> None:
-    pixels = np.random.default_rng(height).uniform(0, 255, (height, 40, 3)).astype(np.float32)
-    whole = mtcnn.pnet.run(pixels[None])
-    parts = [(first, mtcnn.pnet.run(pixels[None, rows])) for first, rows in strips(height)]
+@pytest.mark.parametrize(
+    "shape_hw",
+    [
+        (12, 12),
+        (13, 40),
+        (14, 41),
+        (73, 40),
+        (74, 40),
+        (75, 41),
+        (76, 40),
+        (200, 13),
+        (12, 3000),
+        (3000, 12),
+        (300, 1100),
+    ],
+    ids=str,
+)
+def test_tiles_see_what_the_whole_level_sees(mtcnn: Mtcnn, shape_hw: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).uniform(0, 255, (*shape_hw, 3)).astype(np.float32)
+    whole = {name: output[0] for name, output in mtcnn.pnet.run(pixels[None]).items()}
+    joined = {name: np.full_like(output, np.nan) for name, output in whole.items()}
+    for (left, top), (rows, columns) in tiles(shape_hw):
+        tile = pixels[rows.start : rows.stop, columns.start : columns.stop]
+        for name, output in mtcnn.pnet.run(tile[None]).items():
+            height, width = output.shape[1:3]
+            assert np.isnan(joined[name][top : top + height, left : left + width]).all()
+            joined[name][top : top + height, left : left + width] = output[0]
     for name, expected in whole.items():
-        joined = np.concatenate([outputs[name] for _, outputs in parts], axis=1)
-        assert joined == pytest.approx(expected, abs=1e-5)
-    sizes = [outputs["probabilities"].shape[1] for _, outputs in parts]
-    assert [first for first, _ in parts] == [0, *itertools.accumulate(sizes[:-1])]
+        assert joined[name] == pytest.approx(expected, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -56,8 +75,7 @@ def test_calibrate(inclusive: float, expected: list[float]) -> None:
     ],
 )
 def test_cut(box: list[float], region: list[int] | None) -> None:
-    image = np.zeros((50, 40), np.uint32)
-    boxes, regions = cut(np.array([box], np.float32), image)
+    boxes, regions = cut(np.array([box], np.float32), (50, 40))
     assert regions.tolist() == ([] if region is None else [region])
     assert len(boxes) == len(regions)
 
@@ -84,6 +102,24 @@ def test_batches() -> None:
 def test_small_and_thin_pictures_have_no_face(mtcnn: Mtcnn, shape_hw: tuple[int, int]) -> None:
     image = np.full((*shape_hw, 3), 128, np.uint8)
     assert mtcnn.detect(Picture.of(image), DetectOptions(), Stopwatch()).faces == ()
+
+
+@pytest.mark.parametrize("shape_hw", [(20, 200_000), (200_000, 20)], ids=str)
+def test_extreme_shapes_cost_no_more_than_their_pixels(
+    mtcnn: Mtcnn, shape_hw: tuple[int, int]
+) -> None:
+    runs: list[tuple[int, ...]] = []
+
+    class Noted:
+        def run(self, inputs: np.ndarray) -> Mapping[str, np.ndarray]:
+            runs.append(inputs.shape)
+            return mtcnn.pnet.run(inputs)
+
+    picture = Picture.of_raster(np.zeros(shape_hw, np.uint32))
+    assert replace(mtcnn, pnet=Noted()).detect(picture, DetectOptions(), Stopwatch()).faces == ()
+    seen = [height * width for _, height, width, _ in runs]
+    assert max(seen) < 200_000
+    assert sum(seen) < 2 * 0.6**2 * 20 * 200_000 / (1 - 0.709**2)
 
 
 def test_noise_is_answered_in_bounded_work(mtcnn: Mtcnn) -> None:

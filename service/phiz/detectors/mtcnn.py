@@ -21,13 +21,13 @@ from phiz.detectors.pyramid import (
     cell_boxes,
     levels_overlap,
     scales_of,
-    strips,
     suppress_cells,
+    tiles,
 )
 from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, faces_of
 from phiz.geometry import clip, square
-from phiz.integral import Integral, Regions, crops, integral, level
-from phiz.picture import Picture, Raster
+from phiz.integral import Integral, Regions, crops, integral, level, shape_of
+from phiz.picture import Picture
 from phiz.runtime import Session
 from phiz.suppression import Indices, nms
 from phiz.timings import Stopwatch
@@ -83,29 +83,26 @@ class Mtcnn:
         """Return the faces of a picture, best first, in its pixels.
 
         Raises:
-            OptionError: ``min_face`` is too small for a picture of this size.
             ImageError: The pixels cannot be decoded.
         """
         width, height = picture.width, picture.height
         scales = scales_of(height, width, options.min_face or self.spec.min_face, self.spec.factor)
-        image = picture.whole()  # (H, W)
+        pixels = picture.whole()  # (H, W)
         stopwatch.lap("decode")
-        sums = integral(image)  # (H + 1, W + 1)
+        sums = integral(pixels)  # (H + 1, W + 1)
         stopwatch.lap("preprocess")
-        proposals = self._propose(image, sums, scales, stopwatch)  # (N, 4)
-        candidates = self._refine(image, sums, proposals, stopwatch)  # (M, 4)
-        boxes, scores, keypoints = self._output(image, sums, candidates, options, stopwatch)
+        proposals = self._propose(sums, scales, stopwatch)  # (N, 4)
+        candidates = self._refine(sums, proposals, stopwatch)  # (M, 4)
+        boxes, scores, keypoints = self._output(sums, candidates, options, stopwatch)
         best = slice(options.max_faces)
         boxes = clip(boxes, width, height)[best]  # (K, 4)
         faces = faces_of(boxes, scores[best], keypoints[best], LANDMARKS, self.name)
         stopwatch.lap("postprocess")
         return Detections(faces)
 
-    def _propose(
-        self, image: Raster, sums: Integral, scales: list[float], stopwatch: Stopwatch
-    ) -> Boxes:
+    def _propose(self, sums: Integral, scales: list[float], stopwatch: Stopwatch) -> Boxes:
         """Return square proposals (N, 4) of P-Net over all levels."""
-        found = [self._propose_level(image, sums, scale, stopwatch) for scale in scales]
+        found = [self._propose_level(sums, scale, stopwatch) for scale in scales]
         predictions = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9)
         if levels_overlap(scales, self.spec.cross_overlap):
             kept = nms(predictions[:, :4], predictions[:, 4], self.spec.cross_overlap)
@@ -114,21 +111,19 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return boxes
 
-    def _propose_level(
-        self, image: Raster, sums: Integral, scale: float, stopwatch: Stopwatch
-    ) -> Predictions:
+    def _propose_level(self, sums: Integral, scale: float, stopwatch: Stopwatch) -> Predictions:
         """Return the proposals (N, 9) of one level after its own suppression."""
-        height, width = image.shape
+        height, width = shape_of(sums)
         shape_hw = int(height * scale + 1), int(width * scale + 1)
         found, places = [NO_PREDICTIONS], [NO_CELLS]
-        for first, rows in strips(shape_hw[0]):
-            pixels = level(image, sums, shape_hw, rows)  # (r, w, 3)
+        for first, seen in tiles(shape_hw):
+            pixels = level(sums, shape_hw, seen)  # (r, c, 3)
             stopwatch.lap("preprocess")
             outputs = self.pnet.run(pixels[None])
             stopwatch.lap("inference", "pnet")
             probabilities = outputs["probabilities"][0]  # (h, w)
             y, x = np.nonzero(probabilities >= self.spec.min_scores[0])  # (N,) each
-            cells = np.stack([x, y + first], axis=1)  # (N, 2)
+            cells = np.stack([x, y], axis=1) + first  # (N, 2)
             rest = probabilities[y, x, None], outputs["regressions"][0, y, x]  # (N, 1), (N, 4)
             found.append(np.concatenate([cell_boxes(cells, scale), *rest], axis=1))
             places.append(cells)
@@ -140,13 +135,13 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return predictions[kept]
 
-    def _refine(self, image: Raster, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
+    def _refine(self, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
         """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
-        boxes, regions = cut(boxes, image)  # (N, 4) each
+        boxes, regions = cut(boxes, shape_of(sums))  # (N, 4) each
         regressions = np.empty((len(boxes), 4), np.float32)
         scores = np.empty(len(boxes), np.float32)
         for batch in batches(len(boxes), REFINE_BATCH):
-            pixels = crops(image, sums, regions[batch], 24)  # (B, 24, 24, 3)
+            pixels = crops(sums, regions[batch], 24)  # (B, 24, 24, 3)
             stopwatch.lap("preprocess")
             outputs = self.rnet.run(pixels)
             regressions[batch] = outputs["regressions"]
@@ -160,7 +155,6 @@ class Mtcnn:
 
     def _output(
         self,
-        image: Raster,
         sums: Integral,
         boxes: Boxes,
         options: DetectOptions,
@@ -168,12 +162,12 @@ class Mtcnn:
     ) -> tuple[Boxes, Scores, Keypoints]:
         """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
         min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
-        boxes, regions = cut(boxes, image)  # (M, 4) each
+        boxes, regions = cut(boxes, shape_of(sums))  # (M, 4) each
         regressions = np.empty((len(boxes), 4), np.float32)
         landmarks = np.empty((len(boxes), len(LANDMARKS), 2), np.float32)
         scores = np.empty(len(boxes), np.float32)
         for batch in batches(len(boxes), OUTPUT_BATCH):
-            pixels = crops(image, sums, regions[batch], 48)  # (B, 48, 48, 3)
+            pixels = crops(sums, regions[batch], 48)  # (B, 48, 48, 3)
             stopwatch.lap("preprocess")
             outputs = self.onet.run(pixels)
             regressions[batch] = outputs["regressions"]
@@ -196,9 +190,9 @@ def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
     return moved
 
 
-def cut(boxes: Boxes, image: Raster) -> tuple[Boxes, Regions]:
+def cut(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
     """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
-    height, width = image.shape
+    height, width = shape_hw
     regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
     low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
     high = np.minimum(regions[:, 2:], [width, height])  # (M, 2)

@@ -12,7 +12,6 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.errors import OptionError
 from phiz.faces import Boxes, Scores
 from phiz.suppression import Indices, independent, nms, overlapping
 
@@ -22,9 +21,10 @@ Cells: TypeAlias = NDArray[np.intp]
 CELL = 12  # pixels of a level that a cell sees, each way
 STRIDE = 2  # pixels of a level between cells
 EXTENT = CELL - 1  # of a cell's box, pixels of a level: from 2x + 1 to 2x + 12
-# P-Net runs over strips of so many rows of its output: intermediate results stay in the
-# cache, and memory stays bounded on large pictures.
-STRIP = 32
+# P-Net runs over tiles of so many cells, and of so many in a row: intermediate results stay
+# in the cache, and memory stays bounded, whatever the picture's size and shape.
+TILE_CELLS = 12_288
+TILE_COLUMNS = 512
 # A level larger than this would take seconds; only a tiny min_face on a large picture asks
 # for one. At the default of 20 px it admits pictures of 69 megapixels.
 MAX_LEVEL_PIXELS = 25_000_000
@@ -37,16 +37,9 @@ NO_INDICES: Indices = np.empty(0, np.intp)
 def scales_of(height: int, width: int, min_face: float, factor: float) -> list[float]:
     """Return the scales at which faces of ``min_face`` pixels and more are P-Net's 12.
 
-    Raises:
-        OptionError: The largest level would have more than ``MAX_LEVEL_PIXELS``.
+    The largest is such that the level has at most ``MAX_LEVEL_PIXELS``.
     """
-    scale = CELL / min_face
-    if height * width * scale * scale > MAX_LEVEL_PIXELS:
-        least = math.ceil(CELL * math.sqrt(height * width / MAX_LEVEL_PIXELS))
-        raise OptionError(
-            f"min_face is {min_face:g} pixels, too small for a picture of {width} × {height}"
-            f" with mtcnn; ask for at least {least}, or send a smaller picture"
-        )
+    scale = min(CELL / min_face, math.sqrt(MAX_LEVEL_PIXELS / (height * width)))
     scales = []
     while min(height, width) * scale >= CELL:
         scales.append(scale)
@@ -54,13 +47,31 @@ def scales_of(height: int, width: int, min_face: float, factor: float) -> list[f
     return scales
 
 
-def strips(height: int) -> Iterator[tuple[int, slice]]:
-    """Yield strips of a level: the first of P-Net's rows, and the level's rows they see."""
-    rows = -(-(height - 2) // 2) - 4  # P-Net's output: 3 × 3, pool by 2 (ceil), twice 3 × 3
-    for first in range(0, rows, STRIP):
-        last = min(first + STRIP, rows)
-        end = height if last == rows else STRIDE * (last - 1) + CELL
-        yield first, slice(STRIDE * first, end)
+def tiles(shape_hw: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[range, range]]]:
+    """Yield tiles of a level: the first column and row of P-Net's cells, and what they see.
+
+    What they see are rows and columns of the level.
+    """
+    height, width = shape_hw
+    columns = list(_segments(width, TILE_COLUMNS))
+    rows = _segments(height, TILE_CELLS // min(_cells(width), TILE_COLUMNS))
+    for top, seen_rows in rows:
+        for left, seen_columns in columns:
+            yield (left, top), (seen_rows, seen_columns)
+
+
+def _segments(side: int, length: int) -> Iterator[tuple[int, range]]:
+    """Yield the first cell of each segment of a level's side, and the pixels it sees."""
+    cells = _cells(side)
+    for first in range(0, cells, length):
+        last = min(first + length, cells)
+        end = side if last == cells else STRIDE * (last - 1) + CELL
+        yield first, range(STRIDE * first, end)
+
+
+def _cells(side: int) -> int:
+    """Return P-Net's cells on a level's side: 3 × 3, pool by 2 (rounded up), twice 3 × 3."""
+    return -(-(side - 2) // STRIDE) - 4
 
 
 def cell_boxes(cells: Cells, scale: float) -> Boxes:
