@@ -32,17 +32,18 @@ models: .venv/run
 	@$(BIN)/phiz models build --quiet
 
 # The stamps are written last, so that an interrupted installation is taken up again.
-.venv/bin/python:
+.venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "phiz needs Python 3.11 or later; this is %s. Name another with: make PYTHON=python3.12" % sys.version.split()[0])'
-	$(PYTHON) -m venv .venv
+	$(PYTHON) -m venv --clear .venv
+	@touch $@
 
-.venv/run: requirements/build.txt pyproject.toml | .venv/bin/python
+.venv/run: requirements/build.txt pyproject.toml | .venv/made
 	@echo "installing what phiz needs to run into .venv"
 	$(INSTALL) --require-hashes -r requirements/build.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venv/dev: requirements/dev.txt .venv/run | .venv/bin/python
+.venv/dev: requirements/dev.txt .venv/run | .venv/made
 	@echo "installing what the tests need into .venv"
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
