@@ -3,12 +3,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 from phiz import catalog, detectors
 from phiz.detectors import Detector
 from phiz.picture import Picture
 from phiz.resample import Sampling
+
+# A loaded machine takes its time; the tests ask for results.
+settings.register_profile("phiz", deadline=None)
+settings.load_profile("phiz")
 
 PICTURES = Path(__file__).parent / "pictures"
 

@@ -12,15 +12,15 @@ from PIL import Image as Pillow
 
 from phiz.faces import Image
 from phiz.geometry import Letterbox
-from phiz.picture import CHANNEL_BITS, Raster, Reduced, rgb, spread
+from phiz.picture import Raster, Reduced, rgb
 
 Sampling: TypeAlias = Literal["reference", "half-pixel", "area"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 Indices = NDArray[np.intp]
 
-HALVES = np.uint64(1 | 1 << CHANNEL_BITS | 1 << 2 * CHANNEL_BITS)
-"""1 in each of the three channels."""
+RED, RED_BLUE = np.uint32(0xFF), np.uint32(0xFF00FF)
+BYTE, PAIR, PAIR_LOW = np.uint32(8), np.uint32(16), np.uint32(0xFFFF)
 
 
 def letterbox(picture: Reduced, frame: Letterbox, sampling: Sampling) -> Image:
@@ -111,32 +111,39 @@ def _shown(places: Indices, weights: Indices, length: int, steps: int) -> Taps:
 def _bilinear(pixels: Raster, y: Taps, x: Taps) -> Image:
     """Return the picture (H, W) at taps of each axis, (S, S, 3), black elsewhere.
 
-    Exactly, in whole numbers: the three channels of a word are spread over 64 bits, so that
-    one multiplication weighs them all. The weights of four pixels add up to at most 64 · 64,
-    and 255 · 64 · 64 has 20 bits.
+    Exactly, in whole numbers, two channels of a word at a time: a channel weighed along x has
+    at most 14 bits (255 · 64), and weighed along both at most 20.
     """
     square = np.zeros((y.size, x.size, 3), np.uint8)
     one = y.steps * x.steps
     shape = y.places.shape[1], x.places.shape[1]  # (R, C)
-    mixed = np.full(shape, HALVES * np.uint64(one // 2), np.uint64)  # to round
+    # Red, green, blue; half of one, so that cutting off the last bits rounds.
+    mixed = [np.full(shape, one // 2, np.uint32) for _ in range(3)]
     # Where the scale is a whole number, all but one of the four weigh nothing.
     for rows, down in _weighty(y):
-        strips = pixels[rows]  # (R, W)
-        for columns, across in _weighty(x):
-            weighed = spread(np.take(strips, columns, axis=1))  # (R, C)
-            weighed *= across
-            weighed *= down[:, None]
-            mixed += weighed
-    shift = one.bit_length() - 1
-    for channel in range(3):
-        # The cast keeps the lowest byte, which is the channel.
-        square[y.shown, x.shown, channel] = mixed >> np.uint64(CHANNEL_BITS * channel + shift)
+        for index, values in enumerate(_across(pixels[rows], x)):
+            mixed[index] += values * down[:, None]  # (R, C)
+    shift = np.uint32(one.bit_length() - 1)
+    for index, channel in enumerate(mixed):
+        square[y.shown, x.shown, index] = channel >> shift
     return square
 
 
-def _weighty(taps: Taps) -> list[tuple[Indices, NDArray[np.uint64]]]:
+def _across(strips: Raster, x: Taps) -> tuple[Raster, Raster, Raster]:
+    """Return the channels of rows (R, W), each mixed at taps of x and not yet divided, (R, C)."""
+    red_blue = np.zeros((len(strips), x.places.shape[1]), np.uint32)
+    green = np.zeros_like(red_blue)
+    for columns, weights in _weighty(x):
+        taken = strips.take(columns, axis=1)  # (R, C)
+        red_blue += (taken & RED_BLUE) * weights
+        taken >>= BYTE
+        green += (taken & RED) * weights
+    return red_blue & PAIR_LOW, green, red_blue >> PAIR
+
+
+def _weighty(taps: Taps) -> list[tuple[Indices, NDArray[np.uint32]]]:
     """Return those of the two taps (n,) that have any weight (n,)."""
-    both = zip(taps.places, taps.weights.astype(np.uint64), strict=True)
+    both = zip(taps.places, taps.weights.astype(np.uint32), strict=True)
     return [(places, weights) for places, weights in both if weights.any()]
 
 
