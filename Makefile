@@ -3,6 +3,7 @@
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
 #   make test    format check, lint, types and tests
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
+#   make bench DATA=DIR   how fast it is beside others, into docs/speed.json and docs/speed.svg
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -11,7 +12,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup serve test models format lock
+.PHONY: setup serve test bench models format lock
 
 setup: .venv/run models
 
@@ -23,6 +24,11 @@ test: .venv/dev models
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/pytest
+
+# The first time, the others are installed into benchmarks/.peers: about 6 GB.
+bench: setup
+	$(BIN)/python benchmarks/speed.py --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
+		--json docs/speed.json --picture docs/speed.svg
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -50,10 +56,13 @@ models: .venv/run
 
 # Pins every package for every platform, with hashes and without addresses.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock' \
-	pyproject.toml
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
+PEERS := benchmarks/peers
 
 lock: .venv/dev
-	$(LOCK) --group dev --extra build -o requirements/dev.txt
-	$(LOCK) --group install --extra build --constraint requirements/dev.txt -o requirements/build.txt
-	$(LOCK) --constraint requirements/dev.txt -o requirements/serve.txt
+	$(LOCK) pyproject.toml --group dev --extra build -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
+	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
+	$(LOCK) $(PEERS)/litert.in -c requirements/dev.txt -o $(PEERS)/litert.txt
+	$(LOCK) $(PEERS)/facenet.in -o $(PEERS)/facenet.txt
