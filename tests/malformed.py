@@ -180,6 +180,31 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
     jpeg = _encoded("RGB", "JPEG", progressive=True)
     last_scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     yield "jpeg-scan-bomb", jpeg[:-2] + last_scan * 1000 + jpeg[-2:]
+    yield from _bombs_of_parts()
+
+
+def _bombs_of_parts() -> Iterator[tuple[str, bytes]]:
+    """Yield good pictures with more small parts than any has; 20 MB of them would take seconds."""
+    size = 1_000_000
+    jpeg, png, gif = _encoded("RGB", "JPEG"), _encoded("RGB", "PNG"), _encoded("P", "GIF")
+    for marker in (0xE0, 0xE5, 0xFE):
+        segments = bytes([0xFF, marker, 0, 2]) * (size // 4)
+        yield f"jpeg-of-segments-{marker:x}", jpeg[:2] + segments + jpeg[2:]
+    progressive = _encoded("RGB", "JPEG", progressive=True)
+    scans = b"\xff\xfe\2\2" + b"\xff\xda" * 256  # in a comment, where they are none
+    comments = scans + b"\xff\xfe\0\2" * (size // 4)
+    yield "jpeg-of-comments-between-scans", progressive[:-2] + comments + progressive[-2:]
+    yield "jpeg-of-starts", b"\xff\xd8" * (size // 2)
+    yield "jpeg-of-fill", b"\xff\xd8" + b"\xff" * size
+    for name in (b"prVt", b"IDAT"):
+        chunks = _chunk(name, b"") * (size // 12)
+        yield f"png-of-{name.decode()}-chunks", png[:33] + chunks + png[33:]
+    yield "png-of-chunks-behind-its-pixels", png[:-12] + _chunk(b"prVt", b"") * (size // 12)
+    start = 13 + 3 * 256  # after the screen and its palette
+    yield "gif-of-zeros", gif[:start] + bytes(size) + gif[start:]
+    for block in (b"\1a", b"!\xfe\0"):
+        blocks = b"!\xfe" * (block[0] == 1) + block * (size // len(block)) + b"\0"
+        yield f"gif-of-{block.hex()}-blocks", gif[:start] + blocks + gif[start:]
 
 
 def _chunk(name: bytes, content: bytes) -> bytes:

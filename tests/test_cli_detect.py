@@ -69,7 +69,7 @@ def test_json_is_the_wire_format_and_the_file() -> None:
     assert len(answer["faces"]) == 1
     stages = dict(answer["timing_ms"])
     total = stages.pop("total")
-    assert set(stages) == {"decode", "preprocess", "inference", "postprocess"}
+    assert list(stages) == ["queue", "decode", "preprocess", "inference", "postprocess"]
     assert total == pytest.approx(sum(stages.values()), abs=0.01)
 
 
@@ -168,8 +168,9 @@ def test_overlap_has_its_effect() -> None:
         pytest.param(["--min-score", "1.01"], "0<=x<=1", id="min-score-over-1"),
         pytest.param(["--min-score", "-0.01"], "0<=x<=1", id="min-score-below-0"),
         pytest.param(["--min-score", "nan"], "from 0 to 1", id="min-score-nan"),
-        pytest.param(["--min-face", "0.99"], "x>=1", id="min-face-below-1"),
-        pytest.param(["--min-face", "inf"], "at least 1", id="min-face-infinite"),
+        pytest.param(["--min-face", "0.99"], "1<=x<=65535", id="min-face-below-1"),
+        pytest.param(["--min-face", "inf"], "1<=x<=65535", id="min-face-infinite"),
+        pytest.param(["--min-face", "nan"], "from 1 to 65535", id="min-face-nan"),
         pytest.param(["--max-faces", "0"], "1<=x<=10000", id="no-faces"),
         pytest.param(["--max-faces", "10001"], "1<=x<=10000", id="too-many-faces"),
         pytest.param(["--overlap", "mean"], "'blend', 'nms'", id="overlap"),
@@ -255,9 +256,86 @@ def test_faces_are_drawn_into_copies(tmp_path: Path, folder: Path) -> None:
 def test_a_source_is_never_drawn_over(folder: Path) -> None:
     place = folder / "a" / "deep"
     before = (place / "face.png").read_bytes()
-    detect("--model", "front", "--draw", place, place)
+    detect("--model", "front", "--draw", place, place / "face.png")
     assert (place / "face.png").read_bytes() == before
     assert (place / "face-2.png").exists()
+
+
+def test_copies_are_not_read_the_next_time(folder: Path) -> None:
+    drawn = folder / "a" / "drawn"
+    runs: list[tuple[list[str], list[Path]]] = []
+    for _ in range(2):
+        answers = detect("--model", "front", "--draw", drawn, folder)
+        runs.append(([answer["file"] for answer in answers], sorted(drawn.iterdir())))
+    assert runs[0] == runs[1]
+    assert [len(files) for files in runs[0]] == [3, 3]
+
+
+def test_copies_are_not_drawn_among_what_is_read(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    done = run("detect", "--draw", folder / "a" / "..", folder)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"copies drawn into {folder} would be read from there the next time" in done.stderr
+    assert sorted(folder.rglob("*")) == before
+
+
+def with_little_room(
+    *task: str | Path, blocks: int, output: Path, unbuffered: str = ""
+) -> tuple[int, list[str]]:
+    """Exit status and errors of a detection whose files may not grow over so many blocks."""
+    with output.open("wb") as file:
+        done = subprocess.run(
+            ["/bin/sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *PHIZ, "detect", *task],
+            stdout=file,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+            text=True,
+        )
+    return done.returncode, done.stderr.splitlines()
+
+
+def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path, blank: Path) -> None:
+    drawn, output = tmp_path / "drawn", tmp_path / "output"
+    task: list[str | Path] = [
+        "--format",
+        "json",
+        "--model",
+        "front",
+        "--draw",
+        drawn,
+        SELFIE,
+        blank,
+    ]
+    status, errors = with_little_room(*task, blocks=8, output=output)
+    assert status == 1
+    assert errors == [f"phiz: {drawn / SELFIE.name}: File too large"]
+    assert list(drawn.iterdir()) == [drawn / blank.name]
+    files = [json.loads(line)["file"] for line in output.read_text().splitlines()]
+    assert files == [str(SELFIE), str(blank)]
+
+
+@pytest.mark.parametrize("format_name", list(reports.REPORTS))
+@pytest.mark.parametrize("good", [True, False], ids=["good-pictures", "no-good-picture"])
+def test_output_that_cannot_be_written_ends_it(
+    tmp_path: Path, blank: Path, format_name: str, *, good: bool
+) -> None:
+    missing = tmp_path / "missing.png"
+    pictures = [blank, blank] if good else [missing]
+    task: list[str | Path] = ["--format", format_name, "--model", "front", *pictures]
+    status, errors = with_little_room(*task, blocks=0, output=tmp_path / "output")
+    assert status == 1
+    before = [] if good else [f"phiz: {missing}: No such file or directory"]
+    after = ["Error: cannot write the faces: File too large"]
+    nothing_to_write = format_name == "json" and not good
+    assert errors == before + ([] if nothing_to_write else after)
+
+
+def test_output_that_cannot_even_begin_ends_it(tmp_path: Path) -> None:
+    task: list[str | Path] = ["--format", "csv", SELFIE]
+    output = tmp_path / "output"
+    status, errors = with_little_room(*task, blocks=0, output=output, unbuffered="1")
+    assert (status, errors) == (1, ["Error: cannot write the faces: File too large"])
 
 
 def test_destinations_are_told_apart_without_case(tmp_path: Path) -> None:
@@ -279,6 +357,7 @@ def test_what_is_written_out_is_what_the_rest_knows() -> None:
     assert sorted(command.MODELS) == sorted(detectors.names(known))
     assert command.OVERLAPS == faces.OVERLAPS
     assert command.MAX_FACES == faces.MAX_FACES_LIMIT
+    assert command.MAX_MIN_FACE == faces.MIN_FACE_LIMIT
     assert set(reports.LANDMARKS) == {*blazeface.LANDMARKS, *mtcnn.LANDMARKS}
 
 

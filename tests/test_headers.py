@@ -5,8 +5,12 @@ import pytest
 from phiz.headers import (
     exif_orientation,
     first_directory,
+    gif_blocks,
     gif_size,
     has_more_scans,
+    jpeg_frames,
+    jpeg_segments,
+    png_chunks,
     sniff,
     split_jpeg,
 )
@@ -15,6 +19,9 @@ from phiz.headers import (
 def exif(value: int, *, order: str = "<", count: int = 1) -> bytes:
     start = b"II*\0" if order == "<" else b"MM\0*"
     return start + struct.pack(f"{order}IHHHIHHI", 8, 1, 0x0112, 3, count, value, 0, 0)
+
+
+SCAN = b"\xff\xda\0\x04ab" + b"\x12\xff\0\xda\xff\xd0\x34"
 
 
 def segment(marker: int, content: bytes) -> bytes:
@@ -90,18 +97,51 @@ def test_a_jpeg_is_split_from_its_metadata() -> None:
     "data",
     [
         pytest.param(b"\xff\xd8", id="nothing-else"),
-        pytest.param(b"\xff\xd8\xff", id="half-a-marker"),
         pytest.param(b"\xff\xd8\xff\xdb\0", id="half-a-length"),
-        pytest.param(b"\xff\xd8\xff\xdb\0\0\xff\xdb\0\1\xff", id="lengths-too-small"),
+        pytest.param(b"\xff\xd8\xff\xdb\0\0\xff\xdb\0\1", id="lengths-too-small"),
         pytest.param(b"\xff\xd8\xff\xdb\xff\xff1234", id="length-beyond-the-end"),
-        pytest.param(b"\xff\xd8junk" + segment(0xE1, b"Exif\0\0"), id="junk"),
     ],
 )
 def test_a_damaged_jpeg_is_left_as_it_is(data: bytes) -> None:
     assert split_jpeg(data) == (data, b"")
 
 
-SCAN = b"\xff\xda\0\x04ab" + b"\x12\xff\0\xda\xff\xd0\x34"
+TABLE = segment(0xDB, b"table")
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"junk", id="junk"),
+        pytest.param(b"\xff" * 1_000_000, id="fill"),
+        pytest.param(bytes(1_000_000), id="zeros"),
+        pytest.param(b"\xff\xd8\xff\xd9" * 100_000, id="starts-and-ends"),
+        pytest.param(b"\xff\x00\xff\x01\xff\xd0", id="markers-that-stand-alone"),
+    ],
+)
+def test_what_lies_between_segments_is_passed_over(between: bytes) -> None:
+    first = segment(0xE1, b"Exif\0\0first")
+    data = b"\xff\xd8" + between.join([b"", TABLE, first, TABLE, SCAN])
+    assert split_jpeg(data) == (b"\xff\xd8" + TABLE + TABLE + SCAN, b"Exif\0\0first")
+    assert len(list(jpeg_segments(data))) == 4
+    assert split_jpeg(data + between)[0] == b"\xff\xd8" + TABLE + TABLE + SCAN + between
+
+
+@pytest.mark.parametrize("end", [b"\xff", b"\xff\xd9", b"junk"], ids=["fill", "end", "junk"])
+def test_of_a_jpeg_without_a_scan_the_segments_are_left(end: bytes) -> None:
+    assert split_jpeg(b"\xff\xd8" + TABLE + end) == (b"\xff\xd8" + TABLE, b"")
+
+
+def test_the_kinds_of_frame_are_told_from_tables() -> None:
+    segments = [segment(marker, b"") for marker in range(0xC0, 0xD0)]
+    frames = {0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15}
+    for number, one in enumerate(segments):
+        assert jpeg_frames(b"\xff\xd8" + TABLE + one + SCAN) == {number} & frames
+    assert jpeg_frames(b"\xff\xd8" + b"".join(segments) + SCAN) == frames
+    assert jpeg_frames(b"\xff\xd8" + segments[2] + SCAN + segments[3]) == {2}
+
+
 SCAN_OF_3 = b"\xff\xda\0\x05\x03ab" + b"\x12\xff\0\xda\xff\xd0\x34"
 FRAME_OF_3 = b"\x08\0\x10\0\x10\x03" + bytes(9)
 FALSE_SCANS = segment(0xFE, b"\xff\xda" * 50)
@@ -128,6 +168,16 @@ FALSE_SCANS = segment(0xFE, b"\xff\xda" * 50)
         ),
         pytest.param(
             b"\xff\xd8" + segment(0xC2, FRAME_OF_3) + SCAN_OF_3 * 4, True, id="progressive"
+        ),
+        pytest.param(
+            b"\xff\xd8" + SCAN + FALSE_SCANS + segment(0xFE, b"") * 46 + b"\xff\xd9",
+            False,
+            id="as-many-markers-as-three-scans-may-have",
+        ),
+        pytest.param(
+            b"\xff\xd8" + SCAN + FALSE_SCANS + segment(0xFE, b"") * 47 + b"\xff\xd9",
+            True,
+            id="more-markers-than-three-scans-may-have",
         ),
     ],
 )
@@ -163,3 +213,28 @@ def frame(left: int, top: int, width: int, height: int) -> bytes:
 )
 def test_the_size_of_a_gif(data: bytes, expected: tuple[int, int]) -> None:
     assert gif_size(data) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "parts"),
+    [
+        pytest.param(SCREEN + frame(0, 0, 40, 30), [13], id="screen"),
+        pytest.param(SCREEN + CONTROL + frame(0, 0, 40, 30), [13, 15, 20, 21], id="control"),
+        pytest.param(SCREEN + COMMENT, [13, 15, 21, 25, 26], id="comma-in-a-comment"),
+        pytest.param(SCREEN + b"\0\0" + frame(0, 0, 40, 30), [13, 14, 15], id="stray-bytes"),
+        pytest.param(SCREEN[:7], [13], id="cut-in-the-screen"),
+    ],
+)
+def test_the_parts_of_a_gif(data: bytes, parts: list[int]) -> None:
+    assert list(gif_blocks(data)) == parts
+
+
+def test_the_chunks_of_a_png() -> None:
+    chunks = [bytes([0, 0, 0, size]) + name + bytes(size + 4) for name, size in CHUNKS]
+    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    assert list(png_chunks(data)) == [33, 45, 62]
+    assert list(png_chunks(data[:50])) == [33, 45, 62]
+    assert list(png_chunks(data[:8])) == []
+
+
+CHUNKS = [(b"IHDR", 13), (b"prVt", 0), (b"IDAT", 5), (b"IEND", 0), (b"more", 0)]

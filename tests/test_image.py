@@ -2,6 +2,7 @@ import io
 import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -21,6 +22,7 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
+from phiz.headers import gif_blocks, jpeg_segments, png_chunks, sniff
 from phiz.image import Limits, decode
 from tests.malformed import malformed_inputs
 
@@ -38,6 +40,11 @@ def save(picture: Image.Image, name: str, **options: object) -> bytes:
     out = io.BytesIO()
     picture.save(out, name, **options)
     return out.getvalue()
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    crc = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
 
 
 def rgb(picture: Image.Image) -> NDArray[np.uint8]:
@@ -151,6 +158,14 @@ def test_sixteen_bit_grey_is_scaled_and_rounded_not_clipped(name: str) -> None:
     image = decode(save(Image.fromarray(deep), name), LIMITS)
     np.testing.assert_array_equal(image[0, :, 0], np.rint(deep[0] / 257))
     np.testing.assert_array_equal(image[..., 0], image[..., 2])
+
+
+def test_one_transparent_grey_of_sixteen_bits_becomes_white() -> None:
+    deep = np.array([[25_700, 25_701, 51_400]], np.uint16)  # the first two are alike in 8 bits
+    data = save(Image.fromarray(deep), "PNG")
+    transparent = png_chunk(b"tRNS", struct.pack(">H", 25_700))
+    image = decode(data.replace(data[33:], transparent + data[33:]), LIMITS)
+    np.testing.assert_array_equal(image[0, :, 2], [255, 100, 200])
 
 
 def test_big_endian_sixteen_bit_grey() -> None:
@@ -368,6 +383,52 @@ def test_scans_of_a_jpeg_are_limited() -> None:
     assert decode(at_limit + data[-2:], LIMITS).shape == (32, 48, 3)
     with pytest.raises(UndecodableImageError, match="more than 100 scans"):
         decode(at_limit + last + data[-2:], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("good", "at", "part", "limit", "message"),
+    [
+        pytest.param(
+            *(save(scene(), "JPEG"), 2, b"\xff\xe0\0\2", 4096),
+            "JPEG has more than 4096 segments before its pixels",
+            id="jpeg-segments",
+        ),
+        pytest.param(
+            *(save(scene(), "PNG"), 33, png_chunk(b"prVt", b""), 16_384),
+            "PNG has more than 16384 chunks",
+            id="png-chunks",
+        ),
+        pytest.param(
+            *(save(scene(), "PNG"), 33, png_chunk(b"IDAT", b""), 16_384),
+            "PNG has more than 16384 chunks",
+            id="png-chunks-of-pixels",
+        ),
+        pytest.param(
+            *(save(scene().convert("P"), "GIF"), -1, b"\0", 4096),
+            "GIF has more than 4096 blocks before its pixels",
+            id="gif-stray-bytes",
+        ),
+    ],
+)
+def test_parts_of_a_file_are_limited(
+    good: bytes, at: int, part: bytes, limit: int, message: str
+) -> None:
+    name = sniff(good)
+    parts = {"JPEG": jpeg_segments, "PNG": png_chunks, "GIF": gif_blocks}[name or ""]
+    if name == "GIF":
+        at = next(gif_blocks(good))
+    left = limit - len(list(parts(good)))
+    np.testing.assert_array_equal(
+        decode(good[:at] + part * left + good[at:], LIMITS), decode(good, LIMITS)
+    )
+    with pytest.raises(UndecodableImageError, match=message):
+        decode(good[:at] + part * (left + 1) + good[at:], LIMITS)
+
+
+def test_fill_before_a_segment_is_no_damage() -> None:
+    good = save(scene(), "JPEG")
+    image = decode(good[:2] + b"\xff" * 1_000_000 + good[2:], LIMITS)
+    np.testing.assert_array_equal(image, decode(good, LIMITS))
 
 
 MALFORMED = malformed_inputs()

@@ -1,9 +1,11 @@
 import io
+import struct
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from phiz.image import Limits, open_picture
 from phiz.jpeg import decode_jpeg, jpeg_size
 from phiz.picture import rgb
 
@@ -54,6 +56,32 @@ def test_a_smaller_scale_averages(factor: int) -> None:
     assert np.abs(rgb(pixels).astype(int) - averages).mean() < 2
 
 
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">2BH", 0xFF, marker, len(content) + 2) + content
+
+
+def lossless(width: int, height: int) -> bytes:
+    """A JPEG of mode RGB, all mid-grey: each pixel is its neighbour, told by one bit of zero."""
+    frame = struct.pack(">B2HB", 8, height, width, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    table = b"\0" + b"\1" + bytes(15) + b"\0"
+    scan = b"\3\1\0\2\0\3\0" + b"\1\0\0"
+    header = segment(0xC3, frame) + segment(0xC4, table) + segment(0xDA, scan)
+    return b"\xff\xd8" + header + bytes(width * height * 3 // 8 + 1) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_lossless_picture_comes_at_full_scale(factor: int) -> None:
+    data = lossless(640, 480)
+    picture = open_picture(data, Limits(len(data), 640 * 480))
+    reduced = picture.reduced(640 / factor)
+    assert (reduced.factor, reduced.pixels.shape) == (1, (480, 640))
+    assert (rgb(reduced.pixels) == 128).all()
+
+
+# Of the first of three components, each of which has its number, both factors, and its table.
+SUBSAMPLED_4_4_1 = encode(scene(64, 48)).replace(b"\3\1\x22\0\2\x11", b"\3\1\x14\0\2\x11")
+
+
 @pytest.mark.parametrize(
     "data",
     [
@@ -61,6 +89,9 @@ def test_a_smaller_scale_averages(factor: int) -> None:
         pytest.param(b"\xff\xd8\xff", id="a signature alone"),
         pytest.param(encode(scene(64, 48))[:300], id="no frame yet"),
         pytest.param(encode(Image.new("CMYK", (9, 9))), id="four channels"),
+        pytest.param(lossless(64, 48), id="lossless"),
+        pytest.param(encode(scene(64, 48)).replace(b"\xff\xc0", b"\xff\xc9"), id="arithmetic"),
+        pytest.param(SUBSAMPLED_4_4_1, id="a subsampling without a name"),
     ],
 )
 def test_headers_that_are_left_to_others(data: bytes) -> None:

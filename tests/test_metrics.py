@@ -1,9 +1,15 @@
+import re
+from pathlib import Path
+
 import pytest
 from prometheus_client import CollectorRegistry
 
 from phiz.errors import OptionError
 from phiz.metrics import BUCKETS_S, Metrics
+from phiz.settings import READ_ELSEWHERE, known_variables
 from phiz.timings import Timings
+
+DOCUMENT = Path(__file__).parents[1] / "docs" / "service.md"
 
 
 @pytest.fixture
@@ -102,3 +108,22 @@ def test_every_metric_says_what_it_is(metrics: Metrics) -> None:
         "phiz_model_info",
     }
     assert all(family.documentation for family in families)
+
+
+def first_column(heading: str) -> list[str]:
+    """What is written as code in the first column of the table below a heading."""
+    _, _, rest = DOCUMENT.read_text("utf-8").partition(f"## {heading}\n")
+    section, _, _ = rest.partition("\n## ")
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+
+
+def test_the_documentation_names_every_metric_and_no_other(metrics: Metrics) -> None:
+    ours = [family for family in metrics.registry.collect() if family.name.startswith("phiz")]
+    suffix = {"counter": "_total"}
+    names = [family.name + suffix.get(family.type, "") for family in ours]
+    assert sorted(first_column("Metrics")) == sorted(names)
+
+
+def test_the_documentation_names_every_setting_and_no_other() -> None:
+    assert sorted(first_column("Settings")) == sorted([*known_variables(), *READ_ELSEWHERE])

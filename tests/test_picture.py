@@ -103,6 +103,19 @@ def test_each_scale_is_read_once() -> None:
     assert asked == [8, 1]
 
 
+def test_a_picture_without_scales_is_read_once() -> None:
+    asked: list[int] = []
+
+    def read(factor: int) -> Reduced:
+        asked.append(factor)
+        return Reduced(np.zeros((300, 400), np.uint32))
+
+    picture = Picture((400, 300), read)
+    assert [picture.reduced(least).factor for least in (50, 100, 200)] == [1, 1, 1]
+    assert picture.whole().shape == (300, 400)
+    assert asked == [8]
+
+
 def test_an_image_is_a_picture_of_one_scale() -> None:
     picture = Picture.of(noise(30, 40))
     assert (picture.width, picture.height) == (40, 30)

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from phiz.api.openapi import EXAMPLE
+from phiz.cli.serve import serve
+from phiz.errors import ImageError
+from tests.malformed import malformed_inputs
 
 PICTURES = Path(__file__).parent / "pictures"
 SELFIE = PICTURES / "selfie_360x640.png"
 GROUP = PICTURES / "group_640x480.png"
 PATIENCE_S = 20
+REFUSALS = {error.code for error in ImageError.__subclasses__()}
 SERVE = [sys.executable, "-m", "phiz", "serve", "--port", "0"]
 
 
@@ -55,7 +59,12 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[Runn
     with (
         log.open("w") as file,
         subprocess.Popen(
-            command, env=env, stdout=subprocess.PIPE, stderr=file, text=True
+            command,
+            env=env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=file,
+            text=True,
         ) as process,
     ):
         try:
@@ -195,6 +204,71 @@ def test_sixteen_at_once_get_their_own_answers(service: Running) -> None:
     asyncio.run(compare())
 
 
+def test_malformed_pictures_are_refused_and_it_goes_on(service: Running) -> None:
+    inputs = malformed_inputs()
+    assert len(inputs) >= 200
+
+    async def ask(http: httpx.AsyncClient, turn: asyncio.Semaphore, data: bytes) -> None:
+        async with turn:
+            raw = await http.post("/detect", content=data)
+            form = await http.post("/detect", files={"image": data})
+        for response in (raw, form):
+            assert 400 <= response.status_code < 500
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.json()["code"] in REFUSALS
+
+    async def ask_all() -> None:
+        turn = asyncio.Semaphore(4)
+        async with httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_S) as http:
+            await asyncio.gather(*(ask(http, turn, data) for _, data in inputs))
+
+    asyncio.run(ask_all())
+    status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
+    assert (status, len(answer["faces"])) == (200, 1)
+    assert metric(service, "phiz_inflight_requests") == 0
+    assert service.log.read_text() == ""
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_without_a_body(service: Running, path: str) -> None:
+    with socket.create_connection(service.address, PATIENCE_S) as connection:
+        connection.sendall(
+            b"HEAD %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % path.encode()
+        )
+        answer = b"".join(iter(lambda: connection.recv(65536), b""))
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\n")
+
+
+def test_a_form_over_the_limit_is_told_the_limit_that_is_documented(service: Running) -> None:
+    with socket.create_connection(service.address, PATIENCE_S) as connection:
+        connection.sendall(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\n"
+            b"content-type: multipart/form-data; boundary=x\r\ncontent-length: 21037057\r\n\r\n"
+        )
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"the body has 21037057 bytes; the limit is 20971520 for the picture" in answer
+
+
+def received(connection: socket.socket) -> bytes:
+    """One answer, as far as the length that it announces."""
+    answer = b""
+    while b"\r\n\r\n" not in answer:
+        answer += connection.recv(65536)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    length = int(head.lower().partition(b"content-length: ")[2].split()[0])
+    while len(body) < length:
+        body += connection.recv(65536)
+    return head + b"\r\n\r\n" + body
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up
+
+
 def test_a_client_that_leaves_is_no_error(service: Running) -> None:
     before = metric(service, "phiz_request_seconds_count", outcome="disconnected")
     with socket.create_connection(service.address, PATIENCE_S) as connection:
@@ -275,6 +349,61 @@ def test_a_port_that_is_taken_is_told_in_one_line(service: Running, models_folde
     assert "--port" in error
 
 
+def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
+    models_folder: Path,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    both = [
+        subprocess.Popen(
+            [*SERVE, "--port", port],
+            env=environment(models_folder),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    try:
+        words = [process.stdout.readline() for process in both if process.stdout]
+        assert sorted(map(bool, words)) == [False, True]  # one ended without a word
+        winner, loser = both if words[0] else both[::-1]
+        stdout, stderr = loser.communicate(timeout=PATIENCE_S)
+        assert (loser.returncode, stdout, stderr.count("\n")) == (1, "", 1)
+        assert stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        winner.send_signal(signal.SIGTERM)
+        assert winner.communicate(timeout=PATIENCE_S) == ("", "")
+    finally:
+        for process in both:
+            process.kill()
+            process.communicate()
+
+
+def test_a_port_can_be_listened_on_again_at_once(models_folder: Path, tmp_path: Path) -> None:
+    env = environment(models_folder)
+    with running(SERVE, env, tmp_path / "first") as first:
+        port = str(first.address[1])
+        with httpx.Client(base_url=first.url) as http:
+            assert http.get("/healthz").status_code == 200
+            # The service closes this connection first, so that its end of it lingers.
+            assert first.stop() == 0
+    with running([*SERVE, "--port", port], env, tmp_path / "second") as second:
+        assert second.address[1] == int(port)
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "udp", "sctp"])
+def test_the_address_of_a_cluster_service_is_no_port(
+    monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    monkeypatch.setenv("PHIZ_PORT", f"{scheme}://10.0.0.7:80")
+    with serve.make_context("serve", ["--host", "::1"]) as context:
+        assert context.params == {"host": "::1", "port": 8000}
+    monkeypatch.setenv("PHIZ_PORT", "9000")
+    with serve.make_context("serve", ["--host", "::1"]) as context:
+        assert context.params == {"host": "::1", "port": 9000}
+
+
 def test_a_host_that_is_not_there_is_told_in_one_line(models_folder: Path) -> None:
     assert "256.0.0.1" in fails(environment(models_folder), "--host", "256.0.0.1")
 
@@ -336,3 +465,66 @@ def test_our_own_mistakes_are_logged_and_not_told(models_folder: Path, tmp_path:
     assert "ZeroDivisionError: the detector is broken" in log
     assert log.count("Traceback") == 1
     assert "PNG" not in log
+
+
+HELD = """
+import sys
+from phiz.api.app import create_app
+from phiz.api.server import bind, run, url_of
+from phiz.api.service import Loaded
+from phiz.engine import Engine
+from phiz.faces import Detections
+from phiz.image import Limits
+
+class Held:
+    calls = 0
+    def detect(self, picture, options, stopwatch):
+        self.calls += 1
+        if self.calls == 2:  # the first is the warm-up
+            print("begun", flush=True)
+            sys.stdin.readline()
+        return Detections(())
+
+held = Held()
+listener = bind("127.0.0.1", 0)
+loaded = Loaded(Engine({"auto": held}, Limits(10**6, 10**6)), ())
+announce = lambda: print(f"phiz listens on {url_of(listener)}", flush=True)
+run(create_app(lambda: loaded, threads=1, queue=1), listener, 5, announce)
+print("calls", held.calls)
+"""
+
+
+def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    picture = SELFIE.read_bytes()
+    head = (
+        b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+        b"content-length: %d\r\n\r\n" % len(picture)
+    )
+    command = [sys.executable, "-c", HELD]
+    with (
+        running(command, environment(models_folder), tmp_path / "log") as service,
+        socket.create_connection(service.address, PATIENCE_S) as first,
+    ):
+        assert service.process.stdin is not None
+        assert service.process.stdout is not None
+        first.sendall(head + picture)
+        assert service.process.stdout.readline() == "begun\n"
+        with socket.create_connection(service.address, PATIENCE_S) as leaving:
+            leaving.sendall(head + picture)
+            wait_for(lambda: metric(service, "phiz_queue_depth") == 1)
+            with socket.create_connection(service.address, PATIENCE_S) as refused:
+                refused.sendall(head)  # and nothing of the body
+                answer = received(refused)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nretry-after: 1\r\n" in answer
+            assert b'"code": "overloaded"' in answer
+        wait_for(lambda: metric(service, "phiz_queue_depth") == 0)
+        assert metric(service, "phiz_rejected_total", reason="overloaded") == 1
+        assert metric(service, "phiz_request_seconds_count", outcome="disconnected") == 1
+        service.process.stdin.write("\n")
+        service.process.stdin.flush()
+        assert received(first).startswith(b"HTTP/1.1 200 ")
+        assert service.stop() == 0
+        assert service.process.stdout.read() == "calls 2\n"

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from phiz.timings import Stopwatch
+from phiz.timings import STAGES, Stopwatch
 
 
 def test_stages_add_up_to_the_total() -> None:
@@ -13,7 +13,8 @@ def test_stages_add_up_to_the_total() -> None:
     stopwatch.lap("inference", "rnet")
     stopwatch.lap("postprocess")
     timings = stopwatch.timings()
-    assert list(timings.stages) == ["decode", "inference", "postprocess"]
+    assert list(timings.stages) == list(STAGES)
+    assert [timings.stages[stage] for stage in ("queue", "preprocess")] == [0, 0]
     assert sum(timings.stages.values()) == pytest.approx(timings.total_s)
     assert sum(timings.parts.values()) == pytest.approx(timings.stages["inference"])
     assert timings.parts["rnet"] >= 0.001
@@ -28,9 +29,11 @@ def test_a_start_in_the_past_counts() -> None:
 def test_milliseconds_name_stages_parts_and_total() -> None:
     stopwatch = Stopwatch()
     stopwatch.lap("inference", "onet")
-    assert list(stopwatch.timings().milliseconds()) == ["inference", "onet", "total"]
+    names = ["queue", "decode", "preprocess", "inference", "postprocess", "onet", "total"]
+    assert list(stopwatch.timings().milliseconds()) == names
 
 
-def test_without_a_lap_there_is_nothing() -> None:
+def test_without_a_lap_every_stage_is_there_and_took_no_time() -> None:
     timings = Stopwatch().timings()
-    assert (timings.stages, timings.parts, timings.total_s) == ({}, {}, 0)
+    assert (timings.stages, timings.parts) == (dict.fromkeys(STAGES, 0), {})
+    assert timings.total_s == 0

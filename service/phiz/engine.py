@@ -10,6 +10,7 @@ from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
 from phiz.image import Limits, open_picture
 from phiz.resample import Sampling
+from phiz.runtime import Runtime
 from phiz.timings import Stopwatch
 
 
@@ -61,7 +62,11 @@ class Engine:
 
 
 def load(
-    folder: Path, sampling: Sampling, limits: Limits, wanted: Collection[str] | None = None
+    folder: Path,
+    sampling: Sampling,
+    limits: Limits,
+    wanted: Collection[str] | None = None,
+    runtime: Runtime | None = None,
 ) -> Engine:
     """Return an engine with its detectors loaded and verified.
 
@@ -70,9 +75,10 @@ def load(
         sampling: How pictures are resized for BlazeFace.
         limits: On the pictures it will be given.
         wanted: Which detectors; None means all.
+        runtime: What runs the networks; None means onnxruntime on the processor.
 
     Raises:
         OptionError: One that is wanted does not exist.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
-    return Engine(detectors.load(catalog.load(), folder, sampling, wanted), limits)
+    return Engine(detectors.load(catalog.load(), folder, sampling, wanted, runtime), limits)

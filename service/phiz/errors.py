@@ -13,6 +13,7 @@
     │   ├── MalformedBodyError     the body is not what its content type says
     │   ├── MissingImageError      no picture in the body
     │   └── OptionError            an option that is unknown or out of range
+    ├── OverloadedError            as many requests wait as may wait
     ├── SettingError               how the service was set up
     └── ModelError                 what it was to be detected with
         ├── CatalogError           the catalogue contradicts itself
@@ -91,6 +92,12 @@ class OptionError(RequestError):
     """An option is unknown, or its value is not one of those allowed."""
 
     code = "bad_option"
+
+
+class OverloadedError(PhizError):
+    """As many requests wait as may wait."""
+
+    code = "overloaded"
 
 
 class SettingError(PhizError):

@@ -26,6 +26,7 @@ Keypoints: TypeAlias = NDArray[np.float32]
 Overlap: TypeAlias = Literal["blend", "nms"]
 OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
 MAX_FACES_LIMIT = 10_000
+MIN_FACE_LIMIT = 65_535  # pixels; no picture that can be read is as large both ways
 
 Point: TypeAlias = tuple[float, float]
 
@@ -36,7 +37,7 @@ class DetectOptions:
 
     Attributes:
         min_score: Faces that score less are left out, 0 to 1.
-        min_face: Shorter side of the smallest box, pixels of the source picture, at least 1.
+        min_face: Shorter side of the smallest box, pixels of the source picture, 1 to 65535.
         max_faces: The best so many are answered, 1 to 10000.
         overlap: What becomes of predictions that overlap: the score-weighted mean of all
             (``blend``), or the best alone (``nms``).
@@ -54,8 +55,10 @@ class DetectOptions:
         # Written so that NaN fails too.
         if self.min_score is not None and not 0 <= self.min_score <= 1:
             raise OptionError(f"min_score is {self.min_score:g}; it must be from 0 to 1")
-        if self.min_face is not None and not 1 <= self.min_face < float("inf"):
-            raise OptionError(f"min_face is {self.min_face:g} pixels; it must be at least 1")
+        if self.min_face is not None and not 1 <= self.min_face <= MIN_FACE_LIMIT:
+            raise OptionError(
+                f"min_face is {self.min_face:g} pixels; it must be from 1 to {MIN_FACE_LIMIT}"
+            )
         if not 1 <= self.max_faces <= MAX_FACES_LIMIT:
             raise OptionError(
                 f"max_faces is {self.max_faces}; it must be from 1 to {MAX_FACES_LIMIT}"

@@ -1,16 +1,21 @@
-"""What a picture's header says, read without decoding: its format, size, orientation.
+"""What a picture's header says, read without decoding: its format, size, parts, orientation.
 
-These are the parts of JPEG, GIF and TIFF headers that must be known before a general reader
-opens the file, because opening alone can already cost memory or time without bound. Damage
-is no error here: what cannot be read is left out, and the reader that follows finds it.
+These are the parts of JPEG, PNG, GIF and TIFF headers that must be known before a general
+reader opens the file, because opening alone can already cost memory or time without bound.
+Damage is no error here: what cannot be read is left out, and the reader that follows finds it.
 
-Sources: ITU-T T.81 annex B (JPEG markers), the GIF89a specification, TIFF 6.0 section 2,
-Exif 2.32 section 4.6.
+Whatever walks through a file yields part by part, so that who counts them can stop early.
+
+Sources: ITU-T T.81 annex B (JPEG markers), the PNG specification (third edition) section 5,
+the GIF89a specification, TIFF 6.0 section 2, Exif 2.32 section 4.6.
 """
 
 import re
 import struct
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Literal, TypeAlias
 
 Format: TypeAlias = Literal["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF"]
@@ -30,15 +35,18 @@ _ORIENTATION = 0x0112
 _SHORT = 3
 _START_OF_SCAN = b"\xff\xda"
 _SEQUENTIAL_FRAMES = (b"\xff\xc0", b"\xff\xc1")
+# DHT, JPG and DAC stand among them, but begin none.
+_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
 _END_OF_IMAGE = b"\xff\xd9"
 # Any marker but those without a length, which stand alone: TEM, RST, SOI.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
-# A marker segment that has a length and comes before the first scan: not SOI, EOI, RST, SOS.
-_SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xdb-\xfe]")
+# Of a segment that may come before the pixels, or of the scan that they begin with.
+_SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xda-\xfe]")
 # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the other APP segments are
 # metadata.
 _METADATA = re.compile(rb"\xff[\xe1-\xed\xef]")
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1..Exif\0\0", re.DOTALL)
+_MARKERS_OF_A_SCAN = 16  # a scan has one, and at most four tables, if one a segment
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,41 +104,66 @@ def exif_orientation(exif: bytes) -> int:
     return 1
 
 
+def jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
+    """Yield start and end of each segment before the first scan, then of all from there on.
+
+    Fill, and stray bytes that belong to no segment, are passed over, as decoders do.
+    """
+    end = 2
+    while found := _SEGMENT.search(jpeg, end):
+        start, end = found.span()
+        if jpeg[start + 1] == _START_OF_SCAN[1]:
+            yield start, len(jpeg)
+            return
+        length = int.from_bytes(jpeg[end : end + 2], "big")
+        end += max(2, length)  # its own two bytes are there even if it says less
+        yield start, end
+
+
 def split_jpeg(data: bytes) -> tuple[bytes, bytes]:
     """Return a JPEG without its metadata, and its Exif structure, which is empty if absent.
 
-    The pixels do not depend on the metadata; only segments before the first scan are looked
-    at, and from the first byte that is none of these on, all is kept as it is.
+    The pixels do not depend on the metadata, nor on what lies between segments, which is left
+    out too; from the first scan on, all is kept as it is.
     """
     kept = [data[:2]]
     exif = b""
-    at = 2
-    while _SEGMENT.match(data, at):
-        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        if _METADATA.match(data, at):
-            if not exif and _EXIF_SEGMENT.match(data, at, end):
-                exif = data[at + 4 : end]
-        else:
-            kept.append(data[at:end])
-        at = end
-    kept.append(data[at:])
+    for start, end in jpeg_segments(data):
+        if not _METADATA.match(data, start):
+            kept.append(data[start:end])
+        elif not exif and _EXIF_SEGMENT.match(data, start, end):
+            exif = data[start + 4 : end]
     return b"".join(kept), exif
 
 
+def jpeg_frames(jpeg: bytes) -> set[int]:
+    """Return the kinds of frame that a JPEG announces, n of each SOFn (ITU-T T.81 table B.1)."""
+    starts = (start for start, _ in jpeg_segments(jpeg) if _FRAME.match(jpeg, start))
+    return {jpeg[start + 1] & 0xF for start in starts}
+
+
 def has_more_scans(jpeg: bytes, limit: int) -> bool:
-    """Return whether a JPEG without metadata has more scans than a limit."""
+    """Return whether a JPEG without metadata has more scans than a limit.
+
+    So has, for what it costs, one that has more markers than so many scans could need.
+    """
     if _has_one_scan(jpeg) or jpeg.count(_START_OF_SCAN) <= limit:
         return False
     # What follows the picture, such as the film that telephones append, has the marker by
     # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
-    scans = 0
+    most = _MARKERS_OF_A_SCAN * limit
+    markers = list(islice(_markers(jpeg), most + 1))
+    return markers.count(_START_OF_SCAN) > limit or len(markers) > most
+
+
+def _markers(jpeg: bytes) -> Iterator[bytes]:
+    """Yield the markers of a JPEG up to its end, but those that stand alone."""
     marker = _MARKER.search(jpeg, 2)
-    while marker and marker[0] != _END_OF_IMAGE and scans <= limit:
-        scans += marker[0] == _START_OF_SCAN
+    while marker and marker[0] != _END_OF_IMAGE:
+        yield marker[0]
         at = marker.start()
         length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
         marker = _MARKER.search(jpeg, at + 2 + length)
-    return scans > limit
 
 
 def _has_one_scan(jpeg: bytes) -> bool:
@@ -138,15 +171,42 @@ def _has_one_scan(jpeg: bytes) -> bool:
 
     That is a sequential one, baseline or extended, whose first scan has all of its components.
     """
-    at = 2
     components = None
-    while _SEGMENT.match(jpeg, at):
-        if jpeg[at : at + 2] in _SEQUENTIAL_FRAMES:
+    for at, _ in jpeg_segments(jpeg):
+        marker = jpeg[at : at + 2]
+        if marker in _SEQUENTIAL_FRAMES:
             components = jpeg[at + 9 : at + 10]
-        at += 2 + int.from_bytes(jpeg[at + 2 : at + 4], "big")
-    return components is not None and jpeg[at : at + 2] + jpeg[at + 4 : at + 5] == (
-        _START_OF_SCAN + components
-    )
+        elif marker == _START_OF_SCAN:
+            return jpeg[at + 4 : at + 5] == components
+    return False
+
+
+def png_chunks(data: bytes) -> Iterator[int]:
+    """Yield where each chunk of a PNG ends, up to IEND."""
+    at = 8
+    while at < len(data) and data[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(data[at : at + 4], "big")
+        yield at
+
+
+def gif_blocks(data: bytes) -> Iterator[int]:
+    """Yield where each part of a GIF before its first frame ends.
+
+    The first is the screen with its palette; then come the blocks of extensions, one by one,
+    and bytes that belong to nothing.
+    """
+    flags = int.from_bytes(data[10:11], "big")
+    at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
+    yield at
+    extension = False
+    while (byte := data[at : at + 1]) and (extension or byte != b","):
+        if extension:
+            at += 1 + byte[0]
+            extension = byte != b"\0"
+        else:
+            extension = byte == b"!"
+            at += 2 if extension else 1  # a label follows
+        yield at
 
 
 def gif_size(data: bytes) -> tuple[int, int]:
@@ -156,20 +216,10 @@ def gif_size(data: bytes) -> tuple[int, int]:
     0 and 0 where it ends before that.
     """
     width = height = 0
+    (frame,) = deque(gif_blocks(data), maxlen=1)
     try:
-        width, height, flags = struct.unpack_from("<HHB", data, 6)
-        at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-        while data[at] != ord(","):
-            at = _after_extension(data, at) if data[at] == ord("!") else at + 1
-        left, top, frame_width, frame_height = struct.unpack_from("<4H", data, at + 1)
-    except (IndexError, struct.error):
+        width, height, _ = struct.unpack_from("<HHB", data, 6)
+        left, top, frame_width, frame_height = struct.unpack_from("<4H", data, frame + 1)
+    except struct.error:
         return width, height
     return max(width, left + frame_width), max(height, top + frame_height)
-
-
-def _after_extension(data: bytes, at: int) -> int:
-    """Return where the extension block that starts at ``at`` has ended."""
-    at += 2  # "!" and its label
-    while data[at]:
-        at += 1 + data[at]
-    return at + 1

@@ -8,16 +8,24 @@ less and averages what it leaves out.
 import numpy as np
 import simplejpeg
 
+from phiz.headers import jpeg_frames
 from phiz.picture import Raster, words
 
 _COLOURS = ("YCbCr", "RGB", "Gray")  # of four channels, Pillow knows what Adobe meant
+# Baseline, extended sequential, progressive. Not lossless: it has no smaller scale, and the
+# decoder, asked for one, writes beyond the memory that it has reserved.
+_FRAMES = {0, 1, 2}
+# The second is of a subsampling, 4:4:1, that the decoder knows and its wrapper has no name for.
+_REFUSALS = (ValueError, KeyError)
 
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int] | None:
     """Return width and height by the header, None where it is not one that is decoded here."""
+    if not jpeg_frames(jpeg) <= _FRAMES:
+        return None
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(jpeg)
-    except ValueError:
+    except _REFUSALS:
         return None
     return (width, height) if colours in _COLOURS else None
 
@@ -27,7 +35,7 @@ def decode_jpeg(jpeg: bytes, size_wh: tuple[int, int], factor: int) -> Raster | 
 
     Args:
         jpeg: The file.
-        size_wh: W and H by its header.
+        size_wh: W and H, from ``jpeg_size`` of this file.
         factor: 1, 2, 4 or 8.
     """
     width, height = (-(-side // factor) for side in size_wh)
@@ -35,7 +43,7 @@ def decode_jpeg(jpeg: bytes, size_wh: tuple[int, int], factor: int) -> Raster | 
         padded = np.asarray(
             simplejpeg.decode_jpeg(jpeg, "RGBX", min_width=width, min_height=height)
         )  # (H, W, 4)
-    except ValueError:
+    except _REFUSALS:
         return None
     assert padded.shape[:2] == (height, width), "the decoder takes the smallest scale that does"
     return words(padded)

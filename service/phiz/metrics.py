@@ -70,20 +70,16 @@ class Metrics:
             waiting: Returns how many requests wait for a thread.
         """
         self.registry = registry
-        self._requests = Histogram(
+        self._requests = self._histogram(
             "phiz_request_seconds",
             "Time of a detection request from its headers to its answer, by outcome:"
             " ok, or the code of the error.",
-            ["model", "outcome"],
-            buckets=BUCKETS_S,
-            registry=registry,
+            "outcome",
         )
-        self._stages = Histogram(
+        self._stages = self._histogram(
             "phiz_stage_seconds",
             "Time of each stage of a detection; pnet, rnet and onet are parts of inference.",
-            ["model", "stage"],
-            buckets=BUCKETS_S,
-            registry=registry,
+            "stage",
         )
         self._faces = Counter("phiz_faces", "Faces answered.", ["model"], registry=registry)
         self._inflight = Gauge(
@@ -100,10 +96,7 @@ class Metrics:
         )
         self._queue_depth.set_function(waiting)
         self._info = Gauge(
-            "phiz_model_info",
-            "1 for each model that is loaded.",
-            ["model", "kind"],
-            registry=registry,
+            "phiz_model_info", "1 for each loaded model.", ["model", "kind"], registry=registry
         )
         ProcessCollector(registry=registry)
 
@@ -140,6 +133,12 @@ class Metrics:
         self._faces.labels(model).inc(faces)
         for stage, seconds in {**timings.stages, **timings.parts}.items():
             self._stages.labels(model, stage).observe(seconds)
+
+    def _histogram(self, name: str, documentation: str, by: str) -> Histogram:
+        """Return the times in seconds of each model, by one more label."""
+        return Histogram(
+            name, documentation, ["model", by], buckets=BUCKETS_S, registry=self.registry
+        )
 
     def _ended(self, model: str, outcome: str, started: float) -> None:
         self._requests.labels(model, outcome).observe(time.perf_counter() - started)

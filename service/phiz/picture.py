@@ -92,7 +92,10 @@ class Picture:
 
     def _at(self, factor: int) -> Reduced:
         if factor not in self._scales:
-            self._scales[factor] = self._read(factor)
+            read = self._read(factor)
+            if read.factor != factor:  # without scales: the one there is serves for all
+                self._scales = dict.fromkeys(FACTORS, read)
+            self._scales[factor] = read
         return self._scales[factor]
 
 

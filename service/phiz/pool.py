@@ -40,10 +40,16 @@ class Pool:
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Return what the function returns, or raise what it raises, in one of the threads."""
+        return await self.submit(function, *args, **kwargs)
+
+    def submit(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> asyncio.Future[T]:
+        """Return what will hold the function's result; from now on it counts as waiting."""
         self._count(1)
         future = self._executor.submit(self._begin, partial(function, *args, **kwargs))
         future.add_done_callback(self._withdrawn)
-        return await asyncio.wrap_future(future)
+        return asyncio.wrap_future(future)
 
     def close(self) -> None:
         """Drop what waits and return when what has begun is done."""

@@ -7,10 +7,17 @@ a plain dict, by ``payload``, which the command line shares.
 from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from phiz.engine import Result
-from phiz.faces import MAX_FACES_LIMIT, DetectOptions, Face, Overlap, Point
+from phiz.faces import (
+    MAX_FACES_LIMIT,
+    MIN_FACE_LIMIT,
+    DetectOptions,
+    Face,
+    Overlap,
+    Point,
+)
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
 JsonObject: TypeAlias = dict[str, Any]
@@ -35,9 +42,11 @@ class DetectParameters(BaseModel):
     min_face: float | None = Field(
         default=None,
         ge=1,
+        le=MIN_FACE_LIMIT,
         allow_inf_nan=False,
         description="Shorter side of the smallest face's box, in pixels of the picture. For"
-        " `mtcnn` this is where its pyramid begins (default 20), and a larger value is faster.",
+        " `mtcnn` this is where its pyramid begins, and a larger value is faster."
+        " Default: 20 for `mtcnn`, else none.",
     )
     max_faces: int = Field(
         default=1000, ge=1, le=MAX_FACES_LIMIT, description="So many faces at most, best first."
@@ -47,6 +56,14 @@ class DetectParameters(BaseModel):
         description="What becomes of predictions that overlap: their score-weighted mean"
         " (`blend`), or the best alone (`nms`).",
     )
+
+    @field_validator("min_score", "min_face", "max_faces", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
+        if isinstance(value, str) and "_" in value:
+            raise ValueError("a number has no underscores")
+        return value
 
     def options(self) -> DetectOptions:
         """Return what the detector is given."""
@@ -147,8 +164,9 @@ class DetectAnswer(BaseModel):
     )
     timing_ms: dict[str, float] = Field(
         description="Milliseconds of each stage: `queue`, `decode`, `preprocess`, `inference`,"
-        " `postprocess`. They do not overlap, and `total` is their sum, from the last byte of"
-        " the body to the answer. `pnet`, `rnet` and `onet` are parts of `inference`."
+        " `postprocess`. All are there, 0 if there was nothing to do. They do not overlap, and"
+        " `total` is their sum, from the last byte of the body to the answer. `pnet`, `rnet` and"
+        " `onet`, where they ran, are parts of `inference`."
     )
 
 

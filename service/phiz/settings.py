@@ -5,10 +5,10 @@ An entry point builds the settings once and passes down what each part needs.
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phiz.errors import SettingError
 
@@ -32,6 +32,18 @@ class Settings(BaseSettings):
         default="half-pixel",
         description="How pictures are resized; 'reference' is what parity is measured with.",
     )
+    runtime: Literal["onnxruntime", "openvino", "auto"] = Field(
+        default="onnxruntime",
+        description="What runs the networks; 'auto' is what phiz bench found best.",
+    )
+    providers: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="onnxruntime's execution providers, the preferred first, with commas.",
+    )
+    profile: Path | None = Field(
+        default=None,
+        description="What phiz bench wrote; by default profile.json beside the models.",
+    )
     max_bytes: int = Field(
         default=20 * 1024 * 1024, ge=1, description="Largest picture, bytes as sent."
     )
@@ -44,12 +56,26 @@ class Settings(BaseSettings):
         le=1024,
         description="Pictures worked on at once; by default the processors this process may use.",
     )
+    queue: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="Detections that may be admitted and not have begun; by default 16 for each"
+        " thread.",
+    )
     drain: int = Field(
         default=30,
         ge=0,
         le=3600,
         description="Seconds that requests already begun get to finish when the service stops.",
     )
+
+    @field_validator("providers", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
 def load() -> Settings:

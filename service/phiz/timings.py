@@ -3,19 +3,21 @@
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
 Part: TypeAlias = Literal["pnet", "rnet", "onet"]
 
+STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+
 
 @dataclass(frozen=True, slots=True)
 class Timings:
-    """Seconds of each stage, in the order in which they first ran.
+    """Seconds of each stage.
 
     Attributes:
-        stages: Disjoint; they add up to ``total_s``.
-        parts: What belongs to one network of a cascade: parts of ``inference``.
+        stages: All of them, 0 for one that never ran; disjoint, they add up to ``total_s``.
+        parts: What belongs to one network of a cascade, if it ran: parts of ``inference``.
         total_s: From the start of the stopwatch to its last lap.
     """
 
@@ -41,7 +43,7 @@ class Stopwatch:
         """Start now, or at a reading of ``time.perf_counter`` taken earlier."""
         self._started = time.perf_counter() if started is None else started
         self._last = self._started
-        self._stages: dict[str, float] = {}
+        self._stages: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self._parts: dict[str, float] = {}
 
     def lap(self, stage: Stage, part: Part | None = None) -> None:
@@ -49,7 +51,7 @@ class Stopwatch:
         now = time.perf_counter()
         elapsed = now - self._last
         self._last = now
-        self._stages[stage] = self._stages.get(stage, 0.0) + elapsed
+        self._stages[stage] += elapsed
         if part is not None:
             self._parts[part] = self._parts.get(part, 0.0) + elapsed
 

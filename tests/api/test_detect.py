@@ -1,5 +1,8 @@
 import json
 from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -7,8 +10,11 @@ from phiz.api.app import create_app, warm_up
 from phiz.api.body import FORM_OVERHEAD_BYTES, MAX_FIELD_BYTES
 from phiz.api.detect import server_timing
 from phiz.api.service import Loaded
-from phiz.engine import Engine
+from phiz.cards import NetworkCard
+from phiz.engine import Engine, load
 from phiz.image import Limits
+from phiz.runtime import Session
+from phiz.runtime.onnx import OnnxRuntime
 from phiz.schemas import DetectAnswer
 from phiz.timings import Timings
 
@@ -140,7 +146,7 @@ MULTIPART = "multipart/form-data; boundary=limit"
             *form(("image", b""), ("x", bytes(OVER + FORM_OVERHEAD_BYTES))),
             413,
             "too_many_bytes",
-            "165536",
+            "bytes; the limit is 100000 for the picture and 65536 for all else in the form",
             id="bytes-beside",
         ),
         pytest.param(
@@ -240,7 +246,7 @@ def test_what_goes_wrong_inside_stays_inside(png: bytes) -> None:
     with started(app) as client:
         engine = Engine({"front": Broken()}, LIMITS)
         service = app.state.service
-        app.state.service = type(service)(Loaded(engine, ()), service.pool, service.metrics)
+        app.state.service = replace(service, loaded=Loaded(engine, ()))
         response = client.ask("POST", "/detect?model=front", content=png, kind="image/png")
         assert response.status_code == 500
         assert response.headers["content-type"] == "application/problem+json"
@@ -267,3 +273,35 @@ def test_warm_up_runs_every_detector_whatever_the_limits() -> None:
     detectors = {name: Counting(name) for name in ("front", "auto")}
     warm_up(Engine(detectors, Limits(max_bytes=1, max_pixels=1)))
     assert [detector.calls for detector in detectors.values()] == [1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A session that notes in a set that it has run."""
+
+    name: str
+    session: Session
+    ran: set[str]
+
+    def run(self, inputs: Any) -> Any:
+        self.ran.add(self.name)
+        return self.session.run(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """Opens networks that note that they have run."""
+
+    opened: set[str]
+    ran: set[str]
+
+    def open(self, card: NetworkCard, graph: bytes) -> Session:
+        self.opened.add(card.name)
+        return Noted(card.name, OnnxRuntime().open(card, graph), self.ran)
+
+
+def test_warm_up_runs_every_network(models_folder: Path) -> None:
+    runtime = Noting(set(), set())
+    warm_up(load(models_folder, "half-pixel", LIMITS, runtime=runtime))
+    assert runtime.ran == runtime.opened
+    assert {"front", "rnet", "onet"} <= runtime.ran

@@ -47,6 +47,7 @@ def test_every_code_is_one_errors_own() -> None:
         (errors.ImagePixelsError, 413),
         (errors.UnsupportedImageError, 415),
         (errors.OptionError, 422),
+        (errors.OverloadedError, 503),
         (errors.ModelCorruptError, 503),
         (errors.ModelNotBuiltError, 503),
         (SettingError, 500),

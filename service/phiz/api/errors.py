@@ -17,6 +17,7 @@ from phiz.errors import (
     ImagePixelsError,
     ModelError,
     OptionError,
+    OverloadedError,
     PhizError,
     RequestError,
     SettingError,
@@ -32,10 +33,13 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
     ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RequestError: HTTPStatus.BAD_REQUEST,
     OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
     SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """A class that is not here has the status of the nearest one above it that is."""
+
+RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
 
 FRAMEWORK_CODES: Mapping[int, str] = {
     HTTPStatus.NOT_FOUND: "not_found",
@@ -53,7 +57,7 @@ class NotReadyError(HTTPException):
         super().__init__(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "the service is starting or stopping; try again in a moment",
-            {"Retry-After": "1"},
+            dict(RETRY_AFTER),
         )
 
 
@@ -117,7 +121,8 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _phiz_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, PhizError)
-    return problem(status_of(type(error)), error.code, str(error))
+    headers = RETRY_AFTER if isinstance(error, OverloadedError) else None
+    return problem(status_of(type(error)), error.code, str(error), headers)
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

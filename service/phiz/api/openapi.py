@@ -77,7 +77,7 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
         "min_score is '2'; it must be a number from 0 to 1",
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
-        "The service is starting or stopping.",
+        "The service is starting, stopping or full; `Retry-After` says when to try again.",
         "not_ready",
         "the service is starting or stopping; try again in a moment",
     ),
@@ -89,31 +89,50 @@ def detect_operation() -> JsonObject:
     options = {name: option_schema(name) for name in DetectParameters.model_fields}
     form = {
         "type": "object",
-        "properties": {IMAGE_FIELD: PICTURE, **options},
+        "properties": {IMAGE_FIELD: PICTURE}
+        | {name: _field(schema) for name, schema in options.items()},
         "required": [IMAGE_FIELD],
         "additionalProperties": False,
     }
     return {
-        "parameters": [
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "description": schema["description"],
-                "schema": schema,
-            }
-            for name, schema in options.items()
-        ],
+        "parameters": [_parameter(name, schema) for name, schema in options.items()],
         "requestBody": {
             "required": True,
             "description": "A form with the picture, or the picture itself. The form may hold"
-            " the options too; where both name one, the query wins.",
+            " the options too, and an empty field counts as not given; where both name one, the"
+            " query wins.",
             "content": {
                 FORM: {"schema": form},
                 OCTETS: {"schema": PICTURE},
                 "image/*": {"schema": PICTURE},
             },
         },
+    }
+
+
+def _field(schema: JsonObject) -> JsonObject:
+    """Return an option as a field of the form.
+
+    Where there is no default the page would fill in a value of its own, such as the lowest
+    or the highest; an empty example keeps the field empty, which counts as not given.
+    """
+    return schema if "default" in schema else {**schema, "example": ""}
+
+
+def _parameter(name: str, schema: JsonObject) -> JsonObject:
+    """Return an option as a query parameter, its default in words.
+
+    As a value the page would send it, and so overrule what was chosen in the form.
+    """
+    bare = {key: value for key, value in schema.items() if key != "default"}
+    if "default" in schema:
+        bare["description"] += f" Default: `{schema['default']}`."
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": bare["description"],
+        "schema": bare,
     }
 
 

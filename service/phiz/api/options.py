@@ -16,16 +16,20 @@ def read_options(
 ) -> DetectParameters:
     """Return the checked options; a query parameter wins over a form field.
 
+    An option's form field that is empty counts as not given: web pages send all they have.
+
     Raises:
         OptionError: An option is unknown, given twice, or its value is not allowed.
     """
-    chosen = {**_once(form, "form field"), **_once(query, "query parameter")}
+    fields = _once(form, "form field")
+    filled = {name: text for name, text in fields.items() if text or not _is_option(name)}
+    chosen = {**filled, **_once(query, "query parameter")}
     try:
         return DetectParameters.model_validate(chosen)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
     name = str(problem["loc"][0])
-    if name not in DetectParameters.model_fields:
+    if not _is_option(name):
         raise OptionError(
             f"there is no option {shown(name)}; the options are"
             f" {', '.join(DetectParameters.model_fields)}"
@@ -47,6 +51,10 @@ def shown(text: str) -> str:
     """Return a caller's own words quoted, and cut if they are long."""
     cut = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
     return repr(cut)
+
+
+def _is_option(name: str) -> bool:
+    return name in DetectParameters.model_fields
 
 
 def _once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:

@@ -1,13 +1,17 @@
 """One process that answers: its socket, its signals, its end."""
 
 import asyncio
+import errno
 import signal
 import socket
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+
+from phiz.errors import SettingError
 
 
 class Server(uvicorn.Server):
@@ -45,20 +49,54 @@ def bind(host: str, port: int) -> socket.socket:
     """Return a socket that is bound and does not accept connections yet.
 
     Raises:
-        OSError: There is no such host, or the port is taken or not allowed.
+        SettingError: There is no such host, or the port is taken or not allowed.
     """
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
-    listener = socket.socket(family, kind, protocol)
     try:
-        # A port whose last connections are still being closed is free for us.
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+        try:
+            _bind_alone(listener, address)
+        except OSError:
+            listener.close()
+            raise
+    except OSError as error:
+        raise SettingError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --port"
+        ) from error
+    return listener
+
+
+def _bind_alone(listener: socket.socket, address: tuple[Any, ...]) -> None:
+    """Bind a socket so that no other can be bound to its port, although it does not listen.
+
+    Linux lets several sockets have one port as long as all of them allow that and none
+    listens; so ours does not allow it, until it does (``_listen``).
+    """
+    try:
+        listener.bind(address)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        # Taken, or its last connections are still being closed: then it is free for us.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+
+
+def _listen(listener: socket.socket, backlog: int) -> None:
+    """Accept connections from now on.
+
+    Raises:
+        SettingError: Another socket listens there.
+    """
+    # Its connections inherit this, and must not keep the port from the next service.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.listen(backlog)
+    except OSError as error:
+        raise SettingError(f"cannot listen on {url_of(listener)}: {error.strerror}") from error
 
 
 def url_of(listener: socket.socket) -> str:
@@ -79,7 +117,7 @@ def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable
         listening: Called once connections are accepted.
 
     Raises:
-        PhizError: The application cannot be loaded.
+        PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
         app,
@@ -93,6 +131,7 @@ def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable
 
     async def serve() -> None:
         async with app.router.lifespan_context(app):
+            _listen(listener, config.backlog)
             await server.serve([listener])
 
     with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
 from phiz.cards import ModelCard
 from phiz.engine import Engine
@@ -25,6 +26,7 @@ class Service:
 
     loaded: Loaded
     pool: Pool
+    admission: Admission
     metrics: Metrics
 
 

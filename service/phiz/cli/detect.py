@@ -1,14 +1,17 @@
 """``phiz detect``: the faces of pictures, as a table, JSON or CSV."""
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from phiz.cli.files import Destinations, find_pictures, read
+from phiz.cli.engines import load_engine
+from phiz.cli.files import Destinations, drawn, find_pictures, read, write
 from phiz.cli.reports import REPORTS, Report
 from phiz.errors import PhizError
 
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 MODELS = ("auto", "front", "back", "full", "mtcnn")
 OVERLAPS = ("blend", "nms")
 MAX_FACES = 10_000
+MAX_MIN_FACE = 65_535
 
 _MANY = 4  # pictures, from which on progress is shown
 
@@ -33,8 +37,8 @@ Examples:
   curl -s https://example.org/face.jpg | phiz detect -
 
 \b
-Exit status: 0 if every picture was read, whether or not it has faces; 1 if one was not;
-2 if the command is wrong.
+Exit status: 0 if every picture was read, whether or not it has faces, and drawn if it was
+to be; 1 if one was not; 2 if the command is wrong.
 """
 
 
@@ -56,7 +60,7 @@ Exit status: 0 if every picture was read, whether or not it has faces; 1 if one 
 )
 @click.option(
     "--min-face",
-    type=click.FloatRange(min=1),
+    type=click.FloatRange(1, MAX_MIN_FACE),
     help="Leave out faces whose box has a shorter side than this, pixels of the picture. mtcnn"
     " begins its search at this size instead, and is faster for a larger one.  [default: 20 for"
     " mtcnn, else none]",
@@ -108,15 +112,19 @@ def detect(  # noqa: PLR0913  each is an option
     """
     # Not at the top: numpy, the runtime and pydantic take a while to import, and --help
     # should not wait for them.
+    from phiz import settings  # noqa: PLC0415
     from phiz.faces import DetectOptions  # noqa: PLC0415
 
     options = DetectOptions(min_score, min_face, max_faces, overlap)
-    pictures = find_pictures(paths)
+    pictures = find_pictures(paths, folder)
     destinations = Destinations(folder, pictures) if folder else None
-    report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
-    task = _Task(_load(model), model, options, report, destinations)
+    with _standard_output():
+        report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
+    task = _Task(load_engine(settings.load(), {model}), model, options, report, destinations)
     succeeded = [_succeeds(task, path) for path in _shown(pictures, report)]
-    report.close()
+    with _standard_output():
+        report.close()
+        sys.stdout.flush()
     if not all(succeeded):
         raise click.exceptions.Exit(1)
 
@@ -132,39 +140,49 @@ class _Task:
     destinations: Destinations | None
 
     def run(self, path: Path) -> None:
-        """Detect, draw and report one picture."""
+        """Detect, report and draw one picture.
+
+        Raises:
+            ImageError: The picture cannot be read, or its size is over a limit.
+            OSError: A file cannot be read or written; which, if it is not the picture, is named.
+        """
         from phiz.timings import Stopwatch  # noqa: PLC0415  see detect
 
         data = read(path, self.engine.limits.max_bytes)
         stopwatch = Stopwatch()
         result = self.engine.detect(data, self.model, self.options, stopwatch)
+        with _standard_output():
+            self.report.add(click.format_filename(path), result, stopwatch.timings())
         if self.destinations:
-            self.destinations.draw(path, data, result.faces, self.engine.limits)
-        self.report.add(click.format_filename(path), result, stopwatch.timings())
-
-
-def _load(model: str) -> "Engine":
-    from phiz import catalog, engine, settings  # noqa: PLC0415  see detect
-    from phiz.image import Limits  # noqa: PLC0415
-
-    chosen = settings.load()
-    limits = Limits(chosen.max_bytes, chosen.max_pixels)
-    return engine.load(chosen.models or catalog.default_folder(), chosen.sampling, limits, {model})
+            copy = self.destinations.of(path)
+            write(copy, drawn(data, result.faces, self.engine.limits, copy.suffix))
 
 
 def _succeeds(task: _Task, path: Path) -> bool:
     try:
         task.run(path)
-    except BrokenPipeError:
-        raise  # nobody reads standard output any more: no fault of the picture
     except OSError as error:
-        problem = error.strerror or str(error)
+        blamed, problem = error.filename or path, error.strerror or str(error)
     except PhizError as error:
-        problem = str(error)
+        blamed, problem = path, str(error)
     else:
         return True
-    click.echo(f"phiz: {click.format_filename(path)}: {problem}", err=True)
+    click.echo(f"phiz: {click.format_filename(blamed)}: {problem}", err=True)
     return False
+
+
+@contextmanager
+def _standard_output() -> Iterator[None]:
+    """End the command where standard output cannot be written: no picture is to blame."""
+    try:
+        yield
+    except OSError as error:
+        # What is still in the buffer would be tried again, and fail again, at the very end.
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a device, not a path
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+            raise click.exceptions.Exit(1) from None
+        raise click.ClickException(f"cannot write the faces: {error.strerror}") from error
 
 
 def _shown(pictures: Sequence[Path], report: Report) -> Iterator[Path]:

@@ -1,7 +1,8 @@
 """Which files are read, and where drawn copies of them go."""
 
+import io
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,16 +20,21 @@ _JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
 _JPEG_QUALITY = 90
 
 
-def find_pictures(paths: Sequence[Path]) -> list[Path]:
+def find_pictures(paths: Sequence[Path], drawn: Path | None = None) -> list[Path]:
     """Return the paths, with those that are folders replaced by the pictures in them.
 
     The pictures of a folder are sorted by their paths; a path that is given is taken whatever
     its name, and whether or not it exists.
 
+    Args:
+        paths: Files and folders.
+        drawn: A folder within them that is left out, because copies are drawn into it.
+
     Raises:
         ClickException: There is no picture at all.
+        UsageError: Copies would be drawn into a folder that is read.
     """
-    pictures = [picture for path in paths for picture in _pictures_of(path)]
+    pictures = [picture for path in paths for picture in _pictures_of(path, drawn)]
     if not pictures:
         names = ", ".join(click.format_filename(path) for path in paths)
         raise click.ClickException(
@@ -37,12 +43,25 @@ def find_pictures(paths: Sequence[Path]) -> list[Path]:
     return pictures
 
 
-def _pictures_of(path: Path) -> list[Path]:
+def _pictures_of(path: Path, drawn: Path | None) -> list[Path]:
     if not path.is_dir():
         return [path]
-    return sorted(
-        found for found in path.rglob("*") if found.suffix.lower() in SUFFIXES and found.is_file()
-    )
+    found = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+    return sorted(file for file in _outside(drawn, path, found) if file.is_file())
+
+
+def _outside(drawn: Path | None, path: Path, found: Iterable[Path]) -> Iterable[Path]:
+    """Return the files found at a path without drawn copies: those would be drawn once more."""
+    if drawn is None or not drawn.resolve().is_relative_to(path.resolve()):
+        return found
+    folder = drawn.resolve()
+    if folder == path.resolve():
+        name = click.format_filename(path)
+        raise click.UsageError(
+            f"copies drawn into {name} would be read from there the next time; "
+            "draw into another folder, or into one within it"
+        )
+    return (file for file in found if not file.parent.resolve().is_relative_to(folder))
 
 
 def read(path: Path, max_bytes: int) -> bytes:
@@ -92,20 +111,38 @@ class Destinations:
         self._taken.add(_key(path))
         return path
 
-    def draw(self, picture: Path, data: bytes, faces: "Sequence[Face]", limits: "Limits") -> None:
-        """Write the copy of a picture with faces drawn in.
 
-        Raises:
-            OSError: The file cannot be written.
-        """
-        # Not at the top: they bring numpy, which --help should not wait for.
-        from PIL import Image as Pillow  # noqa: PLC0415
+def drawn(data: bytes, faces: "Sequence[Face]", limits: "Limits", suffix: str) -> bytes:
+    """Return an encoded picture with faces drawn in, encoded by what its suffix says.
 
-        from phiz.drawing import annotate  # noqa: PLC0415
-        from phiz.image import decode  # noqa: PLC0415
+    Raises:
+        ImageError: The picture cannot be decoded.
+    """
+    # Not at the top: they bring numpy, which --help should not wait for.
+    from PIL import Image as Pillow  # noqa: PLC0415
 
-        drawn = Pillow.fromarray(annotate(decode(data, limits), faces))
-        drawn.save(self.of(picture), quality=_JPEG_QUALITY)
+    from phiz.drawing import annotate  # noqa: PLC0415
+    from phiz.image import decode  # noqa: PLC0415
+
+    name = "JPEG" if suffix.lower() in _JPEG_SUFFIXES else "PNG"
+    file = io.BytesIO()
+    Pillow.fromarray(annotate(decode(data, limits), faces)).save(file, name, quality=_JPEG_QUALITY)
+    return file.getvalue()
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a file, wholly or not at all.
+
+    Raises:
+        OSError: It cannot be written, and is named; what was there before is still there.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _key(path: Path) -> str:

@@ -1,17 +1,23 @@
 """``phiz models``: build, list and verify."""
 
 import json
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from phiz import catalog
 from phiz.cards import ModelCard, NetworkCard
 from phiz.errors import ModelError, ModelNotBuiltError
+
+if TYPE_CHECKING:
+    from rich.status import Status
 
 STATES: Final = ("verified", "not built", "corrupt")  # from good to bad
 
@@ -47,15 +53,16 @@ def build(
 ) -> None:
     """Download the sources by their hashes and convert them to ONNX.
 
-    What is there already and verified is left as it is, and costs no network.
+    What is there already and verified is left as it is, and costs no network and no words.
     """
     place = folder or catalog.default_folder()
     networks = _networks(catalog.load().group(group))
     wanted = [card for card in networks if force or catalog.find_flaw(card, place)]
-    with _reporting(quiet=quiet) as report:
-        if wanted:
-            _builder()(wanted, place, report, files=files, force=force)
-        report(f"{len(networks)} networks in {place}, {len(wanted)} of them built now")
+    if not wanted:
+        return
+    with _shown(quiet=quiet) as shown, _terminable():
+        _builder()(wanted, place, shown.step, files=files, force=force, progress=shown.progress)
+        shown.step(f"{len(networks)} networks in {place}, {len(wanted)} of them built now")
 
 
 @models.command(name="list")
@@ -86,24 +93,65 @@ def verify(folder: Path | None, group: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Shows each step as a line on standard error, or nothing."""
+
+    quiet: bool
+
+    def step(self, line: str) -> None:
+        """Print the step."""
+        if not self.quiet:
+            click.echo(line, err=True)
+
+    def progress(self, done_bytes: int, all_bytes: int) -> None:
+        """Print nothing: a line cannot be taken back."""
+
+
+@dataclass(slots=True)
+class _Moving:
+    """Shows each step as a line on a terminal, and below how far the last one is."""
+
+    status: "Status"
+    line: str = ""
+
+    def step(self, line: str) -> None:
+        """Print the step."""
+        self.line = line
+        self.status.console.print(line, soft_wrap=True)
+        self.status.update(f"{line} …")
+
+    def progress(self, done_bytes: int, all_bytes: int) -> None:
+        """Say how far the step is."""
+        self.status.update(f"{self.line}: {done_bytes / all_bytes:.0%} …")
+
+
 @contextmanager
-def _reporting(*, quiet: bool) -> Iterator[Callable[[str], None]]:
-    """Give what shows progress: on stderr, moving if that is a terminal."""
-    if quiet:
-        yield lambda _line: None
-    elif not sys.stderr.isatty():
-        yield lambda line: click.echo(line, err=True)
-    else:
-        from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+def _shown(*, quiet: bool) -> Iterator[_Lines | _Moving]:
+    """Give what shows a build on standard error, moving if that is a terminal."""
+    if quiet or not sys.stderr.isatty():
+        yield _Lines(quiet)
+        return
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
 
-        console = Console(stderr=True, highlight=False)
-        with console.status("looking at what is there") as status:
+    console = Console(stderr=True, highlight=False)
+    with console.status("looking at what is there") as status:
+        yield _Moving(status)
 
-            def report(line: str) -> None:
-                console.print(line, soft_wrap=True)
-                status.update(f"{line} …")
 
-            yield report
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM end a build as an error would: what it began is removed, what it runs ends."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # the clean-up is not interrupted
+        sys.exit(128 + number)  # as shells have it
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _builder() -> Callable[..., None]:

@@ -1,14 +1,28 @@
 """``phiz serve``: answer over HTTP."""
 
 import os
-import socket
 from typing import TYPE_CHECKING
 
 import click
 
+from phiz.cli.engines import load_engine
+
 if TYPE_CHECKING:
     from phiz.api.service import Loaded
     from phiz.settings import Settings
+
+
+# What Kubernetes sets PHIZ_PORT to in every container beside a service that is called phiz.
+_SERVICE_LINKS = ("tcp://", "udp://", "sctp://")
+
+
+class _Port(click.Option):
+    """An option whose variable may hold the address of a service: then it is not set."""
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """Return the value of the variable, or None."""
+        value = super().resolve_envvar_value(ctx)
+        return None if value and value.startswith(_SERVICE_LINKS) else value
 
 
 @click.command()
@@ -22,6 +36,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--port",
+    cls=_Port,
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
@@ -46,44 +61,34 @@ def serve(host: str, port: int) -> None:
     Settings are environment variables:
     PHIZ_MODELS      folder of the built models
     PHIZ_SAMPLING    reference, half-pixel (default) or area
+    PHIZ_RUNTIME     onnxruntime (default), openvino, or auto for what phiz bench found best
+    PHIZ_PROFILE     what phiz bench wrote (default: profile.json beside the models)
+    PHIZ_PROVIDERS   execution providers of onnxruntime, such as CUDAExecutionProvider
     PHIZ_MAX_BYTES   largest picture, bytes (default 20 MiB)
     PHIZ_MAX_PIXELS  largest picture, pixels (default 50 million)
     PHIZ_THREADS     pictures at once (default: the processors there are to use)
+    PHIZ_QUEUE       pictures that may wait, refused beyond (default 16 a thread)
     PHIZ_DRAIN       seconds to finish in when stopped (default 30)
     """  # noqa: D301  click keeps the lines after a true backspace character
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
-    from phiz.api.server import run, url_of  # noqa: PLC0415
+    from phiz.api.server import bind, run, url_of  # noqa: PLC0415
     from phiz.pool import available_threads  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
 
     settings = load()
     _warn_of_unknown_variables()
-    listener = _bind(host, port)
-    app = create_app(lambda: _load(settings), settings.threads or available_threads())
+    listener = bind(host, port)
+    threads = settings.threads or available_threads()
+    app = create_app(lambda: _load(settings), threads, settings.queue)
     run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
 
 
 def _load(settings: "Settings") -> "Loaded":
-    from phiz import catalog, engine  # noqa: PLC0415  see above
+    from phiz import catalog  # noqa: PLC0415  see above
     from phiz.api.service import Loaded  # noqa: PLC0415
-    from phiz.image import Limits  # noqa: PLC0415
 
-    folder = settings.models or catalog.default_folder()
-    limits = Limits(settings.max_bytes, settings.max_pixels)
-    loaded = engine.load(folder, settings.sampling, limits)
-    return Loaded(loaded, catalog.load().group("face"))
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    from phiz.api.server import bind  # noqa: PLC0415  see above
-
-    try:
-        return bind(host, port)
-    except OSError as error:
-        raise click.ClickException(
-            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --port"
-        ) from error
+    return Loaded(load_engine(settings), catalog.load().group("face"))
 
 
 def _announce(url: str) -> None:

@@ -14,8 +14,8 @@ from phiz.detectors.detector import Detector
 from phiz.detectors.mtcnn import Mtcnn
 from phiz.errors import OptionError
 from phiz.resample import Sampling
-from phiz.runtime import Session
-from phiz.runtime.onnx import OnnxSession
+from phiz.runtime import Runtime, Session
+from phiz.runtime.onnx import OnnxRuntime
 
 __all__ = ["AUTO", "Detector", "load", "names"]
 
@@ -34,7 +34,11 @@ def names(catalog: Catalog) -> tuple[str, ...]:
 
 
 def load(
-    catalog: Catalog, folder: Path, sampling: Sampling, wanted: Collection[str] | None = None
+    catalog: Catalog,
+    folder: Path,
+    sampling: Sampling,
+    wanted: Collection[str] | None = None,
+    runtime: Runtime | None = None,
 ) -> dict[str, Detector]:
     """Return loaded detectors by name.
 
@@ -43,6 +47,7 @@ def load(
         folder: Where the built models lie.
         sampling: How pictures are resized for BlazeFace.
         wanted: Which detectors; None means all.
+        runtime: What runs the networks; None means onnxruntime on the processor.
 
     Raises:
         OptionError: One that is wanted does not exist.
@@ -55,8 +60,10 @@ def load(
         if name not in known:
             raise OptionError(f"model is {name!r}; it must be one of {', '.join(known)}")
 
+    runs = OnnxRuntime() if runtime is None else runtime
+
     def open_network(card: NetworkCard) -> Session:
-        return OnnxSession(read_network(card, folder))
+        return runs.open(card, read_network(card, folder))
 
     needed = {*wanted, *(AUTO_ORDER if AUTO in wanted else ())}
     loaded: dict[str, Detector] = {

@@ -209,6 +209,8 @@ def batches(count: int, size: int) -> Iterator[slice]:
 def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) that survive where overlap is measured by the smaller box.
 
+    Of equal scores the last leads, as in the peer: O-Net's best scores are often exactly 1.
+
     Args:
         boxes: (N, 4), inclusive.
         scores: (N,).
@@ -216,7 +218,7 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """
     sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (N, 2)
     areas = sides[:, 0] * sides[:, 1]  # (N,)
-    remaining = np.argsort(-scores, kind="stable")  # (N,)
+    remaining = np.argsort(scores, kind="stable")[::-1]  # (N,)
     kept = []
     while remaining.size:
         best, remaining = remaining[0], remaining[1:]

@@ -1,5 +1,5 @@
-"""What runs a network: one small protocol, and the runtimes behind it."""
+"""What runs a network: two small protocols, and the runtimes behind them."""
 
-from phiz.runtime.session import Session
+from phiz.runtime.session import Precision, Runtime, Session
 
-__all__ = ["Session"]
+__all__ = ["Precision", "Runtime", "Session"]

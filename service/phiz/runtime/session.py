@@ -1,14 +1,30 @@
-"""The protocol that detectors see of a runtime."""
+"""The protocols that the rest of phiz sees of a runtime."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.typing import NDArray
+
+from phiz.cards import NetworkCard
+
+Precision: TypeAlias = Literal["float32", "bf16"]
+"""What a network is computed in; its inputs, outputs and stored weights stay what they are."""
 
 
 class Session(Protocol):
     """A loaded network, safe to run from several threads at once."""
 
     def run(self, inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Return the network's outputs by name, for one input array."""
+        """Return the network's outputs by name, for one input array.
+
+        The arrays are the caller's own: no later run changes them.
+        """
+        ...  # pragma: no cover
+
+
+class Runtime(Protocol):
+    """Loads networks."""
+
+    def open(self, card: NetworkCard, graph: bytes) -> Session:
+        """Return a session of a network, from the bytes of its ONNX file (verified)."""
         ...  # pragma: no cover

@@ -1,0 +1,184 @@
+"""``phiz bench``: what is fastest on this machine, and as good."""
+
+import json
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from phiz.cli.figures import model_table, network_table, report
+
+if TYPE_CHECKING:
+    from phiz.cards import Catalog, ModelCard
+    from phiz.measure.bench import ModelFigures, NetworkFigures, Way
+    from phiz.measure.labels import Labelled
+    from phiz.picture import Picture
+    from phiz.runtime.profile import Choice
+    from phiz.runtime.variants import Variant
+
+T = TypeVar("T")
+
+DRAWN = 8  # pictures, where no photographs are given
+DRAWN_SIZE_WH = (960, 720)
+COMPARED = 8  # photographs that networks are compared on
+FILE_COLUMNS = 120  # of the tables where there is no terminal to ask
+
+
+@click.command()
+@click.option(
+    "--models",
+    "folder",
+    envvar="PHIZ_MODELS",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the built models.  [default: where they are built]",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with labelled photographs in wider/: only with them can less than float32 be"
+    " chosen.",
+)
+@click.option(
+    "--runs", type=click.IntRange(1), default=30, show_default=True, help="Rounds of each network."
+)
+@click.option(
+    "--json",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for all the figures.",
+)
+@click.option(
+    "--profile",
+    envvar="PHIZ_PROFILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the choice that PHIZ_RUNTIME=auto follows.  [default: beside the models]",
+)
+def bench(
+    *,
+    folder: Path | None,
+    data: Path | None,
+    runs: int,
+    target: Path | None,
+    profile: Path | None,
+) -> None:
+    """Measure every runtime, precision and number of threads, and choose.
+
+    All take turns, and times are medians. Float32 is chosen if its numbers are the
+    reference's, anything less only if it finds the same faces on labelled photographs.
+    """
+    # Not at the top: they take a while to import, and --help should not wait for them.
+    from phiz import catalog  # noqa: PLC0415
+    from phiz.runtime.profile import FILE, Profile, processor_name, write_profile  # noqa: PLC0415
+
+    place = folder or catalog.default_folder()
+    measured = _Bench(catalog.load(), place, data, runs).run()
+    _show(measured)
+    if target:
+        _write(target, report(processor_name(), measured.networks, measured.models))
+    profile = profile or place / FILE
+    write_profile(Profile(processor_name(), measured.choices), profile)
+    click.echo(f"wrote {profile}; to follow it: PHIZ_RUNTIME=auto phiz serve")
+
+
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    networks: "list[NetworkFigures]"
+    models: "dict[str, dict[Variant, ModelFigures]]"
+    choices: "dict[str, Choice]"
+
+
+@dataclass(frozen=True, slots=True)
+class _Bench:
+    """What is measured, and with what."""
+
+    catalog: "Catalog"
+    folder: Path
+    data: Path | None
+    runs: int
+
+    def run(self) -> _Measured:
+        """Return all figures and the choices among them."""
+        from phiz.measure.bench import choose  # noqa: PLC0415  see bench
+        from phiz.runtime.variants import installed_variants  # noqa: PLC0415
+
+        cards = self.catalog.group("face")
+        labels = self._labels()
+        variants = installed_variants()
+        networks = self._networks(cards, variants, labels[:COMPARED])
+        models = {card.name: self._model(card, variants, labels) for card in cards}
+        choices = {each.card.name: choose(each, models[each.model]) for each in networks}
+        return _Measured(networks, models, choices)
+
+    def _labels(self) -> "list[Labelled]":
+        from phiz.measure.labels import read_labels  # noqa: PLC0415  see bench
+
+        return read_labels(self.data) if self.data else []
+
+    def _networks(
+        self,
+        cards: "Sequence[ModelCard]",
+        variants: "Sequence[Variant]",
+        labels: "Sequence[Labelled]",
+    ) -> "list[NetworkFigures]":
+        from phiz.measure.bench import measure_network, read_networks, thread_counts  # noqa: PLC0415
+        from phiz.picture import rgb  # noqa: PLC0415
+        from phiz.pool import available_threads  # noqa: PLC0415
+
+        networks = read_networks(cards, self.folder)
+        counts = tuple(thread_counts(available_threads()))
+        ways: list[Way] = [(variant, threads) for variant in variants for threads in counts]
+        pictures = [rgb(picture.whole()) for picture, _ in _pictures(labels)]
+        return [
+            measure_network(network, ways, self.runs, pictures)
+            for network in _shown(networks, "networks")
+        ]
+
+    def _model(
+        self, card: "ModelCard", variants: "Sequence[Variant]", labels: "Sequence[Labelled]"
+    ) -> "dict[Variant, ModelFigures]":
+        from phiz.measure.bench import measure_model  # noqa: PLC0415  see bench
+
+        pictures = _shown(_pictures(labels), card.name, len(labels) or DRAWN)
+        return measure_model(self.catalog, self.folder, card.name, variants, pictures)
+
+
+def _pictures(labels: "Sequence[Labelled]") -> "Iterator[tuple[Picture, Labelled | None]]":
+    """Yield the photographs, or drawn pictures where there are none."""
+    from phiz.image import Limits, open_picture  # noqa: PLC0415  see bench
+    from phiz.measure.scenes import draw_crowd  # noqa: PLC0415
+    from phiz.picture import Picture  # noqa: PLC0415
+
+    limits = Limits(max_bytes=100_000_000, max_pixels=100_000_000)
+    for label in labels:
+        yield open_picture(label.path.read_bytes(), limits), label
+    for seed in range(0 if labels else DRAWN):
+        yield Picture.of(draw_crowd(*DRAWN_SIZE_WH, seed)), None
+
+
+def _shown(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items, with a bar that moves if standard error is a terminal."""
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.progress import track  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    yield from track(
+        items, what, total=total, console=console, transient=True, disable=not sys.stderr.isatty()
+    )
+
+
+def _show(measured: _Measured) -> None:
+    from rich.console import Console  # noqa: PLC0415  see above
+
+    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
+    console.print(network_table(measured.networks, measured.models, measured.choices))
+    console.print(model_table(measured.models))
+
+
+def _write(path: Path, document: dict[str, Any]) -> None:
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,33 @@
+"""The engine that the settings ask for."""
+
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from phiz.engine import Engine
+    from phiz.settings import Settings
+
+
+def load_engine(settings: "Settings", wanted: Collection[str] | None = None) -> "Engine":
+    """Return an engine with those detectors, or all of them; warn on standard error.
+
+    Raises:
+        SettingError: The runtime that is set cannot be had.
+        ModelError: A model is missing, or is not the one that the catalogue names.
+    """
+    # Not at the top: they take a while to import, and --help should not wait for them.
+    from phiz import catalog, engine  # noqa: PLC0415
+    from phiz.image import Limits  # noqa: PLC0415
+    from phiz.runtime.choice import choose  # noqa: PLC0415
+    from phiz.runtime.profile import FILE  # noqa: PLC0415
+
+    folder = settings.models or catalog.default_folder()
+    networks = [card for model in catalog.load().group("face") for card in model.networks]
+    profile = settings.profile or folder / FILE
+    chosen = choose(settings.runtime, settings.providers, profile, networks)
+    if chosen.warning:
+        click.echo(f"warning: {chosen.warning}", err=True)
+    limits = Limits(settings.max_bytes, settings.max_pixels)
+    return engine.load(folder, settings.sampling, limits, wanted, chosen.runtime)

@@ -1,0 +1,240 @@
+"""Times and gates of every way to run the networks that this machine has."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz import detectors
+from phiz.cards import Catalog, ModelCard, NetworkCard
+from phiz.catalog import read_network
+from phiz.detectors import Detector
+from phiz.faces import Boxes, DetectOptions, Face, Image, Scores
+from phiz.measure.gates import Change, Outputs, count_kept, excess, fastest
+from phiz.measure.labels import LEVELS, Labelled
+from phiz.measure.precision import average_precision, judge, together
+from phiz.measure.workloads import Inputs, parity_inputs, timing_inputs
+from phiz.picture import Picture
+from phiz.runtime import Session
+from phiz.runtime.profile import Choice
+from phiz.runtime.variants import REFERENCE, Variant, open_runtime, version_of
+from phiz.timings import Stopwatch
+
+Way: TypeAlias = tuple[Variant, int]
+"""A variant on so many threads."""
+
+WARM_UP: Final = 3  # rounds that do not count
+# Low, so that the curve of precision has its weak detections too.
+MIN_SCORE: Final = 0.2
+SAMPLING: Final = "half-pixel"
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """A network, the model that it belongs to, and the bytes of its ONNX file."""
+
+    model: ModelCard
+    card: NetworkCard
+    graph: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkFigures:
+    """One network, in every way.
+
+    Attributes:
+        model: The name of the model that it belongs to.
+        card: Its own.
+        median_ms: Of the work that one picture, or one batch of crops, makes.
+        excess: By variant, the largest difference in units of what parity allows.
+    """
+
+    model: str
+    card: NetworkCard
+    median_ms: Mapping[Way, float]
+    excess: Mapping[Variant, float]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """One model in one variant: its median time for a picture, and how its answers differ."""
+
+    median_ms: float
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What one variant of a model found: boxes and scores of each picture, and seconds."""
+
+    found: list[tuple[Boxes, Scores]]
+    seconds: list[float]
+
+
+def read_networks(models: Sequence[ModelCard], folder: Path) -> list[Network]:
+    """Return all networks of some models, verified.
+
+    Raises:
+        ModelError: One is missing, or is not the one that the catalogue names.
+    """
+    return [
+        Network(model, card, read_network(card, folder))
+        for model in models
+        for card in model.networks
+    ]
+
+
+def measure_network(
+    network: Network, ways: Sequence[Way], rounds: int, pictures: Sequence[Image]
+) -> NetworkFigures:
+    """Return the figures of a network; all ways take turns, so that they meet the same noise.
+
+    Args:
+        network: In question.
+        ways: The reference on one thread is among them.
+        rounds: That count.
+        pictures: (H, W, 3) each, with faces, to compare the variants on.
+    """
+    model, card = network.model, network.card
+    sessions = {way: open_runtime(*way).open(card, network.graph) for way in ways}
+    single = {variant: sessions[variant, threads] for variant, threads in ways if threads == 1}
+    batches = list(parity_inputs(model, card.architecture, pictures))
+    expected = [single[REFERENCE].run(batch) for batch in batches]
+    return NetworkFigures(
+        model=model.name,
+        card=card,
+        median_ms=_take_turns(
+            sessions, lambda turn: timing_inputs(model, card.architecture, turn), rounds
+        ),
+        excess={
+            variant: _largest_excess(session, batches, expected)
+            for variant, session in single.items()
+        },
+    )
+
+
+def measure_model(
+    catalog: Catalog,
+    folder: Path,
+    model: str,
+    variants: Sequence[Variant],
+    pictures: Iterable[tuple[Picture, Labelled | None]],
+) -> dict[Variant, ModelFigures]:
+    """Return a model's figures by variant, on pictures with their labels where there are some."""
+    loaded = {
+        variant: detectors.load(catalog, folder, SAMPLING, [model], open_runtime(variant))[model]
+        for variant in variants
+    }
+    answers = {variant: Answers([], []) for variant in variants}
+    labels = []
+    for picture, label in pictures:
+        labels.append(label)
+        for variant, detector in loaded.items():
+            _answer(detector, picture, answers[variant])
+    labelled = [label for label in labels if label is not None]
+    return {
+        variant: ModelFigures(
+            1000 * median(answers[variant].seconds),
+            _change(answers[variant], answers[REFERENCE], labelled),
+        )
+        for variant in variants
+    }
+
+
+def choose(network: NetworkFigures, models: Mapping[Variant, ModelFigures]) -> Choice:
+    """Return the fastest variant of a network, on one thread, that passes its gate.
+
+    Args:
+        network: Its figures.
+        models: Those of its model.
+    """
+    variants = list(network.excess)
+    times_ms = [network.median_ms[variant, 1] for variant in variants]
+    best = fastest(times_ms, [passes(network, variant, models) for variant in variants])
+    version = version_of(variants[best].runtime)
+    assert version is not None, "what was measured is installed"
+    return Choice(network.card.sha256, variants[best], version, times_ms[best], times_ms[0])
+
+
+def passes(
+    network: NetworkFigures, variant: Variant, models: Mapping[Variant, ModelFigures]
+) -> bool:
+    """Return whether a variant of a network may stand in for the reference."""
+    if variant.precision == "float32":
+        return network.excess[variant] <= 1
+    return models[variant].change.passes
+
+
+def thread_counts(available: int) -> Iterator[int]:
+    """Yield 1, 2, 4 and so on up to what is available."""
+    threads = 1
+    while threads <= available:
+        yield threads
+        threads *= 2
+
+
+def _largest_excess(
+    session: Session, batches: Sequence[NDArray[Any]], expected: Sequence[Outputs]
+) -> float:
+    answers = zip(batches, expected, strict=True)
+    # numpy's maximum, for which NaN is the largest
+    return float(np.max([excess(session.run(batch), answer) for batch, answer in answers]))
+
+
+def _take_turns(
+    sessions: Mapping[Way, Session], inputs_of: Callable[[int], Inputs], rounds: int
+) -> dict[Way, float]:
+    ways = list(sessions)
+    seconds: dict[Way, list[float]] = {way: [] for way in ways}
+    for turn in range(WARM_UP + rounds):
+        inputs = inputs_of(turn)
+        # Another begins each round: a busy system takes the processor away about once a
+        # round, and would otherwise take it from the same one again and again.
+        first = turn % len(ways)
+        for way in ways[first:] + ways[:first]:
+            started = time.perf_counter()
+            for each in inputs:
+                sessions[way].run(each)
+            seconds[way].append(time.perf_counter() - started)
+    return {way: 1000 * median(taken[WARM_UP:]) for way, taken in seconds.items()}
+
+
+def _answer(detector: Detector, picture: Picture, answers: Answers) -> None:
+    stopwatch = Stopwatch()
+    faces = detector.detect(picture, DetectOptions(min_score=MIN_SCORE), stopwatch).faces
+    timings = stopwatch.timings()
+    # Without decoding, which only the first of them does.
+    answers.seconds.append(timings.total_s - timings.stages.get("decode", 0.0))
+    answers.found.append((_boxes(faces), np.array([face.score for face in faces], np.float32)))
+
+
+def _boxes(faces: Sequence[Face]) -> Boxes:
+    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+
+
+def _change(ours: Answers, reference: Answers, labels: Sequence[Labelled]) -> Change:
+    counts = [
+        count_kept(boxes, *expected)
+        for (boxes, _), expected in zip(ours.found, reference.found, strict=True)
+    ]
+    return Change(
+        faces=sum(faces for faces, _ in counts),
+        kept=sum(kept for _, kept in counts),
+        precision_loss={
+            level: _precision(reference, labels, level) - _precision(ours, labels, level)
+            for level in (LEVELS if labels else ())
+        },
+    )
+
+
+def _precision(answers: Answers, labels: Sequence[Labelled], level: str) -> float:
+    judged = [
+        judge(boxes, scores, label.faces, label.counted[level])
+        for (boxes, scores), label in zip(answers.found, labels, strict=True)
+    ]
+    return average_precision(together(judged))

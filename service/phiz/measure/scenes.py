@@ -1,0 +1,58 @@
+"""Drawn faces: pictures to measure on where there are no photographs.
+
+Every detector finds most of them. They show that networks agree and that memory stays where
+it is; how accurate a model is, they cannot show.
+"""
+
+from typing import Final
+
+import numpy as np
+from PIL import Image as Pillow
+from PIL import ImageDraw, ImageFilter
+
+from phiz.faces import Image
+
+Colour = tuple[int, int, int]
+
+GROUND: Final[Colour] = (90, 110, 130)
+# Ellipses in the order in which they are drawn, x1 y1 x2 y2 in a square of 400 pixels.
+SQUARE: Final = 400
+ELLIPSES: Final[tuple[tuple[tuple[int, int, int, int], Colour], ...]] = (
+    ((70, 10, 330, 300), (60, 40, 30)),  # hair
+    ((90, 40, 310, 360), (224, 172, 140)),  # skin
+    ((118, 134, 182, 150), (60, 40, 30)),  # brows
+    ((218, 134, 282, 150), (60, 40, 30)),
+    ((122, 160, 178, 190), (250, 250, 250)),  # eyes
+    ((222, 160, 278, 190), (250, 250, 250)),
+    ((137, 160, 163, 190), (50, 30, 20)),  # irises
+    ((237, 160, 263, 190), (50, 30, 20)),
+    ((180, 185, 220, 247), (200, 145, 115)),  # nose
+    ((150, 275, 250, 310), (180, 70, 70)),  # mouth
+    ((155, 288, 245, 296), (120, 30, 30)),
+)
+BLUR_PX: Final = 4
+SIDES: Final = (24, 240)  # of the smallest and the largest face's square, pixels
+
+
+def draw_crowd(width: int, height: int, seed: int = 0) -> Image:
+    """Return a picture (height, width, 3) full of faces of many sizes, the same for a seed."""
+    random = np.random.default_rng(seed)
+    face = _draw_face()
+    crowd = Pillow.new("RGB", (width, height), GROUND)
+    y = 0
+    while y < height:
+        x, row = 0, int(random.integers(*SIDES))
+        while x < width:
+            side = int(random.integers(SIDES[0], row + 1))
+            crowd.paste(face.resize((side, side), Pillow.Resampling.BOX), (x, y))
+            x += side
+        y += row
+    return np.asarray(crowd)
+
+
+def _draw_face() -> Pillow.Image:
+    face = Pillow.new("RGB", (SQUARE, SQUARE), GROUND)
+    draw = ImageDraw.Draw(face)
+    for box, colour in ELLIPSES:
+        draw.ellipse(box, fill=colour)
+    return face.filter(ImageFilter.GaussianBlur(BLUR_PX))

@@ -1,0 +1,63 @@
+"""From the settings to a runtime."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+
+from phiz.cards import NetworkCard
+from phiz.errors import SettingError
+from phiz.runtime.onnx import OnnxRuntime
+from phiz.runtime.profile import find_flaws, follow, read_profile
+from phiz.runtime.session import Runtime
+from phiz.runtime.variants import RuntimeName, Variant, open_runtime
+
+Wish: TypeAlias = RuntimeName | Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """A runtime, and one line about what was wished for and cannot be had."""
+
+    runtime: Runtime
+    warning: str | None = None
+
+
+def choose(
+    wish: Wish, providers: tuple[str, ...], profile: Path, networks: Collection[NetworkCard]
+) -> Chosen:
+    """Return the runtime that is wished for.
+
+    A profile that does not hold here is not followed: onnxruntime runs everything then, and
+    the warning says why.
+
+    Args:
+        wish: A runtime, or ``auto`` for what the profile says.
+        providers: Execution providers of onnxruntime; empty for the processor.
+        profile: The file that ``phiz bench`` writes.
+        networks: What the profile must know.
+
+    Raises:
+        SettingError: What is wished for is not installed, does not go together, or has no
+            profile yet.
+    """
+    if wish == "onnxruntime":
+        return Chosen(OnnxRuntime(providers) if providers else OnnxRuntime())
+    if providers:
+        raise SettingError(
+            f"PHIZ_PROVIDERS are onnxruntime's, and PHIZ_RUNTIME is {wish}; set one of the two"
+        )
+    if wish == "auto":
+        return _by_profile(profile, networks)
+    return Chosen(open_runtime(Variant(wish, "float32")))
+
+
+def _by_profile(path: Path, networks: Collection[NetworkCard]) -> Chosen:
+    profile = read_profile(path)
+    if flaws := list(find_flaws(profile, networks)):
+        return Chosen(
+            OnnxRuntime(),
+            f"the profile {path} does not hold here, and onnxruntime runs everything: "
+            f"{'; '.join(flaws)}; measure again with: phiz bench",
+        )
+    return Chosen(follow(profile))

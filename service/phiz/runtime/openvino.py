@@ -1,0 +1,100 @@
+"""Networks in OpenVINO, on one processor, from the same ONNX files."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import openvino as ov
+from numpy.typing import NDArray
+
+from phiz.cards import NetworkCard
+from phiz.runtime.session import Precision, Session
+
+DEVICE: Final = "CPU"
+HINTS: Final[dict[Precision, str]] = {"float32": "f32", "bf16": "bf16"}
+# Kernels that are kept for shapes seen before, of all the layers of a network. The default,
+# 5000, keeps half a megabyte for each size that P-Net ever saw: a gigabyte after some
+# thousand pictures. One picture of 1280 × 720 needs about 200.
+KEPT_KERNELS: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class OpenVino:
+    """Opens networks in OpenVINO.
+
+    Attributes:
+        precision: What layers are computed in where that pays; float32 is float32 throughout.
+        threads: That one inference is spread over.
+    """
+
+    precision: Precision = "float32"
+    threads: int = 1
+    _core: ov.Core = field(default_factory=ov.Core, repr=False, compare=False)
+
+    def open(self, card: NetworkCard, graph: bytes) -> Session:  # noqa: ARG002  the graph says it all
+        """Return a session of a network."""
+        return OpenVinoSession(self._core, graph, configuration(self.precision, self.threads))
+
+
+class OpenVinoSession:
+    """An ONNX graph with one input, run by OpenVINO.
+
+    A compiled network runs one inference at a time, so there is one for each caller that
+    was ever there at once. They wait in a list whose ``pop`` and ``append`` are atomic.
+    """
+
+    __slots__ = ("_configuration", "_core", "_idle", "_model")
+
+    def __init__(self, core: ov.Core, graph: bytes, configuration: dict[str, Any]) -> None:
+        """Load a graph from its bytes, and compile it for the first caller."""
+        self._core = core
+        self._model = core.read_model(graph)
+        self._configuration = configuration
+        self._idle = [self._compile()]
+
+    def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the outputs by name, for one input array."""
+        request = self._take()
+        try:
+            # The array is read in place, and not again once this inference is over.
+            given = ov.Tensor(np.ascontiguousarray(inputs), shared_memory=True)
+            request.set_input_tensor(given)
+            request.infer()
+            return {
+                output.any_name: request.get_tensor(output).data.copy()
+                for output in request.model_outputs
+            }
+        finally:
+            self._idle.append(request)
+
+    def _take(self) -> ov.InferRequest:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._compile()
+
+    def _compile(self) -> ov.InferRequest:
+        compiled = self._core.compile_model(self._model, DEVICE, self._configuration)
+        return compiled.create_infer_request()
+
+
+def configuration(precision: Precision, threads: int) -> dict[str, Any]:
+    """Return what a network is compiled with.
+
+    Threads are not tied to processors: there are as many sessions as callers, and those of
+    one process would all be tied to the same.
+    """
+    return {
+        "PERFORMANCE_HINT": "LATENCY",
+        "NUM_STREAMS": 1,
+        "INFERENCE_NUM_THREADS": threads,
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "ENABLE_CPU_PINNING": False,
+        "ENABLE_HYPER_THREADING": False,
+        "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS,
+    }
+
+
+def has_bf16() -> bool:
+    """Return whether this processor computes bfloat16 itself."""
+    return "BF16" in ov.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")

@@ -1,0 +1,182 @@
+"""What ``phiz bench`` found best on a machine, as a file that the service reads.
+
+A profile holds for the ONNX files, the runtimes' versions and the processor that it was
+measured with, and for nothing else: where one of them differs, it is not followed.
+"""
+
+import json
+import os
+import platform
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from phiz.cards import NetworkCard
+from phiz.errors import CatalogError, SettingError
+from phiz.runtime.session import Runtime, Session
+from phiz.runtime.variants import PRECISIONS, REFERENCE, RUNTIMES, Variant, open_runtime, version_of
+from phiz.tables import (
+    read_choice,
+    read_entries,
+    read_number,
+    read_sha256,
+    read_table,
+    read_text,
+    read_whole,
+)
+
+FILE: Final = "profile.json"
+FORMAT: Final = 1
+_CPU_INFO: Final = Path("/proc/cpuinfo")
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a network is run with, and its figures.
+
+    Attributes:
+        sha256: Of the ONNX file that was measured.
+        variant: The fastest that passed its gate.
+        version: Of its runtime.
+        median_ms: Its time, one thread.
+        reference_ms: The reference's, in the same rounds.
+    """
+
+    sha256: str
+    variant: Variant
+    version: str
+    median_ms: float
+    reference_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The choices by network, and the processor that they were measured on."""
+
+    processor: str
+    networks: Mapping[str, Choice]
+
+
+@dataclass(frozen=True, slots=True)
+class Profiled:
+    """A runtime that opens each network in the one that was chosen for it."""
+
+    chosen: Mapping[str, Runtime]
+    others: Runtime
+
+    def open(self, card: NetworkCard, graph: bytes) -> Session:
+        """Return a session of a network."""
+        return self.chosen.get(card.name, self.others).open(card, graph)
+
+
+def follow(profile: Profile) -> Profiled:
+    """Return the runtime that a profile without flaws asks for.
+
+    Raises:
+        SettingError: One of its runtimes is not installed.
+    """
+    variants = {choice.variant for choice in profile.networks.values()} | {REFERENCE}
+    opened = {variant: open_runtime(variant) for variant in variants}
+    chosen = {name: opened[choice.variant] for name, choice in profile.networks.items()}
+    return Profiled(chosen, opened[REFERENCE])
+
+
+def find_flaws(profile: Profile, networks: Collection[NetworkCard]) -> Iterator[str]:
+    """Yield why a profile does not hold here, if it does not."""
+    here = processor_name()
+    if profile.processor != here:
+        yield f"it was measured on {profile.processor}, and this is {here}"
+    measured = profile.networks
+    if unknown := [card.file for card in networks if card.name not in measured]:
+        yield f"it says nothing of {', '.join(unknown)}"
+    known = [card for card in networks if card.name in measured]
+    if changed := [card.file for card in known if card.sha256 != measured[card.name].sha256]:
+        yield f"it was measured with another {', '.join(changed)}"
+    versions = {choice.variant.runtime: choice.version for choice in measured.values()}
+    for runtime, version in sorted(versions.items()):
+        installed = version_of(runtime)
+        if installed is None:
+            yield f"{runtime} is not installed"
+        elif installed != version:
+            yield f"{runtime} is {installed}, and {version} was measured"
+
+
+def read_profile(path: Path) -> Profile:
+    """Return the profile in a file.
+
+    Raises:
+        SettingError: It is not there, or is not a profile.
+    """
+    try:
+        return parse_profile(json.loads(path.read_text("utf-8")))
+    except FileNotFoundError:
+        raise SettingError(
+            f"there is no profile {path} to choose the runtime by; measure this machine with:"
+            f" phiz bench"
+        ) from None
+    except (OSError, ValueError, CatalogError) as error:
+        raise SettingError(
+            f"the profile {path} cannot be read: {error}; measure again with: phiz bench"
+        ) from error
+
+
+def parse_profile(document: object) -> Profile:
+    """Return the profile of a document that has been read as JSON.
+
+    Raises:
+        CatalogError: An entry is missing, unknown or of the wrong type.
+    """
+    top = read_table(document, "the profile", {"format", "processor", "networks"})
+    if read_whole(top["format"], "format") != FORMAT:
+        raise CatalogError(f"format is {top['format']}; it must be {FORMAT}")
+    networks = read_entries(top["networks"], "networks")
+    return Profile(
+        processor=read_text(top["processor"], "processor"),
+        networks={name: _choice(value, f"networks.{name}") for name, value in networks.items()},
+    )
+
+
+def write_profile(profile: Profile, path: Path) -> None:
+    """Write a profile where ``read_profile`` finds it.
+
+    Raises:
+        SettingError: The file cannot be written.
+    """
+    document = {"format": FORMAT, **asdict(profile)}
+    partial = path.with_name(f".{path.name}.part")
+    try:
+        partial.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+        partial.replace(path)  # whole or not at all: a service may be starting
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise SettingError(
+            f"the profile {path} cannot be written: {error.strerror}; choose with --profile"
+        ) from error
+
+
+def processor_name() -> str:
+    """Return what this machine's processor is called, with its architecture."""
+    try:
+        lines = _CPU_INFO.read_text("utf-8", "replace").splitlines()
+    except OSError:  # not Linux
+        lines = []
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    name = next(named, "") or platform.processor() or platform.system()
+    return f"{name}, {os.uname().machine}"
+
+
+def _choice(value: object, where: str) -> Choice:
+    keys = {"sha256", "variant", "version", "median_ms", "reference_ms"}
+    table: dict[str, Any] = read_table(value, where, keys)
+    variant = read_table(table["variant"], f"{where}.variant", {"runtime", "precision"})
+    return Choice(
+        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        variant=Variant(
+            read_choice(variant["runtime"], f"{where}.variant.runtime", tuple(RUNTIMES)),
+            read_choice(variant["precision"], f"{where}.variant.precision", PRECISIONS),
+        ),
+        version=read_text(table["version"], f"{where}.version"),
+        median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
+        reference_ms=read_number(table["reference_ms"], f"{where}.reference_ms"),
+    )

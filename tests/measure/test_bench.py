@@ -1,0 +1,136 @@
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from phiz import catalog
+from phiz.cards import ModelCard
+from phiz.measure.bench import (
+    ModelFigures,
+    Network,
+    NetworkFigures,
+    choose,
+    measure_model,
+    measure_network,
+    passes,
+    read_networks,
+    thread_counts,
+)
+from phiz.measure.gates import Change
+from phiz.measure.labels import LEVELS, Labelled
+from phiz.measure.scenes import draw_crowd
+from phiz.picture import Picture
+from phiz.runtime.variants import REFERENCE, Variant, version_of
+
+CATALOG = catalog.load()
+FLOAT32, BF16 = Variant("openvino", "float32"), Variant("openvino", "bf16")
+GOOD = Change(1000, 1000, dict.fromkeys(LEVELS, 0.0))
+BAD = Change(1000, 900, dict.fromkeys(LEVELS, 0.0))
+UNGATED = Change(1000, 1000, {})
+
+
+@pytest.fixture
+def front() -> ModelCard:
+    return CATALOG.model("front")
+
+
+@pytest.fixture
+def network(front: ModelCard, models_folder: Path) -> Network:
+    (only,) = read_networks([front], models_folder)
+    return only
+
+
+def figures(network: Network, excess: float, *times_ms: float) -> NetworkFigures:
+    variants = (REFERENCE, FLOAT32, BF16)
+    times = {(variant, 1): time for variant, time in zip(variants, times_ms, strict=True)}
+    times[FLOAT32, 2] = 0.1  # whatever two threads do, a request has one
+    return NetworkFigures("front", network.card, times, {REFERENCE: 0, FLOAT32: excess, BF16: 1e4})
+
+
+def models(change: Change) -> dict[Variant, ModelFigures]:
+    return {variant: ModelFigures(1.0, change) for variant in (REFERENCE, FLOAT32, BF16)}
+
+
+@pytest.mark.parametrize(
+    ("excess", "change", "times_ms", "expected"),
+    [
+        pytest.param(0.5, GOOD, (3, 2, 1), BF16, id="all pass"),
+        pytest.param(0.5, BAD, (3, 2, 1), FLOAT32, id="bf16 loses faces"),
+        pytest.param(0.5, UNGATED, (3, 2, 1), FLOAT32, id="bf16 not gated"),
+        pytest.param(1.1, UNGATED, (3, 2, 1), REFERENCE, id="no parity"),
+        pytest.param(float("nan"), UNGATED, (3, 2, 1), REFERENCE, id="no numbers"),
+        pytest.param(0.5, GOOD, (1, 2, 3), REFERENCE, id="the reference is fastest"),
+    ],
+)
+def test_never_is_chosen_what_fails_its_gate(
+    network: Network,
+    excess: float,
+    change: Change,
+    times_ms: tuple[float, ...],
+    expected: Variant,
+) -> None:
+    measured = figures(network, excess, *times_ms)
+    choice = choose(measured, models(change))
+    assert choice.variant == expected
+    assert choice.sha256 == network.card.sha256
+    assert choice.version == version_of(expected.runtime)
+    assert choice.reference_ms == times_ms[0]
+    assert choice.median_ms == measured.median_ms[expected, 1]
+
+
+def test_float32_is_judged_by_parity_alone(network: Network) -> None:
+    assert passes(figures(network, 1.0, 1, 1, 1), FLOAT32, models(BAD))
+
+
+def test_a_network_is_measured_in_every_way(network: Network) -> None:
+    ways = [(variant, threads) for variant in (REFERENCE, FLOAT32, BF16) for threads in (1, 2)]
+    measured = measure_network(network, ways, 2, [draw_crowd(320, 240)])
+    assert list(measured.median_ms) == ways
+    assert all(time_ms > 0 for time_ms in measured.median_ms.values())
+    assert measured.excess[REFERENCE] == 0
+    assert 0 < measured.excess[FLOAT32] <= 1
+
+
+def test_a_damaged_network_has_no_parity(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Off:
+        def __init__(self, session: object) -> None:
+            self.session = session
+
+        def run(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
+            outputs = self.session.run(inputs)  # type: ignore[attr-defined]
+            return {name: array + np.float32(0.01) for name, array in outputs.items()}
+
+    from phiz.runtime import openvino  # noqa: PLC0415  the module, to change it
+
+    real = openvino.OpenVino.open
+    monkeypatch.setattr(openvino.OpenVino, "open", lambda *given: Off(real(*given)))
+    measured = measure_network(network, [(REFERENCE, 1), (FLOAT32, 1)], 1, [draw_crowd(320, 240)])
+    assert measured.excess[FLOAT32] > 1
+
+
+def test_a_model_is_held_against_the_reference(models_folder: Path) -> None:
+    crowd = draw_crowd(640, 480)
+    reference = measure_model(
+        CATALOG, models_folder, "back", [REFERENCE], [(Picture.of(crowd), None)]
+    )
+    assert reference[REFERENCE].change.faces > 10
+    boxes = np.array([[0, 0, 10, 10]], np.float32)
+    counted = {level: np.ones(1, bool) for level in LEVELS}
+    label = Labelled(Path("unread"), boxes, counted)
+
+    def pictures() -> Iterator[tuple[Picture, Labelled | None]]:
+        yield Picture.of(crowd), label
+
+    measured = measure_model(CATALOG, models_folder, "back", [REFERENCE, FLOAT32], pictures())
+    for each in measured.values():
+        assert each.change.kept == each.change.faces == reference[REFERENCE].change.faces
+        assert each.change.precision_loss == dict.fromkeys(LEVELS, 0.0)
+        assert each.median_ms > 0
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"), [(1, [1]), (2, [1, 2]), (3, [1, 2]), (8, [1, 2, 4, 8])]
+)
+def test_threads_double(available: int, expected: list[int]) -> None:
+    assert list(thread_counts(available)) == expected

@@ -1,0 +1,66 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from phiz.errors import OptionError
+from phiz.measure.labels import read_labels
+
+FACES = [
+    {"box": [1, 2, 3, 4.5], "wider_levels": ["easy", "medium", "hard"], "invalid": False},
+    {"box": [5, 6, 7, 8], "wider_levels": ["hard"]},
+    {"box": [9, 9, 10, 10], "wider_levels": ["hard"], "invalid": True},
+]
+
+
+def write(folder: Path, document: Any) -> None:
+    (folder / "wider").mkdir()
+    (folder / "wider" / "annotations.json").write_text(json.dumps(document))
+
+
+def test_faces_count_by_their_levels(tmp_path: Path) -> None:
+    write(tmp_path, [{"image": "a.jpg", "faces": FACES}])
+    (label,) = read_labels(tmp_path)
+    assert label.path == tmp_path / "wider" / "images" / "a.jpg"
+    np.testing.assert_array_equal(label.faces, np.array([face["box"] for face in FACES], "f4"))
+    counted = {level: mask.tolist() for level, mask in label.counted.items()}
+    assert counted == {
+        "easy": [True, False, False],
+        "medium": [True, False, False],
+        "hard": [True, True, False],
+    }
+
+
+def test_a_picture_without_faces(tmp_path: Path) -> None:
+    write(tmp_path, [{"image": "a.jpg", "faces": []}])
+    (label,) = read_labels(tmp_path)
+    assert label.faces.shape == (0, 4)
+    assert all(mask.shape == (0,) and mask.dtype == bool for mask in label.counted.values())
+
+
+@pytest.mark.parametrize(
+    ("document", "what"),
+    [
+        pytest.param({}, "not a list of pictures", id="object"),
+        pytest.param([], "not a list of pictures", id="empty"),
+        pytest.param([3], r"\[0\] is not a picture", id="number"),
+        pytest.param([{"image": "a.jpg"}], r"\[0\] is not a picture", id="no faces"),
+        pytest.param([{"faces": []}], r"\[0\]\.image is None", id="no image"),
+        pytest.param([{"image": "a", "faces": [{"box": [1, 2, 3]}]}], "without a box", id="three"),
+        pytest.param([{"image": "a", "faces": [{}]}], "without a box", id="no box"),
+        pytest.param(
+            [{"image": "a", "faces": [{"box": [1, 2, 3, "4"]}]}], "not a number", id="text"
+        ),
+    ],
+)
+def test_labels_that_are_none(tmp_path: Path, document: Any, what: str) -> None:
+    write(tmp_path, document)
+    with pytest.raises(OptionError, match=what):
+        read_labels(tmp_path)
+
+
+def test_a_folder_without_labels(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"annotations\.json cannot be read"):
+        read_labels(tmp_path)

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from phiz import catalog
+from phiz.cards import Architecture
+from phiz.measure.workloads import parity_inputs, timing_inputs
+
+CATALOG = catalog.load()
+
+
+@pytest.mark.parametrize(
+    ("model", "architecture", "shape", "dtype"),
+    [
+        ("front", "blazeface", (1, 128, 128, 3), "uint8"),
+        ("back", "blazeface", (1, 256, 256, 3), "uint8"),
+        ("mtcnn", "rnet", (32, 24, 24, 3), "float32"),
+        ("mtcnn", "onet", (16, 48, 48, 3), "float32"),
+    ],
+)
+def test_a_network_of_one_size_has_one_run(
+    model: str, architecture: Architecture, shape: tuple[int, ...], dtype: str
+) -> None:
+    (only,) = timing_inputs(CATALOG.model(model), architecture, 0)
+    assert only.shape == shape
+    assert only.dtype == dtype
+
+
+def test_pnet_gets_a_pyramid_of_another_size_in_every_round() -> None:
+    model = CATALOG.model("mtcnn")
+    first, second = ({each.shape for each in timing_inputs(model, "pnet", turn)} for turn in (0, 1))
+    # The first level of 1280 × 720 at 12/20, plus one.
+    assert max(width for _, _, width, _ in first) == 769
+    # The smallest levels may be the same: of a few pixels less, nothing is left there.
+    assert max(width for _, _, width, _ in first & second) < 100
+    assert min(height for _, height, _, _ in first) >= 12
+
+
+@pytest.mark.parametrize(
+    ("model", "architecture", "shapes"),
+    [
+        ("front", "blazeface", [(6, 128, 128, 3)]),
+        ("mtcnn", "pnet", [(36, 12, 12, 3), (36, 19, 42, 3), (36, 26, 72, 3)]),
+        ("mtcnn", "rnet", [(36, 24, 24, 3)]),
+        ("mtcnn", "onet", [(36, 48, 48, 3)]),
+    ],
+)
+def test_networks_are_compared_on_pictures_and_noise(
+    model: str, architecture: Architecture, shapes: list[tuple[int, ...]]
+) -> None:
+    pictures = [np.full((90, 160, 3), grey, np.uint8) for grey in (10, 200)]
+    batches = list(parity_inputs(CATALOG.model(model), architecture, pictures))
+    assert [batch.shape for batch in batches] == shapes
+    for batch in batches:
+        _, height, width, _ = batch.shape
+        assert (batch[0, height // 2, width // 2] == 10).all()
+        assert len(np.unique(batch[-1])) > 100, "noise"

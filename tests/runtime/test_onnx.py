@@ -1,0 +1,95 @@
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from phiz.errors import SettingError
+from phiz.runtime import Runtime, Session
+from phiz.runtime.onnx import CPU, OnnxRuntime, session_options
+
+Open = Callable[[Runtime, str], Session]
+Pixels = Callable[..., np.ndarray]
+# Part of every onnxruntime of the registry, and calls nothing until it is given an address.
+OTHER = "AzureExecutionProvider"
+
+
+@pytest.mark.parametrize(("any_size", "kept"), [(False, True), (True, False)])
+def test_memory_is_kept_only_where_sizes_stay(any_size: bool, kept: bool) -> None:  # noqa: FBT001
+    options = session_options(1, any_size=any_size)
+    assert options.enable_cpu_mem_arena is kept
+    assert options.enable_mem_pattern is kept
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_inference_has_the_threads_it_is_given(threads: int) -> None:
+    options = session_options(threads, any_size=False)
+    assert options.intra_op_num_threads == threads
+    assert options.inter_op_num_threads == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "kept"),
+    [("front", True), ("back", True), ("full", True), ("pnet", False), ("rnet", True)],
+)
+def test_only_pnet_sees_any_size(
+    open_in: Open,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    kept: bool,  # noqa: FBT001
+) -> None:
+    given = []
+    real = onnxruntime.InferenceSession
+
+    def spy(graph: bytes, options: onnxruntime.SessionOptions, providers: list[str]) -> object:
+        given.append(options.enable_cpu_mem_arena)
+        return real(graph, options, providers)
+
+    monkeypatch.setattr(onnxruntime, "InferenceSession", spy)
+    open_in(OnnxRuntime(), name)
+    assert given == [kept]
+
+
+def test_answers_are_the_callers_own(open_in: Open, pixels: Pixels) -> None:
+    session = open_in(OnnxRuntime(), "front")
+    first = session.run(pixels("front", 1, 128, 128))
+    before = {name: array.copy() for name, array in first.items()}
+    session.run(pixels("front", 1, 128, 128, seed=1))
+    for name, array in first.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_threads_share_a_session(open_in: Open, pixels: Pixels) -> None:
+    session = open_in(OnnxRuntime(), "rnet")
+    batches = [pixels("rnet", 1 + seed % 5, 24, 24, seed=seed) for seed in range(20)]
+    alone = [session.run(batch)["probabilities"] for batch in batches]
+    with ThreadPoolExecutor(4) as pool:
+        together = [each["probabilities"] for each in pool.map(session.run, batches)]
+    for one, other in zip(alone, together, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_provider_that_is_not_built_in() -> None:
+    with pytest.raises(SettingError, match=rf"no MadeUpProvider; it has .*{CPU}"):
+        OnnxRuntime(("MadeUpProvider", CPU))
+
+
+def test_providers_are_used_in_their_order(open_in: Open, pixels: Pixels) -> None:
+    given = pixels("front", 1, 128, 128)
+    other = open_in(OnnxRuntime((OTHER, CPU)), "front").run(given)
+    plain = open_in(OnnxRuntime(), "front").run(given)
+    np.testing.assert_array_equal(other["logits"], plain["logits"])
+
+
+def test_a_provider_that_cannot_start(open_in: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As on a machine with the package for a graphics card, but without its driver.
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU, "CardProvider"])
+    real = onnxruntime.InferenceSession
+    monkeypatch.setattr(
+        onnxruntime,
+        "InferenceSession",
+        lambda graph, options, _providers: real(graph, options, [CPU]),
+    )
+    with pytest.raises(SettingError, match=rf"cannot use CardProvider .*what works is {CPU}"):
+        open_in(OnnxRuntime(("CardProvider", CPU)), "front")

@@ -1,0 +1,156 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phiz.cards import NetworkCard
+from phiz.errors import SettingError
+from phiz.runtime import profile as module
+from phiz.runtime.onnx import OnnxRuntime
+from phiz.runtime.openvino import OpenVino
+from phiz.runtime.profile import (
+    Choice,
+    Profile,
+    find_flaws,
+    follow,
+    processor_name,
+    read_profile,
+    write_profile,
+)
+from phiz.runtime.variants import REFERENCE, Variant, version_of
+
+BF16 = Variant("openvino", "bf16")
+
+
+def choice(card: NetworkCard, variant: Variant = BF16) -> Choice:
+    version = version_of(variant.runtime)
+    assert version
+    return Choice(card.sha256, variant, version, 0.7, 1.2)
+
+
+@pytest.fixture
+def profile(card: NetworkCard) -> Profile:
+    return Profile(processor_name(), {"front": choice(card)})
+
+
+def test_what_is_written_is_read(profile: Profile, tmp_path: Path) -> None:
+    write_profile(profile, tmp_path / "profile.json")
+    assert read_profile(tmp_path / "profile.json") == profile
+    assert [path.name for path in tmp_path.iterdir()] == ["profile.json"]
+
+
+def test_a_profile_of_here_has_no_flaws(profile: Profile, card: NetworkCard) -> None:
+    assert list(find_flaws(profile, [card])) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "flaw"),
+    [
+        pytest.param({"sha256": "0" * 64}, "measured with another front.onnx", id="file"),
+        pytest.param({"version": "2020.1"}, "and 2020.1 was measured", id="version"),
+    ],
+)
+def test_a_network_that_has_changed(
+    profile: Profile, card: NetworkCard, change: dict[str, Any], flaw: str
+) -> None:
+    changed = replace(profile, networks={"front": replace(choice(card), **change)})
+    (found,) = find_flaws(changed, [card])
+    assert flaw in found
+
+
+def test_another_processor(profile: Profile, card: NetworkCard) -> None:
+    (found,) = find_flaws(replace(profile, processor="a 6502"), [card])
+    assert found == f"it was measured on a 6502, and this is {processor_name()}"
+
+
+def test_a_network_that_is_not_in_it(profile: Profile, card: NetworkCard) -> None:
+    (found,) = find_flaws(profile, [card, replace(card, name="side")])
+    assert found == "it says nothing of side.onnx"
+
+
+def test_a_runtime_that_is_gone(
+    profile: Profile, card: NetworkCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "version_of", lambda _: None)
+    assert list(find_flaws(profile, [card])) == ["openvino is not installed"]
+
+
+def test_it_is_followed_for_each_network(card: NetworkCard) -> None:
+    side = replace(card, name="side")
+    chosen = {"front": choice(card), "side": choice(side, REFERENCE)}
+    followed = follow(Profile(processor_name(), chosen))
+    assert followed.chosen == {"front": OpenVino("bf16"), "side": OnnxRuntime()}
+    assert followed.others == OnnxRuntime()
+
+
+def test_a_network_is_opened_in_what_was_chosen(
+    profile: Profile, card: NetworkCard, models_folder: Path
+) -> None:
+    graph = (models_folder / "front.onnx").read_bytes()
+    followed = follow(profile)
+    assert type(followed.open(card, graph)).__name__ == "OpenVinoSession"
+    other = replace(card, name="side")
+    assert type(followed.open(other, graph)).__name__ == "OnnxSession"
+
+
+def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"there is no profile .*p\.json .* phiz bench$"):
+        read_profile(tmp_path / "p.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        pytest.param({"format": 2}, "format is 2; it must be 1", id="format"),
+        pytest.param({"networks": {}}, "networks is not a table", id="empty"),
+        pytest.param({"processor": ""}, "processor is ''", id="processor"),
+        pytest.param({"more": 1}, "unknown entry more", id="unknown"),
+    ],
+)
+def test_a_profile_that_is_none(
+    profile: Profile, tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    path = tmp_path / "profile.json"
+    write_profile(profile, path)
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(SettingError, match=what):
+        read_profile(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        pytest.param({"sha256": "x"}, r"networks\.front\.sha256 is 'x'", id="sha256"),
+        pytest.param(
+            {"variant": {"runtime": "abacus", "precision": "float32"}},
+            "'abacus'; it must be one of onnxruntime, openvino",
+            id="runtime",
+        ),
+        pytest.param(
+            {"variant": {"runtime": "openvino", "precision": "int1"}}, "'int1'", id="precision"
+        ),
+    ],
+)
+def test_a_choice_that_is_none(
+    profile: Profile, tmp_path: Path, change: dict[str, Any], what: str
+) -> None:
+    path = tmp_path / "profile.json"
+    write_profile(profile, path)
+    document = json.loads(path.read_text())
+    document["networks"]["front"] |= change
+    path.write_text(json.dumps(document))
+    with pytest.raises(SettingError, match=what):
+        read_profile(path)
+
+
+def test_a_file_that_is_not_json(tmp_path: Path) -> None:
+    (tmp_path / "p.json").write_text("fast")
+    with pytest.raises(SettingError, match=r"cannot be read: .*measure again with: phiz bench"):
+        read_profile(tmp_path / "p.json")
+
+
+def test_a_place_that_cannot_be_written(profile: Profile, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match=r"cannot be written: .*; choose with --profile"):
+        write_profile(profile, tmp_path / "nowhere" / "profile.json")
