@@ -35,7 +35,7 @@ format: .venv/dev
 	$(BIN)/ruff format
 
 models: .venv/run
-	@$(BIN)/phiz models build --quiet
+	@$(BIN)/phiz models build
 
 # The stamps are written last, so that an interrupted installation is taken up again.
 .venv/made:

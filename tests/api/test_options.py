@@ -84,7 +84,9 @@ def test_a_query_parameter_wins_over_a_form_field() -> None:
 
 
 def test_a_form_field_that_is_empty_counts_as_not_given() -> None:
-    assert read_options([], [("min_score", ""), ("model", "back")]) == DetectParameters(model="back")
+    assert read_options([], [("min_score", ""), ("model", "back")]) == DetectParameters(
+        model="back"
+    )
     with pytest.raises(OptionError, match="'minscore'"):
         read_options([], [("minscore", "")])
 
