@@ -164,15 +164,15 @@ def test_normalisation_is_folded_into_the_first_layer() -> None:
     assert biases.tolist() == [7.0, 20.0]
 
 
-def test_a_sigmoid_of_the_difference_is_the_softmax() -> None:
+def test_the_exponential_of_the_difference_is_the_softmax() -> None:
     rng = np.random.default_rng(0)
     matrix, bias = rng.normal(size=(2, 6)).astype(np.float32), np.array([1, -2], np.float32)
     x = rng.normal(size=6)
     powers = np.exp(matrix.astype(np.float64) @ x + bias)
     row, shift = face_or_not((matrix, bias))
     assert row.shape == (1, 6)
-    sigmoid = 1 / (1 + np.exp(-(row.astype(np.float64) @ x + shift)))
-    assert sigmoid[0] == pytest.approx(powers[1] / powers.sum(), abs=1e-6)
+    face = 1 / (1 + np.exp(row.astype(np.float64) @ x + shift))
+    assert face[0] == pytest.approx(powers[1] / powers.sum(), abs=1e-6)
 
 
 CONVOLUTION = {

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from phiz.detectors import Detector
-from phiz.detectors.mtcnn import Mtcnn, batches, calibrate, cut, last_of_each, nms_min
+from phiz.detectors.mtcnn import Mtcnn, batches, calibrate, cut, nms_min
 from phiz.detectors.pyramid import tiles
 from phiz.faces import DetectOptions
 from phiz.picture import Picture
@@ -86,15 +86,9 @@ def test_nms_min_measures_by_the_smaller_box(limit: float, kept: list[int]) -> N
     assert nms_min(boxes, np.array([0.9, 0.8], np.float32), limit).tolist() == kept
 
 
-def test_nms_min_takes_the_first_of_equal_scores() -> None:
+def test_nms_min_takes_the_last_of_equal_scores() -> None:
     boxes = np.array([[0, 0, 99, 99], [10, 10, 89, 89]], np.float32)
-    assert nms_min(boxes, np.array([1, 1], np.float32), 0.7).tolist() == [0]
-
-
-def test_of_equal_regions_the_last_stays() -> None:
-    regions = np.array([[5, 5, 9, 9], [1, 1, 4, 4], [5, 5, 9, 9], [5, 5, 9, 8], [1, 1, 4, 4]])
-    assert last_of_each(regions).tolist() == [2, 3, 4]
-    assert last_of_each(np.empty((0, 4), np.intp)).tolist() == []
+    assert nms_min(boxes, np.array([1, 1], np.float32), 0.7).tolist() == [1]
 
 
 def test_nms_min_ends_on_nan() -> None:

@@ -7,8 +7,10 @@ The heads of a network are one layer here, and what it gives is taken apart.
 
 Two things are folded into the weights, in float64 and rounded once: the normalisation of
 the pixels into the first convolution (it pads nothing, so every output sees whole
-windows), and the softmax of two classes into a sigmoid of their difference. P-Net alone
-centres its pixels first, for the sake of accuracy.
+windows), and the difference of the two classes that the softmax needs, 1 / (1 + exp(other −
+face)), into the head. That is spelled out, because onnxruntime's sigmoid is an approximation
+that gives near 1 the same score to different faces, of which suppression then keeps another
+than the original does. P-Net alone centres its pixels first, for the sake of accuracy.
 """
 
 import math
@@ -124,9 +126,9 @@ def normalise_first(layer: Layer, normalisation: Normalisation) -> Layer:
 
 
 def face_or_not(layer: Layer) -> Layer:
-    """Return the layer of one output whose sigmoid is the softmax's second class."""
+    """Return the layer of one output x for which 1 / (1 + exp(x)) is the softmax's second class."""
     matrix, bias = (array.astype(np.float64) for array in layer)
-    return (matrix[1:] - matrix[:1]).astype(np.float32), (bias[1:] - bias[:1]).astype(np.float32)
+    return (matrix[:1] - matrix[1:]).astype(np.float32), (bias[:1] - bias[1:]).astype(np.float32)
 
 
 def _layer(weights: Weights, name: str) -> Layer:
@@ -177,6 +179,7 @@ def _regressions(graph: Graph, x: str) -> None:
 
 def _probabilities(graph: Graph, x: str, *grid: Axis) -> None:
     last = graph.constant(np.array([1], np.int64))
-    logits = graph.add("Squeeze", select(graph, x, FACE), last)
-    graph.add("Sigmoid", logits, output="probabilities")
+    odds = graph.add("Exp", graph.add("Squeeze", select(graph, x, FACE), last))
+    one = graph.constant(np.array(1, np.float32))
+    graph.add("Reciprocal", graph.add("Add", odds, one), output="probabilities")
     graph.output("probabilities", ("batch", *grid))

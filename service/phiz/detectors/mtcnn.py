@@ -163,8 +163,6 @@ class Mtcnn:
         """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
         min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
         boxes, regions = cut(boxes, shape_of(sums))  # (M, 4) each
-        distinct = last_of_each(regions)
-        boxes, regions = boxes[distinct], regions[distinct]
         regressions = np.empty((len(boxes), 4), np.float32)
         landmarks = np.empty((len(boxes), len(LANDMARKS), 2), np.float32)
         scores = np.empty(len(boxes), np.float32)
@@ -202,16 +200,6 @@ def cut(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
     return boxes[meets], np.concatenate([low, high], axis=1)[meets]
 
 
-def last_of_each(regions: Regions) -> Indices:
-    """Return the index (K,) of the last of each distinct region (N, 4), in their order.
-
-    Candidates that are cut to the same pixels have the same score, and of these the peer's
-    final suppression keeps the last.
-    """
-    _, from_the_end = np.unique(regions[::-1], axis=0, return_index=True)  # (K,)
-    return np.sort(len(regions) - 1 - from_the_end)
-
-
 def batches(count: int, size: int) -> Iterator[slice]:
     """Yield slices that cover ``count`` items, ``size`` at a time."""
     for first in range(0, count, size):
@@ -221,6 +209,8 @@ def batches(count: int, size: int) -> Iterator[slice]:
 def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) that survive where overlap is measured by the smaller box.
 
+    Of equal scores, which are common near 1, the last leads, as in the peer.
+
     Args:
         boxes: (N, 4), inclusive.
         scores: (N,).
@@ -228,7 +218,7 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """
     sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (N, 2)
     areas = sides[:, 0] * sides[:, 1]  # (N,)
-    remaining = np.argsort(-scores, kind="stable")  # (N,)
+    remaining = np.argsort(scores, kind="stable")[::-1]  # (N,)
     kept = []
     while remaining.size:
         best, remaining = remaining[0], remaining[1:]
