@@ -4,6 +4,7 @@ Positions are indices of pixels: the centre of the first pixel is at 0.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
@@ -69,10 +70,13 @@ class Taps:
     size: int
     shown: slice
     places: Indices
-    weights: Indices
+    weights: NDArray[np.uint32]
     steps: int
 
 
+# Pictures often come in one size, those of a camera always; a size's taps cost as much to
+# compute as a third of the mixing.
+@lru_cache(maxsize=64)
 def _corner_taps(frame: Letterbox, bar: float, length: int) -> Taps:
     """Return the taps of MediaPipe's sampling.
 
@@ -84,6 +88,7 @@ def _corner_taps(frame: Letterbox, bar: float, length: int) -> Taps:
     return _shown(first, weights * ((first >= 0) & (first < length)), length, 32)
 
 
+@lru_cache(maxsize=64)
 def _centre_taps(frame: Letterbox, bar: float, length: int) -> Taps:
     """Return the taps at the centres.
 
@@ -104,8 +109,16 @@ def _mix(position: NDArray[np.floating], steps: int) -> tuple[Indices, Indices]:
 def _shown(places: Indices, weights: Indices, length: int, steps: int) -> Taps:
     shown = np.flatnonzero(weights.any(axis=0))  # (n,), without gaps
     inside = slice(int(shown[0]), int(shown[-1]) + 1) if shown.size else slice(0, 0)
-    places = np.clip(places[:, inside], 0, length - 1)
-    return Taps(weights.shape[1], inside, places, weights[:, inside], steps)
+    taps = Taps(
+        size=weights.shape[1],
+        shown=inside,
+        places=np.clip(places[:, inside], 0, length - 1),
+        weights=weights[:, inside].astype(np.uint32),
+        steps=steps,
+    )
+    for shared in (taps.places, taps.weights):
+        shared.flags.writeable = False
+    return taps
 
 
 def _bilinear(pixels: Raster, y: Taps, x: Taps) -> Image:
@@ -143,7 +156,7 @@ def _across(strips: Raster, x: Taps) -> tuple[Raster, Raster, Raster]:
 
 def _weighty(taps: Taps) -> list[tuple[Indices, NDArray[np.uint32]]]:
     """Return those of the two taps (n,) that have any weight (n,)."""
-    both = zip(taps.places, taps.weights.astype(np.uint32), strict=True)
+    both = zip(taps.places, taps.weights, strict=True)
     return [(places, weights) for places, weights in both if weights.any()]
 
 
