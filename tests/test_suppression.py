@@ -3,8 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phiz import suppression
 from phiz.geometry import iou
-from phiz.suppression import MAX_DENSE, blend, groups, nms
+from phiz.suppression import blend, groups, meeting, nms
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
@@ -142,9 +143,31 @@ def test_many_boxes_are_suppressed_as_few_are(
     assert nms(boxes, scores, limit).tolist() == leaders
 
 
-def test_more_boxes_than_are_paired() -> None:
+@pytest.mark.parametrize("block", [1, 7, 1 << 18])
+@given(made=predictions())
+def test_all_boxes_that_share_pixels_are_paired_once(
+    block: int, made: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    boxes, _, _ = made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suppression, "BLOCK_PAIRS", block)
+        found = [frozenset(pair) for pairs in meeting(boxes) for pair in pairs.T.tolist()]
+    assert len(set(found)) == len(found)
+    assert all(len(pair) == 2 for pair in found)
+    sharing = {
+        frozenset((i, j))
+        for i in range(len(boxes))
+        for j in range(i)
+        if iou(boxes[i], boxes[[j]])[0] > 0
+    }
+    assert sharing <= set(found)
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["wide", "tall"])
+def test_a_crowd_is_suppressed_in_few_pairs(axis: int) -> None:
     rng = np.random.default_rng(1)
-    low = rng.uniform(0, 200, (MAX_DENSE + 1, 2))
+    low = rng.uniform(0, [[40_000, 40], [40, 40_000]][axis], (3000, 2))
     boxes = np.concatenate([low, low + 20], axis=1).astype(np.float32)
     scores = rng.uniform(0, 1, len(boxes)).astype(np.float32)
-    assert nms(boxes, scores, 0.4).tolist() == slow_nms(boxes, scores, 0.4)
+    assert sum(pairs.shape[1] for pairs in meeting(boxes)) < 10 * len(boxes)
+    assert nms(boxes, scores, 0.2).tolist() == [leader for leader, _ in groups(boxes, scores, 0.2)]

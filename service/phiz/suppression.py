@@ -5,6 +5,7 @@ IoU with it is above the limit. Both never change their input.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,8 @@ Indices = NDArray[np.intp]
 Pairs = NDArray[np.intp]
 """(2, P), indices of predictions."""
 
-MAX_DENSE = 512  # all pairs of so many boxes cost less than a step for each that is kept
+BLOCK_PAIRS = 1 << 18
+NO_PAIRS: Pairs = np.empty((2, 0), np.intp)
 
 
 def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, Indices]]:
@@ -42,10 +44,28 @@ def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, In
 
 def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) of the boxes that lead, by falling score."""
-    if len(boxes) > MAX_DENSE:
-        return np.array([leader for leader, _ in groups(boxes, scores, limit)], np.intp)
-    first, second = np.triu_indices(len(boxes), 1)  # (P,) each
-    return independent(overlapping(boxes, first, second, limit), scores)
+    found = [overlapping(boxes, *pairs, limit) for pairs in meeting(boxes)]
+    return independent(np.concatenate([NO_PAIRS, *found], axis=1), scores)
+
+
+def meeting(boxes: Boxes) -> Iterator[Pairs]:
+    """Yield pairs of boxes (N, 4) in blocks (2, P), all of those among them that share pixels.
+
+    A sweep along the axis on which the boxes lie further apart: a box can only meet those that
+    begin before it ends. A block has about ``BLOCK_PAIRS`` pairs, so that memory is bounded.
+    """
+    if not len(boxes):
+        return
+    axis = int(np.ptp(boxes[:, 1]) > np.ptp(boxes[:, 0]))
+    order = np.argsort(boxes[:, axis], kind="stable")  # (N,)
+    ends = np.searchsorted(boxes[order, axis], boxes[order, axis + 2])  # (N,)
+    counts = np.maximum(ends - np.arange(1, len(boxes) + 1), 0)  # (N,) later ones that it meets
+    cuts = np.searchsorted(np.cumsum(counts), np.arange(0, counts.sum(), BLOCK_PAIRS), "right")
+    for low, high in pairwise([*np.unique(cuts).tolist(), len(boxes)]):
+        first = np.repeat(np.arange(low, high), counts[low:high])  # (P,)
+        starts = np.cumsum(counts[low:high]) - counts[low:high]  # (n,)
+        steps = np.arange(len(first)) - np.repeat(starts, counts[low:high])  # (P,)
+        yield np.stack([order[first], order[first + 1 + steps]])
 
 
 def overlapping(boxes: Boxes, first: Indices, second: Indices, limit: float) -> Pairs:

@@ -5,11 +5,13 @@ import numpy as np
 import pytest
 
 from phiz.detectors import Detector
+from phiz.detectors import mtcnn as cascade
 from phiz.detectors.mtcnn import Mtcnn, batches, calibrate, cut, nms_min
 from phiz.detectors.pyramid import tiles
 from phiz.faces import DetectOptions
 from phiz.picture import Picture
 from phiz.resample import Sampling
+from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
 
@@ -127,9 +129,31 @@ def test_extreme_shapes_cost_no_more_than_their_pixels(
     assert sum(seen) < 2 * 0.6**2 * 20 * 200_000 / (1 - 0.709**2)
 
 
-def test_noise_is_answered_in_bounded_work(mtcnn: Mtcnn) -> None:
-    image = np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)
-    assert len(mtcnn.detect(Picture.of(image), DetectOptions(min_score=0), Stopwatch()).faces) < 100
+def test_a_picture_full_of_proposals_is_bounded(
+    mtcnn: Mtcnn, picture: Callable[[str], Picture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crops: dict[str, int] = {}
+
+    class Noted:
+        def __init__(self, name: str, network: Session) -> None:
+            self.name, self.network = name, network
+
+        def run(self, inputs: np.ndarray) -> Mapping[str, np.ndarray]:
+            crops[self.name] = crops.get(self.name, 0) + len(inputs)
+            return self.network.run(inputs)
+
+    noted = replace(mtcnn, rnet=Noted("rnet", mtcnn.rnet), onet=Noted("onet", mtcnn.onet))
+    crowd = picture("row_960x540.png")
+    found = noted.detect(crowd, DetectOptions(), Stopwatch()).faces
+    free = dict(crops)
+    assert free["rnet"] > 40
+    assert free["onet"] > 10
+    crops.clear()
+    monkeypatch.setattr(cascade, "MAX_REFINED", 40)
+    monkeypatch.setattr(cascade, "MAX_OUTPUT", 3)
+    fewer = noted.detect(crowd, DetectOptions(), Stopwatch()).faces
+    assert crops == {"rnet": 40, "onet": 3}
+    assert 0 < len(fewer) <= 3 < len(found)
 
 
 def test_stages_and_parts_are_timed(mtcnn: Mtcnn, picture: Callable[[str], Picture]) -> None:

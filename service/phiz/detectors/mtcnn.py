@@ -25,11 +25,11 @@ from phiz.detectors.pyramid import (
     tiles,
 )
 from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, faces_of
-from phiz.geometry import clip, square
+from phiz.geometry import area, clip, square
 from phiz.integral import Integral, Regions, crops, integral, level, shape_of
 from phiz.picture import Picture
 from phiz.runtime import Session
-from phiz.suppression import Indices, nms
+from phiz.suppression import NO_PAIRS, Indices, independent, meeting, nms
 from phiz.timings import Stopwatch
 
 Predictions: TypeAlias = NDArray[np.float32]
@@ -37,10 +37,15 @@ Predictions: TypeAlias = NDArray[np.float32]
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 INCLUSIVE = np.float32(1)
+HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are so much larger
 EXCLUSIVE = np.float32(0)  # but P-Net's regressions are in units of x2 - x1
 # Proposals of one level before its suppression, best first. Crowds have a few thousand; only
 # pictures made to have more (noise, fences) meet the limit.
 MAX_PROPOSALS = 10_000
+# Of all levels before R-Net, and of R-Net before O-Net, best first: a picture full of faces
+# costs R-Net half a second and O-Net two.
+MAX_REFINED = 20_000
+MAX_OUTPUT = 10_000
 # Crops in one call: enough to fill the vector units, few enough to stay in the cache.
 REFINE_BATCH = 32
 OUTPUT_BATCH = 16
@@ -107,6 +112,8 @@ class Mtcnn:
         if levels_overlap(scales, self.spec.cross_overlap):
             kept = nms(predictions[:, :4], predictions[:, 4], self.spec.cross_overlap)
             predictions = predictions[kept]
+        best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_REFINED]
+        predictions = predictions[best]
         boxes = square(calibrate(predictions[:, :4], predictions[:, 5:], EXCLUSIVE))
         stopwatch.lap("postprocess")
         return boxes
@@ -148,7 +155,7 @@ class Mtcnn:
             scores[batch] = outputs["probabilities"]
             stopwatch.lap("inference", "rnet")
         passed = np.flatnonzero(scores > self.spec.min_scores[1])
-        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)]
+        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)][:MAX_OUTPUT]
         candidates = square(calibrate(boxes[passed], regressions[passed], INCLUSIVE))
         stopwatch.lap("postprocess")
         return candidates
@@ -216,15 +223,14 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
         scores: (N,).
         limit: Of the intersection over the smaller area, 0 to 1.
     """
-    sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (N, 2)
-    areas = sides[:, 0] * sides[:, 1]  # (N,)
-    remaining = np.argsort(scores, kind="stable")[::-1]  # (N,)
-    kept = []
-    while remaining.size:
-        best, remaining = remaining[0], remaining[1:]
-        kept.append(best)
-        low = np.maximum(boxes[best, :2], boxes[remaining, :2])  # (R, 2)
-        high = np.minimum(boxes[best, 2:], boxes[remaining, 2:])  # (R, 2)
-        shared = np.maximum(high - low + INCLUSIVE, 0).prod(axis=1)  # (R,)
-        remaining = remaining[~(shared > limit * np.minimum(areas[best], areas[remaining]))]
-    return np.array(kept, np.intp)
+    last_first = boxes[::-1] + HALF_OPEN  # (N, 4)
+    areas = area(last_first)  # (N,)
+    found = [NO_PAIRS]
+    for first, second in meeting(last_first):  # (P,) each
+        low = np.maximum(last_first[first, :2], last_first[second, :2])  # (P, 2)
+        high = np.minimum(last_first[first, 2:], last_first[second, 2:])  # (P, 2)
+        shared = np.maximum(high - low, 0).prod(axis=1)  # (P,)
+        taken = shared > limit * np.minimum(areas[first], areas[second])  # (P,)
+        found.append(np.stack([first[taken], second[taken]]))
+    kept = independent(np.concatenate(found, axis=1), scores[::-1])  # (K,)
+    return len(boxes) - 1 - kept
