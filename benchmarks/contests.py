@@ -71,6 +71,15 @@ def excess(times: Times, reference: Times) -> float:
     return float(np.median(np.median(times, axis=1) - np.median(reference, axis=1)))
 
 
+def rotated(names: Sequence[str], turn: int) -> list[str]:
+    """Return the names with another one first at each turn.
+
+    Who comes after the same one each time finds the caches as that one leaves them.
+    """
+    first = turn % len(names)
+    return [*names[first:], *names[:first]]
+
+
 def hold(crew: Crew, contest: str, plan: Plan, rounds: int, clock: Clock) -> dict[str, Score]:
     """Return by name how all did who take part in a contest.
 
@@ -85,12 +94,12 @@ def hold(crew: Crew, contest: str, plan: Plan, rounds: int, clock: Clock) -> dic
         WorkerError: A worker has ended, or does not answer.
     """
     turns: dict[str, list[Turn]] = {who: [] for who in crew.contests()[contest]}
-    for _ in track(
+    for turn in track(
         range(1 + rounds), contest, console=Console(stderr=True), disable=not sys.stderr.isatty()
     ):
         for item in range(plan.items):
-            for who, taken in turns.items():
-                taken.append(crew.run((contest, who), item, plan.repeats))
+            for who in rotated(list(turns), turn + item):
+                turns[who].append(crew.run((contest, who), item, plan.repeats))
     return {who: score(taken[plan.items :], plan.items, clock) for who, taken in turns.items()}
 
 

@@ -160,7 +160,7 @@ def lowest_overlap(
 def _lowest(ours: Boxes, theirs: Boxes) -> float:
     if len(ours) != len(theirs):
         return 0.0
-    overlaps = np.array([iou(face, ours) for face in theirs]).reshape(-1, len(ours))  # (M, N)
+    overlaps = np.array([iou(face, ours) for face in theirs])  # (M, N)
     if not overlaps.size:
         return 1.0
     nearest = overlaps.argmax(axis=1)  # (M,)

@@ -1,4 +1,4 @@
-"""Whether memory stays where it is: many detections on pictures of many sizes.
+"""Whether memory stays where it is: many detections in JPEG files of many sizes.
 
 ::
 
@@ -6,32 +6,38 @@
     python benchmarks/soak.py --model front=8 --model mtcnn=2 --longest 4000
     python benchmarks/soak.py --runtime openvino --threads 2
 
+The files are made in memory before anything is watched. Each detection is what a request is:
+``Engine.detect``, from the bytes to the faces.
+
 Prints the resident memory as it goes. It may grow while it is warming up, and afterwards by no
 more than ``--growth`` percent; if it does, the exit status is 1.
 """
 
+import io
 import itertools
 import random
 import resource
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import click
-import numpy as np
+from PIL import Image as Pillow
 
-from phiz import catalog, detectors
+from phiz import catalog, engine
 from phiz.faces import DetectOptions
-from phiz.measure.scenes import draw_crowd
-from phiz.picture import Picture, raster
+from phiz.image import Limits
 from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant, open_runtime
+from phiz.scenes import draw_crowd
 from phiz.timings import Stopwatch
 
 MODELS = ("front", "back", "full", "mtcnn", "auto")
 SIZES = 500
+QUALITIES = (30, 98)  # of the files, the lowest and the highest
+LIMITS = Limits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # that no picture comes near
 CHUNKS = 20  # lines of the report
 
 
@@ -63,19 +69,16 @@ def main(  # noqa: PLR0913 (one for each option)
     longest: int,
     growth: float,
 ) -> None:
-    """Detect in pictures of 500 random sizes, and watch the resident memory."""
+    """Detect in JPEG files of 500 random sizes, and watch the resident memory."""
     names = tuple(itertools.chain.from_iterable(map(named, shares)))
     folder = models or catalog.default_folder()
     runs = open_runtime(Variant(runtime, "float32"))
-    loaded = detectors.load(catalog.load(), folder, "half-pixel", set(names), runs)
-    crowd = raster(draw_crowd(longest, longest))  # (longest, longest)
+    loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runs)
 
-    def detect(name: str, shape_hw: tuple[int, int]) -> None:
-        height, width = shape_hw
-        picture = Picture.of_raster(np.ascontiguousarray(crowd[:height, :width]))
-        loaded[name].detect(picture, DetectOptions(), Stopwatch())
+    def detect(name: str, file: bytes) -> None:
+        loaded.detect(file, name, DetectOptions(), Stopwatch())
 
-    tasks = zip(itertools.cycle(names), random_sizes(longest), strict=False)
+    tasks = zip(itertools.cycle(names), without_end(draw_files(longest)), strict=False)
     with ThreadPoolExecutor(threads) as pool:
         first = watch(pool, detect, tasks, warm_up, "warm-up")
         last = watch(pool, detect, tasks, detections - warm_up, "soak")
@@ -93,18 +96,30 @@ def named(share: str) -> list[str]:
     return [name] * int(times or 1)
 
 
-def random_sizes(longest: int) -> Iterator[tuple[int, int]]:
-    """Yield height and width out of 500 pairs, without end."""
-    chance = random.Random(0)  # noqa: S311 (the same sizes in every run)
-    sizes = [(chance.randint(32, longest), chance.randint(32, longest)) for _ in range(SIZES)]
+def draw_files(longest: int) -> list[bytes]:
+    """Return JPEG files of 500 random sizes and qualities, parts of one picture."""
+    chance = random.Random(0)  # noqa: S311 (the same files in every run)
+    crowd = Pillow.fromarray(draw_crowd(longest, longest))
+    files = []
+    for _ in range(SIZES):
+        size_wh = chance.randint(32, longest), chance.randint(32, longest)
+        file = io.BytesIO()
+        crowd.crop((0, 0, *size_wh)).save(file, "JPEG", quality=chance.randint(*QUALITIES))
+        files.append(file.getvalue())
+    return files
+
+
+def without_end(files: Sequence[bytes]) -> Iterator[bytes]:
+    """Yield files by chance, the same in every run."""
+    chance = random.Random(0)  # noqa: S311 (see above)
     while True:
-        yield chance.choice(sizes)
+        yield chance.choice(files)
 
 
 def watch(
     pool: ThreadPoolExecutor,
-    detect: Callable[[str, tuple[int, int]], None],
-    tasks: Iterator[tuple[str, tuple[int, int]]],
+    detect: Callable[[str, bytes], None],
+    tasks: Iterator[tuple[str, bytes]],
     detections: int,
     phase: str,
 ) -> float:

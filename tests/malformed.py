@@ -180,6 +180,12 @@ def _bombs() -> Iterator[tuple[str, bytes]]:
     jpeg = _encoded("RGB", "JPEG", progressive=True)
     last_scan = jpeg[jpeg.rindex(b"\xff\xda") : -2]
     yield "jpeg-scan-bomb", jpeg[:-2] + last_scan * 1000 + jpeg[-2:]
+    frame = jpeg.index(b"\xff\xc2") + 5
+    large = jpeg[:frame] + struct.pack(">2H", 7000, 7000) + jpeg[frame + 4 : -2]
+    yield "jpeg-large-scan-bomb", large + last_scan * 80 + jpeg[-2:]
+    for compression, bits in ((1, 8), (2, 4)):
+        runs = _bmp(49_999_999, 1, compression=compression, bits=bits)
+        yield f"bmp-of-runs-of-{bits}-bits", runs
     yield from _bombs_of_parts()
 
 
@@ -228,9 +234,13 @@ def _gif(
     return screen + control + picture + b"\x02\x02\x4c\x01\x00;"
 
 
-def _bmp(width: int, height: int) -> bytes:
-    header = struct.pack("<I2i2H6I", 40, width, height, 1, 24, 0, 0, 0, 0, 0, 0)
-    return struct.pack("<2sI2HI", b"BM", 54 + 12, 0, 0, 54) + header + bytes(12)
+def _bmp(width: int, height: int, *, compression: int = 0, bits: int = 24) -> bytes:
+    """Return a BMP with a black palette, if it has one, and a handful of bytes for its pixels."""
+    colours = 0 if bits > 8 else 2**bits
+    header = struct.pack("<I2i2H6I", 40, width, height, 1, bits, compression, 0, 0, 0, colours, 0)
+    start = 54 + 4 * colours
+    file = struct.pack("<2sI2HI", b"BM", start + 12, 0, 0, start)
+    return file + header + bytes(4 * colours + 12)
 
 
 def _jpeg(width: int, height: int) -> bytes:

@@ -11,9 +11,9 @@ from PIL import Image
 from phiz import catalog
 from phiz.cards import Catalog
 from phiz.cli import main
-from phiz.measure.scenes import draw_crowd
 from phiz.runtime.profile import find_flaws, read_profile
 from phiz.runtime.variants import REFERENCE, installed_variants
+from phiz.scenes import draw_crowd
 
 FRONT = catalog.load().model("front")
 
@@ -76,6 +76,28 @@ def test_a_folder_without_labels_is_a_wrong_option(folder: Path, tmp_path: Path)
     assert "annotations.json cannot be read" in result.output
 
 
+def test_a_photograph_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "wider").mkdir()
+    labels = [{"image": "gone.jpg", "faces": []}]
+    (tmp_path / "wider" / "annotations.json").write_text(json.dumps(labels))
+    result = bench("--models", folder, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "gone.jpg cannot be read" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("option", ["--json", "--profile"])
+def test_nothing_is_measured_for_a_file_that_cannot_be_written(
+    folder: Path, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*_: object) -> None:
+        pytest.fail("it has begun to measure")
+
+    monkeypatch.setattr("phiz.measure.bench.measure_network", measure)
+    result = bench("--models", folder, option, tmp_path / "nowhere" / "file.json")
+    assert result.exit_code == 2
+    assert f"there is no {tmp_path / 'nowhere'}; see {option}" in result.output
+
+
 def test_models_that_are_not_built(tmp_path: Path) -> None:
     result = bench("--models", tmp_path)
     assert result.exit_code == 1
@@ -105,11 +127,15 @@ def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
     other = json.loads(detect(PHIZ_RUNTIME="openvino").stdout)["faces"]
     assert json.loads(stale.stdout)["faces"] == reference
     assert other == [
-        {**face, "score": pytest.approx(face["score"], abs=1e-4), "box": box, "landmarks": points}
-        for face, box, points in (
-            (face, pytest.approx(face["box"], abs=0.01), other[place]["landmarks"])
-            for place, face in enumerate(reference)
-        )
+        {
+            **face,
+            "score": pytest.approx(face["score"], abs=1e-4),
+            "box": pytest.approx(face["box"], abs=0.01),
+            "landmarks": {
+                name: pytest.approx(point, abs=0.01) for name, point in face["landmarks"].items()
+            },
+        }
+        for face in reference
     ]
     assert reference
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image, features
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from phiz.bounds import check_scans
 from phiz.errors import (
     EmptyImageError,
     ImageBytesError,
@@ -383,6 +384,57 @@ def test_scans_of_a_jpeg_are_limited() -> None:
     assert decode(at_limit + data[-2:], LIMITS).shape == (32, 48, 3)
     with pytest.raises(UndecodableImageError, match="more than 100 scans"):
         decode(at_limit + last + data[-2:], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "limit"),
+    [
+        pytest.param((48, 32), 100, id="small"),
+        pytest.param((10_000, 1000), 100, id="10-megapixels"),
+        pytest.param((10_101, 1000), 99, id="just-over-10-megapixels"),
+        pytest.param((7000, 7000), 20, id="49-megapixels"),
+        pytest.param((20_000, 10_000), 16, id="200-megapixels"),
+    ],
+)
+def test_the_larger_a_jpeg_the_fewer_scans_it_may_have(
+    size_wh: tuple[int, int], limit: int
+) -> None:
+    data = save(scene(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    at_limit = data[:-2] + last * (limit - data.count(b"\xff\xda"))
+    check_scans(at_limit + data[-2:], size_wh)
+    with pytest.raises(UndecodableImageError, match=f"more than {limit} scans"):
+        check_scans(at_limit + last + data[-2:], size_wh)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_scans_are_limited_by_the_size_that_the_header_announces(mode: str) -> None:
+    data = save(scene().convert(mode), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + last * 20 + data[-2:]
+    assert decode(many, LIMITS).shape == (32, 48, 3)
+    frame = many.index(b"\xff\xc2") + 5
+    large = many[:frame] + struct.pack(">2H", 7000, 7000) + many[frame + 4 :]
+    with pytest.raises(UndecodableImageError, match="20 scans, the limit for 7000 x 7000"):
+        decode(large, LIMITS)
+
+
+@pytest.mark.parametrize(("compression", "bits"), [(1, 8), (2, 4)])
+def test_run_lengths_of_a_bmp_are_not_read(compression: int, bits: int) -> None:
+    header = struct.pack("<I2i2H6I", 40, 2, 1, 1, bits, compression, 4, 0, 0, 2, 0)
+    file = struct.pack("<2sI2HI", b"BM", 66, 0, 0, 62) + header + bytes(8) + b"\2\0\0\1"
+    with pytest.raises(
+        UnsupportedImageError, match=r"run lengths, .*; save it without compression"
+    ):
+        decode(file, LIMITS)
+
+
+def test_a_bmp_with_a_header_too_short_for_a_compression_is_read() -> None:
+    pixels = bytes([9, 9, 9, 5, 1, 0, 0, 0])  # where other headers would name run lengths
+    header = struct.pack("<I4H", 12, 2, 1, 1, 24)
+    file = struct.pack("<2sI2HI", b"BM", 34, 0, 0, 26) + header + pixels
+    assert file[30:34] == b"\1\0\0\0"
+    assert decode(file, LIMITS).tolist() == [[[9, 9, 9], [0, 1, 5]]]
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ ROOT = Path(phiz.__file__).parent
 # know nothing of each other.
 LAYERS = (
     ("errors",),
-    ("faces", "timings", "headers", "tables", "settings", "pool"),
+    ("faces", "timings", "headers", "tables", "settings", "pool", "memory"),
     ("bounds", "picture", "geometry", "cards", "metrics"),
     ("jpeg", "pillow"),
     ("image",),
-    ("resample", "integral", "suppression", "catalog", "drawing"),
+    ("resample", "integral", "suppression", "catalog", "drawing", "scenes"),
     ("runtime",),
     ("detectors",),
     ("engine", "measure"),

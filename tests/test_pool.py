@@ -32,6 +32,37 @@ def test_an_error_comes_back(pool: Pool) -> None:
         asyncio.run(pool.run(lambda: 1 // 0))
 
 
+def test_work_in_each_thread_begins_together(pool: Pool) -> None:
+    both = threading.Barrier(2)
+
+    def work(add: int) -> tuple[int, str]:
+        return both.wait(PATIENCE_S) + add, threading.current_thread().name
+
+    results = asyncio.run(pool.run_in_each(work, add=5))
+    assert sorted(result for result, _ in results) == [5, 6]
+    assert len({thread for _, thread in results}) == 2
+
+
+def test_an_error_in_each_thread_comes_back(pool: Pool) -> None:
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(pool.run_in_each(lambda: 1 // 0))
+
+
+def test_work_that_cannot_begin_in_each_thread_holds_up_none(pool: Pool) -> None:
+    finish = threading.Event()
+
+    async def ask() -> None:
+        kept = pool.submit(finish.wait, PATIENCE_S)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pool.run_in_each(int), 0.01)
+        assert await pool.run(int) == 0  # in the thread that waited
+        finish.set()
+        assert await kept
+
+    asyncio.run(ask())
+    assert pool.waiting == 0
+
+
 def test_as_many_run_at_once_as_there_are_threads_and_the_rest_waits(pool: Pool) -> None:
     both = threading.Barrier(3)
     finish = threading.Event()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -283,6 +283,28 @@ def test_a_client_that_leaves_is_no_error(service: Running) -> None:
     assert service.log.read_text() == ""
 
 
+def test_slow_bodies_keep_nobody_out_and_end(models_folder: Path, tmp_path: Path) -> None:
+    env = environment(models_folder, PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2")
+    with running(SERVE, env, tmp_path / "log") as service, ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection(service.address, PATIENCE_S))
+            for _ in range(10)
+        ]
+        for connection in slow:
+            connection.sendall(
+                b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+                b"content-length: 1000\r\n\r\nabc"
+            )
+        wait_for(lambda: metric(service, "phiz_inflight_requests") == len(slow))
+        assert curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")[0] == 200
+        for connection in slow:
+            answer = b"".join(iter(lambda: connection.recv(65536), b""))  # noqa: B023  used at once
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"code": "body_too_slow"' in answer
+        assert metric(service, "phiz_inflight_requests") == 0
+        assert service.log.read_text() == ""
+
+
 def test_told_to_stop_it_finishes_what_has_begun(models_folder: Path, tmp_path: Path) -> None:
     picture = SELFIE.read_bytes()
     head = (
@@ -371,6 +393,7 @@ def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
         stdout, stderr = loser.communicate(timeout=PATIENCE_S)
         assert (loser.returncode, stdout, stderr.count("\n")) == (1, "", 1)
         assert stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
+        assert stderr.endswith("; choose with --host and --port\n")
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         winner.send_signal(signal.SIGTERM)
         assert winner.communicate(timeout=PATIENCE_S) == ("", "")

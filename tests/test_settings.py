@@ -25,6 +25,7 @@ def test_without_variables_there_are_defaults() -> None:
         max_pixels=50_000_000,
         threads=None,
         queue=None,
+        body_timeout=30,
         drain=30,
     )
 
@@ -49,6 +50,8 @@ def test_without_variables_there_are_defaults() -> None:
         ("PHIZ_QUEUE", "1", 1),
         ("PHIZ_QUEUE", "100000", 100_000),
         ("PHIZ_QUEUE", "", None),
+        ("PHIZ_BODY_TIMEOUT", "1", 1),
+        ("PHIZ_BODY_TIMEOUT", "3600", 3600),
         ("PHIZ_DRAIN", "0", 0),
         ("PHIZ_DRAIN", "3600", 3600),
     ],
@@ -72,6 +75,8 @@ def test_a_variable_is_read(
         ("PHIZ_THREADS", "1025", "less than or equal to 1024"),
         ("PHIZ_QUEUE", "0", "greater than or equal to 1"),
         ("PHIZ_QUEUE", "100001", "less than or equal to 100000"),
+        ("PHIZ_BODY_TIMEOUT", "0", "greater than or equal to 1"),
+        ("PHIZ_BODY_TIMEOUT", "3601", "less than or equal to 3600"),
         ("PHIZ_DRAIN", "-1", "greater than or equal to 0"),
         ("PHIZ_DRAIN", "3601", "less than or equal to 3600"),
     ],

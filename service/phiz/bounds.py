@@ -28,6 +28,13 @@ _PARTS: dict[Format, tuple[str, int, Callable[[bytes], Iterator[object]]]] = {
 }
 # A progressive JPEG has about ten; each, however few its bytes, is a pass over all pixels.
 _MAX_SCANS = 100
+# Of all scans together: some 1.3 s. That many scans a picture may have of any size, though: it
+# is for who raises the limit of pixels.
+_MAX_SCANNED_PIXELS = 1_000_000_000
+_SCANS_OF_ANY_SIZE = 16
+_BMP_COMPRESSION = 30  # where it is, except in a header of OS/2's first version
+_BMP_SHORT_HEADER = 12  # which has none
+_BMP_RUN_LENGTHS = (1, 2)  # of 8 and of 4 bits
 # Enough for 50 megapixels in tiles of 32 x 32; each is a Python object in Pillow.
 _MAX_TIFF_VALUES = 65_536
 _TIFF_METADATA = 700  # from this tag on none says where pixels are
@@ -68,15 +75,34 @@ def check_parts(name: Format, data: bytes) -> None:
         )
 
 
-def check_scans(jpeg: bytes) -> None:
+def check_scans(jpeg: bytes, size_wh: tuple[int, int]) -> None:
     """Refuse a JPEG, which has no metadata any more, for its scans.
 
     Raises:
-        UndecodableImageError: There are more than the limit.
+        UndecodableImageError: There are more than the limit for its size.
     """
-    if has_more_scans(jpeg, _MAX_SCANS):
+    width, height = size_wh
+    affordable = _MAX_SCANNED_PIXELS // max(1, width * height)
+    limit = min(_MAX_SCANS, max(_SCANS_OF_ANY_SIZE, affordable))
+    if has_more_scans(jpeg, limit):
         raise UndecodableImageError(
-            f"the JPEG has more than {_MAX_SCANS} scans, the limit; save it as a baseline JPEG"
+            f"the JPEG has more than {limit} scans, the limit for {width} x {height}; "
+            "save it as a baseline JPEG"
+        )
+
+
+def check_bmp(bmp: bytes) -> None:
+    """Refuse a BMP of run lengths: Pillow undoes them byte by byte, in Python, for seconds.
+
+    Raises:
+        UnsupportedImageError: It is compressed that way.
+    """
+    header = int.from_bytes(bmp[14:18], "little")
+    compression = int.from_bytes(bmp[_BMP_COMPRESSION : _BMP_COMPRESSION + 4], "little")
+    if header != _BMP_SHORT_HEADER and compression in _BMP_RUN_LENGTHS:
+        raise UnsupportedImageError(
+            "the BMP is compressed with run lengths, which are not read here; "
+            "save it without compression, or as a PNG"
         )
 
 

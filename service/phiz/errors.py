@@ -11,6 +11,7 @@
     │   └── ImagePixelsError       more pixels than the limit, by the header
     ├── RequestError               how it was sent
     │   ├── MalformedBodyError     the body is not what its content type says
+    │   ├── BodyTimeoutError       the body took longer to come than it may
     │   ├── MissingImageError      no picture in the body
     │   └── OptionError            an option that is unknown or out of range
     ├── OverloadedError            as many requests wait as may wait
@@ -80,6 +81,12 @@ class MalformedBodyError(RequestError):
     """The body is not what its content type says."""
 
     code = "malformed_body"
+
+
+class BodyTimeoutError(RequestError):
+    """The body took longer to come than it may."""
+
+    code = "body_too_slow"
 
 
 class MissingImageError(RequestError):

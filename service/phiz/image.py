@@ -1,10 +1,10 @@
 """Bytes to an upright RGB picture, within limits that are checked before a pixel is decoded.
 
-JPEG, PNG, WebP, GIF (the first frame), BMP, TIFF (the first page; LZW, deflate, PackBits or
-plain) and, where Pillow is built with it, AVIF are read, and nothing else is tried. Colours
-come out as Pillow's ``convert`` gives them, at full scale; colour profiles are not applied.
-What is transparent is laid over white. Sixteen-bit grey is scaled to eight bits. The Exif
-orientation is applied and then gone; damaged Exif counts as none.
+JPEG, PNG, WebP, GIF (the first frame), BMP (without run lengths), TIFF (the first page; LZW,
+deflate, PackBits or plain) and, where Pillow is built with it, AVIF are read, and nothing else
+is tried. Colours come out as Pillow's ``convert`` gives them, at full scale; colour profiles
+are not applied. What is transparent is laid over white. Sixteen-bit grey is scaled to eight
+bits. The Exif orientation is applied and then gone; damaged Exif counts as none.
 """
 
 from dataclasses import dataclass
@@ -61,10 +61,10 @@ def open_picture(data: bytes, limits: Limits) -> Picture:
         # Without metadata, because Pillow reads the Exif structure while opening and fails
         # where that is damaged.
         data, exif = split_jpeg(data)
-        check_scans(data)
         orientation = exif_orientation(exif) if exif else 1
         if size_wh := jpeg_size(data):
             check_size(size_wh, limits.max_pixels)
+            check_scans(data, size_wh)
             return _open_jpeg(data, size_wh, orientation, limits)
         return Picture.of_raster(turned(decode_any(name, data, limits.max_pixels), orientation))
     return Picture.of_raster(decode_any(name, data, limits.max_pixels))

@@ -83,7 +83,9 @@ class Metrics:
         )
         self._faces = Counter("phiz_faces", "Faces answered.", ["model"], registry=registry)
         self._inflight = Gauge(
-            "phiz_inflight_requests", "Detection requests that have begun.", registry=registry
+            "phiz_inflight_requests",
+            "Detection requests between their headers and their answer.",
+            registry=registry,
         )
         self._rejected = Counter(
             "phiz_rejected",

@@ -19,7 +19,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from phiz.bounds import check_size, check_tiff
+from phiz.bounds import check_bmp, check_scans, check_size, check_tiff
 from phiz.errors import (
     ImageError,
     ImagePixelsError,
@@ -66,6 +66,8 @@ def decode_any(name: Format, data: bytes, max_pixels: int) -> Raster:
     try:
         with _open(name, data, max_pixels) as picture:
             check_size(picture.size, max_pixels)
+            if name == "JPEG":
+                check_scans(data, picture.size)
             picture.load()
             exif = picture.info.get("exif")
             # Pillow has already turned a TIFF, whose tags are not in `exif`, while loading it.
@@ -93,6 +95,8 @@ def _open(name: Format, data: bytes, max_pixels: int) -> ImageFile:
         check_size(gif_size(data), max_pixels)
     elif name == "TIFF":
         check_tiff(data, max_pixels)
+    elif name == "BMP":
+        check_bmp(data)
     return _READERS[name](io.BytesIO(data))
 
 

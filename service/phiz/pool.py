@@ -42,6 +42,25 @@ class Pool:
         """Return what the function returns, or raise what it raises, in one of the threads."""
         return await self.submit(function, *args, **kwargs)
 
+    async def run_in_each(
+        self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> list[T]:
+        """Return what the function returns in each of the threads, which begin it together.
+
+        Nothing else may be in the pool: what keeps one thread keeps all of them.
+        """
+        together = threading.Barrier(self.threads)
+
+        def begin() -> T:
+            together.wait()
+            return function(*args, **kwargs)
+
+        try:
+            return await asyncio.gather(*(self.submit(begin) for _ in range(self.threads)))
+        finally:
+            # Where some could not begin, the others must not wait for them for ever.
+            together.abort()
+
     def submit(
         self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> asyncio.Future[T]:

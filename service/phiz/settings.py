@@ -15,7 +15,7 @@ from phiz.errors import SettingError
 PREFIX = "PHIZ_"
 READ_ELSEWHERE = ("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES")
 # Kubernetes gives these to every container beside a service that is called phiz.
-SERVICE_LINKS = ("PHIZ_SERVICE_", "PHIZ_PORT_")
+CLUSTER_PREFIXES = ("PHIZ_SERVICE_", "PHIZ_PORT_")
 
 
 class Settings(BaseSettings):
@@ -60,8 +60,14 @@ class Settings(BaseSettings):
         default=None,
         ge=1,
         le=100_000,
-        description="Detections that may be admitted and not have begun; by default 16 for each"
-        " thread.",
+        description="Detections that may wait for a thread, their body there; by default 16 for"
+        " each thread.",
+    )
+    body_timeout: int = Field(
+        default=30,
+        ge=1,
+        le=3600,
+        description="Seconds that the body of a request may take to come.",
     )
     drain: int = Field(
         default=30,
@@ -102,7 +108,9 @@ def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
         sorted(
             name
             for name in names
-            if name.startswith(PREFIX) and name not in known and not name.startswith(SERVICE_LINKS)
+            if name.startswith(PREFIX)
+            and name not in known
+            and not name.startswith(CLUSTER_PREFIXES)
         )
     )
 

@@ -44,7 +44,7 @@ def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, In
 
 def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) of the boxes that lead, by falling score."""
-    found = [overlapping(boxes, *pairs, limit) for pairs in meeting(boxes)]
+    found = [overlapping(boxes, first, second, limit) for first, second in meeting(boxes)]
     return independent(np.concatenate([NO_PAIRS, *found], axis=1), scores)
 
 

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from phiz.api.admission import QUEUE_PER_THREAD, Admission
+from phiz.api.admission import ARRIVING_PER_PLACE, QUEUE_PER_THREAD, Admission
 from phiz.api.app import create_app
 from phiz.api.service import Loaded
 from phiz.engine import Engine
@@ -22,31 +22,47 @@ PNG = {"content-type": "image/png"}
 
 
 @pytest.mark.parametrize(
-    ("limit", "waiting", "admitted"),
+    ("waiting", "admitted", "message"),
     [
-        pytest.param(3, 0, 3, id="none-waits"),
-        pytest.param(3, 2, 1, id="two-wait"),
-        pytest.param(3, 3, 0, id="full"),
-        pytest.param(3, 4, 0, id="over"),
+        pytest.param(0, 24, "24 bodies are being received already", id="none-waits"),
+        pytest.param(2, 24, "24 bodies are being received already", id="two-wait"),
+        pytest.param(3, 0, "3 detections wait already", id="full"),
+        pytest.param(4, 0, "3 detections wait already", id="over"),
     ],
 )
-def test_those_whose_body_comes_and_those_who_wait_are_limited_together(
-    limit: int, waiting: int, admitted: int
+def test_those_whose_body_comes_and_those_who_wait_are_limited_apart(
+    waiting: int, admitted: int, message: str
 ) -> None:
-    admission = Admission(limit, lambda: waiting)
+    admission = Admission(3, lambda: waiting)
     with ExitStack() as stack:
         for _ in range(admitted):
             stack.enter_context(admission.arriving())
-        with pytest.raises(OverloadedError, match="3 detections wait already"):
+        with pytest.raises(OverloadedError, match=message):
             stack.enter_context(admission.arriving())
+
+
+@pytest.mark.parametrize(("waiting", "refused"), [(2, False), (3, True), (4, True)])
+def test_a_queue_that_filled_while_a_body_came_takes_no_more(
+    *, waiting: int, refused: bool
+) -> None:
+    waits = iter([0, waiting])
+    admission = Admission(3, lambda: next(waits))
+    told = ""
+    try:
+        with admission.arriving():
+            pass
+    except OverloadedError as error:
+        told = str(error)
+    assert told.startswith("3 detections wait already") == refused
 
 
 def test_a_place_is_free_again_however_it_was_left() -> None:
     admission = Admission(1, lambda: 0)
-    with pytest.raises(ZeroDivisionError), admission.arriving():
-        raise ZeroDivisionError
-    with admission.arriving():
-        pass
+    for _ in range(ARRIVING_PER_PLACE):
+        with pytest.raises(ZeroDivisionError), admission.arriving():
+            raise ZeroDivisionError
+        with admission.arriving():
+            pass
     with admission.arriving():
         pass
 
@@ -119,31 +135,68 @@ def test_beyond_the_limit_it_is_told_before_the_body_is_read(
     assert others == [200, 200, 200]
 
 
-def test_bodies_that_are_still_coming_count(full: Client, held: Held, png: bytes) -> None:
+def test_bodies_that_come_slowly_keep_nobody_out_up_to_a_limit(
+    full: Client, held: Held, png: bytes
+) -> None:
     held.end.set()
+    most = 2 * ARRIVING_PER_PLACE
 
-    async def ask() -> list[int]:
-        reading, finish = asyncio.Semaphore(0), asyncio.Event()
+    async def ask() -> tuple[list[int], list[httpx.Response], list[int]]:
+        reading, finish = asyncio.Semaphore(0), asyncio.Semaphore(0)
 
         async def slowly() -> AsyncIterator[bytes]:
             yield png[:10]
             reading.release()
-            await finish.wait()
+            await finish.acquire()
             yield png[10:]
 
-        slow = [
-            asyncio.create_task(full.http.post("/detect", content=slowly(), headers=PNG))
-            for _ in range(2)
-        ]
-        for _ in slow:
-            await reading.acquire()
-        refused = await full.http.post("/detect", content=png, headers=PNG)
-        finish.set()
-        answers = await asyncio.gather(*slow)
-        last = await full.http.post("/detect", content=png, headers=PNG)
-        return [answer.status_code for answer in (refused, *answers, last)]
+        async def begin(count: int) -> list[asyncio.Task[httpx.Response]]:
+            slow = [
+                asyncio.create_task(full.http.post("/detect", content=slowly(), headers=PNG))
+                for _ in range(count)
+            ]
+            for _ in slow:
+                await reading.acquire()
+            return slow
 
-    assert full.runner.run(asyncio.wait_for(ask(), PATIENCE_S)) == [503, 200, 200, 200]
+        async def post() -> httpx.Response:
+            return await full.http.post("/detect", content=png, headers=PNG)
+
+        slow = await begin(most - 1)
+        good = [(await post()).status_code for _ in range(3)]
+        slow += await begin(1)
+        refused = await post()
+        ended = []
+        for one in slow:
+            finish.release()
+            ended.append((await one).status_code)
+        return good, [refused, await post()], ended
+
+    good, (refused, last), slow = full.runner.run(asyncio.wait_for(ask(), PATIENCE_S))
+    assert good == [200] * 3
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert refused.json()["detail"].startswith("16 bodies are being received already")
+    assert last.status_code == 200
+    assert slow == [200] * most
+
+
+def test_a_body_may_take_only_so_long(held: Held, png: bytes) -> None:
+    held.end.set()
+    loaded = Loaded(Engine({"auto": held}, LIMITS), ())
+    with started(create_app(lambda: loaded, threads=1, body_timeout_s=0.01)) as client:
+        left = asyncio.Event()
+
+        async def trickle() -> AsyncIterator[bytes]:
+            yield png[:10]
+            await left.wait()
+
+        request = client.http.post("/detect", content=trickle(), headers=PNG)
+        response = client.runner.run(asyncio.wait_for(request, PATIENCE_S))
+        metrics = client.ask("GET", "/metrics").text
+    assert (response.status_code, response.json()["code"]) == (408, "body_too_slow")
+    assert response.json()["detail"].startswith("the body was not complete after 0.01 s")
+    assert response.headers["connection"] == "close"
+    assert 'phiz_rejected_total{reason="body_too_slow"} 1.0' in metrics
 
 
 def test_by_default_sixteen_may_wait_for_each_thread(held: Held) -> None:
@@ -151,7 +204,7 @@ def test_by_default_sixteen_may_wait_for_each_thread(held: Held) -> None:
     held.end.set()
     app = create_app(lambda: Loaded(Engine({"auto": held}, LIMITS), ()), threads=2)
     with started(app), ExitStack() as stack:
-        for _ in range(32):
+        for _ in range(8 * 32):
             stack.enter_context(app.state.service.admission.arriving())
-        with pytest.raises(OverloadedError, match="32 detections"):
+        with pytest.raises(OverloadedError, match="256 bodies"):
             stack.enter_context(app.state.service.admission.arriving())

@@ -1,25 +1,35 @@
+import asyncio
+import gc
 import json
+import threading
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
 
 from phiz.api.app import create_app, warm_up
 from phiz.api.body import FORM_OVERHEAD_BYTES, MAX_FIELD_BYTES
-from phiz.api.detect import server_timing
+from phiz.api.detect import server_timing, while_connected
 from phiz.api.service import Loaded
 from phiz.cards import NetworkCard
 from phiz.engine import Engine, load
+from phiz.faces import Detections, DetectOptions
 from phiz.image import Limits
+from phiz.picture import Picture
+from phiz.pool import Pool
 from phiz.runtime import Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.schemas import DetectAnswer
-from phiz.timings import Timings
+from phiz.timings import Stopwatch, Timings
 
 from .client import LIMITS, SIZE_WH, Broken, Client, Counting, Part, encoded, form, mirrors, started
 
+PATIENCE_S = 10
 KINDS = ("image/png", "image/*", "application/octet-stream", "IMAGE/PNG; x=y", None)
 FACE = {
     "box": {"x": 0, "y": 0, "width": 60, "height": 40},
@@ -271,8 +281,31 @@ def test_many_faces_are_encoded_once_and_compactly(client: Client, png: bytes) -
 
 def test_warm_up_runs_every_detector_whatever_the_limits() -> None:
     detectors = {name: Counting(name) for name in ("front", "auto")}
-    warm_up(Engine(detectors, Limits(max_bytes=1, max_pixels=1)))
+    with closing(Pool(1)) as pool:
+        asyncio.run(warm_up(Engine(detectors, Limits(max_bytes=1, max_pixels=1)), pool))
     assert [detector.calls for detector in detectors.values()] == [1, 1]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Goes on once as many are in it at the same time as the barrier says."""
+
+    barrier: threading.Barrier
+    met: list[str]
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del picture, options, stopwatch
+        self.barrier.wait(PATIENCE_S)
+        self.met.append(threading.current_thread().name)
+        return Detections(())
+
+
+def test_warm_up_is_in_all_threads_at_once() -> None:
+    detectors = {name: Meeting(threading.Barrier(3), []) for name in ("front", "auto")}
+    with started(create_app(lambda: Loaded(Engine(detectors, LIMITS), ()), threads=3)):
+        pass
+    for detector in detectors.values():
+        assert len(set(detector.met)) == len(detector.met) == 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +335,65 @@ class Noting:
 
 def test_warm_up_runs_every_network(models_folder: Path) -> None:
     runtime = Noting(set(), set())
-    warm_up(load(models_folder, "half-pixel", LIMITS, runtime=runtime))
+    engine = load(models_folder, "half-pixel", LIMITS, runtime=runtime)
+    with closing(Pool(2)) as pool:
+        asyncio.run(warm_up(engine, pool))
     assert runtime.ran == runtime.opened
     assert {"front", "rnet", "onet"} <= runtime.ran
+
+
+def asked(messages: list[Message | Exception]) -> Request:
+    """A request whose connection gives these after its body, and then nothing."""
+
+    async def receive() -> Message:
+        await asyncio.sleep(0)
+        if not messages:
+            await asyncio.Event().wait()
+        message = messages.pop(0)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    return Request({"type": "http"}, receive)
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        pytest.param([{"type": "http.disconnect"}], ClientDisconnect, id="left"),
+        pytest.param([ConnectionResetError("reset")], ConnectionResetError, id="broken"),
+    ],
+)
+def test_what_ends_a_connection_ends_the_wait(
+    messages: list[Message | Exception], expected: type[Exception]
+) -> None:
+    async def ask() -> bool:
+        work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        with pytest.raises(expected):
+            await while_connected(asked(messages), work)
+        return work.cancelled()
+
+    assert asyncio.run(ask())
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_no_error_is_left_that_nobody_takes(*, cancelled: bool) -> None:
+    """Work and connection fail in the same turn of the loop, and the request is cancelled too."""
+    complaints: list[str] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        work: asyncio.Future[int] = loop.create_future()
+        waiting = asyncio.create_task(while_connected(asked([ConnectionResetError("reset")]), work))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        work.set_exception(ZeroDivisionError("of the work"))
+        if cancelled:
+            waiting.cancel()
+        with pytest.raises(asyncio.CancelledError if cancelled else ZeroDivisionError):
+            await waiting
+
+    asyncio.run(ask())
+    gc.collect()
+    assert complaints == []

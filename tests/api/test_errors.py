@@ -43,6 +43,7 @@ def test_every_code_is_one_errors_own() -> None:
         (errors.UndecodableImageError, 400),
         (errors.MalformedBodyError, 400),
         (errors.MissingImageError, 400),
+        (errors.BodyTimeoutError, 408),
         (errors.ImageBytesError, 413),
         (errors.ImagePixelsError, 413),
         (errors.UnsupportedImageError, 415),

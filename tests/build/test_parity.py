@@ -9,7 +9,7 @@ from PIL import Image
 
 from phiz.build.builder import build
 from phiz.build.conversion import convert
-from phiz.build.parity import Comparison, compare, in_proportion, main
+from phiz.build.parity import Comparison, compare, main
 from phiz.build.reference import run_pnet
 from phiz.cards import NetworkCard
 
@@ -45,14 +45,6 @@ def test_a_converted_network_agrees_with_its_original(
 )
 def test_what_agrees(numbers: int, difference: float, agrees: bool) -> None:  # noqa: FBT001
     assert Comparison("net", "output", numbers, difference, 1e-6).agrees is agrees
-
-
-def test_regressions_are_compared_in_proportion_to_the_pictures_largest() -> None:
-    theirs = np.zeros((2, 3, 16))
-    theirs[1, 2, 15] = -600.0  # four times the tolerance in the second picture
-    apart = in_proportion(theirs + 8e-4, theirs)
-    assert apart[0] == pytest.approx(np.full((3, 16), 8e-4))
-    assert apart[1] == pytest.approx(np.full((3, 16), 2e-4))
 
 
 def test_the_reference_pools_and_slopes_as_the_paper_says() -> None:
@@ -96,7 +88,7 @@ def test_the_report_ends_with_1_if_a_network_differs(
     good = CliRunner().invoke(main, arguments)
     assert good.exit_code == 0, good.output
     assert good.stdout.count(" agrees") == 16
-    monkeypatch.setattr("phiz.build.parity.MTCNN_TOLERANCE", 0.0)
+    monkeypatch.setattr("phiz.measure.gates.MTCNN_TOLERANCE", 0.0)
     bad = CliRunner().invoke(main, arguments)
     assert bad.exit_code == 1
     assert bad.stdout.count(" DIFFERS") == 7

@@ -1,11 +1,15 @@
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from phiz import catalog
-from phiz.cards import ModelCard
+from phiz.cards import ModelCard, NetworkCard
+from phiz.measure import bench as module
 from phiz.measure.bench import (
     ModelFigures,
     Network,
@@ -19,9 +23,9 @@ from phiz.measure.bench import (
 )
 from phiz.measure.gates import Change
 from phiz.measure.labels import LEVELS, Labelled
-from phiz.measure.scenes import draw_crowd
 from phiz.picture import Picture
 from phiz.runtime.variants import REFERENCE, Variant, version_of
+from phiz.scenes import draw_crowd
 
 CATALOG = catalog.load()
 FLOAT32, BF16 = Variant("openvino", "float32"), Variant("openvino", "bf16")
@@ -83,13 +87,31 @@ def test_float32_is_judged_by_parity_alone(network: Network) -> None:
     assert passes(figures(network, 1.0, 1, 1, 1), FLOAT32, models(BAD))
 
 
-def test_a_network_is_measured_in_every_way(network: Network) -> None:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A runtime, and its sessions, whose regressions are all of one length."""
+
+    length_px: float
+
+    def open(self, _card: NetworkCard, _graph: bytes) -> "Made":
+        return self
+
+    def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        regressions = np.full((len(inputs), 1, 16), self.length_px)
+        return {"regressions": regressions, "logits": np.zeros((len(inputs), 1))}
+
+
+def test_a_network_is_measured_in_every_way(
+    network: Network, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lengths_px = {REFERENCE: 0.0, FLOAT32: 1e-4, BF16: -1.0}
+    monkeypatch.setattr(module, "open_runtime", lambda variant, _: Made(lengths_px[variant]))
     ways = [(variant, threads) for variant in (REFERENCE, FLOAT32, BF16) for threads in (1, 2)]
     measured = measure_network(network, ways, 2, [draw_crowd(320, 240)])
     assert list(measured.median_ms) == ways
     assert all(time_ms > 0 for time_ms in measured.median_ms.values())
-    assert measured.excess[REFERENCE] == 0
-    assert 0 < measured.excess[FLOAT32] <= 1
+    # In units of 2e-4 pixels.
+    assert measured.excess == {REFERENCE: 0, FLOAT32: pytest.approx(0.5), BF16: pytest.approx(5000)}
 
 
 def test_a_damaged_network_has_no_parity(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from phiz.measure.gates import Change, Outputs, count_kept, excess, fastest
+from phiz.measure.gates import Change, Outputs, apart, count_kept, excess, fastest
 
 KEPT = {"easy": 0.0, "medium": 0.005, "hard": -0.01}
 
@@ -42,10 +42,31 @@ def test_excess_is_in_units_of_what_is_allowed(
     assert excess(ours, reference) == pytest.approx(expected, rel=1e-3)
 
 
-def test_large_regressions_may_differ_in_proportion() -> None:
-    # 2e-4 + 1e-6 × 1024 is 1.224e-3; a float32 step there is 2^-13.
-    apart = excess(blazeface(1024 + 2**-10, 0), blazeface(1024, 0))
-    assert apart == pytest.approx(2**-10 / 1.224e-3, rel=1e-6)
+def test_regressions_are_compared_in_proportion_to_the_pictures_largest() -> None:
+    theirs = np.zeros((2, 3, 16))
+    theirs[1, 2, 15] = -600.0  # four times the tolerance in the second picture
+    logits = np.full((2, 3), -10.0)  # no face anywhere
+    found = apart(
+        {"regressions": theirs + 8e-4, "logits": logits}, {"regressions": theirs, "logits": logits}
+    )
+    first, second = found["all anchors"].differences.reshape(2, 48)
+    assert first == pytest.approx(np.full(48, 8e-4))
+    assert second == pytest.approx(np.full(48, 2e-4))
+    assert found["regressions"].differences.size == 0
+
+
+@pytest.mark.parametrize(
+    ("logit", "expected"),
+    [
+        pytest.param(-5, 2 / 3, id="below 0.01"),  # a tolerance of 2e-4 × (1 + 400 / 200)
+        pytest.param(-4.5, 2, id="above"),
+    ],
+)
+def test_where_there_may_be_a_face_nothing_is_in_proportion(logit: float, expected: float) -> None:
+    ours, theirs = blazeface(0, logit), blazeface(0, logit)
+    far = np.array([[[400.0]]])
+    found = excess({**ours, "regressions": far + 4e-4}, {**theirs, "regressions": far})
+    assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("place", ["regressions", "logits"])

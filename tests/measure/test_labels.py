@@ -4,15 +4,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from phiz.errors import OptionError
-from phiz.measure.labels import read_labels
+from phiz.image import Limits
+from phiz.measure.labels import Labelled, check_photographs, open_photograph, read_labels
+from phiz.scenes import draw_crowd
 
 FACES = [
     {"box": [1, 2, 3, 4.5], "wider_levels": ["easy", "medium", "hard"], "invalid": False},
     {"box": [5, 6, 7, 8], "wider_levels": ["hard"]},
     {"box": [9, 9, 10, 10], "wider_levels": ["hard"], "invalid": True},
 ]
+
+
+LIMITS = Limits(1_000_000, 1_000_000)
+
+
+def labelled(path: Path) -> Labelled:
+    return Labelled(path, np.empty((0, 4), np.float32), {})
 
 
 def write(folder: Path, document: Any) -> None:
@@ -50,6 +60,7 @@ def test_a_picture_without_faces(tmp_path: Path) -> None:
         pytest.param([{"faces": []}], r"\[0\]\.image is None", id="no image"),
         pytest.param([{"image": "a", "faces": [{"box": [1, 2, 3]}]}], "without a box", id="three"),
         pytest.param([{"image": "a", "faces": [{}]}], "without a box", id="no box"),
+        pytest.param([{"image": "a", "faces": [7]}], "a face that is 7", id="face"),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, "4"]}]}], "not a number", id="text"
         ),
@@ -64,3 +75,21 @@ def test_labels_that_are_none(tmp_path: Path, document: Any, what: str) -> None:
 def test_a_folder_without_labels(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"annotations\.json cannot be read"):
         read_labels(tmp_path)
+
+
+def test_a_photograph_that_can_be_read(tmp_path: Path) -> None:
+    label = labelled(tmp_path / "a.jpg")
+    Image.fromarray(draw_crowd(64, 48)).save(label.path)
+    check_photographs([label], LIMITS)
+    picture = open_photograph(label, LIMITS)
+    assert (picture.width, picture.height) == (64, 48)
+
+
+@pytest.mark.parametrize("kept", [None, 0, 20, 700], ids=["missing", "empty", "head", "cut"])
+def test_a_photograph_that_cannot_be_read_is_named(tmp_path: Path, kept: int | None) -> None:
+    good, bad = labelled(tmp_path / "a.jpg"), labelled(tmp_path / "b.jpg")
+    Image.fromarray(draw_crowd(64, 48)).save(good.path)
+    if kept is not None:
+        bad.path.write_bytes(good.path.read_bytes()[:kept])
+    with pytest.raises(OptionError, match=r"the photograph .*b\.jpg cannot be read: "):
+        check_photographs([good, bad], LIMITS)

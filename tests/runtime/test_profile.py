@@ -70,6 +70,17 @@ def test_a_network_that_is_not_in_it(profile: Profile, card: NetworkCard) -> Non
     assert found == "it says nothing of side.onnx"
 
 
+def test_networks_that_were_measured_in_different_versions(
+    profile: Profile, card: NetworkCard
+) -> None:
+    side = replace(card, name="side")
+    for first, second in (("front", "side"), ("side", "front")):
+        old, new = replace(choice(card), version="2020.1"), choice(card)
+        mixed = replace(profile, networks={first: old, second: new})
+        (flaw,) = find_flaws(mixed, [card, side])
+        assert "and 2020.1 was measured" in flaw
+
+
 def test_a_runtime_that_is_gone(
     profile: Profile, card: NetworkCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """The body of a request, read as a stream: no more of it is kept than the limit, none on disk."""
 
+import asyncio
 from dataclasses import dataclass
 
 from multipart import (
@@ -12,6 +13,7 @@ from starlette.requests import Request
 
 from phiz.api.options import shown
 from phiz.errors import (
+    BodyTimeoutError,
     ImageBytesError,
     MalformedBodyError,
     MissingImageError,
@@ -28,6 +30,8 @@ FORM_OVERHEAD_BYTES = 64 * 1024
 MAX_PARTS = 32
 MAX_FIELD_BYTES = 1024
 
+BODY_TIMEOUT_S = 30  # 20 MiB in that time are 5.6 Mbit/s
+
 
 @dataclass(frozen=True, slots=True)
 class Upload:
@@ -42,14 +46,16 @@ class Upload:
     fields: tuple[tuple[str, str], ...] = ()
 
 
-async def read_upload(request: Request, max_bytes: int) -> Upload:
+async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upload:
     """Return the picture and the fields of a request, once its last byte is there.
 
     Args:
         request: Its body must not have been touched.
         max_bytes: The largest picture, in bytes.
+        timeout_s: The whole body must be there after this time.
 
     Raises:
+        BodyTimeoutError: It is not.
         UnsupportedImageError: The content type is neither a form nor a picture.
         ImageBytesError: The picture is larger than the limit, by the announced length or
             by what has come so far.
@@ -58,6 +64,17 @@ async def read_upload(request: Request, max_bytes: int) -> Upload:
         OptionError: A field is too long for any option.
         ClientDisconnect: The client left before the last byte.
     """
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await _read(request, max_bytes)
+    except TimeoutError:
+        raise BodyTimeoutError(
+            f"the body was not complete after {timeout_s} s, which is the limit;"
+            " send a smaller picture"
+        ) from None
+
+
+async def _read(request: Request, max_bytes: int) -> Upload:
     media_type, parameters = parse_options_header(request.headers.get("content-type", OCTETS))
     if media_type == FORM:
         return await _read_form(request, parameters.get("boundary", ""), max_bytes)

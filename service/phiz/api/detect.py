@@ -36,7 +36,8 @@ async def detect(request: Request) -> Response:
         # A wrong query and one request too many are refused before the body is read.
         observation.model = read_options(query).model
         with service.admission.arriving():
-            upload = await read_upload(request, service.loaded.engine.limits.max_bytes)
+            limits = service.loaded.engine.limits
+            upload = await read_upload(request, limits.max_bytes, service.body_timeout_s)
             stopwatch = Stopwatch()
             chosen = read_options(query, upload.fields)
         observation.model, observation.admitted = chosen.model, True
@@ -59,14 +60,17 @@ async def while_connected(request: Request, work: asyncio.Future[T]) -> T:
 
     Raises:
         ClientDisconnect: The client has left.
+        Exception: Of the work; or of the connection, if it ends that way before the work.
     """
     left = asyncio.create_task(_left(request))
     try:
         await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
         if not work.done():
+            left.result()
             raise ClientDisconnect
         return work.result()
     finally:
+        # Of one that has failed already, this takes its error, which would be logged else.
         work.cancel()
         left.cancel()
 

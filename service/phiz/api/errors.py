@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from phiz.errors import (
+    BodyTimeoutError,
     ImageBytesError,
     ImageError,
     ImagePixelsError,
@@ -32,6 +33,7 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
     ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     RequestError: HTTPStatus.BAD_REQUEST,
+    BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
     OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -40,6 +42,12 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
 """A class that is not here has the status of the nearest one above it that is."""
 
 RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
+HEADERS: Mapping[type[PhizError], Mapping[str, str]] = {
+    OverloadedError: RETRY_AFTER,
+    # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
+    BodyTimeoutError: {"Connection": "close"},
+}
+"""What the answer to an error of just this class has beside its content."""
 
 FRAMEWORK_CODES: Mapping[int, str] = {
     HTTPStatus.NOT_FOUND: "not_found",
@@ -121,8 +129,7 @@ def add_handlers(app: FastAPI) -> None:
 
 async def _phiz_error(_request: Request, error: Exception) -> Response:
     assert isinstance(error, PhizError)
-    headers = RETRY_AFTER if isinstance(error, OverloadedError) else None
-    return problem(status_of(type(error)), error.code, str(error), headers)
+    return problem(status_of(type(error)), error.code, str(error), HEADERS.get(type(error)))
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:

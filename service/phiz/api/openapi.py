@@ -61,6 +61,11 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
         "missing_image",
         "the form has no field 'image'; it has 'file'",
     ),
+    HTTPStatus.REQUEST_TIMEOUT: (
+        "The body took too long to come.",
+        "body_too_slow",
+        "the body was not complete after 30 s, which is the limit; send a smaller picture",
+    ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
         "Too many bytes or pixels.",
         "too_many_bytes",

@@ -96,7 +96,10 @@ def _listen(listener: socket.socket, backlog: int) -> None:
     try:
         listener.listen(backlog)
     except OSError as error:
-        raise SettingError(f"cannot listen on {url_of(listener)}: {error.strerror}") from error
+        host, port = listener.getsockname()[:2]
+        raise SettingError(
+            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --port"
+        ) from error
 
 
 def url_of(listener: socket.socket) -> str:

@@ -22,12 +22,21 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A started service."""
+    """A started service.
+
+    Attributes:
+        loaded: What it detects with.
+        pool: Where it does.
+        admission: Who may wait for that.
+        metrics: What it counts.
+        body_timeout_s: How long a body may take to come.
+    """
 
     loaded: Loaded
     pool: Pool
     admission: Admission
     metrics: Metrics
+    body_timeout_s: float
 
 
 def service_of(request: Request) -> Service:

@@ -179,6 +179,7 @@ def _regressions(graph: Graph, x: str) -> None:
 
 def _probabilities(graph: Graph, x: str, *grid: Axis) -> None:
     last = graph.constant(np.array([1], np.int64))
+    # Not clipped: where exp(x) overflows to infinity, its reciprocal is 0, as it should be.
     odds = graph.add("Exp", graph.add("Squeeze", select(graph, x, FACE), last))
     one = graph.constant(np.array(1, np.float32))
     graph.add("Reciprocal", graph.add("Add", odds, one), output="probabilities")

@@ -6,7 +6,7 @@
 
 BlazeFace is held against its own TensorFlow Lite file in LiteRT (package
 ``ai-edge-litert``), MTCNN against ``phiz.build.reference``. They see the pictures that are
-named, and noise.
+named, and noise. What agrees is the rule of ``phiz.measure.gates``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +29,7 @@ from phiz.build.sources import read_source
 from phiz.build.torch_pickle import Weights, read_weights
 from phiz.cards import Architecture, NetworkCard
 from phiz.errors import PhizError
+from phiz.measure.gates import Apart, apart
 
 FOLDER: Final = click.Path(exists=True, file_okay=False, path_type=Path)
 
@@ -38,17 +39,6 @@ Picture: TypeAlias = NDArray[np.uint8]
 Run: TypeAlias = Callable[[NDArray[Any]], Outputs]
 """A network: a batch (N, H, W, 3) to its outputs by name."""
 
-# The largest differences that float32 arithmetic in another order accounts for. BlazeFace's
-# regressions are pixels of its square input, MTCNN's are parts of a box.
-BLAZEFACE_TOLERANCES: Final = {"regressions": 2e-4, "all anchors": 2e-4, "probabilities": 1.4e-6}
-MTCNN_TOLERANCE: Final = 2.2e-6
-# Where BlazeFace sees no face at all, it may regress to a thousand pixels and more, with an
-# error in proportion on both sides; nobody ever reads these numbers. They are compared as
-# "all anchors", where the tolerance grows with the largest regression in the picture and is
-# doubled at this many pixels. (In proportion to each regression by itself is too strict:
-# sums of large numbers come out small, and LiteRT's own are further from those in float64.)
-LEAST_PROBABILITY: Final = 0.01
-DOUBLED_AT_PX: Final = 200.0
 # P-Net takes any size: its least, an odd one, and one of a usual level.
 ANY_SIZES_WH: Final = ((12, 12), (31, 17), (100, 75))
 TILES: Final = 4  # MTCNN, made for parts, sees a picture whole and in 4 rows of 4 tiles
@@ -85,43 +75,22 @@ def compare(
     session = ort.InferenceSession(built, providers=["CPUExecutionProvider"])
     converted, original = _converted(session), ORIGINALS[card.architecture](source)
     views = list(_views(pictures, 1 if card.architecture == "blazeface" else TILES))
-    answers = [
-        (converted(batch), original(batch)) for batch in _batches(session.get_inputs()[0], views)
+    found = [
+        apart(converted(batch), original(batch))
+        for batch in _batches(session.get_inputs()[0], views)
     ]
-    outputs = [*answers[0][0]]
-    if card.architecture == "blazeface":
-        outputs.insert(1, "all anchors")
-    return [_comparison(card, output, answers) for output in outputs]
+    return [_comparison(card.name, output, [each[output] for each in found]) for output in found[0]]
 
 
-def _comparison(
-    card: NetworkCard, output: str, answers: Sequence[tuple[Outputs, Outputs]]
-) -> Comparison:
-    apart = np.concatenate([_apart(card, output, *answer) for answer in answers])
-    is_blazeface = card.architecture == "blazeface"
+def _comparison(network: str, output: str, found: Sequence[Apart]) -> Comparison:
+    differences = np.concatenate([each.differences for each in found])
     return Comparison(
-        network=card.name,
+        network=network,
         output=output,
-        numbers=apart.size,
-        difference=float(apart.max(initial=0)),
-        tolerance=BLAZEFACE_TOLERANCES[output] if is_blazeface else MTCNN_TOLERANCE,
+        numbers=differences.size,
+        difference=float(differences.max(initial=0)),
+        tolerance=found[0].tolerance,
     )
-
-
-def in_proportion(ours: NDArray[Any], theirs: NDArray[Any]) -> NDArray[Any]:
-    """Return how far regressions (N, A, 16) are apart, less for pictures that have larger ones."""
-    largest = np.abs(theirs).max(axis=(1, 2), keepdims=True)  # (N, 1, 1)
-    apart: NDArray[Any] = np.abs(ours - theirs) / (1 + largest / DOUBLED_AT_PX)
-    return apart
-
-
-def _apart(card: NetworkCard, output: str, ours: Outputs, theirs: Outputs) -> NDArray[Any]:
-    if output == "all anchors":
-        return in_proportion(ours["regressions"], theirs["regressions"]).ravel()
-    apart: NDArray[Any] = np.abs(ours[output] - theirs[output])
-    if card.architecture == "blazeface" and output == "regressions":
-        apart = apart[theirs["probabilities"] >= LEAST_PROBABILITY]
-    return apart.ravel()
 
 
 def _batches(given: ort.NodeArg, views: Sequence[Image.Image]) -> Iterator[NDArray[Any]]:
@@ -150,7 +119,7 @@ def _converted(session: ort.InferenceSession) -> Run:
     outputs = [output.name for output in session.get_outputs()]
 
     def run(batch: NDArray[Any]) -> Outputs:
-        return _probable(dict(zip(outputs, session.run(outputs, {name: batch}), strict=True)))
+        return dict(zip(outputs, session.run(outputs, {name: batch}), strict=True))
 
     return run
 
@@ -173,18 +142,9 @@ def _litert(source: bytes) -> Run:
 
     def run(batch: NDArray[Any]) -> Outputs:
         answers = [run_one(image) for image in batch]
-        return _probable({name: np.stack([each[name] for each in answers]) for name in answers[0]})
+        return {name: np.stack([each[name] for each in answers]) for name in answers[0]}
 
     return run
-
-
-def _probable(outputs: Outputs) -> Outputs:
-    """Return the outputs with probabilities instead of logits, as these are what is used."""
-    if "logits" not in outputs:
-        return outputs
-    # Beyond 100 a float64 sigmoid does not change, and its exponential would overflow.
-    logits = np.clip(outputs["logits"].astype(np.float64), -100, 100)
-    return {"regressions": outputs["regressions"], "probabilities": 1 / (1 + np.exp(-logits))}
 
 
 def _reference(

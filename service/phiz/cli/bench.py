@@ -1,6 +1,7 @@
 """``phiz bench``: what is fastest on this machine, and as good."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,9 +11,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from phiz.cli.figures import model_table, network_table, report
+from phiz.errors import OptionError
 
 if TYPE_CHECKING:
     from phiz.cards import Catalog, ModelCard
+    from phiz.image import Limits
     from phiz.measure.bench import ModelFigures, NetworkFigures, Way
     from phiz.measure.labels import Labelled
     from phiz.picture import Picture
@@ -74,12 +77,18 @@ def bench(
     from phiz.runtime.profile import FILE, Profile, processor_name, write_profile  # noqa: PLC0415
 
     place = folder or catalog.default_folder()
+    if profile or place.is_dir():  # a folder of models that is missing is told by the models
+        # It is replaced, not written over, and that is up to its folder.
+        named = profile or place / FILE
+        _check_writable(named, named.absolute().parent, "--profile")
+    if target:
+        _check_writable(target, target if target.exists() else target.absolute().parent, "--json")
     measured = _Bench(catalog.load(), place, data, runs).run()
     _show(measured)
-    if target:
-        _write(target, report(processor_name(), measured.networks, measured.models))
     profile = profile or place / FILE
     write_profile(Profile(processor_name(), measured.choices), profile)
+    if target:
+        _write(target, report(processor_name(), measured.networks, measured.models))
     click.echo(f"wrote {profile}; to follow it: PHIZ_RUNTIME=auto phiz serve")
 
 
@@ -113,9 +122,11 @@ class _Bench:
         return _Measured(networks, models, choices)
 
     def _labels(self) -> "list[Labelled]":
-        from phiz.measure.labels import read_labels  # noqa: PLC0415  see bench
+        from phiz.measure.labels import check_photographs, read_labels  # noqa: PLC0415  see bench
 
-        return read_labels(self.data) if self.data else []
+        labels = read_labels(self.data) if self.data else []
+        check_photographs(labels, _limits())
+        return labels
 
     def _networks(
         self,
@@ -147,15 +158,21 @@ class _Bench:
 
 def _pictures(labels: "Sequence[Labelled]") -> "Iterator[tuple[Picture, Labelled | None]]":
     """Yield the photographs, or drawn pictures where there are none."""
-    from phiz.image import Limits, open_picture  # noqa: PLC0415  see bench
-    from phiz.measure.scenes import draw_crowd  # noqa: PLC0415
+    from phiz.measure.labels import open_photograph  # noqa: PLC0415  see bench
     from phiz.picture import Picture  # noqa: PLC0415
+    from phiz.scenes import draw_crowd  # noqa: PLC0415
 
-    limits = Limits(max_bytes=100_000_000, max_pixels=100_000_000)
     for label in labels:
-        yield open_picture(label.path.read_bytes(), limits), label
+        yield open_photograph(label, _limits()), label
     for seed in range(0 if labels else DRAWN):
         yield Picture.of(draw_crowd(*DRAWN_SIZE_WH, seed)), None
+
+
+def _limits() -> "Limits":
+    """Return limits that no photograph comes near."""
+    from phiz.image import Limits  # noqa: PLC0415  see bench
+
+    return Limits(max_bytes=100_000_000, max_pixels=100_000_000)
 
 
 def _shown(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -175,6 +192,23 @@ def _show(measured: _Measured) -> None:
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     console.print(network_table(measured.networks, measured.models, measured.choices))
     console.print(model_table(measured.models))
+
+
+def _check_writable(path: Path, needed: Path, option: str) -> None:
+    """Find out before minutes of measuring whether a file can be written after them.
+
+    Args:
+        path: Of the file.
+        needed: What must be there and writable for that, the file or its folder.
+        option: That it was named with.
+
+    Raises:
+        OptionError: It cannot.
+    """
+    if not needed.exists():
+        raise OptionError(f"{path} cannot be written: there is no {needed}; see {option}")
+    if not os.access(needed, os.W_OK):
+        raise OptionError(f"{path} cannot be written: {needed} is read-only; see {option}")
 
 
 def _write(path: Path, document: dict[str, Any]) -> None:

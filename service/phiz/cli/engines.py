@@ -20,9 +20,11 @@ def load_engine(settings: "Settings", wanted: Collection[str] | None = None) -> 
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog, engine  # noqa: PLC0415
     from phiz.image import Limits  # noqa: PLC0415
+    from phiz.memory import keep_large_blocks_apart  # noqa: PLC0415
     from phiz.runtime.choice import choose  # noqa: PLC0415
     from phiz.runtime.profile import FILE  # noqa: PLC0415
 
+    keep_large_blocks_apart()
     folder = settings.models or catalog.default_folder()
     networks = [card for model in catalog.load().group("face") for card in model.networks]
     profile = settings.profile or folder / FILE

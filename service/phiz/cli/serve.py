@@ -12,8 +12,9 @@ if TYPE_CHECKING:
     from phiz.settings import Settings
 
 
-# What Kubernetes sets PHIZ_PORT to in every container beside a service that is called phiz.
-_SERVICE_LINKS = ("tcp://", "udp://", "sctp://")
+# How the address begins that Kubernetes sets PHIZ_PORT to, in every container beside a service
+# that is called phiz.
+_SERVICE_SCHEMES = ("tcp://", "udp://", "sctp://")
 
 
 class _Port(click.Option):
@@ -22,7 +23,7 @@ class _Port(click.Option):
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
         """Return the value of the variable, or None."""
         value = super().resolve_envvar_value(ctx)
-        return None if value and value.startswith(_SERVICE_LINKS) else value
+        return None if value and value.startswith(_SERVICE_SCHEMES) else value
 
 
 @click.command()
@@ -59,16 +60,17 @@ def serve(host: str, port: int) -> None:
 
     \b
     Settings are environment variables:
-    PHIZ_MODELS      folder of the built models
-    PHIZ_SAMPLING    reference, half-pixel (default) or area
-    PHIZ_RUNTIME     onnxruntime (default), openvino, or auto for what phiz bench found best
-    PHIZ_PROFILE     what phiz bench wrote (default: profile.json beside the models)
-    PHIZ_PROVIDERS   execution providers of onnxruntime, such as CUDAExecutionProvider
-    PHIZ_MAX_BYTES   largest picture, bytes (default 20 MiB)
-    PHIZ_MAX_PIXELS  largest picture, pixels (default 50 million)
-    PHIZ_THREADS     pictures at once (default: the processors there are to use)
-    PHIZ_QUEUE       pictures that may wait, refused beyond (default 16 a thread)
-    PHIZ_DRAIN       seconds to finish in when stopped (default 30)
+    PHIZ_MODELS       folder of the built models
+    PHIZ_SAMPLING     reference, half-pixel (default) or area
+    PHIZ_RUNTIME      onnxruntime (default), openvino, or auto for what phiz bench found best
+    PHIZ_PROFILE      what phiz bench wrote (default: profile.json beside the models)
+    PHIZ_PROVIDERS    execution providers of onnxruntime, such as CUDAExecutionProvider
+    PHIZ_MAX_BYTES    largest picture, bytes (default 20 MiB)
+    PHIZ_MAX_PIXELS   largest picture, pixels (default 50 million)
+    PHIZ_THREADS      pictures at once (default: the processors there are to use)
+    PHIZ_QUEUE        pictures that may wait, refused beyond (default 16 a thread)
+    PHIZ_BODY_TIMEOUT seconds that a body may take to come (default 30)
+    PHIZ_DRAIN        seconds to finish in when stopped (default 30)
     """  # noqa: D301  click keeps the lines after a true backspace character
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
@@ -80,7 +82,7 @@ def serve(host: str, port: int) -> None:
     _warn_of_unknown_variables()
     listener = bind(host, port)
     threads = settings.threads or available_threads()
-    app = create_app(lambda: _load(settings), threads, settings.queue)
+    app = create_app(lambda: _load(settings), threads, settings.queue, settings.body_timeout)
     run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
 
 

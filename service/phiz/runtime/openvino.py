@@ -43,12 +43,14 @@ class OpenVinoSession:
     was ever there at once. They wait in a list whose ``pop`` and ``append`` are atomic.
     """
 
-    __slots__ = ("_configuration", "_core", "_idle", "_model")
+    __slots__ = ("_configuration", "_core", "_idle", "_model", "_outputs")
 
     def __init__(self, core: ov.Core, graph: bytes, configuration: dict[str, Any]) -> None:
         """Load a graph from its bytes, and compile it for the first caller."""
         self._core = core
         self._model = core.read_model(graph)
+        # Compiled, an output may bear the names of the layers that were fused into it as well.
+        self._outputs = [output.any_name for output in self._model.outputs]
         self._configuration = configuration
         self._idle = [self._compile()]
 
@@ -61,8 +63,8 @@ class OpenVinoSession:
             request.set_input_tensor(given)
             request.infer()
             return {
-                output.any_name: request.get_tensor(output).data.copy()
-                for output in request.model_outputs
+                name: request.get_tensor(output).data.copy()
+                for name, output in zip(self._outputs, request.model_outputs, strict=True)
             }
         finally:
             self._idle.append(request)

@@ -93,8 +93,9 @@ def find_flaws(profile: Profile, networks: Collection[NetworkCard]) -> Iterator[
     known = [card for card in networks if card.name in measured]
     if changed := [card.file for card in known if card.sha256 != measured[card.name].sha256]:
         yield f"it was measured with another {', '.join(changed)}"
-    versions = {choice.variant.runtime: choice.version for choice in measured.values()}
-    for runtime, version in sorted(versions.items()):
+    # Pairs, because the networks of one file may have been measured in different versions.
+    versions = {(choice.variant.runtime, choice.version) for choice in measured.values()}
+    for runtime, version in sorted(versions):
         installed = version_of(runtime)
         if installed is None:
             yield f"{runtime} is not installed"

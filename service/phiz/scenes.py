@@ -1,4 +1,4 @@
-"""Drawn faces: pictures to measure on where there are no photographs.
+"""Drawn faces: pictures to warm up with, and to measure on where there are no photographs.
 
 Every detector finds most of them. They show that networks agree and that memory stays where
 it is; how accurate a model is, they cannot show.

@@ -5,9 +5,9 @@ import pytest
 
 from phiz.detectors import Detector
 from phiz.faces import DetectOptions
-from phiz.measure.scenes import draw_crowd
 from phiz.picture import Picture
 from phiz.resample import Sampling
+from phiz.scenes import draw_crowd
 from phiz.timings import Stopwatch
 
 
