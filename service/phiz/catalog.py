@@ -8,6 +8,7 @@ import hashlib
 import os
 import tomllib
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,9 @@ from phiz.cards import (
     KINDS,
     NETWORKS,
     THRESHOLDS,
+    VARIANTS,
     Catalog,
+    Form,
     Kind,
     ModelCard,
     NetworkCard,
@@ -30,6 +33,7 @@ from phiz.errors import CatalogError, ModelCorruptError, ModelError, ModelNotBui
 from phiz.tables import (
     read_choice,
     read_entries,
+    read_flag,
     read_numbers,
     read_score,
     read_sha256,
@@ -95,7 +99,7 @@ def read_network(card: NetworkCard, folder: Path) -> bytes:
         data = path.read_bytes()
     except FileNotFoundError:
         raise ModelNotBuiltError(
-            f"{path} is not there; build the models with: phiz models build"
+            f"{path} is not there; build the models with: {_command(card)}"
         ) from None
     except OSError as error:
         raise ModelNotBuiltError(f"{path} cannot be read: {error.strerror}") from error
@@ -104,7 +108,7 @@ def read_network(card: NetworkCard, folder: Path) -> bytes:
         raise ModelCorruptError(
             f"{path} is not the file that the catalogue names: it has {len(data)} bytes and "
             f"sha256 {found}, not {card.size_bytes} bytes and sha256 {card.sha256}; "
-            f"build it again with: phiz models build"
+            f"build it again with: {_command(card)}"
         )
     return data
 
@@ -116,6 +120,12 @@ def find_flaw(card: NetworkCard, folder: Path) -> ModelError | None:
     except ModelError as error:
         return error
     return None
+
+
+def _command(card: NetworkCard) -> str:
+    """Return what builds a network."""
+    wanted = "" if card.form == "float32" else f" --variants {card.form}"
+    return f"phiz models build{wanted}"
 
 
 def parse_catalog(document: Table) -> Catalog:
@@ -201,14 +211,29 @@ def _network(
     sources: Mapping[str, Source],
 ) -> NetworkCard:
     where = f"{where}.{name}"
-    table = read_table(value, where, {"architecture", "sha256", "bytes", "made_from"})
-    return NetworkCard(
+    keys = {"architecture", "sha256", "bytes", "made_from"}
+    table = read_table(value, where, keys, VARIANTS)
+    card = NetworkCard(
         name=name,
         architecture=read_choice(table["architecture"], f"{where}.architecture", ARCHITECTURES),
         sha256=read_sha256(table["sha256"], f"{where}.sha256"),
         size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
         normalisation=normalisation,
         made_from=_source_file(table["made_from"], f"{where}.made_from", sources),
+    )
+    variants = [_variant(card, form, table[form], where) for form in VARIANTS if form in table]
+    return replace(card, variants=tuple(variants))
+
+
+def _variant(card: NetworkCard, form: Form, value: object, where: str) -> NetworkCard:
+    where = f"{where}.{form}"
+    table = read_table(value, where, {"sha256", "bytes", "offered"})
+    return replace(
+        card,
+        form=form,
+        is_offered=read_flag(table["offered"], f"{where}.offered"),
+        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
     )
 
 

@@ -81,6 +81,13 @@ def read_number(value: object, where: str) -> float:
     return float(value)
 
 
+def read_flag(value: object, where: str) -> bool:
+    """Return true or false."""
+    if not isinstance(value, bool):
+        raise CatalogError(f"{where} is {value!r}, not true or false")
+    return value
+
+
 def read_score(value: object, where: str) -> float:
     """Return a number from 0 to 1."""
     score = read_number(value, where)

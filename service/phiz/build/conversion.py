@@ -7,7 +7,10 @@ from typing import Final
 import onnx
 
 from phiz.build.blazeface import convert_blazeface
+from phiz.build.calibration import load as load_calibrations
+from phiz.build.calibration import ranges_of
 from phiz.build.mtcnn import convert_onet, convert_pnet, convert_rnet
+from phiz.build.quantise import quantise
 from phiz.build.tflite_file import read_tflite
 from phiz.build.torch_pickle import read_weights
 from phiz.cards import Architecture, NetworkCard
@@ -18,9 +21,13 @@ def convert(card: NetworkCard, source: bytes) -> bytes:
     """Return the network's ONNX file, equal to the byte wherever it is made.
 
     Raises:
-        ConversionError: The source is not what it is said to be, or gives another file.
+        ConversionError: The source is not what it is said to be, or gives another file, or is
+            wanted in 8 bits and not calibrated.
+        CatalogError: The calibration cannot be read.
     """
     data = CONVERTERS[card.architecture](card, source)
+    if card.form == "int8":
+        data = quantise(data, ranges_of(card.name, data, load_calibrations()))
     found = hashlib.sha256(data).hexdigest()
     if found != card.sha256:
         raise ConversionError(
