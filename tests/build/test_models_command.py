@@ -16,6 +16,7 @@ from phiz.cli import main
 from .conftest import NETWORKS
 
 FILES = [card.file for card in NETWORKS]
+VARIANTS = [variant.file for card in NETWORKS for variant in card.variants]
 PATIENCE_S = 20
 
 
@@ -109,6 +110,30 @@ def test_build_takes_its_folders_from_the_environment(
 def test_force_builds_all_again(built: Path, sources: Path) -> None:
     result = run("build", "--models", built, "--from", sources, "--force")
     assert result.stderr.splitlines()[:6] == [f"converting {file}" for file in FILES]
+
+
+def test_variants_are_built_only_if_they_are_asked_for(built: Path, sources: Path) -> None:
+    assert not [*built.glob("*.int8.onnx")]
+    result = run("build", "--models", built, "--from", sources, "--variants", "int8")
+    assert result.stderr.splitlines() == [
+        *(f"converting {file}" for file in VARIANTS),
+        f"12 networks in {built}, 6 of them built now",
+    ]
+    assert run("verify", "--models", built).stdout.splitlines() == [
+        f"{file}: verified" for file in (*FILES, *VARIANTS)
+    ]
+
+
+def test_a_variant_may_be_missing_and_must_not_be_wrong(built: Path) -> None:
+    rows = json.loads(run("list", "--json", "--models", built).stdout)
+    assert rows[0]["variants"] == {"front.int8.onnx": "not built"}
+    (built / "onet.int8.onnx").write_bytes(b"short")
+    rows = json.loads(run("list", "--json", "--models", built).stdout)
+    assert (rows[3]["state"], rows[3]["variants"]["onet.int8.onnx"]) == ("verified", "corrupt")
+    result = run("verify", "--models", built)
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"onet.int8.onnx: {built / 'onet.int8.onnx'} is not the file")
+    assert result.stderr.endswith("build it again with: phiz models build --variants int8\n")
 
 
 def test_progress_is_drawn_on_a_terminal(tmp_path: Path, sources: Path) -> None:
@@ -220,6 +245,8 @@ def test_list_tells_the_state_of_each_model(built: Path) -> None:
 def test_list_prints_a_table(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
     lines = run("list", "--models", built).stdout.splitlines()
-    assert lines[0].split() == ["model", "what", "networks", "size", "licence", "state"]
+    assert lines[0].split() == ["model", "what", "networks", "size", "licence", "state", "variants"]
     assert lines[4].startswith("mtcnn")
-    assert lines[4].split()[-7:] == ["pnet", "rnet", "onet", "2.0", "MB", "MIT", "verified"]
+    assert lines[4].split()[-10:] == (
+        ["pnet", "rnet", "onet", "2.0", "MB", "MIT", "verified", "3", "not", "built"]
+    )

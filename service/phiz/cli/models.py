@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from phiz import catalog
-from phiz.cards import ModelCard, NetworkCard
+from phiz.cards import VARIANTS, Form, ModelCard, NetworkCard
 from phiz.errors import ModelError, ModelNotBuiltError
 
 if TYPE_CHECKING:
@@ -44,12 +44,24 @@ def models() -> None:
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Folder of wheels or source files that were downloaded before; nothing is downloaded.",
 )
+@click.option(
+    "--variants",
+    "form",
+    type=click.Choice(VARIANTS),
+    help="Build the networks in this form as well.",
+)
 @click.option("--force", is_flag=True, help="Build again what is there already.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @_group
 @_models
-def build(
-    folder: Path | None, group: str | None, files: Path | None, *, force: bool, quiet: bool
+def build(  # noqa: PLR0913  one for each option
+    folder: Path | None,
+    group: str | None,
+    files: Path | None,
+    form: Form | None,
+    *,
+    force: bool,
+    quiet: bool,
 ) -> None:
     """Download the sources by their hashes and convert them to ONNX.
 
@@ -57,6 +69,7 @@ def build(
     """
     place = folder or catalog.default_folder()
     networks = _networks(catalog.load().group(group))
+    networks += [variant for variant in _variants(networks) if variant.form == form]
     wanted = [card for card in networks if force or catalog.find_flaw(card, place)]
     if not wanted:
         return
@@ -86,6 +99,8 @@ def verify(folder: Path | None, group: str | None) -> None:
     """Compare every built file with the catalogue; exit with 1 if one is not right."""
     place = folder or catalog.default_folder()
     networks = _networks(catalog.load().group(group))
+    # Nothing needs a variant, but one that is there must be right.
+    networks += [card for card in _variants(networks) if (place / card.file).exists()]
     flaws = {card: catalog.find_flaw(card, place) for card in networks}
     for card, flaw in flaws.items():
         click.echo(f"{card.file}: {'verified' if flaw is None else flaw}", err=flaw is not None)
@@ -171,6 +186,10 @@ def _networks(models: tuple[ModelCard, ...]) -> list[NetworkCard]:
     return [network for model in models for network in model.networks]
 
 
+def _variants(networks: Iterable[NetworkCard]) -> list[NetworkCard]:
+    return [variant for network in networks for variant in network.variants]
+
+
 def _state(card: NetworkCard, folder: Path) -> str:
     flaw = catalog.find_flaw(card, folder)
     if flaw is None:
@@ -181,6 +200,7 @@ def _state(card: NetworkCard, folder: Path) -> str:
 def _row(model: ModelCard, folder: Path) -> dict[str, Any]:
     """Return what is listed of a model; its state is the worst of its networks'."""
     states = {card.name: _state(card, folder) for card in model.networks}
+    variants = {card.file: _state(card, folder) for card in _variants(model.networks)}
     return {
         "name": model.name,
         "title": model.title,
@@ -191,14 +211,22 @@ def _row(model: ModelCard, folder: Path) -> dict[str, Any]:
         "bytes": sum(card.size_bytes for card in model.networks),
         "state": max(states.values(), key=STATES.index),
         "networks": states,
+        "variants": variants,
     }
+
+
+def _tally(variants: dict[str, str]) -> str:
+    """Return how many variants are in each state."""
+    states = list(variants.values())
+    return ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
     from rich.table import Table  # noqa: PLC0415
 
-    table = Table("model", "what", "networks", "size", "licence", "state", box=None, pad_edge=False)
+    headings = ("model", "what", "networks", "size", "licence", "state", "variants")
+    table = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         table.add_row(
             row["name"],
@@ -207,5 +235,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             f"{row['bytes'] / 1e6:.1f} MB",
             row["licence"],
             row["state"],
+            _tally(row["variants"]),
         )
     Console().print(table)
