@@ -1,0 +1,200 @@
+"""What 8 bits save in each network and what they cost: one table.
+
+::
+
+    python benchmarks/int8.py --data DIR
+
+``DIR`` has ``wider/``, as ``accuracy.py`` wants it; every fourth picture is taken, none of
+which the ranges were measured on. All forms of a network take turns on one thread, in
+onnxruntime and, where it is installed, in OpenVINO. Times are medians of processor time, as a
+run on one thread would take on a core of its own, because others may be at work on the same
+machine. A model is judged with one of its networks in 8 bits and the others in float32, in
+onnxruntime.
+
+The gate is that of ``phiz bench``, except that a model may have fewer sure faces in so few
+pictures.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+import click
+import numpy as np
+from accuracy import FILE_COLUMNS, LEVELS, boxes_of, precision
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from phiz import catalog
+from phiz.build import calibration
+from phiz.build.quantise import quantise
+from phiz.cards import ModelCard, NetworkCard
+from phiz.detectors import KINDS
+from phiz.faces import DetectOptions
+from phiz.measure.gates import LEAST_KEPT, MAX_PRECISION_LOSS, count_kept
+from phiz.measure.workloads import Inputs, timing_inputs
+from phiz.runtime import Session
+from phiz.runtime.variants import REFERENCE, installed_variants, open_runtime
+from pictures import Observation, observe
+
+EVERY = 4
+MIN_SCORE = 0.2  # low, so that the curve of precision has its weak detections too
+WARM_UP = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The figures of one network.
+
+    Attributes:
+        network: Its name.
+        float_bytes: Of the ONNX file.
+        int8_bytes: Likewise.
+        median_ms: Processor time of one picture or batch of crops, by runtime and form.
+        float_precision: Average precision of its model at each of ``LEVELS``, 0 to 1.
+        int8_precision: The same with this network in 8 bits.
+        faces: That float32 is sure of.
+        kept: Of them, that have a counterpart.
+    """
+
+    network: str
+    float_bytes: int
+    int8_bytes: int
+    median_ms: dict[str, float]
+    float_precision: list[float]
+    int8_precision: list[float]
+    faces: int
+    kept: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether 8 bits find the same faces."""
+        pairs = zip(self.float_precision, self.int8_precision, strict=True)
+        loses_little = all(before - after <= MAX_PRECISION_LOSS for before, after in pairs)
+        return loses_little and self.kept >= LEAST_KEPT * self.faces
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
+)
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@click.option("--runs", type=click.IntRange(1), default=60, show_default=True, help="Rounds.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the figures here.")
+def main(data: Path, models: Path | None, runs: int, target: Path | None) -> None:
+    """Measure every face network in float32 and in 8 bits."""
+    folder = models or catalog.default_folder()
+    rows = [
+        row for model in catalog.load().group("face") for row in measure(model, folder, data, runs)
+    ]
+    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(table(rows))
+    if target:
+        target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+
+
+def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
+    """Return the figures of each network of a model."""
+    floats = {card.name: catalog.read_network(card, folder) for card in model.networks}
+    calibrations = calibration.load()
+    expected = answers(model, floats, data)
+    rows = []
+    for card in model.networks:
+        graph = floats[card.name]
+        rounded = quantise(graph, calibration.ranges_of(card.name, graph, calibrations))
+        found = answers(model, {**floats, card.name: rounded}, data)
+        faces, kept = counts(found, expected)
+        row = Row(
+            network=card.name,
+            float_bytes=len(graph),
+            int8_bytes=len(rounded),
+            median_ms=take_turns(
+                sessions(card, graph, rounded), timing_inputs(model, card.architecture, 0), runs
+            ),
+            float_precision=[precision(expected, level) or 0.0 for level in LEVELS],
+            int8_precision=[precision(found, level) or 0.0 for level in LEVELS],
+            faces=faces,
+            kept=kept,
+        )
+        rows.append(row)
+    return rows
+
+
+def answers(model: ModelCard, graphs: Mapping[str, bytes], data: Path) -> list[Observation]:
+    """Return what a model of these graphs answers to the pictures."""
+    runtime = open_runtime(REFERENCE)
+
+    def load(card: NetworkCard) -> Session:
+        return runtime.open(card, graphs[card.name])
+
+    detector = KINDS[model.kind](model, load, "half-pixel")
+    return observe(detector, data / "wider", DetectOptions(min_score=MIN_SCORE), EVERY)
+
+
+def counts(found: Sequence[Observation], expected: Sequence[Observation]) -> tuple[int, int]:
+    """Return how many faces float32 is sure of, and how many have a counterpart."""
+    by_picture = [
+        count_kept(
+            boxes_of([face.box for face in ours.faces]),
+            boxes_of([face.box for face in theirs.faces]),
+            np.array([face.score for face in theirs.faces], np.float32),
+        )
+        for ours, theirs in zip(found, expected, strict=True)
+    ]
+    return sum(faces for faces, _ in by_picture), sum(kept for _, kept in by_picture)
+
+
+def sessions(card: NetworkCard, graph: bytes, rounded: bytes) -> dict[str, Session]:
+    """Return sessions of both graphs in everything that can run them here."""
+    opened = {}
+    for variant in installed_variants():
+        opened[str(variant)] = open_runtime(variant).open(card, graph)
+        if variant.precision == "float32":
+            opened[f"{variant.runtime} int8"] = open_runtime(variant).open(card, rounded)
+    return opened
+
+
+def take_turns(ways: Mapping[str, Session], inputs: Inputs, runs: int) -> dict[str, float]:
+    """Return the median milliseconds of processor time that the inputs take each session."""
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for turn in range(WARM_UP + runs):
+        # Another begins each round, so that the same one does not always meet what others left.
+        first = turn % len(ways)
+        for way in [*ways, *ways][first : first + len(ways)]:
+            started = time.process_time()
+            for each in inputs:
+                ways[way].run(each)
+            seconds[way].append(time.process_time() - started)
+    return {way: 1000 * median(taken[WARM_UP:]) for way, taken in seconds.items()}
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Return the rows for a terminal."""
+    ways = list(rows[0].median_ms)
+    shown = Table(box=box.SIMPLE_HEAD)
+    shown.add_column("network")
+    for heading in ("kB", "int8", *(f"{way} ms" for way in ways), "AP", "AP int8", "kept"):
+        shown.add_column(heading, justify="right")
+    shown.add_column("gate")
+    for row in rows:
+        shown.add_row(
+            row.network,
+            f"{row.float_bytes / 1000:.0f}",
+            f"{row.int8_bytes / 1000:.0f}",
+            *(f"{row.median_ms[way]:.2f}" for way in ways),
+            *(
+                " ".join(f"{area:.3f}" for area in areas)
+                for areas in (row.float_precision, row.int8_precision)
+            ),
+            f"{row.kept}/{row.faces}",
+            "passes" if row.passes else "fails",
+        )
+    return shown
+
+
+if __name__ == "__main__":
+    main()
