@@ -30,6 +30,7 @@ from PIL import Image as Pillow
 from phiz import catalog, engine
 from phiz.faces import DetectOptions
 from phiz.image import Limits
+from phiz.memory import keep_large_blocks_apart
 from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant, open_runtime
 from phiz.scenes import draw_crowd
 from phiz.timings import Stopwatch
@@ -73,6 +74,7 @@ def main(  # noqa: PLR0913 (one for each option)
     names = tuple(itertools.chain.from_iterable(map(named, shares)))
     folder = models or catalog.default_folder()
     runs = open_runtime(Variant(runtime, "float32"))
+    keep_large_blocks_apart()  # as the service does
     loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runs)
 
     def detect(name: str, file: bytes) -> None:
