@@ -22,6 +22,8 @@ Scores: TypeAlias = NDArray[np.float32]
 """(N,), 0 to 1."""
 Keypoints: TypeAlias = NDArray[np.float32]
 """(N, K, 2), x y, pixels."""
+Indices: TypeAlias = NDArray[np.intp]
+"""(N,), places in an array."""
 
 Overlap: TypeAlias = Literal["blend", "nms"]
 OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)

@@ -12,6 +12,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.faces import Indices
 from phiz.picture import CHANNEL_BITS, Raster, spread
 
 Integral: TypeAlias = NDArray[np.uint64]
@@ -20,7 +21,6 @@ Pixels: TypeAlias = NDArray[np.float32]
 """(…, 3), RGB, 0 to 255, not whole numbers."""
 Regions: TypeAlias = NDArray[np.intp]
 """(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the picture, not empty."""
-Indices = NDArray[np.intp]
 
 CHANNEL_MASK = np.int32(2**21 - 1)
 MAX_WINDOW = (2**21 - 1) // 255  # pixels

@@ -19,7 +19,7 @@ Raster: TypeAlias = NDArray[np.uint32]
 
 CHANNEL_BITS = 21  # between channels of a word that is spread over 64 bits for arithmetic
 RED, GREEN, BLUE = (np.uint64(0xFF << CHANNEL_BITS * channel) for channel in range(3))
-GREEN_SHIFT = BLUE_SHIFT = np.uint64(CHANNEL_BITS - 8)
+APART = np.uint64(CHANNEL_BITS - 8)  # how much further from its neighbour than in a word
 
 FACTORS = (8, 4, 2, 1)  # what JPEG's cosine transform can be undone at
 
@@ -123,12 +123,12 @@ def rgb(pixels: Raster) -> Image:
 def spread(pixels: Raster) -> NDArray[np.uint64]:
     """Return words (…) with their three channels 21 bits apart."""
     wide = pixels.astype(np.uint64)  # (…)
-    spread = wide & RED
-    wide <<= GREEN_SHIFT
-    spread |= wide & GREEN
-    wide <<= BLUE_SHIFT
-    spread |= wide & BLUE
-    return spread
+    channels = wide & RED
+    wide <<= APART
+    channels |= wide & GREEN
+    wide <<= APART
+    channels |= wide & BLUE
+    return channels
 
 
 def turned(pixels: Raster, orientation: int) -> Raster:

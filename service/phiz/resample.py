@@ -11,14 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from phiz.faces import Image
+from phiz.faces import Image, Indices
 from phiz.geometry import Letterbox
 from phiz.picture import Raster, Reduced, rgb
 
 Sampling: TypeAlias = Literal["reference", "half-pixel", "area"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
-Indices = NDArray[np.intp]
 
 RED, RED_BLUE = np.uint32(0xFF), np.uint32(0xFF00FF)
 BYTE, PAIR, PAIR_LOW = np.uint32(8), np.uint32(16), np.uint32(0xFFFF)

@@ -10,10 +10,9 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.faces import Boxes, Keypoints, Scores
+from phiz.faces import Boxes, Indices, Keypoints, Scores
 from phiz.geometry import area, intersection
 
-Indices = NDArray[np.intp]
 Pairs = NDArray[np.intp]
 """(2, P), indices of predictions."""
 
@@ -70,13 +69,19 @@ def meeting(boxes: Boxes) -> Iterator[Pairs]:
 
 def overlapping(boxes: Boxes, first: Indices, second: Indices, limit: float) -> Pairs:
     """Return those of the pairs (first, second) of boxes (N, 4) whose IoU is above the limit."""
-    low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
-    high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
-    sides = np.maximum(high - low, 0)  # (P, 2)
-    shared = sides[:, 0] * sides[:, 1]  # (P,)
+    shared = shared_areas(boxes, first, second)  # (P,)
     areas = area(boxes)  # (N,)
     taken = shared > limit * (areas[first] + areas[second] - shared)  # (P,)
     return np.stack([first[taken], second[taken]])  # (2, P')
+
+
+def shared_areas(boxes: Boxes, first: Indices, second: Indices) -> Scores:
+    """Return the areas (P,) that the pairs (first, second) of boxes (N, 4) share."""
+    low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
+    high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
+    sides = np.maximum(high - low, 0)  # (P, 2)
+    shared: Scores = sides[:, 0] * sides[:, 1]  # (P,)
+    return shared
 
 
 def independent(pairs: Pairs, scores: Scores) -> Indices:

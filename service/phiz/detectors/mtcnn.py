@@ -24,12 +24,20 @@ from phiz.detectors.pyramid import (
     suppress_cells,
     tiles,
 )
-from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, faces_of
+from phiz.faces import (
+    Boxes,
+    Detections,
+    DetectOptions,
+    Indices,
+    Keypoints,
+    Scores,
+    faces_of,
+)
 from phiz.geometry import area, clip, square
 from phiz.integral import Integral, Regions, crops, integral, level, shape_of
 from phiz.picture import Picture
 from phiz.runtime import Session
-from phiz.suppression import NO_PAIRS, Indices, independent, meeting, nms
+from phiz.suppression import NO_PAIRS, independent, meeting, nms, shared_areas
 from phiz.timings import Stopwatch
 
 Predictions: TypeAlias = NDArray[np.float32]
@@ -227,9 +235,7 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     areas = area(last_first)  # (N,)
     found = [NO_PAIRS]
     for first, second in meeting(last_first):  # (P,) each
-        low = np.maximum(last_first[first, :2], last_first[second, :2])  # (P, 2)
-        high = np.minimum(last_first[first, 2:], last_first[second, 2:])  # (P, 2)
-        shared = np.maximum(high - low, 0).prod(axis=1)  # (P,)
+        shared = shared_areas(last_first, first, second)  # (P,)
         taken = shared > limit * np.minimum(areas[first], areas[second])  # (P,)
         found.append(np.stack([first[taken], second[taken]]))
     kept = independent(np.concatenate(found, axis=1), scores[::-1])  # (K,)
