@@ -12,15 +12,18 @@ ROOT = Path(phiz.__file__).parent
 # know nothing of each other.
 LAYERS = (
     ("errors",),
-    ("faces", "timings", "headers", "tables", "settings", "pool", "memory"),
+    (
+        *("faces", "timings", "headers", "tables", "settings", "quota", "memory"),
+        *("counts", "processes", "crew"),
+    ),
     ("bounds", "picture", "geometry", "cards", "metrics"),
-    ("jpeg", "pillow"),
+    ("jpeg", "pillow", "exchange"),
     ("image",),
     ("resample", "integral", "suppression", "catalog", "drawing", "scenes"),
     ("runtime",),
     ("detectors",),
     ("engine", "measure"),
-    ("schemas",),
+    ("answers", "schemas"),
     ("api", "build"),
     ("cli",),
     ("__main__",),

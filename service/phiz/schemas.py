@@ -1,22 +1,18 @@
 """The wire format: what a request may choose, and what an answer looks like.
 
 The models check the options and describe the rest for OpenAPI. An answer itself is built as
-a plain dict, by ``payload``, which the command line shares.
+a plain dict, by ``phiz.answers``, which the command line shares.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from phiz.engine import Result
 from phiz.faces import (
     MAX_FACES_LIMIT,
     MIN_FACE_LIMIT,
     DetectOptions,
-    Face,
     Overlap,
-    Point,
 )
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
@@ -68,43 +64,6 @@ class DetectParameters(BaseModel):
     def options(self) -> DetectOptions:
         """Return what the detector is given."""
         return DetectOptions(self.min_score, self.min_face, self.max_faces, self.overlap)
-
-
-def payload(result: Result) -> JsonObject:
-    """Return an answer as it is encoded, without its timings.
-
-    Coordinates have 2 decimals (pixels of the upright picture) and scores 4. ``route`` and
-    each face's ``model`` are there only if the model had a choice.
-    """
-    answer: JsonObject = {
-        "model": result.model,
-        "image": {"width": result.width, "height": result.height},
-        "faces": [_face(face, named=bool(result.route)) for face in result.faces],
-    }
-    if result.route:
-        answer["route"] = [
-            {"model": step.model, "faces": step.faces, "why": step.why} for step in result.route
-        ]
-    return answer
-
-
-def _face(face: Face, *, named: bool) -> JsonObject:
-    x1, y1, x2, y2 = face.box
-    entry: JsonObject = {
-        "box": {
-            "x": round(x1, 2),
-            "y": round(y1, 2),
-            "width": round(x2 - x1, 2),
-            "height": round(y2 - y1, 2),
-        },
-        "score": round(face.score, 4),
-        "landmarks": _landmarks(face.landmarks),
-    }
-    return {**entry, "model": face.model} if named else entry
-
-
-def _landmarks(landmarks: Mapping[str, Point]) -> JsonObject:
-    return {name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in landmarks.items()}
 
 
 class ImageSize(BaseModel):
@@ -178,6 +137,15 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     code: str = Field(description="One word that stays the same, for programs.")
     detail: str = Field(description="What was wrong, the limit, and what to do.")
+
+
+class BatchAnswer(BaseModel):
+    """What became of several pictures."""
+
+    results: list[DetectAnswer | Problem] = Field(
+        description="One for each picture, in their order: its faces, or its error, which has a"
+        " `code`."
+    )
 
 
 class NetworkEntry(BaseModel):

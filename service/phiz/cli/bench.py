@@ -136,10 +136,10 @@ class _Bench:
     ) -> "list[NetworkFigures]":
         from phiz.measure.bench import measure_network, read_networks, thread_counts  # noqa: PLC0415
         from phiz.picture import rgb  # noqa: PLC0415
-        from phiz.pool import available_threads  # noqa: PLC0415
+        from phiz.quota import available_processors  # noqa: PLC0415
 
         networks = read_networks(cards, self.folder)
-        counts = tuple(thread_counts(available_threads()))
+        counts = tuple(thread_counts(available_processors()))
         ways: list[Way] = [(variant, threads) for variant in variants for threads in counts]
         pictures = [rgb(picture.whole()) for picture, _ in _pictures(labels)]
         return [
