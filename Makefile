@@ -4,6 +4,7 @@
 #   make test    format check, lint, types and tests
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, into docs/speed.json and docs/speed.svg
+#   make load    what it bears beside others, into docs/load.json and docs/load.svg (needs wrk)
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -12,7 +13,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup serve test bench models format lock
+.PHONY: setup serve test bench load models format lock
 
 setup: .venv/run models
 
@@ -29,6 +30,10 @@ test: .venv/dev models
 bench: setup
 	$(BIN)/python benchmarks/speed.py --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
 		--json docs/speed.json --picture docs/speed.svg
+
+# Likewise; the one with torch is that of the other benchmark.
+load: setup
+	PYTHONPATH=benchmarks $(BIN)/python -m load --json docs/load.json --picture docs/load.svg
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
