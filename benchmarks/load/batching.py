@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from phiz import catalog
-from phiz.answers import Answer, payload
+from phiz.answers import payload
 from phiz.cli.engines import load_engine
 from phiz.cli.worker import warm_up
 from phiz.crew.calls import Call, Decoder, Outcome, encode
@@ -30,13 +30,13 @@ from phiz.detectors import AUTO_ORDER, LANDMARKS
 from phiz.detectors.blazeface import LANDMARKS as NAMES
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace, decode, resolve
 from phiz.engine import Engine, Result
+from phiz.exchange import Answer, Stock
 from phiz.faces import faces_of
 from phiz.geometry import Letterbox, clip
 from phiz.image import open_picture
 from phiz.picture import Picture
 from phiz.resample import letterbox
 from phiz.settings import load
-from phiz.stock import Stock
 from phiz.timings import Stopwatch
 
 MODEL = "front"
