@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from phiz.crew.turns import pause
 from phiz.engine import Engine, Result
 from phiz.exchange import Answer
 from phiz.faces import DetectOptions, Face, Point
@@ -28,7 +29,7 @@ def find(
     Raises:
         PhizError: As ``Engine.detect``.
     """
-    stopwatch = Stopwatch(started)
+    stopwatch = Stopwatch(started, pause)
     stopwatch.lap("queue")
     result = engine.detect(picture, model, options, stopwatch)
     content = payload(result)

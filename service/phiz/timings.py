@@ -1,7 +1,7 @@
 """The time of each stage of one request, measured as laps so that the stages add up."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
@@ -35,10 +35,19 @@ class Stopwatch:
     One thread at a time: a request owns its stopwatch and hands it on.
     """
 
-    __slots__ = ("_last", "_parts", "_stages", "_started")
+    __slots__ = ("_last", "_parts", "_pause", "_stages", "_started")
 
-    def __init__(self, started: float | None = None) -> None:
-        """Start now, or at a reading of ``time.perf_counter`` taken earlier."""
+    def __init__(
+        self, started: float | None = None, pause: Callable[[], None] | None = None
+    ) -> None:
+        """Start now, or at a reading of ``time.perf_counter`` taken earlier.
+
+        Args:
+            started: That reading.
+            pause: Called between stages, for others to have their turn; its time counts as
+                ``queue``.
+        """
+        self._pause = pause
         self._started = time.perf_counter() if started is None else started
         self._last = self._started
         self._stages: dict[str, float] = dict.fromkeys(STAGES, 0.0)
@@ -52,6 +61,11 @@ class Stopwatch:
         self._stages[stage] += elapsed
         if part is not None:
             self._parts[part] = self._parts.get(part, 0.0) + elapsed
+        if self._pause is not None:
+            self._pause()
+            resumed = time.perf_counter()
+            self._stages["queue"] += resumed - self._last
+            self._last = resumed
 
     def timings(self) -> Timings:
         """Return what the laps so far add up to."""
