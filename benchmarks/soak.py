@@ -75,7 +75,7 @@ def main(  # noqa: PLR0913 (one for each option)
     folder = models or catalog.default_folder()
     runs = open_runtime(Variant(runtime, "float32"))
     keep_large_blocks_apart()  # as the service does
-    loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runs)
+    loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runtime=runs)
 
     def detect(name: str, file: bytes) -> None:
         loaded.detect(file, name, DetectOptions(), Stopwatch())

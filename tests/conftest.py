@@ -7,6 +7,8 @@ from hypothesis import settings
 from PIL import Image
 
 from phiz import catalog, detectors
+from phiz.build import calibration
+from phiz.build.quantise import quantise
 from phiz.detectors import Detector
 from phiz.picture import Picture
 from phiz.resample import Sampling
@@ -22,6 +24,20 @@ PICTURES = Path(__file__).parent / "pictures"
 def models_folder() -> Path:
     """Where ``make setup`` has built the models."""
     return catalog.default_folder()
+
+
+@pytest.fixture(scope="session")
+def int8_folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every built model, and with every network in 8 bits that is offered."""
+    folder = tmp_path_factory.mktemp("int8")
+    known, calibrations = catalog.load(), calibration.load()
+    for card in (card for model in known.models for card in model.networks):
+        graph = catalog.read_network(card, models_folder)
+        (folder / card.file).write_bytes(graph)
+        if (variant := card.in_form("int8")) != card:
+            ranges = calibration.ranges_of(card.name, graph, calibrations)
+            (folder / variant.file).write_bytes(quantise(graph, ranges))
+    return folder
 
 
 @pytest.fixture(scope="session")

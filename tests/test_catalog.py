@@ -99,6 +99,15 @@ def test_a_form_is_taken_where_it_is_offered() -> None:
     assert found.model("mtcnn").in_form("int8").network("onet").file == "onet.int8.onnx"
 
 
+def test_networks_may_be_in_different_forms() -> None:
+    found = catalog.load()
+    assert found.in_forms({}) == found
+    mixed = found.in_forms({"onet": "int8", "pnet": "int8", "full": "float32"})
+    files = [card.file for model in mixed.models for card in model.networks]
+    others = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
+    assert files == [*others, "onet.int8.onnx"]
+
+
 Document = dict[str, Any]
 
 

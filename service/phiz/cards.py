@@ -166,7 +166,12 @@ class ModelCard:
 
     def in_form(self, form: Form) -> "ModelCard":
         """Return the model with every network in a form, where one is offered."""
-        return replace(self, networks=tuple(card.in_form(form) for card in self.networks))
+        return self.in_forms({card.name: form for card in self.networks})
+
+    def in_forms(self, forms: Mapping[str, Form]) -> "ModelCard":
+        """Return the model with each network in the form that is named for it, if any."""
+        networks = (card.in_form(forms.get(card.name, card.form)) for card in self.networks)
+        return replace(self, networks=tuple(networks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +209,7 @@ class Catalog:
     def in_form(self, form: Form) -> "Catalog":
         """Return the catalogue with every network in a form, where one is offered."""
         return Catalog(tuple(model.in_form(form) for model in self.models))
+
+    def in_forms(self, forms: Mapping[str, Form]) -> "Catalog":
+        """Return the catalogue with each network in the form that is named for it, if any."""
+        return Catalog(tuple(model.in_forms(forms) for model in self.models))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from phiz import catalog, detectors
+from phiz.cards import Catalog
 from phiz.detectors import Detector
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
@@ -61,12 +62,14 @@ class Engine:
         return Result(model, picture.width, picture.height, found.faces, found.route)
 
 
-def load(
+def load(  # noqa: PLR0913  what an entry point chooses
     folder: Path,
     sampling: Sampling,
     limits: Limits,
     wanted: Collection[str] | None = None,
+    *,
     runtime: Runtime | None = None,
+    models: Catalog | None = None,
 ) -> Engine:
     """Return an engine with its detectors loaded and verified.
 
@@ -76,9 +79,11 @@ def load(
         limits: On the pictures it will be given.
         wanted: Which detectors; None means all.
         runtime: What runs the networks; None means onnxruntime on the processor.
+        models: What there is; None means the catalogue of this phiz.
 
     Raises:
         OptionError: One that is wanted does not exist.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
-    return Engine(detectors.load(catalog.load(), folder, sampling, wanted, runtime), limits)
+    known = catalog.load() if models is None else models
+    return Engine(detectors.load(known, folder, sampling, wanted, runtime), limits)

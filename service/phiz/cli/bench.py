@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from phiz.image import Limits
     from phiz.measure.bench import ModelFigures, NetworkFigures, Way
     from phiz.measure.labels import Labelled
+    from phiz.measure.networks import Network
     from phiz.picture import Picture
     from phiz.runtime.profile import Choice
     from phiz.runtime.variants import Variant
@@ -71,6 +72,7 @@ def bench(
 
     All take turns, and times are medians. Float32 is chosen if its numbers are the
     reference's, anything less only if it finds the same faces on labelled photographs.
+    8 bits take part where they are built: phiz models build --variants int8.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog  # noqa: PLC0415
@@ -85,6 +87,7 @@ def bench(
         _check_writable(target, target if target.exists() else target.absolute().parent, "--json")
     measured = _Bench(catalog.load(), place, data, runs).run()
     _show(measured)
+    _tell_unbuilt(catalog.load(), place)
     profile = profile or place / FILE
     write_profile(Profile(processor_name(), measured.choices), profile)
     if target:
@@ -111,13 +114,11 @@ class _Bench:
     def run(self) -> _Measured:
         """Return all figures and the choices among them."""
         from phiz.measure.bench import choose  # noqa: PLC0415  see bench
-        from phiz.runtime.variants import installed_variants  # noqa: PLC0415
 
         cards = self.catalog.group("face")
         labels = self._labels()
-        variants = installed_variants()
-        networks = self._networks(cards, variants, labels[:COMPARED])
-        models = {card.name: self._model(card, variants, labels) for card in cards}
+        networks = self._networks(cards, labels[:COMPARED])
+        models = {card.name: self._model(card, labels) for card in cards}
         choices = {each.card.name: choose(each, models[each.model]) for each in networks}
         return _Measured(networks, models, choices)
 
@@ -129,31 +130,38 @@ class _Bench:
         return labels
 
     def _networks(
-        self,
-        cards: "Sequence[ModelCard]",
-        variants: "Sequence[Variant]",
-        labels: "Sequence[Labelled]",
+        self, cards: "Sequence[ModelCard]", labels: "Sequence[Labelled]"
     ) -> "list[NetworkFigures]":
-        from phiz.measure.bench import measure_network, read_networks, thread_counts  # noqa: PLC0415
+        from phiz.measure.bench import measure_network, thread_counts  # noqa: PLC0415  see bench
+        from phiz.measure.networks import read_networks  # noqa: PLC0415
         from phiz.picture import rgb  # noqa: PLC0415
         from phiz.pool import available_threads  # noqa: PLC0415
 
         networks = read_networks(cards, self.folder)
         counts = tuple(thread_counts(available_threads()))
-        ways: list[Way] = [(variant, threads) for variant in variants for threads in counts]
         pictures = [rgb(picture.whole()) for picture, _ in _pictures(labels)]
         return [
-            measure_network(network, ways, self.runs, pictures)
+            measure_network(network, _ways(network, counts), self.runs, pictures)
             for network in _shown(networks, "networks")
         ]
 
     def _model(
-        self, card: "ModelCard", variants: "Sequence[Variant]", labels: "Sequence[Labelled]"
+        self, card: "ModelCard", labels: "Sequence[Labelled]"
     ) -> "dict[Variant, ModelFigures]":
         from phiz.measure.bench import measure_model  # noqa: PLC0415  see bench
+        from phiz.measure.networks import built_forms, variants_of  # noqa: PLC0415
 
+        variants = variants_of(built_forms(card, self.folder))
         pictures = _shown(_pictures(labels), card.name, len(labels) or DRAWN)
         return measure_model(self.catalog, self.folder, card.name, variants, pictures)
+
+
+def _ways(network: "Network", counts: "Sequence[int]") -> "list[Way]":
+    """Return every variant that a network can be run in, on so many threads each."""
+    from phiz.measure.networks import variants_of  # noqa: PLC0415  see bench
+
+    variants = variants_of(network.graphs)
+    return [(variant, threads) for variant in variants for threads in counts]
 
 
 def _pictures(labels: "Sequence[Labelled]") -> "Iterator[tuple[Picture, Labelled | None]]":
@@ -192,6 +200,20 @@ def _show(measured: _Measured) -> None:
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     console.print(network_table(measured.networks, measured.models, measured.choices))
     console.print(model_table(measured.models))
+
+
+def _tell_unbuilt(known: "Catalog", folder: Path) -> None:
+    """Say on standard error which forms took no part, if any."""
+    from phiz.cards import VARIANTS  # noqa: PLC0415  see bench
+    from phiz.measure.networks import unbuilt  # noqa: PLC0415
+
+    for form in VARIANTS:
+        if files := unbuilt(known.group("face"), form, folder):
+            click.echo(
+                f"not measured, because they are not built: {', '.join(files)};"
+                f" build them with: phiz models build --variants {form}",
+                err=True,
+            )
 
 
 def _check_writable(path: Path, needed: Path, option: str) -> None:

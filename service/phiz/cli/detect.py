@@ -120,7 +120,8 @@ def detect(  # noqa: PLR0913  each is an option
     destinations = Destinations(folder, pictures) if folder else None
     with _standard_output():
         report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
-    task = _Task(load_engine(settings.load(), {model}), model, options, report, destinations)
+    engine, _ = load_engine(settings.load(), {model})
+    task = _Task(engine, model, options, report, destinations)
     succeeded = [_succeeds(task, path) for path in _shown(pictures, report)]
     with _standard_output():
         report.close()

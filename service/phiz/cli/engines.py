@@ -6,12 +6,18 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from phiz.cards import Catalog
     from phiz.engine import Engine
     from phiz.settings import Settings
 
 
-def load_engine(settings: "Settings", wanted: Collection[str] | None = None) -> "Engine":
-    """Return an engine with those detectors, or all of them; warn on standard error.
+def load_engine(
+    settings: "Settings", wanted: Collection[str] | None = None
+) -> "tuple[Engine, Catalog]":
+    """Return an engine with those detectors, or all of them, and what it was loaded from.
+
+    That is the catalogue with each network in the form in which it is run. What is set and
+    cannot be had is told on standard error.
 
     Raises:
         SettingError: The runtime that is set cannot be had.
@@ -26,10 +32,15 @@ def load_engine(settings: "Settings", wanted: Collection[str] | None = None) -> 
 
     keep_large_blocks_apart()
     folder = settings.models or catalog.default_folder()
-    networks = [card for model in catalog.load().group("face") for card in model.networks]
+    known = catalog.load()
+    networks = [card for model in known.group("face") for card in model.networks]
     profile = settings.profile or folder / FILE
     chosen = choose(settings.runtime, settings.providers, profile, networks)
     if chosen.warning:
         click.echo(f"warning: {chosen.warning}", err=True)
     limits = Limits(settings.max_bytes, settings.max_pixels)
-    return engine.load(folder, settings.sampling, limits, wanted, chosen.runtime)
+    models = known.in_forms(chosen.forms)
+    loaded = engine.load(
+        folder, settings.sampling, limits, wanted, runtime=chosen.runtime, models=models
+    )
+    return loaded, models

@@ -87,10 +87,10 @@ def serve(host: str, port: int) -> None:
 
 
 def _load(settings: "Settings") -> "Loaded":
-    from phiz import catalog  # noqa: PLC0415  see above
-    from phiz.api.service import Loaded  # noqa: PLC0415
+    from phiz.api.service import Loaded  # noqa: PLC0415  see above
 
-    return Loaded(load_engine(settings), catalog.load().group("face"))
+    engine, models = load_engine(settings)
+    return Loaded(engine, models.group("face"))
 
 
 def _announce(url: str) -> None:
