@@ -31,6 +31,7 @@ test: .venv/dev models
 OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
+	@$(BIN)/phiz models build --variants int8
 	$(BIN)/python benchmarks/speed.py --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
 		--json docs/speed.json --picture docs/speed.svg
 	$(OURS) benchmarks/int8.py --data $(DATA) --json docs/speed.json --table docs/int8.md
