@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from phiz import suppression
 from phiz.geometry import iou
-from phiz.suppression import blend, groups, meeting, nms
+from phiz.suppression import BLOCK_LEADERS, blend, groups, meeting, nms
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
@@ -104,6 +104,29 @@ def test_every_prediction_belongs_to_one_group(
     boxes, _, scores = made
     members = [index for _, group in groups(boxes, scores, 0.3) for index in group.tolist()]
     assert sorted(members) == list(range(len(boxes)))
+
+
+def slow_groups(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[list[int]]:
+    """The rule, word for word: the best one left takes all that are left and overlap it."""
+    left = sorted(range(len(boxes)), key=lambda index: -scores[index])
+    found = []
+    while left:
+        leader, *others = left
+        taken = [other for other in others if iou(boxes[leader], boxes[[other]])[0] > limit]
+        left = [other for other in others if other not in taken]
+        found.append([leader, *taken])
+    return found
+
+
+@pytest.mark.parametrize("side", [20, 60, 400], ids=["crowded", "close", "apart"])
+def test_groups_equal_the_slow_rule_in_more_than_one_block(side: int) -> None:
+    rng = np.random.default_rng(side)
+    count = 3 * BLOCK_LEADERS + 1
+    low = rng.uniform(0, side, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(5, 15, (count, 2))], axis=1).astype(np.float32)
+    scores = rng.permutation(count).astype(np.float32)
+    found = [members.tolist() for _, members in groups(boxes, scores, 0.3)]
+    assert found == slow_groups(boxes, scores, 0.3)
 
 
 def test_blend_is_the_score_weighted_mean_with_the_best_score() -> None:
