@@ -27,6 +27,7 @@ from phiz.catalog import read_network
 from phiz.engine import Engine
 from phiz.faces import DetectOptions, Face
 from phiz.image import Limits
+from phiz.memory import keep_large_blocks_apart
 from phiz.picture import Picture
 from phiz.runtime import Runtime
 from phiz.runtime.choice import choose
@@ -53,6 +54,7 @@ class Way:
 def main() -> None:
     """Serve all tasks."""
     inputs, profile = map(Path, sys.argv[1:])
+    keep_large_blocks_apart()  # as the service does
     models = catalog.load()
     ways = {str(variant): Way(open_runtime(variant), models) for variant in installed_variants()}
     ways["auto"] = followed(profile)
