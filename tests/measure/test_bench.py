@@ -178,7 +178,7 @@ def test_a_model_is_held_against_the_reference(models_folder: Path) -> None:
     assert reference[REFERENCE].change.faces > 10
     boxes = np.array([[0, 0, 10, 10]], np.float32)
     counted = {level: np.ones(1, bool) for level in LEVELS}
-    label = Labelled(Path("unread"), boxes, counted)
+    label = Labelled(Path("unread"), boxes, counted, np.full((1, 5, 2), np.nan, np.float32))
 
     def pictures() -> Iterator[tuple[Picture, Labelled | None]]:
         yield Picture.of(crowd), label

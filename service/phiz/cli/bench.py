@@ -1,17 +1,15 @@
 """``phiz bench``: what is fastest on this machine, and as good."""
 
-import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from phiz.cli.figures import model_table, network_table, report
-from phiz.errors import OptionError
+from phiz.cli.files import check_writable, write_json
 
 if TYPE_CHECKING:
     from phiz.cards import Catalog, ModelCard
@@ -82,16 +80,16 @@ def bench(
     if profile or place.is_dir():  # a folder of models that is missing is told by the models
         # It is replaced, not written over, and that is up to its folder.
         named = profile or place / FILE
-        _check_writable(named, named.absolute().parent, "--profile")
+        check_writable(named, named.absolute().parent, "--profile")
     if target:
-        _check_writable(target, target if target.exists() else target.absolute().parent, "--json")
+        check_writable(target, target if target.exists() else target.absolute().parent, "--json")
     measured = _Bench(catalog.load(), place, data, runs).run()
     _show(measured)
     _tell_unbuilt(catalog.load(), place)
     profile = profile or place / FILE
     write_profile(Profile(processor_name(), measured.choices), profile)
     if target:
-        _write(target, report(processor_name(), measured.networks, measured.models))
+        write_json(target, report(processor_name(), measured.networks, measured.models))
     click.echo(f"wrote {profile}; to follow it: PHIZ_RUNTIME=auto phiz serve")
 
 
@@ -214,27 +212,3 @@ def _tell_unbuilt(known: "Catalog", folder: Path) -> None:
                 f" build them with: phiz models build --variants {form}",
                 err=True,
             )
-
-
-def _check_writable(path: Path, needed: Path, option: str) -> None:
-    """Find out before minutes of measuring whether a file can be written after them.
-
-    Args:
-        path: Of the file.
-        needed: What must be there and writable for that, the file or its folder.
-        option: That it was named with.
-
-    Raises:
-        OptionError: It cannot.
-    """
-    if not needed.exists():
-        raise OptionError(f"{path} cannot be written: there is no {needed}; see {option}")
-    if not os.access(needed, os.W_OK):
-        raise OptionError(f"{path} cannot be written: {needed} is read-only; see {option}")
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,153 @@
+"""``phiz evaluate``: how good the models are on labelled photographs."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from phiz.cli.accuracy import document, tables
+from phiz.cli.engines import load_engine
+from phiz.cli.files import check_writable, write_json
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from phiz.engine import Engine
+    from phiz.faces import Overlap
+
+T = TypeVar("T")
+
+# Written out, because what knows them takes a while to import; a test compares them.
+MODELS = ("front", "back", "full", "mtcnn", "auto")
+OVERLAPS = ("blend", "nms")
+MAX_SHIFTS = 288  # all there are of up to 8 pixels each way
+
+FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
+
+_EPILOG = """
+\b
+DATA is one of these, or a folder of them:
+  annotations.json and images/   faces with box, landmarks, wider_levels
+  numbered frames of a film      one head that hardly moves
+
+\b
+Examples:
+  phiz evaluate data/ --every 4 --json figures.json
+  phiz evaluate data/lfpw --model front --overlap blend --overlap nms
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--model",
+    "models",
+    type=click.Choice(MODELS),
+    multiple=True,
+    default=MODELS,
+    help="What detects; may be given more than once.  [default: all]",
+)
+@click.option(
+    "--overlap",
+    "overlaps",
+    type=click.Choice(OVERLAPS),
+    multiple=True,
+    default=("blend",),
+    help="What becomes of predictions that overlap; may be given more than once.  [default: blend]",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Score limit of everything.  [default: the models' own; for the average precision of"
+    " front, back and full 0.05]",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Take every n-th photograph of a set.",
+)
+@click.option(
+    "--offset",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The first photograph that is taken, from 0.",
+)
+@click.option(
+    "--shifts",
+    type=click.IntRange(0, MAX_SHIFTS),
+    default=8,
+    show_default=True,
+    help="How often a portrait is moved to measure jitter.",
+)
+@click.option(
+    "--json",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for all the figures.",
+)
+def evaluate(  # noqa: PLR0913  each is an option
+    *,
+    data: Path,
+    models: Sequence[str],
+    overlaps: "Sequence[Overlap]",
+    min_score: float | None,
+    every: int,
+    offset: int,
+    shifts: int,
+    target: Path | None,
+) -> None:
+    """Measure precision, errors, jitter and false alarms on labelled photographs.
+
+    Settings are the service's: PHIZ_SAMPLING=reference resizes as the originals do.
+    """
+    # Not at the top: they take a while to import, and --help should not wait for them.
+    from phiz import settings  # noqa: PLC0415
+    from phiz.measure.datasets import find_datasets  # noqa: PLC0415
+    from phiz.measure.evaluation import Run, measure  # noqa: PLC0415
+    from phiz.measure.figures import summarise  # noqa: PLC0415
+    from phiz.measure.jitter import draw_shifts  # noqa: PLC0415
+
+    if target:
+        check_writable(target, target if target.exists() else target.absolute().parent, "--json")
+    found = [dataset.thinned(every, offset) for dataset in find_datasets(data)]
+    datasets = [dataset for dataset in found if dataset.photographs]
+    engine = load_engine(settings.load(), models)
+    drawn = draw_shifts(shifts)
+    runs = [Run(model, each, min_score, drawn) for model in models for each in overlaps]
+    measured = [
+        measure(_roomy(engine), dataset, run, _shown) for dataset in datasets for run in runs
+    ]
+    summaries = [summarise(each) for each in measured]
+    _show(tables(summaries))
+    if target:
+        write_json(target, document(summaries))
+
+
+def _roomy(engine: "Engine") -> "Engine":
+    """Return an engine that takes photographs of any size; moved ones come without compression."""
+    from phiz.image import Limits  # noqa: PLC0415  see evaluate
+
+    return replace(engine, limits=Limits(max_bytes=1_000_000_000, max_pixels=200_000_000))
+
+
+def _shown(items: Sequence[T], what: str) -> Iterable[T]:
+    """Yield the items, with a bar that moves if standard error is a terminal."""
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.progress import track  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    yield from track(items, what, console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def _show(shown: "Iterable[Table]") -> None:
+    from rich.console import Console  # noqa: PLC0415  see above
+
+    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
+    for table in shown:
+        console.print(table)
