@@ -31,6 +31,8 @@ _EPILOG = """
 \b
 DATA is one of these, or a folder of them:
   annotations.json and images/   faces with box, landmarks, wider_levels
+  WIDER FACE                     wider_face_split/ and WIDER_val/, perhaps ground_truth/
+  FDDB                           FDDB-folds/ and originalPics/
   numbered frames of a film      one head that hardly moves
 
 \b

@@ -13,7 +13,9 @@ import numpy as np
 
 from phiz.errors import OptionError
 from phiz.measure import labels
+from phiz.measure.fddb import find_folds, read_fddb
 from phiz.measure.labels import ALL, LEVELS, Labelled
+from phiz.measure.wider import find_text, read_wider
 
 Kind: TypeAlias = Literal["scenes", "portraits", "faceless", "film"]
 """What is labelled: all faces, one face of each picture with its landmarks, that there is
@@ -23,6 +25,8 @@ DEPTH: Final = 2  # of folders of folders
 FRAME_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 EXPECTED: Final = (
     "annotations.json with images/",
+    "WIDER FACE (wider_face_val_bbx_gt.txt, also in wider_face_split/)",
+    "FDDB (FDDB-fold-01-ellipseList.txt, also in FDDB-folds/)",
     "a folder of numbered frames",
     "or folders of these",
 )
@@ -76,6 +80,11 @@ def _read(folder: Path, name: str) -> Dataset | None:
     """Return the data set that lies directly in a folder, or None."""
     if (folder / labels.FILE).exists():
         return labelled_set(name, labels.read_folder(folder))
+    text, folds = find_text(folder), find_folds(folder)
+    if text is not None:
+        return Dataset(name, "scenes", tuple(read_wider(folder, text)), LEVELS)
+    if folds:
+        return Dataset(name, "scenes", tuple(read_fddb(folder, folds)))
     frames = _frames(folder)
     return Dataset(name, "film", tuple(map(_unlabelled, frames))) if frames else None
 
