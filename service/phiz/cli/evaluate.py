@@ -10,13 +10,14 @@ import click
 
 from phiz.cli.accuracy import document, tables
 from phiz.cli.engines import load_engine
-from phiz.cli.files import check_writable, write_json
+from phiz.cli.files import check_writable, make_folder, write_json
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from phiz.engine import Engine
     from phiz.faces import Overlap
+    from phiz.image import Limits
+    from phiz.measure.evaluation import Measured
 
 T = TypeVar("T")
 
@@ -93,6 +94,13 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="File for all the figures.",
 )
+@click.option(
+    "--pictures",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for curves and histograms (SVG), and sheets of the worst misses and false"
+    " alarms (JPEG), which show parts of the photographs.",
+)
 def evaluate(  # noqa: PLR0913  each is an option
     *,
     data: Path,
@@ -103,6 +111,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     offset: int,
     shifts: int,
     target: Path | None,
+    folder: Path | None,
 ) -> None:
     """Measure precision, errors, jitter and false alarms on labelled photographs.
 
@@ -117,25 +126,34 @@ def evaluate(  # noqa: PLR0913  each is an option
 
     if target:
         check_writable(target, target if target.exists() else target.absolute().parent, "--json")
+    if folder:
+        make_folder(folder)
     found = [dataset.thinned(every, offset) for dataset in find_datasets(data)]
     datasets = [dataset for dataset in found if dataset.photographs]
-    engine = load_engine(settings.load(), models)
+    # Photographs of any size, because moved ones come without compression.
+    engine = replace(load_engine(settings.load(), models), limits=_limits())
     drawn = draw_shifts(shifts)
     runs = [Run(model, each, min_score, drawn) for model in models for each in overlaps]
-    measured = [
-        measure(_roomy(engine), dataset, run, _shown) for dataset in datasets for run in runs
-    ]
+    measured = [measure(engine, dataset, run, _shown) for dataset in datasets for run in runs]
     summaries = [summarise(each) for each in measured]
     _show(tables(summaries))
     if target:
         write_json(target, document(summaries))
+    if folder:
+        _draw(measured, folder)
 
 
-def _roomy(engine: "Engine") -> "Engine":
-    """Return an engine that takes photographs of any size; moved ones come without compression."""
+def _draw(measured: "Sequence[Measured]", folder: Path) -> None:
+    from phiz.cli.pictures import draw_pictures  # noqa: PLC0415  see evaluate
+
+    for path in draw_pictures(measured, folder, _limits()):
+        click.echo(f"wrote {click.format_filename(path)}")
+
+
+def _limits() -> "Limits":
     from phiz.image import Limits  # noqa: PLC0415  see evaluate
 
-    return replace(engine, limits=Limits(max_bytes=1_000_000_000, max_pixels=200_000_000))
+    return Limits(max_bytes=1_000_000_000, max_pixels=200_000_000)
 
 
 def _shown(items: Sequence[T], what: str) -> Iterable[T]:

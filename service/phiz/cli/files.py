@@ -86,6 +86,19 @@ def read(path: Path, max_bytes: int) -> bytes:
     return data
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it is in, unless it is there.
+
+    Raises:
+        ClickException: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        name = click.format_filename(folder)
+        raise click.ClickException(f"cannot make the folder {name}: {error.strerror}") from error
+
+
 class Destinations:
     """A file for the drawn copy of each picture: none is used twice, and none is a source.
 
@@ -94,13 +107,7 @@ class Destinations:
     """
 
     def __init__(self, folder: Path, pictures: Sequence[Path]) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            name = click.format_filename(folder)
-            raise click.ClickException(
-                f"cannot make the folder {name}: {error.strerror}"
-            ) from error
+        make_folder(folder)
         self._folder = folder
         self._taken = {_key(path) for path in pictures}
 
