@@ -11,6 +11,7 @@ import click
 from phiz.cli.accuracy import document, tables
 from phiz.cli.engines import load_engine
 from phiz.cli.files import check_writable, make_folder, write_json
+from phiz.errors import OptionError
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -130,6 +131,8 @@ def evaluate(  # noqa: PLR0913  each is an option
         make_folder(folder)
     found = [dataset.thinned(every, offset) for dataset in find_datasets(data)]
     datasets = [dataset for dataset in found if dataset.photographs]
+    if not datasets:
+        raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
     # Photographs of any size, because moved ones come without compression.
     engine = replace(load_engine(settings.load(), models), limits=_limits())
     drawn = draw_shifts(shifts)
