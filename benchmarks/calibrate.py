@@ -4,7 +4,7 @@
 
     python benchmarks/calibrate.py --data DIR
 
-``DIR`` has ``wider/``, as ``accuracy.py`` wants it, of which every fourth picture is left out
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it, of which every fourth picture is left out
 because accuracy is measured on those, and ``lfpw/``, whose large faces are ``front``'s task.
 The figures go to ``models/calibration.json``; a build needs them, and no photographs. Do it
 again whenever a float graph has changed, and put the hashes that the build then names into
@@ -34,9 +34,9 @@ from phiz.cards import ModelCard, NetworkCard
 from phiz.detectors import KINDS
 from phiz.faces import DetectOptions
 from phiz.image import open_picture
+from phiz.measure.labels import LIMITS
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
-from pictures import LIMITS
 
 EVERY = 4
 FIGURES = Path(__file__).parents[1] / "models" / "calibration.json"

@@ -34,12 +34,11 @@ from phiz.build.download import source_folder
 from phiz.build.sources import read_source
 from phiz.faces import Boxes, DetectOptions, Scores
 from phiz.geometry import clip
-from phiz.image import Limits, decode
-from phiz.measure.labels import LEVELS, Labelled, read_labels
+from phiz.image import decode
+from phiz.measure.labels import LEVELS, LIMITS, Labelled, read_labels
 from phiz.measure.observations import boxes_of, observe, scores_of
 from phiz.measure.precision import average_precision, judge, together
 
-LIMITS = Limits(max_bytes=50_000_000, max_pixels=100_000_000)
 MOST = 0.01  # that an average precision may differ by
 OPTIONS = {"mtcnn": DetectOptions(0.7, 20), "back": DetectOptions(0.05)}
 

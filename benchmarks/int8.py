@@ -5,7 +5,7 @@
     python benchmarks/int8.py --data DIR
     python benchmarks/int8.py --data DIR --json docs/speed.json --table docs/int8.md
 
-``DIR`` has ``wider/``, as ``accuracy.py`` wants it; every fourth picture is taken, none of
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it; every fourth picture is taken, none of
 which the ranges were measured on. All forms of a network take turns on one thread, in
 onnxruntime and, where it is installed, in OpenVINO. Times are medians of processor time, as a
 run on one thread would take on a core of its own, because others may be at work on the same
@@ -20,14 +20,13 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import click
 import figures
 import machine
-import numpy as np
-from accuracy import FILE_COLUMNS, LEVELS, boxes_of, precision
 from rich.console import Console
 from savings import HEADINGS, Row, cells, table
 
@@ -36,8 +35,13 @@ from phiz.build import calibration
 from phiz.build.quantise import quantise
 from phiz.cards import ModelCard, NetworkCard
 from phiz.detectors import KINDS
+from phiz.engine import Engine
 from phiz.faces import DetectOptions
+from phiz.measure.figures import MIN_IOU, at_level, judged
 from phiz.measure.gates import count_kept
+from phiz.measure.labels import LEVELS, LIMITS, read_labels
+from phiz.measure.observations import Observation, boxes_of, observe, scores_of
+from phiz.measure.precision import average_precision
 from phiz.measure.workloads import Inputs, timing_inputs
 from phiz.runtime import Session
 from phiz.runtime.variants import (
@@ -47,11 +51,11 @@ from phiz.runtime.variants import (
     open_runtime,
     version_of,
 )
-from pictures import Observation, observe
 
 EVERY = 4
 MIN_SCORE = 0.2  # low, so that the curve of precision has its weak detections too
 WARM_UP = 3
+FILE_COLUMNS = 120  # of the table where there is no terminal to ask
 
 
 @click.command()
@@ -109,8 +113,8 @@ def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
             median_ms=take_turns(
                 sessions(card, graph, rounded), timing_inputs(model, card.architecture, 0), runs
             ),
-            float_precision=[precision(expected, level) or 0.0 for level in LEVELS],
-            int8_precision=[precision(found, level) or 0.0 for level in LEVELS],
+            float_precision=[precision(expected, level) for level in LEVELS],
+            int8_precision=[precision(found, level) for level in LEVELS],
             faces=faces,
             kept=kept,
         )
@@ -125,18 +129,20 @@ def answers(model: ModelCard, graphs: Mapping[str, bytes], data: Path) -> list[O
     def load(card: NetworkCard) -> Session:
         return runtime.open(card, graphs[card.name])
 
-    detector = KINDS[model.kind](model, load, "half-pixel")
-    return observe(detector, data / "wider", DetectOptions(min_score=MIN_SCORE), EVERY)
+    engine = Engine({model.name: KINDS[model.kind](model, load, "half-pixel")}, LIMITS)
+    labels = read_labels(data)[::EVERY]
+    return list(observe(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels))
+
+
+def precision(observations: Sequence[Observation], level: str) -> float:
+    """Return the average precision at one level of WIDER FACE, 0 to 1."""
+    return average_precision(judged(observations, partial(at_level, level), MIN_IOU))
 
 
 def counts(found: Sequence[Observation], expected: Sequence[Observation]) -> tuple[int, int]:
     """Return how many faces float32 is sure of, and how many have a counterpart."""
     by_picture = [
-        count_kept(
-            boxes_of([face.box for face in ours.faces]),
-            boxes_of([face.box for face in theirs.faces]),
-            np.array([face.score for face in theirs.faces], np.float32),
-        )
+        count_kept(boxes_of(ours.faces), boxes_of(theirs.faces), scores_of(theirs.faces))
         for ours, theirs in zip(found, expected, strict=True)
     ]
     return sum(faces for faces, _ in by_picture), sum(kept for _, kept in by_picture)

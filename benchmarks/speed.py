@@ -10,7 +10,7 @@ is a worker: a process in an environment of its own, which is made at first in a
 this file. All who do the same take turns, round after round, so that they meet the same
 noise; a ratio is taken within each round, and the median of the rounds is told.
 
-``DIR`` has labelled photographs in ``wider/``, as ``pictures.py`` describes them.
+``DIR`` has labelled photographs in ``wider/``, as ``phiz evaluate`` reads them.
 """
 
 import json

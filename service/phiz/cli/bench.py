@@ -13,7 +13,6 @@ from phiz.cli.files import check_writable, write_json
 
 if TYPE_CHECKING:
     from phiz.cards import Catalog, ModelCard
-    from phiz.image import Limits
     from phiz.measure.bench import ModelFigures, NetworkFigures, Way
     from phiz.measure.labels import Labelled
     from phiz.measure.networks import Network
@@ -121,10 +120,10 @@ class _Bench:
         return _Measured(networks, models, choices)
 
     def _labels(self) -> "list[Labelled]":
-        from phiz.measure.labels import check_photographs, read_labels  # noqa: PLC0415  see bench
+        from phiz.measure.labels import LIMITS, check_photographs, read_labels  # noqa: PLC0415
 
         labels = read_labels(self.data) if self.data else []
-        check_photographs(labels, _limits())
+        check_photographs(labels, LIMITS)
         return labels
 
     def _networks(
@@ -164,21 +163,14 @@ def _ways(network: "Network", counts: "Sequence[int]") -> "list[Way]":
 
 def _pictures(labels: "Sequence[Labelled]") -> "Iterator[tuple[Picture, Labelled | None]]":
     """Yield the photographs, or drawn pictures where there are none."""
-    from phiz.measure.labels import open_photograph  # noqa: PLC0415  see bench
+    from phiz.measure.labels import LIMITS, open_photograph  # noqa: PLC0415  see bench
     from phiz.picture import Picture  # noqa: PLC0415
     from phiz.scenes import draw_crowd  # noqa: PLC0415
 
     for label in labels:
-        yield open_photograph(label, _limits()), label
+        yield open_photograph(label, LIMITS), label
     for seed in range(0 if labels else DRAWN):
         yield Picture.of(draw_crowd(*DRAWN_SIZE_WH, seed)), None
-
-
-def _limits() -> "Limits":
-    """Return limits that no photograph comes near."""
-    from phiz.image import Limits  # noqa: PLC0415  see bench
-
-    return Limits(max_bytes=100_000_000, max_pixels=100_000_000)
 
 
 def _shown(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from phiz.faces import Overlap
-    from phiz.image import Limits
     from phiz.measure.evaluation import Measured
 
 T = TypeVar("T")
@@ -124,6 +123,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     from phiz.measure.evaluation import Run, measure  # noqa: PLC0415
     from phiz.measure.figures import summarise  # noqa: PLC0415
     from phiz.measure.jitter import draw_shifts  # noqa: PLC0415
+    from phiz.measure.labels import LIMITS  # noqa: PLC0415
 
     if target:
         check_writable(target, target if target.exists() else target.absolute().parent, "--json")
@@ -134,7 +134,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     if not datasets:
         raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
     # Photographs of any size, because moved ones come without compression.
-    engine = replace(load_engine(settings.load(), models), limits=_limits())
+    engine = replace(load_engine(settings.load(), models), limits=LIMITS)
     drawn = draw_shifts(shifts)
     runs = [Run(model, each, min_score, drawn) for model in models for each in overlaps]
     measured = [measure(engine, dataset, run, _shown) for dataset in datasets for run in runs]
@@ -149,14 +149,8 @@ def evaluate(  # noqa: PLR0913  each is an option
 def _draw(measured: "Sequence[Measured]", folder: Path) -> None:
     from phiz.cli.pictures import draw_pictures  # noqa: PLC0415  see evaluate
 
-    for path in draw_pictures(measured, folder, _limits()):
+    for path in draw_pictures(measured, folder):
         click.echo(f"wrote {click.format_filename(path)}")
-
-
-def _limits() -> "Limits":
-    from phiz.image import Limits  # noqa: PLC0415  see evaluate
-
-    return Limits(max_bytes=1_000_000_000, max_pixels=200_000_000)
 
 
 def _shown(items: Sequence[T], what: str) -> Iterable[T]:

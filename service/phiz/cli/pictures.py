@@ -8,11 +8,12 @@ from typing import Final
 import click
 import numpy as np
 
-from phiz.image import Limits, decode
+from phiz.image import decode
 from phiz.measure.alignment import SAME_FACE_IOU, align, box_errors
 from phiz.measure.charts import Panel, curve_panel, draw_panels, histogram_panel
 from phiz.measure.evaluation import Measured
 from phiz.measure.figures import MIN_IOU, at_level, judged
+from phiz.measure.labels import LIMITS
 from phiz.measure.mistakes import Mistake, find_alarms, find_misses
 from phiz.measure.observations import boxes_of
 from phiz.measure.precision import Figures, precision_recall
@@ -22,7 +23,7 @@ PERCENT: Final = 100
 JPEG_QUALITY: Final = 85
 
 
-def draw_pictures(measured: Sequence[Measured], folder: Path, limits: Limits) -> Iterator[Path]:
+def draw_pictures(measured: Sequence[Measured], folder: Path) -> Iterator[Path]:
     """Write all pictures into a folder, and yield their files.
 
     Raises:
@@ -33,7 +34,7 @@ def draw_pictures(measured: Sequence[Measured], folder: Path, limits: Limits) ->
             runs = [each for each in measured if each.dataset.name == name]
             yield from _charts(runs, folder / name)
         for each in measured:
-            yield from _sheets(each, folder, limits)
+            yield from _sheets(each, folder)
     except OSError as error:
         raise click.ClickException(f"cannot write the pictures: {error}") from error
 
@@ -90,12 +91,12 @@ def _jitters(measured: Measured) -> Figures:
     return roots
 
 
-def _sheets(measured: Measured, folder: Path, limits: Limits) -> Iterator[Path]:
+def _sheets(measured: Measured, folder: Path) -> Iterator[Path]:
     dataset, run = measured.dataset, measured.run
     stem = folder / f"{dataset.name}-{run.model}-{run.overlap}"
     for what, mistakes in _mistakes(measured).items():
         if mistakes:
-            tiles = [_tile(mistake, what, limits) for mistake in mistakes[:MOST]]
+            tiles = [_tile(mistake, what) for mistake in mistakes[:MOST]]
             title = f"{dataset.name}, {line_name(measured)}: {what}, {len(tiles)} of"
             sheet = draw_sheet(f"{title} {len(mistakes)}, the worst first", tiles)
             path = Path(f"{stem}-{what.replace(' ', '-')}.jpg")
@@ -116,11 +117,11 @@ def _mistakes(measured: Measured) -> Mapping[str, list[Mistake]]:
     return {"false alarms": find_alarms(measured.served, MIN_IOU)} if kind == "faceless" else {}
 
 
-def _tile(mistake: Mistake, what: str, limits: Limits) -> Tile:
+def _tile(mistake: Mistake, what: str) -> Tile:
     label = mistake.observation.label
     width, height = (mistake.box[2:] - mistake.box[:2]).round().astype(int).tolist()
     told = f"{width}×{height}" if what == "missed" else f"{mistake.weight:.2f}"
-    image = decode(label.path.read_bytes(), limits)  # (H, W, 3)
+    image = decode(label.path.read_bytes(), LIMITS)  # (H, W, 3)
     detected = boxes_of(mistake.observation.faces)  # (D, 4)
     return cut_tile(image, mistake.box, label.faces, detected, (told, label.path.stem))
 

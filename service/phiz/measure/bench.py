@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from phiz import detectors
 from phiz.cards import Catalog, NetworkCard
 from phiz.detectors import Detector
-from phiz.faces import Boxes, DetectOptions, Face, Image, Scores
+from phiz.faces import Boxes, DetectOptions, Image, Scores
 from phiz.measure.gates import Change, Outputs, count_kept, excess, fastest
 from phiz.measure.labels import LEVELS, Labelled
 from phiz.measure.networks import Network
+from phiz.measure.observations import boxes_of, scores_of
 from phiz.measure.precision import average_precision, judge, together
 from phiz.measure.workloads import Inputs, parity_inputs, timing_inputs
 from phiz.picture import Picture
@@ -206,11 +207,7 @@ def _answer(detector: Detector, picture: Picture, answers: Answers) -> None:
     timings = stopwatch.timings()
     # Without decoding, which only the first of them does.
     answers.seconds.append(timings.total_s - timings.stages.get("decode", 0.0))
-    answers.found.append((_boxes(faces), np.array([face.score for face in faces], np.float32)))
-
-
-def _boxes(faces: Sequence[Face]) -> Boxes:
-    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+    answers.found.append((boxes_of(faces), scores_of(faces)))
 
 
 def _change(ours: Answers, reference: Answers, labels: Sequence[Labelled]) -> Change:

@@ -30,6 +30,8 @@ ALL: Final = "all"
 """The level of labels that are without those of WIDER FACE."""
 SIDES: Final = ("x1", "y1", "x2", "y2")
 POINTS: Final = 5
+LIMITS: Final = Limits(max_bytes=1_000_000_000, max_pixels=200_000_000)
+"""No photograph comes near them."""
 
 
 @dataclass(frozen=True, slots=True)
