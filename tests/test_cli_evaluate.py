@@ -181,12 +181,13 @@ def test_a_score_limit_holds_for_everything(data: Path) -> None:
 
 def test_overlaps_are_told_apart(data: Path) -> None:
     target = data.parent / "both.json"
-    options = ("--model", "front", "--overlap", "blend", "--overlap", "nms", "--shifts", "0")
+    options = ("--model", "front", "--overlap", "blend", "--overlap", "nms", "--shifts", "1")
     assert evaluate(data / "portrait", "--json", target, *options).exit_code == 0
     blend, nms = json.loads(target.read_text())["figures"]
     assert (blend["overlap"], nms["overlap"]) == ("blend", "nms")
     assert blend["errors"]["landmarks"] != nms["errors"]["landmarks"]
-    assert blend["jitter"] is None
+    assert set(blend["jitter"]) == {"blend", "nms"}
+    assert nms["jitter"] is None
 
 
 @pytest.mark.parametrize(

@@ -90,7 +90,9 @@ def jitter_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
         *("blend", "nms", "mean square of blend to nms", "faces", "lost"),
     )
     for row in rows:
-        jitter = row.jitter or {}
+        if not row.jitter:
+            continue
+        jitter = row.jitter
         rms = [_percent(jitter[each].rms) if each in jitter else "-" for each in ("blend", "nms")]
         change = "-"
         if "blend" in jitter and "nms" in jitter and jitter["nms"].square:

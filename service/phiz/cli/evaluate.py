@@ -135,8 +135,12 @@ def evaluate(  # noqa: PLR0913  each is an option
         raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
     # Photographs of any size, because moved ones come without compression.
     engine = replace(load_engine(settings.load(), models), limits=LIMITS)
-    drawn = draw_shifts(shifts)
-    runs = [Run(model, each, min_score, drawn) for model in models for each in overlaps]
+    # Jitter is measured under both overlaps at once, so that a model's first run has it all.
+    runs = [
+        Run(model, overlap, min_score, draw_shifts(0 if place else shifts))
+        for model in dict.fromkeys(models)
+        for place, overlap in enumerate(dict.fromkeys(overlaps))
+    ]
     measured = [measure(engine, dataset, run, _shown) for dataset in datasets for run in runs]
     summaries = [summarise(each) for each in measured]
     _show(tables(summaries))

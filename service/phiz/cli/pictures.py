@@ -13,6 +13,7 @@ from phiz.measure.alignment import SAME_FACE_IOU, align, box_errors
 from phiz.measure.charts import Panel, curve_panel, draw_panels, histogram_panel
 from phiz.measure.evaluation import Measured
 from phiz.measure.figures import MIN_IOU, at_level, judged
+from phiz.measure.jitter import Jitter
 from phiz.measure.labels import LIMITS
 from phiz.measure.mistakes import Mistake, find_alarms, find_misses
 from phiz.measure.observations import boxes_of
@@ -67,11 +68,17 @@ def curve_panels(runs: Sequence[Measured]) -> list[Panel]:
 
 def error_panels(runs: Sequence[Measured]) -> list[Panel]:
     """Return histograms of the errors of landmarks and boxes, and of jitter if it was measured."""
+    asked_for = {each.run.overlap for each in runs}
     aligned = {line_name(each): align(each.served) for each in runs}
     measures: dict[str, dict[str, Figures]] = {
         "landmarks": {name: each.landmarks for name, each in aligned.items()},
         "box": {name: box_errors(each.sides)[0] for name, each in aligned.items()},
-        "jitter": {line_name(each): _jitters(each) for each in runs if each.jitters},
+        "jitter": {
+            f"{each.run.model}, {overlap}": _roots(jitters)
+            for each in runs
+            for overlap, jitters in each.jitters.items()
+            if overlap in asked_for
+        },
     }
     return [
         histogram_panel(title, "%", {name: PERCENT * each for name, each in values.items()})
@@ -85,8 +92,8 @@ def line_name(measured: Measured) -> str:
     return f"{measured.run.model}, {measured.run.overlap}"
 
 
-def _jitters(measured: Measured) -> Figures:
-    squares = np.array([each.square for each in measured.jitters[measured.run.overlap]], float)
+def _roots(jitters: Sequence[Jitter]) -> Figures:
+    squares = np.array([each.square for each in jitters], float)
     roots: Figures = np.sqrt(squares[np.isfinite(squares)])
     return roots
 
