@@ -14,8 +14,8 @@ from phiz.cli import evaluate as command
 from phiz.cli import main
 from phiz.cli.accuracy import document
 from phiz.faces import Overlap
-from phiz.measure.figures import Found, Spread, Summary
 from phiz.measure.jitter import REACH
+from phiz.measure.summary import Found, Spread, Summary
 from tests.conftest import PICTURES
 
 EXPECTED = json.loads((PICTURES / "expected.json").read_text())["mtcnn_facenet_pytorch"]

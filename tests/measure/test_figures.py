@@ -6,9 +6,10 @@ import pytest
 from phiz.faces import Overlap
 from phiz.measure.datasets import Dataset, Kind
 from phiz.measure.evaluation import Measured, Run
-from phiz.measure.figures import Spread, summarise
+from phiz.measure.figures import summarise
 from phiz.measure.jitter import Jitter, draw_shifts
 from phiz.measure.observations import Observation
+from phiz.measure.summary import Spread
 from tests.measure.answers import HEAD, answer, found, labelled
 
 AWAY = (60, 60, 80, 80)

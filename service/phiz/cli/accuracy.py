@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from phiz.measure.figures import Found, Summary
+    from phiz.measure.summary import Found, Summary
 
 PERCENT = 100
 
