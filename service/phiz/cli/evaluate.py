@@ -134,7 +134,8 @@ def evaluate(  # noqa: PLR0913  each is an option
     if not datasets:
         raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
     # Photographs of any size, because moved ones come without compression.
-    engine = replace(load_engine(settings.load(), models), limits=LIMITS)
+    loaded, _ = load_engine(settings.load(), models)
+    engine = replace(loaded, limits=LIMITS)
     # Jitter is measured under both overlaps at once, so that a model's first run has it all.
     runs = [
         Run(model, overlap, min_score, draw_shifts(0 if place else shifts))
