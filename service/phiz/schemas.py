@@ -9,6 +9,8 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from phiz.cards import Form
+from phiz.classifiers import CLASSES, Classification
 from phiz.engine import Result
 from phiz.faces import (
     MAX_FACES_LIMIT,
@@ -20,6 +22,7 @@ from phiz.faces import (
 )
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
+ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
 JsonObject: TypeAlias = dict[str, Any]
 """What ``json`` encodes as an object."""
 
@@ -60,14 +63,52 @@ class DetectParameters(BaseModel):
     @field_validator("min_score", "min_face", "max_faces", mode="before")
     @classmethod
     def _plain(cls, value: object) -> object:
-        # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
-        if isinstance(value, str) and "_" in value:
-            raise ValueError("a number has no underscores")
-        return value
+        return _without_underscores(value)
 
     def options(self) -> DetectOptions:
         """Return what the detector is given."""
         return DetectOptions(self.min_score, self.min_face, self.max_faces, self.overlap)
+
+
+class ClassifyParameters(BaseModel):
+    """The options of a classification; each is a query parameter and a form field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ClassifierName = Field(
+        default="efficientnet",
+        description="What classifies; `mobilenet` takes less time and is right less often.",
+    )
+    precision: Form | None = Field(
+        default=None,
+        description="What the network is computed in. Default: `int8` on a processor with"
+        " instructions for it (VNNI, dot product), else `float32`.",
+    )
+    top: int = Field(default=5, ge=1, le=CLASSES, description="So many classes, the best first.")
+
+    @field_validator("top", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        return _without_underscores(value)
+
+
+def _without_underscores(value: object) -> object:
+    # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("a number has no underscores")
+    return value
+
+
+def classification_payload(found: Classification) -> JsonObject:
+    """Return what a picture shows as it is encoded, without its timings; 4 decimals of a score."""
+    return {
+        "model": found.model,
+        "precision": found.precision,
+        "classes": [
+            {"index": each.index, "label": each.label, "score": round(each.score, 4)}
+            for each in found.classes
+        ],
+    }
 
 
 def payload(result: Result) -> JsonObject:
@@ -167,6 +208,25 @@ class DetectAnswer(BaseModel):
         " `postprocess`. All are there, 0 if there was nothing to do. They do not overlap, and"
         " `total` is their sum, from the last byte of the body to the answer. `pnet`, `rnet` and"
         " `onet`, where they ran, are parts of `inference`."
+    )
+
+
+class FoundClass(BaseModel):
+    """One of ImageNet's classes."""
+
+    index: int = Field(description="In the order of ImageNet's challenge.", ge=0, lt=CLASSES)
+    label: str = Field(description="In English.")
+    score: float = Field(description="Those of all classes add up to 1.", ge=0, le=1)
+
+
+class ClassifyAnswer(BaseModel):
+    """What a picture shows."""
+
+    model: ClassifierName = Field(description="As requested.")
+    precision: Form = Field(description="What the network was computed in.")
+    classes: list[FoundClass] = Field(description="By falling score.")
+    timing_ms: dict[str, float] = Field(
+        description="Milliseconds of each stage, as for a detection."
     )
 
 

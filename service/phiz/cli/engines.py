@@ -1,4 +1,4 @@
-"""The engine that the settings ask for."""
+"""The engine and the classifiers that the settings ask for."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -7,6 +7,7 @@ import click
 
 if TYPE_CHECKING:
     from phiz.cards import Catalog
+    from phiz.classifiers import Classifiers, Name
     from phiz.engine import Engine
     from phiz.settings import Settings
 
@@ -44,3 +45,21 @@ def load_engine(
         folder, settings.sampling, limits, wanted, runtime=chosen.runtime, models=models
     )
     return loaded, models
+
+
+def load_classifiers(
+    settings: "Settings", wanted: "Collection[Name] | None" = None
+) -> "Classifiers":
+    """Return those classifiers, or all of them, as far as they are built, in onnxruntime.
+
+    Raises:
+        ModelCorruptError: A model is not the one that the catalogue names.
+    """
+    from phiz import catalog, classifiers  # noqa: PLC0415  see above
+    from phiz.image import Limits  # noqa: PLC0415
+    from phiz.memory import keep_large_blocks_apart  # noqa: PLC0415
+
+    keep_large_blocks_apart()
+    folder = settings.models or catalog.default_folder()
+    limits = Limits(settings.max_bytes, settings.max_pixels)
+    return classifiers.load(catalog.load(), folder, limits, wanted)
