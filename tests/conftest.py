@@ -35,10 +35,10 @@ def models_folder() -> Path:
 
 @pytest.fixture(scope="session")
 def int8_folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with every built model, and with every network in 8 bits that is offered."""
+    """A folder with every built face model, and with every network in 8 bits that is offered."""
     folder = tmp_path_factory.mktemp("int8")
     known, calibrations = catalog.load(), calibration.load()
-    for card in (card for model in known.models for card in model.networks):
+    for card in (card for model in known.group("face") for card in model.networks):
         graph = catalog.read_network(card, models_folder)
         (folder / card.file).write_bytes(graph)
         if (variant := card.in_form("int8")) != card:

@@ -105,8 +105,8 @@ def test_networks_may_be_in_different_forms() -> None:
     assert found.in_forms({}) == found
     mixed = found.in_forms({"onet": "int8", "pnet": "int8", "full": "float32"})
     files = [card.file for model in mixed.models for card in model.networks]
-    others = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
-    assert files == [*others, "onet.int8.onnx"]
+    first = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
+    assert files == [*first, "onet.int8.onnx", "mobilenet.onnx", "efficientnet.onnx"]
 
 
 Document = dict[str, Any]

@@ -13,8 +13,8 @@ OFFERED = ["full", "mtcnn"]
 
 @pytest.fixture
 def floats(models_folder: Path, tmp_path: Path) -> Path:
-    """A folder with the float32 files alone."""
-    for card in (card for model in CATALOG.models for card in model.networks):
+    """A folder with the float32 files of the face models alone."""
+    for card in (card for model in CATALOG.group("face") for card in model.networks):
         (tmp_path / card.file).write_bytes(catalog.read_network(card, models_folder))
     return tmp_path
 
