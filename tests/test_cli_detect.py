@@ -138,18 +138,17 @@ def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path: Path) -> No
     assert odd.name in done.stdout
 
 
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        pytest.param("--min-score", "0.795", id="min-score"),
-        pytest.param("--min-face", "95", id="min-face"),
-        pytest.param("--max-faces", "1", id="max-faces"),
-    ],
-)
-def test_an_option_leaves_out_the_second_face(option: str, value: str) -> None:
+@pytest.mark.parametrize("option", ["--min-score", "--min-face", "--max-faces"])
+def test_an_option_leaves_out_the_second_face(option: str) -> None:
     (plain,) = detect("--model", "front", GROUP)
-    (chosen,) = detect("--model", "front", option, value, GROUP)
-    assert len(plain["faces"]) == 2
+    best, second = plain["faces"]
+    # Halfway between the two, whatever they are.
+    value = {
+        "--min-score": (best["score"] + second["score"]) / 2,
+        "--min-face": (best["box"]["width"] + second["box"]["width"]) / 2,
+        "--max-faces": 1,
+    }[option]
+    (chosen,) = detect("--model", "front", option, str(value), GROUP)
     (left,) = chosen["faces"]
     assert left["score"] == plain["faces"][0]["score"]
 
