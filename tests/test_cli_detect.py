@@ -153,6 +153,33 @@ def test_an_option_leaves_out_the_second_face(option: str) -> None:
     assert left["score"] == plain["faces"][0]["score"]
 
 
+def test_two_passes_have_their_effect() -> None:
+    (once,) = detect("--model", "back", SELFIE)
+    (twice,) = detect("--model", "back", "--passes", "2", SELFIE)
+    assert once["faces"][0]["box"] != twice["faces"][0]["box"]
+
+
+def test_a_picture_on_its_side_and_what_is_told_of_its_face(tmp_path: Path) -> None:
+    lying = tmp_path / "lying.png"
+    with Image.open(SELFIE) as picture:
+        picture.transpose(Image.Transpose.ROTATE_90).save(lying)  # to the left
+    (given,) = detect("--model", "front", "--details", "quality", SELFIE)
+    (turned,) = detect("--model", "front", "--rotate", "auto", "--details", "quality", lying)
+    (face,), (again,) = given["faces"], turned["faces"]
+    assert again["roll"] == pytest.approx(face["roll"] - 90, abs=0.2)
+    assert again["box"]["x"] == pytest.approx(face["box"]["y"], abs=0.5)
+    for name, value in face["quality"].items():
+        assert again["quality"][name] == pytest.approx(value, rel=0.05)
+
+
+def test_roll_is_told_where_pictures_are_turned_and_nowhere_else() -> None:
+    (turned,) = detect("--model", "front", "--rotate", "auto", SELFIE)
+    assert "quality" not in turned["faces"][0]
+    assert 0 < turned["faces"][0]["roll"] < 20
+    (plain,) = detect("--model", "front", SELFIE)
+    assert set(plain["faces"][0]) == {"box", "score", "landmarks"}
+
+
 def test_overlap_has_its_effect() -> None:
     (blend,) = detect("--model", "back", SELFIE)
     (nms,) = detect("--model", "back", "--overlap", "nms", SELFIE)
@@ -355,6 +382,9 @@ def test_what_is_written_out_is_what_the_rest_knows() -> None:
     known = catalog.load()
     assert sorted(command.MODELS) == sorted(detectors.names(known))
     assert command.OVERLAPS == faces.OVERLAPS
+    assert command.ROTATES == faces.ROTATES
+    assert command.DETAILS == faces.DETAILS
+    assert command.MAX_PASSES == faces.MAX_PASSES
     assert command.MAX_FACES == faces.MAX_FACES_LIMIT
     assert command.MAX_MIN_FACE == faces.MIN_FACE_LIMIT
     assert set(reports.LANDMARKS) == {*blazeface.LANDMARKS, *mtcnn.LANDMARKS}

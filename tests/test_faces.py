@@ -15,6 +15,9 @@ from phiz.faces import DetectOptions, Face, faces_of
         pytest.param({"max_faces": 1}, id="max_faces 1"),
         pytest.param({"max_faces": 10_000}, id="max_faces 10000"),
         pytest.param({"overlap": "nms"}, id="nms"),
+        pytest.param({"passes": 2}, id="two passes"),
+        pytest.param({"rotate": "auto"}, id="rotate"),
+        pytest.param({"details": "quality"}, id="details"),
     ],
 )
 def test_options_at_their_limits(options: dict[str, object]) -> None:
@@ -36,6 +39,10 @@ def test_options_at_their_limits(options: dict[str, object]) -> None:
         pytest.param({"max_faces": 0}, "max_faces is 0", id="max_faces 0"),
         pytest.param({"max_faces": 10_001}, "from 1 to 10000", id="max_faces above its limit"),
         pytest.param({"overlap": "soft"}, "one of blend, nms", id="unknown overlap"),
+        pytest.param({"passes": 0}, "from 1 to 2", id="no pass"),
+        pytest.param({"passes": 3}, "from 1 to 2", id="three passes"),
+        pytest.param({"rotate": "left"}, "one of none, auto", id="unknown rotation"),
+        pytest.param({"details": "all"}, "one of none, quality", id="unknown details"),
     ],
 )
 def test_options_beyond_their_limits(options: dict[str, object], message: str) -> None:

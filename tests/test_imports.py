@@ -16,7 +16,7 @@ LAYERS = (
     ("bounds", "picture", "geometry", "cards", "metrics"),
     ("jpeg", "pillow", "provenance"),
     ("image",),
-    ("resample", "integral", "suppression", "catalog", "drawing", "scenes"),
+    ("resample", "integral", "suppression", "quality", "catalog", "drawing", "scenes"),
     ("runtime",),
     ("detectors", "classifiers"),
     ("engine",),

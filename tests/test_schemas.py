@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from pydantic import ValidationError
@@ -6,7 +7,7 @@ from pydantic import ValidationError
 from phiz import catalog
 from phiz.detectors import names
 from phiz.engine import Result
-from phiz.faces import DetectOptions, Face, Step
+from phiz.faces import DetectOptions, Face, Quality, Step
 from phiz.schemas import DetectAnswer, DetectParameters, payload
 
 FACE = Face((10.006, 20.0, 30.123, 40.0), 0.87654, {"nose": (1.005001, -2.349)}, "back")
@@ -33,6 +34,19 @@ def test_a_route_names_the_model_of_each_face() -> None:
     ]
 
 
+def test_roll_and_quality_are_told_where_they_are_known() -> None:
+    told = replace(FACE, roll=-12.345, quality=Quality(40.006, 0.98765, 0.4321))
+    answer = payload(Result("back", 10, 20, (told,), ()))
+    assert answer["faces"][0]["roll"] == -12.3
+    assert answer["faces"][0]["quality"] == {
+        "eye_distance": 40.01,
+        "frontalness": 0.988,
+        "sharpness": 0.432,
+    }
+    described = DetectAnswer.model_validate(answer | {"timing_ms": TIMING})
+    assert described.model_dump(exclude_none=True)["faces"] == answer["faces"]
+
+
 def test_no_face_is_an_empty_list() -> None:
     assert payload(Result("front", 1, 1, (), ()))["faces"] == []
 
@@ -49,8 +63,16 @@ def test_options_that_are_not_given_are_the_detectors_own() -> None:
 
 
 def test_each_option_reaches_the_detector() -> None:
-    chosen = DetectParameters(min_score=0.25, min_face=30, max_faces=5, overlap="nms")
-    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms")
+    chosen = DetectParameters(
+        min_score=0.25,
+        min_face=30,
+        max_faces=5,
+        overlap="nms",
+        passes=2,
+        rotate="auto",
+        details="quality",
+    )
+    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality")
 
 
 def test_a_name_that_is_no_option_is_refused() -> None:

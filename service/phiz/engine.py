@@ -2,14 +2,18 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from phiz import catalog, detectors
 from phiz.cards import Catalog
 from phiz.detectors import Detector
+from phiz.detectors.upright import detect_upright
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
 from phiz.image import Limits, open_picture
+from phiz.picture import Picture
+from phiz.quality import with_quality, with_roll
 from phiz.resample import Sampling
 from phiz.runtime import Runtime
 from phiz.timings import Stopwatch
@@ -58,8 +62,23 @@ class Engine:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
         picture = open_picture(data, self.limits)
         stopwatch.lap("decode")
-        found = detector.detect(picture, options, stopwatch)
-        return Result(model, picture.width, picture.height, found.faces, found.route)
+        detect = detector.detect if options.rotate == "none" else partial(detect_upright, detector)
+        found = detect(picture, options, stopwatch)
+        faces = described(found.faces, picture, options)
+        stopwatch.lap("postprocess")
+        return Result(model, picture.width, picture.height, faces, found.route)
+
+
+def described(
+    faces: tuple[Face, ...], picture: Picture, options: DetectOptions
+) -> tuple[Face, ...]:
+    """Return faces with what the options ask to be told of them."""
+    if options.details == "quality":
+        seen = picture.finest()
+        return tuple(with_quality(face, seen) for face in faces)
+    if options.rotate == "auto":
+        return tuple(with_roll(face) for face in faces)
+    return faces
 
 
 def load(  # noqa: PLR0913  what an entry point chooses

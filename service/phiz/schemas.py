@@ -14,11 +14,15 @@ from phiz.classifiers import CLASSES, Classification
 from phiz.engine import Result
 from phiz.faces import (
     MAX_FACES_LIMIT,
+    MAX_PASSES,
     MIN_FACE_LIMIT,
+    Details,
     DetectOptions,
     Face,
     Overlap,
     Point,
+    Quality,
+    Rotate,
 )
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
@@ -56,18 +60,37 @@ class DetectParameters(BaseModel):
     )
     overlap: Overlap = Field(
         default="blend",
-        description="What becomes of predictions that overlap: their score-weighted mean"
+        description="What becomes of predictions that overlap: their weighted mean"
         " (`blend`), or the best alone (`nms`).",
     )
+    passes: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_PASSES,
+        description="How often a picture is looked at by `front`, `back` and `full`: with 2, once"
+        " more half a cell of the network's grid further. That takes twice the inference, and"
+        " boxes and landmarks are steadier and more accurate.",
+    )
+    rotate: Rotate = Field(
+        default="none",
+        description="Whether a picture without a clear upright face is turned by 90, 180 and 270"
+        " degrees (`auto`), which takes up to four times as long. Coordinates stay those of the"
+        " picture as given, and each face has its `roll`.",
+    )
+    details: Details = Field(
+        default="none",
+        description="What is told of each face beside where it is: its `roll` and `quality`.",
+    )
 
-    @field_validator("min_score", "min_face", "max_faces", mode="before")
+    @field_validator("min_score", "min_face", "max_faces", "passes", mode="before")
     @classmethod
     def _plain(cls, value: object) -> object:
         return _without_underscores(value)
 
     def options(self) -> DetectOptions:
         """Return what the detector is given."""
-        return DetectOptions(self.min_score, self.min_face, self.max_faces, self.overlap)
+        chosen = self.model_dump(exclude={"model"})
+        return DetectOptions(**chosen)
 
 
 class ClassifyParameters(BaseModel):
@@ -141,7 +164,19 @@ def _face(face: Face, *, named: bool) -> JsonObject:
         "score": round(face.score, 4),
         "landmarks": _landmarks(face.landmarks),
     }
+    if face.roll is not None:
+        entry["roll"] = round(face.roll, 1)
+    if face.quality is not None:
+        entry["quality"] = _quality(face.quality)
     return {**entry, "model": face.model} if named else entry
+
+
+def _quality(quality: Quality) -> JsonObject:
+    return {
+        "eye_distance": round(quality.eye_distance, 2),
+        "frontalness": round(quality.frontalness, 3),
+        "sharpness": round(quality.sharpness, 3),
+    }
 
 
 def _landmarks(landmarks: Mapping[str, Point]) -> JsonObject:
@@ -171,6 +206,22 @@ class Box(BaseModel):
     height: float = Field(description="Pixels.", ge=0)
 
 
+class FaceQuality(BaseModel):
+    """How well a face shows."""
+
+    eye_distance: float = Field(description="Between the eyes, pixels of the picture.", ge=0)
+    frontalness: float = Field(
+        description="1 where the nose is midway between the eyes, 0 where it is beside one.",
+        ge=0,
+        le=1,
+    )
+    sharpness: float = Field(
+        description="The finest detail against the contrast, of the pixels that the model saw:"
+        " 0 without any, about 0.5 in a sharp picture.",
+        ge=0,
+    )
+
+
 class FoundFace(BaseModel):
     """One face."""
 
@@ -181,6 +232,14 @@ class FoundFace(BaseModel):
         " `nose` are always there. `mtcnn` adds `mouth_left` and `mouth_right`, the others"
         " `mouth`, `left_ear` and `right_ear`."
     )
+    roll: float | None = Field(
+        default=None,
+        description="Of the head by its eyes, degrees clockwise; only with `rotate=auto` or"
+        " `details=quality`.",
+        ge=-180,
+        le=180,
+    )
+    quality: FaceQuality | None = Field(default=None, description="Only with `details=quality`.")
     model: ModelName | None = Field(
         default=None, description="The model that found it; only under `auto`."
     )

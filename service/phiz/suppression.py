@@ -21,6 +21,7 @@ BLOCK_PAIRS = 1 << 18
 # How many are compared with all others at once: most pictures have no more predictions, and
 # in a decoder's wake it is the number of calls that counts.
 BLOCK_LEADERS = 32
+LEAST_WEIGHT = np.float32(1e-6)  # of a leader
 NO_PAIRS: Pairs = np.empty((2, 0), np.intp)
 
 
@@ -188,18 +189,18 @@ def elect(
         Boxes (G, 4), keypoints (G, K, 2) and scores (G,), the leaders', by falling score.
     """
     able = np.flatnonzero(scores >= min_score)
-    leaders = able[nms(boxes[able], scores[able], limit)]  # (G,)
-    if not leaders.size:
+    # One by one: of the few there are, pairs would cost more than they save.
+    leading = [leader for leader, _ in groups(boxes[able], scores[able], limit)]
+    leaders = able[leading]  # (G,)
+    if not leading:
         return boxes[:0].copy(), keypoints[:0].copy(), scores[:0].copy()
-    overlaps = np.stack([iou(boxes[leader], boxes) for leader in leaders])  # (G, N)
-    overlaps[np.arange(len(leaders)), leaders] = 1  # also of one without area
-    nearest = overlaps.argmax(axis=0) == np.arange(len(leaders))[:, None]  # (G, N)
-    weights = np.where(nearest & (overlaps > limit), overlaps, 0).astype(np.float64) * scores
-    totals = weights.sum(axis=1, keepdims=True)  # (G, 1)
-    flat = np.concatenate([boxes, keypoints.reshape(len(boxes), -1)], axis=1)  # (N, 4 + 2K)
-    means = np.divide(
-        weights @ flat, totals, out=flat[leaders].astype(np.float64), where=totals > 0
-    )
-    means = means.astype(np.float32)  # (G, 4 + 2K)
-    points = means[:, 4:].reshape(len(leaders), *keypoints.shape[1:])  # (G, K, 2)
-    return means[:, :4], points, scores[leaders]
+    overlaps = iou(boxes[leaders, None], boxes)  # (G, N)
+    order = np.arange(len(leaders))
+    overlaps[order, leaders] = 1  # also of one without area
+    nearest = overlaps.argmax(axis=0) == order[:, None]  # (G, N)
+    weights = overlaps * scores * (nearest & (overlaps > limit))  # (G, N)
+    # A leader votes for itself even with a score of 0, so that there is something to weigh.
+    weights[order, leaders] = np.maximum(scores[leaders], LEAST_WEIGHT)
+    weights /= weights.sum(axis=1, keepdims=True)
+    points = weights @ keypoints.reshape(len(boxes), -1)  # (G, 2K)
+    return weights @ boxes, points.reshape(-1, *keypoints.shape[1:]), scores[leaders]

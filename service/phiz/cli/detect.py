@@ -14,11 +14,14 @@ from phiz.cli.reports import REPORTS, Report
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
-    from phiz.faces import DetectOptions, Overlap
+    from phiz.faces import Details, DetectOptions, Overlap, Rotate
 
 # Written out, because what knows them takes a while to import; a test compares them.
 MODELS = ("auto", "front", "back", "full", "mtcnn")
 OVERLAPS = ("blend", "nms")
+ROTATES = ("none", "auto")
+DETAILS = ("none", "quality")
+MAX_PASSES = 2
 MAX_FACES = 10_000
 MAX_MIN_FACE = 65_535
 
@@ -72,7 +75,28 @@ to be; 1 if one was not; 2 if the command is wrong.
     type=click.Choice(OVERLAPS),
     default="blend",
     show_default=True,
-    help="Of predictions that overlap, take the score-weighted mean or the best alone.",
+    help="Of predictions that overlap, take the weighted mean or the best alone.",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1, MAX_PASSES),
+    default=1,
+    show_default=True,
+    help="Look twice, half a cell of the network's grid apart, for steadier faces; not mtcnn.",
+)
+@click.option(
+    "--rotate",
+    type=click.Choice(ROTATES),
+    default="none",
+    show_default=True,
+    help="With auto, turn a picture without a clear upright face by quarters, and tell the roll.",
+)
+@click.option(
+    "--details",
+    type=click.Choice(DETAILS),
+    default="none",
+    show_default=True,
+    help="Tell the roll and the quality of each face too; JSON has them.",
 )
 @click.option(
     "--format",
@@ -96,6 +120,9 @@ def detect(  # noqa: PLR0913  each is an option
     min_face: float | None,
     max_faces: int,
     overlap: "Overlap",
+    passes: int,
+    rotate: "Rotate",
+    details: "Details",
     format_name: str | None,
     folder: Path | None,
 ) -> None:
@@ -110,7 +137,7 @@ def detect(  # noqa: PLR0913  each is an option
     from phiz import settings  # noqa: PLC0415
     from phiz.faces import DetectOptions  # noqa: PLC0415
 
-    options = DetectOptions(min_score, min_face, max_faces, overlap)
+    options = DetectOptions(min_score, min_face, max_faces, overlap, passes, rotate, details)
     pictures = find_pictures(paths, folder)
     destinations = Destinations(folder, pictures) if folder else None
     with standard_output("the faces"):

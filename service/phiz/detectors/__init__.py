@@ -78,13 +78,16 @@ def load(
 
 def _blazeface(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:
     assert card.input_size is not None, "the catalogue gives every blazeface its input size"
+    grids = GRIDS[card.name]
     spec = blazeface.Spec(
         size=card.input_size,
+        cell=card.input_size / max(cells for cells, _ in grids),
         min_score=card.min_score,
         overlap_limit=card.thresholds["overlap_limit"],
     )
     session = open_network(card.networks[0])
-    return BlazeFace(card.name, spec, session, anchors(GRIDS[card.name]), sampling)
+    faithful = sampling == "reference"
+    return BlazeFace(card.name, spec, session, anchors(grids), sampling, faithful)
 
 
 def _mtcnn(card: ModelCard, open_network: Open, _: Sampling) -> Detector:
