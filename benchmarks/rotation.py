@@ -4,12 +4,11 @@
 
     python benchmarks/rotation.py --data DIR
 
-``DIR`` holds folders as ``pictures.py`` describes them: ``lfpw/`` with one large labelled face a
+``DIR`` holds folders as ``phiz evaluate`` reads them: ``lfpw/`` with one large labelled face a
 picture, ``nofaces/`` with nothing to detect. The truth of a turned picture is what the model
 finds in it upright, without ``rotate``. False alarms are counted with and without.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +22,10 @@ from phiz.detectors.upright import detect_upright
 from phiz.faces import Boxes, Detections, DetectOptions, Face, Image
 from phiz.geometry import iou
 from phiz.image import decode
+from phiz.measure.labels import LIMITS, read_folder
+from phiz.measure.observations import boxes_of
 from phiz.picture import Picture
 from phiz.timings import Stopwatch
-from pictures import LIMITS, Label
 
 MODELS = ("front", "back", "full", "mtcnn", "auto")
 SAME_IOU = 0.7
@@ -63,8 +63,7 @@ def main(data: Path, names: Sequence[str], every: int) -> None:
 
 def images(folder: Path, every: int) -> list[Image]:
     """Return every n-th picture of a folder."""
-    labels: list[Label] = json.loads((folder / "annotations.json").read_text())[::every]
-    return [decode((folder / "images" / label["image"]).read_bytes(), LIMITS) for label in labels]
+    return [decode(label.path.read_bytes(), LIMITS) for label in read_folder(folder)[::every]]
 
 
 def portraits(detector: Detector, pictures: Sequence[Image]) -> str:
@@ -106,11 +105,6 @@ def turned_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:
         x1, y1, x2, y2 = height - y2, x1, height - y1, x2
         height, width = width, height
     return np.array([x1, y1, x2, y2], np.float32)
-
-
-def boxes_of(faces: Sequence[Face]) -> Boxes:
-    """Return the boxes (N, 4) of faces."""
-    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
 
 
 if __name__ == "__main__":
