@@ -18,12 +18,15 @@ from phiz.detectors import Detector
 from phiz.errors import SourceError
 from phiz.picture import Picture
 from phiz.resample import Sampling
+from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
+from phiz.runtime.variants import REFERENCE, Variant, version_of
 
 # A loaded machine takes its time; the tests ask for results.
 settings.register_profile("phiz", deadline=None)
 settings.load_profile("phiz")
 
 PICTURES = Path(__file__).parent / "pictures"
+INT8 = Variant("onnxruntime", "int8")
 CLASSIFIERS = [card for model in catalog.load().group("classify") for card in model.networks]
 
 
@@ -45,6 +48,23 @@ def int8_folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -
             ranges = calibration.ranges_of(card.name, graph, calibrations)
             (folder / variant.file).write_bytes(quantise(graph, ranges))
     return folder
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    """A profile by which O-Net runs in 8 bits and all else as the reference."""
+    cards = [card for model in catalog.load().group("face") for card in model.networks]
+    chosen = {
+        card.name: _choice(card, INT8 if card.name == "onet" else REFERENCE) for card in cards
+    }
+    write_profile(Profile(processor_name(), chosen), tmp_path / "profile.json")
+    return tmp_path / "profile.json"
+
+
+def _choice(card: NetworkCard, variant: Variant) -> Choice:
+    version = version_of(variant.runtime)
+    assert version
+    return Choice(card.in_form(variant.form).sha256, variant, version, 1.9, 2.8)
 
 
 @pytest.fixture(scope="session")

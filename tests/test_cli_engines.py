@@ -3,35 +3,14 @@ from pathlib import Path
 import pytest
 
 from phiz import catalog
-from phiz.cards import NetworkCard
 from phiz.cli.engines import load_engine
 from phiz.errors import ModelNotBuiltError
 from phiz.faces import DetectOptions
-from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
-from phiz.runtime.variants import REFERENCE, Variant, version_of
 from phiz.settings import Settings
 from phiz.timings import Stopwatch
 
 GROUP = Path(__file__).parent / "pictures" / "group_640x480.png"
 CATALOG = catalog.load()
-INT8 = Variant("onnxruntime", "int8")
-
-
-@pytest.fixture
-def profile(tmp_path: Path) -> Path:
-    """A profile by which O-Net runs in 8 bits and all else as the reference."""
-    cards = [card for model in CATALOG.group("face") for card in model.networks]
-    chosen = {
-        card.name: _choice(card, INT8 if card.name == "onet" else REFERENCE) for card in cards
-    }
-    write_profile(Profile(processor_name(), chosen), tmp_path / "profile.json")
-    return tmp_path / "profile.json"
-
-
-def _choice(card: NetworkCard, variant: Variant) -> Choice:
-    version = version_of(variant.runtime)
-    assert version
-    return Choice(card.in_form(variant.form).sha256, variant, version, 1.9, 2.8)
 
 
 def _settings(models: Path, profile: Path) -> Settings:

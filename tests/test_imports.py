@@ -1,6 +1,8 @@
 """Imports point one way: a module imports only from those above it in this list."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,16 +14,19 @@ ROOT = Path(phiz.__file__).parent
 # know nothing of each other.
 LAYERS = (
     ("errors",),
-    ("faces", "timings", "headers", "tables", "settings", "pool", "memory"),
+    (
+        *("faces", "timings", "headers", "tables", "settings", "quota", "memory"),
+        *("counts", "processes", "crew"),
+    ),
     ("bounds", "picture", "geometry", "cards", "metrics"),
-    ("jpeg", "pillow", "provenance"),
+    ("jpeg", "pillow", "provenance", "exchange"),
     ("image",),
     ("resample", "integral", "suppression", "quality", "catalog", "drawing", "scenes"),
     ("runtime",),
     ("detectors", "classifiers"),
     ("engine",),
     ("measure",),
-    ("schemas",),
+    ("answers", "schemas"),
     ("api", "build"),
     ("cli",),
     ("__main__",),
@@ -89,3 +94,14 @@ def test_only_the_edge_knows_pydantic_and_only_the_api_knows_http(path: Path) ->
         assert not roots & {"pydantic", "pydantic_settings"}
     if name not in {"api", "cli"}:
         assert not roots & {"fastapi", "starlette", "uvicorn"}
+
+
+def test_the_service_itself_loads_nothing_that_detects() -> None:
+    program = (
+        "import sys; import phiz.api.app, phiz.api.server;"
+        "print(*sys.modules.keys() & {'PIL', 'onnxruntime', 'phiz.engine', 'phiz.detectors'})"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == []

@@ -1,15 +1,43 @@
 import re
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from os import sysconf
 from pathlib import Path
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Metric, generate_latest
 
-from phiz.errors import OptionError
+from phiz import processes
 from phiz.metrics import BUCKETS_S, Metrics
 from phiz.settings import READ_ELSEWHERE, known_variables
 from phiz.timings import Timings
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "service.md"
+
+
+@dataclass
+class Idle:
+    """A crew as it is shown."""
+
+    replaced: int = 2
+    waiting: int = 7
+    wait_s: float = 0.25
+    processes: Mapping[int, int] = field(default_factory=lambda: {1: 71, 0: 70})
+
+
+@pytest.fixture(autouse=True)
+def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What the system tells of the crew's processes."""
+    for process in Idle().processes.values():
+        folder = tmp_path / str(process)
+        folder.mkdir()
+        (folder / "statm").write_text(f"900 {process} 0 0 0 0 0")
+        (folder / "stat").write_text(f"{process} (x) S 1 7 7 0 -1 0 0 0 0 0 {process} 0 0 0")
+    monkeypatch.setattr(processes, "PROCESSES", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
@@ -19,51 +47,47 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(registry, lambda: 7)
-
-
-def code(error: BaseException) -> str:
-    return type(error).__name__
+    return Metrics(registry, Idle(), {"front": "blazeface"})
 
 
 def test_a_request_is_timed_by_model_and_outcome(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    with metrics.request(code) as observation:
-        assert registry.get_sample_value("phiz_inflight_requests") == 1
-        observation.model = "back"
+    observation = metrics.begun()
+    assert registry.get_sample_value("phiz_inflight_requests") == 1
+    observation.model = "back"
+    metrics.ended(observation)
     labels = {"model": "back", "outcome": "ok"}
     assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
+    spent_s = registry.get_sample_value("phiz_request_seconds_sum", labels)
+    assert spent_s is not None
+    assert 0 < spent_s < time.perf_counter() - observation.started
     assert registry.get_sample_value("phiz_inflight_requests") == 0
     assert registry.get_sample_value("phiz_rejected_total", {"reason": "ok"}) is None
 
 
 @pytest.mark.parametrize(
-    ("error", "admitted", "rejected"),
+    ("refused", "admitted", "rejected"),
     [
-        pytest.param(OptionError, False, 1, id="before-work"),
-        pytest.param(OptionError, True, None, id="in-work"),
-        pytest.param(KeyError, False, None, id="no-fault-of-the-request"),
+        pytest.param(True, False, 1, id="before-work"),
+        pytest.param(True, True, None, id="in-work"),
+        pytest.param(False, False, None, id="no-fault-of-the-request"),
     ],
 )
-def test_an_error_is_counted_and_passed_on(
+def test_an_error_is_counted(
     metrics: Metrics,
     registry: CollectorRegistry,
     *,
-    error: type[Exception],
+    refused: bool,
     admitted: bool,
     rejected: int | None,
 ) -> None:
-    def fail() -> None:
-        with metrics.request(code) as observation:
-            observation.admitted = admitted
-            raise error
-
-    with pytest.raises(error):
-        fail()
-    labels = {"model": "unknown", "outcome": error.__name__}
+    observation = metrics.begun()
+    observation.admitted = admitted
+    metrics.ended(observation, "bad_option", refused=refused)
+    labels = {"model": "unknown", "outcome": "bad_option"}
     assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
-    assert registry.get_sample_value("phiz_rejected_total", {"reason": error.__name__}) == rejected
+    assert registry.get_sample_value("phiz_rejected_total", {"reason": "bad_option"}) == rejected
     assert registry.get_sample_value("phiz_inflight_requests") == 0
 
 
@@ -83,11 +107,42 @@ def test_no_faces_are_an_answer_too(metrics: Metrics, registry: CollectorRegistr
     assert registry.get_sample_value("phiz_faces_total", {"model": "front"}) == 0
 
 
-def test_models_and_the_queue_are_shown(metrics: Metrics, registry: CollectorRegistry) -> None:
-    metrics.loaded({"front": "blazeface"})
+def test_pictures_are_counted_by_what_became_of_them(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    metrics.answered("front", Timings({}, {}, 0), 0)
+    metrics.failed("front", "bad_image")
+    metrics.failed("front", "bad_image")
+    for outcome, count in (("ok", 1), ("bad_image", 2)):
+        labels = {"model": "front", "outcome": outcome}
+        assert registry.get_sample_value("phiz_pictures_total", labels) == count
+
+
+def test_models_are_shown(metrics: Metrics) -> None:
     labels = {"model": "front", "kind": "blazeface"}
-    assert registry.get_sample_value("phiz_model_info", labels) == 1
-    assert registry.get_sample_value("phiz_queue_depth") == 7
+    assert metrics.registry.get_sample_value("phiz_model_info", labels) == 1
+
+
+def test_workers_and_the_queue_are_shown_as_they_are(metrics: Metrics) -> None:
+    value = metrics.registry.get_sample_value
+    assert value("phiz_queue_depth") == 7
+    assert value("phiz_queue_wait_seconds") == 0.25
+    assert value("phiz_workers") == 2
+    assert value("phiz_workers_replaced_total") == 2
+    for worker, process in (("0", 70), ("1", 71)):
+        labels = {"worker": worker}
+        assert value("phiz_worker_resident_bytes", labels) == process * sysconf("SC_PAGE_SIZE")
+        assert value("phiz_worker_cpu_seconds_total", labels) == process / sysconf("SC_CLK_TCK")
+
+
+def test_a_worker_of_which_nothing_is_told_is_counted_still(metrics: Metrics, system: Path) -> None:
+    (system / "70" / "statm").unlink()
+    (system / "70" / "stat").unlink()
+    value = metrics.registry.get_sample_value
+    assert value("phiz_workers") == 2
+    for name in ("phiz_worker_resident_bytes", "phiz_worker_cpu_seconds_total"):
+        assert value(name, {"worker": "0"}) is None
+        assert value(name, {"worker": "1"}) is not None
 
 
 def test_buckets_begin_at_half_a_millisecond_and_rise() -> None:
@@ -95,35 +150,88 @@ def test_buckets_begin_at_half_a_millisecond_and_rise() -> None:
     assert list(BUCKETS_S) == sorted(set(BUCKETS_S))
 
 
-def test_every_metric_says_what_it_is(metrics: Metrics) -> None:
-    families = list(metrics.registry.collect())
-    ours = {family.name for family in families if family.name.startswith("phiz")}
-    assert ours == {
+@pytest.fixture
+def used(metrics: Metrics) -> Metrics:
+    """Everything has been counted once."""
+    metrics.ended(metrics.begun(), "bad_option", refused=True)
+    metrics.answered("mtcnn", Timings({"decode": 0.25}, {"pnet": 1.5}, 2.25), 3)
+    return metrics
+
+
+def ours(metrics: Metrics) -> list[Metric]:
+    families = metrics.registry.collect()
+    return [family for family in families if family.name.startswith("phiz")]
+
+
+def test_every_metric_says_what_it_is(used: Metrics) -> None:
+    assert {family.name for family in ours(used)} == {
         "phiz_request_seconds",
         "phiz_stage_seconds",
+        "phiz_pictures",
         "phiz_faces",
         "phiz_inflight_requests",
         "phiz_rejected",
         "phiz_queue_depth",
+        "phiz_queue_wait_seconds",
         "phiz_model_info",
+        "phiz_workers",
+        "phiz_workers_replaced",
+        "phiz_worker_resident_bytes",
+        "phiz_worker_cpu_seconds",
     }
-    assert all(family.documentation for family in families)
+    assert all(family.documentation.endswith(".") for family in ours(used))
 
 
-def first_column(heading: str) -> list[str]:
-    """What is written as code in the first column of the table below a heading."""
+def test_prometheus_finds_nothing_wrong_with_them(used: Metrics) -> None:
+    promtool = shutil.which("promtool")
+    assert promtool, "promtool is missing; Debian has it in the package prometheus"
+    checked = subprocess.run(
+        [promtool, "check", "metrics"],
+        input=generate_latest(used.registry),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+    )
+    assert (checked.stdout.decode(), checked.returncode) == ("", 0)
+
+
+def rows(heading: str) -> list[list[str]]:
+    """The cells of the table below a heading."""
     _, _, rest = DOCUMENT.read_text("utf-8").partition(f"## {heading}\n")
     section, _, _ = rest.partition("\n## ")
-    rows = [line for line in section.splitlines() if line.startswith("| `")]
-    return [name for row in rows for name in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    lines = [line for line in section.splitlines() if line.startswith("| `")]
+    return [line.strip().strip("|").split("|") for line in lines]
 
 
-def test_the_documentation_names_every_metric_and_no_other(metrics: Metrics) -> None:
-    ours = [family for family in metrics.registry.collect() if family.name.startswith("phiz")]
-    suffix = {"counter": "_total"}
-    names = [family.name + suffix.get(family.type, "") for family in ours]
-    assert sorted(first_column("Metrics")) == sorted(names)
+def names(cell: str) -> list[str]:
+    """What is written as code."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_documentation_names_every_metric_with_its_kind_and_labels(used: Metrics) -> None:
+    documented = {
+        name: (kind.strip(), set(names(labels)))
+        for name_cell, kind, labels, _ in rows("Metrics")
+        for name in names(name_cell)
+    }
+    assert documented == {shown(family): (family.type, labels_of(family)) for family in ours(used)}
+
+
+def shown(family: Metric) -> str:
+    return family.name + {"counter": "_total"}.get(family.type, "")
+
+
+def labels_of(family: Metric) -> set[str]:
+    return {label for sample in family.samples for label in sample.labels} - {"le"}
+
+
+def test_the_documentation_names_every_bucket() -> None:
+    text = " ".join(DOCUMENT.read_text("utf-8").split())
+    _, _, rest = text.partition("The histograms' buckets end at ")
+    listed, _, _ = rest.partition(" seconds.")
+    assert [float(bound) for bound in re.split(", | and ", listed)] == list(BUCKETS_S)
 
 
 def test_the_documentation_names_every_setting_and_no_other() -> None:
-    assert sorted(first_column("Settings")) == sorted([*known_variables(), *READ_ELSEWHERE])
+    documented = [name for row in rows("Settings") for name in names(row[0])]
+    assert sorted(documented) == sorted([*known_variables(), *READ_ELSEWHERE])

@@ -23,8 +23,10 @@ def test_without_variables_there_are_defaults() -> None:
         profile=None,
         max_bytes=20_971_520,
         max_pixels=50_000_000,
-        threads=None,
+        workers=None,
         queue=None,
+        deadline=10,
+        max_pictures=16,
         body_timeout=30,
         drain=30,
     )
@@ -44,9 +46,13 @@ def test_without_variables_there_are_defaults() -> None:
         ("PHIZ_PROVIDERS", " A, B ,", ("A", "B")),
         ("PHIZ_MAX_BYTES", "1", 1),
         ("PHIZ_MAX_PIXELS", "1", 1),
-        ("PHIZ_THREADS", "1", 1),
-        ("PHIZ_THREADS", "1024", 1024),
-        ("PHIZ_THREADS", "", None),
+        ("PHIZ_WORKERS", "1", 1),
+        ("PHIZ_WORKERS", "1024", 1024),
+        ("PHIZ_WORKERS", "", None),
+        ("PHIZ_DEADLINE", "0.001", 0.001),
+        ("PHIZ_DEADLINE", "3600", 3600),
+        ("PHIZ_MAX_PICTURES", "1", 1),
+        ("PHIZ_MAX_PICTURES", "1000", 1000),
         ("PHIZ_QUEUE", "1", 1),
         ("PHIZ_QUEUE", "100000", 100_000),
         ("PHIZ_QUEUE", "", None),
@@ -71,8 +77,14 @@ def test_a_variable_is_read(
         ("PHIZ_MAX_BYTES", "0", "greater than or equal to 1"),
         ("PHIZ_MAX_BYTES", "20MB", "valid integer"),
         ("PHIZ_MAX_PIXELS", "0", "greater than or equal to 1"),
-        ("PHIZ_THREADS", "0", "greater than or equal to 1"),
-        ("PHIZ_THREADS", "1025", "less than or equal to 1024"),
+        ("PHIZ_WORKERS", "0", "greater than or equal to 1"),
+        ("PHIZ_WORKERS", "1025", "less than or equal to 1024"),
+        ("PHIZ_DEADLINE", "0", "greater than 0"),
+        ("PHIZ_DEADLINE", "3600.1", "less than or equal to 3600"),
+        ("PHIZ_DEADLINE", "nan", "finite number"),
+        ("PHIZ_DEADLINE", "inf", "finite number"),
+        ("PHIZ_MAX_PICTURES", "0", "greater than or equal to 1"),
+        ("PHIZ_MAX_PICTURES", "1001", "less than or equal to 1000"),
         ("PHIZ_QUEUE", "0", "greater than or equal to 1"),
         ("PHIZ_QUEUE", "100001", "less than or equal to 100000"),
         ("PHIZ_BODY_TIMEOUT", "0", "greater than or equal to 1"),
@@ -95,9 +107,9 @@ def test_a_wrong_value_is_told_in_one_line(
 
 
 def test_every_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PHIZ_THREADS", "many")
+    monkeypatch.setenv("PHIZ_WORKERS", "many")
     monkeypatch.setenv("PHIZ_DRAIN", "long")
-    with pytest.raises(SettingError, match=r"PHIZ_THREADS is 'many'.*; PHIZ_DRAIN is 'long'"):
+    with pytest.raises(SettingError, match=r"PHIZ_WORKERS is 'many'.*; PHIZ_DRAIN is 'long'"):
         load()
 
 
@@ -121,4 +133,4 @@ def test_a_variable_that_nobody_reads_is_found(names: list[str], expected: tuple
 def test_settings_do_not_change() -> None:
     chosen = load()
     with pytest.raises(ValidationError):
-        chosen.threads = 3
+        chosen.workers = 3

@@ -17,6 +17,8 @@ SERVICE: Final[Group] = "face"
 """What the service cannot do without; the rest is built by whoever wants it."""
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 CLASSIFIERS: Final[frozenset[Architecture]] = frozenset({"mobilenet", "efficientnet"})
+CLASSES: Final = 1000
+"""What each of them tells apart: the classes of ImageNet's challenge of 2012."""
 VARIANTS: Final[tuple[Form, ...]] = ("int8",)
 """The forms that a network may have beside float32."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)

@@ -23,7 +23,6 @@ from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
 
-CLASSES: Final = 1000
 FORMS: Final[tuple[Form, ...]] = ("float32", *CHOSEN["classify"])
 # Both networks were judged on the middle 224 of 256 pixels of the shorter side.
 MIDDLE: Final = 224 / 256

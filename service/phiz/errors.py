@@ -15,6 +15,10 @@
     │   ├── MissingImageError      no picture in the body
     │   └── OptionError            an option that is unknown or out of range
     ├── OverloadedError            as many requests wait as may wait
+    ├── DeadlineError              the answer was not there in time
+    ├── WorkError                  what worked on it
+    │   ├── WorkerDiedError        a worker's process ended
+    │   └── WorkerFaultError       a worker failed as it should not
     ├── SettingError               how the service was set up
     └── ModelError                 what it was to be detected with
         ├── CatalogError           the catalogue contradicts itself
@@ -102,9 +106,41 @@ class OptionError(RequestError):
 
 
 class OverloadedError(PhizError):
-    """As many requests wait as may wait."""
+    """As many requests wait as may wait.
+
+    Attributes:
+        wait_s: When it is worth trying again, seconds from now.
+    """
 
     code = "overloaded"
+
+    def __init__(self, message: str, wait_s: float = 1) -> None:
+        super().__init__(message)
+        self.wait_s = wait_s
+
+
+class DeadlineError(PhizError):
+    """The answer was not there in the time that it had."""
+
+    code = "deadline_exceeded"
+
+
+class WorkError(PhizError):
+    """Something is wrong with what works on the pictures."""
+
+    code = "work_failed"
+
+
+class WorkerDiedError(WorkError):
+    """The process that worked on a picture ended before the answer."""
+
+    code = "worker_died"
+
+
+class WorkerFaultError(WorkError):
+    """The work failed by a mistake of ours; the log has it."""
+
+    code = "internal"
 
 
 class SettingError(PhizError):

@@ -66,6 +66,10 @@ class DetectOptions:
     rotate: Rotate = "none"
     details: Details = "none"
 
+    def __reduce__(self) -> tuple[type["DetectOptions"], tuple[object, ...]]:
+        # Each request is pickled; what dataclasses do for that takes several times as long.
+        return DetectOptions, tuple(getattr(self, name) for name in self.__slots__)
+
     def __post_init__(self) -> None:
         # Written so that NaN fails too.
         if self.min_score is not None and not 0 <= self.min_score <= 1:

@@ -5,17 +5,20 @@ A label never holds a caller's own text: ``model`` is one of the models or ``unk
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.registry import Collector
 
-from phiz.errors import PhizError
+from phiz.counts import Counter, Histogram
+from phiz.processes import processor_seconds, resident_bytes
 from phiz.timings import Timings
 
 # Seconds. The smallest network takes about 1 ms, a large picture through a cascade some 100.
-BUCKETS_S = (
+BUCKETS_S: Final = (
     0.0005,
     0.001,
     0.0025,
@@ -31,8 +34,26 @@ BUCKETS_S = (
     5.0,
     10.0,
 )
-UNKNOWN = "unknown"
-OK = "ok"
+UNKNOWN: Final = "unknown"
+OK: Final = "ok"
+
+
+class Crew(Protocol):
+    """What is shown of the workers."""
+
+    replaced: int
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait."""
+
+    @property
+    def wait_s(self) -> float:
+        """How long one more would wait, seconds."""
+
+    @property
+    def processes(self) -> Mapping[int, int]:
+        """The process id of each worker, by its index."""
 
 
 @dataclass(slots=True)
@@ -40,10 +61,12 @@ class Observation:
     """What becomes known of one request while it is answered.
 
     Attributes:
+        started: When it came, by ``time.perf_counter``.
         model: As requested, once it is known to be one of the models.
         admitted: Whether it was read and its options make sense.
     """
 
+    started: float
     model: str = UNKNOWN
     admitted: bool = False
 
@@ -54,93 +77,128 @@ class Metrics:
     __slots__ = (
         "_faces",
         "_inflight",
-        "_info",
-        "_queue_depth",
+        "_pictures",
         "_rejected",
         "_requests",
         "_stages",
         "registry",
     )
 
-    def __init__(self, registry: CollectorRegistry, waiting: Callable[[], float]) -> None:
+    def __init__(self, registry: CollectorRegistry, crew: Crew, kinds: Mapping[str, str]) -> None:
         """Put every collector on the registry.
 
         Args:
             registry: Where they are put, together with those of the process.
-            waiting: Returns how many requests wait for a thread.
+            crew: Who works.
+            kinds: The loaded models, name to kind.
         """
         self.registry = registry
-        self._requests = self._histogram(
+        self._requests = Histogram(
             "phiz_request_seconds",
             "Time of a detection request from its headers to its answer, by outcome:"
             " ok, or the code of the error.",
-            "outcome",
+            ("model", "outcome"),
+            BUCKETS_S,
         )
-        self._stages = self._histogram(
+        self._stages = Histogram(
             "phiz_stage_seconds",
             "Time of each stage of a detection; pnet, rnet and onet are parts of inference.",
-            "stage",
+            ("model", "stage"),
+            BUCKETS_S,
         )
-        self._faces = Counter("phiz_faces", "Faces answered.", ["model"], registry=registry)
-        self._inflight = Gauge(
+        self._pictures = Counter(
+            "phiz_pictures",
+            "Pictures that were worked on, by outcome: ok, or the code of the error.",
+            ("model", "outcome"),
+        )
+        self._faces = Counter("phiz_faces", "Faces answered.", ("model",))
+        self._rejected = Counter(
+            "phiz_rejected",
+            "Detection requests refused before any work on the picture, by the error's code.",
+            ("reason",),
+        )
+        self._inflight = 0
+        inflight = Gauge(
             "phiz_inflight_requests",
             "Detection requests between their headers and their answer.",
             registry=registry,
         )
-        self._rejected = Counter(
-            "phiz_rejected",
-            "Detection requests refused before any work on the picture, by the error's code.",
-            ["reason"],
-            registry=registry,
-        )
-        self._queue_depth = Gauge(
-            "phiz_queue_depth", "Detection requests that wait for a thread.", registry=registry
-        )
-        self._queue_depth.set_function(waiting)
-        self._info = Gauge(
+        inflight.set_function(lambda: self._inflight)
+        for own in (self._requests, self._stages, self._pictures, self._faces, self._rejected):
+            registry.register(own)
+        info = Gauge(
             "phiz_model_info", "1 for each loaded model.", ["model", "kind"], registry=registry
         )
+        for model, kind in kinds.items():
+            info.labels(model, kind).set(1)
+        registry.register(CrewCollector(crew))
         ProcessCollector(registry=registry)
 
-    def loaded(self, kinds: Mapping[str, str]) -> None:
-        """Show the models, given as name to kind."""
-        for model, kind in kinds.items():
-            self._info.labels(model, kind).set(1)
+    def begun(self) -> Observation:
+        """Count a request that has come, until it has ``ended``."""
+        self._inflight += 1
+        return Observation(time.perf_counter())
 
-    @contextmanager
-    def request(self, outcome: Callable[[BaseException], str]) -> Iterator[Observation]:
-        """Count and time one request; an error that ends it is passed on.
+    def ended(self, observation: Observation, code: str = OK, *, refused: bool = False) -> None:
+        """Count and time a request.
 
         Args:
-            outcome: Returns the code of an error.
+            observation: What ``begun`` returned.
+            code: Of the error that it ended with.
+            refused: Whether that error is an answer to the caller; it counts as a refusal if
+                nothing had been done for the request.
         """
-        observation = Observation()
-        started = time.perf_counter()
-        self._inflight.inc()
-        try:
-            yield observation
-        except BaseException as error:
-            code = outcome(error)
-            self._ended(observation.model, code, started)
-            if isinstance(error, PhizError) and not observation.admitted:
-                self._rejected.labels(code).inc()
-            raise
-        else:
-            self._ended(observation.model, OK, started)
-        finally:
-            self._inflight.dec()
+        self._inflight -= 1
+        self._requests.observe((observation.model, code), time.perf_counter() - observation.started)
+        if refused and not observation.admitted:
+            self._rejected.add((code,))
 
     def answered(self, model: str, timings: Timings, faces: int) -> None:
-        """Count the faces of one answer and the time of its stages."""
-        self._faces.labels(model).inc(faces)
-        for stage, seconds in {**timings.stages, **timings.parts}.items():
-            self._stages.labels(model, stage).observe(seconds)
+        """Count a picture, its faces and the time of its stages."""
+        self._pictures.add((model, OK))
+        self._faces.add((model,), faces)
+        for stage, seconds in timings.stages.items():
+            self._stages.observe((model, stage), seconds)
+        for part, seconds in timings.parts.items():
+            self._stages.observe((model, part), seconds)
 
-    def _histogram(self, name: str, documentation: str, by: str) -> Histogram:
-        """Return the times in seconds of each model, by one more label."""
-        return Histogram(
-            name, documentation, ["model", by], buckets=BUCKETS_S, registry=self.registry
+    def failed(self, model: str, code: str) -> None:
+        """Count a picture that could not be answered."""
+        self._pictures.add((model, code))
+
+
+class CrewCollector(Collector):
+    """Shows the workers and their queue, as they are when they are asked for."""
+
+    __slots__ = ("_crew",)
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metrics; memory and processor time where the system tells them."""
+        crew = self._crew
+        processes = crew.processes
+        yield GaugeMetricFamily(
+            "phiz_queue_depth", "Detections that wait for a worker.", crew.waiting
         )
-
-    def _ended(self, model: str, outcome: str, started: float) -> None:
-        self._requests.labels(model, outcome).observe(time.perf_counter() - started)
+        yield GaugeMetricFamily(
+            "phiz_queue_wait_seconds", "What one more would wait, as far as known.", crew.wait_s
+        )
+        yield GaugeMetricFamily("phiz_workers", "Workers that are ready.", len(processes))
+        yield CounterMetricFamily(
+            "phiz_workers_replaced", "Workers that ended and were replaced.", crew.replaced
+        )
+        memory = GaugeMetricFamily(
+            "phiz_worker_resident_bytes", "Resident memory of a worker.", labels=["worker"]
+        )
+        seconds = CounterMetricFamily(
+            "phiz_worker_cpu_seconds", "Processor time of a worker.", labels=["worker"]
+        )
+        for index, process in sorted(processes.items()):
+            if (resident := resident_bytes(process)) is not None:
+                memory.add_metric([str(index)], resident)
+            if (spent := processor_seconds(process)) is not None:
+                seconds.add_metric([str(index)], spent)
+        yield memory
+        yield seconds

@@ -1,27 +1,21 @@
 """The wire format: what a request may choose, and what an answer looks like.
 
 The models check the options and describe the rest for OpenAPI. An answer itself is built as
-a plain dict, by ``payload``, which the command line shares.
+a plain dict, by ``phiz.answers``, which the command line shares.
 """
 
-from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from phiz.cards import Form
-from phiz.classifiers import CLASSES, Classification
-from phiz.engine import Result
+from phiz.cards import CLASSES, Form
 from phiz.faces import (
     MAX_FACES_LIMIT,
     MAX_PASSES,
     MIN_FACE_LIMIT,
     Details,
     DetectOptions,
-    Face,
     Overlap,
-    Point,
-    Quality,
     Rotate,
 )
 
@@ -120,67 +114,6 @@ def _without_underscores(value: object) -> object:
     if isinstance(value, str) and "_" in value:
         raise ValueError("a number has no underscores")
     return value
-
-
-def classification_payload(found: Classification) -> JsonObject:
-    """Return what a picture shows as it is encoded, without its timings; 4 decimals of a score."""
-    return {
-        "model": found.model,
-        "precision": found.precision,
-        "classes": [
-            {"index": each.index, "label": each.label, "score": round(each.score, 4)}
-            for each in found.classes
-        ],
-    }
-
-
-def payload(result: Result) -> JsonObject:
-    """Return an answer as it is encoded, without its timings.
-
-    Coordinates have 2 decimals (pixels of the upright picture) and scores 4. ``route`` and
-    each face's ``model`` are there only if the model had a choice.
-    """
-    answer: JsonObject = {
-        "model": result.model,
-        "image": {"width": result.width, "height": result.height},
-        "faces": [_face(face, named=bool(result.route)) for face in result.faces],
-    }
-    if result.route:
-        answer["route"] = [
-            {"model": step.model, "faces": step.faces, "why": step.why} for step in result.route
-        ]
-    return answer
-
-
-def _face(face: Face, *, named: bool) -> JsonObject:
-    x1, y1, x2, y2 = face.box
-    entry: JsonObject = {
-        "box": {
-            "x": round(x1, 2),
-            "y": round(y1, 2),
-            "width": round(x2 - x1, 2),
-            "height": round(y2 - y1, 2),
-        },
-        "score": round(face.score, 4),
-        "landmarks": _landmarks(face.landmarks),
-    }
-    if face.roll is not None:
-        entry["roll"] = round(face.roll, 1)
-    if face.quality is not None:
-        entry["quality"] = _quality(face.quality)
-    return {**entry, "model": face.model} if named else entry
-
-
-def _quality(quality: Quality) -> JsonObject:
-    return {
-        "eye_distance": round(quality.eye_distance, 2),
-        "frontalness": round(quality.frontalness, 3),
-        "sharpness": round(quality.sharpness, 3),
-    }
-
-
-def _landmarks(landmarks: Mapping[str, Point]) -> JsonObject:
-    return {name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in landmarks.items()}
 
 
 class ImageSize(BaseModel):
@@ -297,6 +230,15 @@ class Problem(BaseModel):
     status: int = Field(description="The HTTP status.")
     code: str = Field(description="One word that stays the same, for programs.")
     detail: str = Field(description="What was wrong, the limit, and what to do.")
+
+
+class BatchAnswer(BaseModel):
+    """What became of several pictures."""
+
+    results: list[DetectAnswer | Problem] = Field(
+        description="One for each picture, in their order: its faces, or its error, which has a"
+        " `code`."
+    )
 
 
 class NetworkEntry(BaseModel):

@@ -50,18 +50,29 @@ class Settings(BaseSettings):
     max_pixels: int = Field(
         default=50_000_000, ge=1, description="Largest picture, width times height."
     )
-    threads: int | None = Field(
+    workers: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Pictures worked on at once; by default the processors this process may use.",
+        description="Processes that work, which is how many pictures are worked on at once; by"
+        " default the processors this process may use.",
     )
     queue: int | None = Field(
         default=None,
         ge=1,
         le=100_000,
-        description="Detections that may wait for a thread, their body there; by default 16 for"
-        " each thread.",
+        description="Detections that may wait for a worker; by default as many as can be"
+        " answered in time.",
+    )
+    deadline: float = Field(
+        default=10,
+        gt=0,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds that an answer may take once the body is there.",
+    )
+    max_pictures: int = Field(
+        default=16, ge=1, le=1000, description="Pictures in one request to /detect/batch."
     )
     body_timeout: int = Field(
         default=30,

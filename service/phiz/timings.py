@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
 Part: TypeAlias = Literal["pnet", "rnet", "onet"]
@@ -11,8 +10,7 @@ Part: TypeAlias = Literal["pnet", "rnet", "onet"]
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Seconds of each stage.
 
     Attributes:

@@ -1,67 +1,25 @@
 import asyncio
 import io
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import httpx
 from fastapi import FastAPI
 from PIL import Image as Pillow
+from prometheus_client.parser import text_string_to_metric_families as parse
 
-from phiz import catalog
-from phiz.api.service import Loaded
-from phiz.engine import Engine
-from phiz.faces import Detections, DetectOptions, Face, Step
-from phiz.image import Limits
-from phiz.picture import Picture
-from phiz.timings import Stopwatch
+from phiz.api.app import create_app
+from phiz.api.service import Bounds
 
-LIMITS = Limits(max_bytes=100_000, max_pixels=50_000)
+from .doubles import LIMITS, PATIENCE_S, command
+
 SIZE_WH = (60, 40)
+BOUNDS = Bounds(LIMITS.max_bytes, pictures=4)
 
 
-@dataclass(frozen=True, slots=True)
-class Mirror:
-    """Answers what it was given: the whole picture as a face, with the options as its score."""
-
-    name: str
-
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        stopwatch.lap("preprocess")
-        height, width = picture.whole().shape
-        score = 0.5 if options.min_score is None else options.min_score
-        face = Face((0, 0, width, height), score, {"nose": (width / 2, height / 2)}, "front")
-        stopwatch.lap("inference")
-        count = min(options.max_faces, 3)
-        route = (Step("front", count, "it mirrors"),) if self.name == "auto" else ()
-        return Detections((face,) * count, route)
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """Fails as no detector should."""
-
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        raise ZeroDivisionError(f"{picture} {options} {stopwatch}")
-
-
-@dataclass(slots=True)
-class Counting:
-    """Finds nothing, and counts how often it was asked to."""
-
-    name: str
-    calls: int = 0
-
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture, options, stopwatch
-        self.calls += 1
-        return Detections(())
-
-
-def mirrors() -> Loaded:
-    names = ("front", "back", "full", "mtcnn", "auto")
-    engine = Engine({name: Mirror(name) for name in names}, LIMITS)
-    return Loaded(engine, catalog.load().group("face"))
+def mirrors() -> FastAPI:
+    return create_app(command("mirrors"), 2, BOUNDS)
 
 
 class Client:
@@ -80,10 +38,22 @@ class Client:
         *,
         content: bytes | None = None,
         kind: str | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
-        headers = {} if kind is None else {"content-type": kind}
+        headers = {**(headers or {}), **({} if kind is None else {"content-type": kind})}
         request = self.http.request(method, path, content=content, headers=headers)
         return self.runner.run(request)
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return samples(self.ask("GET", "/metrics").text).get((name, frozenset(labels.items())))
+
+
+def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in parse(text)
+        for sample in family.samples
+    }
 
 
 @contextmanager
@@ -91,8 +61,23 @@ def started(app: FastAPI) -> Iterator[Client]:
     with asyncio.Runner() as runner:
         lifespan = app.router.lifespan_context(app)
         runner.run(lifespan.__aenter__())
-        yield Client(app, runner)
-        runner.run(lifespan.__aexit__(None, None, None))
+        try:
+            yield Client(app, runner)
+        finally:
+            runner.run(lifespan.__aexit__(None, None, None))
+
+
+@contextmanager
+def doubles(command: Sequence[str], bounds: Bounds, workers: int = 1) -> Iterator[Client]:
+    with started(create_app(command, workers, bounds)) as client:
+        yield client
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.001)
 
 
 def encoded(size_wh: tuple[int, int]) -> bytes:

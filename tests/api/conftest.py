@@ -2,14 +2,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from phiz.api.app import create_app
-
 from .client import SIZE_WH, Client, encoded, mirrors, started
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def client() -> Iterator[Client]:
-    with started(create_app(mirrors, threads=2)) as client:
+    """One for all tests, since its workers take a while to begin: they leave it as it was."""
+    with started(mirrors()) as client:
         yield client
 
 

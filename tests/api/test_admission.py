@@ -1,189 +1,218 @@
 import asyncio
-import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import httpx
 import pytest
 
-from phiz.api.admission import ARRIVING_PER_PLACE, QUEUE_PER_THREAD, Admission
-from phiz.api.app import create_app
-from phiz.api.service import Loaded
-from phiz.engine import Engine
+from phiz.api.admission import ARRIVING, WAITING_SHARE, Admission
+from phiz.api.service import Bounds, Service
 from phiz.errors import OverloadedError
-from phiz.faces import Detections, DetectOptions
-from phiz.picture import Picture
-from phiz.timings import Stopwatch
 
-from .client import LIMITS, Client, started
+from .client import Client, doubles, encoded, form, until
+from .doubles import BEGUN, LARGE, MAY_END, PATIENCE_S, command
 
-PATIENCE_S = 10
 PNG = {"content-type": "image/png"}
+BOUNDS = Bounds(LARGE.max_bytes, pictures=4)
 
 
-@pytest.mark.parametrize(
-    ("waiting", "admitted", "message"),
-    [
-        pytest.param(0, 24, "24 bodies are being received already", id="none-waits"),
-        pytest.param(2, 24, "24 bodies are being received already", id="two-wait"),
-        pytest.param(3, 0, "3 detections wait already", id="full"),
-        pytest.param(4, 0, "3 detections wait already", id="over"),
-    ],
-)
-def test_those_whose_body_comes_and_those_who_wait_are_limited_apart(
-    waiting: int, admitted: int, message: str
-) -> None:
-    admission = Admission(3, lambda: waiting)
+@dataclass
+class Queue:
+    """A queue that says what it is told to."""
+
+    waiting: int = 0
+    wait_s: float = 0.0
+
+
+@pytest.mark.parametrize("waiting", [3, 4])
+def test_no_more_wait_than_may(waiting: int) -> None:
+    with pytest.raises(OverloadedError, match="3 detections wait already") as caught:
+        Admission(Queue(waiting, 2.5), 3, 1).check(10)
+    assert caught.value.wait_s == 3
+
+
+@pytest.mark.parametrize("waiting", [0, 2])
+def test_as_many_wait_as_may(waiting: int) -> None:
+    Admission(Queue(waiting, 2.5), 3, 1).check(10)
+
+
+@pytest.mark.parametrize("wait_s", [0.0, 2.0])
+def test_who_can_be_answered_in_time_is_admitted_however_many_wait(wait_s: float) -> None:
+    Admission(Queue(1000, wait_s), None, 1).check(2.0 / WAITING_SHARE)
+
+
+@pytest.mark.parametrize(("wait_s", "again_s"), [(2.1, 3), (99.5, 100)])
+def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again_s: int) -> None:
+    admission = Admission(Queue(1, wait_s), 1000, 1)
+    with pytest.raises(OverloadedError) as caught:
+        admission.check(2.0 / WAITING_SHARE)
+    assert str(caught.value).startswith(f"it would wait for {wait_s:.2g} s, and the answer must be")
+    assert caught.value.wait_s == again_s
+
+
+def test_only_so_many_bodies_come_at_once() -> None:
+    admission = Admission(Queue(), None, 1)
     with ExitStack() as stack:
-        for _ in range(admitted):
-            stack.enter_context(admission.arriving())
-        with pytest.raises(OverloadedError, match=message):
-            stack.enter_context(admission.arriving())
-
-
-@pytest.mark.parametrize(("waiting", "refused"), [(2, False), (3, True), (4, True)])
-def test_a_queue_that_filled_while_a_body_came_takes_no_more(
-    *, waiting: int, refused: bool
-) -> None:
-    waits = iter([0, waiting])
-    admission = Admission(3, lambda: next(waits))
-    told = ""
-    try:
-        with admission.arriving():
-            pass
-    except OverloadedError as error:
-        told = str(error)
-    assert told.startswith("3 detections wait already") == refused
-
-
-def test_a_place_is_free_again_however_it_was_left() -> None:
-    admission = Admission(1, lambda: 0)
-    for _ in range(ARRIVING_PER_PLACE):
-        with pytest.raises(ZeroDivisionError), admission.arriving():
-            raise ZeroDivisionError
-        with admission.arriving():
-            pass
-    with admission.arriving():
+        for _ in range(ARRIVING):
+            stack.enter_context(admission.body())
+        with pytest.raises(OverloadedError, match="1024 bodies are being received already"):
+            stack.enter_context(admission.body())
+    with admission.body():
         pass
 
 
-class Held:
-    """A detector that works until it is told to end; the warm-up it lets pass."""
+def test_a_body_that_is_there_comes_no_more() -> None:
+    admission = Admission(Queue(), None, 1)
+    with ExitStack() as stack:
+        for _ in range(2 * ARRIVING):
+            stack.enter_context(admission.body()).arrived()
+        for _ in range(ARRIVING):
+            stack.enter_context(admission.body())
+        with pytest.raises(OverloadedError):
+            stack.enter_context(admission.body())
 
-    def __init__(self) -> None:
-        self.calls = -1
-        self.begun = threading.Semaphore(0)
-        self.end = threading.Event()
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture, options, stopwatch
-        self.calls += 1
-        if self.calls:
-            self.begun.release()
-            assert self.end.wait(PATIENCE_S)
-        return Detections(())
+def test_a_place_is_free_again_however_it_was_left() -> None:
+    admission = Admission(Queue(), None, 10)
+
+    def fail() -> None:
+        with admission.body() as body:
+            body.add(10)
+            raise ZeroDivisionError
+
+    for _ in range(ARRIVING + 1):
+        with pytest.raises(ZeroDivisionError):
+            fail()
+    with admission.body() as body:
+        body.add(10)
+
+
+def test_all_bodies_together_have_only_so_many_bytes() -> None:
+    admission = Admission(Queue(), None, 100)
+    with admission.body() as first:
+        first.add(60)
+        first.arrived()
+        with admission.body() as second:
+            second.add(40)
+            with pytest.raises(OverloadedError, match="have 100 bytes, and the limit for all is"):
+                second.add(1)
+            assert (first.size, second.size) == (60, 40)
+        with admission.body() as third:
+            third.add(40)
+    with admission.body() as last:
+        last.add(100)
+
+
+class Calls:
+    """What a held worker is at, and how it is told to end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def begun(self) -> list[str]:
+        """The max_faces of each call that has begun."""
+        path = self.folder / BEGUN
+        return path.read_text().split() if path.exists() else []
+
+    def end(self) -> None:
+        (self.folder / MAY_END).touch()
 
 
 @pytest.fixture
-def held() -> Held:
-    return Held()
+def calls(tmp_path: Path) -> Calls:
+    return Calls(tmp_path)
 
 
 @pytest.fixture
-def full(held: Held) -> Iterator[Client]:
-    """A service of one thread in which two may wait."""
-    app = create_app(lambda: Loaded(Engine({"auto": held}, LIMITS), ()), threads=1, queue=2)
-    with started(app) as client:
+def full(calls: Calls) -> Iterator[Client]:
+    """A service of one worker, held, for which two may wait."""
+    with doubles(command("held", calls.folder), replace(BOUNDS, queue=2)) as client:
         yield client
-        held.end.set()
+        calls.end()
+
+
+async def untouched() -> AsyncIterator[bytes]:
+    raise AssertionError("the body was read")
+    yield b""
+
+
+Content = bytes | AsyncIterator[bytes]
+
+
+def post(
+    client: Client, content: Content, path: str = "/detect", **headers: str
+) -> asyncio.Task[httpx.Response]:
+    """A request that is under way."""
+    request = client.http.post(path, content=content, headers={**PNG, **headers})
+    return asyncio.create_task(request)
 
 
 async def until_waiting(client: Client, count: int) -> None:
-    while True:
-        if client.app.state.service.pool.waiting == count:
-            return
-        await asyncio.sleep(0.001)
+    service = client.app.state.service
+    assert isinstance(service, Service)
+    await until(lambda: service.crew.waiting == count)
 
 
 def test_beyond_the_limit_it_is_told_before_the_body_is_read(
-    full: Client, held: Held, png: bytes
+    full: Client, calls: Calls, png: bytes
 ) -> None:
-    async def untouched() -> AsyncIterator[bytes]:
-        raise AssertionError("the body was read")
-        yield b""
-
-    async def ask() -> tuple[httpx.Response, str, list[int]]:
-        def post(content: bytes | AsyncIterator[bytes]) -> asyncio.Task[httpx.Response]:
-            return asyncio.create_task(full.http.post("/detect", content=content, headers=PNG))
-
-        first = post(png)
-        assert await asyncio.to_thread(held.begun.acquire, timeout=PATIENCE_S)
-        waiting = [post(png), post(png)]
+    async def ask() -> tuple[httpx.Response, list[int]]:
+        first = post(full, png)
+        await until(lambda: bool(calls.begun()))
+        waiting = [post(full, png), post(full, png)]
         await until_waiting(full, 2)
-        refused = await post(untouched())
-        metrics = (await full.http.get("/metrics")).text
-        held.end.set()
+        refused = await post(full, untouched())
+        calls.end()
         answers = await asyncio.gather(first, *waiting)
-        return refused, metrics, [answer.status_code for answer in answers]
+        return refused, [answer.status_code for answer in answers]
 
-    refused, metrics, others = full.runner.run(asyncio.wait_for(ask(), PATIENCE_S))
+    refused, others = full.runner.run(asyncio.wait_for(ask(), PATIENCE_S))
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
     assert refused.headers["retry-after"] == "1"
     assert refused.json()["detail"].startswith("2 detections wait already")
-    assert 'phiz_rejected_total{reason="overloaded"} 1.0' in metrics
-    assert 'phiz_request_seconds_count{model="auto",outcome="overloaded"} 1.0' in metrics
+    assert full.metric("phiz_rejected_total", reason="overloaded") == 1
+    assert full.metric("phiz_request_seconds_count", model="auto", outcome="overloaded") == 1
     assert others == [200, 200, 200]
 
 
-def test_bodies_that_come_slowly_keep_nobody_out_up_to_a_limit(
-    full: Client, held: Held, png: bytes
+def test_bodies_that_come_slowly_keep_nobody_out_but_the_queue_may_fill_meanwhile(
+    full: Client, calls: Calls, png: bytes
 ) -> None:
-    held.end.set()
-    most = 2 * ARRIVING_PER_PLACE
-
-    async def ask() -> tuple[list[int], list[httpx.Response], list[int]]:
-        reading, finish = asyncio.Semaphore(0), asyncio.Semaphore(0)
+    async def ask() -> tuple[list[int], httpx.Response, list[int]]:
+        reading, finish = asyncio.Semaphore(0), asyncio.Event()
 
         async def slowly() -> AsyncIterator[bytes]:
             yield png[:10]
             reading.release()
-            await finish.acquire()
+            await finish.wait()
             yield png[10:]
 
-        async def begin(count: int) -> list[asyncio.Task[httpx.Response]]:
-            slow = [
-                asyncio.create_task(full.http.post("/detect", content=slowly(), headers=PNG))
-                for _ in range(count)
-            ]
-            for _ in slow:
-                await reading.acquire()
-            return slow
+        slow = [post(full, slowly()) for _ in range(20)]
+        for _ in slow:
+            await reading.acquire()
+        good = [(await post(full, png, "/detect?model=back")).status_code for _ in range(3)]
+        late = slow.pop()
+        first = post(full, png)
+        await until(lambda: bool(calls.begun()))
+        waiting = [post(full, png), post(full, png)]
+        await until_waiting(full, 2)
+        finish.set()
+        refused = await late
+        calls.end()
+        answers = await asyncio.gather(first, *waiting)
+        await asyncio.gather(*slow)
+        return good, refused, [answer.status_code for answer in answers]
 
-        async def post() -> httpx.Response:
-            return await full.http.post("/detect", content=png, headers=PNG)
-
-        slow = await begin(most - 1)
-        good = [(await post()).status_code for _ in range(3)]
-        slow += await begin(1)
-        refused = await post()
-        ended = []
-        for one in slow:
-            finish.release()
-            ended.append((await one).status_code)
-        return good, [refused, await post()], ended
-
-    good, (refused, last), slow = full.runner.run(asyncio.wait_for(ask(), PATIENCE_S))
+    good, refused, others = full.runner.run(asyncio.wait_for(ask(), PATIENCE_S))
     assert good == [200] * 3
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-    assert refused.json()["detail"].startswith("16 bodies are being received already")
-    assert last.status_code == 200
-    assert slow == [200] * most
+    assert others == [200] * 3
 
 
-def test_a_body_may_take_only_so_long(held: Held, png: bytes) -> None:
-    held.end.set()
-    loaded = Loaded(Engine({"auto": held}, LIMITS), ())
-    with started(create_app(lambda: loaded, threads=1, body_timeout_s=0.01)) as client:
+def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
+    with doubles(command("held", calls.folder), replace(BOUNDS, body_s=0.01)) as client:
         left = asyncio.Event()
 
         async def trickle() -> AsyncIterator[bytes]:
@@ -192,19 +221,108 @@ def test_a_body_may_take_only_so_long(held: Held, png: bytes) -> None:
 
         request = client.http.post("/detect", content=trickle(), headers=PNG)
         response = client.runner.run(asyncio.wait_for(request, PATIENCE_S))
-        metrics = client.ask("GET", "/metrics").text
+        assert client.metric("phiz_rejected_total", reason="body_too_slow") == 1
     assert (response.status_code, response.json()["code"]) == (408, "body_too_slow")
     assert response.json()["detail"].startswith("the body was not complete after 0.01 s")
     assert response.headers["connection"] == "close"
-    assert 'phiz_rejected_total{reason="body_too_slow"} 1.0' in metrics
 
 
-def test_by_default_sixteen_may_wait_for_each_thread(held: Held) -> None:
-    assert QUEUE_PER_THREAD == 16
-    held.end.set()
-    app = create_app(lambda: Loaded(Engine({"auto": held}, LIMITS), ()), threads=2)
-    with started(app), ExitStack() as stack:
-        for _ in range(8 * 32):
-            stack.enter_context(app.state.service.admission.arriving())
-        with pytest.raises(OverloadedError, match="256 bodies"):
-            stack.enter_context(app.state.service.admission.arriving())
+def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
+    # Eight times the largest picture, of which there are nine.
+    picture = encoded((60, 40)).ljust(LARGE.max_bytes, b"\0")
+
+    async def ask(client: Client) -> tuple[httpx.Response, list[int]]:
+        taken = [post(client, picture) for _ in range(8)]
+        await until_waiting(client, 7)
+        refused = await post(client, picture)
+        calls.end()
+        return refused, [(await one).status_code for one in taken]
+
+    with doubles(command("held", calls.folder), BOUNDS) as client:
+        refused, others = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
+        again = client.ask("POST", "/detect", content=picture, kind="image/png")
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    assert refused.json()["detail"].startswith("the bodies that are here already have 8000000")
+    assert others == [200] * 8
+    assert again.status_code == 200
+
+
+def test_an_answer_that_is_late_is_told_so_and_what_has_not_begun_is_not_done(
+    calls: Calls, png: bytes
+) -> None:
+    async def ask(client: Client) -> list[httpx.Response]:
+        first = post(client, png, "/detect?max_faces=1")
+        await until(lambda: bool(calls.begun()))
+        behind = post(client, png, "/detect?max_faces=2")
+        answers = [await first, await behind]
+        calls.end()
+        return [*answers, await post(client, png, "/detect?max_faces=3")]
+
+    with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.5)) as client:
+        *late, last = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
+        count = client.metric("phiz_pictures_total", model="auto", outcome="deadline_exceeded")
+    for response in late:
+        assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
+        assert response.json()["detail"].startswith("the answer was not there after 0.5 s")
+    assert last.status_code == 200
+    assert calls.begun() == ["1", "3"]
+    assert count == 2
+
+
+def test_a_caller_may_ask_for_an_earlier_end_but_for_no_later_one(calls: Calls, png: bytes) -> None:
+    async def ask(client: Client, deadline: str) -> httpx.Response:
+        return await post(client, png, **{"phiz-deadline": deadline})
+
+    with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.4)) as client:
+        for deadline, seconds in (("0.2", "0.2"), ("3600", "0.4")):
+            response = client.runner.run(asyncio.wait_for(ask(client, deadline), PATIENCE_S))
+            assert response.status_code == 504
+            assert f"not there after {seconds} s" in response.json()["detail"]
+        wrong = client.runner.run(ask(client, "soon"))
+    assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_option")
+
+
+def test_the_pictures_of_a_batch_that_are_late_are_told_so_each(calls: Calls, png: bytes) -> None:
+    body, kind = form(("image", png), ("image", b"no picture"), ("image", png))
+    with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.4), 2) as client:
+        response = client.ask("POST", "/detect/batch", content=body, kind=kind)
+    codes = [result["code"] for result in response.json()["results"]]
+    assert codes == ["deadline_exceeded", "unsupported_image", "deadline_exceeded"]
+
+
+def test_who_would_wait_too_long_is_told_when_to_try_again_before_the_body_is_read(
+    calls: Calls, png: bytes
+) -> None:
+    async def ask(client: Client) -> list[httpx.Response]:
+        first = post(client, png)  # it is expected to take 4 s
+        await until(lambda: bool(calls.begun()))
+        refused = [
+            await post(client, untouched(), **{"phiz-deadline": "7.9"}),
+            await post(client, untouched(), "/detect/batch", **{"phiz-deadline": "7.9"}),
+        ]
+        admitted = post(client, png, **{"phiz-deadline": "8.1"})
+        await until_waiting(client, 1)
+        refused.append(await post(client, untouched()))
+        calls.end()
+        return [*refused, await first, await admitted]
+
+    with doubles(command("long", calls.folder), BOUNDS) as client:
+        answers = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
+    assert [answer.status_code for answer in answers] == [503, 503, 503, 200, 200]
+    assert [answer.headers["retry-after"] for answer in answers[:3]] == ["4", "4", "8"]
+    assert answers[0].json()["detail"] == (
+        "it would wait for 4 s, and the answer must be there in 7.9 s; try again in a moment"
+    )
+
+
+def test_by_default_as_many_wait_as_can_be_answered_in_time(calls: Calls, png: bytes) -> None:
+    async def ask(client: Client) -> list[int]:
+        tasks = [post(client, png)]
+        await until(lambda: bool(calls.begun()))
+        tasks += [post(client, png) for _ in range(100)]
+        await until_waiting(client, 100)
+        calls.end()
+        return [(await task).status_code for task in tasks]
+
+    with doubles(command("held", calls.folder), BOUNDS) as client:
+        assert client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S)) == [200] * 101

@@ -1,35 +1,14 @@
-import asyncio
-import gc
 import json
-import threading
 from collections.abc import AsyncIterator
-from contextlib import closing
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import pytest
-from starlette.requests import ClientDisconnect, Request
-from starlette.types import Message
 
-from phiz.api.app import create_app, warm_up
 from phiz.api.body import FORM_OVERHEAD_BYTES, MAX_FIELD_BYTES
-from phiz.api.detect import server_timing, while_connected
-from phiz.api.service import Loaded
-from phiz.cards import NetworkCard
-from phiz.engine import Engine, load
-from phiz.faces import Detections, DetectOptions
-from phiz.image import Limits
-from phiz.picture import Picture
-from phiz.pool import Pool
-from phiz.runtime import Session
-from phiz.runtime.onnx import OnnxRuntime
 from phiz.schemas import DetectAnswer
-from phiz.timings import Stopwatch, Timings
 
-from .client import LIMITS, SIZE_WH, Broken, Client, Counting, Part, encoded, form, mirrors, started
+from .client import BOUNDS, SIZE_WH, Client, Part, doubles, encoded, form
+from .doubles import LIMITS, command
 
-PATIENCE_S = 10
 KINDS = ("image/png", "image/*", "application/octet-stream", "IMAGE/PNG; x=y", None)
 FACE = {
     "box": {"x": 0, "y": 0, "width": 60, "height": 40},
@@ -98,13 +77,6 @@ def test_the_stages_are_a_header_too(client: Client, png: bytes) -> None:
     stages = response.json()["timing_ms"]
     expected = ", ".join(f"{name};dur={ms}" for name, ms in stages.items())
     assert response.headers["server-timing"] == expected
-
-
-def test_server_timing_has_milliseconds() -> None:
-    timings = Timings({"queue": 0.0001, "inference": 0.02}, {"pnet": 0.0125}, 0.0201)
-    assert server_timing(timings) == (
-        "queue;dur=0.1, inference;dur=20.0, pnet;dur=12.5, total;dur=20.1"
-    )
 
 
 def test_a_picture_of_exactly_the_limit_is_read(client: Client, png: bytes) -> None:
@@ -251,149 +223,37 @@ def test_a_wrong_query_is_refused_before_the_body_is_read(client: Client) -> Non
     assert client.runner.run(request).status_code == 422
 
 
-def test_what_goes_wrong_inside_stays_inside(png: bytes) -> None:
-    app = create_app(mirrors, threads=1)
-    with started(app) as client:
-        engine = Engine({"front": Broken()}, LIMITS)
-        service = app.state.service
-        app.state.service = replace(service, loaded=Loaded(engine, ()))
+def test_what_goes_wrong_inside_stays_inside(png: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with doubles(command("broken"), BOUNDS) as client:
         response = client.ask("POST", "/detect?model=front", content=png, kind="image/png")
         assert response.status_code == 500
         assert response.headers["content-type"] == "application/problem+json"
         assert response.json()["code"] == "internal"
         assert "ZeroDivision" not in response.text
         assert "40" not in response.json()["detail"]
-        outcomes = client.ask("GET", "/metrics").text
-        assert 'phiz_request_seconds_count{model="front",outcome="internal"} 1.0' in outcomes
+        labels = {"model": "front", "outcome": "internal"}
+        assert client.metric("phiz_request_seconds_count", **labels) == 1
+        assert client.metric("phiz_pictures_total", **labels) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err
 
 
 def test_a_model_that_is_not_there_is_an_option_that_is_wrong(png: bytes) -> None:
-    lonely = Loaded(Engine({"front": mirrors().engine.detectors["front"]}, LIMITS), ())
-    with started(create_app(lambda: lonely, threads=1)) as client:
+    with doubles(command("lonely"), BOUNDS) as client:
         response = client.ask("POST", "/detect?model=back", content=png, kind="image/png")
     assert (response.status_code, response.json()["code"]) == (422, "bad_option")
+
+
+def test_a_picture_that_ends_its_worker_is_told_so_and_the_next_is_answered(png: bytes) -> None:
+    with doubles(command("dying"), BOUNDS) as client:
+        died = client.ask("POST", "/detect", content=encoded((13, 40)), kind="image/png")
+        assert (died.status_code, died.json()["code"]) == (500, "worker_died")
+        assert client.ask("POST", "/detect", content=png, kind="image/png").status_code == 200
+        labels = {"model": "auto", "outcome": "worker_died"}
+        assert client.metric("phiz_request_seconds_count", **labels) == 1
+        assert client.metric("phiz_pictures_total", **labels) == 1
+        assert client.metric("phiz_workers_replaced_total") == 1
 
 
 def test_many_faces_are_encoded_once_and_compactly(client: Client, png: bytes) -> None:
     response = client.ask("POST", "/detect", content=png, kind="image/png")
     assert response.content == json.dumps(response.json(), separators=(",", ":")).encode()
-
-
-def test_warm_up_runs_every_detector_whatever_the_limits() -> None:
-    detectors = {name: Counting(name) for name in ("front", "auto")}
-    with closing(Pool(1)) as pool:
-        asyncio.run(warm_up(Engine(detectors, Limits(max_bytes=1, max_pixels=1)), pool))
-    assert [detector.calls for detector in detectors.values()] == [1, 1]
-
-
-@dataclass(frozen=True, slots=True)
-class Meeting:
-    """Goes on once as many are in it at the same time as the barrier says."""
-
-    barrier: threading.Barrier
-    met: list[str]
-
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture, options, stopwatch
-        self.barrier.wait(PATIENCE_S)
-        self.met.append(threading.current_thread().name)
-        return Detections(())
-
-
-def test_warm_up_is_in_all_threads_at_once() -> None:
-    detectors = {name: Meeting(threading.Barrier(3), []) for name in ("front", "auto")}
-    with started(create_app(lambda: Loaded(Engine(detectors, LIMITS), ()), threads=3)):
-        pass
-    for detector in detectors.values():
-        assert len(set(detector.met)) == len(detector.met) == 3
-
-
-@dataclass(frozen=True, slots=True)
-class Noted:
-    """A session that notes in a set that it has run."""
-
-    name: str
-    session: Session
-    ran: set[str]
-
-    def run(self, inputs: Any) -> Any:
-        self.ran.add(self.name)
-        return self.session.run(inputs)
-
-
-@dataclass(frozen=True, slots=True)
-class Noting:
-    """Opens networks that note that they have run."""
-
-    opened: set[str]
-    ran: set[str]
-
-    def open(self, card: NetworkCard, graph: bytes) -> Session:
-        self.opened.add(card.name)
-        return Noted(card.name, OnnxRuntime().open(card, graph), self.ran)
-
-
-def test_warm_up_runs_every_network(models_folder: Path) -> None:
-    runtime = Noting(set(), set())
-    engine = load(models_folder, "half-pixel", LIMITS, runtime=runtime)
-    with closing(Pool(2)) as pool:
-        asyncio.run(warm_up(engine, pool))
-    assert runtime.ran == runtime.opened
-    assert {"front", "rnet", "onet"} <= runtime.ran
-
-
-def asked(messages: list[Message | Exception]) -> Request:
-    """A request whose connection gives these after its body, and then nothing."""
-
-    async def receive() -> Message:
-        await asyncio.sleep(0)
-        if not messages:
-            await asyncio.Event().wait()
-        message = messages.pop(0)
-        if isinstance(message, Exception):
-            raise message
-        return message
-
-    return Request({"type": "http"}, receive)
-
-
-@pytest.mark.parametrize(
-    ("messages", "expected"),
-    [
-        pytest.param([{"type": "http.disconnect"}], ClientDisconnect, id="left"),
-        pytest.param([ConnectionResetError("reset")], ConnectionResetError, id="broken"),
-    ],
-)
-def test_what_ends_a_connection_ends_the_wait(
-    messages: list[Message | Exception], expected: type[Exception]
-) -> None:
-    async def ask() -> bool:
-        work: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        with pytest.raises(expected):
-            await while_connected(asked(messages), work)
-        return work.cancelled()
-
-    assert asyncio.run(ask())
-
-
-@pytest.mark.parametrize("cancelled", [False, True])
-def test_no_error_is_left_that_nobody_takes(*, cancelled: bool) -> None:
-    """Work and connection fail in the same turn of the loop, and the request is cancelled too."""
-    complaints: list[str] = []
-
-    async def ask() -> None:
-        loop = asyncio.get_running_loop()
-        loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
-        work: asyncio.Future[int] = loop.create_future()
-        waiting = asyncio.create_task(while_connected(asked([ConnectionResetError("reset")]), work))
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        work.set_exception(ZeroDivisionError("of the work"))
-        if cancelled:
-            waiting.cancel()
-        with pytest.raises(asyncio.CancelledError if cancelled else ZeroDivisionError):
-            await waiting
-
-    asyncio.run(ask())
-    gc.collect()
-    assert complaints == []

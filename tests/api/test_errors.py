@@ -1,13 +1,23 @@
+import asyncio
 from collections.abc import Iterator
 from http import HTTPStatus
 
 import pytest
+from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from phiz import errors
-from phiz.api.errors import STATUS, NotReadyError, outcome, status_of
+from phiz.api.errors import (
+    STATUS,
+    NotReadyError,
+    add_handlers,
+    content_of,
+    outcome,
+    status_of,
+)
 from phiz.errors import PhizError, SettingError
+from phiz.schemas import Problem
 
 from .client import Client
 
@@ -49,6 +59,9 @@ def test_every_code_is_one_errors_own() -> None:
         (errors.UnsupportedImageError, 415),
         (errors.OptionError, 422),
         (errors.OverloadedError, 503),
+        (errors.DeadlineError, 504),
+        (errors.WorkerDiedError, 500),
+        (errors.WorkerFaultError, 500),
         (errors.ModelCorruptError, 503),
         (errors.ModelNotBuiltError, 503),
         (SettingError, 500),
@@ -83,6 +96,7 @@ def test_an_outcome_is_a_code(error: BaseException, code: str) -> None:
         ("GET", "/nothing", 404, "not_found", None),
         ("POST", "/detect/", 404, "not_found", None),
         ("GET", "/detect", 405, "method_not_allowed", "POST"),
+        ("GET", "/detect/batch", 405, "method_not_allowed", "POST"),
         ("DELETE", "/detect", 405, "method_not_allowed", "POST"),
         ("POST", "/models", 405, "method_not_allowed", "GET"),
     ],
@@ -102,3 +116,36 @@ def test_the_frameworks_errors_have_the_same_shape(
 def test_a_head_without_a_get_is_no_method(client: Client) -> None:
     response = client.ask("HEAD", "/detect")
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.OptionError("min_face is 0"), (422, "bad_option", "min_face is 0")),
+        (errors.WorkerDiedError("it ended"), (500, "worker_died", "it ended")),
+        (
+            ZeroDivisionError("a secret"),
+            (500, "internal", "something went wrong here; the log of the service tells what"),
+        ),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_within_an_answer_has_that_shape_too(
+    error: Exception, expected: tuple[int, str, str]
+) -> None:
+    content = Problem.model_validate(content_of(error))
+    assert (content.status, content.code, content.detail) == expected
+
+
+@pytest.mark.parametrize(("wait_s", "expected"), [(0.2, "1"), (1, "1"), (2.1, "3")])
+def test_when_to_try_again_is_told_in_whole_seconds(wait_s: float, expected: str) -> None:
+    app = FastAPI()
+    add_handlers(app)
+
+    @app.get("/")
+    def fail() -> None:
+        raise errors.OverloadedError("full", wait_s)
+
+    with asyncio.Runner() as runner:
+        response = Client(app, runner).ask("GET", "/")
+    assert (response.status_code, response.headers["retry-after"]) == (503, expected)

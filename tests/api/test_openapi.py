@@ -3,8 +3,9 @@ from typing import Any
 from urllib.parse import urljoin
 
 import pytest
+from pydantic import BaseModel
 
-from phiz.schemas import DetectAnswer, DetectParameters, Problem
+from phiz.schemas import BatchAnswer, DetectAnswer, DetectParameters, Problem
 
 from .client import Client
 
@@ -28,6 +29,8 @@ def test_both_bodies_are_described(operation: dict[str, Any]) -> None:
 
 def test_every_option_is_described_with_range_and_default(operation: dict[str, Any]) -> None:
     parameters = {entry["name"]: entry for entry in operation["parameters"]}
+    deadline = parameters.pop("Phiz-Deadline")
+    assert (deadline["in"], deadline["required"]) == ("header", False)
     assert list(parameters) == list(DetectParameters.model_fields)
     schema = parameters["max_faces"]["schema"]
     assert (schema["minimum"], schema["maximum"]) == (1, 10000)
@@ -39,7 +42,7 @@ def test_every_option_is_described_with_range_and_default(operation: dict[str, A
 
 def test_the_page_sends_no_option_in_the_query_that_nobody_chose(operation: dict[str, Any]) -> None:
     # A default there would be sent, and overrule the form's field of the same name.
-    assert all("default" not in entry["schema"] for entry in operation["parameters"])
+    assert not any("default" in entry["schema"] for entry in operation["parameters"])
     form = operation["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
     assert form["model"]["default"] == "auto"
 
@@ -51,15 +54,37 @@ def test_the_page_fills_in_no_value_of_its_own(operation: dict[str, Any]) -> Non
     assert (form["min_score"]["example"], form["min_face"]["example"]) == ("", "")
 
 
-def test_every_answer_has_an_example_of_its_schema(operation: dict[str, Any]) -> None:
-    responses = operation["responses"]
-    assert set(responses) == {"200", "400", "408", "413", "415", "422", "503"}
-    answer = responses.pop("200")["content"]["application/json"]
-    assert answer["schema"]["$ref"].endswith("/DetectAnswer")
-    DetectAnswer.model_validate(answer["example"])
+@pytest.mark.parametrize(
+    ("path", "answer"), [("/detect", DetectAnswer), ("/detect/batch", BatchAnswer)]
+)
+def test_every_answer_has_an_example_of_its_schema(
+    client: Client, path: str, answer: type[BaseModel]
+) -> None:
+    responses = client.ask("GET", "/openapi.json").json()["paths"][path]["post"]["responses"]
+    assert set(responses) == {"200", "400", "408", "413", "415", "422", "500", "503", "504"}
+    told = responses.pop("200")["content"]["application/json"]
+    assert told["schema"]["$ref"].endswith(f"/{answer.__name__}")
+    answer.model_validate(told["example"])
     for status, response in responses.items():
         example = response["content"]["application/problem+json"]["example"]
         assert Problem.model_validate(example).status == int(status)
+
+
+def test_several_pictures_are_a_form_with_the_same_options(
+    client: Client, operation: dict[str, Any]
+) -> None:
+    batch = client.ask("GET", "/openapi.json").json()["paths"]["/detect/batch"]["post"]
+    assert batch["parameters"] == operation["parameters"]
+    assert list(batch["requestBody"]["content"]) == ["multipart/form-data"]
+    single = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
+    several = batch["requestBody"]["content"]["multipart/form-data"]["schema"]
+    picture = several["properties"].pop("image")
+    assert picture == {
+        "type": "array",
+        "minItems": 1,
+        "items": single["properties"].pop("image"),
+    }
+    assert several == single
 
 
 class Addresses(HTMLParser):

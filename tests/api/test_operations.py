@@ -1,20 +1,20 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_openmetrics,
 )
-from prometheus_client.parser import text_string_to_metric_families as parse
+from starlette.requests import ClientDisconnect
 
 from phiz import catalog
 from phiz.api.app import create_app
-from phiz.api.service import Loaded
 from phiz.errors import ModelCorruptError
 from phiz.schemas import DetectParameters, ModelList
 
-from .client import Client, form, mirrors, started
+from .client import BOUNDS, Client, form, mirrors, samples, started
+from .doubles import command
 
 
 def test_models_are_those_of_the_catalogue_and_auto(client: Client) -> None:
@@ -40,7 +40,7 @@ def test_every_model_can_be_asked_for(client: Client) -> None:
 
 
 def test_alive_and_ready_are_different() -> None:
-    app = create_app(mirrors, threads=1)
+    app = mirrors()
     with asyncio.Runner() as runner:
         before = Client(app, runner)
         assert before.ask("GET", "/healthz").status_code == 200
@@ -61,35 +61,34 @@ def test_health_can_be_asked_for_by_its_status_alone(client: Client, path: str) 
     ready, alone = client.ask("GET", path), client.ask("HEAD", path)
     assert (alone.status_code, alone.headers) == (ready.status_code, ready.headers)
     client.app.state.ready = False
-    assert client.ask("HEAD", path).status_code == client.ask("GET", path).status_code
+    try:
+        assert client.ask("HEAD", path).status_code == client.ask("GET", path).status_code
+    finally:
+        client.app.state.ready = True
 
 
 def test_an_application_that_cannot_load_does_not_start() -> None:
-    def fail() -> Loaded:
-        raise ModelCorruptError("back.onnx is another file")
-
-    app = create_app(fail, threads=1)
+    app = create_app(command("refusing"), 2, BOUNDS)
     with pytest.raises(ModelCorruptError, match=r"back\.onnx"), started(app):
         pass
-    assert app.state.ready is False
+    assert (app.state.ready, app.state.service) == (False, None)
 
 
-def samples(text: str) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
-    return {
-        (sample.name, frozenset(sample.labels.items())): sample.value
-        for family in parse(text)
-        for sample in family.samples
-    }
+@pytest.fixture
+def fresh() -> Iterator[Client]:
+    """One that has counted nothing."""
+    with started(mirrors()) as client:
+        yield client
 
 
-def test_metrics_count_what_was_asked(client: Client, png: bytes) -> None:
-    client.ask("POST", "/detect?model=back&max_faces=2", content=png, kind="image/png")
-    client.ask("POST", "/detect?model=back", content=png[:60], kind="image/png")
-    client.ask("POST", "/detect?model=nobody", content=png, kind="image/png")
-    client.ask("POST", "/detect?model=back", content=b"", kind="text/plain")
+def test_metrics_count_what_was_asked(fresh: Client, png: bytes) -> None:
+    fresh.ask("POST", "/detect?model=back&max_faces=2", content=png, kind="image/png")
+    fresh.ask("POST", "/detect?model=back", content=png[:60], kind="image/png")
+    fresh.ask("POST", "/detect?model=nobody", content=png, kind="image/png")
+    fresh.ask("POST", "/detect?model=back", content=b"", kind="text/plain")
     body, kind = form(("model", b"full"), ("image", png))
-    client.ask("POST", "/detect", content=body, kind=kind)
-    found = samples(client.ask("GET", "/metrics").text)
+    fresh.ask("POST", "/detect", content=body, kind=kind)
+    found = samples(fresh.ask("GET", "/metrics").text)
 
     def value(name: str, **labels: str) -> float | None:
         return found.get((name, frozenset(labels.items())))
@@ -107,10 +106,40 @@ def test_metrics_count_what_was_asked(client: Client, png: bytes) -> None:
     assert value("phiz_faces_total", model="full") == 3
     for stage in ("queue", "decode", "preprocess", "inference", "postprocess"):
         assert value("phiz_stage_seconds_count", model="back", stage=stage) == 1
+    pictures = "phiz_pictures_total"
+    assert value(pictures, model="back", outcome="ok") == 1
+    assert value(pictures, model="full", outcome="ok") == 1
+    assert value(pictures, model="back", outcome="undecodable_image") == 1
+    assert value(pictures, model="back", outcome="unsupported_image") is None
     assert value("phiz_inflight_requests") == 0
     assert value("phiz_queue_depth") == 0
+    assert value("phiz_queue_wait_seconds") == 0
+    assert value("phiz_workers") == 2
+    assert value("phiz_workers_replaced_total") == 0
     assert value("phiz_model_info", model="mtcnn", kind="mtcnn") == 1
     assert "nobody" not in str(found)
+
+
+def test_several_pictures_are_one_request_and_counted_each(fresh: Client, png: bytes) -> None:
+    body, kind = form(("image", png), ("image", b"no picture"), ("image", png))
+    assert fresh.ask("POST", "/detect/batch?model=back", content=body, kind=kind).is_success
+    assert fresh.metric("phiz_request_seconds_count", model="back", outcome="ok") == 1
+    assert fresh.metric("phiz_pictures_total", model="back", outcome="ok") == 2
+    assert fresh.metric("phiz_pictures_total", model="back", outcome="unsupported_image") == 1
+    assert fresh.metric("phiz_faces_total", model="back") == 6
+    assert fresh.metric("phiz_stage_seconds_count", model="back", stage="decode") == 2
+    assert fresh.metric("phiz_rejected_total", reason="unsupported_image") is None
+
+
+def test_who_leaves_is_not_refused(fresh: Client, png: bytes) -> None:
+    async def leaving() -> AsyncIterator[bytes]:
+        yield png[:10]
+        raise ClientDisconnect
+
+    request = fresh.http.post("/detect", content=leaving(), headers={"content-type": "image/png"})
+    fresh.runner.run(request)
+    assert fresh.metric("phiz_request_seconds_count", model="auto", outcome="disconnected") == 1
+    assert fresh.metric("phiz_rejected_total", reason="disconnected") is None
 
 
 def test_metrics_speak_openmetrics_to_those_who_ask(client: Client, png: bytes) -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from phiz.api.options import option_schema, read_options, shown
+from phiz.api.options import option_schema, read_deadline, read_options, read_query, shown
 from phiz.errors import OptionError
 from phiz.schemas import DetectParameters
 
@@ -129,3 +129,46 @@ def test_the_schema_of_an_option_has_range_and_default(
     schema = option_schema(name)
     del schema["description"], schema["title"]
     assert schema == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        pytest.param(b"", DetectParameters(), id="none"),
+        pytest.param(
+            b"model=back&max_faces=7", DetectParameters(model="back", max_faces=7), id="two"
+        ),
+        pytest.param(b"overlap=%6ems", DetectParameters(overlap="nms"), id="quoted"),
+    ],
+)
+def test_a_query_is_read_as_it_came_however_often(query: bytes, expected: DetectParameters) -> None:
+    assert [read_query(query) for _ in range(3)] == [expected] * 3
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        pytest.param(b"max_faces=0", "max_faces is '0'; it must be", id="wrong"),
+        pytest.param(b"min_face=", "min_face is ''; it must be", id="empty"),
+        pytest.param(b"max_faces=1&max_faces=1", "is there twice", id="twice"),
+        pytest.param(b"max_faces=" + b"0" * 300, "max_faces is '000", id="long"),
+    ],
+)
+def test_a_wrong_query_is_an_error_however_often(query: bytes, message: str) -> None:
+    for _ in range(3):
+        with pytest.raises(OptionError, match=message):
+            read_query(query)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [(None, 10), ("3", 3), ("0.25", 0.25), ("10", 10), ("11", 10), ("1e9", 10), ("inf", 10)],
+)
+def test_a_deadline_is_the_callers_up_to_the_services(given: str | None, expected: float) -> None:
+    assert read_deadline(given, 10) == expected
+
+
+@pytest.mark.parametrize("given", ["", "0", "-1", "nan", "-inf", "soon", "3 s", "1_0"])
+def test_a_wrong_deadline_is_answered_with_what_it_must_be(given: str) -> None:
+    with pytest.raises(OptionError, match=r"Phiz-Deadline is .*; it must be a number of seconds"):
+        read_deadline(given, 10)

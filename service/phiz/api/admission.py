@@ -1,61 +1,140 @@
-"""Who is let in: only so many bodies at once that still come, and so many that wait."""
+"""Who is let in: only who can be answered in time, and only so many bytes at once."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import math
+from typing import Final, Protocol, Self
 
 from phiz.errors import OverloadedError
 
-# For each thread. At some 10 ms a picture the last of them waits for less than a second.
-QUEUE_PER_THREAD = 16
-# For each that may wait. Most bodies come at once, and one that comes slowly costs no time of
-# a processor and holds only what has come of it; so slow clients take no place in the queue.
-ARRIVING_PER_PLACE = 8
+# Of the time that an answer may take, so much may be spent waiting: what is ahead may take
+# longer than expected, and the work itself takes its time too.
+WAITING_SHARE: Final = 0.5
+ARRIVING: Final = 1024  # bodies; one that comes slowly costs little but its connection
+
+
+class Queue(Protocol):
+    """What is known of those that wait."""
+
+    @property
+    def waiting(self) -> int:
+        """How many."""
+
+    @property
+    def wait_s(self) -> float:
+        """How long one more would wait, as far as can be told, seconds."""
+
+
+class Body:
+    """A body that is here, or comes: from its first byte until it is answered."""
+
+    __slots__ = ("_admission", "_arriving", "size")
+
+    def __init__(self, admission: "Admission") -> None:
+        self._admission = admission
+        self._arriving = False
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        self._admission.arriving(1)
+        self._arriving = True
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.arrived()
+        self._admission.hold(-self.size)
+
+    def add(self, size: int) -> None:
+        """Hold so many bytes more.
+
+        Raises:
+            OverloadedError: All bodies together would have too many.
+        """
+        self._admission.hold(size)
+        self.size += size
+
+    def arrived(self) -> None:
+        """Have it no more among those that come."""
+        if self._arriving:
+            self._arriving = False
+            self._admission.arriving(-1)
 
 
 class Admission:
-    """Counts the detections that have not begun, apart: their body still comes, or they wait.
+    """Decides by what waits, by the time that is left, and by the bytes that are held.
 
     For the thread of the event loop alone.
     """
 
-    __slots__ = ("_arriving", "_limit", "_most_arriving", "_waiting")
+    __slots__ = ("_arriving", "_held", "_limit", "_most_bytes", "_queue")
 
-    def __init__(self, limit: int, waiting: Callable[[], int]) -> None:
+    def __init__(self, queue: Queue, limit: int | None, most_bytes: int) -> None:
         """Admit nobody yet.
 
         Args:
-            limit: So many may wait, and eight times as many bodies may come.
-            waiting: Returns how many wait for a thread.
+            queue: That is waited in.
+            limit: So many may wait; None for as many as can be answered in time.
+            most_bytes: Bodies may have so many in all, until they are answered.
         """
+        self._queue = queue
         self._limit = limit
-        self._most_arriving = ARRIVING_PER_PLACE * limit
-        self._waiting = waiting
+        self._most_bytes = most_bytes
         self._arriving = 0
+        self._held = 0
 
-    @contextmanager
-    def arriving(self) -> Iterator[None]:
-        """Admit a detection while its body is read; then it must wait for a thread at once.
+    def check(self, left_s: float) -> None:
+        """Admit what comes now.
+
+        Args:
+            left_s: When its answer must be there, seconds from now.
 
         Raises:
-            OverloadedError: As many bodies come as may; or as many detections wait as may,
-                before the body is read or once it is there.
+            OverloadedError: As many wait as may, or it would wait too long.
         """
-        self._check_queue()
-        if self._arriving >= self._most_arriving:
+        wait_s = self._queue.wait_s
+        if self._limit is not None and self._queue.waiting >= self._limit:
             raise OverloadedError(
-                f"{self._most_arriving} bodies are being received already, which is the limit;"
+                f"{self._limit} detections wait already, which is the limit; try again in a moment",
+                _worth_s(wait_s),
+            )
+        if wait_s > WAITING_SHARE * left_s:
+            raise OverloadedError(
+                f"it would wait for {wait_s:.2g} s, and the answer must be there in {left_s:g} s;"
+                " try again in a moment",
+                _worth_s(wait_s),
+            )
+
+    def body(self) -> Body:
+        """Return a body that has not begun to come.
+
+        As a context it comes, which raises an OverloadedError if as many come as may.
+        """
+        return Body(self)
+
+    def arriving(self, change: int) -> None:
+        """Count bodies that come.
+
+        Raises:
+            OverloadedError: There would be too many.
+        """
+        if self._arriving + change > ARRIVING:
+            raise OverloadedError(
+                f"{ARRIVING} bodies are being received already, which is the limit;"
                 " try again in a moment"
             )
-        self._arriving += 1
-        try:
-            yield
-        finally:
-            self._arriving -= 1
-        # Others may have come in the meantime, since a body that comes holds no place.
-        self._check_queue()
+        self._arriving += change
 
-    def _check_queue(self) -> None:
-        if self._waiting() >= self._limit:
+    def hold(self, size: int) -> None:
+        """Count bytes that are held.
+
+        Raises:
+            OverloadedError: There would be too many.
+        """
+        if size > 0 and self._held + size > self._most_bytes:
             raise OverloadedError(
-                f"{self._limit} detections wait already, which is the limit; try again in a moment"
+                f"the bodies that are here already have {self._held} bytes, and the limit for all"
+                f" is {self._most_bytes}; try again in a moment"
             )
+        self._held += size
+
+
+def _worth_s(wait_s: float) -> int:
+    return max(1, math.ceil(wait_s))

@@ -11,6 +11,7 @@ from multipart import (
 )
 from starlette.requests import Request
 
+from phiz.api.admission import Body
 from phiz.api.options import shown
 from phiz.errors import (
     BodyTimeoutError,
@@ -27,10 +28,8 @@ IMAGE_FIELD = "image"
 
 # What a form may have beside the picture: boundaries, headers of parts, options.
 FORM_OVERHEAD_BYTES = 64 * 1024
-MAX_PARTS = 32
+MAX_FIELDS = 31  # beside the pictures
 MAX_FIELD_BYTES = 1024
-
-BODY_TIMEOUT_S = 30  # 20 MiB in that time are 5.6 Mbit/s
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,21 +37,38 @@ class Upload:
     """What a body holds.
 
     Attributes:
-        picture: The encoded picture, as it was sent.
+        pictures: As they were sent, encoded; at least one.
         fields: Name and text of each other field of a form, in its order.
     """
 
-    picture: bytes
+    pictures: tuple[bytes, ...]
     fields: tuple[tuple[str, str], ...] = ()
 
 
-async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upload:
-    """Return the picture and the fields of a request, once its last byte is there.
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a body may hold.
+
+    Attributes:
+        pictures: So many.
+        picture_bytes: The largest picture.
+        body_bytes: All pictures together.
+        seconds: Until the whole body is there.
+    """
+
+    pictures: int
+    picture_bytes: int
+    body_bytes: int
+    seconds: float
+
+
+async def read_upload(request: Request, allowance: Allowance, held: Body) -> Upload:
+    """Return the pictures and the fields of a request, once its last byte is there.
 
     Args:
         request: Its body must not have been touched.
-        max_bytes: The largest picture, in bytes.
-        timeout_s: The whole body must be there after this time.
+        allowance: What it may hold.
+        held: Is told of every byte.
 
     Raises:
         BodyTimeoutError: It is not.
@@ -62,24 +78,30 @@ async def read_upload(request: Request, max_bytes: int, timeout_s: float) -> Upl
         MalformedBodyError: The form cannot be parsed.
         MissingImageError: The form has no picture.
         OptionError: A field is too long for any option.
+        OverloadedError: There are too many bytes here already.
         ClientDisconnect: The client left before the last byte.
     """
     try:
-        async with asyncio.timeout(timeout_s):
-            return await _read(request, max_bytes)
+        async with asyncio.timeout(allowance.seconds):
+            return await _read(request, allowance, held)
     except TimeoutError:
         raise BodyTimeoutError(
-            f"the body was not complete after {timeout_s} s, which is the limit;"
+            f"the body was not complete after {allowance.seconds} s, which is the limit;"
             " send a smaller picture"
         ) from None
 
 
-async def _read(request: Request, max_bytes: int) -> Upload:
+async def _read(request: Request, allowance: Allowance, held: Body) -> Upload:
     media_type, parameters = parse_options_header(request.headers.get("content-type", OCTETS))
     if media_type == FORM:
-        return await _read_form(request, parameters.get("boundary", ""), max_bytes)
+        return await _read_form(request, parameters.get("boundary", ""), allowance, held)
+    if allowance.pictures > 1:
+        raise UnsupportedImageError(
+            f"the content type is {shown(media_type)}; send a form ({FORM}) with each picture in a"
+            f" field {IMAGE_FIELD!r} of its own (curl: -F image=@a.jpg -F image=@b.jpg)"
+        )
     if media_type == OCTETS or media_type.startswith("image/"):
-        return Upload(await _read_raw(request, max_bytes))
+        return Upload((await _read_raw(request, allowance.picture_bytes, held),))
     raise UnsupportedImageError(
         f"the content type is {shown(media_type)}; send a form ({FORM}) with the picture in its"
         f" field {IMAGE_FIELD!r}, or the picture itself as image/jpeg, image/png, … or {OCTETS}"
@@ -87,28 +109,26 @@ async def _read(request: Request, max_bytes: int) -> Upload:
     )
 
 
-async def _read_raw(request: Request, max_bytes: int) -> bytes:
+async def _read_raw(request: Request, max_bytes: int, held: Body) -> bytes:
     _check_announced(request, max_bytes, 0)
     chunks: list[bytes] = []
-    received = 0
     async for chunk in request.stream():
-        received += len(chunk)
-        _check_received(received, max_bytes, 0)
+        held.add(len(chunk))
+        _check_received(held.size, max_bytes, 0)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-async def _read_form(request: Request, boundary: str, max_bytes: int) -> Upload:
-    _check_announced(request, max_bytes, FORM_OVERHEAD_BYTES)
-    form = _Form(max_bytes)
-    received = 0
+async def _read_form(request: Request, boundary: str, allowance: Allowance, held: Body) -> Upload:
+    _check_announced(request, allowance.body_bytes, FORM_OVERHEAD_BYTES)
+    form = _Form(allowance)
     try:
-        parser = PushMultipartParser(boundary, max_segment_count=MAX_PARTS)
+        parser = PushMultipartParser(boundary, max_segment_count=MAX_FIELDS + allowance.pictures)
         # The stream ends with an empty chunk, which closes the parser: a form that is cut
         # short is an error there.
         async for chunk in request.stream():
-            received += len(chunk)
-            _check_received(received, max_bytes, FORM_OVERHEAD_BYTES)
+            held.add(len(chunk))
+            _check_received(held.size, allowance.body_bytes, FORM_OVERHEAD_BYTES)
             for event in parser.parse(chunk):
                 form.take(event)
     except MultipartError as error:
@@ -141,10 +161,11 @@ def _beside(beside_bytes: int) -> str:
 class _Form:
     """Gathers what the parser finds, part by part."""
 
-    __slots__ = ("_max_bytes", "_name", "_parts", "_size")
+    __slots__ = ("_allowance", "_name", "_parts", "_pictures", "_size")
 
-    def __init__(self, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, allowance: Allowance) -> None:
+        self._allowance = allowance
+        self._pictures = 0
         self._parts: list[tuple[str, list[bytes]]] = []
         self._name = ""
         self._size = 0
@@ -165,13 +186,12 @@ class _Form:
                 f"the form has no field {IMAGE_FIELD!r}; it has"
                 f" {', '.join(shown(name) for name, _ in others) or 'no fields at all'}"
             )
-        return Upload(b"".join(pictures[0]), tuple(_text(*field) for field in others))
+        return Upload(tuple(map(b"".join, pictures)), tuple(_text(*field) for field in others))
 
     def _begin(self, name: str) -> None:
-        if name == IMAGE_FIELD and any(name == IMAGE_FIELD for name, _ in self._parts):
-            raise MalformedBodyError(
-                f"the form has more than one field {IMAGE_FIELD!r}; send one picture a request"
-            )
+        self._pictures += name == IMAGE_FIELD
+        if self._pictures > self._allowance.pictures:
+            raise MalformedBodyError(_too_many(self._allowance.pictures))
         self._parts.append((name, []))
         self._name = name
         self._size = 0
@@ -179,11 +199,20 @@ class _Form:
     def _add(self, chunk: bytes) -> None:
         self._size += len(chunk)
         if self._name == IMAGE_FIELD:
-            _check_received(self._size, self._max_bytes, 0)
+            _check_received(self._size, self._allowance.picture_bytes, 0)
         elif self._size > MAX_FIELD_BYTES + len(chunk):
             # Too long already: it is refused in the end, unless the picture is what is missing.
             return
         self._parts[-1][1].append(chunk)
+
+
+def _too_many(limit: int) -> str:
+    if limit > 1:
+        return f"the form has more than {limit} fields {IMAGE_FIELD!r}, which is the limit"
+    return (
+        f"the form has more than one field {IMAGE_FIELD!r}; send one picture a request, or"
+        " several to /detect/batch"
+    )
 
 
 def _text(name: str, content: bytes) -> tuple[str, str]:

@@ -1,98 +1,136 @@
-"""``POST /detect``: admit, decode and detect in a thread of the pool, respond."""
+"""``POST /detect`` and ``POST /detect/batch``: admit, read, let a worker find faces, respond."""
 
 import asyncio
 import json
-from dataclasses import dataclass
-from typing import TypeVar
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.body import read_upload
-from phiz.api.errors import outcome, stopping
-from phiz.api.options import read_options
-from phiz.api.service import service_of
-from phiz.engine import Engine
-from phiz.schemas import DetectParameters, payload
-from phiz.timings import Stopwatch, Timings
+from phiz.api.body import Allowance, read_upload
+from phiz.api.errors import NotReadyError, content_of, outcome
+from phiz.api.options import read_deadline, read_options, read_query
+from phiz.api.service import Service, service_of
+from phiz.api.waiting import Ending, outcomes
+from phiz.crew.member import Task
+from phiz.errors import PhizError
+from phiz.metrics import Observation
+from phiz.schemas import DetectParameters
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from phiz.exchange import Answer
+
+WORK = "detect"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An encoded answer and what is counted of it."""
+class Encoded(Response):
+    """A response whose content is encoded already."""
 
-    body: bytes
-    faces: int
-    timings: Timings
+    def __init__(self, body: bytes, server_timing: str = "") -> None:
+        """Answer 200 with JSON; the framework's own way to these headers takes longer."""
+        self.status_code = 200
+        self.background = None
+        self.body = body
+        self.raw_headers = [
+            (b"content-type", b"application/json"),
+            (b"content-length", b"%d" % len(body)),
+        ]
+        if server_timing:
+            self.raw_headers.append((b"server-timing", server_timing.encode()))
 
 
 async def detect(request: Request) -> Response:
     """Return the faces of a picture, with the time of every stage."""
-    service = service_of(request)
-    with service.metrics.request(outcome) as observation, stopping():
-        query = request.query_params.multi_items()
-        # A wrong query and one request too many are refused before the body is read.
-        observation.model = read_options(query).model
-        with service.admission.arriving():
-            limits = service.loaded.engine.limits
-            upload = await read_upload(request, limits.max_bytes, service.body_timeout_s)
-            stopwatch = Stopwatch()
-            chosen = read_options(query, upload.fields)
-        observation.model, observation.admitted = chosen.model, True
-        work = service.pool.submit(find, service.loaded.engine, upload.picture, chosen, stopwatch)
-        answer = await while_connected(request, work)
-        service.metrics.answered(chosen.model, answer.timings, answer.faces)
-    return Response(
-        answer.body,
-        headers={"Server-Timing": server_timing(answer.timings)},
-        media_type="application/json",
-    )
+    return await _counted(request, _detect)
 
 
-async def while_connected(request: Request, work: asyncio.Future[T]) -> T:
-    """Return what the work gives; it is cancelled as soon as the client leaves.
+async def detect_batch(request: Request) -> Response:
+    """Return the faces of each of several pictures, or its error, in their order."""
+    return await _counted(request, _detect_batch)
 
-    Args:
-        request: Its body has been read.
-        work: Not awaited by anybody else.
+
+async def _counted(
+    request: Request, answer: Callable[[Request, Service, Observation], Awaitable[Response]]
+) -> Response:
+    """Return an answer, counted and timed, and so is an error, which is passed on.
 
     Raises:
-        ClientDisconnect: The client has left.
-        Exception: Of the work; or of the connection, if it ends that way before the work.
+        NotReadyError: The service is starting, or its time to finish in has ended.
     """
-    left = asyncio.create_task(_left(request))
+    service = service_of(request)
+    observation = service.metrics.begun()
     try:
-        await asyncio.wait((work, left), return_when=asyncio.FIRST_COMPLETED)
-        if not work.done():
-            left.result()
-            raise ClientDisconnect
-        return work.result()
-    finally:
-        # Of one that has failed already, this takes its error, which would be logged else.
-        work.cancel()
-        left.cancel()
+        response = await answer(request, service, observation)
+    except asyncio.CancelledError:
+        service.metrics.ended(observation, outcome(NotReadyError()))
+        raise NotReadyError from None
+    except BaseException as error:
+        refused = isinstance(error, PhizError)
+        service.metrics.ended(observation, outcome(error), refused=refused)
+        raise
+    service.metrics.ended(observation)
+    return response
 
 
-async def _left(request: Request) -> None:
-    """Return when the client has left."""
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
+async def _detect(request: Request, service: Service, observation: Observation) -> Response:
+    bounds = service.bounds
+    allowance = Allowance(1, bounds.picture_bytes, bounds.picture_bytes, bounds.body_s)
+    (found,) = await _find(request, service, allowance, observation)
+    if isinstance(found, Exception):
+        service.metrics.failed(observation.model, outcome(found))
+        raise found
+    service.metrics.answered(observation.model, found.timings, found.faces)
+    return Encoded(found.body, found.server_timing)
 
 
-def find(engine: Engine, picture: bytes, chosen: DetectParameters, stopwatch: Stopwatch) -> Answer:
-    """Return the encoded answer to a picture, in the calling thread."""
-    stopwatch.lap("queue")
-    result = engine.detect(picture, chosen.model, chosen.options(), stopwatch)
-    content = payload(result)
-    stopwatch.lap("postprocess")
-    timings = stopwatch.timings()
-    content["timing_ms"] = timings.milliseconds()
-    body = json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
-    return Answer(body, len(result.faces), timings)
+async def _detect_batch(request: Request, service: Service, observation: Observation) -> Response:
+    bounds = service.bounds
+    allowance = Allowance(bounds.pictures, bounds.picture_bytes, bounds.body_bytes, bounds.body_s)
+    results = await _find(request, service, allowance, observation)
+    for found in results:
+        if isinstance(found, Exception):
+            service.metrics.failed(observation.model, outcome(found))
+        else:
+            service.metrics.answered(observation.model, found.timings, found.faces)
+    return Encoded(b'{"results":[' + b",".join(map(_item, results)) + b"]}")
 
 
-def server_timing(timings: Timings) -> str:
-    """Return the stages in ms as a ``Server-Timing`` header (W3C), which browsers draw."""
-    return ", ".join(f"{name};dur={ms}" for name, ms in timings.milliseconds().items())
+async def _find(
+    request: Request, service: Service, allowance: Allowance, observation: Observation
+) -> Sequence[Ending]:
+    """Return what became of each picture of a request.
+
+    Raises:
+        PhizError: Of the request as a whole.
+        ClientDisconnect: Nobody waits for it any more.
+    """
+    # A wrong query and one request too many are refused before the body is read.
+    chosen = read_query(request.scope["query_string"])
+    observation.model = chosen.model
+    left_s = read_deadline(request.headers.get("phiz-deadline"), service.bounds.deadline_s)
+    service.admission.check(left_s)
+    with service.admission.body() as body:
+        upload = await read_upload(request, allowance, body)
+        started = time.perf_counter()
+        if upload.fields:
+            chosen = read_options(request.query_params.multi_items(), upload.fields)
+            observation.model = chosen.model
+        body.arrived()
+        # Others may have come in the meantime, since a body that comes waits for nobody.
+        service.admission.check(left_s)
+        observation.admitted = True
+        tasks = [_submit(service, picture, chosen, started) for picture in upload.pictures]
+        return await outcomes(tasks, service.crew, request, left_s)
+
+
+def _submit(service: Service, picture: bytes, chosen: DetectParameters, started: float) -> Task:
+    arguments = (chosen.model, chosen.options(), started)
+    return service.crew.submit(WORK, picture, arguments, kind=chosen.model)
+
+
+def _item(found: "Answer | Exception") -> bytes:
+    if isinstance(found, Exception):
+        return json.dumps(content_of(found)).encode()
+    return found.body

@@ -1,9 +1,8 @@
 """What an error looks like over HTTP: one table from class to status, one shape."""
 
-import asyncio
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import math
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from fastapi import FastAPI
@@ -13,6 +12,7 @@ from starlette.responses import Response
 
 from phiz.errors import (
     BodyTimeoutError,
+    DeadlineError,
     ImageBytesError,
     ImageError,
     ImagePixelsError,
@@ -23,7 +23,9 @@ from phiz.errors import (
     RequestError,
     SettingError,
     UnsupportedImageError,
+    WorkError,
 )
+from phiz.schemas import JsonObject
 
 PROBLEM = "application/problem+json"
 
@@ -36,6 +38,8 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
     BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
     OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
+    WorkError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
     SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
@@ -43,7 +47,6 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
 
 RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
 HEADERS: Mapping[type[PhizError], Mapping[str, str]] = {
-    OverloadedError: RETRY_AFTER,
     # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
     BodyTimeoutError: {"Connection": "close"},
 }
@@ -92,31 +95,49 @@ def outcome(error: BaseException) -> str:
     return INTERNAL
 
 
-@contextmanager
-def stopping() -> Iterator[None]:
-    """Turn the end of the time to finish in, which cancels a request, into an answer.
+def content_of(error: Exception) -> JsonObject:
+    """Return an error in the shape of RFC 9457.
 
-    Raises:
-        NotReadyError: The request was cancelled.
+    Args:
+        error: One that is not ours is not told.
     """
-    try:
-        yield
-    except asyncio.CancelledError:
-        raise NotReadyError from None
+    if isinstance(error, PhizError):
+        return _content(status_of(type(error)), error.code, str(error))
+    return _content(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        INTERNAL,
+        "something went wrong here; the log of the service tells what",
+    )
 
 
-def problem(
-    status: int, code: str, detail: str, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return an answer in the shape of RFC 9457."""
-    content = {
+def _content(status: int, code: str, detail: str) -> JsonObject:
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "code": code,
         "detail": detail,
     }
-    return Response(json.dumps(content), status, dict(headers or {}), PROBLEM)
+
+
+def _problem(content: JsonObject, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM)
+
+
+def response_to(error: Exception) -> Response:
+    """Return the answer to an error of a detection."""
+    if isinstance(error, ClientDisconnect):
+        # Nobody is there to read it, but an answer is what the server expects of us.
+        return Response(status_code=HTTPStatus.BAD_REQUEST)
+    if isinstance(error, NotReadyError):
+        return _problem(
+            _content(error.status_code, FRAMEWORK_CODES[error.status_code], error.detail),
+            error.headers,
+        )
+    headers = HEADERS.get(type(error)) if isinstance(error, PhizError) else None
+    if isinstance(error, OverloadedError):
+        headers = {"Retry-After": str(math.ceil(error.wait_s))}
+    return _problem(content_of(error), headers)
 
 
 def add_handlers(app: FastAPI) -> None:
@@ -128,8 +149,7 @@ def add_handlers(app: FastAPI) -> None:
 
 
 async def _phiz_error(_request: Request, error: Exception) -> Response:
-    assert isinstance(error, PhizError)
-    return problem(status_of(type(error)), error.code, str(error), HEADERS.get(type(error)))
+    return response_to(error)
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:
@@ -141,18 +161,13 @@ async def _framework_error(request: Request, error: Exception) -> Response:
         detail = f"{request.method} is not answered at this address; {allow} is"
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; /docs tells what there is"
-    return problem(error.status_code, code, detail, error.headers)
+    return _problem(_content(error.status_code, code, detail), error.headers)
 
 
-async def _disconnected(_request: Request, _error: Exception) -> Response:
-    # Nobody is there to read it, but an answer is what the server expects of us.
-    return Response(status_code=HTTPStatus.BAD_REQUEST)
+async def _disconnected(_request: Request, error: Exception) -> Response:
+    return response_to(error)
 
 
-async def _unknown_error(_request: Request, _error: Exception) -> Response:
+async def _unknown_error(_request: Request, error: Exception) -> Response:
     # The framework passes the error on to the server, which logs it with its traceback.
-    return problem(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        INTERNAL,
-        "something went wrong here; the log of the service tells what",
-    )
+    return response_to(error)

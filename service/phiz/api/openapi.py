@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from phiz.api.body import FORM, IMAGE_FIELD, OCTETS
 from phiz.api.errors import PROBLEM
 from phiz.api.options import option_schema
-from phiz.schemas import DetectAnswer, DetectParameters, JsonObject, Problem
+from phiz.schemas import BatchAnswer, DetectAnswer, DetectParameters, JsonObject, Problem
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
@@ -23,6 +23,14 @@ PICTURE: JsonObject = {
     "type": "string",
     "format": "binary",
     "description": "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.",
+}
+
+DEADLINE: JsonObject = {
+    "name": "Phiz-Deadline",
+    "in": "header",
+    "required": False,
+    "description": "Seconds that the answer may take, where less than the service allows.",
+    "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 
 # The answer to one of the pictures that the tests use, on a common processor.
@@ -81,38 +89,69 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
         "bad_option",
         "min_score is '2'; it must be a number from 0 to 1",
     ),
+    HTTPStatus.INTERNAL_SERVER_ERROR: (
+        "A mistake of the service, or the end of the process that worked on the picture.",
+        "internal",
+        "something went wrong here; the log of the service tells what",
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         "The service is starting, stopping or full; `Retry-After` says when to try again.",
         "not_ready",
         "the service is starting or stopping; try again in a moment",
+    ),
+    HTTPStatus.GATEWAY_TIMEOUT: (
+        "The answer was not there in time.",
+        "deadline_exceeded",
+        "the answer was not there after 10 s, which is the limit",
     ),
 }
 
 
 def detect_operation() -> JsonObject:
     """Return parameters and body of ``POST /detect``, as OpenAPI describes them."""
-    options = {name: option_schema(name) for name in DetectParameters.model_fields}
-    form = {
-        "type": "object",
-        "properties": {IMAGE_FIELD: PICTURE}
-        | {name: _field(schema) for name, schema in options.items()},
-        "required": [IMAGE_FIELD],
-        "additionalProperties": False,
-    }
     return {
-        "parameters": [_parameter(name, schema) for name, schema in options.items()],
+        "parameters": _parameters(),
         "requestBody": {
             "required": True,
             "description": "A form with the picture, or the picture itself. The form may hold"
             " the options too, and an empty field counts as not given; where both name one, the"
             " query wins.",
             "content": {
-                FORM: {"schema": form},
+                FORM: {"schema": _form(PICTURE)},
                 OCTETS: {"schema": PICTURE},
                 "image/*": {"schema": PICTURE},
             },
         },
     }
+
+
+def batch_operation() -> JsonObject:
+    """Return parameters and body of ``POST /detect/batch``, as OpenAPI describes them."""
+    pictures = {"type": "array", "items": PICTURE, "minItems": 1}
+    return {
+        "parameters": _parameters(),
+        "requestBody": {
+            "required": True,
+            "description": "A form with the pictures, each in a field of its own with the same"
+            " name. The options hold for all of them.",
+            "content": {FORM: {"schema": _form(pictures)}},
+        },
+    }
+
+
+def _form(pictures: JsonObject) -> JsonObject:
+    fields = {name: _field(option_schema(name)) for name in DetectParameters.model_fields}
+    return {
+        "type": "object",
+        "properties": {IMAGE_FIELD: pictures, **fields},
+        "required": [IMAGE_FIELD],
+        "additionalProperties": False,
+    }
+
+
+def _parameters() -> list[JsonObject]:
+    options = [_parameter(name, option_schema(name)) for name in DetectParameters.model_fields]
+    return [*options, DEADLINE]
 
 
 def _field(schema: JsonObject) -> JsonObject:
@@ -157,6 +196,18 @@ def detect_responses() -> Responses:
     return {200: answer, **problem_responses(*PROBLEMS)}
 
 
+def batch_responses() -> Responses:
+    """Return the answers of ``POST /detect/batch``, each with an example."""
+    _, code, detail = PROBLEMS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+    problem = _example(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
+    answer = {
+        "description": "For each picture, in their order, its faces or its error.",
+        "model": BatchAnswer,
+        "content": {"application/json": {"example": {"results": [EXAMPLE, problem]}}},
+    }
+    return {200: answer, **problem_responses(*PROBLEMS)}
+
+
 def problem_responses(*statuses: int) -> Responses:
     """Return the description of some errors, each with an example."""
     return {int(status): _problem(status) for status in statuses}
@@ -164,12 +215,11 @@ def problem_responses(*statuses: int) -> Responses:
 
 def _problem(status: int) -> JsonObject:
     description, code, detail = PROBLEMS[status]
-    example = Problem(
-        type="about:blank",
-        title=HTTPStatus(status).phrase,
-        status=status,
-        code=code,
-        detail=detail,
-    )
-    content = {"schema": Problem.model_json_schema(), "example": example.model_dump()}
+    content = {"schema": Problem.model_json_schema(), "example": _example(status, code, detail)}
     return {"description": description, "content": {PROBLEM: content}}
+
+
+def _example(status: int, code: str, detail: str) -> JsonObject:
+    title = HTTPStatus(status).phrase
+    problem = Problem(type="about:blank", title=title, status=status, code=code, detail=detail)
+    return problem.model_dump()

@@ -6,22 +6,18 @@ from starlette.responses import PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
 from phiz.api.service import service_of
-from phiz.cards import Kind, ModelCard
-from phiz.detectors import AUTO, AUTO_ORDER
-from phiz.detectors.blazeface import LANDMARKS as BLAZEFACE_LANDMARKS
-from phiz.detectors.mtcnn import LANDMARKS as MTCNN_LANDMARKS
+from phiz.cards import ModelCard
+from phiz.exchange import Stock
 from phiz.schemas import ModelEntry, ModelList, NetworkEntry
 
-LANDMARKS: dict[Kind, tuple[str, ...]] = {
-    "blazeface": BLAZEFACE_LANDMARKS,
-    "mtcnn": MTCNN_LANDMARKS,
-}
+AUTO = "auto"
 
 
 async def models(request: Request) -> ModelList:
     """Return the models that a detection may ask for."""
-    entries = [_entry(card) for card in service_of(request).loaded.cards]
-    return ModelList(models=[*entries, _auto()])
+    stock = service_of(request).stock
+    entries = [_entry(card, stock.landmarks[card.kind]) for card in stock.cards]
+    return ModelList(models=[*entries, _auto(stock)])
 
 
 async def healthz() -> PlainTextResponse:
@@ -37,19 +33,19 @@ async def readyz(request: Request) -> PlainTextResponse:
 
 
 async def metrics(request: Request) -> Response:
-    """Return the counters and times of this process, in a format of Prometheus."""
+    """Return the counters and times of the service, in a format of Prometheus."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     content = encode(service_of(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
 
 
-def _entry(card: ModelCard) -> ModelEntry:
+def _entry(card: ModelCard, landmarks: tuple[str, ...]) -> ModelEntry:
     return ModelEntry(
         name=card.name,
         title=card.title,
         kind=card.kind,
         input_size=card.input_size,
-        landmarks=LANDMARKS[card.kind],
+        landmarks=landmarks,
         licence=card.licence,
         min_score=card.min_score,
         networks=[
@@ -59,14 +55,14 @@ def _entry(card: ModelCard) -> ModelEntry:
     )
 
 
-def _auto() -> ModelEntry:
-    common = [name for name in BLAZEFACE_LANDMARKS if name in MTCNN_LANDMARKS]
+def _auto(stock: Stock) -> ModelEntry:
+    first, *others = stock.landmarks.values()
     return ModelEntry(
         name=AUTO,
-        title=f"{', then '.join(AUTO_ORDER)}, until one finds a face",
+        title=f"{', then '.join(stock.route)}, until one finds a face",
         kind=AUTO,
         input_size=None,
-        landmarks=tuple(common),
+        landmarks=tuple(name for name in first if all(name in other for other in others)),
         licence=None,
         min_score=None,
         networks=[],

@@ -1,6 +1,8 @@
 """A request's options, from its query and its form, and what to say of a wrong one."""
 
 from collections.abc import Iterable
+from functools import lru_cache
+from urllib.parse import parse_qsl
 
 from pydantic import ValidationError
 
@@ -9,6 +11,7 @@ from phiz.schemas import DetectParameters, JsonObject
 
 # A caller's own words are shown back no further than this.
 SHOWN_CHARACTERS = 40
+REMEMBERED_BYTES = 200
 
 
 def read_options(
@@ -35,6 +38,47 @@ def read_options(
             f" {', '.join(DetectParameters.model_fields)}"
         )
     raise OptionError(f"{name} is {shown(chosen[name])}; it must be {_allowed(name)}")
+
+
+@lru_cache(256)
+def _read_short(query: bytes) -> DetectParameters:
+    return read_options(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+
+
+def read_query(query: bytes) -> DetectParameters:
+    """Return the checked options of a query string as it came.
+
+    Raises:
+        OptionError: As ``read_options``.
+    """
+    # Most callers send the same few queries again and again; what is long is not remembered.
+    if len(query) <= REMEMBERED_BYTES:
+        return _read_short(query)
+    return _read_short.__wrapped__(query)
+
+
+def read_deadline(given: str | None, limit_s: float) -> float:
+    """Return how long an answer may take, in seconds.
+
+    Args:
+        given: The caller's wish, if there is one; more than the limit is the limit.
+        limit_s: Of the service.
+
+    Raises:
+        OptionError: It is not a number above 0.
+    """
+    if given is None:
+        return limit_s
+    try:
+        # Python reads 1_0 as ten.
+        wished = 0.0 if "_" in given else float(given)
+    except ValueError:
+        wished = 0.0
+    if not wished > 0:
+        raise OptionError(
+            f"the header Phiz-Deadline is {shown(given)}; it must be a number of seconds above 0"
+        )
+    return min(wished, limit_s)
 
 
 def option_schema(name: str) -> JsonObject:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from typing import Any
 import uvicorn
 from fastapi import FastAPI
 
+from phiz.api.direct import Direct
 from phiz.errors import SettingError
 
 
@@ -123,17 +125,23 @@ def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
-        app,
+        Direct(app),
         lifespan="off",  # it is entered here, so that its errors come to the caller
         log_level="warning",
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # nobody here asks for the client's address
         timeout_graceful_shutdown=drain_s,
+        # Longer than balancers keep a connection (60 s are common): who closes first must not be
+        # the one that a request is being sent to.
+        timeout_keep_alive=75,
     )
     server = Server(config, app, listening)
 
     async def serve() -> None:
         async with app.router.lifespan_context(app):
+            # What is here now stays: the collector need not look through it again and again.
+            gc.freeze()
             _listen(listener, config.backlog)
             await server.serve([listener])
 

@@ -6,18 +6,38 @@ from starlette.requests import Request
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
-from phiz.cards import ModelCard
-from phiz.engine import Engine
+from phiz.crew.crew import Crew
+from phiz.exchange import Stock
 from phiz.metrics import Metrics
-from phiz.pool import Pool
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a service is started with: the engine, and the cards of its models."""
+class Bounds:
+    """How much of everything a request may have.
 
-    engine: Engine
-    cards: tuple[ModelCard, ...]
+    Attributes:
+        picture_bytes: Of one picture.
+        pictures: So many in one request.
+        body_s: How long a body may take to come.
+        deadline_s: How long the answer may take after that.
+        queue: How many detections may wait; None for what can be answered in time.
+    """
+
+    picture_bytes: int
+    pictures: int = 16
+    body_s: float = 30
+    deadline_s: float = 10
+    queue: int | None = None
+
+    @property
+    def body_bytes(self) -> int:
+        """Of all the pictures of one request."""
+        return 2 * self.picture_bytes
+
+    @property
+    def held_bytes(self) -> int:
+        """Of all the bodies that are here at once."""
+        return 8 * self.picture_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,18 +45,18 @@ class Service:
     """A started service.
 
     Attributes:
-        loaded: What it detects with.
-        pool: Where it does.
-        admission: Who may wait for that.
+        stock: What it detects with.
+        crew: Who does.
+        bounds: Of every request.
+        admission: Who may wait for an answer.
         metrics: What it counts.
-        body_timeout_s: How long a body may take to come.
     """
 
-    loaded: Loaded
-    pool: Pool
+    stock: Stock
+    crew: Crew
+    bounds: Bounds
     admission: Admission
     metrics: Metrics
-    body_timeout_s: float
 
 
 def service_of(request: Request) -> Service:

@@ -13,10 +13,9 @@ from onnx import TensorProto
 from phiz.build.convolution import Convolution
 from phiz.build.graph import Graph
 from phiz.build.layers import Layer, dense
-from phiz.cards import Normalisation
+from phiz.cards import CLASSES, Normalisation
 from phiz.errors import ConversionError
 
-CLASSES: Final = 1000
 SIX: Final = 6.0  # where ReLU6 ends (Howard et al. 2017, MobileNets)
 UINT8_MAX: Final = 255
 

@@ -132,10 +132,10 @@ class _Bench:
         from phiz.measure.bench import measure_network, thread_counts  # noqa: PLC0415  see bench
         from phiz.measure.networks import read_networks  # noqa: PLC0415
         from phiz.picture import rgb  # noqa: PLC0415
-        from phiz.pool import available_threads  # noqa: PLC0415
+        from phiz.quota import available_processors  # noqa: PLC0415
 
         networks = read_networks(cards, self.folder)
-        counts = tuple(thread_counts(available_threads()))
+        counts = tuple(thread_counts(available_processors()))
         pictures = [rgb(picture.whole()) for picture, _ in _pictures(labels)]
         return [
             measure_network(network, _ways(network, counts), self.runs, pictures)

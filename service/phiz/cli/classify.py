@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import click
 
+from phiz.cards import CLASSES
 from phiz.cli.engines import load_classifiers
 from phiz.cli.files import find_pictures, read
 from phiz.cli.output import shown, standard_output, succeeds
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 # Written out, because what knows them takes a while to import; a test compares them.
 MODELS = ("mobilenet", "efficientnet")
 PRECISIONS = ("float32", "int8")
-CLASSES = 1000
 
 _EPILOG = """
 \b
@@ -57,7 +57,7 @@ class _JsonReport:
     waits: ClassVar[bool] = False
 
     def add(self, file: str, found: "Classification", timings: "Timings") -> None:
-        from phiz.schemas import classification_payload  # noqa: PLC0415  slow to load
+        from phiz.answers import classification_payload  # noqa: PLC0415  slow to load
 
         answer = {"file": file, **classification_payload(found)}
         click.echo(json.dumps({**answer, "timing_ms": timings.milliseconds()}))

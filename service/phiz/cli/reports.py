@@ -54,7 +54,7 @@ class JsonReport:
 
     def add(self, file: str, result: "Result", timings: "Timings") -> None:
         """Print one line."""
-        from phiz.schemas import payload  # noqa: PLC0415  slow to load, and not always needed
+        from phiz.answers import payload  # noqa: PLC0415  slow to load, and not always needed
 
         answer = {"file": file, **payload(result), "timing_ms": timings.milliseconds()}
         click.echo(json.dumps(answer))

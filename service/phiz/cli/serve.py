@@ -1,16 +1,17 @@
 """``phiz serve``: answer over HTTP."""
 
 import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
 
-from phiz.cli.engines import load_engine
-
 if TYPE_CHECKING:
-    from phiz.api.service import Loaded
+    from phiz.api.service import Bounds
     from phiz.settings import Settings
 
+
+WORKER = (sys.executable, "-m", "phiz.cli.worker")
 
 # How the address begins that Kubernetes sets PHIZ_PORT to, in every container beside a service
 # that is called phiz.
@@ -45,16 +46,24 @@ class _Port(click.Option):
     show_envvar=True,
     help="Port to listen on; 0 for any free one.",
 )
-def serve(host: str, port: int) -> None:
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    envvar="PHIZ_WORKERS",
+    show_envvar=True,
+    help="Processes that work; by default the processors there are to use.",
+)
+def serve(host: str, port: int, workers: int | None) -> None:
     """Answer over HTTP until stopped.
 
     \b
-    POST /detect    the faces of a picture, with the time of every stage
-    GET  /models    what it can detect with
-    GET  /docs      the whole interface, to try out
-    GET  /healthz   alive
-    GET  /readyz    ready for requests
-    GET  /metrics   for Prometheus
+    POST /detect         the faces of a picture, with the time of every stage
+    POST /detect/batch   the same for several pictures
+    GET  /models         what it can detect with
+    GET  /docs           the whole interface, to try out
+    GET  /healthz        alive
+    GET  /readyz         ready for requests
+    GET  /metrics        for Prometheus
 
     SIGTERM or Ctrl+C: what has begun is finished first.
 
@@ -67,30 +76,35 @@ def serve(host: str, port: int) -> None:
     PHIZ_PROVIDERS    execution providers of onnxruntime, such as CUDAExecutionProvider
     PHIZ_MAX_BYTES    largest picture, bytes (default 20 MiB)
     PHIZ_MAX_PIXELS   largest picture, pixels (default 50 million)
-    PHIZ_THREADS      pictures at once (default: the processors there are to use)
-    PHIZ_QUEUE        pictures that may wait, refused beyond (default 16 a thread)
+    PHIZ_MAX_PICTURES pictures in one request to /detect/batch (default 16)
+    PHIZ_DEADLINE     seconds that an answer may take (default 10)
+    PHIZ_QUEUE        pictures that may wait (default: what can be answered in time)
     PHIZ_BODY_TIMEOUT seconds that a body may take to come (default 30)
     PHIZ_DRAIN        seconds to finish in when stopped (default 30)
     """  # noqa: D301  click keeps the lines after a true backspace character
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
     from phiz.api.server import bind, run, url_of  # noqa: PLC0415
-    from phiz.pool import available_threads  # noqa: PLC0415
+    from phiz.quota import available_processors  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
 
     settings = load()
     _warn_of_unknown_variables()
     listener = bind(host, port)
-    threads = settings.threads or available_threads()
-    app = create_app(lambda: _load(settings), threads, settings.queue, settings.body_timeout)
+    app = create_app(WORKER, workers or available_processors(), _bounds(settings))
     run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
 
 
-def _load(settings: "Settings") -> "Loaded":
-    from phiz.api.service import Loaded  # noqa: PLC0415  see above
+def _bounds(settings: "Settings") -> "Bounds":
+    from phiz.api.service import Bounds  # noqa: PLC0415  see above
 
-    engine, models = load_engine(settings)
-    return Loaded(engine, models.group("face"))
+    return Bounds(
+        picture_bytes=settings.max_bytes,
+        pictures=settings.max_pictures,
+        body_s=settings.body_timeout,
+        deadline_s=settings.deadline,
+        queue=settings.queue,
+    )
 
 
 def _announce(url: str) -> None:

@@ -17,11 +17,16 @@ from phiz.resample import Sampling
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 
-__all__ = ["AUTO", "Detector", "load", "names"]
+__all__ = ["AUTO", "AUTO_ORDER", "LANDMARKS", "Detector", "load", "names"]
 
 AUTO: Final = "auto"
 # From the cheapest to the strongest; each runs only where those before it found nothing.
 AUTO_ORDER: Final = ("front", "back", "mtcnn")
+LANDMARKS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "blazeface": blazeface.LANDMARKS,
+    "mtcnn": mtcnn.LANDMARKS,
+}
+"""What each kind of model finds in a face."""
 GRIDS: Final = {"front": GRIDS_896, "back": GRIDS_896, "full": GRIDS_2304}
 
 Open: TypeAlias = Callable[[NetworkCard], Session]

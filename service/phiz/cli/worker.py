@@ -1,0 +1,70 @@
+"""The process of a worker: ``python -m phiz.cli.worker SOCKET INDEX``, begun by the service."""
+
+import io
+import socket
+import sys
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from PIL import Image as Pillow
+
+from phiz.answers import find
+from phiz.cli.engines import load_engine
+from phiz.crew.worker import Work, run
+from phiz.detectors import AUTO_ORDER, LANDMARKS, Detector
+from phiz.engine import Engine
+from phiz.exchange import Stock
+from phiz.faces import DetectOptions
+from phiz.image import Limits, open_picture
+from phiz.scenes import draw_crowd
+from phiz.settings import load
+from phiz.timings import Stopwatch
+
+WARM_UP_SIZE_WH = (320, 240)
+WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
+
+
+def prepare() -> tuple[Mapping[str, Work], Stock]:
+    """Return what this worker can do, everything loaded and warm, and what is known of it.
+
+    Raises:
+        SettingError: The runtime that is set cannot be had.
+        ModelError: A model is missing, or is not the one that the catalogue names.
+    """
+    engine, models = load_engine(load())
+    seconds = warm_up(engine)
+    stock = Stock(models.group("face"), LANDMARKS, AUTO_ORDER, seconds)
+    return {"detect": partial(find, engine)}, stock
+
+
+def warm_up(engine: Engine) -> dict[str, float]:
+    """Let every network run, so that no caller waits for what is done only once.
+
+    The picture has faces: in one without, a cascade's later networks have nothing to look at.
+
+    Returns:
+        What each detector takes once it is warm, in seconds.
+    """
+    width, height = WARM_UP_SIZE_WH
+    file = io.BytesIO()
+    Pillow.fromarray(draw_crowd(width, height, WARM_UP_SEED)).save(file, "JPEG")
+    for detector in engine.detectors.values():
+        _detect_once(detector, file.getvalue())
+    return {
+        name: _detect_once(detector, file.getvalue()) for name, detector in engine.detectors.items()
+    }
+
+
+def _detect_once(detector: Detector, jpeg: bytes) -> float:
+    """Return the seconds that a detection takes."""
+    # The engine's own limits are for callers; they may be smaller than this picture.
+    width, height = WARM_UP_SIZE_WH
+    started = time.perf_counter()
+    picture = open_picture(jpeg, Limits(len(jpeg), width * height))
+    detector.detect(picture, DetectOptions(), Stopwatch())
+    return time.perf_counter() - started
+
+
+if __name__ == "__main__":
+    run(socket.socket(fileno=int(sys.argv[1])), prepare)

@@ -1,0 +1,41 @@
+"""What a worker tells the service, which itself loads nothing that detects."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from phiz.cards import Kind, ModelCard
+from phiz.timings import Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """The models that are loaded.
+
+    Attributes:
+        cards: Of the models.
+        landmarks: What each kind of model finds in a face.
+        route: The models that ``auto`` may run.
+        seconds: What each name that a detection may ask for took in the warm-up.
+    """
+
+    cards: tuple[ModelCard, ...]
+    landmarks: Mapping[Kind, tuple[str, ...]]
+    route: tuple[str, ...]
+    seconds: Mapping[str, float]
+
+
+class Answer(NamedTuple):
+    """An encoded answer and what is counted of it.
+
+    Attributes:
+        body: JSON.
+        server_timing: The stages in ms as a ``Server-Timing`` header (W3C), which browsers draw.
+        faces: How many.
+        timings: The stages.
+    """
+
+    body: bytes
+    server_timing: str
+    faces: int
+    timings: Timings

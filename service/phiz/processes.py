@@ -1,0 +1,28 @@
+"""What the system tells of a process: the files of proc(5), which only Linux has."""
+
+import os
+from pathlib import Path
+from typing import Final
+
+PROCESSES: Final = Path("/proc")
+
+
+def resident_bytes(process: int) -> int | None:
+    """Return the memory of a process that is not swapped out, or None if that is not known."""
+    pages = _read(process, "statm").split()
+    return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else None
+
+
+def processor_seconds(process: int) -> float | None:
+    """Return the time that a process has used, its own and the kernel's, or None."""
+    # The name of the program comes first, in brackets, and may hold spaces.
+    _, _, rest = _read(process, "stat").rpartition(")")
+    ticks = rest.split()
+    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK") if ticks else None
+
+
+def _read(process: int, name: str) -> str:
+    try:
+        return (PROCESSES / str(process) / name).read_text("utf-8", "replace")
+    except OSError:  # it has ended, or this is not Linux
+        return ""

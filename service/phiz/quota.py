@@ -1,0 +1,72 @@
+"""How much of the machine's processors this process may use."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+CGROUPS = Path("sys/fs/cgroup")
+MEMBERSHIP = Path("proc/self/cgroup")
+
+
+def available_processors(root: Path = Path("/")) -> int:
+    """Return how many processors there are to use here, at least 1.
+
+    The smaller of the processors that this process may use and its control group's quota.
+    A broken quota is rounded down: one process too many is stopped again and again in the
+    middle of a picture, when the quota of the period is used up.
+    """
+    return max(1, int(min(_processors(), cpu_quota(root))))
+
+
+def cpu_quota(root: Path) -> float:
+    """Return the processors' time per time that the control groups allow, or infinity.
+
+    Each group above this process may set a quota and the smallest one counts. Within a
+    container the group's own folder is often mounted as the topmost, so that the path in
+    ``proc/self/cgroup`` does not exist there; then the topmost is read alone.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Formats: the kernel's cgroup-v2 (``cpu.max``) and sched-bwc (``cpu.cfs_quota_us``)
+    documents.
+    """
+    return min((_quota(folder) for folder in _groups(root)), default=float("inf"))
+
+
+def _processors() -> int:
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _groups(root: Path) -> Iterator[Path]:
+    """Yield the folder of each control group for processors that this process is in."""
+    for line in _read(root / MEMBERSHIP).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        for top in (CGROUPS / controllers, CGROUPS / "cpu") if controllers else (CGROUPS,):
+            group = PurePosixPath(path.lstrip("/"))
+            yield from (root / top / folder for folder in (group, *group.parents))
+
+
+def _quota(folder: Path) -> float:
+    """Return the quota that one group sets, in processors, or infinity if it sets none."""
+    quota_us, _, period_us = _read(folder / "cpu.max").strip().partition(" ")
+    if not quota_us:
+        quota_us = _read(folder / "cpu.cfs_quota_us").strip()
+        period_us = _read(folder / "cpu.cfs_period_us").strip()
+    # "max" in the second version and -1 in the first mean that there is none.
+    if not (quota_us.isdigit() and period_us.isdigit() and int(period_us)):
+        return float("inf")
+    return int(quota_us) / int(period_us)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,148 @@
+"""Workers whose detectors are doubles: ``python doubles.py NAME FOLDER SOCKET INDEX``.
+
+Those that are held tell of each call in a file of the folder, and wait there for another.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from phiz import catalog
+from phiz.answers import find
+from phiz.cards import ModelCard
+from phiz.crew.worker import Work, run
+from phiz.detectors import AUTO_ORDER, LANDMARKS, Detector
+from phiz.engine import Engine
+from phiz.errors import ModelCorruptError
+from phiz.exchange import Stock
+from phiz.faces import Detections, DetectOptions, Face, Step
+from phiz.image import Limits
+from phiz.picture import Picture
+from phiz.timings import Stopwatch
+
+LIMITS = Limits(max_bytes=100_000, max_pixels=50_000)
+LARGE = Limits(max_bytes=10**6, max_pixels=10**6)
+NAMES = ("front", "back", "full", "mtcnn", "auto")
+PATIENCE_S = 20
+BEGUN = "begun"
+MAY_END = "may-end"
+
+
+def command(name: str, folder: Path | str = "") -> Sequence[str]:
+    return [sys.executable, __file__, name, str(folder)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """Answers what it was given: the whole picture as a face, with the options as its score."""
+
+    name: str
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        stopwatch.lap("preprocess")
+        height, width = picture.whole().shape
+        score = 0.5 if options.min_score is None else options.min_score
+        face = Face((0, 0, width, height), score, {"nose": (width / 2, height / 2)}, "front")
+        stopwatch.lap("inference")
+        count = min(options.max_faces, 3)
+        route = (Step("front", count, "it mirrors"),) if self.name == "auto" else ()
+        return Detections((face,) * count, route)
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Fails as no detector should."""
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        raise ZeroDivisionError(f"{picture} {options} {stopwatch}")
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Works until it is told to end."""
+
+    folder: Path
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del picture, stopwatch
+        with (self.folder / BEGUN).open("a") as calls:
+            calls.write(f"{options.max_faces}\n")
+        give_up = time.monotonic() + PATIENCE_S
+        while not (self.folder / MAY_END).exists():
+            assert time.monotonic() < give_up
+            time.sleep(0.001)
+        return Detections(())
+
+
+@dataclass(frozen=True, slots=True)
+class Dying:
+    """Ends its process at a picture that is as wide as this, and mirrors others."""
+
+    width: int
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        if picture.width == self.width:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Mirror("back").detect(picture, options, stopwatch)
+
+
+Prepared = tuple[Mapping[str, Work], Stock]
+
+
+def prepared(
+    detectors: Mapping[str, Detector],
+    limits: Limits = LIMITS,
+    cards: tuple[ModelCard, ...] = (),
+    seconds: Mapping[str, float] | None = None,
+) -> Prepared:
+    engine = Engine(detectors, limits)
+    stock = Stock(cards, LANDMARKS, AUTO_ORDER, seconds or {})
+    return {"detect": partial(find, engine)}, stock
+
+
+def mirrors(_folder: Path) -> Prepared:
+    return prepared({name: Mirror(name) for name in NAMES}, cards=catalog.load().group("face"))
+
+
+def lonely(_folder: Path) -> Prepared:
+    return prepared({"front": Mirror("front")})
+
+
+def broken(_folder: Path) -> Prepared:
+    return prepared({name: Broken() for name in NAMES}, LARGE)
+
+
+def held(folder: Path) -> Prepared:
+    return prepared({"back": Mirror("back"), "auto": Held(folder)}, LARGE)
+
+
+def long(folder: Path) -> Prepared:
+    """Held, and expected to take 4 s."""
+    return prepared({"auto": Held(folder)}, LARGE, seconds={"auto": 4.0})
+
+
+def dying(_folder: Path) -> Prepared:
+    return prepared({"auto": Dying(width=13)})
+
+
+def refusing(_folder: Path) -> Prepared:
+    raise ModelCorruptError("back.onnx is another file")
+
+
+DOUBLES: Mapping[str, Callable[[Path], Prepared]] = {
+    double.__name__: double for double in (mirrors, lonely, broken, held, long, dying, refusing)
+}
+
+
+def main(name: str, folder: str, connection: str, _index: str) -> None:
+    run(socket.socket(fileno=int(connection)), lambda: DOUBLES[name](Path(folder)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,104 @@
+"""Workers as the tests want them: ``python doubles.py MODE FOLDER SOCKET INDEX``.
+
+Each leaves a file in the folder that is named by its process, and waits for files in it.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from phiz.crew.worker import Work, run
+from phiz.errors import ModelCorruptError
+
+PATIENCE_S = 20
+BROKEN = "broken"  # as long as a file has this name, no worker becomes ready
+
+
+def command(mode: str, folder: Path) -> list[str]:
+    return [sys.executable, __file__, mode, str(folder)]
+
+
+def measure(picture: bytes) -> tuple[int, int]:
+    return len(picture), zlib.crc32(picture)
+
+
+def process(_picture: bytes) -> int:
+    return os.getpid()
+
+
+def fail(_picture: bytes, error: Exception) -> None:
+    raise error
+
+
+def leave(_picture: bytes, number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def hold(_picture: bytes, folder: str, name: str) -> str:
+    """Tell that it has begun, and return when it may end."""
+    (Path(folder) / name).touch()
+    wait_for(Path(folder) / f"{name}-may-end")
+    return name
+
+
+def note(_picture: bytes, folder: str, name: str) -> str:
+    """Tell that it has begun."""
+    (Path(folder) / name).touch()
+    return name
+
+
+def wait_for(path: Path) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.001)
+
+
+WORKS: Mapping[str, Work] = {
+    work.__name__: work for work in (measure, process, fail, leave, hold, note)
+}
+Prepared = tuple[Mapping[str, Work], int]
+
+
+def ready(folder: Path, index: int) -> Prepared:
+    if (folder / BROKEN).exists():
+        raise ModelCorruptError("back.onnx is another file")
+    return WORKS, index
+
+
+def dying(_folder: Path, _index: int) -> Prepared:
+    os._exit(3)
+
+
+def slow(folder: Path, index: int) -> Prepared:
+    """Become ready when it may, but for the second, which cannot."""
+    if index == 1:
+        wait_for(folder / "second-may-fail")
+        raise ModelCorruptError("back.onnx is another file")
+    wait_for(folder / "may-be-ready")
+    return WORKS, index
+
+
+def refusing(_folder: Path, _index: int) -> Prepared:
+    raise ModelCorruptError("back.onnx is another file")
+
+
+MODES: Mapping[str, Callable[[Path, int], Prepared]] = {
+    mode.__name__: mode for mode in (ready, dying, slow, refusing)
+}
+
+
+def main(mode: str, folder: str, connection: str, index: str) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(6 * PATIENCE_S)  # whatever happens, nothing of a test stays
+    (Path(folder) / f"process-{os.getpid()}").touch()
+    run(socket.socket(fileno=int(connection)), lambda: MODES[mode](Path(folder), int(index)))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

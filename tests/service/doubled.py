@@ -1,0 +1,30 @@
+"""A service whose workers are doubles: ``python doubled.py WORKERS DEADLINE QUEUE COMMAND…``.
+
+No queue is one without a limit.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from phiz.api.app import create_app
+from phiz.api.server import bind, run, url_of
+from phiz.api.service import Bounds
+
+MAX_BYTES = 10**6
+
+
+def doubled(
+    command: Sequence[str], workers: int = 1, deadline_s: float = 10, queue: int | None = None
+) -> list[str]:
+    return [sys.executable, __file__, *(f"{workers}", f"{deadline_s}", f"{queue or ''}"), *command]
+
+
+def main(workers: str, deadline_s: str, queue: str, *command: str) -> None:
+    bounds = Bounds(MAX_BYTES, deadline_s=float(deadline_s), queue=int(queue) if queue else None)
+    listener = bind("127.0.0.1", 0)
+    app = create_app(command, int(workers), bounds)
+    run(app, listener, 5, lambda: print(f"phiz listens on {url_of(listener)}", flush=True))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,145 @@
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from phiz.api.openapi import EXAMPLE
+from phiz.errors import ImageError
+from tests.malformed import malformed_inputs
+
+from .running import GROUP, PATIENCE_S, SELFIE, Running, all_received, curl
+
+REFUSALS = {error.code for error in ImageError.__subclasses__()}
+
+
+def test_it_is_ready_once_it_says_where_it_listens(service: Running) -> None:
+    assert httpx.get(f"{service.url}/readyz").status_code == 200
+    assert httpx.get(f"{service.url}/healthz").status_code == 200
+
+
+def test_the_example_of_the_documentation_is_true(service: Running) -> None:
+    status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
+    assert status == 200
+    assert list(answer.pop("timing_ms")) == list(EXAMPLE["timing_ms"])
+    (face,), (example,) = answer.pop("faces"), EXAMPLE["faces"]
+    assert face["box"] == pytest.approx(example["box"], abs=1)
+    assert face["score"] == pytest.approx(example["score"], abs=0.01)
+    assert face["landmarks"].keys() == example["landmarks"].keys()
+    for name, point in face["landmarks"].items():
+        assert point == pytest.approx(example["landmarks"][name], abs=1)
+    assert answer == {key: EXAMPLE[key] for key in ("model", "image", "route")}
+
+
+@pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
+def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -> None:
+    form = curl("-F", f"model={model}", "-F", f"image=@{GROUP}", f"{service.url}/detect")
+    plain = curl(
+        "--data-binary",
+        f"@{GROUP}",
+        "-H",
+        "content-type: image/png",
+        f"{service.url}/detect?model={model}",
+    )
+    for status, answer in (form, plain):
+        assert status == 200
+        assert answer["faces"]
+        timing = answer.pop("timing_ms")
+        parts = {name: timing.pop(name, 0) for name in ("pnet", "rnet", "onet")}
+        assert (parts["pnet"] > 0) == (model == "mtcnn")
+        total = timing.pop("total")
+        assert total == pytest.approx(sum(timing.values()), rel=0.05)
+    assert form == plain
+
+
+def test_several_pictures_get_the_answers_of_each(service: Running, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("no picture")
+    pictures = (SELFIE, tmp_path / "text", GROUP)
+    fields = [part for picture in pictures for part in ("-F", f"image=@{picture}")]
+    status, several = curl(*fields, "-F", "model=back", f"{service.url}/detect/batch")
+    assert status == 200
+    alone = [
+        curl("-F", f"image=@{picture}", f"{service.url}/detect?model=back")[1]
+        for picture in pictures
+    ]
+    results = several["results"]
+    for result in (*results, *alone):
+        result.pop("timing_ms", None)
+    assert results == alone
+    assert [len(result.get("faces", ())) for result in results] == [1, 0, 3]
+    assert results[1]["code"] == "unsupported_image"
+
+
+def test_a_body_that_curl_calls_a_web_form_is_explained(service: Running) -> None:
+    status, problem = curl("--data-binary", f"@{GROUP}", f"{service.url}/detect")
+    assert (status, problem["code"]) == (415, "unsupported_image")
+    assert "-F image=@face.jpg" in problem["detail"]
+
+
+def test_sixteen_at_once_get_their_own_answers(service: Running) -> None:
+    picture = GROUP.read_bytes()
+    choices = [
+        {"model": model, "max_faces": str(max_faces), "overlap": overlap}
+        for model in ("front", "back", "full", "mtcnn")
+        for max_faces in (1, 2)
+        for overlap in ("blend", "nms")
+    ]
+    assert len(choices) == 16
+
+    async def ask(http: httpx.AsyncClient, choice: dict[str, str]) -> Any:
+        response = await http.post("/detect", params=choice, files={"image": picture})
+        assert response.status_code == 200
+        answer = response.json()
+        del answer["timing_ms"]
+        return answer
+
+    async def compare() -> None:
+        limits = httpx.Limits(max_connections=len(choices))
+        async with httpx.AsyncClient(
+            base_url=service.url, limits=limits, timeout=PATIENCE_S
+        ) as http:
+            alone = [await ask(http, choice) for choice in choices]
+            together = await asyncio.gather(*(ask(http, choice) for choice in choices))
+            assert together == alone
+            models = [answer["model"] for answer in together]
+            assert models == [choice["model"] for choice in choices]
+            assert [len(answer["faces"]) for answer in together] == [1, 1, 2, 2] * 4
+
+    asyncio.run(compare())
+
+
+def test_malformed_pictures_are_refused_and_it_goes_on(service: Running) -> None:
+    inputs = malformed_inputs()
+    assert len(inputs) >= 200
+
+    async def ask(http: httpx.AsyncClient, turn: asyncio.Semaphore, data: bytes) -> None:
+        async with turn:
+            raw = await http.post("/detect", content=data)
+            form = await http.post("/detect", files={"image": data})
+        for response in (raw, form):
+            assert 400 <= response.status_code < 500
+            assert response.headers["content-type"] == "application/problem+json"
+            assert response.json()["code"] in REFUSALS
+
+    async def ask_all() -> None:
+        turn = asyncio.Semaphore(4)
+        async with httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_S) as http:
+            await asyncio.gather(*(ask(http, turn, data) for _, data in inputs))
+
+    asyncio.run(ask_all())
+    status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
+    assert (status, len(answer["faces"])) == (200, 1)
+    assert service.metric("phiz_inflight_requests") == 0
+    assert service.log.read_text() == ""
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+def test_health_without_a_body(service: Running, path: str) -> None:
+    with service.connect() as connection:
+        connection.sendall(
+            b"HEAD %b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n" % path.encode()
+        )
+        answer = all_received(connection)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n\r\n")

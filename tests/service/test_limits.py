@@ -1,0 +1,214 @@
+import subprocess
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.api.doubles import BEGUN, MAY_END, command
+
+from .doubled import doubled
+from .running import (
+    CUT_SHORT,
+    GROUP,
+    ONE,
+    SELFIE,
+    SERVE,
+    Running,
+    all_received,
+    curl,
+    environment,
+    head_of,
+    received,
+    running,
+    wait_for,
+)
+
+
+def test_an_announced_length_over_the_limit_is_refused_at_once(service: Running) -> None:
+    with service.connect() as connection:
+        connection.sendall(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-type: image/png\r\n"
+            b"content-length: 20971521\r\n\r\n"
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
+
+
+def test_a_body_that_grows_over_the_limit_is_refused(service: Running, tmp_path: Path) -> None:
+    (tmp_path / "big").write_bytes(bytes(20 * 1024 * 1024 + 1))
+    status, problem = curl(
+        "--data-binary",
+        f"@{tmp_path / 'big'}",
+        "-H",
+        "content-type: image/png",
+        "-H",
+        "transfer-encoding: chunked",
+        f"{service.url}/detect",
+    )
+    assert (status, problem["code"]) == (413, "too_many_bytes")
+
+
+def test_a_form_over_the_limit_is_told_the_limit_that_is_documented(service: Running) -> None:
+    with service.connect() as connection:
+        connection.sendall(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\n"
+            b"content-type: multipart/form-data; boundary=x\r\ncontent-length: 21037057\r\n\r\n"
+        )
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"the body has 21037057 bytes; the limit is 20971520 for the picture" in answer
+
+
+def test_a_client_that_leaves_is_no_error(service: Running) -> None:
+    before = service.metric("phiz_request_seconds_count", outcome="disconnected")
+    with service.connect() as connection:
+        connection.sendall(CUT_SHORT)
+    wait_for(lambda: service.metric("phiz_request_seconds_count", outcome="disconnected") > before)
+    assert service.metric("phiz_inflight_requests") == 0
+    assert service.log.read_text() == ""
+
+
+def test_slow_bodies_keep_nobody_out_and_end(models_folder: Path, tmp_path: Path) -> None:
+    env = environment(models_folder, PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2")
+    with running(ONE, env, tmp_path / "log") as service, ExitStack() as stack:
+        slow = [stack.enter_context(service.connect()) for _ in range(10)]
+        for connection in slow:
+            connection.sendall(CUT_SHORT)
+        wait_for(lambda: service.metric("phiz_inflight_requests") == len(slow))
+        assert curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")[0] == 200
+        for connection in slow:
+            answer = all_received(connection)
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"code": "body_too_slow"' in answer
+        assert service.metric("phiz_inflight_requests") == 0
+        assert service.log.read_text() == ""
+
+
+def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> None:
+    env = environment(models_folder, PHIZ_WORKERS="1", PHIZ_DEADLINE="0.002", PHIZ_MAX_PICTURES="2")
+    with running(SERVE, env, tmp_path / "log") as service:
+        assert service.metric("phiz_workers") == 1
+        status, problem = curl("-F", f"image=@{GROUP}", f"{service.url}/detect?model=mtcnn")
+        assert (status, problem["code"]) == (504, "deadline_exceeded")
+        assert "not there after 0.002 s" in problem["detail"]
+        pictures = ["-F", f"image=@{SELFIE}"]
+        status, problem = curl(*pictures * 3, f"{service.url}/detect/batch")
+        assert (status, problem["code"]) == (400, "malformed_body")
+        assert "more than 2 fields 'image'" in problem["detail"]
+        assert service.log.read_text() == ""
+
+
+def test_a_caller_may_ask_for_an_earlier_end(service: Running) -> None:
+    detect = ("-F", f"image=@{GROUP}", f"{service.url}/detect?model=mtcnn")
+    status, problem = curl("-H", "Phiz-Deadline: 0.002", *detect)
+    assert (status, problem["code"]) == (504, "deadline_exceeded")
+    status, answer = curl("-H", "Phiz-Deadline: 10", *detect)
+    assert (status, len(answer["faces"])) == (200, 4)
+
+
+class Held:
+    """How a worker that is held tells of its calls, and is told to end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def begun(self) -> list[str]:
+        """The max_faces of each call that has begun."""
+        path = self.folder / BEGUN
+        return path.read_text().split() if path.exists() else []
+
+    def until_begun(self, calls: list[str]) -> None:
+        wait_for(lambda: self.begun() == calls)
+
+    def end(self) -> None:
+        (self.folder / MAY_END).touch()
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Held:
+    return Held(tmp_path)
+
+
+def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
+    models_folder: Path, tmp_path: Path, held: Held
+) -> None:
+    picture = SELFIE.read_bytes()
+    program = doubled(command("held", tmp_path), queue=1)
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as first,
+    ):
+        first.sendall(head_of(picture, "?max_faces=1") + picture)
+        held.until_begun(["1"])
+        with service.connect() as leaving:
+            leaving.sendall(head_of(picture, "?max_faces=2") + picture)
+            wait_for(lambda: service.metric("phiz_queue_depth") == 1)
+            with service.connect() as refused:
+                refused.sendall(head_of(picture))  # and nothing of the body
+                answer = received(refused)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nretry-after: 1\r\n" in answer.lower()
+            assert b'"code": "overloaded"' in answer
+        wait_for(lambda: service.metric("phiz_queue_depth") == 0)
+        assert service.metric("phiz_rejected_total", reason="overloaded") == 1
+        assert service.metric("phiz_request_seconds_count", outcome="disconnected") == 1
+        held.end()
+        assert received(first).startswith(b"HTTP/1.1 200 ")
+        assert curl("-F", f"image=@{SELFIE}", f"{service.url}/detect?max_faces=3")[0] == 200
+        assert service.stop() == 0
+        assert service.log.read_text() == ""
+    assert held.begun() == ["1", "3"]
+
+
+def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
+    models_folder: Path, tmp_path: Path, held: Held
+) -> None:
+    fields = [part for _ in range(3) for part in ("-F", f"image=@{SELFIE}")]
+    program = doubled(command("held", tmp_path))
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        with pytest.raises(subprocess.CalledProcessError):
+            curl("--max-time", "1", *fields, f"{service.url}/detect/batch?max_faces=1")
+        held.until_begun(["1"])
+        wait_for(lambda: service.metric("phiz_inflight_requests") == 0)
+        assert service.metric("phiz_request_seconds_count", outcome="disconnected") == 1
+        assert service.metric("phiz_queue_depth") == 0
+        held.end()
+        assert curl("-F", f"image=@{SELFIE}", f"{service.url}/detect?max_faces=2")[0] == 200
+        assert service.stop() == 0
+        assert service.log.read_text() == ""
+    assert held.begun() == ["1", "2"]
+
+
+def test_who_would_wait_too_long_is_told_when_to_try_again(
+    models_folder: Path, tmp_path: Path, held: Held
+) -> None:
+    picture = SELFIE.read_bytes()
+    program = doubled(command("long", tmp_path), deadline_s=7)
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as first,
+        service.connect() as refused,
+    ):
+        first.sendall(head_of(picture) + picture)  # it is expected to take 4 s
+        held.until_begun(["1000"])
+        assert service.metric("phiz_queue_wait_seconds") == 4
+        refused.sendall(head_of(picture))  # and nothing of the body
+        answer = received(refused)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"\r\nretry-after: 4\r\n" in answer.lower()
+        assert b"it would wait for 4 s, and the answer must be there in 7 s" in answer
+        held.end()
+        assert received(first).startswith(b"HTTP/1.1 200 ")
+
+
+def test_what_is_late_is_told_so_and_its_place_is_free(
+    models_folder: Path, tmp_path: Path, held: Held
+) -> None:
+    program = doubled(command("held", tmp_path), deadline_s=0.5)
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
+        status, problem = curl(*detect)
+        assert (status, problem["code"]) == (504, "deadline_exceeded")
+        assert held.begun() == ["1000"]
+        assert service.metric("phiz_queue_depth") == 0
+        held.end()
+        wait_for(lambda: curl(*detect)[0] == 200)

@@ -1,0 +1,87 @@
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from .running import (
+    CUT_SHORT,
+    ONE,
+    PATIENCE_S,
+    SELFIE,
+    alive,
+    all_received,
+    children,
+    environment,
+    head_of,
+    running,
+    wait_for,
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_finishes_what_has_begun(
+    models_folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
+    picture = SELFIE.read_bytes()
+    with (
+        running(ONE, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as connection,
+    ):
+        workers = children(service.process.pid)
+        connection.sendall(head_of(picture, "?model=back") + picture[:1000])
+        wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
+        os.killpg(service.process.pid, number)
+        with pytest.raises(subprocess.TimeoutExpired):
+            service.process.wait(0.5)
+        connection.sendall(picture[1000:])
+        answer = all_received(connection)
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["faces"]) == 1
+        assert service.process.wait(PATIENCE_S) == 0
+        assert service.log.read_text() == ""
+    assert len(workers) == 1
+    assert not any(map(alive, workers))
+
+
+def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: Path) -> None:
+    env = environment(models_folder, PHIZ_DRAIN="0")
+    with (
+        running(ONE, env, tmp_path / "log") as service,
+        service.connect() as connection,
+    ):
+        connection.sendall(CUT_SHORT)
+        wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
+        assert service.stop() == 0
+        answer = connection.recv(65536)
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b'"code": "not_ready"' in answer
+        assert "Traceback" not in service.log.read_text()
+
+
+def test_if_it_is_killed_its_workers_end(models_folder: Path, tmp_path: Path) -> None:
+    with running(ONE, environment(models_folder), tmp_path / "log") as service:
+        workers = children(service.process.pid)
+        assert len(workers) == 1
+        service.process.kill()
+        service.process.wait(PATIENCE_S)
+        wait_for(lambda: not any(map(alive, workers)))
+        assert service.log.read_text() == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_while_it_starts_it_leaves_nothing(
+    models_folder: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        ONE, env=environment(models_folder), stdout=subprocess.PIPE, start_new_session=True
+    ) as process:
+        wait_for(lambda: bool(children(process.pid)))
+        workers = children(process.pid)
+        process.send_signal(number)
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    wait_for(lambda: not any(map(alive, workers)))

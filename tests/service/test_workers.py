@@ -1,0 +1,152 @@
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+import httpx
+
+from tests.api.doubles import BEGUN, MAY_END, command
+
+from .doubled import doubled
+from .running import (
+    GROUP,
+    PATIENCE_S,
+    SELFIE,
+    SERVE,
+    Running,
+    Samples,
+    children,
+    curl,
+    environment,
+    head_of,
+    received,
+    running,
+    wait_for,
+)
+
+CUMULATIVE = ("_total", "_count", "_sum", "_bucket")
+
+
+def assert_grown(before: Samples, now: Samples) -> None:
+    """Nothing that is counted has become less, or is there no more."""
+    for (name, labels), value in before.items():
+        # A worker's own time begins anew with its process, as a counter may.
+        if name.endswith(CUMULATIVE) and not name.startswith("phiz_worker_cpu"):
+            assert now.get((name, labels), -1) >= value, (name, labels)
+
+
+def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    picture = GROUP.read_bytes()
+    answers: list[httpx.Response] = []
+    ended = asyncio.Event()
+
+    async def keep_asking(http: httpx.AsyncClient) -> None:
+        while not ended.is_set():
+            answers.append(await http.post("/detect?model=mtcnn", content=picture))
+
+    async def until_answered(count: int) -> None:
+        give_up = time.monotonic() + PATIENCE_S
+        while len(answers) < count:
+            assert time.monotonic() < give_up
+            await asyncio.sleep(0.01)
+
+    async def kill_one(service: Running) -> None:
+        before = children(service.process.pid)
+        await until_answered(8)
+        samples = await asyncio.to_thread(service.samples)
+        os.kill(min(before), signal.SIGKILL)
+        after: set[int] = set()
+        async with asyncio.timeout(PATIENCE_S):
+            while len(after) < 2 or samples[("phiz_workers", frozenset())] < 2:
+                after = children(service.process.pid) - {min(before)}
+                now = await asyncio.to_thread(service.samples)
+                assert_grown(samples, now)
+                samples = now
+        await until_answered(len(answers) + 8)
+        ended.set()
+        assert max(before) in after
+        assert len(after) == 2
+
+    async def ask(service: Running) -> None:
+        async with httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_S) as http:
+            await asyncio.gather(kill_one(service), *(keep_asking(http) for _ in range(4)))
+
+    two = [*SERVE, "--workers", "2"]
+    with running(two, environment(models_folder), tmp_path / "log") as service:
+        asyncio.run(asyncio.wait_for(ask(service), 2 * PATIENCE_S))
+        failed = [answer for answer in answers if answer.status_code != 200]
+        # It may have been between two pictures.
+        assert [answer.json()["code"] for answer in failed] in ([], ["worker_died"])
+        died = service.metric("phiz_pictures_total", outcome="worker_died")
+        assert died == len(failed)
+        assert service.metric("phiz_pictures_total", outcome="ok") == len(answers) - died
+        assert service.metric("phiz_workers_replaced_total") == 1
+        assert service.metric("phiz_workers") == 2
+        assert service.metric("phiz_inflight_requests") == service.metric("phiz_queue_depth") == 0
+        assert service.stop() == 0
+        assert "beginning another" in service.log.read_text()
+
+
+def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_answered(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    picture = SELFIE.read_bytes()
+    program = doubled(command("held", tmp_path))
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as first,
+        service.connect() as behind,
+    ):
+        (worker,) = children(service.process.pid)
+        first.sendall(head_of(picture) + picture)
+        wait_for((tmp_path / BEGUN).exists)
+        behind.sendall(head_of(picture, "?model=back") + picture)
+        wait_for(lambda: service.metric("phiz_queue_depth") == 1)
+        os.kill(worker, signal.SIGKILL)
+        answer = received(first)
+        assert answer.startswith(b"HTTP/1.1 500 ")
+        assert b'"code": "worker_died"' in answer
+        assert received(behind).startswith(b"HTTP/1.1 200 ")
+        assert children(service.process.pid) != {worker}
+        assert service.metric("phiz_workers_replaced_total") == 1
+
+
+def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) -> None:
+    program = doubled(command("held", tmp_path), deadline_s=0.3)
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
+        assert curl(*detect)[0] == 504
+        wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
+        (tmp_path / MAY_END).touch()
+        wait_for(lambda: service.metric("phiz_workers") == 1)
+        assert curl(*detect)[0] == 200
+        assert "has been at one call for 0.6 s; ending it" in service.log.read_text()
+
+
+def test_our_own_mistakes_are_logged_and_not_told(models_folder: Path, tmp_path: Path) -> None:
+    program = doubled(command("broken"))
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        status, problem = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
+        assert (status, problem["code"]) == (500, "internal")
+        assert "Zero" not in problem["detail"]
+        assert service.metric("phiz_workers_replaced_total") == 0
+        assert service.stop() == 0
+        log = service.log.read_text()
+    assert "ZeroDivisionError" in log
+    assert log.count("Traceback") == 1
+    assert "PNG" not in log
+
+
+def test_each_worker_is_shown_where_the_system_tells_of_it(service: Running) -> None:
+    samples = service.samples()
+    shown = {
+        name: {dict(labels)["worker"] for other, labels in samples if other == name}
+        for name in ("phiz_worker_resident_bytes", "phiz_worker_cpu_seconds_total")
+    }
+    expected = {"0", "1"} if sys.platform == "linux" else set()
+    assert shown == dict.fromkeys(shown, expected)
+    assert service.metric("phiz_workers") == 2

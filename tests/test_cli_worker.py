@@ -1,0 +1,102 @@
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phiz import catalog
+from phiz.cards import NetworkCard
+from phiz.cli.worker import prepare, warm_up
+from phiz.detectors import AUTO_ORDER, names
+from phiz.engine import Engine, load
+from phiz.errors import ModelNotBuiltError
+from phiz.faces import Detections, DetectOptions
+from phiz.image import Limits
+from phiz.picture import Picture
+from phiz.runtime import Session
+from phiz.runtime.onnx import OnnxRuntime
+from phiz.timings import Stopwatch
+
+SMALL = Limits(max_bytes=1, max_pixels=1)
+
+
+@dataclass(slots=True)
+class Counting:
+    """Finds nothing, and counts how often it was asked to."""
+
+    calls: int = 0
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del picture, options, stopwatch
+        self.calls += 1
+        return Detections(())
+
+
+def test_warm_up_runs_every_detector_whatever_the_limits() -> None:
+    detectors = {name: Counting() for name in ("front", "auto")}
+    seconds = warm_up(Engine(detectors, SMALL))
+    assert list(seconds) == ["front", "auto"]
+    assert all(value > 0 for value in seconds.values())
+    assert all(detector.calls for detector in detectors.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A session that notes in a set that it has run."""
+
+    name: str
+    session: Session
+    ran: set[str]
+
+    def run(self, inputs: Any) -> Any:
+        self.ran.add(self.name)
+        return self.session.run(inputs)
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """Opens networks that note that they have run."""
+
+    opened: set[str]
+    ran: set[str]
+
+    def open(self, card: NetworkCard, graph: bytes) -> Session:
+        self.opened.add(card.name)
+        return Noted(card.name, OnnxRuntime().open(card, graph), self.ran)
+
+
+def test_warm_up_runs_every_network(models_folder: Path) -> None:
+    runtime = Noting(set(), set())
+    warm_up(load(models_folder, "half-pixel", SMALL, runtime=runtime))
+    assert runtime.ran == runtime.opened
+    assert {"front", "rnet", "onet"} <= runtime.ran
+
+
+def test_a_worker_tells_what_it_can_detect_with(
+    models_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
+    works, stock = prepare()
+    assert list(works) == ["detect"]
+    assert stock.cards == catalog.load().group("face")
+    assert {card.kind for card in stock.cards} <= set(stock.landmarks)
+    assert stock.route == AUTO_ORDER
+    assert sorted(stock.seconds) == sorted(names(catalog.load()))
+
+
+def test_a_worker_tells_the_files_that_it_has_opened(
+    profile: Path, int8_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHIZ_MODELS", str(int8_folder))
+    monkeypatch.setenv("PHIZ_RUNTIME", "auto")
+    monkeypatch.setenv("PHIZ_PROFILE", str(profile))
+    _, stock = prepare()
+    cards = {card.name: card for model in stock.cards for card in model.networks}
+    assert cards["onet"].file == "onet.int8.onnx"
+    assert cards["rnet"].file == "rnet.onnx"
+
+
+def test_a_worker_without_models_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
+    with pytest.raises(ModelNotBuiltError, match="phiz models build"):
+        prepare()
