@@ -5,6 +5,7 @@
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
 #                takes: all figures into docs/speed.json, and what the documents show of them
+#   make load    what it bears beside others, into docs/load.json and docs/load.svg (needs wrk)
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -13,7 +14,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup serve test bench models format lock
+.PHONY: setup serve test bench load models format lock
 
 setup: .venv/run models
 
@@ -36,6 +37,10 @@ bench: setup
 		--json docs/speed.json --picture docs/speed.svg
 	$(OURS) benchmarks/int8.py --data $(DATA) --json docs/speed.json --table docs/int8.md
 	$(OURS) benchmarks/soak.py --json docs/speed.json --table docs/runtimes.md
+
+# Likewise; the one with torch is that of the other benchmark.
+load: setup
+	PYTHONPATH=benchmarks $(BIN)/python -m load --json docs/load.json --picture docs/load.svg
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -73,3 +78,7 @@ lock: .venv/dev
 	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
 	$(LOCK) $(PEERS)/litert.in -c requirements/dev.txt -o $(PEERS)/litert.txt
 	$(LOCK) $(PEERS)/facenet.in -o $(PEERS)/facenet.txt
+	$(LOCK) $(PEERS)/mediapipe.in -o $(PEERS)/mediapipe.txt
+	$(LOCK) $(PEERS)/mosec.in --group pyproject.toml:install -o $(PEERS)/mosec.txt
+	$(LOCK) $(PEERS)/litserve.in --group pyproject.toml:install -o $(PEERS)/litserve.txt
+	$(LOCK) $(PEERS)/bentoml.in --group pyproject.toml:install -o $(PEERS)/bentoml.txt

@@ -28,24 +28,24 @@ def draw(goals: Sequence[Goal], title: str, footer: str) -> str:
             f' width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="13">'
         ),
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        _text(16, 28, title, INK, size=17),
-        _text(16, 48, "bars: time in proportion to what stands below the name", FAINT),
+        label(16, 28, title, INK, size=17),
+        label(16, 48, "bars: time in proportion to what stands below the name", FAINT),
     ]
     for row, goal in enumerate(shown):
         lines += _row(goal, TOP + LINE * row)
-    lines += [_text(16, height - 16, footer, FAINT, size=11), "</svg>"]
+    lines += [label(16, height - 16, footer, FAINT, size=11), "</svg>"]
     return "\n".join(lines) + "\n"
 
 
 def _row(goal: Goal, y: int) -> Iterator[str]:
     """Yield a goal's names, its bar if it is a ratio that has one, and its figure."""
-    yield _text(16, y + 8, goal.what, INK)
-    yield _text(16, y + 22, goal.against, FAINT, size=11)
+    yield label(16, y + 8, goal.what, INK)
+    yield label(16, y + 22, goal.against, FAINT, size=11)
     assert goal.limit is not None, "only goals with one are drawn"
     colour = REACHED if goal.is_reached else MISSED
     if goal.measure != "ratio" or goal.limit > MOST:
         yield f'<circle cx="{LABELS + BAR / 2}" cy="{y + BAR / 2}" r="6" fill="{colour}"/>'
-        yield _text(LABELS + BAR + 8, y + 13, told(goal), INK)
+        yield label(LABELS + BAR + 8, y + 13, told(goal), INK)
         return
     length, aim = (SCALE * min(value, WIDEST) for value in (goal.figure, goal.limit))
     x = LABELS + aim
@@ -54,7 +54,7 @@ def _row(goal: Goal, y: int) -> Iterator[str]:
         f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4}" y2="{y + BAR + 4}"'
         f' stroke="{INK}" stroke-width="2"/>'
     )
-    yield _text(LABELS + max(length, aim) + 8, y + 13, told(goal), INK)
+    yield label(LABELS + max(length, aim) + 8, y + 13, told(goal), INK)
 
 
 def told(goal: Goal) -> str:
@@ -67,5 +67,6 @@ def told(goal: Goal) -> str:
     return f"{goal.figure:.2f} (≤ {goal.limit:g}): {times}"
 
 
-def _text(x: float, y: float, text: str, colour: str, size: int = 13) -> str:
+def label(x: float, y: float, text: str, colour: str, size: int = 13) -> str:
+    """Return a line of text that begins at a place and stands on it."""
     return f'<text x="{x:.1f}" y="{y}" fill="{colour}" font-size="{size}">{escape(text)}</text>'

@@ -7,10 +7,11 @@ from statistics import median
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
-from crew import Crew
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
+
+from crew import Crew
 
 Turn: TypeAlias = list[dict[str, Any]]
 """What a worker tells of the runs of one turn."""

@@ -12,6 +12,7 @@ from pathlib import Path
 PEERS = Path(__file__).parent / "peers"
 ROOT = PEERS.parents[1]
 OURS = "ours"
+WITH_PHIZ = (OURS, "bentoml", "litserve", "mosec")  # what these run, or put behind their own HTTP
 STAMP = "installed.txt"
 PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
@@ -42,7 +43,7 @@ def _installations(name: str, files: Sequence[Path]) -> list[list[str]]:
     for step, path in zip(steps, files, strict=True):
         if path.name == f"{name}.alone.txt":
             step.append("--no-deps")
-    if name == OURS:
+    if name in WITH_PHIZ:
         steps.append(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     return steps
 

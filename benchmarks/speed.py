@@ -25,13 +25,13 @@ import figures
 import machine
 from bars import draw
 from contests import CLOCKS, Clock, Plan, hold
-from crew import WorkerError, crew
 from environments import OURS, PEERS, python_of
 from goals import goals
 from inputs import CASCADE, JPEGS, prepare
 from report import Report, goal_table, heading, plain, stage_table
 from rich.console import Console
 
+from crew import WorkerError, crew
 from phiz.errors import PhizError
 from phiz.runtime.profile import read_profile
 

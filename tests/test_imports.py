@@ -15,10 +15,10 @@ ROOT = Path(phiz.__file__).parent
 LAYERS = (
     ("errors",),
     (
-        *("faces", "timings", "headers", "tables", "settings", "quota", "memory"),
-        *("counts", "processes", "crew"),
+        *("faces", "timings", "headers", "tables", "settings", "quota", "memory", "scheduling"),
+        *("counts", "processes"),
     ),
-    ("bounds", "picture", "geometry", "cards", "metrics"),
+    ("bounds", "picture", "geometry", "cards", "metrics", "crew"),
     ("jpeg", "pillow", "provenance", "exchange"),
     ("image",),
     ("resample", "integral", "suppression", "quality", "catalog", "drawing", "scenes"),

@@ -4,6 +4,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from contests import Plan, excess, hold, middle, ratio, rotated
+
 from crew import Crew, Entry
 
 # Two rounds of three items, ms.

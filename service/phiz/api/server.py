@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from phiz.api.direct import Direct
 from phiz.errors import SettingError
+from phiz.scheduling import run_in_batches
 
 
 class Server(uvicorn.Server):
@@ -142,6 +143,7 @@ def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable
         async with app.router.lifespan_context(app):
             # What is here now stays: the collector need not look through it again and again.
             gc.freeze()
+            run_in_batches()
             _listen(listener, config.backlog)
             await server.serve([listener])
 

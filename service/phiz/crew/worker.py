@@ -6,7 +6,6 @@ runs out, a decoder's crash) ends nothing but the picture it was working on.
 
 import gc
 import logging
-import os
 import signal
 import socket
 from collections import deque
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
 from phiz.errors import PhizError, WorkerFaultError
+from phiz.scheduling import run_in_batches
 
 Work: TypeAlias = Callable[..., Any]
 """Takes the picture and the arguments of a call."""
@@ -41,7 +41,7 @@ def run(connection: socket.socket, prepare: Callable[[], tuple[Mapping[str, Work
         except PhizError as error:
             _send(connection, Outcome(READY, error=error))
             return
-        _run_in_batches()
+        run_in_batches()
         gc.freeze()  # what is here now stays; the collector need not look through it again
         _send(connection, Outcome(READY, told))
         calls = Calls(connection)
@@ -119,14 +119,3 @@ def _leave_signals_to_the_service() -> None:
     """Ignore what is sent to a whole group of processes: the service ends us when it is done."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-
-
-def _run_in_batches() -> None:
-    """Ask for the scheduler's batch policy, where there is one and it is allowed.
-
-    A worker then does not take the processor from the service as soon as a call comes, so
-    that the two change places less often and each finds its caches as it left them.
-    """
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

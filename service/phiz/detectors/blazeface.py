@@ -16,6 +16,7 @@ from phiz.faces import (
     Boxes,
     Detections,
     DetectOptions,
+    Face,
     Keypoints,
     Overlap,
     Scores,
@@ -96,19 +97,37 @@ class BlazeFace:
         stopwatch.lap("preprocess")
         outputs = self.session.run(np.stack(squares))  # of (P, S, S, 3)
         stopwatch.lap("inference")
+        faces = self.read(outputs, frame, (width, height), options)
+        stopwatch.lap("postprocess")
+        return Detections(faces)
+
+    def read(
+        self,
+        outputs: Mapping[str, NDArray[np.float32]],
+        frame: Letterbox,
+        size_wh: tuple[int, int],
+        options: DetectOptions,
+    ) -> tuple[Face, ...]:
+        """Return the faces that a picture's outputs tell of, best first, in its pixels.
+
+        Args:
+            outputs: Regressions (P, A, 16) and logits (P, A), raw, of each pass.
+            frame: How the picture lies in the square.
+            size_wh: Of the picture, pixels.
+            options: Of the call.
+        """
+        moves = moves_of(options.passes, self.spec.cell)
         min_score = self.spec.min_score if options.min_score is None else options.min_score
         boxes, keypoints, scores = self._decode(outputs, moves, min(min_score, MIN_VOTE))
         boxes, keypoints, scores = self._resolve(
             boxes, keypoints, scores, min_score, options.overlap
         )
-        boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), width, height)
+        boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh)
         shown = shorter_side(boxes) >= (options.min_face or MIN_SIDE)  # (F,)
         best = np.flatnonzero(shown)[: options.max_faces]  # (F',)
-        faces = faces_of(
+        return faces_of(
             boxes[best], scores[best], frame.undo(keypoints[best]), LANDMARKS, self.name
         )
-        stopwatch.lap("postprocess")
-        return Detections(faces)
 
     def _decode(
         self, outputs: Mapping[str, NDArray[np.float32]], moves: Sequence[float], min_score: float

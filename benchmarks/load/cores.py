@@ -1,0 +1,58 @@
+"""Servers on one core and the load on another, so that neither takes the other's time."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from load.errors import LoadError
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Who may run where.
+
+    Attributes:
+        server: One core.
+        load: Another.
+    """
+
+    server: frozenset[int]
+    load: frozenset[int]
+
+    @property
+    def both(self) -> frozenset[int]:
+        """Where what is not kept to one core may run."""
+        return self.server | self.load
+
+
+def choose() -> Cores:
+    """Return the first two cores that this process may use.
+
+    Raises:
+        LoadError: There are not two, or processes cannot be kept to them on this system.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise LoadError("this system cannot keep a process to a core; run the benchmark on Linux")
+    first, *others = sorted(os.sched_getaffinity(0))
+    if not others:
+        raise LoadError("there is one core to use here; servers and load need one each")
+    return Cores(frozenset({first}), frozenset({others[0]}))
+
+
+@contextmanager
+def kept_to(cores: frozenset[int]) -> Iterator[None]:
+    """Keep this thread, and the processes that it starts meanwhile, to some cores.
+
+    Args:
+        cores: None at all means any.
+    """
+    if not cores:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)

@@ -1,0 +1,154 @@
+"""Servers as processes: started on a free port, waited for, and ended with all they began."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import IO, Any
+
+from crew import ONE_THREAD
+from load.contenders import Command, Contender
+from load.cores import kept_to
+from load.errors import LoadError
+from load.requests import HOST, Request
+
+READY_S = 120.0
+TRY_AGAIN_S = 0.1
+FAREWELL_S = 15.0
+ANSWER_S = 10.0
+TOLD = 2000  # characters of what a server that failed had printed
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server that answers.
+
+    Attributes:
+        port: Of the loopback address.
+        request: What it is sent.
+        answer: What it answers to that.
+    """
+
+    port: int
+    request: Request
+    answer: Mapping[str, Any]
+
+
+@contextmanager
+def serving(
+    contender: Contender,
+    picture: bytes,
+    cores: frozenset[int],
+    environment: Mapping[str, str] | None = None,
+) -> Iterator[Server]:
+    """Give a server that answers, and end it afterwards.
+
+    Args:
+        contender: What is started.
+        picture: That it is sent.
+        cores: That it is kept to, with all processes that it starts.
+        environment: More variables of its environment.
+
+    Raises:
+        LoadError: It does not come to answer.
+    """
+    port, request = free_port(), contender.request(picture)
+    with tempfile.TemporaryFile() as output:
+        with kept_to(cores):
+            variables = {**contender.environment, **(environment or {})}
+            process = _start(contender.command, port, variables, output)
+        try:
+            yield Server(port, request, _wait(contender.name, process, port, request, output))
+        finally:
+            _end(process)
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _start(
+    command: Command, port: int, environment: Mapping[str, str], output: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    arguments = [str(argument).format(port=port) for argument in command]
+    # A session of its own: Ctrl+C is for the benchmark, and what the server leaves can be ended.
+    return subprocess.Popen(  # noqa: S603  our own servers
+        arguments,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env={**os.environ, **ONE_THREAD, **environment},
+        start_new_session=True,
+    )
+
+
+def _wait(
+    name: str, process: subprocess.Popen[bytes], port: int, request: Request, output: IO[bytes]
+) -> dict[str, Any]:
+    """Return the first answer."""
+    until = time.monotonic() + READY_S
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(OSError, http.client.HTTPException):
+            status, body = post(port, request)
+            if status == HTTPStatus.OK:
+                answer: dict[str, Any] = json.loads(body)
+                return answer
+        time.sleep(TRY_AGAIN_S)
+    output.seek(0)
+    told = output.read().decode(errors="replace")[-TOLD:]
+    raise LoadError(f"{name} does not answer after {READY_S:g} s, or has ended:\n{told}")
+
+
+def post(port: int, request: Request) -> tuple[int, bytes]:
+    """Return the status and the body of an answer.
+
+    Raises:
+        OSError: There is no connection.
+        HTTPException: What comes is no HTTP.
+    """
+    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_S)
+    try:
+        headers = {"Content-Type": request.content_type}
+        connection.request("POST", request.path, request.body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+    finally:
+        connection.close()
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a server, kindly at first, and then what is left of its session."""
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(FAREWELL_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def check(contender: Contender, faces: Sequence[Any], answer: Mapping[str, Any]) -> None:
+    """Take the answer of a server for right.
+
+    Args:
+        contender: Who answered.
+        faces: That phiz finds.
+        answer: To the same picture.
+
+    Raises:
+        LoadError: There is no face in it; or other faces, though the detector is the same.
+    """
+    found = answer["faces"]
+    if not found or (contender.same and found != faces):
+        raise LoadError(f"{contender.name} finds {found} where phiz finds {faces}")

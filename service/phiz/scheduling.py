@@ -1,0 +1,16 @@
+"""How the system's scheduler treats this process."""
+
+import os
+from contextlib import suppress
+
+
+def run_in_batches() -> None:
+    """Ask for the batch policy, where there is one and it is allowed (sched(7)).
+
+    The service and its workers then do not take a processor from each other as soon as
+    something comes for them. Where they share one they change places less often, and each finds
+    its caches as it left them; where there are enough processors nothing changes.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
