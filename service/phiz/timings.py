@@ -1,7 +1,7 @@
 """The time of each stage of one request, measured as laps so that the stages add up."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
 Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
@@ -35,23 +35,30 @@ class Stopwatch:
     One thread at a time: a request owns its stopwatch and hands it on.
     """
 
-    __slots__ = ("_last", "_parts", "_stages", "_started")
+    __slots__ = ("_clock", "_last", "_parts", "_stages", "_started")
 
-    def __init__(self, started: float | None = None) -> None:
-        """Start now, or at a reading of ``time.perf_counter`` taken earlier."""
-        self._started = time.perf_counter() if started is None else started
+    def __init__(
+        self, started: float | None = None, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        """Start now, or at a reading of the clock taken earlier; it gives seconds."""
+        self._clock = clock
+        self._started = clock() if started is None else started
         self._last = self._started
         self._stages: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self._parts: dict[str, float] = {}
 
     def lap(self, stage: Stage, part: Part | None = None) -> None:
         """End a stage; a stage that ends twice has the sum of both laps."""
-        now = time.perf_counter()
+        now = self._clock()
         elapsed = now - self._last
         self._last = now
         self._stages[stage] += elapsed
         if part is not None:
             self._parts[part] = self._parts.get(part, 0.0) + elapsed
+
+    def worked_s(self) -> float:
+        """Return the seconds from the start until now, without those of waiting in a queue."""
+        return self._clock() - self._started - self._stages["queue"]
 
     def timings(self) -> Timings:
         """Return what the laps so far add up to."""
