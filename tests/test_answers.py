@@ -30,12 +30,12 @@ def test_a_box_has_a_corner_and_a_size() -> None:
 
 
 def test_a_route_names_the_model_of_each_face() -> None:
-    steps = (Step("front", 0, "first"), Step("back", 1, "front found no face"))
+    steps = (Step("front", 0, "first"), Step("back", 0, "left out", ran=False))
     answer = payload(Result("auto", 10, 20, (FACE,), steps))
     assert answer["faces"] == [{"box": BOX, "score": 0.8765, "landmarks": NOSE, "model": "back"}]
     assert answer["route"] == [
-        {"model": "front", "faces": 0, "why": "first"},
-        {"model": "back", "faces": 1, "why": "front found no face"},
+        {"model": "front", "ran": True, "faces": 0, "why": "first"},
+        {"model": "back", "ran": False, "faces": 0, "why": "left out"},
     ]
 
 

@@ -387,6 +387,7 @@ def test_what_is_written_out_is_what_the_rest_knows() -> None:
     assert command.MAX_PASSES == faces.MAX_PASSES
     assert command.MAX_FACES == faces.MAX_FACES_LIMIT
     assert command.MAX_MIN_FACE == faces.MIN_FACE_LIMIT
+    assert command.MAX_BUDGET_MS == faces.BUDGET_LIMIT_MS
     assert set(reports.LANDMARKS) == {*blazeface.LANDMARKS, *mtcnn.LANDMARKS}
 
 

@@ -7,7 +7,7 @@ import pytest
 from phiz import catalog
 from phiz.cards import NetworkCard
 from phiz.cli.worker import prepare, warm_up
-from phiz.detectors import AUTO_ORDER, names
+from phiz.detectors import names
 from phiz.engine import Engine, load
 from phiz.errors import ModelNotBuiltError
 from phiz.faces import Detections, DetectOptions
@@ -80,7 +80,6 @@ def test_a_worker_tells_what_it_can_detect_with(
     assert list(works) == ["detect"]
     assert stock.cards == catalog.load().group("face")
     assert {card.kind for card in stock.cards} <= set(stock.landmarks)
-    assert stock.route == AUTO_ORDER
     assert sorted(stock.seconds) == sorted(names(catalog.load()))
 
 

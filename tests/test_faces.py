@@ -18,6 +18,8 @@ from phiz.faces import DetectOptions, Face, faces_of
         pytest.param({"passes": 2}, id="two passes"),
         pytest.param({"rotate": "auto"}, id="rotate"),
         pytest.param({"details": "quality"}, id="details"),
+        pytest.param({"budget_ms": 1}, id="budget_ms 1"),
+        pytest.param({"budget_ms": 60_000}, id="budget_ms 60000"),
     ],
 )
 def test_options_at_their_limits(options: dict[str, object]) -> None:
@@ -38,6 +40,8 @@ def test_options_at_their_limits(options: dict[str, object]) -> None:
         pytest.param({"min_face": float("nan")}, "min_face is nan", id="min_face NaN"),
         pytest.param({"max_faces": 0}, "max_faces is 0", id="max_faces 0"),
         pytest.param({"max_faces": 10_001}, "from 1 to 10000", id="max_faces above its limit"),
+        pytest.param({"budget_ms": 0.9}, "from 1 to 60000", id="budget_ms below 1"),
+        pytest.param({"budget_ms": float("nan")}, "budget_ms is nan", id="budget_ms NaN"),
         pytest.param({"overlap": "soft"}, "one of blend, nms", id="unknown overlap"),
         pytest.param({"passes": 0}, "from 1 to 2", id="no pass"),
         pytest.param({"passes": 3}, "from 1 to 2", id="three passes"),

@@ -21,7 +21,7 @@ LAYERS = (
     ("bounds", "picture", "geometry", "cards", "metrics", "crew"),
     ("jpeg", "pillow", "provenance", "exchange"),
     ("image",),
-    ("resample", "integral", "suppression", "quality", "catalog", "drawing", "scenes"),
+    ("resample", "integral", "suppression", "quality", "catalog", "router", "drawing", "scenes"),
     ("runtime",),
     ("detectors", "classifiers"),
     ("engine",),

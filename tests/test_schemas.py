@@ -20,8 +20,9 @@ def test_each_option_reaches_the_detector() -> None:
         passes=2,
         rotate="auto",
         details="quality",
+        budget_ms=8,
     )
-    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality")
+    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality", 8)
 
 
 def test_a_name_that_is_no_option_is_refused() -> None:

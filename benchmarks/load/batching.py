@@ -26,7 +26,7 @@ from phiz.cli.engines import load_engine
 from phiz.cli.worker import warm_up
 from phiz.crew.calls import Call, Decoder, Outcome, encode
 from phiz.crew.worker import READY
-from phiz.detectors import AUTO_ORDER, LANDMARKS
+from phiz.detectors import LANDMARKS
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.engine import Engine, Result
 from phiz.exchange import Answer, Stock
@@ -138,7 +138,7 @@ def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) ->
 def work(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
     engine, models = load_engine(load())
-    stock = Stock(models.group("face"), LANDMARKS, AUTO_ORDER, warm_up(engine))
+    stock = Stock(models.group("face"), LANDMARKS, warm_up(engine))
     _settle()
     connection.sendall(b"".join(encode(Outcome(READY, stock))))
     calls = Calls(connection, most)

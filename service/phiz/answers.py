@@ -54,7 +54,8 @@ def payload(result: Result) -> dict[str, Any]:
     }
     if result.route:
         answer["route"] = [
-            {"model": step.model, "faces": step.faces, "why": step.why} for step in result.route
+            {"model": step.model, "ran": step.ran, "faces": step.faces, "why": step.why}
+            for step in result.route
         ]
     return answer
 

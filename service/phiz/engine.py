@@ -7,7 +7,7 @@ from pathlib import Path
 
 from phiz import catalog, detectors
 from phiz.cards import Catalog
-from phiz.detectors import Detector
+from phiz.detectors import AUTO, Detector
 from phiz.detectors.upright import detect_upright
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
@@ -54,12 +54,14 @@ class Engine:
         """Return the faces of an encoded picture, in the calling thread.
 
         Raises:
-            OptionError: There is no such model.
+            OptionError: There is no such model, or it takes no ``budget_ms``.
             ImageError: The bytes are not a picture that can be read within the limits.
         """
         detector = self.detectors.get(model)
         if detector is None:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
+        if options.budget_ms is not None and model != AUTO:
+            raise OptionError(f"model is {model!r}; only {AUTO!r} takes budget_ms")
         picture = open_picture(data, self.limits)
         stopwatch.lap("decode")
         detect = detector.detect if options.rotate == "none" else partial(detect_upright, detector)

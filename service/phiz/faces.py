@@ -34,6 +34,7 @@ DETAILS: tuple[Details, ...] = get_args(Details)
 MAX_FACES_LIMIT = 10_000
 MAX_PASSES = 2
 MIN_FACE_LIMIT = 65_535  # pixels; no picture that can be read is as large both ways
+BUDGET_LIMIT_MS = 60_000
 
 Point: TypeAlias = tuple[float, float]
 
@@ -53,6 +54,8 @@ class DetectOptions:
         rotate: Whether the picture is turned by quarters where it shows no upright face
             (``auto``); faces then have their roll.
         details: What is told of each face beside where it is: ``quality`` includes its roll.
+        budget_ms: Time that detection may take, decoding included, 1 to 60000; the router
+            alone takes it.
 
     Raises:
         OptionError: A value is out of its range.
@@ -65,6 +68,7 @@ class DetectOptions:
     passes: int = 1
     rotate: Rotate = "none"
     details: Details = "none"
+    budget_ms: float | None = None
 
     def __reduce__(self) -> tuple[type["DetectOptions"], tuple[object, ...]]:
         # Each request is pickled; what dataclasses do for that takes several times as long.
@@ -81,6 +85,10 @@ class DetectOptions:
         if not 1 <= self.max_faces <= MAX_FACES_LIMIT:
             raise OptionError(
                 f"max_faces is {self.max_faces}; it must be from 1 to {MAX_FACES_LIMIT}"
+            )
+        if self.budget_ms is not None and not 1 <= self.budget_ms <= BUDGET_LIMIT_MS:
+            raise OptionError(
+                f"budget_ms is {self.budget_ms:g}; it must be from 1 to {BUDGET_LIMIT_MS}"
             )
         for name, value, known in (
             ("overlap", self.overlap, OVERLAPS),
@@ -131,11 +139,19 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One model that ran on the way to an answer, how many faces it gave, and why it ran."""
+    """One step on the way to an answer.
+
+    Attributes:
+        model: That it ran, or would have.
+        faces: How many of the answered faces it had given by then.
+        why: Why it ran, or why not.
+        ran: False for a step that was left out.
+    """
 
     model: str
     faces: int
     why: str
+    ran: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from phiz.cards import CLASSES, Form
 from phiz.faces import (
+    BUDGET_LIMIT_MS,
     MAX_FACES_LIMIT,
     MAX_PASSES,
     MIN_FACE_LIMIT,
@@ -75,8 +76,16 @@ class DetectParameters(BaseModel):
         default="none",
         description="What is told of each face beside where it is: its `roll` and `quality`.",
     )
+    budget_ms: float | None = Field(
+        default=None,
+        ge=1,
+        le=BUDGET_LIMIT_MS,
+        allow_inf_nan=False,
+        description="Milliseconds that `auto` may take, decoding included and queueing not: the"
+        " best that fits. Default: as long as more faces are likely.",
+    )
 
-    @field_validator("min_score", "min_face", "max_faces", "passes", mode="before")
+    @field_validator("min_score", "min_face", "max_faces", "passes", "budget_ms", mode="before")
     @classmethod
     def _plain(cls, value: object) -> object:
         return _without_underscores(value)
@@ -179,11 +188,12 @@ class FoundFace(BaseModel):
 
 
 class RouteStep(BaseModel):
-    """One model that `auto` ran."""
+    """One step that `auto` took, or left out."""
 
     model: ModelName
-    faces: int = Field(description="How many faces it gave.", ge=0)
-    why: str = Field(description="Why it ran.")
+    ran: bool = Field(description="Whether it ran.")
+    faces: int = Field(description="How many of its faces were worth answering then.", ge=0)
+    why: str = Field(description="Why it ran, or why not.")
 
 
 class DetectAnswer(BaseModel):

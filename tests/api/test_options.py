@@ -24,6 +24,8 @@ Pairs = list[tuple[str, str]]
         ("passes", "2", 2),
         ("rotate", "auto", "auto"),
         ("details", "quality", "quality"),
+        ("budget_ms", "1", 1.0),
+        ("budget_ms", "60000", 60000.0),
     ],
 )
 def test_a_value_is_read(name: str, value: str, expected: object) -> None:
@@ -54,6 +56,9 @@ def test_a_value_is_read(name: str, value: str, expected: object) -> None:
         ("passes", "0_1", "a whole number from 1 to 2"),
         ("rotate", "90", "one of none, auto"),
         ("details", "all", "one of none, quality"),
+        ("budget_ms", "0.9", "a number from 1 to 60000"),
+        ("budget_ms", "60001", "a number from 1 to 60000"),
+        ("budget_ms", "2_0", "a number from 1 to 60000"),
     ],
 )
 def test_a_wrong_value_is_answered_with_those_allowed(name: str, value: str, allowed: str) -> None:

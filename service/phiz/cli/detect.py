@@ -24,6 +24,7 @@ DETAILS = ("none", "quality")
 MAX_PASSES = 2
 MAX_FACES = 10_000
 MAX_MIN_FACE = 65_535
+MAX_BUDGET_MS = 60_000
 
 _EPILOG = """
 \b
@@ -99,6 +100,12 @@ to be; 1 if one was not; 2 if the command is wrong.
     help="Tell the roll and the quality of each face too; JSON has them.",
 )
 @click.option(
+    "--budget-ms",
+    type=click.FloatRange(1, MAX_BUDGET_MS),
+    help="Milliseconds that auto may take for each picture: the best that fits.  [default: as"
+    " long as more faces are likely]",
+)
+@click.option(
     "--format",
     "format_name",
     type=click.Choice(tuple(REPORTS)),
@@ -123,6 +130,7 @@ def detect(  # noqa: PLR0913  each is an option
     passes: int,
     rotate: "Rotate",
     details: "Details",
+    budget_ms: float | None,
     format_name: str | None,
     folder: Path | None,
 ) -> None:
@@ -137,7 +145,9 @@ def detect(  # noqa: PLR0913  each is an option
     from phiz import settings  # noqa: PLC0415
     from phiz.faces import DetectOptions  # noqa: PLC0415
 
-    options = DetectOptions(min_score, min_face, max_faces, overlap, passes, rotate, details)
+    options = DetectOptions(
+        min_score, min_face, max_faces, overlap, passes, rotate, details, budget_ms
+    )
     pictures = find_pictures(paths, folder)
     destinations = Destinations(folder, pictures) if folder else None
     with standard_output("the faces"):

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 from phiz.answers import find
 from phiz.cli.engines import load_engine
 from phiz.crew.worker import Work, run
-from phiz.detectors import AUTO_ORDER, LANDMARKS, Detector
+from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
 from phiz.exchange import Stock
 from phiz.faces import DetectOptions
@@ -34,7 +34,7 @@ def prepare() -> tuple[Mapping[str, Work], Stock]:
     """
     engine, models = load_engine(load())
     seconds = warm_up(engine)
-    stock = Stock(models.group("face"), LANDMARKS, AUTO_ORDER, seconds)
+    stock = Stock(models.group("face"), LANDMARKS, seconds)
     return {"detect": partial(find, engine)}, stock
 
 
