@@ -3,7 +3,8 @@
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
 #   make test    format check, lint, types and tests
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
-#   make bench DATA=DIR   how fast it is beside others, into docs/speed.json and docs/speed.svg
+#   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
+#                takes: all figures into docs/speed.json, and what the documents show of them
 #   make load    what it bears beside others, into docs/load.json and docs/load.svg (needs wrk)
 
 PYTHON ?= python3
@@ -26,10 +27,16 @@ test: .venv/dev models
 	$(BIN)/mypy
 	$(BIN)/pytest
 
-# The first time, the others are installed into benchmarks/.peers: about 6 GB.
+# The first time, the others are installed into benchmarks/.peers: about 6 GB. One of them is
+# phiz with every runtime, which the other two then use.
+OURS := benchmarks/.peers/ours/bin/python
+
 bench: setup
+	@$(BIN)/phiz models build --variants int8
 	$(BIN)/python benchmarks/speed.py --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
 		--json docs/speed.json --picture docs/speed.svg
+	$(OURS) benchmarks/int8.py --data $(DATA) --json docs/speed.json --table docs/int8.md
+	$(OURS) benchmarks/soak.py --json docs/speed.json --table docs/runtimes.md
 
 # Likewise; the one with torch is that of the other benchmark.
 load: setup

@@ -4,8 +4,9 @@
 
     python benchmarks/calibrate.py --data DIR
 
-``DIR`` has ``wider/``, as ``accuracy.py`` wants it, of which every fourth picture is left out
-because accuracy is measured on those, and ``lfpw/``, whose large faces are ``front``'s task.
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it, of which every fourth picture is left out
+because accuracy is measured on those, and ``lfpw/``, whose large faces are ``front``'s task. The
+classifiers see every other picture of ``photos/``, as ``classes.py`` wants it.
 The figures go to ``models/calibration.json``; a build needs them, and no photographs. Do it
 again whenever a float graph has changed, and put the hashes that the build then names into
 the catalogue.
@@ -15,9 +16,9 @@ fewer steps to all others, and was measured to cost more.
 """
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 import numpy as np
@@ -25,18 +26,20 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from photos import CALIBRATED, photos
 
 from phiz import catalog
 from phiz.build import calibration
 from phiz.build.calibration import Calibration
 from phiz.build.quantise import rounded_tensors
-from phiz.cards import ModelCard, NetworkCard
+from phiz.cards import GROUPS, Group, ModelCard, NetworkCard
+from phiz.classifiers import Classifier, read_labels
 from phiz.detectors import KINDS
 from phiz.faces import DetectOptions
 from phiz.image import open_picture
+from phiz.measure.labels import LIMITS
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
-from pictures import LIMITS
 
 EVERY = 4
 FIGURES = Path(__file__).parents[1] / "models" / "calibration.json"
@@ -92,11 +95,13 @@ class Recorder:
     "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
 )
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
-def main(data: Path, models: Path | None) -> None:
-    """Calibrate all face networks."""
-    found: dict[str, Calibration] = {}
-    for model in catalog.load().group("face"):
-        recorders = record(model, models or catalog.default_folder(), [*pictures(data, model)])
+@click.option("--group", type=click.Choice(GROUPS), help="Only the networks of this group.")
+def main(data: Path, models: Path | None, group: Group | None) -> None:
+    """Calibrate all networks of a group, or all of both."""
+    folder = models or catalog.default_folder()
+    found = calibration.load()
+    for model in catalog.load().group(group):
+        recorders = RECORD[model.group](model, folder, data)
         found |= {each.card.name: each.calibration() for each in recorders}
         print(f"{model.name}: {', '.join(each.card.name for each in recorders)}")
     FIGURES.write_text(calibration.dump(found), "utf-8")
@@ -117,14 +122,25 @@ def listed(folder: Path) -> list[Path]:
     return [folder / "images" / label["image"] for label in labels]
 
 
-def record(model: ModelCard, folder: Path, paths: list[Path]) -> list[Recorder]:
+def record_faces(model: ModelCard, folder: Path, data: Path) -> list[Recorder]:
     """Return the networks of a model after it has looked for faces in some pictures."""
     recorders: list[Recorder] = []
     detector = KINDS[model.kind](model, recording(folder, recorders), "half-pixel")
-    for path in paths:
+    for path in pictures(data, model):
         picture = open_picture(path.read_bytes(), LIMITS)
         detector.detect(picture, DetectOptions(), Stopwatch())
     return recorders
+
+
+def record_classes(model: ModelCard, folder: Path, data: Path) -> list[Recorder]:
+    """Return the network of a classifier after it has looked at every other photograph."""
+    (card,) = model.networks
+    recorder = Recorder(card, catalog.read_network(card, folder))
+    assert model.input_size is not None, "the catalogue gives every classifier its input size"
+    classifier = Classifier(model.input_size, recorder, read_labels())
+    for photo in photos(data, CALIBRATED):
+        classifier.classify(open_picture(photo.path.read_bytes(), LIMITS), 1, Stopwatch())
+    return [recorder]
 
 
 def recording(folder: Path, recorders: list[Recorder]) -> Callable[[NetworkCard], Session]:
@@ -136,6 +152,11 @@ def recording(folder: Path, recorders: list[Recorder]) -> Callable[[NetworkCard]
 
     return load
 
+
+RECORD: Final[Mapping[Group, Callable[[ModelCard, Path, Path], list[Recorder]]]] = {
+    "face": record_faces,
+    "classify": record_classes,
+}
 
 if __name__ == "__main__":
     main()

@@ -3,8 +3,9 @@
 ::
 
     python benchmarks/int8.py --data DIR
+    python benchmarks/int8.py --data DIR --json docs/speed.json --table docs/int8.md
 
-``DIR`` has ``wider/``, as ``accuracy.py`` wants it; every fourth picture is taken, none of
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it; every fourth picture is taken, none of
 which the ranges were measured on. All forms of a network take turns on one thread, in
 onnxruntime and, where it is installed, in OpenVINO. Times are medians of processor time, as a
 run on one thread would take on a core of its own, because others may be at work on the same
@@ -15,68 +16,46 @@ The gate is that of ``phiz bench``, except that a model may have fewer sure face
 pictures.
 """
 
-import json
 import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import click
-import numpy as np
-from accuracy import FILE_COLUMNS, LEVELS, boxes_of, precision
-from rich import box
+import figures
+import machine
 from rich.console import Console
-from rich.table import Table
+from savings import HEADINGS, Row, cells, table
 
 from phiz import catalog
 from phiz.build import calibration
 from phiz.build.quantise import quantise
 from phiz.cards import ModelCard, NetworkCard
 from phiz.detectors import KINDS
+from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.measure.gates import LEAST_KEPT, MAX_PRECISION_LOSS, count_kept
+from phiz.measure.figures import MIN_IOU, at_level, judged
+from phiz.measure.gates import count_kept
+from phiz.measure.labels import LEVELS, LIMITS, read_labels
+from phiz.measure.observations import Observation, boxes_of, observe, scores_of
+from phiz.measure.precision import average_precision
 from phiz.measure.workloads import Inputs, timing_inputs
 from phiz.runtime import Session
-from phiz.runtime.variants import REFERENCE, installed_variants, open_runtime
-from pictures import Observation, observe
+from phiz.runtime.variants import (
+    REFERENCE,
+    RUNTIMES,
+    installed_variants,
+    open_runtime,
+    version_of,
+)
 
 EVERY = 4
 MIN_SCORE = 0.2  # low, so that the curve of precision has its weak detections too
 WARM_UP = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """The figures of one network.
-
-    Attributes:
-        network: Its name.
-        float_bytes: Of the ONNX file.
-        int8_bytes: Likewise.
-        median_ms: Processor time of one picture or batch of crops, by runtime and form.
-        float_precision: Average precision of its model at each of ``LEVELS``, 0 to 1.
-        int8_precision: The same with this network in 8 bits.
-        faces: That float32 is sure of.
-        kept: Of them, that have a counterpart.
-    """
-
-    network: str
-    float_bytes: int
-    int8_bytes: int
-    median_ms: dict[str, float]
-    float_precision: list[float]
-    int8_precision: list[float]
-    faces: int
-    kept: int
-
-    @property
-    def passes(self) -> bool:
-        """Whether 8 bits find the same faces."""
-        pairs = zip(self.float_precision, self.int8_precision, strict=True)
-        loses_little = all(before - after <= MAX_PRECISION_LOSS for before, after in pairs)
-        return loses_little and self.kept >= LEAST_KEPT * self.faces
+FILE_COLUMNS = 120  # of the table where there is no terminal to ask
 
 
 @click.command()
@@ -85,16 +64,35 @@ class Row:
 )
 @click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
 @click.option("--runs", type=click.IntRange(1), default=60, show_default=True, help="Rounds.")
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the figures here.")
-def main(data: Path, models: Path | None, runs: int, target: Path | None) -> None:
+@click.option(
+    "--json",
+    "document",
+    type=click.Path(path_type=Path),
+    help="File for the figures, as its entry int8; what other benchmarks wrote into it stays.",
+)
+@click.option(
+    "--table",
+    "page",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Markdown with the last table, which is replaced.",
+)
+def main(
+    data: Path, models: Path | None, runs: int, document: Path | None, page: Path | None
+) -> None:
     """Measure every face network in float32 and in 8 bits."""
     folder = models or catalog.default_folder()
     rows = [
         row for model in catalog.load().group("face") for row in measure(model, folder, data, runs)
     ]
     Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(table(rows))
-    if target:
-        target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    place = machine.describe(None)
+    versions = {name: version_of(name) for name in RUNTIMES if version_of(name)}
+    if document:
+        entry = {"machine": asdict(place), "versions": versions, "rows": [*map(asdict, rows)]}
+        figures.keep(document, {"int8": entry})
+    if page:
+        where = ", ".join([place.processor, *(f"{name} {each}" for name, each in versions.items())])
+        figures.put(page, "int8", f"{where}:\n\n{figures.table(HEADINGS, [*map(cells, rows)])}")
 
 
 def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
@@ -115,8 +113,8 @@ def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
             median_ms=take_turns(
                 sessions(card, graph, rounded), timing_inputs(model, card.architecture, 0), runs
             ),
-            float_precision=[precision(expected, level) or 0.0 for level in LEVELS],
-            int8_precision=[precision(found, level) or 0.0 for level in LEVELS],
+            float_precision=[precision(expected, level) for level in LEVELS],
+            int8_precision=[precision(found, level) for level in LEVELS],
             faces=faces,
             kept=kept,
         )
@@ -131,18 +129,20 @@ def answers(model: ModelCard, graphs: Mapping[str, bytes], data: Path) -> list[O
     def load(card: NetworkCard) -> Session:
         return runtime.open(card, graphs[card.name])
 
-    detector = KINDS[model.kind](model, load, "half-pixel")
-    return observe(detector, data / "wider", DetectOptions(min_score=MIN_SCORE), EVERY)
+    engine = Engine({model.name: KINDS[model.kind](model, load, "half-pixel")}, LIMITS)
+    labels = read_labels(data)[::EVERY]
+    return list(observe(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels))
+
+
+def precision(observations: Sequence[Observation], level: str) -> float:
+    """Return the average precision at one level of WIDER FACE, 0 to 1."""
+    return average_precision(judged(observations, partial(at_level, level), MIN_IOU))
 
 
 def counts(found: Sequence[Observation], expected: Sequence[Observation]) -> tuple[int, int]:
     """Return how many faces float32 is sure of, and how many have a counterpart."""
     by_picture = [
-        count_kept(
-            boxes_of([face.box for face in ours.faces]),
-            boxes_of([face.box for face in theirs.faces]),
-            np.array([face.score for face in theirs.faces], np.float32),
-        )
+        count_kept(boxes_of(ours.faces), boxes_of(theirs.faces), scores_of(theirs.faces))
         for ours, theirs in zip(found, expected, strict=True)
     ]
     return sum(faces for faces, _ in by_picture), sum(kept for _, kept in by_picture)
@@ -170,30 +170,6 @@ def take_turns(ways: Mapping[str, Session], inputs: Inputs, runs: int) -> dict[s
                 ways[way].run(each)
             seconds[way].append(time.process_time() - started)
     return {way: 1000 * median(taken[WARM_UP:]) for way, taken in seconds.items()}
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """Return the rows for a terminal."""
-    ways = list(rows[0].median_ms)
-    shown = Table(box=box.SIMPLE_HEAD)
-    shown.add_column("network")
-    for heading in ("kB", "int8", *(f"{way} ms" for way in ways), "AP", "AP int8", "kept"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("gate")
-    for row in rows:
-        shown.add_row(
-            row.network,
-            f"{row.float_bytes / 1000:.0f}",
-            f"{row.int8_bytes / 1000:.0f}",
-            *(f"{row.median_ms[way]:.2f}" for way in ways),
-            *(
-                " ".join(f"{area:.3f}" for area in areas)
-                for areas in (row.float_precision, row.int8_precision)
-            ),
-            f"{row.kept}/{row.faces}",
-            "passes" if row.passes else "fails",
-        )
-    return shown
 
 
 if __name__ == "__main__":

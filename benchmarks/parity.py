@@ -17,7 +17,7 @@ peer did otherwise; such a set says so in its name.
 
 import sys
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from rich.table import Table
 
 from phiz import catalog, detectors
 from phiz.detectors import Detector
+from phiz.detectors.blazeface import BlazeFace
 from phiz.faces import Face
 from phiz.image import Limits, decode
 from phiz.picture import Picture
@@ -84,9 +85,14 @@ def load(
     """Return detectors by model and sampling, from the given folder or the default one."""
     cards, folder = catalog.load(), models or catalog.default_folder()
     return {
-        (model, sampling): detectors.load(cards, folder, sampling, [model])[model]
+        (model, sampling): faithful(detectors.load(cards, folder, sampling, [model])[model])
         for model, sampling in wanted
     }
+
+
+def faithful(detector: Detector) -> Detector:
+    """Return a detector that blends as peers do, whatever it samples by."""
+    return replace(detector, faithful=True) if isinstance(detector, BlazeFace) else detector
 
 
 def compare(case: Case, detector: Detector) -> Outcome:

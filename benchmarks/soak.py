@@ -5,6 +5,7 @@
     python benchmarks/soak.py
     python benchmarks/soak.py --model front=8 --model mtcnn=2 --longest 4000
     python benchmarks/soak.py --runtime openvino --threads 2
+    python benchmarks/soak.py --json docs/speed.json --table docs/runtimes.md
 
 The files are made in memory before anything is watched. Each detection is what a request is:
 ``Engine.detect``, from the bytes to the faces.
@@ -22,16 +23,19 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import click
+import figures
+import machine
 from PIL import Image as Pillow
 
 from phiz import catalog, engine
 from phiz.faces import DetectOptions
 from phiz.image import Limits
 from phiz.memory import keep_large_blocks_apart
-from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant, open_runtime
+from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant, open_runtime, version_of
 from phiz.scenes import draw_crowd
 from phiz.timings import Stopwatch
 
@@ -40,6 +44,38 @@ SIZES = 500
 QUALITIES = (30, 98)  # of the files, the lowest and the highest
 LIMITS = Limits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # that no picture comes near
 CHUNKS = 20  # lines of the report
+
+
+@dataclass(frozen=True, slots=True)
+class Soak:
+    """What was detected with, and the resident memory.
+
+    Attributes:
+        models: Of a round, each as often as its share says.
+        runtime: That ran the networks, and its version.
+        threads: That detected at once.
+        sizes: Of the files.
+        longest: Side of them, pixels.
+        warm_up: Detections.
+        first_mb: Resident after them, MB (10^6 bytes).
+        detections: All of them.
+        last_mb: Resident after them.
+    """
+
+    models: Sequence[str]
+    runtime: str
+    threads: int
+    sizes: int
+    longest: int
+    warm_up: int
+    first_mb: float
+    detections: int
+    last_mb: float
+
+    @property
+    def growth(self) -> float:
+        """Of the resident memory since the warm-up, percent."""
+        return 100 * (self.last_mb / self.first_mb - 1)
 
 
 @click.command()
@@ -59,6 +95,18 @@ CHUNKS = 20  # lines of the report
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--longest", type=click.IntRange(64), default=1280, show_default=True, help="Pixels.")
 @click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
+@click.option(
+    "--json",
+    "document",
+    type=click.Path(path_type=Path),
+    help="File for the figures, as its entry soak; what other benchmarks wrote into it stays.",
+)
+@click.option(
+    "--table",
+    "page",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Markdown with the last figures, which are replaced.",
+)
 def main(  # noqa: PLR0913 (one for each option)
     *,
     models: Path | None,
@@ -69,13 +117,15 @@ def main(  # noqa: PLR0913 (one for each option)
     threads: int,
     longest: int,
     growth: float,
+    document: Path | None,
+    page: Path | None,
 ) -> None:
     """Detect in JPEG files of 500 random sizes, and watch the resident memory."""
     names = tuple(itertools.chain.from_iterable(map(named, shares)))
     folder = models or catalog.default_folder()
     runs = open_runtime(Variant(runtime, "float32"))
     keep_large_blocks_apart()  # as the service does
-    loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runs)
+    loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runtime=runs)
 
     def detect(name: str, file: bytes) -> None:
         loaded.detect(file, name, DetectOptions(), Stopwatch())
@@ -84,10 +134,28 @@ def main(  # noqa: PLR0913 (one for each option)
     with ThreadPoolExecutor(threads) as pool:
         first = watch(pool, detect, tasks, warm_up, "warm-up")
         last = watch(pool, detect, tasks, detections - warm_up, "soak")
-    grown = 100 * (last / first - 1)
-    click.echo(f"{first:.1f} MB after {warm_up}, {last:.1f} MB after {detections}: {grown:+.1f} %")
-    if grown > growth:
+    runs_in = f"{runtime} {version_of(runtime)}"
+    soak = Soak(names, runs_in, threads, SIZES, longest, warm_up, first, detections, last)
+    tell(soak, document, page)
+    if soak.growth > growth:
         sys.exit(1)
+
+
+def tell(soak: Soak, document: Path | None, page: Path | None) -> None:
+    """Print the figures, and write them where they are wanted."""
+    click.echo(
+        f"{soak.first_mb:.1f} MB after {soak.warm_up}, {soak.last_mb:.1f} MB after"
+        f" {soak.detections}: {soak.growth:+.1f} %"
+    )
+    if document:
+        entry = {"machine": asdict(machine.describe(None)), **asdict(soak)}
+        figures.keep(document, {"soak": {**entry, "growth_percent": round(soak.growth, 2)}})
+    if page:
+        headings = ("models in turns", "runtime", "threads", "detections", "resident MB")
+        shared = [", ".join(f"`{name}`" for name in soak.models), soak.runtime, str(soak.threads)]
+        counts = (soak.warm_up, soak.first_mb), (soak.detections, soak.last_mb)
+        rows = [[*shared, f"{count:,}", f"{mb:.0f}"] for count, mb in counts]
+        figures.put(page, "soak", figures.table(headings, rows))
 
 
 def named(share: str) -> list[str]:

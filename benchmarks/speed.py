@@ -10,7 +10,7 @@ is a worker: a process in an environment of its own, which is made at first in a
 this file. All who do the same take turns, round after round, so that they meet the same
 noise; a ratio is taken within each round, and the median of the rounds is told.
 
-``DIR`` has labelled photographs in ``wider/``, as ``pictures.py`` describes them.
+``DIR`` has labelled photographs in ``wider/``, as ``phiz evaluate`` reads them.
 """
 
 import json
@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
+import figures
 import machine
 from bars import draw
 from contests import CLOCKS, Clock, Plan, hold
@@ -85,7 +86,12 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What phiz bench chose here; without it, that is measured first.",
 )
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+@click.option(
+    "--json",
+    "document",
+    type=click.Path(path_type=Path),
+    help="File for all figures; what other benchmarks wrote into it stays.",
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="File for the goals, as SVG.")
 def main(  # noqa: PLR0913 (one for each option)
     *,
@@ -113,7 +119,7 @@ def main(  # noqa: PLR0913 (one for each option)
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
     console.print(goal_table(report.goals), stage_table(report.scores), heading(report))
     if document:
-        document.write_text(json.dumps(plain(report), indent=1) + "\n")
+        figures.keep(document, plain(report))
     if picture:
         picture.write_text(draw(report.goals, "phiz: measured against the aims", heading(report)))
 

@@ -1,3 +1,4 @@
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,21 +8,63 @@ from hypothesis import settings
 from PIL import Image
 
 from phiz import catalog, detectors
+from phiz.build import calibration
+from phiz.build.conversion import convert
+from phiz.build.download import source_folder
+from phiz.build.quantise import quantise
+from phiz.build.sources import read_source
+from phiz.cards import NetworkCard
 from phiz.detectors import Detector
+from phiz.errors import SourceError
 from phiz.picture import Picture
 from phiz.resample import Sampling
+from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
+from phiz.runtime.variants import REFERENCE, Variant, version_of
 
 # A loaded machine takes its time; the tests ask for results.
 settings.register_profile("phiz", deadline=None)
 settings.load_profile("phiz")
 
 PICTURES = Path(__file__).parent / "pictures"
+INT8 = Variant("onnxruntime", "int8")
+CLASSIFIERS = [card for model in catalog.load().group("classify") for card in model.networks]
 
 
 @pytest.fixture(scope="session")
 def models_folder() -> Path:
     """Where ``make setup`` has built the models."""
     return catalog.default_folder()
+
+
+@pytest.fixture(scope="session")
+def int8_folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with every built face model, and with every network in 8 bits that is offered."""
+    folder = tmp_path_factory.mktemp("int8")
+    known, calibrations = catalog.load(), calibration.load()
+    for card in (card for model in known.group("face") for card in model.networks):
+        graph = catalog.read_network(card, models_folder)
+        (folder / card.file).write_bytes(graph)
+        if (variant := card.in_form("int8")) != card:
+            ranges = calibration.ranges_of(card.name, graph, calibrations)
+            (folder / variant.file).write_bytes(quantise(graph, ranges))
+    return folder
+
+
+@pytest.fixture
+def profile(tmp_path: Path) -> Path:
+    """A profile by which O-Net runs in 8 bits and all else as the reference."""
+    cards = [card for model in catalog.load().group("face") for card in model.networks]
+    chosen = {
+        card.name: _choice(card, INT8 if card.name == "onet" else REFERENCE) for card in cards
+    }
+    write_profile(Profile(processor_name(), chosen), tmp_path / "profile.json")
+    return tmp_path / "profile.json"
+
+
+def _choice(card: NetworkCard, variant: Variant) -> Choice:
+    version = version_of(variant.runtime)
+    assert version
+    return Choice(card.in_form(variant.form).sha256, variant, version, 1.9, 2.8)
 
 
 @pytest.fixture(scope="session")
@@ -45,3 +88,47 @@ def picture() -> Callable[[str], Picture]:
         return Picture.of(np.asarray(Image.open(PICTURES / name).convert("RGB")))
 
     return read
+
+
+@pytest.fixture(scope="session")
+def classifier_source() -> Callable[[NetworkCard], bytes]:
+    """Gives the bytes that a classifier is made from.
+
+    MobileNet comes from an address that not every machine may reach. There, unless
+    PHIZ_MODEL_FILES names a folder that has its file, the tests that need it are left out, and
+    the report says so.
+    """
+    named = os.environ.get("PHIZ_MODEL_FILES")
+    files = Path(named) if named else None
+    had: dict[str, bytes | SourceError] = {}
+    for card in CLASSIFIERS:
+        try:
+            with source_folder([card], print, files, may_download=True) as folder:
+                had[card.name] = read_source(card.made_from, folder)
+        except SourceError as error:
+            had[card.name] = error
+
+    def give(card: NetworkCard) -> bytes:
+        found = had[card.name]
+        if isinstance(found, SourceError):
+            pytest.skip(f"left out, because {card.name} cannot be built: {found}")
+        return found
+
+    return give
+
+
+@pytest.fixture(scope="session")
+def built_classifier(
+    classifier_source: Callable[[NetworkCard], bytes], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """Builds the classifier of a name in both forms, once, and gives the folder."""
+    folder = tmp_path_factory.mktemp("classifiers")
+    cards = {card.name: card for card in CLASSIFIERS}
+
+    def give(name: str) -> Path:
+        for card in (cards[name], *cards[name].variants):
+            if not (folder / card.file).exists():
+                (folder / card.file).write_bytes(convert(card, classifier_source(card)))
+        return folder
+
+    return give

@@ -1,7 +1,7 @@
 import io
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from PIL import Image as Pillow
@@ -9,7 +9,7 @@ from PIL import Image as Pillow
 from phiz.answers import find, payload
 from phiz.engine import Engine, Result
 from phiz.errors import OptionError, UnsupportedImageError
-from phiz.faces import Detections, DetectOptions, Face, Step
+from phiz.faces import Detections, DetectOptions, Face, Quality, Step
 from phiz.image import Limits
 from phiz.picture import Picture
 from phiz.schemas import DetectAnswer
@@ -30,13 +30,26 @@ def test_a_box_has_a_corner_and_a_size() -> None:
 
 
 def test_a_route_names_the_model_of_each_face() -> None:
-    steps = (Step("front", 0, "first"), Step("back", 1, "front found no face"))
+    steps = (Step("front", 0, "first"), Step("back", 0, "left out", ran=False))
     answer = payload(Result("auto", 10, 20, (FACE,), steps))
     assert answer["faces"] == [{"box": BOX, "score": 0.8765, "landmarks": NOSE, "model": "back"}]
     assert answer["route"] == [
-        {"model": "front", "faces": 0, "why": "first"},
-        {"model": "back", "faces": 1, "why": "front found no face"},
+        {"model": "front", "ran": True, "faces": 0, "why": "first"},
+        {"model": "back", "ran": False, "faces": 0, "why": "left out"},
     ]
+
+
+def test_roll_and_quality_are_told_where_they_are_known() -> None:
+    told = replace(FACE, roll=-12.345, quality=Quality(40.006, 0.98765, 0.4321))
+    answer = payload(Result("back", 10, 20, (told,), ()))
+    assert answer["faces"][0]["roll"] == -12.3
+    assert answer["faces"][0]["quality"] == {
+        "eye_distance": 40.01,
+        "frontalness": 0.988,
+        "sharpness": 0.432,
+    }
+    described = DetectAnswer.model_validate(answer | {"timing_ms": TIMING})
+    assert described.model_dump(exclude_none=True)["faces"] == answer["faces"]
 
 
 def test_no_face_is_an_empty_list() -> None:

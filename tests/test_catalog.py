@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from phiz import catalog
-from phiz.cards import NetworkCard
+from phiz.cards import Form, NetworkCard
 from phiz.errors import CatalogError, ModelCorruptError, ModelNotBuiltError
 
 FILE = Path(__file__).parents[1] / "models" / "catalog.toml"
@@ -27,7 +27,7 @@ def card() -> NetworkCard:
 
 def test_the_catalogue_holds_the_face_models() -> None:
     networks = {
-        model.name: [card.file for card in model.networks] for model in catalog.load().models
+        model.name: [card.file for card in model.networks] for model in catalog.load().group("face")
     }
     assert networks == {
         "front": ["front.onnx"],
@@ -77,12 +77,12 @@ def test_normalisation_maps_black_and_white(name: str, black: float, white: floa
 def test_models_are_found_by_name_and_by_group() -> None:
     found = catalog.load()
     assert found.model("mtcnn").network("rnet").architecture == "rnet"
-    assert found.group("face") == found.group(None) == found.models
+    assert found.group("face") + found.group("classify") == found.group(None) == found.models
     with pytest.raises(CatalogError, match="no model 'side'; there are front, back, full, mtcnn"):
         found.model("side")
     with pytest.raises(CatalogError, match="mtcnn has no network 'qnet'; it has pnet, rnet, onet"):
         found.model("mtcnn").network("qnet")
-    with pytest.raises(CatalogError, match="no group 'hands'; there is face"):
+    with pytest.raises(CatalogError, match="no group 'hands'; there is face, classify"):
         found.group("hands")
 
 
@@ -94,9 +94,19 @@ def test_a_form_is_taken_where_it_is_offered() -> None:
         for network in model.networks
     }
     others = dict.fromkeys(("front", "back", "pnet", "rnet"), "float32")
-    assert forms == {**others, "full": "int8", "onet": "int8"}
+    offered = dict.fromkeys(("full", "onet", "mobilenet", "efficientnet"), "int8")
+    assert forms == {**others, **offered}
     assert found.in_form("float32") == found
     assert found.model("mtcnn").in_form("int8").network("onet").file == "onet.int8.onnx"
+
+
+def test_networks_may_be_in_different_forms() -> None:
+    found = catalog.load()
+    assert found.in_forms({}) == found
+    mixed = found.in_forms({"onet": "int8", "pnet": "int8", "full": "float32"})
+    files = [card.file for model in mixed.models for card in model.networks]
+    first = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
+    assert files == [*first, "onet.int8.onnx", "mobilenet.onnx", "efficientnet.onnx"]
 
 
 Document = dict[str, Any]
@@ -135,7 +145,7 @@ def drop(path: str) -> Callable[[Document], None]:
         (drop("models/front/title"), "models.front lacks title"),
         (put("models/front/min_scor", 0.5), "models.front has the unknown entry min_scor"),
         (put("models/front/kind", "ssd"), "kind is 'ssd'; it must be one of blazeface, mtcnn"),
-        (put("models/front/group", "hands"), "group is 'hands'; it must be one of face"),
+        (put("models/front/group", "hands"), "group is 'hands'; it must be one of face, classify"),
         (put("models/front/min_score", 1.01), "min_score is 1.01; it must be from 0 to 1"),
         (put("models/front/min_score", float("nan")), "min_score is nan, not a number"),
         (put("models/front/input_size", 0), "input_size is 0, not a whole number"),
@@ -156,7 +166,11 @@ def drop(path: str) -> Callable[[Document], None]:
         (put("models/front/networks/front/int8/offered", 1), "offered is 1, not true or false"),
         (drop("models/front/networks/front/int8/bytes"), "networks.front.int8 lacks bytes"),
         (put("models/front/networks/front/int4", {}), "front has the unknown entry int4"),
-        (put("sources/facenet-pytorch/kind", "git"), "kind is 'git'; it must be one of wheel"),
+        (put("sources/facenet-pytorch/kind", "git"), "kind is 'git'; it must be one of wheel, d"),
+        (put("sources/coral-mobilenet/url", "http://a.b/c"), "it must begin with https://"),
+        (put("sources/coral-mobilenet/version", "1"), "has the unknown entry version"),
+        (put("models/mobilenet/min_score", 0.5), "has the unknown entry min_score"),
+        (drop("models/mobilenet/input_size"), "models.mobilenet lacks input_size"),
         (put("sources/facenet-pytorch/version", ""), "version is '', not a text"),
     ],
 )
@@ -197,6 +211,13 @@ def test_a_missing_network_says_how_to_build_it(card: NetworkCard, tmp_path: Pat
     assert "phiz models build" in str(caught.value)
 
 
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_a_missing_classifier_says_how_to_build_it(form: Form, tmp_path: Path) -> None:
+    (card,) = catalog.load().model("mobilenet").in_form(form).networks
+    with pytest.raises(ModelNotBuiltError, match=r"with: phiz models build --group classify$"):
+        catalog.read_network(card, tmp_path)
+
+
 def test_a_missing_variant_says_how_to_build_it(card: NetworkCard, tmp_path: Path) -> None:
     (variant,) = card.variants
     with pytest.raises(ModelNotBuiltError, match="with: phiz models build --variants int8"):
@@ -230,7 +251,14 @@ def installed_default(tmp_path: Path, **environment: str) -> str:
     package = tmp_path / "site" / "phiz"
     package.mkdir(parents=True)
     source = Path(catalog.__file__).parent
-    for name in ("__init__.py", "catalog.py", "cards.py", "errors.py", "tables.py"):
+    for name in (
+        "__init__.py",
+        "catalog.py",
+        "cards.py",
+        "errors.py",
+        "provenance.py",
+        "tables.py",
+    ):
         (package / name).write_bytes((source / name).read_bytes())
     (package / "catalog.toml").write_bytes(FILE.read_bytes())
     program = (
@@ -250,9 +278,9 @@ def installed_default(tmp_path: Path, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("cache", "expected"),
     [
-        ("/cache", "/cache/phiz/models 4"),
-        ("", "/home/user/.cache/phiz/models 4"),
-        ("relative", "/home/user/.cache/phiz/models 4"),
+        ("/cache", "/cache/phiz/models 6"),
+        ("", "/home/user/.cache/phiz/models 6"),
+        ("relative", "/home/user/.cache/phiz/models 6"),
     ],
 )
 def test_an_installed_phiz_keeps_them_in_the_users_cache(

@@ -15,7 +15,7 @@ from phiz.runtime.profile import find_flaws, read_profile
 from phiz.runtime.variants import REFERENCE, installed_variants
 from phiz.scenes import draw_crowd
 
-FRONT = catalog.load().model("front")
+FRONT, FULL = catalog.load().model("front"), catalog.load().model("full")
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +54,30 @@ def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
     assert len(written["models"]["front"]) == len(installed_variants())
     assert written["models"]["front"][0]["passes"] is False
     assert written["parity"]["front"][0]["excess"] == 0
+
+
+def test_8_bits_take_part_where_they_are_built(
+    int8_folder: Path, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "load", lambda: Catalog((FULL,)))
+    profile = tmp_path / "p.json"
+    result = bench("--models", int8_folder, "--profile", profile, "--json", tmp_path / "f.json")
+    assert result.exit_code == 0, result.output
+    assert "not built" not in result.stderr
+    written = json.loads((tmp_path / "f.json").read_text())
+    for figures in (written["networks"], written["parity"], written["models"]):
+        eight = [each["runtime"] for each in figures["full"] if each["precision"] == "int8"]
+        assert {*eight} == {"onnxruntime", "openvino"}
+    # Drawn faces are no evidence.
+    assert read_profile(profile).networks["full"].variant.form == "float32"
+    (tmp_path / "full.onnx").write_bytes((models_folder / "full.onnx").read_bytes())
+    result = bench("--models", tmp_path, "--profile", profile)
+    assert result.exit_code == 0, result.output
+    assert "int8" not in result.stdout
+    assert result.stderr == (
+        "not measured, because they are not built: full.int8.onnx;"
+        " build them with: phiz models build --variants int8\n"
+    )
 
 
 def test_labelled_photographs_are_used(folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from phiz import catalog
 from phiz.cards import NetworkCard
 from phiz.cli.worker import prepare, warm_up
-from phiz.detectors import AUTO_ORDER, names
+from phiz.detectors import names
 from phiz.engine import Engine, load
 from phiz.errors import ModelNotBuiltError
 from phiz.faces import Detections, DetectOptions
@@ -80,8 +80,19 @@ def test_a_worker_tells_what_it_can_detect_with(
     assert list(works) == ["detect"]
     assert stock.cards == catalog.load().group("face")
     assert {card.kind for card in stock.cards} <= set(stock.landmarks)
-    assert stock.route == AUTO_ORDER
     assert sorted(stock.seconds) == sorted(names(catalog.load()))
+
+
+def test_a_worker_tells_the_files_that_it_has_opened(
+    profile: Path, int8_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PHIZ_MODELS", str(int8_folder))
+    monkeypatch.setenv("PHIZ_RUNTIME", "auto")
+    monkeypatch.setenv("PHIZ_PROFILE", str(profile))
+    _, stock = prepare()
+    cards = {card.name: card for model in stock.cards for card in model.networks}
+    assert cards["onet"].file == "onet.int8.onnx"
+    assert cards["rnet"].file == "rnet.onnx"
 
 
 def test_a_worker_without_models_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,11 @@ from phiz.faces import DetectOptions, Face, faces_of
         pytest.param({"max_faces": 1}, id="max_faces 1"),
         pytest.param({"max_faces": 10_000}, id="max_faces 10000"),
         pytest.param({"overlap": "nms"}, id="nms"),
+        pytest.param({"passes": 2}, id="two passes"),
+        pytest.param({"rotate": "auto"}, id="rotate"),
+        pytest.param({"details": "quality"}, id="details"),
+        pytest.param({"budget_ms": 1}, id="budget_ms 1"),
+        pytest.param({"budget_ms": 60_000}, id="budget_ms 60000"),
     ],
 )
 def test_options_at_their_limits(options: dict[str, object]) -> None:
@@ -35,7 +40,13 @@ def test_options_at_their_limits(options: dict[str, object]) -> None:
         pytest.param({"min_face": float("nan")}, "min_face is nan", id="min_face NaN"),
         pytest.param({"max_faces": 0}, "max_faces is 0", id="max_faces 0"),
         pytest.param({"max_faces": 10_001}, "from 1 to 10000", id="max_faces above its limit"),
+        pytest.param({"budget_ms": 0.9}, "from 1 to 60000", id="budget_ms below 1"),
+        pytest.param({"budget_ms": float("nan")}, "budget_ms is nan", id="budget_ms NaN"),
         pytest.param({"overlap": "soft"}, "one of blend, nms", id="unknown overlap"),
+        pytest.param({"passes": 0}, "from 1 to 2", id="no pass"),
+        pytest.param({"passes": 3}, "from 1 to 2", id="three passes"),
+        pytest.param({"rotate": "left"}, "one of none, auto", id="unknown rotation"),
+        pytest.param({"details": "all"}, "one of none, quality", id="unknown details"),
     ],
 )
 def test_options_beyond_their_limits(options: dict[str, object], message: str) -> None:

@@ -93,6 +93,13 @@ def test_letterbox_fits_the_longer_side(width: int, height: int, expected: Lette
     assert Letterbox.fit(width, height, 128) == expected
 
 
+def test_a_moved_letterbox_has_the_picture_further() -> None:
+    frame = Letterbox.fit(640, 480, 128).moved(2)
+    # A pixel of the square is 5 of the picture.
+    assert frame == Letterbox(128, 5, 10, 90)
+    assert frame.undo(np.array([[2, 18]], np.float32)).tolist() == [[0, 0]]
+
+
 @given(st.integers(1, 5000), st.integers(1, 5000), st.sampled_from([128, 192, 256]))
 def test_letterbox_undo_takes_corners_back(width: int, height: int, size: int) -> None:
     frame = Letterbox.fit(width, height, size)

@@ -109,6 +109,12 @@ def test_a_damaged_jpeg_is_left_as_it_is(data: bytes) -> None:
 TABLE = segment(0xDB, b"table")
 
 
+def test_a_jpeg_without_metadata_is_not_copied() -> None:
+    plain = b"\xff\xd8" + TABLE + SCAN
+    assert split_jpeg(plain)[0] is plain
+    assert split_jpeg(b"\xff\xd8" + segment(0xE2, b"profile") + TABLE + SCAN)[0] == plain
+
+
 @pytest.mark.parametrize(
     "between",
     [

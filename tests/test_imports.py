@@ -1,6 +1,8 @@
 """Imports point one way: a module imports only from those above it in this list."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,13 @@ LAYERS = (
         *("counts", "processes"),
     ),
     ("bounds", "picture", "geometry", "cards", "metrics", "crew"),
-    ("jpeg", "pillow", "exchange"),
+    ("jpeg", "pillow", "provenance", "exchange"),
     ("image",),
-    ("resample", "integral", "suppression", "catalog", "drawing", "scenes"),
+    ("resample", "integral", "suppression", "quality", "catalog", "router", "drawing", "scenes"),
     ("runtime",),
-    ("detectors",),
-    ("engine", "measure"),
+    ("detectors", "classifiers"),
+    ("engine",),
+    ("measure",),
     ("answers", "schemas"),
     ("api", "build"),
     ("cli",),
@@ -91,3 +94,14 @@ def test_only_the_edge_knows_pydantic_and_only_the_api_knows_http(path: Path) ->
         assert not roots & {"pydantic", "pydantic_settings"}
     if name not in {"api", "cli"}:
         assert not roots & {"fastapi", "starlette", "uvicorn"}
+
+
+def test_the_service_itself_loads_nothing_that_detects() -> None:
+    program = (
+        "import sys; import phiz.api.app, phiz.api.server;"
+        "print(*sys.modules.keys() & {'PIL', 'onnxruntime', 'phiz.engine', 'phiz.detectors'})"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert ran.stdout.split() == []

@@ -70,12 +70,15 @@ def lossless(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize("factor", FACTORS)
-def test_a_lossless_picture_comes_at_full_scale(factor: int) -> None:
+def test_a_lossless_picture_is_decoded_at_full_scale(factor: int) -> None:
     data = lossless(640, 480)
     picture = open_picture(data, Limits(len(data), 640 * 480))
     reduced = picture.reduced(640 / factor)
-    assert (reduced.factor, reduced.pixels.shape) == (1, (480, 640))
+    # What is smaller is averaged from that.
+    assert (reduced.factor, reduced.pixels.shape) == (factor, (480 // factor, 640 // factor))
     assert (rgb(reduced.pixels) == 128).all()
+    assert picture.whole().shape == (480, 640)
+    assert (rgb(picture.whole()) == 128).all()
 
 
 # Of the first of three components, each of which has its number, both factors, and its table.

@@ -12,8 +12,17 @@ def test_options_that_are_not_given_are_the_detectors_own() -> None:
 
 
 def test_each_option_reaches_the_detector() -> None:
-    chosen = DetectParameters(min_score=0.25, min_face=30, max_faces=5, overlap="nms")
-    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms")
+    chosen = DetectParameters(
+        min_score=0.25,
+        min_face=30,
+        max_faces=5,
+        overlap="nms",
+        passes=2,
+        rotate="auto",
+        details="quality",
+        budget_ms=8,
+    )
+    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality", 8)
 
 
 def test_a_name_that_is_no_option_is_refused() -> None:

@@ -19,20 +19,19 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from phiz import catalog
 from phiz.answers import payload
 from phiz.cli.engines import load_engine
 from phiz.cli.worker import warm_up
 from phiz.crew.calls import Call, Decoder, Outcome, encode
 from phiz.crew.worker import READY
-from phiz.detectors import AUTO_ORDER, LANDMARKS
-from phiz.detectors.blazeface import LANDMARKS as NAMES
-from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace, decode, resolve
+from phiz.detectors import LANDMARKS
+from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.engine import Engine, Result
 from phiz.exchange import Answer, Stock
-from phiz.faces import faces_of
-from phiz.geometry import Letterbox, clip
+from phiz.faces import DetectOptions
+from phiz.geometry import Letterbox
 from phiz.image import open_picture
 from phiz.picture import Picture
 from phiz.resample import letterbox
@@ -101,7 +100,11 @@ def answer(engine: Engine, calls: Sequence[tuple[Call, bytes]]) -> list[Answer]:
     stopwatch.lap("preprocess")
     outputs = detector.session.run(squares)
     stopwatch.lap("inference")
-    rows = zip(pictures, frames, outputs["regressions"], outputs["logits"], strict=True)
+    each = [
+        {name: values[place : place + 1] for name, values in outputs.items()}
+        for place in range(len(calls))
+    ]
+    rows = zip(pictures, frames, each, strict=True)
     results = [found(detector, *row) for row in rows]
     contents = [payload(result) for result in results]
     stopwatch.lap("postprocess")
@@ -115,16 +118,12 @@ def found(
     detector: BlazeFace,
     picture: Picture,
     frame: Letterbox,
-    regressions: Any,  # noqa: ANN401  (A, 16), float32
-    logits: Any,  # noqa: ANN401  (A,), float32
+    outputs: Mapping[str, NDArray[np.float32]],
 ) -> Result:
-    """Return the faces of one picture of a batch."""
-    spec = detector.spec
-    kept = decode(regressions, logits, detector.anchors, spec.size, spec.min_score)
-    boxes, keypoints, scores = resolve(*kept, spec.overlap_limit, "blend")
-    boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), picture.width, picture.height)
-    faces = faces_of(boxes, scores, frame.undo(keypoints), NAMES, detector.name)
-    return Result(MODEL, picture.width, picture.height, faces, ())
+    """Return the faces of one picture of a batch, by what the network gave for it (1, ...)."""
+    size_wh = picture.width, picture.height
+    faces = detector.read(outputs, frame, size_wh, DetectOptions())
+    return Result(MODEL, *size_wh, faces, ())
 
 
 def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) -> Answer:
@@ -138,8 +137,8 @@ def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) ->
 
 def work(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
-    engine = load_engine(load())
-    stock = Stock(catalog.load().group("face"), LANDMARKS, AUTO_ORDER, warm_up(engine))
+    engine, models = load_engine(load())
+    stock = Stock(models.group("face"), LANDMARKS, warm_up(engine))
     _settle()
     connection.sendall(b"".join(encode(Outcome(READY, stock))))
     calls = Calls(connection, most)

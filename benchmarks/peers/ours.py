@@ -9,6 +9,7 @@ Every runtime that is installed takes part, and ``auto``, which is what the prof
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -21,10 +22,12 @@ from PIL import Image as Pillow
 from turns import Facts, Task, serve
 
 from phiz import catalog, detectors, settings
+from phiz.cards import Catalog
 from phiz.catalog import read_network
 from phiz.engine import Engine
 from phiz.faces import DetectOptions, Face
 from phiz.image import Limits
+from phiz.memory import keep_large_blocks_apart
 from phiz.picture import Picture
 from phiz.runtime import Runtime
 from phiz.runtime.choice import choose
@@ -40,12 +43,22 @@ Run: TypeAlias = Callable[[int], Any]
 Found: TypeAlias = tuple[tuple[Face, ...], Timings]
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A runtime, and the networks in the forms that it runs."""
+
+    runtime: Runtime
+    models: Catalog
+
+
 def main() -> None:
     """Serve all tasks."""
     inputs, profile = map(Path, sys.argv[1:])
-    runtimes = {str(variant): open_runtime(variant) for variant in installed_variants()}
-    runtimes["auto"] = followed(profile)
-    calls = {who: call_runs(inputs, runtime) for who, runtime in runtimes.items()}
+    keep_large_blocks_apart()  # as the service does
+    models = catalog.load()
+    ways = {str(variant): Way(open_runtime(variant), models) for variant in installed_variants()}
+    ways["auto"] = followed(profile)
+    calls = {who: call_runs(inputs, way) for who, way in ways.items()}
     tasks: list[Task[Any]] = [
         Task(f"call {model}", who, runs[model]) for who, runs in calls.items() for model in runs
     ]
@@ -54,26 +67,27 @@ def main() -> None:
         tasks += picture_tasks(size, jpegs)
         tasks += decoder_tasks(size, jpegs, factor)
         tasks += [Task(size, f"call {model}", run) for model, run in calls[str(REFERENCE)].items()]
-    tasks += cascade_tasks(inputs, runtimes)
+    tasks += cascade_tasks(inputs, ways)
     packages = ["onnxruntime", "numpy", "pillow", "simplejpeg"]
     serve(tasks, [*packages, *(["openvino"] if version_of("openvino") else [])])
 
 
-def followed(profile: Path) -> Runtime:
-    """Return the runtime of a profile; without one that holds here, there is nothing to serve."""
-    networks = [card for model in catalog.load().group("face") for card in model.networks]
+def followed(profile: Path) -> Way:
+    """Return the way of a profile; without one that holds here, there is nothing to serve."""
+    models = catalog.load()
+    networks = [card for model in models.group("face") for card in model.networks]
     chosen = choose("auto", (), profile, networks)
     if chosen.warning:
         sys.exit(chosen.warning)
-    return chosen.runtime
+    return Way(chosen.runtime, models.in_forms(chosen.forms))
 
 
-def call_runs(inputs: Path, runtime: Runtime) -> dict[str, Run]:
+def call_runs(inputs: Path, way: Way) -> dict[str, Run]:
     """Return by model what calls its network with its prepared square."""
     runs: dict[str, Run] = {}
     for model in BLAZEFACE:
-        (card,) = catalog.load().model(model).networks
-        session = runtime.open(card, read_network(card, models()))
+        (card,) = way.models.model(model).networks
+        session = way.runtime.open(card, read_network(card, folder()))
         square = np.load(inputs / f"{model}.npy")[None]  # (1, S, S, 3), uint8
         runs[model] = partial(call, session.run, square)
     return runs
@@ -89,7 +103,7 @@ def picture_tasks(size: str, jpegs: Sequence[bytes]) -> Iterator[Task[Any]]:
     chosen = settings.load()
     limits = Limits(chosen.max_bytes, chosen.max_pixels)
     runtime = open_runtime(REFERENCE)
-    loaded = detectors.load(catalog.load(), models(), chosen.sampling, BLAZEFACE, runtime)
+    loaded = detectors.load(catalog.load(), folder(), chosen.sampling, BLAZEFACE, runtime)
     engine = Engine(loaded, limits)
     for model in BLAZEFACE:
         yield Task(size, f"faces {model}", partial(detect, engine, jpegs, model), tell)
@@ -130,12 +144,12 @@ def by_pillow(jpegs: Sequence[bytes], size_wh: tuple[int, int], item: int) -> Pi
     return picture
 
 
-def cascade_tasks(inputs: Path, runtimes: Mapping[str, Runtime]) -> Iterator[Task[Any]]:
-    """Yield the cascade in each runtime."""
+def cascade_tasks(inputs: Path, ways: Mapping[str, Way]) -> Iterator[Task[Any]]:
+    """Yield the cascade in each way."""
     pictures = np.load(inputs / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
     sampling = settings.load().sampling
-    for who, runtime in runtimes.items():
-        loaded = detectors.load(catalog.load(), models(), sampling, ["mtcnn"], runtime)
+    for who, way in ways.items():
+        loaded = detectors.load(way.models, folder(), sampling, ["mtcnn"], way.runtime)
         yield Task("cascade", who, partial(search, loaded["mtcnn"], pictures), tell)
 
 
@@ -152,7 +166,7 @@ def tell(found: Found) -> Facts:
     return {"boxes": [face.box for face in faces], "stages": timings.milliseconds()}
 
 
-def models() -> Path:
+def folder() -> Path:
     """Return where the built models lie."""
     return settings.load().models or catalog.default_folder()
 

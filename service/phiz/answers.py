@@ -4,10 +4,11 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from phiz.classifiers import Classification
 from phiz.crew.turns import pause
 from phiz.engine import Engine, Result
 from phiz.exchange import Answer
-from phiz.faces import DetectOptions, Face, Point
+from phiz.faces import DetectOptions, Face, Point, Quality
 from phiz.timings import Stopwatch
 
 _ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
@@ -29,7 +30,7 @@ def find(
     Raises:
         PhizError: As ``Engine.detect``.
     """
-    stopwatch = Stopwatch(started, pause)
+    stopwatch = Stopwatch(started, pause=pause)
     stopwatch.lap("queue")
     result = engine.detect(picture, model, options, stopwatch)
     content = payload(result)
@@ -54,7 +55,8 @@ def payload(result: Result) -> dict[str, Any]:
     }
     if result.route:
         answer["route"] = [
-            {"model": step.model, "faces": step.faces, "why": step.why} for step in result.route
+            {"model": step.model, "ran": step.ran, "faces": step.faces, "why": step.why}
+            for step in result.route
         ]
     return answer
 
@@ -71,8 +73,32 @@ def _face(face: Face, *, named: bool) -> dict[str, Any]:
         "score": round(face.score, 4),
         "landmarks": _landmarks(face.landmarks),
     }
+    if face.roll is not None:
+        entry["roll"] = round(face.roll, 1)
+    if face.quality is not None:
+        entry["quality"] = _quality(face.quality)
     return {**entry, "model": face.model} if named else entry
+
+
+def _quality(quality: Quality) -> dict[str, Any]:
+    return {
+        "eye_distance": round(quality.eye_distance, 2),
+        "frontalness": round(quality.frontalness, 3),
+        "sharpness": round(quality.sharpness, 3),
+    }
 
 
 def _landmarks(landmarks: Mapping[str, Point]) -> dict[str, Any]:
     return {name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in landmarks.items()}
+
+
+def classification_payload(found: Classification) -> dict[str, Any]:
+    """Return what a picture shows as it is encoded, without its timings; 4 decimals of a score."""
+    return {
+        "model": found.model,
+        "precision": found.precision,
+        "classes": [
+            {"index": each.index, "label": each.label, "score": round(each.score, 4)}
+            for each in found.classes
+        ],
+    }

@@ -6,14 +6,19 @@ from typing import Final, Literal, TypeAlias, get_args
 
 from phiz.errors import CatalogError
 
-Group: TypeAlias = Literal["face"]
-Kind: TypeAlias = Literal["blazeface", "mtcnn"]
-Architecture: TypeAlias = Literal["blazeface", "pnet", "rnet", "onet"]
+Group: TypeAlias = Literal["face", "classify"]
+Kind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet"]
+Architecture: TypeAlias = Literal["blazeface", "pnet", "rnet", "onet", "mobilenet", "efficientnet"]
 Form: TypeAlias = Literal["float32", "int8"]
 """What a network's weights are kept in, and most of its layers computed in."""
 
 GROUPS: Final[tuple[Group, ...]] = get_args(Group)
+SERVICE: Final[Group] = "face"
+"""What the service cannot do without; the rest is built by whoever wants it."""
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
+CLASSIFIERS: Final[frozenset[Architecture]] = frozenset({"mobilenet", "efficientnet"})
+CLASSES: Final = 1000
+"""What each of them tells apart: the classes of ImageNet's challenge of 2012."""
 VARIANTS: Final[tuple[Form, ...]] = ("int8",)
 """The forms that a network may have beside float32."""
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
@@ -21,6 +26,8 @@ KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 NETWORKS: Final[Mapping[Kind, tuple[Architecture, ...]]] = {
     "blazeface": ("blazeface",),
     "mtcnn": ("pnet", "rnet", "onet"),
+    "mobilenet": ("mobilenet",),
+    "efficientnet": ("efficientnet",),
 }
 """The networks that a model of each kind consists of, in the order in which they run."""
 
@@ -37,8 +44,13 @@ THRESHOLDS: Final[Mapping[Kind, frozenset[str]]] = {
             "min_overlap",
         }
     ),
+    "mobilenet": frozenset(),
+    "efficientnet": frozenset(),
 }
 """The numbers that a model of each kind has beside ``min_score``; the catalogue explains them."""
+
+CHOSEN: Final[Mapping[Group, tuple[Form, ...]]] = {"face": (), "classify": ("int8",)}
+"""The forms beside float32 that a caller may ask for, so that they are built with the group."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +70,22 @@ class Wheel:
     size_bytes: int
 
 
-Source: TypeAlias = Wheel
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file at an address.
+
+    Attributes:
+        url: Of https.
+        sha256: Of the file.
+        size_bytes: Of the file.
+    """
+
+    url: str
+    sha256: str
+    size_bytes: int
+
+
+Source: TypeAlias = Wheel | Download
 """Where a source file comes from; a further kind is a further class."""
 
 
@@ -68,7 +95,7 @@ class SourceFile:
 
     Attributes:
         source: Where it comes from.
-        path: Inside the source, with forward slashes.
+        path: Inside the source, with forward slashes; of a download, its name.
         sha256: Of the file itself.
         size_bytes: Of the file itself.
     """
@@ -114,6 +141,11 @@ class NetworkCard:
     variants: "tuple[NetworkCard, ...]" = ()
 
     @property
+    def group(self) -> Group:
+        """What the network is for."""
+        return "classify" if self.architecture in CLASSIFIERS else "face"
+
+    @property
     def file(self) -> str:
         """The name of the ONNX file."""
         return f"{self.name}.onnx" if self.form == "float32" else f"{self.name}.{self.form}.onnx"
@@ -135,7 +167,7 @@ class ModelCard:
         kind: Which detector runs it.
         licence: Of the weights, an SPDX expression.
         input_size: Side of the square input, pixels; None where any size will do.
-        min_score: The default limit, 0 to 1.
+        min_score: The default limit, 0 to 1; 0 where scores decide nothing.
         thresholds: The kind's other numbers, by the names in ``THRESHOLDS``.
         references: Where these numbers are written.
         networks: In the order in which they run.
@@ -166,7 +198,12 @@ class ModelCard:
 
     def in_form(self, form: Form) -> "ModelCard":
         """Return the model with every network in a form, where one is offered."""
-        return replace(self, networks=tuple(card.in_form(form) for card in self.networks))
+        return self.in_forms({card.name: form for card in self.networks})
+
+    def in_forms(self, forms: Mapping[str, Form]) -> "ModelCard":
+        """Return the model with each network in the form that is named for it, if any."""
+        networks = (card.in_form(forms.get(card.name, card.form)) for card in self.networks)
+        return replace(self, networks=tuple(networks))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +241,7 @@ class Catalog:
     def in_form(self, form: Form) -> "Catalog":
         """Return the catalogue with every network in a form, where one is offered."""
         return Catalog(tuple(model.in_form(form) for model in self.models))
+
+    def in_forms(self, forms: Mapping[str, Form]) -> "Catalog":
+        """Return the catalogue with each network in the form that is named for it, if any."""
+        return Catalog(tuple(model.in_forms(forms) for model in self.models))

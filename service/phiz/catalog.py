@@ -14,9 +14,11 @@ from typing import Any, Final
 
 from phiz.cards import (
     ARCHITECTURES,
+    CHOSEN,
     GROUPS,
     KINDS,
     NETWORKS,
+    SERVICE,
     THRESHOLDS,
     VARIANTS,
     Catalog,
@@ -26,10 +28,9 @@ from phiz.cards import (
     NetworkCard,
     Normalisation,
     Source,
-    SourceFile,
-    Wheel,
 )
 from phiz.errors import CatalogError, ModelCorruptError, ModelError, ModelNotBuiltError
+from phiz.provenance import read_source_file, read_sources
 from phiz.tables import (
     read_choice,
     read_entries,
@@ -124,8 +125,9 @@ def find_flaw(card: NetworkCard, folder: Path) -> ModelError | None:
 
 def _command(card: NetworkCard) -> str:
     """Return what builds a network."""
-    wanted = "" if card.form == "float32" else f" --variants {card.form}"
-    return f"phiz models build{wanted}"
+    group = "" if card.group == SERVICE else f" --group {card.group}"
+    is_extra = card.form not in ("float32", *CHOSEN[card.group])
+    return f"phiz models build{group}{f' --variants {card.form}' if is_extra else ''}"
 
 
 def parse_catalog(document: Table) -> Catalog:
@@ -135,10 +137,7 @@ def parse_catalog(document: Table) -> Catalog:
         CatalogError: An entry is missing, unknown or out of range, or names what is not there.
     """
     top = read_table(document, "the catalogue", {"sources", "models"})
-    sources = {
-        name: _source(value, f"sources.{name}")
-        for name, value in read_entries(top["sources"], "sources").items()
-    }
+    sources = read_sources(top["sources"])
     models = tuple(
         _model(name, value, sources)
         for name, value in read_entries(top["models"], "models").items()
@@ -149,21 +148,9 @@ def parse_catalog(document: Table) -> Catalog:
     return Catalog(models)
 
 
-def _source(value: object, where: str) -> Source:
-    table = read_table(value, where, {"kind", "package", "version", "sha256", "bytes"})
-    read_choice(table["kind"], f"{where}.kind", ("wheel",))
-    return Wheel(
-        name=read_text(table["package"], f"{where}.package"),
-        version=read_text(table["version"], f"{where}.version"),
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
-        size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
-    )
-
-
 def _model(name: str, value: object, sources: Mapping[str, Source]) -> ModelCard:
     where = f"models.{name}"
-    keys = {"title", "group", "kind", "licence", "min_score", "thresholds", "references"}
-    table = read_table(value, where, keys | {"normalisation", "networks"}, {"input_size"})
+    table = _model_table(value, where)
     kind = read_choice(table["kind"], f"{where}.kind", KINDS)
     return ModelCard(
         name=name,
@@ -177,6 +164,16 @@ def _model(name: str, value: object, sources: Mapping[str, Source]) -> ModelCard
         references=read_texts(table["references"], f"{where}.references"),
         networks=_networks(table, where, kind, sources),
     )
+
+
+def _model_table(value: object, where: str) -> Table:
+    """Return the entries of a model; one whose kind has no thresholds has none of a face's."""
+    keys = {"title", "group", "kind", "licence", "references", "normalisation", "networks"}
+    scores = {"min_score", "thresholds"}
+    table = read_table(value, where, keys, {"input_size", *scores})
+    if THRESHOLDS[read_choice(table["kind"], f"{where}.kind", KINDS)]:
+        return read_table(value, where, keys | scores, {"input_size"})
+    return {**read_table(value, where, keys | {"input_size"}), "min_score": 0.0, "thresholds": {}}
 
 
 def _input_size(model: Table, where: str) -> int | None:
@@ -219,7 +216,7 @@ def _network(
         sha256=read_sha256(table["sha256"], f"{where}.sha256"),
         size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
         normalisation=normalisation,
-        made_from=_source_file(table["made_from"], f"{where}.made_from", sources),
+        made_from=read_source_file(table["made_from"], f"{where}.made_from", sources),
     )
     variants = [_variant(card, form, table[form], where) for form in VARIANTS if form in table]
     return replace(card, variants=tuple(variants))
@@ -232,17 +229,6 @@ def _variant(card: NetworkCard, form: Form, value: object, where: str) -> Networ
         card,
         form=form,
         is_offered=read_flag(table["offered"], f"{where}.offered"),
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
-        size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
-    )
-
-
-def _source_file(value: object, where: str, sources: Mapping[str, Source]) -> SourceFile:
-    table = read_table(value, where, {"source", "path", "sha256", "bytes"})
-    source = read_choice(table["source"], f"{where}.source", tuple(sources))
-    return SourceFile(
-        source=sources[source],
-        path=read_text(table["path"], f"{where}.path"),
         sha256=read_sha256(table["sha256"], f"{where}.sha256"),
         size_bytes=read_whole(table["bytes"], f"{where}.bytes"),
     )

@@ -2,13 +2,18 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from phiz import catalog, detectors
-from phiz.detectors import Detector
+from phiz.cards import Catalog
+from phiz.detectors import AUTO, Detector
+from phiz.detectors.upright import detect_upright
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
 from phiz.image import Limits, open_picture
+from phiz.picture import Picture
+from phiz.quality import with_quality, with_roll
 from phiz.resample import Sampling
 from phiz.runtime import Runtime
 from phiz.timings import Stopwatch
@@ -49,24 +54,43 @@ class Engine:
         """Return the faces of an encoded picture, in the calling thread.
 
         Raises:
-            OptionError: There is no such model.
+            OptionError: There is no such model, or it takes no ``budget_ms``.
             ImageError: The bytes are not a picture that can be read within the limits.
         """
         detector = self.detectors.get(model)
         if detector is None:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
+        if options.budget_ms is not None and model != AUTO:
+            raise OptionError(f"model is {model!r}; only {AUTO!r} takes budget_ms")
         picture = open_picture(data, self.limits)
         stopwatch.lap("decode")
-        found = detector.detect(picture, options, stopwatch)
-        return Result(model, picture.width, picture.height, found.faces, found.route)
+        detect = detector.detect if options.rotate == "none" else partial(detect_upright, detector)
+        found = detect(picture, options, stopwatch)
+        faces = described(found.faces, picture, options)
+        stopwatch.lap("postprocess")
+        return Result(model, picture.width, picture.height, faces, found.route)
 
 
-def load(
+def described(
+    faces: tuple[Face, ...], picture: Picture, options: DetectOptions
+) -> tuple[Face, ...]:
+    """Return faces with what the options ask to be told of them."""
+    if options.details == "quality":
+        seen = picture.finest()
+        return tuple(with_quality(face, seen) for face in faces)
+    if options.rotate == "auto":
+        return tuple(with_roll(face) for face in faces)
+    return faces
+
+
+def load(  # noqa: PLR0913  what an entry point chooses
     folder: Path,
     sampling: Sampling,
     limits: Limits,
     wanted: Collection[str] | None = None,
+    *,
     runtime: Runtime | None = None,
+    models: Catalog | None = None,
 ) -> Engine:
     """Return an engine with its detectors loaded and verified.
 
@@ -76,9 +100,11 @@ def load(
         limits: On the pictures it will be given.
         wanted: Which detectors; None means all.
         runtime: What runs the networks; None means onnxruntime on the processor.
+        models: What there is; None means the catalogue of this phiz.
 
     Raises:
         OptionError: One that is wanted does not exist.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
-    return Engine(detectors.load(catalog.load(), folder, sampling, wanted, runtime), limits)
+    known = catalog.load() if models is None else models
+    return Engine(detectors.load(known, folder, sampling, wanted, runtime), limits)

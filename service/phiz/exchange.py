@@ -18,13 +18,11 @@ class Stock:
     Attributes:
         cards: Of the models.
         landmarks: What each kind of model finds in a face.
-        route: The models that ``auto`` may run.
         seconds: What each name that a detection may ask for took in the warm-up.
     """
 
     cards: tuple[ModelCard, ...]
     landmarks: Mapping[Kind, tuple[str, ...]]
-    route: tuple[str, ...]
     seconds: Mapping[str, float]
 
 

@@ -4,7 +4,7 @@ Boxes are ``xyxy``, float32, half-open (width = x2 - x1), as in ``phiz.faces``. 
 here knows of pixels' values or of scores.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,9 +12,9 @@ from phiz.faces import Boxes, Keypoints, Scores
 
 
 def area(boxes: Boxes) -> Scores:
-    """Return the areas (N,) of boxes (N, 4); a box turned inside out has area 0."""
-    sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)  # (N, 2)
-    areas: Scores = sides[:, 0] * sides[:, 1]  # (N,)
+    """Return the areas (…,) of boxes (…, 4); a box turned inside out has area 0."""
+    sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)  # (…, 2)
+    areas: Scores = sides[..., 0] * sides[..., 1]  # (…,)
     return areas
 
 
@@ -25,23 +25,26 @@ def shorter_side(boxes: Boxes) -> Scores:
 
 
 def intersection(box: Boxes, boxes: Boxes) -> Scores:
-    """Return the areas (N,) that one box (4,) shares with each of boxes (N, 4)."""
-    low = np.maximum(box[:2], boxes[:, :2])  # (N, 2)
-    high = np.minimum(box[2:], boxes[:, 2:])  # (N, 2)
-    sides = np.maximum(high - low, 0)  # (N, 2)
-    shared: Scores = sides[:, 0] * sides[:, 1]  # (N,)
+    """Return the areas (N,) that one box (4,) shares with each of boxes (N, 4).
+
+    Several, as (G, 1, 4), share areas (G, N).
+    """
+    low = np.maximum(box[..., :2], boxes[:, :2])  # (…, N, 2)
+    high = np.minimum(box[..., 2:], boxes[:, 2:])  # (…, N, 2)
+    sides = np.maximum(high - low, 0)  # (…, N, 2)
+    shared: Scores = sides[..., 0] * sides[..., 1]  # (…, N)
     return shared
 
 
 def iou(box: Boxes, boxes: Boxes) -> Scores:
     """Return the intersection over union (N,) of one box (4,) with each of boxes (N, 4).
 
-    Two boxes without area have no overlap: 0, never NaN.
+    Several, as (G, 1, 4), have overlaps (G, N). Two boxes without area have none: 0, never NaN.
     """
-    shared = intersection(box, boxes)  # (N,)
-    union = area(box[None]) + area(boxes) - shared  # (N,)
+    shared = intersection(box, boxes)  # (…, N)
+    union = area(box) + area(boxes) - shared  # (…, N)
     overlaps: Scores = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-    return overlaps  # (N,)
+    return overlaps  # (…, N)
 
 
 def clip(boxes: Boxes, width: int, height: int) -> Boxes:
@@ -81,6 +84,15 @@ class Letterbox:
         """Return the letterbox of a picture of width × height in a square of ``size``."""
         longer = max(width, height)
         return cls(size, longer / size, (longer - width) / 2, (longer - height) / 2)
+
+    def moved(self, move: float) -> "Letterbox":
+        """Return the letterbox of a picture that lies so many of the square's pixels further.
+
+        Args:
+            move: To the right and down.
+        """
+        far = move * self.scale
+        return replace(self, bar_x=self.bar_x + far, bar_y=self.bar_y + far)
 
     def undo(self, points: Keypoints) -> Keypoints:
         """Return points (…, 2) of the square in pixels of the picture."""

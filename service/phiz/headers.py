@@ -126,13 +126,16 @@ def split_jpeg(data: bytes) -> tuple[bytes, bytes]:
     The pixels do not depend on the metadata, nor on what lies between segments, which is left
     out too; from the first scan on, all is kept as it is.
     """
-    kept = [data[:2]]
+    view = memoryview(data)  # whose parts are not copies
+    kept = [view[:2]]
     exif = b""
     for start, end in jpeg_segments(data):
         if not _METADATA.match(data, start):
-            kept.append(data[start:end])
+            kept.append(view[start:end])
         elif not exif and _EXIF_SEGMENT.match(data, start, end):
             exif = data[start + 4 : end]
+    if sum(map(len, kept)) == len(data):
+        return data, exif  # nothing is left out; a file of megabytes takes a while to copy
     return b"".join(kept), exif
 
 

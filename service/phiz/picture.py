@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from phiz.faces import Image
 
@@ -53,13 +54,14 @@ class Picture:
         height: Pixels, upright.
     """
 
-    __slots__ = ("_read", "_scales", "height", "width")
+    __slots__ = ("_read", "_scales", "_unscaled", "height", "width")
 
     def __init__(self, size_wh: tuple[int, int], read: Callable[[int], Reduced]) -> None:
         """Keep what reads the pixels, by a factor that it may fall short of."""
         self.width, self.height = size_wh
         self._read = read
         self._scales: dict[int, Reduced] = {}
+        self._unscaled: Reduced | None = None
 
     @classmethod
     def of(cls, image: Image) -> "Picture":
@@ -82,7 +84,9 @@ class Picture:
     def reduced(self, least: float) -> Reduced:
         """Return the picture at the smallest scale whose longer side has ``least`` pixels.
 
-        It is at full scale if it is smaller than that, or of a format without scales.
+        It is at full scale if it is smaller than that. Of a format without scales, blocks of
+        pixels are averaged, as a JPEG's transform does: samples taken further apart than its
+        pixels would miss some, and others as the picture moves.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -90,11 +94,28 @@ class Picture:
         longer = max(self.width, self.height)
         return self._at(next((factor for factor in FACTORS if longer >= least * factor), 1))
 
+    def finest(self) -> Reduced:
+        """Return the picture at the largest scale that has been read.
+
+        Raises:
+            ImageError: None has been, and the pixels cannot be decoded.
+        """
+        return self._at(min(self._scales, default=1))
+
+    def turned(self, orientation: int) -> "Picture":
+        """Return the picture as one that is stored in that Exif orientation, 1 to 8, upright."""
+        size_wh = self.width, self.height
+        return Picture(
+            turned_size(size_wh, orientation),
+            lambda factor: _turned(self._at(factor), size_wh, orientation),
+        )
+
     def _at(self, factor: int) -> Reduced:
         if factor not in self._scales:
-            read = self._read(factor)
-            if read.factor != factor:  # without scales: the one there is serves for all
-                self._scales = dict.fromkeys(FACTORS, read)
+            read = self._unscaled or self._read(factor)
+            if read.factor != factor:  # of a format without scales: what there is serves for all
+                self._unscaled = self._scales[read.factor] = read
+                read = averaged(read, factor)
             self._scales[factor] = read
         return self._scales[factor]
 
@@ -118,6 +139,17 @@ def rgb(pixels: Raster) -> Image:
     """Return a raster (H, W) as an image (H, W, 3)."""
     padded = pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
     return np.ascontiguousarray(padded[..., :3])  # (H, W, 3)
+
+
+def averaged(whole: Reduced, factor: int) -> Reduced:
+    """Return a picture at full scale reduced to the means of factor × factor pixels, rounded.
+
+    The last block of a side has the pixels that are left.
+    """
+    height, width = whole.pixels.shape
+    padded = whole.pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
+    image = Pillow.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1)
+    return Reduced(words(np.asarray(image.reduce(factor))), factor)
 
 
 def spread(pixels: Raster) -> NDArray[np.uint64]:
@@ -152,3 +184,35 @@ def turned_origin(over_xy: tuple[int, int], orientation: int) -> tuple[int, int]
     """
     x, y = turned_size(over_xy, orientation)
     return (-x if orientation in FLIPPED_X else 0, -y if orientation in FLIPPED_Y else 0)
+
+
+def turned_back(
+    points: NDArray[np.floating], size_wh: tuple[int, int], orientation: int
+) -> NDArray[np.float64]:
+    """Return points (N, 2) of an upright picture where they lie in the one that is stored.
+
+    Args:
+        points: x y, pixels of the upright picture.
+        size_wh: Width and height as stored.
+        orientation: Of the stored picture, 1 to 8.
+    """
+    width, height = turned_size(size_wh, orientation)
+    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)  # (N,) each
+    across = width - x if orientation in FLIPPED_X else x
+    down = height - y if orientation in FLIPPED_Y else y
+    pair = (down, across) if orientation in TRANSPOSED else (across, down)
+    return np.stack(pair, axis=1)  # (N, 2)
+
+
+def _turned(reduced: Reduced, size_wh: tuple[int, int], orientation: int) -> Reduced:
+    """Return a reduced picture upright, given the width and height it has at full scale."""
+    rows, columns = reduced.pixels.shape
+    factor, (x, y) = reduced.factor, reduced.origin_xy
+    over = columns * factor + x - size_wh[0], rows * factor + y - size_wh[1]
+    low, high = turned_size((x, y), orientation), turned_origin(over, orientation)
+    # Where a side is flipped, what hung over at its far end comes first; elsewhere it is as it was.
+    origin_xy = (
+        high[0] if orientation in FLIPPED_X else low[0],
+        high[1] if orientation in FLIPPED_Y else low[1],
+    )
+    return Reduced(turned(reduced.pixels, orientation), factor, origin_xy)

@@ -3,6 +3,7 @@
 Positions are indices of pixels: the centre of the first pixel is at 0.
 """
 
+import sys
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal, TypeAlias, get_args
@@ -19,8 +20,10 @@ Sampling: TypeAlias = Literal["reference", "half-pixel", "area"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 
-RED, RED_BLUE = np.uint32(0xFF), np.uint32(0xFF00FF)
-BYTE, PAIR, PAIR_LOW = np.uint32(8), np.uint32(16), np.uint32(0xFFFF)
+RED_BLUE, GREEN = np.uint32(0xFF00FF), np.uint32(0x00FF00)
+PAIR, PAIR_LOW = np.uint32(16), np.uint32(0xFFFF)
+BYTE_BITS = 8
+HIGHEST = 3 if sys.byteorder == "little" else 0  # of a word's bytes
 
 
 def letterbox(picture: Reduced, frame: Letterbox, sampling: Sampling) -> Image:
@@ -61,9 +64,9 @@ class Taps:
     Attributes:
         size: Pixels of the square's line.
         shown: Which of them show picture, from the first to behind the last.
-        places: (2, n), the two pixels of each.
-        weights: (2, n), their weights in 1/steps, or 0 for black.
-        steps: Of a weight of 1; the two of a pixel add up to that, or to less at the border.
+        places: (T, n), the two pixels of each, or one where the second weighs nothing in all.
+        weights: (T, n), their weights in 1/steps, or 0 for black.
+        steps: Of a weight of 1; those of a pixel add up to that, or to less at the border.
     """
 
     size: int
@@ -108,11 +111,13 @@ def _mix(position: NDArray[np.floating], steps: int) -> tuple[Indices, Indices]:
 def _shown(places: Indices, weights: Indices, length: int, steps: int) -> Taps:
     shown = np.flatnonzero(weights.any(axis=0))  # (n,), without gaps
     inside = slice(int(shown[0]), int(shown[-1]) + 1) if shown.size else slice(0, 0)
+    # Where the scale is a whole number, one of the two weighs nothing.
+    telling = [tap for tap in range(2) if weights[tap].any()] or [0]
     taps = Taps(
         size=weights.shape[1],
         shown=inside,
-        places=np.clip(places[:, inside], 0, length - 1),
-        weights=weights[:, inside].astype(np.uint32),
+        places=np.clip(places[telling, inside], 0, length - 1),
+        weights=weights[telling, inside].astype(np.uint32),
         steps=steps,
     )
     for shared in (taps.places, taps.weights):
@@ -123,40 +128,39 @@ def _shown(places: Indices, weights: Indices, length: int, steps: int) -> Taps:
 def _bilinear(pixels: Raster, y: Taps, x: Taps) -> Image:
     """Return the picture (H, W) at taps of each axis, (S, S, 3), black elsewhere.
 
-    Exactly, in whole numbers, two channels of a word at a time: a channel weighed along x has
-    at most 14 bits (255 · 64), and weighed along both at most 20.
+    Exactly, in whole numbers: a channel weighed along x has at most 14 bits (255 · 64), and
+    weighed along both at most 20. The weights along y are shifted so far that what would be
+    cut off is all but the highest byte of a word, which is then taken as it is.
     """
     square = np.zeros((y.size, x.size, 3), np.uint8)
-    one = y.steps * x.steps
-    shape = y.places.shape[1], x.places.shape[1]  # (R, C)
-    # Red, green, blue; half of one, so that cutting off the last bits rounds.
-    mixed = [np.full(shape, one // 2, np.uint32) for _ in range(3)]
-    # Where the scale is a whole number, all but one of the four weigh nothing.
-    for rows, down in _weighty(y):
-        for index, values in enumerate(_across(pixels[rows], x)):
-            mixed[index] += values * down[:, None]  # (R, C)
-    shift = np.uint32(one.bit_length() - 1)
-    for index, channel in enumerate(mixed):
-        square[y.shown, x.shown, index] = channel >> shift
+    spare = 32 - BYTE_BITS - (y.steps * x.steps).bit_length() + 1
+    half = np.uint32(1 << 32 - BYTE_BITS - 1)  # cutting off then rounds
+    strips = pixels[y.places]  # (T, R, W)
+    for index, (across, shift) in enumerate(_across(strips, x)):  # red, green, blue
+        weighed = across * (y.weights << np.uint32(spare - shift))[..., None]  # (T, R, C)
+        mixed = weighed[0]  # (R, C)
+        for other in weighed[1:]:
+            mixed += other
+        mixed += half
+        square[y.shown, x.shown, index] = mixed.view(np.uint8)[:, HIGHEST::4]
     return square
 
 
-def _across(strips: Raster, x: Taps) -> tuple[Raster, Raster, Raster]:
-    """Return the channels of rows (R, W), each mixed at taps of x and not yet divided, (R, C)."""
-    red_blue = np.zeros((len(strips), x.places.shape[1]), np.uint32)
-    green = np.zeros_like(red_blue)
-    for columns, weights in _weighty(x):
-        taken = strips.take(columns, axis=1)  # (R, C)
+def _across(strips: Raster, x: Taps) -> list[tuple[Raster, int]]:
+    """Return the channels of rows (…, W), each mixed at taps of x, not yet divided, (…, C).
+
+    Two channels of a word at a time, and green where it is; with each comes by how many bits
+    it is shifted.
+    """
+    shape = *strips.shape[:-1], x.places.shape[1]
+    red_blue, green = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
+    for columns, weights in zip(x.places, x.weights, strict=True):
+        taken = strips.take(columns, axis=-1)  # (…, C)
         red_blue += (taken & RED_BLUE) * weights
-        taken >>= BYTE
-        green += (taken & RED) * weights
-    return red_blue & PAIR_LOW, green, red_blue >> PAIR
-
-
-def _weighty(taps: Taps) -> list[tuple[Indices, NDArray[np.uint32]]]:
-    """Return those of the two taps (n,) that have any weight (n,)."""
-    both = zip(taps.places, taps.weights, strict=True)
-    return [(places, weights) for places, weights in both if weights.any()]
+        taken &= GREEN
+        taken *= weights
+        green += taken
+    return [(red_blue & PAIR_LOW, 0), (green, BYTE_BITS), (red_blue >> PAIR, 0)]
 
 
 def _averaged(pixels: Raster, frame: Letterbox) -> Image:

@@ -8,14 +8,20 @@ from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from phiz.cards import CLASSES, Form
 from phiz.faces import (
+    BUDGET_LIMIT_MS,
     MAX_FACES_LIMIT,
+    MAX_PASSES,
     MIN_FACE_LIMIT,
+    Details,
     DetectOptions,
     Overlap,
+    Rotate,
 )
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
+ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
 JsonObject: TypeAlias = dict[str, Any]
 """What ``json`` encodes as an object."""
 
@@ -49,21 +55,74 @@ class DetectParameters(BaseModel):
     )
     overlap: Overlap = Field(
         default="blend",
-        description="What becomes of predictions that overlap: their score-weighted mean"
+        description="What becomes of predictions that overlap: their weighted mean"
         " (`blend`), or the best alone (`nms`).",
     )
+    passes: int = Field(
+        default=1,
+        ge=1,
+        le=MAX_PASSES,
+        description="How often a picture is looked at by `front`, `back` and `full`: with 2, once"
+        " more half a cell of the network's grid further. That takes twice the inference, and"
+        " boxes and landmarks are steadier and more accurate.",
+    )
+    rotate: Rotate = Field(
+        default="none",
+        description="Whether a picture without a clear upright face is turned by 90, 180 and 270"
+        " degrees (`auto`), which takes up to four times as long. Coordinates stay those of the"
+        " picture as given, and each face has its `roll`.",
+    )
+    details: Details = Field(
+        default="none",
+        description="What is told of each face beside where it is: its `roll` and `quality`.",
+    )
+    budget_ms: float | None = Field(
+        default=None,
+        ge=1,
+        le=BUDGET_LIMIT_MS,
+        allow_inf_nan=False,
+        description="Milliseconds that `auto` may take, decoding included and queueing not: the"
+        " best that fits. Default: as long as more faces are likely.",
+    )
 
-    @field_validator("min_score", "min_face", "max_faces", mode="before")
+    @field_validator("min_score", "min_face", "max_faces", "passes", "budget_ms", mode="before")
     @classmethod
     def _plain(cls, value: object) -> object:
-        # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
-        if isinstance(value, str) and "_" in value:
-            raise ValueError("a number has no underscores")
-        return value
+        return _without_underscores(value)
 
     def options(self) -> DetectOptions:
         """Return what the detector is given."""
-        return DetectOptions(self.min_score, self.min_face, self.max_faces, self.overlap)
+        chosen = self.model_dump(exclude={"model"})
+        return DetectOptions(**chosen)
+
+
+class ClassifyParameters(BaseModel):
+    """The options of a classification; each is a query parameter and a form field."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: ClassifierName = Field(
+        default="efficientnet",
+        description="What classifies; `mobilenet` takes less time and is right less often.",
+    )
+    precision: Form | None = Field(
+        default=None,
+        description="What the network is computed in. Default: `int8` on a processor with"
+        " instructions for it (VNNI, dot product), else `float32`.",
+    )
+    top: int = Field(default=5, ge=1, le=CLASSES, description="So many classes, the best first.")
+
+    @field_validator("top", mode="before")
+    @classmethod
+    def _plain(cls, value: object) -> object:
+        return _without_underscores(value)
+
+
+def _without_underscores(value: object) -> object:
+    # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
+    if isinstance(value, str) and "_" in value:
+        raise ValueError("a number has no underscores")
+    return value
 
 
 class ImageSize(BaseModel):
@@ -89,6 +148,22 @@ class Box(BaseModel):
     height: float = Field(description="Pixels.", ge=0)
 
 
+class FaceQuality(BaseModel):
+    """How well a face shows."""
+
+    eye_distance: float = Field(description="Between the eyes, pixels of the picture.", ge=0)
+    frontalness: float = Field(
+        description="1 where the nose is midway between the eyes, 0 where it is beside one.",
+        ge=0,
+        le=1,
+    )
+    sharpness: float = Field(
+        description="The finest detail against the contrast, of the pixels that the model saw:"
+        " 0 without any, about 0.5 in a sharp picture.",
+        ge=0,
+    )
+
+
 class FoundFace(BaseModel):
     """One face."""
 
@@ -99,17 +174,26 @@ class FoundFace(BaseModel):
         " `nose` are always there. `mtcnn` adds `mouth_left` and `mouth_right`, the others"
         " `mouth`, `left_ear` and `right_ear`."
     )
+    roll: float | None = Field(
+        default=None,
+        description="Of the head by its eyes, degrees clockwise; only with `rotate=auto` or"
+        " `details=quality`.",
+        ge=-180,
+        le=180,
+    )
+    quality: FaceQuality | None = Field(default=None, description="Only with `details=quality`.")
     model: ModelName | None = Field(
         default=None, description="The model that found it; only under `auto`."
     )
 
 
 class RouteStep(BaseModel):
-    """One model that `auto` ran."""
+    """One step that `auto` took, or left out."""
 
     model: ModelName
-    faces: int = Field(description="How many faces it gave.", ge=0)
-    why: str = Field(description="Why it ran.")
+    ran: bool = Field(description="Whether it ran.")
+    faces: int = Field(description="How many of its faces were worth answering then.", ge=0)
+    why: str = Field(description="Why it ran, or why not.")
 
 
 class DetectAnswer(BaseModel):
@@ -126,6 +210,25 @@ class DetectAnswer(BaseModel):
         " `postprocess`. All are there, 0 if there was nothing to do. They do not overlap, and"
         " `total` is their sum, from the last byte of the body to the answer. `pnet`, `rnet` and"
         " `onet`, where they ran, are parts of `inference`."
+    )
+
+
+class FoundClass(BaseModel):
+    """One of ImageNet's classes."""
+
+    index: int = Field(description="In the order of ImageNet's challenge.", ge=0, lt=CLASSES)
+    label: str = Field(description="In English.")
+    score: float = Field(description="Those of all classes add up to 1.", ge=0, le=1)
+
+
+class ClassifyAnswer(BaseModel):
+    """What a picture shows."""
+
+    model: ClassifierName = Field(description="As requested.")
+    precision: Form = Field(description="What the network was computed in.")
+    classes: list[FoundClass] = Field(description="By falling score.")
+    timing_ms: dict[str, float] = Field(
+        description="Milliseconds of each stage, as for a detection."
     )
 
 

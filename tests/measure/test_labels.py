@@ -8,7 +8,13 @@ from PIL import Image
 
 from phiz.errors import OptionError
 from phiz.image import Limits
-from phiz.measure.labels import Labelled, check_photographs, open_photograph, read_labels
+from phiz.measure.labels import (
+    Labelled,
+    check_photographs,
+    open_photograph,
+    read_folder,
+    read_labels,
+)
 from phiz.scenes import draw_crowd
 
 FACES = [
@@ -22,7 +28,7 @@ LIMITS = Limits(1_000_000, 1_000_000)
 
 
 def labelled(path: Path) -> Labelled:
-    return Labelled(path, np.empty((0, 4), np.float32), {})
+    return Labelled(path, np.empty((0, 4), np.float32), {}, np.empty((0, 5, 2), np.float32))
 
 
 def write(folder: Path, document: Any) -> None:
@@ -41,6 +47,26 @@ def test_faces_count_by_their_levels(tmp_path: Path) -> None:
         "medium": [True, False, False],
         "hard": [True, True, False],
     }
+
+
+def test_landmarks_are_read_where_there_are_some(tmp_path: Path) -> None:
+    points = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10.5]]
+    plain: dict[str, Any] = {"box": [1, 2, 3, 4]}
+    faces = [{**plain, "landmarks": points}, {**plain, "landmarks": None}, plain]
+    (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))
+    (label,) = read_folder(tmp_path)
+    np.testing.assert_array_equal(label.landmarks[0], points)
+    assert np.isnan(label.landmarks[1:]).all()
+    assert label.landmarks.shape == (3, 5, 2)
+
+
+def test_without_levels_all_count_that_are_not_difficult_or_invalid(tmp_path: Path) -> None:
+    box = [1, 2, 3, 4]
+    faces = [{"box": box}, {"box": box, "difficult": True}, {"box": box, "invalid": True}]
+    (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))
+    (label,) = read_folder(tmp_path)
+    assert label.counted["all"].tolist() == [True, False, False]
+    assert not label.counted["hard"].any()
 
 
 def test_a_picture_without_faces(tmp_path: Path) -> None:
@@ -63,6 +89,16 @@ def test_a_picture_without_faces(tmp_path: Path) -> None:
         pytest.param([{"image": "a", "faces": [7]}], "a face that is 7", id="face"),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, "4"]}]}], "not a number", id="text"
+        ),
+        pytest.param(
+            [{"image": "a", "faces": [{"box": [1, 2, 3, 4], "landmarks": [[1, 2]]}]}],
+            "not five points",
+            id="one landmark",
+        ),
+        pytest.param(
+            [{"image": "a", "faces": [{"box": [1, 2, 3, 4], "landmarks": [[1, 2, 3]] * 5}]}],
+            "not a point",
+            id="landmarks in space",
         ),
     ],
 )

@@ -39,7 +39,8 @@ def test_what_is_named_is_had(
 
 def test_auto_follows_the_profile(path: Path, card: NetworkCard) -> None:
     chosen = choose("auto", (), path, [card])
-    assert chosen == Chosen(Profiled({"front": OpenVino("float32")}, OnnxRuntime()))
+    profiled = Profiled({"front": OpenVino("float32")}, OnnxRuntime())
+    assert chosen == Chosen(profiled, {"front": "float32"})
 
 
 def test_auto_without_a_profile_says_what_to_do(card: NetworkCard) -> None:

@@ -21,6 +21,8 @@ from phiz.runtime.profile import (
 )
 from phiz.runtime.variants import REFERENCE, Variant, version_of
 
+from .conftest import CARDS
+
 BF16 = Variant("openvino", "bf16")
 
 
@@ -58,6 +60,17 @@ def test_a_network_that_has_changed(
     changed = replace(profile, networks={"front": replace(choice(card), **change)})
     (found,) = find_flaws(changed, [card])
     assert flaw in found
+
+
+def test_8_bits_are_of_another_file(profile: Profile) -> None:
+    card = CARDS["onet"]
+    variant = card.in_form("int8")
+    chosen = choice(variant, Variant("onnxruntime", "int8"))
+    both = replace(profile, networks={**profile.networks, "onet": chosen})
+    assert both.forms == {"front": "float32", "onet": "int8"}
+    assert list(find_flaws(both, [card])) == []
+    stale = replace(both, networks={"onet": replace(chosen, sha256=card.sha256)})
+    assert list(find_flaws(stale, [card])) == ["it was measured with another onet.int8.onnx"]
 
 
 def test_another_processor(profile: Profile, card: NetworkCard) -> None:

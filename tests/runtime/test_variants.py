@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from phiz.errors import SettingError
-from phiz.runtime import variants
+from phiz.runtime import Precision, variants
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.openvino import OpenVino
 from phiz.runtime.variants import REFERENCE, Variant, installed_variants, open_runtime, version_of
@@ -14,6 +14,21 @@ from phiz.runtime.variants import REFERENCE, Variant, installed_variants, open_r
 def test_a_variant_opens_its_runtime() -> None:
     assert open_runtime(REFERENCE, 2) == OnnxRuntime(threads=2)
     assert open_runtime(Variant("openvino", "bf16"), 2) == OpenVino("bf16", 2)
+
+
+@pytest.mark.parametrize(
+    ("precision", "form"), [("float32", "float32"), ("bf16", "float32"), ("int8", "int8")]
+)
+def test_a_variant_runs_a_form(precision: Precision, form: str) -> None:
+    assert Variant("openvino", precision).form == form
+
+
+def test_8_bits_run_wherever_float32_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Variant("onnxruntime", "int8"), Variant("openvino", "int8")
+    assert installed_variants("int8") == both
+    assert [open_runtime(variant) for variant in both] == [OnnxRuntime(), OpenVino("int8")]
+    monkeypatch.setattr(variants, "version_of", {"onnxruntime": "1"}.get)
+    assert installed_variants("int8") == both[:1]
 
 
 def test_what_is_installed_is_found() -> None:

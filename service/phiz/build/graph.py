@@ -46,7 +46,7 @@ class Graph:
     def constant(self, array: NDArray[np.generic]) -> str:
         """Add an array as an initializer and return its name."""
         name = f"constant{len(self._constants)}"
-        contiguous = np.ascontiguousarray(array)
+        contiguous = np.asarray(array, order="C")  # keeps a scalar one
         self._constants.append(numpy_helper.from_array(contiguous, name))
         return name
 

@@ -48,10 +48,11 @@ def pool(graph: Graph, x: str, side: int) -> str:
     return graph.add("MaxPool", x, kernel_shape=[side, side], strides=[2, 2], ceil_mode=1)
 
 
-def dense(graph: Graph, x: str, layer: Layer) -> str:
+def dense(graph: Graph, x: str, layer: Layer, output: str = "") -> str:
     """Add a dense layer to (N, C)."""
     matrix, bias = layer
-    return graph.add("Gemm", x, graph.constant(matrix), graph.constant(bias), transB=1)
+    constants = graph.constant(matrix), graph.constant(bias)
+    return graph.add("Gemm", x, *constants, output=output, transB=1)
 
 
 def prelu(graph: Graph, x: str, slopes: Slopes) -> str:

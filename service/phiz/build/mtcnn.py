@@ -150,7 +150,7 @@ def _centred(graph: Graph, x: str, normalisation: Normalisation) -> tuple[str, N
     Sums of numbers of both signs stay small and lose less to rounding, which is what P-Net,
     of whose many cells the worst one counts, needs to agree with its original.
     """
-    offset = np.array(normalisation.offset / normalisation.scale, np.float32)
+    offset = np.array([normalisation.offset / normalisation.scale], np.float32)
     return graph.add("Add", x, graph.constant(offset)), replace(normalisation, offset=0.0)
 
 
@@ -181,6 +181,6 @@ def _probabilities(graph: Graph, x: str, *grid: Axis) -> None:
     last = graph.constant(np.array([1], np.int64))
     # Not clipped: where exp(x) overflows to infinity, its reciprocal is 0, as it should be.
     odds = graph.add("Exp", graph.add("Squeeze", select(graph, x, FACE), last))
-    one = graph.constant(np.array(1, np.float32))
+    one = graph.constant(np.array([1], np.float32))
     graph.add("Reciprocal", graph.add("Add", odds, one), output="probabilities")
     graph.output("probabilities", ("batch", *grid))

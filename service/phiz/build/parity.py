@@ -5,8 +5,9 @@
     python -m phiz.build.parity --from FOLDER PICTURE …
 
 BlazeFace is held against its own TensorFlow Lite file in LiteRT (package
-``ai-edge-litert``), MTCNN against ``phiz.build.reference``. They see the pictures that are
-named, and noise. What agrees is the rule of ``phiz.measure.gates``.
+``ai-edge-litert``), MTCNN against ``phiz.build.reference``, and the classifiers, in float32,
+against ``phiz.build.classifier_reference``. They see the pictures that are named, and noise.
+What agrees is the rule of ``phiz.measure.gates``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,15 +20,18 @@ import click
 import numpy as np
 import onnxruntime as ort
 from ai_edge_litert.interpreter import Interpreter
+from click.core import ParameterSource
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from phiz import catalog
+from phiz.build.classifier_reference import run_efficientnet, run_mobilenet
 from phiz.build.download import source_folder
 from phiz.build.reference import Outputs, run_onet, run_pnet, run_rnet
 from phiz.build.sources import read_source
+from phiz.build.tflite_file import read_tflite
 from phiz.build.torch_pickle import Weights, read_weights
-from phiz.cards import Architecture, NetworkCard
+from phiz.cards import GROUPS, SERVICE, Architecture, Group, NetworkCard
 from phiz.errors import PhizError
 from phiz.measure.gates import Apart, apart
 
@@ -41,6 +45,7 @@ Run: TypeAlias = Callable[[NDArray[Any]], Outputs]
 
 # P-Net takes any size: its least, an odd one, and one of a usual level.
 ANY_SIZES_WH: Final = ((12, 12), (31, 17), (100, 75))
+MTCNN: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
 TILES: Final = 4  # MTCNN, made for parts, sees a picture whole and in 4 rows of 4 tiles
 NOISE: Final = 4  # pictures of noise
 
@@ -74,7 +79,7 @@ def compare(
     """
     session = ort.InferenceSession(built, providers=["CPUExecutionProvider"])
     converted, original = _converted(session), ORIGINALS[card.architecture](source)
-    views = list(_views(pictures, 1 if card.architecture == "blazeface" else TILES))
+    views = list(_views(pictures, TILES if card.architecture in MTCNN else 1))
     found = [
         apart(converted(batch), original(batch))
         for batch in _batches(session.get_inputs()[0], views)
@@ -158,6 +163,8 @@ ORIGINALS: Final[Mapping[Architecture, Callable[[bytes], Run]]] = {
     "pnet": _reference(run_pnet),
     "rnet": _reference(run_rnet),
     "onet": _reference(run_onet),
+    "mobilenet": lambda source: partial(run_mobilenet, read_tflite(source)),
+    "efficientnet": lambda source: partial(run_efficientnet, read_weights(source)),
 }
 
 
@@ -165,22 +172,25 @@ ORIGINALS: Final[Mapping[Architecture, Callable[[bytes], Run]]] = {
 @click.option("--from", "files", envvar="PHIZ_MODEL_FILES", type=FOLDER, help="Folder of sources.")
 @click.option("--models", "folder", envvar="PHIZ_MODELS", type=FOLDER, help="The built models.")
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
-def main(files: Path | None, folder: Path | None, pictures: tuple[Path, ...]) -> None:
-    """Compare all built networks with their originals; exit with 1 if one is too far off."""
+@click.option("--group", type=click.Choice(GROUPS), default=SERVICE, show_default=True)
+def main(files: Path | None, folder: Path | None, pictures: tuple[Path, ...], group: Group) -> None:
+    """Compare a group's built networks with their originals; exit with 1 if one is too far off."""
     images = [np.asarray(Image.open(path).convert("RGB")) for path in pictures]
-    networks = [card for model in catalog.load().models for card in model.networks]
+    networks = [card for model in catalog.load().group(group) for card in model.networks]
     found: list[Comparison] = []
+    named = click.get_current_context().get_parameter_source("files")
+    may_download = named is ParameterSource.ENVIRONMENT
     try:
-        with source_folder(networks, click.echo, files) as sources:
+        with source_folder(networks, click.echo, files, may_download=may_download) as sources:
             for card in networks:
                 built = catalog.read_network(card, folder or catalog.default_folder())
                 found += compare(card, built, read_source(card.made_from, sources), images)
     except PhizError as error:
         raise click.ClickException(str(error)) from error
-    click.echo("network  output         numbers  difference  tolerance  verdict")
+    click.echo("network      output         numbers  difference  tolerance  verdict")
     for each in found:
         click.echo(
-            f"{each.network:8} {each.output:14} {each.numbers:7} {each.difference:11.2g} "
+            f"{each.network:12} {each.output:14} {each.numbers:7} {each.difference:11.2g} "
             f"{each.tolerance:10.2g}  {'agrees' if each.agrees else 'DIFFERS'}"
         )
     if not all(each.agrees for each in found):

@@ -5,8 +5,9 @@ A tensor that is to be in 8 bits is followed by a ``QuantizeLinear`` and a
 what stands between two of them. Activations are uint8 with a zero point and weights int8
 without one, a step for each output: the pair that x86 has an instruction for.
 
-The last layers stay in float32, because the places of a box are more than 256, and MTCNN's
-first ones, because 8 bits are slower where there are three channels to add up.
+The last layers stay in float32, because the places of a box are more than 256; of a classifier
+only the logits do. MTCNN's and the classifiers' first layers do too: 8 bits are slower where there
+are few channels to add up and many pixels.
 
 Formulas: ONNX operators ``QuantizeLinear`` and ``DequantizeLinear``.
 """
@@ -26,7 +27,8 @@ Ranges: TypeAlias = Mapping[str, tuple[float, float]]
 """The least and the largest value of a tensor, by its name."""
 
 LAYERS: Final = frozenset({"Conv", "Gemm"})
-ROUNDED: Final = LAYERS | {"Add", "Concat", "Relu"}
+RECTIFIERS: Final = frozenset({"Clip", "Relu"})
+ROUNDED: Final = LAYERS | RECTIFIERS | {"Add", "Concat", "GlobalAveragePool"}
 # What these give keeps the steps of what they are given, or a runtime computes them in float32.
 KEEPING: Final = frozenset({"Flatten", "MaxPool", "Resize"})
 ACTIVATION_STEPS: Final = 255
@@ -39,6 +41,8 @@ FIRST: Final[Mapping[Architecture, tuple[str, int]]] = {
     "pnet": ("Add", 1),
     "rnet": ("MaxPool", 0),
     "onet": ("MaxPool", 0),
+    "mobilenet": ("Clip", 1),  # after the first depthwise layer
+    "efficientnet": ("Clip", 1),
 }
 
 
@@ -69,12 +73,13 @@ def rounded_tensors(graph: bytes, architecture: Architecture) -> list[str]:
     ]
 
 
-def quantise(graph: bytes, ranges: Ranges) -> bytes:
+def quantise(graph: bytes, ranges: Ranges, *, last: bool = False) -> bytes:
     """Return a float graph with these tensors, and the layers between them, in 8 bits.
 
     Args:
         graph: As the conversion gives it.
         ranges: Of ``rounded_tensors``.
+        last: Whether the weights of the layers that give an output are to be in 8 bits too.
 
     Raises:
         ConversionError: The graph has no such tensor, or is not valid with it in 8 bits.
@@ -83,7 +88,7 @@ def quantise(graph: bytes, ranges: Ranges) -> bytes:
     tensors = {node.output[0] for node in model.graph.node}
     if unknown := sorted(ranges.keys() - tensors):
         raise ConversionError(f"{model.graph.name} has no tensor {', '.join(unknown)}")
-    rounding = _Rounding(model.graph, _spread(ranges, model.graph.node))
+    rounding = _Rounding(model.graph, _spread(ranges, model.graph.node), last=last)
     for node in [*model.graph.node]:
         rounding.add(node)
     rounding.replace_nodes()
@@ -117,9 +122,10 @@ def round_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArr
 class _Rounding:
     """The nodes and constants that take the place of a float graph's."""
 
-    def __init__(self, graph: onnx.GraphProto, ranges: Ranges) -> None:
+    def __init__(self, graph: onnx.GraphProto, ranges: Ranges, *, last: bool) -> None:
         self._graph = graph
         self._ranges = ranges
+        self._last = {output.name for output in graph.output} if last else set()
         self._floats = {array.name: numpy_helper.to_array(array) for array in graph.initializer}
         self._given_by = {node.output[0]: node for node in graph.node}
         self._nodes: list[onnx.NodeProto] = []
@@ -149,7 +155,7 @@ class _Rounding:
 
     def _is_rounded(self, layer: onnx.NodeProto) -> bool:
         result = _rectified(layer.output[0], self._graph.node)
-        return layer.op_type in LAYERS and result in self._ranges
+        return layer.op_type in LAYERS and (result in self._ranges or result in self._last)
 
     def _round(self, name: str) -> None:
         step, zero = step_and_zero(*self._ranges[name])
@@ -208,12 +214,12 @@ def _restored(name: str) -> str:
 
 
 def _rectified(name: str, nodes: Collection[onnx.NodeProto]) -> str:
-    """Return what a Relu makes of a tensor if nothing else uses it, or else the tensor.
+    """Return what a Relu or Clip makes of a tensor if nothing else uses it, or else the tensor.
 
-    A uint8 whose zero point is 0 cannot be negative: with it the Relu costs nothing.
+    A uint8 is clipped to its range by itself: with it they cost nothing.
     """
     users = [node for node in nodes if name in node.input]
-    if [user.op_type for user in users] != ["Relu"]:
+    if len(users) != 1 or users[0].op_type not in RECTIFIERS:
         return name
     return str(users[0].output[0])
 

@@ -19,27 +19,42 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
     Raises:
         SourceError: Neither is there, or what is there is not the pinned one.
     """
-    bare = folder / PurePosixPath(file.path).name
+    found = find_source(file, folder)
+    if found is None:
+        raise SourceError(
+            f"{folder} has no {_what(file)}; put it there, or leave --from out to download it"
+        )
     try:
-        if bare.is_file():
-            return _read_pinned(bare, file.size_bytes, file.sha256)
-        wheel = _find_wheel(file.source, folder)
-        data = _read_pinned(wheel, file.source.size_bytes, file.source.sha256)
+        if found.name == bare_name(file):
+            return _read_pinned(found, file.size_bytes, file.sha256)
+        data = _read_pinned(found, file.source.size_bytes, file.source.sha256)
     except OSError as error:
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from error
-    return _read_member(data, wheel.name, file)
+    return _read_member(data, found.name, file)
 
 
-def _find_wheel(source: Wheel, folder: Path) -> Path:
+def find_source(file: SourceFile, folder: Path) -> Path | None:
+    """Return where a folder has a source file or its wheel, whatever is in it, or None."""
+    bare = folder / bare_name(file)
+    if bare.is_file():
+        return bare
+    if not isinstance(file.source, Wheel):
+        return None
     # A wheel's name is the package's with every run of these as one underscore.
-    escaped = re.sub(r"[-_.]+", "_", source.name)
-    wheels = sorted(folder.glob(f"{escaped}-{source.version}-*.whl"))
-    if not wheels:
-        raise SourceError(
-            f"{folder} has no wheel of {source.name} {source.version} and not the file inside it; "
-            f"put one of them there, or leave --from out to download it"
-        )
-    return wheels[0]
+    escaped = re.sub(r"[-_.]+", "_", file.source.name)
+    return next(iter(sorted(folder.glob(f"{escaped}-{file.source.version}-*.whl"))), None)
+
+
+def bare_name(file: SourceFile) -> str:
+    """Return the name of a source file outside of any wheel."""
+    return PurePosixPath(file.path).name
+
+
+def _what(file: SourceFile) -> str:
+    if isinstance(file.source, Wheel):
+        wheel = f"{file.source.name} {file.source.version}"
+        return f"wheel of {wheel} and not the file inside it, {bare_name(file)}"
+    return f"{bare_name(file)}, which is from {file.source.url}"
 
 
 def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:

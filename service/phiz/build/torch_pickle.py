@@ -4,8 +4,8 @@ The format (``torch/serialization.py``, ``_legacy_save``) is five pickles in a r
 number, a protocol version, the writer's integer sizes, the tensors, the order of the
 storages) and then, for every storage, its length as int64 and its numbers, little-endian.
 
-A pickle may name any function to be called. Here it finds three names and no other: an
-ordered dictionary, and two of PyTorch's that stand for harmless records of this module.
+A pickle may name any function to be called. Here it finds four names and no other: an
+ordered dictionary, and three of PyTorch's that stand for harmless records of this module.
 """
 
 import io
@@ -42,31 +42,57 @@ _DAMAGE: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class _Storage:
+    """What a storage is called, and the type of its numbers."""
+
+    key: str
+    dtype: np.dtype[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
 class _Tensor:
     """A view of a storage; offset and strides count numbers, not bytes."""
 
-    storage_key: str
+    storage: _Storage
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
 
 
 class _FloatStorage:
-    """Stands for ``torch.FloatStorage``, the one type of storage that is admitted."""
+    """Stands for ``torch.FloatStorage``, which holds weights."""
+
+
+class _LongStorage:
+    """Stands for ``torch.LongStorage``, which holds what training counted."""
+
+
+_FLOAT: Final = np.dtype("<f4")
+_DTYPES: Final[Mapping[type, np.dtype[np.generic]]] = {
+    _FloatStorage: _FLOAT,
+    _LongStorage: np.dtype("<i8"),
+}
 
 
 def read_weights(data: bytes) -> Weights:
     """Return the float32 arrays of a state dictionary, each C-contiguous.
 
+    Tensors of int64, which count the batches of the training, are left out.
+
     Raises:
         ConversionError: The file is not of the legacy format, is cut short, or its pickle
-            holds anything but float32 tensors.
+            holds anything but tensors of float32 and int64.
     """
     file = io.BytesIO(data)
     try:
         tensors, keys = _read_pickles(file)
-        numbers = {key: _read_storage(file) for key in keys}
-        return {name: _view(tensor, numbers) for name, tensor in tensors.items()}
+        dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
+        numbers = {key: _read_storage(file, dtypes[key]) for key in keys}
+        return {
+            name: _view(tensor, numbers[tensor.storage.key])
+            for name, tensor in tensors.items()
+            if tensor.storage.dtype == _FLOAT
+        }
     except _DAMAGE as error:
         raise ConversionError(f"not a legacy PyTorch file that can be read: {error}") from error
 
@@ -82,19 +108,19 @@ def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], list[str]]:
     return tensors, keys
 
 
-def _read_storage(file: io.BytesIO) -> NDArray[np.float32]:
+def _read_storage(file: io.BytesIO, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
     (length,) = struct.unpack("<q", file.read(8))
-    raw = file.read(4 * length)
-    if len(raw) != 4 * length:
+    wanted_bytes = dtype.itemsize * length
+    raw = file.read(wanted_bytes)
+    if len(raw) != wanted_bytes:
         raise ConversionError(
-            f"the file is cut short: {len(raw)} bytes are left of a storage of {4 * length}"
+            f"the file is cut short: {len(raw)} bytes are left of a storage of {wanted_bytes}"
         )
-    return np.frombuffer(raw, "<f4")
+    return np.frombuffer(raw, dtype)
 
 
-def _view(tensor: _Tensor, storages: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:
+def _view(tensor: _Tensor, numbers: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return a copy of what a tensor sees of its storage, or refuse one that looks beyond it."""
-    numbers = storages[tensor.storage_key]
     shape, strides = tensor.shape, tensor.strides
     if min(shape, default=1) < 1 or min(strides, default=0) < 0 or tensor.offset < 0:
         raise ConversionError(f"a tensor has shape {shape}, strides {strides}")
@@ -110,37 +136,39 @@ def _view(tensor: _Tensor, storages: Mapping[str, NDArray[np.float32]]) -> NDArr
 
 
 def _rebuild_tensor(
-    storage_key: str,
+    storage: _Storage,
     offset: int,
     shape: tuple[int, ...],
     strides: tuple[int, ...],
     *_gradients: object,
 ) -> _Tensor:
     """Stands for ``torch._utils._rebuild_tensor_v2``, whose arguments these are."""
-    return _Tensor(storage_key, offset, shape, strides)
+    return _Tensor(storage, offset, shape, strides)
 
 
 _ADMITTED: Final = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "FloatStorage"): _FloatStorage,
+    ("torch", "LongStorage"): _LongStorage,
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
 }
 
 
 class _Unpickler(pickle.Unpickler):
-    """Finds the three admitted names and no other."""
+    """Finds the four admitted names and no other."""
 
     def find_class(self, module: str, name: str) -> object:
         admitted = _ADMITTED.get((module, name))
         if admitted is None:
             raise ConversionError(
-                f"the pickle asks for {module}.{name}; nothing but float32 tensors is admitted"
+                f"the pickle asks for {module}.{name}; "
+                f"nothing but tensors of float32 and int64 is admitted"
             )
         return admitted
 
-    def persistent_load(self, pid: object) -> str:
-        """Return the key of the storage that is named by (word, type, key, device, size, view)."""
+    def persistent_load(self, pid: object) -> _Storage:
+        """Return the storage that is named by (word, type, key, device, size, view)."""
         match pid:
-            case ("storage", kind, str(key), str(), int(), None) if kind is _FloatStorage:
-                return key
-        raise ConversionError("the pickle asks for something other than a float32 storage")
+            case ("storage", type() as kind, str(key), str(), int(), None) if kind in _DTYPES:
+                return _Storage(key, _DTYPES[kind])
+        raise ConversionError("the pickle asks for something other than a storage of numbers")

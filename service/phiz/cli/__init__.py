@@ -8,7 +8,7 @@ import click
 import phiz
 from phiz.errors import OptionError, PhizError
 
-_COMMANDS = ("detect", "serve", "models", "bench")
+_COMMANDS = ("detect", "classify", "serve", "models", "bench", "evaluate")
 _INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
@@ -44,5 +44,7 @@ def main() -> None:
     phiz models build            once: download the models and verify them
     phiz detect face.jpg         the faces of a picture
     phiz serve                   the same over HTTP, on port 8000
+    phiz classify cat.jpg        what a picture shows
     phiz bench                   what is fastest on this machine, and as good
+    phiz evaluate DATA           how good the models are on labelled photographs
     """  # noqa: D301  click keeps the lines after a true backspace character

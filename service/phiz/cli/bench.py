@@ -1,23 +1,21 @@
 """``phiz bench``: what is fastest on this machine, and as good."""
 
-import json
-import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 from phiz.cli.figures import model_table, network_table, report
-from phiz.errors import OptionError
+from phiz.cli.files import check_writable, write_json
 
 if TYPE_CHECKING:
     from phiz.cards import Catalog, ModelCard
-    from phiz.image import Limits
     from phiz.measure.bench import ModelFigures, NetworkFigures, Way
     from phiz.measure.labels import Labelled
+    from phiz.measure.networks import Network
     from phiz.picture import Picture
     from phiz.runtime.profile import Choice
     from phiz.runtime.variants import Variant
@@ -71,6 +69,7 @@ def bench(
 
     All take turns, and times are medians. Float32 is chosen if its numbers are the
     reference's, anything less only if it finds the same faces on labelled photographs.
+    8 bits take part where they are built: phiz models build --variants int8.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog  # noqa: PLC0415
@@ -80,15 +79,16 @@ def bench(
     if profile or place.is_dir():  # a folder of models that is missing is told by the models
         # It is replaced, not written over, and that is up to its folder.
         named = profile or place / FILE
-        _check_writable(named, named.absolute().parent, "--profile")
+        check_writable(named, named.absolute().parent, "--profile")
     if target:
-        _check_writable(target, target if target.exists() else target.absolute().parent, "--json")
+        check_writable(target, target if target.exists() else target.absolute().parent, "--json")
     measured = _Bench(catalog.load(), place, data, runs).run()
     _show(measured)
+    _tell_unbuilt(catalog.load(), place)
     profile = profile or place / FILE
     write_profile(Profile(processor_name(), measured.choices), profile)
     if target:
-        _write(target, report(processor_name(), measured.networks, measured.models))
+        write_json(target, report(processor_name(), measured.networks, measured.models))
     click.echo(f"wrote {profile}; to follow it: PHIZ_RUNTIME=auto phiz serve")
 
 
@@ -111,68 +111,66 @@ class _Bench:
     def run(self) -> _Measured:
         """Return all figures and the choices among them."""
         from phiz.measure.bench import choose  # noqa: PLC0415  see bench
-        from phiz.runtime.variants import installed_variants  # noqa: PLC0415
 
         cards = self.catalog.group("face")
         labels = self._labels()
-        variants = installed_variants()
-        networks = self._networks(cards, variants, labels[:COMPARED])
-        models = {card.name: self._model(card, variants, labels) for card in cards}
+        networks = self._networks(cards, labels[:COMPARED])
+        models = {card.name: self._model(card, labels) for card in cards}
         choices = {each.card.name: choose(each, models[each.model]) for each in networks}
         return _Measured(networks, models, choices)
 
     def _labels(self) -> "list[Labelled]":
-        from phiz.measure.labels import check_photographs, read_labels  # noqa: PLC0415  see bench
+        from phiz.measure.labels import LIMITS, check_photographs, read_labels  # noqa: PLC0415
 
         labels = read_labels(self.data) if self.data else []
-        check_photographs(labels, _limits())
+        check_photographs(labels, LIMITS)
         return labels
 
     def _networks(
-        self,
-        cards: "Sequence[ModelCard]",
-        variants: "Sequence[Variant]",
-        labels: "Sequence[Labelled]",
+        self, cards: "Sequence[ModelCard]", labels: "Sequence[Labelled]"
     ) -> "list[NetworkFigures]":
-        from phiz.measure.bench import measure_network, read_networks, thread_counts  # noqa: PLC0415
+        from phiz.measure.bench import measure_network, thread_counts  # noqa: PLC0415  see bench
+        from phiz.measure.networks import read_networks  # noqa: PLC0415
         from phiz.picture import rgb  # noqa: PLC0415
         from phiz.quota import available_processors  # noqa: PLC0415
 
         networks = read_networks(cards, self.folder)
         counts = tuple(thread_counts(available_processors()))
-        ways: list[Way] = [(variant, threads) for variant in variants for threads in counts]
         pictures = [rgb(picture.whole()) for picture, _ in _pictures(labels)]
         return [
-            measure_network(network, ways, self.runs, pictures)
+            measure_network(network, _ways(network, counts), self.runs, pictures)
             for network in _shown(networks, "networks")
         ]
 
     def _model(
-        self, card: "ModelCard", variants: "Sequence[Variant]", labels: "Sequence[Labelled]"
+        self, card: "ModelCard", labels: "Sequence[Labelled]"
     ) -> "dict[Variant, ModelFigures]":
         from phiz.measure.bench import measure_model  # noqa: PLC0415  see bench
+        from phiz.measure.networks import built_forms, variants_of  # noqa: PLC0415
 
+        variants = variants_of(built_forms(card, self.folder))
         pictures = _shown(_pictures(labels), card.name, len(labels) or DRAWN)
         return measure_model(self.catalog, self.folder, card.name, variants, pictures)
 
 
+def _ways(network: "Network", counts: "Sequence[int]") -> "list[Way]":
+    """Return every variant that a network can be run in, on so many threads each."""
+    from phiz.measure.networks import variants_of  # noqa: PLC0415  see bench
+
+    variants = variants_of(network.graphs)
+    return [(variant, threads) for variant in variants for threads in counts]
+
+
 def _pictures(labels: "Sequence[Labelled]") -> "Iterator[tuple[Picture, Labelled | None]]":
     """Yield the photographs, or drawn pictures where there are none."""
-    from phiz.measure.labels import open_photograph  # noqa: PLC0415  see bench
+    from phiz.measure.labels import LIMITS, open_photograph  # noqa: PLC0415  see bench
     from phiz.picture import Picture  # noqa: PLC0415
     from phiz.scenes import draw_crowd  # noqa: PLC0415
 
     for label in labels:
-        yield open_photograph(label, _limits()), label
+        yield open_photograph(label, LIMITS), label
     for seed in range(0 if labels else DRAWN):
         yield Picture.of(draw_crowd(*DRAWN_SIZE_WH, seed)), None
-
-
-def _limits() -> "Limits":
-    """Return limits that no photograph comes near."""
-    from phiz.image import Limits  # noqa: PLC0415  see bench
-
-    return Limits(max_bytes=100_000_000, max_pixels=100_000_000)
 
 
 def _shown(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
@@ -194,25 +192,15 @@ def _show(measured: _Measured) -> None:
     console.print(model_table(measured.models))
 
 
-def _check_writable(path: Path, needed: Path, option: str) -> None:
-    """Find out before minutes of measuring whether a file can be written after them.
+def _tell_unbuilt(known: "Catalog", folder: Path) -> None:
+    """Say on standard error which forms took no part, if any."""
+    from phiz.cards import VARIANTS  # noqa: PLC0415  see bench
+    from phiz.measure.networks import unbuilt  # noqa: PLC0415
 
-    Args:
-        path: Of the file.
-        needed: What must be there and writable for that, the file or its folder.
-        option: That it was named with.
-
-    Raises:
-        OptionError: It cannot.
-    """
-    if not needed.exists():
-        raise OptionError(f"{path} cannot be written: there is no {needed}; see {option}")
-    if not os.access(needed, os.W_OK):
-        raise OptionError(f"{path} cannot be written: {needed} is read-only; see {option}")
-
-
-def _write(path: Path, document: dict[str, Any]) -> None:
-    try:
-        path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+    for form in VARIANTS:
+        if files := unbuilt(known.group("face"), form, folder):
+            click.echo(
+                f"not measured, because they are not built: {', '.join(files)};"
+                f" build them with: phiz models build --variants {form}",
+                err=True,
+            )

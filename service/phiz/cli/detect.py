@@ -1,9 +1,6 @@
 """``phiz detect``: the faces of pictures, as a table, JSON or CSV."""
 
-import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,20 +9,22 @@ import click
 
 from phiz.cli.engines import load_engine
 from phiz.cli.files import Destinations, drawn, find_pictures, read, write
+from phiz.cli.output import shown, standard_output, succeeds
 from phiz.cli.reports import REPORTS, Report
-from phiz.errors import PhizError
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
-    from phiz.faces import DetectOptions, Overlap
+    from phiz.faces import Details, DetectOptions, Overlap, Rotate
 
 # Written out, because what knows them takes a while to import; a test compares them.
 MODELS = ("auto", "front", "back", "full", "mtcnn")
 OVERLAPS = ("blend", "nms")
+ROTATES = ("none", "auto")
+DETAILS = ("none", "quality")
+MAX_PASSES = 2
 MAX_FACES = 10_000
 MAX_MIN_FACE = 65_535
-
-_MANY = 4  # pictures, from which on progress is shown
+MAX_BUDGET_MS = 60_000
 
 _EPILOG = """
 \b
@@ -77,7 +76,34 @@ to be; 1 if one was not; 2 if the command is wrong.
     type=click.Choice(OVERLAPS),
     default="blend",
     show_default=True,
-    help="Of predictions that overlap, take the score-weighted mean or the best alone.",
+    help="Of predictions that overlap, take the weighted mean or the best alone.",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1, MAX_PASSES),
+    default=1,
+    show_default=True,
+    help="Look twice, half a cell of the network's grid apart, for steadier faces; not mtcnn.",
+)
+@click.option(
+    "--rotate",
+    type=click.Choice(ROTATES),
+    default="none",
+    show_default=True,
+    help="With auto, turn a picture without a clear upright face by quarters, and tell the roll.",
+)
+@click.option(
+    "--details",
+    type=click.Choice(DETAILS),
+    default="none",
+    show_default=True,
+    help="Tell the roll and the quality of each face too; JSON has them.",
+)
+@click.option(
+    "--budget-ms",
+    type=click.FloatRange(1, MAX_BUDGET_MS),
+    help="Milliseconds that auto may take for each picture: the best that fits.  [default: as"
+    " long as more faces are likely]",
 )
 @click.option(
     "--format",
@@ -101,6 +127,10 @@ def detect(  # noqa: PLR0913  each is an option
     min_face: float | None,
     max_faces: int,
     overlap: "Overlap",
+    passes: int,
+    rotate: "Rotate",
+    details: "Details",
+    budget_ms: float | None,
     format_name: str | None,
     folder: Path | None,
 ) -> None:
@@ -115,14 +145,17 @@ def detect(  # noqa: PLR0913  each is an option
     from phiz import settings  # noqa: PLC0415
     from phiz.faces import DetectOptions  # noqa: PLC0415
 
-    options = DetectOptions(min_score, min_face, max_faces, overlap)
+    options = DetectOptions(
+        min_score, min_face, max_faces, overlap, passes, rotate, details, budget_ms
+    )
     pictures = find_pictures(paths, folder)
     destinations = Destinations(folder, pictures) if folder else None
-    with _standard_output():
+    with standard_output("the faces"):
         report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
-    task = _Task(load_engine(settings.load(), {model}), model, options, report, destinations)
-    succeeded = [_succeeds(task, path) for path in _shown(pictures, report)]
-    with _standard_output():
+    engine, _ = load_engine(settings.load(), {model})
+    task = _Task(engine, model, options, report, destinations)
+    succeeded = [succeeds(task.run, path) for path in shown(pictures, waits=report.waits)]
+    with standard_output("the faces"):
         report.close()
         sys.stdout.flush()
     if not all(succeeded):
@@ -151,49 +184,8 @@ class _Task:
         data = read(path, self.engine.limits.max_bytes)
         stopwatch = Stopwatch()
         result = self.engine.detect(data, self.model, self.options, stopwatch)
-        with _standard_output():
+        with standard_output("the faces"):
             self.report.add(click.format_filename(path), result, stopwatch.timings())
         if self.destinations:
             copy = self.destinations.of(path)
             write(copy, drawn(data, result.faces, self.engine.limits, copy.suffix))
-
-
-def _succeeds(task: _Task, path: Path) -> bool:
-    try:
-        task.run(path)
-    except OSError as error:
-        blamed, problem = error.filename or path, error.strerror or str(error)
-    except PhizError as error:
-        blamed, problem = path, str(error)
-    else:
-        return True
-    click.echo(f"phiz: {click.format_filename(blamed)}: {problem}", err=True)
-    return False
-
-
-@contextmanager
-def _standard_output() -> Iterator[None]:
-    """End the command where standard output cannot be written: no picture is to blame."""
-    try:
-        yield
-    except OSError as error:
-        # What is still in the buffer would be tried again, and fail again, at the very end.
-        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a device, not a path
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
-            raise click.exceptions.Exit(1) from None
-        raise click.ClickException(f"cannot write the faces: {error.strerror}") from error
-
-
-def _shown(pictures: Sequence[Path], report: Report) -> Iterator[Path]:
-    """Yield the pictures, with a bar that moves if there is a free terminal to show it on."""
-    free = sys.stderr.isatty() and (report.waits or not sys.stdout.isatty())
-    if len(pictures) < _MANY or not free:
-        yield from pictures
-        return
-    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.progress import Progress  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, redirect_stdout=False) as progress:
-        yield from progress.track(pictures, description="pictures")

@@ -1,4 +1,4 @@
-"""The engine that the settings ask for."""
+"""The engine and the classifiers that the settings ask for."""
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
@@ -6,12 +6,19 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from phiz.cards import Catalog
+    from phiz.classifiers import Classifiers, Name
     from phiz.engine import Engine
     from phiz.settings import Settings
 
 
-def load_engine(settings: "Settings", wanted: Collection[str] | None = None) -> "Engine":
-    """Return an engine with those detectors, or all of them; warn on standard error.
+def load_engine(
+    settings: "Settings", wanted: Collection[str] | None = None
+) -> "tuple[Engine, Catalog]":
+    """Return an engine with those detectors, or all of them, and what it was loaded from.
+
+    That is the catalogue with each network in the form in which it is run. What is set and
+    cannot be had is told on standard error.
 
     Raises:
         SettingError: The runtime that is set cannot be had.
@@ -26,10 +33,33 @@ def load_engine(settings: "Settings", wanted: Collection[str] | None = None) -> 
 
     keep_large_blocks_apart()
     folder = settings.models or catalog.default_folder()
-    networks = [card for model in catalog.load().group("face") for card in model.networks]
+    known = catalog.load()
+    networks = [card for model in known.group("face") for card in model.networks]
     profile = settings.profile or folder / FILE
     chosen = choose(settings.runtime, settings.providers, profile, networks)
     if chosen.warning:
         click.echo(f"warning: {chosen.warning}", err=True)
     limits = Limits(settings.max_bytes, settings.max_pixels)
-    return engine.load(folder, settings.sampling, limits, wanted, chosen.runtime)
+    models = known.in_forms(chosen.forms)
+    loaded = engine.load(
+        folder, settings.sampling, limits, wanted, runtime=chosen.runtime, models=models
+    )
+    return loaded, models
+
+
+def load_classifiers(
+    settings: "Settings", wanted: "Collection[Name] | None" = None
+) -> "Classifiers":
+    """Return those classifiers, or all of them, as far as they are built, in onnxruntime.
+
+    Raises:
+        ModelCorruptError: A model is not the one that the catalogue names.
+    """
+    from phiz import catalog, classifiers  # noqa: PLC0415  see above
+    from phiz.image import Limits  # noqa: PLC0415
+    from phiz.memory import keep_large_blocks_apart  # noqa: PLC0415
+
+    keep_large_blocks_apart()
+    folder = settings.models or catalog.default_folder()
+    limits = Limits(settings.max_bytes, settings.max_pixels)
+    return classifiers.load(catalog.load(), folder, limits, wanted)

@@ -1,14 +1,16 @@
-"""Which files are read, and where drawn copies of them go."""
+"""Which files are read, and which are written."""
 
 import io
+import json
+import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from phiz.errors import ImageBytesError
+from phiz.errors import ImageBytesError, OptionError
 
 if TYPE_CHECKING:
     from phiz.faces import Face
@@ -84,6 +86,19 @@ def read(path: Path, max_bytes: int) -> bytes:
     return data
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder and those that it is in, unless it is there.
+
+    Raises:
+        ClickException: It cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        name = click.format_filename(folder)
+        raise click.ClickException(f"cannot make the folder {name}: {error.strerror}") from error
+
+
 class Destinations:
     """A file for the drawn copy of each picture: none is used twice, and none is a source.
 
@@ -92,13 +107,7 @@ class Destinations:
     """
 
     def __init__(self, folder: Path, pictures: Sequence[Path]) -> None:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            name = click.format_filename(folder)
-            raise click.ClickException(
-                f"cannot make the folder {name}: {error.strerror}"
-            ) from error
+        make_folder(folder)
         self._folder = folder
         self._taken = {_key(path) for path in pictures}
 
@@ -143,6 +152,35 @@ def write(path: Path, data: bytes) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def check_writable(path: Path, needed: Path, option: str) -> None:
+    """Find out before minutes of measuring whether a file can be written after them.
+
+    Args:
+        path: Of the file.
+        needed: What must be there and writable for that, the file or its folder.
+        option: That it was named with.
+
+    Raises:
+        OptionError: It cannot.
+    """
+    if not needed.exists():
+        raise OptionError(f"{path} cannot be written: there is no {needed}; see {option}")
+    if not os.access(needed, os.W_OK):
+        raise OptionError(f"{path} cannot be written: {needed} is read-only; see {option}")
+
+
+def write_json(path: Path, document: Mapping[str, Any]) -> None:
+    """Write a document.
+
+    Raises:
+        ClickException: The file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _key(path: Path) -> str:

@@ -11,9 +11,10 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from phiz import catalog
-from phiz.cards import VARIANTS, Form, ModelCard, NetworkCard
+from phiz.cards import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
 from phiz.errors import ModelError, ModelNotBuiltError
 
 if TYPE_CHECKING:
@@ -42,7 +43,8 @@ def models() -> None:
     "files",
     envvar="PHIZ_MODEL_FILES",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of wheels or source files that were downloaded before; nothing is downloaded.",
+    help="Folder of wheels or source files that were downloaded before; nothing is downloaded."
+    " With PHIZ_MODEL_FILES instead, what that folder does not have is.",
 )
 @click.option(
     "--variants",
@@ -52,11 +54,16 @@ def models() -> None:
 )
 @click.option("--force", is_flag=True, help="Build again what is there already.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@_group
+@click.option(
+    "--group",
+    default=SERVICE,
+    show_default=True,
+    help="Only the models of this group: 'face' for faces, 'classify' for what a picture shows.",
+)
 @_models
 def build(  # noqa: PLR0913  one for each option
     folder: Path | None,
-    group: str | None,
+    group: str,
     files: Path | None,
     form: Form | None,
     *,
@@ -69,12 +76,21 @@ def build(  # noqa: PLR0913  one for each option
     """
     place = folder or catalog.default_folder()
     networks = _networks(catalog.load().group(group))
-    networks += [variant for variant in _variants(networks) if variant.form == form]
+    networks += [card for card in _variants(networks) if card.form in (form, *CHOSEN[card.group])]
     wanted = [card for card in networks if force or catalog.find_flaw(card, place)]
     if not wanted:
         return
+    source = click.get_current_context().get_parameter_source("files")
     with _shown(quiet=quiet) as shown, _terminable():
-        _builder()(wanted, place, shown.step, files=files, force=force, progress=shown.progress)
+        _builder()(
+            wanted,
+            place,
+            shown.step,
+            files=files,
+            may_download=source is ParameterSource.ENVIRONMENT,
+            force=force,
+            progress=shown.progress,
+        )
         shown.step(f"{len(networks)} networks in {place}, {len(wanted)} of them built now")
 
 
@@ -96,11 +112,16 @@ def list_models(folder: Path | None, group: str | None, *, as_json: bool) -> Non
 @_group
 @_models
 def verify(folder: Path | None, group: str | None) -> None:
-    """Compare every built file with the catalogue; exit with 1 if one is not right."""
+    """Compare every built file with the catalogue; exit with 1 if one is not right.
+
+    Of what the service can do without, only what is there is compared, unless its group is named.
+    """
     place = folder or catalog.default_folder()
+    needed = _networks(catalog.load().group(group or SERVICE))
+    needed += [card for card in _variants(needed) if card.form in CHOSEN[card.group]]
     networks = _networks(catalog.load().group(group))
-    # Nothing needs a variant, but one that is there must be right.
-    networks += [card for card in _variants(networks) if (place / card.file).exists()]
+    networks += _variants(networks)
+    networks = [card for card in networks if card in needed or (place / card.file).exists()]
     flaws = {card: catalog.find_flaw(card, place) for card in networks}
     for card, flaw in flaws.items():
         click.echo(f"{card.file}: {'verified' if flaw is None else flaw}", err=flaw is not None)

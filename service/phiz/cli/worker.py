@@ -10,12 +10,11 @@ from functools import partial
 
 from PIL import Image as Pillow
 
-from phiz import catalog
 from phiz.answers import find
 from phiz.cli.engines import load_engine
 from phiz.crew.calls import Call
 from phiz.crew.worker import Work, run
-from phiz.detectors import AUTO_ORDER, LANDMARKS, Detector
+from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
 from phiz.exchange import JOINING, Stock
 from phiz.faces import DetectOptions
@@ -38,9 +37,9 @@ def prepare() -> tuple[Mapping[str, Work], Stock]:
         SettingError: The runtime that is set cannot be had.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
-    engine = load_engine(load())
+    engine, models = load_engine(load())
     seconds = warm_up(engine)
-    stock = Stock(catalog.load().group("face"), LANDMARKS, AUTO_ORDER, seconds)
+    stock = Stock(models.group("face"), LANDMARKS, seconds)
     return {"detect": partial(find, engine)}, stock
 
 

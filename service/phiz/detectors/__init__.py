@@ -1,27 +1,30 @@
 """Detectors by name, made from their cards."""
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from phiz import router
 from phiz.cards import Catalog, Kind, ModelCard, NetworkCard
 from phiz.catalog import read_network
 from phiz.detectors import blazeface, mtcnn
+from phiz.detectors.allowance import measure_costs
 from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, anchors
 from phiz.detectors.auto import Auto
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
+from phiz.detectors.fusion import CASCADE
 from phiz.detectors.mtcnn import Mtcnn
 from phiz.errors import OptionError
 from phiz.resample import Sampling
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 
-__all__ = ["AUTO", "AUTO_ORDER", "LANDMARKS", "Detector", "load", "names"]
+__all__ = ["AUTO", "LANDMARKS", "Detector", "load", "names"]
 
 AUTO: Final = "auto"
-# From the cheapest to the strongest; each runs only where those before it found nothing.
-AUTO_ORDER: Final = ("front", "back", "mtcnn")
+GLANCES: Final = ("back", "full", "front")  # of the router, the strongest first
 LANDMARKS: Final[Mapping[Kind, tuple[str, ...]]] = {
     "blazeface": blazeface.LANDMARKS,
     "mtcnn": mtcnn.LANDMARKS,
@@ -70,26 +73,43 @@ def load(
     def open_network(card: NetworkCard) -> Session:
         return runs.open(card, read_network(card, folder))
 
-    needed = {*wanted, *(AUTO_ORDER if AUTO in wanted else ())}
+    needed = {*wanted, *((*GLANCES, CASCADE) if AUTO in wanted else ())}
     loaded: dict[str, Detector] = {
         card.name: KINDS[card.kind](card, open_network, sampling)
         for card in catalog.group("face")
         if card.name in needed
     }
     if AUTO in wanted:
-        loaded[AUTO] = Auto({name: loaded[name] for name in AUTO_ORDER})
+        loaded[AUTO] = _auto(loaded)
     return {name: loaded[name] for name in known if name in wanted}
+
+
+def _auto(loaded: Mapping[str, Detector]) -> Auto:
+    card = router.load()
+    glances: dict[str, BlazeFace] = {}
+    for name in GLANCES:
+        glance = loaded[name]
+        assert isinstance(glance, BlazeFace), "the router glances with BlazeFace"
+        glances[name] = glance
+    cascade = loaded[CASCADE]
+    assert isinstance(cascade, Mtcnn), "the router climbs with the cascade"
+    spec = replace(cascade.spec, factor=card.factor, min_scores=card.min_scores)
+    cascade = replace(cascade, spec=spec)
+    return Auto(card, glances, cascade, measure_costs(glances, cascade))
 
 
 def _blazeface(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:
     assert card.input_size is not None, "the catalogue gives every blazeface its input size"
+    grids = GRIDS[card.name]
     spec = blazeface.Spec(
         size=card.input_size,
+        cell=card.input_size / max(cells for cells, _ in grids),
         min_score=card.min_score,
         overlap_limit=card.thresholds["overlap_limit"],
     )
     session = open_network(card.networks[0])
-    return BlazeFace(card.name, spec, session, anchors(GRIDS[card.name]), sampling)
+    faithful = sampling == "reference"
+    return BlazeFace(card.name, spec, session, anchors(grids), sampling, faithful)
 
 
 def _mtcnn(card: ModelCard, open_network: Open, _: Sampling) -> Detector:

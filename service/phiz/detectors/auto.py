@@ -1,33 +1,209 @@
-"""The model that picks a model: the fastest first, a stronger one where it finds nothing."""
+"""The router: looks at each picture as long as that promises faces, and there is time.
 
-from collections.abc import Mapping
+1. One network glances at the whole picture, the strongest that the caller's time allows. If
+   all it sees is near, that is the answer.
+2. The cascade climbs the pyramid in flights, the large faces first; each further flight only
+   if enough small faces are there already, since small faces come in numbers.
+3. What glance and cascade found is put on one scale of confidence, boxes in one convention.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from phiz.detectors.detector import Detector
-from phiz.faces import Detections, DetectOptions, Step
-from phiz.picture import Picture
+import numpy as np
+
+from phiz.detectors.allowance import Allowance, Costs
+from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
+from phiz.detectors.climb import NO_CANDIDATES, SEARCH_SHARE, Climber, joined
+from phiz.detectors.fusion import CASCADE, Glance, fused, glanced, rated, sum_below
+from phiz.detectors.mtcnn import Mtcnn
+from phiz.detectors.pyramid import CELL, scales_of
+from phiz.detectors.survey import SMALL, Survey, Work, is_near, promise
+from phiz.faces import Detections, DetectOptions, Face, Step
+from phiz.geometry import square
+from phiz.integral import integral
+from phiz.picture import Picture, Reduced
+from phiz.router import FlightCard, RouterCard
 from phiz.timings import Stopwatch
+
+GLANCE_FLOOR = 0.1  # a glance's weaker detections are not worth carrying along
+# Decoding a whole JPEG takes at most so many times as long as decoding it at a smaller scale.
+WHOLE_DECODE = 3.0
+# Of the time left, what decoding and summing up the whole picture may take.
+SOURCE_SHARE = 0.3
+MIN_SIDE = 1.0  # what is left of a face beyond the border is no face
 
 
 @dataclass(frozen=True, slots=True)
 class Auto:
-    """Detectors in the order in which they are tried."""
+    """The router's detectors and numbers.
 
-    detectors: Mapping[str, Detector]
+    Attributes:
+        card: The numbers.
+        glances: By name, the strongest first.
+        cascade: With the router's own limits.
+        costs: Of all their steps on this machine.
+    """
+
+    card: RouterCard
+    glances: Mapping[str, BlazeFace]
+    cascade: Mtcnn
+    costs: Costs
 
     def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of the first detector that finds any, and the route to it."""
-        found = Detections(())
-        route: tuple[Step, ...] = ()
-        for name, detector in self.detectors.items():
-            found = detector.detect(picture, options, stopwatch)
-            route += (Step(name, len(found.faces), _why(route)),)
-            if found.faces:
-                break
-        return Detections(found.faces, route)
+        """Return the faces of a picture, best first, in its pixels, and the route to them.
+
+        Scores are confidences on the common scale, boxes in the common convention.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        survey = self.survey(picture, options, stopwatch)
+        faces = self._answered(survey.faces, options)
+        stopwatch.lap("postprocess")
+        return Detections(faces, survey.route)
+
+    def survey(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Survey:
+        """Return all that was found on the way, whatever its score or size.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        budget_s = None if options.budget_ms is None else options.budget_ms / 1000
+        view = picture.reduced(self._view_px())
+        stopwatch.lap("decode")
+        work = Work(picture, view, options, Allowance(budget_s, stopwatch))
+        glance, why = self._glance(work)
+        faces = rated(glance, self.card.glances[glance.model].alone)
+        stopwatch.lap("postprocess")
+        survey = Survey(glance, None, faces, ())
+        survey = survey.after(None, faces, Step(glance.model, self._count(faces, options), why))
+        if is_near(glance, self.card) and self._is_confirmed(work, glance):
+            return survey.without(f"all that {glance.model} sees is near, and O-Net agrees")
+        return self._climb(work, survey)
+
+    def _view_px(self) -> float:
+        """Return the longer side that a glance's view of a picture has at least."""
+        strongest = next(iter(self.glances.values()))
+        if strongest.faithful:
+            return math.inf
+        return OVERSAMPLING * strongest.spec.size
+
+    def _glance(self, work: Work) -> tuple[Glance, str]:
+        """Return what the strongest affordable network sees, and why it was that one."""
+        left_s = work.allowance.left_s()
+        passes = work.options.passes
+        fitting = [name for name in self.glances if passes * self.costs.glances[name] <= left_s]
+        cheapest = min(self.glances, key=lambda name: self.costs.glances[name])
+        model = fitting[0] if fitting else cheapest
+        why = "the strongest single look"
+        if not fitting:
+            spent_ms = 1000 * work.allowance.stopwatch.worked_s()
+            why = f"decoding left no time: {spent_ms:.1f} ms of {work.options.budget_ms:g} are gone"
+        elif model != next(iter(self.glances)):
+            why = f"the strongest single look that fits the {1000 * left_s:.1f} ms left"
+        found = self.glances[model].detect(
+            Picture.of_raster(work.view.pixels),
+            DetectOptions(GLANCE_FLOOR, overlap=work.options.overlap, passes=passes),
+            work.allowance.stopwatch,
+        )
+        size_wh = work.picture.width, work.picture.height
+        return glanced(found.faces, work.view, size_wh, self.card, model), why
+
+    def _is_confirmed(self, work: Work, glance: Glance) -> bool:
+        """Return whether O-Net takes all that counts of a glance for faces, if there is time."""
+        boxes = glance.boxes[glance.scores >= self.card.near.hint]  # (G, 4)
+        cost_s = self.costs.integral * work.view.pixels.size + self.costs.onet * len(boxes)
+        if not work.allowance.affords(cost_s, 1.0, 1):
+            return True
+        sums = integral(work.view.pixels)
+        work.allowance.stopwatch.lap("preprocess")
+        origin = np.tile(np.array(work.view.origin_xy, np.float32), 2)
+        seen = square((boxes - origin) / np.float32(work.view.factor))  # (G, 4)
+        limit = self.card.near.confirmed
+        _, scores, _ = self.cascade.judge(sums, seen, limit, work.allowance.stopwatch)
+        return len(scores) == len(boxes)
+
+    def _climb(self, work: Work, survey: Survey) -> Survey:
+        """Return what is found by as many flights as are worth it."""
+        source = self._source(work)
+        climber = None
+        for flight, scales in self._flights(work, source):
+            against = self._against(flight, survey.faces)
+            if reason := against or self._unaffordable(scales, source, work):
+                return survey.without(reason)
+            climber = climber or Climber.on(self.cascade, self.costs, source)
+            work.allowance.stopwatch.lap("preprocess")
+            why = promise(flight, survey.faces)
+            more = climber.climb(scales, work.allowance)
+            known = survey.candidates or NO_CANDIDATES
+            candidates = joined(known, more, self.cascade.spec.min_overlap)
+            faces = fused(candidates, survey.glance, self.card)
+            step = Step(CASCADE, self._count(faces, work.options), why)
+            survey = survey.after(candidates, faces, step)
+            work.allowance.stopwatch.lap("postprocess")
+        return survey
+
+    def _source(self, work: Work) -> Reduced:
+        """Return the picture for the cascade: whole, unless the time is too short for that."""
+        pixels = work.picture.width * work.picture.height
+        decode_s = WHOLE_DECODE * work.allowance.stopwatch.timings().stages["decode"]
+        whole_s = decode_s + self.costs.integral * pixels
+        if work.view.factor > 1 and not work.allowance.affords(whole_s, SOURCE_SHARE, 1):
+            return work.view
+        whole = Reduced(work.picture.whole())
+        work.allowance.stopwatch.lap("decode")
+        return whole
+
+    def _flights(self, work: Work, source: Reduced) -> Iterator[tuple[FlightCard, list[float]]]:
+        """Yield flights and the scales of their levels to the picture, smallest first.
+
+        Levels that are larger than the source, or whose faces are all under the caller's
+        ``min_face``, are no part of them.
+        """
+        height, width = work.picture.height, work.picture.width
+        least = (work.options.min_face or 0) * self.card.factor
+        above = 0.0
+        for flight in self.card.flights:
+            scales = scales_of(height, width, flight.faces_px, self.card.factor)[::-1]
+            levels = [
+                scale
+                for scale in scales
+                if scale > above and scale * source.factor <= 1 and CELL / scale > least
+            ]
+            above = max(scales, default=above)
+            if levels:
+                yield flight, levels
+
+    def _against(self, flight: FlightCard, faces: Sequence[Face]) -> str:
+        """Return why a flight is not worth it, or nothing."""
+        if sum_below(faces, SMALL * flight.faces_px) >= flight.promise:
+            return ""
+        return f"{promise(flight, faces)}, {flight.promise:g} would be needed"
+
+    def _unaffordable(self, scales: Sequence[float], source: Reduced, work: Work) -> str:
+        """Return why there is no time for a flight's first level, or nothing."""
+        pixels = source.pixels.size
+        level_px = pixels * (scales[0] * source.factor) ** 2
+        if work.allowance.affords(
+            self.costs.integral * pixels + self.costs.pnet * level_px, SEARCH_SHARE, 1
+        ):
+            return ""
+        left_ms = max(0.0, 1000 * work.allowance.left_s())
+        return f"{left_ms:.1f} ms of {work.options.budget_ms:g} are left, too few for the cascade"
+
+    def _count(self, faces: Sequence[Face], options: DetectOptions) -> int:
+        return len(self._answered(faces, options))
+
+    def _answered(self, faces: Sequence[Face], options: DetectOptions) -> tuple[Face, ...]:
+        """Return those of the faces, by falling confidence, that the caller asked for."""
+        limit = self.card.min_score if options.min_score is None else options.min_score
+        least = options.min_face or MIN_SIDE
+        shown = [face for face in faces if face.score >= limit and _shorter(face) >= least]
+        return tuple(shown[: options.max_faces])
 
 
-def _why(before: tuple[Step, ...]) -> str:
-    if not before:
-        return "the fastest model is tried first"
-    return f"{' and '.join(step.model for step in before)} found no face"
+def _shorter(face: Face) -> float:
+    x1, y1, x2, y2 = face.box
+    return min(x2 - x1, y2 - y1)

@@ -5,6 +5,7 @@ Face Detection on Mobile GPUs, 2019 (arXiv:1907.05047).
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from phiz.faces import (
     Boxes,
     Detections,
     DetectOptions,
+    Face,
     Keypoints,
     Overlap,
     Scores,
@@ -24,7 +26,7 @@ from phiz.geometry import Letterbox, clip, shorter_side
 from phiz.picture import Picture
 from phiz.resample import Sampling, letterbox
 from phiz.runtime import Session
-from phiz.suppression import blend, nms
+from phiz.suppression import blend, elect, nms
 from phiz.timings import Stopwatch
 
 # MediaPipe names them from the subject's view; these are the viewer's.
@@ -34,6 +36,9 @@ LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
 OVERSAMPLING = 1.5
 # exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it.
 LOGIT_LIMIT = 80.0
+# Predictions that score so much vote for the face of a better one, however high the limit for
+# a face is: a vote that crosses that limit as the picture moves would come and go whole.
+MIN_VOTE = 0.05
 # What is left of a face beyond the border, in the bars of the letterbox, is no face.
 MIN_SIDE = 1.0
 
@@ -44,24 +49,37 @@ class Spec:
 
     Attributes:
         size: Side of the square input, pixels.
+        cell: Side of a cell of its finest grid of anchors, pixels of the square.
         min_score: Default score limit.
         overlap_limit: IoU above which two predictions are of one face.
     """
 
     size: int
+    cell: float
     min_score: float
     overlap_limit: float
 
 
 @dataclass(frozen=True, slots=True)
 class BlazeFace:
-    """A loaded BlazeFace network; thresholds come with each call."""
+    """A loaded BlazeFace network; thresholds come with each call.
+
+    Attributes:
+        name: Of the model.
+        spec: Its numbers.
+        session: The network.
+        anchors: Where its cells lie.
+        sampling: How a picture is resized.
+        faithful: Do as the original: at full scale, and blend what passes the score limit by
+            its score.
+    """
 
     name: str
     spec: Spec
     session: Session
     anchors: Anchors
     sampling: Sampling
+    faithful: bool
 
     def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of a picture, best first, in its pixels.
@@ -71,28 +89,87 @@ class BlazeFace:
         """
         width, height = picture.width, picture.height
         frame = Letterbox.fit(width, height, self.spec.size)
-        least = math.inf if self.sampling == "reference" else OVERSAMPLING * self.spec.size
+        least = math.inf if self.faithful else OVERSAMPLING * self.spec.size
         pixels = picture.reduced(least)
         stopwatch.lap("decode")
-        square = letterbox(pixels, frame, self.sampling)  # (S, S, 3)
+        moves = moves_of(options.passes, self.spec.cell)
+        squares = [letterbox(pixels, frame.moved(move), self.sampling) for move in moves]
         stopwatch.lap("preprocess")
-        outputs = self.session.run(square[None])
+        outputs = self.session.run(np.stack(squares))  # of (P, S, S, 3)
         stopwatch.lap("inference")
-        min_score = self.spec.min_score if options.min_score is None else options.min_score
-        boxes, keypoints, scores = decode(
-            outputs["regressions"][0], outputs["logits"][0], self.anchors, self.spec.size, min_score
-        )  # (N, 4), (N, 6, 2), (N,) in pixels of the square
-        boxes, keypoints, scores = resolve(
-            boxes, keypoints, scores, self.spec.overlap_limit, options.overlap
-        )
-        boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), width, height)
-        shown = shorter_side(boxes) >= (options.min_face or MIN_SIDE)  # (F,)
-        best = np.flatnonzero(shown)[: options.max_faces]  # (F',)
-        faces = faces_of(
-            boxes[best], scores[best], frame.undo(keypoints[best]), LANDMARKS, self.name
-        )
+        faces = self.read(outputs, frame, (width, height), options)
         stopwatch.lap("postprocess")
         return Detections(faces)
+
+    def read(
+        self,
+        outputs: Mapping[str, NDArray[np.float32]],
+        frame: Letterbox,
+        size_wh: tuple[int, int],
+        options: DetectOptions,
+    ) -> tuple[Face, ...]:
+        """Return the faces that a picture's outputs tell of, best first, in its pixels.
+
+        Args:
+            outputs: Regressions (P, A, 16) and logits (P, A), raw, of each pass.
+            frame: How the picture lies in the square.
+            size_wh: Of the picture, pixels.
+            options: Of the call.
+        """
+        moves = moves_of(options.passes, self.spec.cell)
+        min_score = self.spec.min_score if options.min_score is None else options.min_score
+        boxes, keypoints, scores = self._decode(outputs, moves, min(min_score, MIN_VOTE))
+        boxes, keypoints, scores = self._resolve(
+            boxes, keypoints, scores, min_score, options.overlap
+        )
+        boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh)
+        shown = shorter_side(boxes) >= (options.min_face or MIN_SIDE)  # (F,)
+        best = np.flatnonzero(shown)[: options.max_faces]  # (F',)
+        return faces_of(
+            boxes[best], scores[best], frame.undo(keypoints[best]), LANDMARKS, self.name
+        )
+
+    def _decode(
+        self, outputs: Mapping[str, NDArray[np.float32]], moves: Sequence[float], min_score: float
+    ) -> tuple[Boxes, Keypoints, Scores]:
+        """Return the predictions of all passes, in pixels of the square that has not moved."""
+        size = self.spec.size
+        found = [
+            decode(regressions, logits, self.anchors - np.float32(move / size), size, min_score)
+            for regressions, logits, move in zip(
+                outputs["regressions"], outputs["logits"], moves, strict=True
+            )
+        ]
+        boxes, keypoints, scores = zip(*found, strict=True)
+        return np.concatenate(boxes), np.concatenate(keypoints), np.concatenate(scores)
+
+    def _resolve(
+        self,
+        boxes: Boxes,
+        keypoints: Keypoints,
+        scores: Scores,
+        min_score: float,
+        overlap: Overlap,
+    ) -> tuple[Boxes, Keypoints, Scores]:
+        """Return one prediction for each face, by falling score."""
+        limit = self.spec.overlap_limit
+        if overlap == "blend" and not self.faithful:
+            return elect(boxes, keypoints, scores, limit, min_score)
+        able = np.flatnonzero(scores >= min_score)
+        boxes, keypoints, scores = boxes[able], keypoints[able], scores[able]
+        if overlap == "blend":
+            return blend(boxes, keypoints, scores, limit)
+        kept = nms(boxes, scores, limit)  # (K,)
+        return boxes[kept], keypoints[kept], scores[kept]
+
+
+def moves_of(passes: int, cell: float) -> tuple[float, ...]:
+    """Return how far the picture moves right and down for each pass, pixels of the square.
+
+    Two passes are half a cell of the anchors apart: where one has a face between two cells,
+    the other has it in the middle of one.
+    """
+    return (0.0,) if passes == 1 else (-cell / 4, cell / 4)
 
 
 def decode(
@@ -127,13 +204,3 @@ def decode(
     half = points[:, 1] / 2  # (N, 2)
     boxes = np.concatenate([centre - half, centre + half], axis=1)  # (N, 4)
     return boxes, points[:, 2:] + centres[:, None], scores[kept]
-
-
-def resolve(
-    boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float, overlap: Overlap
-) -> tuple[Boxes, Keypoints, Scores]:
-    """Return one prediction for each face, blended or the best alone, by falling score."""
-    if overlap == "blend":
-        return blend(boxes, keypoints, scores, limit)
-    kept = nms(boxes, scores, limit)  # (K,)
-    return boxes[kept], keypoints[kept], scores[kept]

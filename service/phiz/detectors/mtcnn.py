@@ -115,7 +115,7 @@ class Mtcnn:
 
     def _propose(self, sums: Integral, scales: list[float], stopwatch: Stopwatch) -> Boxes:
         """Return square proposals (N, 4) of P-Net over all levels."""
-        found = [self._propose_level(sums, scale, stopwatch) for scale in scales]
+        found = [self.propose_level(sums, scale, stopwatch) for scale in scales]
         predictions = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9)
         if levels_overlap(scales, self.spec.cross_overlap):
             kept = nms(predictions[:, :4], predictions[:, 4], self.spec.cross_overlap)
@@ -126,7 +126,7 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return boxes
 
-    def _propose_level(self, sums: Integral, scale: float, stopwatch: Stopwatch) -> Predictions:
+    def propose_level(self, sums: Integral, scale: float, stopwatch: Stopwatch) -> Predictions:
         """Return the proposals (N, 9) of one level after its own suppression."""
         height, width = shape_of(sums)
         shape_hw = int(height * scale + 1), int(width * scale + 1)
@@ -153,20 +153,25 @@ class Mtcnn:
     def _refine(self, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
         """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
         boxes, regions = cut(boxes, shape_of(sums))  # (N, 4) each
-        regressions = np.empty((len(boxes), 4), np.float32)
-        scores = np.empty(len(boxes), np.float32)
-        for batch in batches(len(boxes), REFINE_BATCH):
+        scores, regressions = self.rate(sums, regions, stopwatch)  # (N,), (N, 4)
+        passed = np.flatnonzero(scores > self.spec.min_scores[1])
+        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)][:MAX_OUTPUT]
+        candidates = square(calibrate(boxes[passed], regressions[passed], INCLUSIVE))
+        stopwatch.lap("postprocess")
+        return candidates
+
+    def rate(self, sums: Integral, regions: Regions, stopwatch: Stopwatch) -> tuple[Scores, Boxes]:
+        """Return R-Net's scores (N,) and regressions (N, 4) of regions (N, 4)."""
+        regressions = np.empty((len(regions), 4), np.float32)
+        scores = np.empty(len(regions), np.float32)
+        for batch in batches(len(regions), REFINE_BATCH):
             pixels = crops(sums, regions[batch], 24)  # (B, 24, 24, 3)
             stopwatch.lap("preprocess")
             outputs = self.rnet.run(pixels)
             regressions[batch] = outputs["regressions"]
             scores[batch] = outputs["probabilities"]
             stopwatch.lap("inference", "rnet")
-        passed = np.flatnonzero(scores > self.spec.min_scores[1])
-        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)][:MAX_OUTPUT]
-        candidates = square(calibrate(boxes[passed], regressions[passed], INCLUSIVE))
-        stopwatch.lap("postprocess")
-        return candidates
+        return scores, regressions
 
     def _output(
         self,
@@ -177,6 +182,17 @@ class Mtcnn:
     ) -> tuple[Boxes, Scores, Keypoints]:
         """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
         min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
+        boxes, scores, keypoints = self.judge(sums, boxes, min_score, stopwatch)
+        kept = nms_min(boxes, scores, self.spec.min_overlap)
+        return boxes[kept], scores[kept], keypoints[kept]
+
+    def judge(
+        self, sums: Integral, boxes: Boxes, min_score: float, stopwatch: Stopwatch
+    ) -> tuple[Boxes, Scores, Keypoints]:
+        """Return what O-Net scores above a limit, corrected, of boxes (M, 4), in their order.
+
+        That is boxes (K, 4), scores (K,) and landmarks (K, 5, 2), not yet suppressed.
+        """
         boxes, regions = cut(boxes, shape_of(sums))  # (M, 4) each
         regressions = np.empty((len(boxes), 4), np.float32)
         landmarks = np.empty((len(boxes), len(LANDMARKS), 2), np.float32)
@@ -193,9 +209,7 @@ class Mtcnn:
         boxes, scores = boxes[passed], scores[passed]
         sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (K, 2)
         keypoints = landmarks[passed] * sides[:, None] + boxes[:, None, :2] - INCLUSIVE
-        boxes = calibrate(boxes, regressions[passed], INCLUSIVE)
-        kept = nms_min(boxes, scores, self.spec.min_overlap)
-        return boxes[kept], scores[kept], keypoints[kept]
+        return calibrate(boxes, regressions[passed], INCLUSIVE), scores, keypoints
 
 
 def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
@@ -207,12 +221,18 @@ def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
 
 def cut(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
     """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
+    regions, meets = regions_of(boxes, shape_hw)  # (M, 4), (M,)
+    return boxes[meets], regions[meets]
+
+
+def regions_of(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Regions, NDArray[np.bool_]]:
+    """Return what boxes (M, 4) cut of the picture, (M, 4), and which cut anything, (M,)."""
     height, width = shape_hw
     regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
     low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
     high = np.minimum(regions[:, 2:], [width, height])  # (M, 2)
-    meets = (high > low).all(axis=1)  # (M,)
-    return boxes[meets], np.concatenate([low, high], axis=1)[meets]
+    meets = np.logical_and(high[:, 0] > low[:, 0], high[:, 1] > low[:, 1])  # (M,)
+    return np.concatenate([low, high], axis=1), meets
 
 
 def batches(count: int, size: int) -> Iterator[slice]:

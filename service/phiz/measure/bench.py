@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz import detectors
-from phiz.cards import Catalog, ModelCard, NetworkCard
-from phiz.catalog import read_network
+from phiz.cards import Catalog, NetworkCard
 from phiz.detectors import Detector
-from phiz.faces import Boxes, DetectOptions, Face, Image, Scores
+from phiz.faces import Boxes, DetectOptions, Image, Scores
 from phiz.measure.gates import Change, Outputs, count_kept, excess, fastest
 from phiz.measure.labels import LEVELS, Labelled
+from phiz.measure.networks import Network
+from phiz.measure.observations import boxes_of, scores_of
 from phiz.measure.precision import average_precision, judge, together
 from phiz.measure.workloads import Inputs, parity_inputs, timing_inputs
 from phiz.picture import Picture
@@ -32,15 +33,6 @@ WARM_UP: Final = 3  # rounds that do not count
 # Low, so that the curve of precision has its weak detections too.
 MIN_SCORE: Final = 0.2
 SAMPLING: Final = "half-pixel"
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network, the model that it belongs to, and the bytes of its ONNX file."""
-
-    model: ModelCard
-    card: NetworkCard
-    graph: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +68,6 @@ class Answers:
     seconds: list[float]
 
 
-def read_networks(models: Sequence[ModelCard], folder: Path) -> list[Network]:
-    """Return all networks of some models, verified.
-
-    Raises:
-        ModelError: One is missing, or is not the one that the catalogue names.
-    """
-    return [
-        Network(model, card, read_network(card, folder))
-        for model in models
-        for card in model.networks
-    ]
-
-
 def measure_network(
     network: Network, ways: Sequence[Way], rounds: int, pictures: Sequence[Image]
 ) -> NetworkFigures:
@@ -96,12 +75,12 @@ def measure_network(
 
     Args:
         network: In question.
-        ways: The reference on one thread is among them.
+        ways: The reference on one thread is among them, and no form that the network has not.
         rounds: That count.
         pictures: (H, W, 3) each, with faces, to compare the variants on.
     """
     model, card = network.model, network.card
-    sessions = {way: open_runtime(*way).open(card, network.graph) for way in ways}
+    sessions = {way: _open(network, way) for way in ways}
     single = {variant: sessions[variant, threads] for variant, threads in ways if threads == 1}
     batches = list(parity_inputs(model, card.architecture, pictures))
     expected = [single[REFERENCE].run(batch) for batch in batches]
@@ -125,9 +104,15 @@ def measure_model(
     variants: Sequence[Variant],
     pictures: Iterable[tuple[Picture, Labelled | None]],
 ) -> dict[Variant, ModelFigures]:
-    """Return a model's figures by variant, on pictures with their labels where there are some."""
+    """Return a model's figures by variant, on pictures with their labels where there are some.
+
+    In 8 bits are those of its networks that are offered in them, and the others in float32.
+
+    Raises:
+        ModelError: A network is missing, or is not the one that the catalogue names.
+    """
     loaded = {
-        variant: detectors.load(catalog, folder, SAMPLING, [model], open_runtime(variant))[model]
+        variant: _load(catalog.in_form(variant.form), folder, model, variant)
         for variant in variants
     }
     answers = {variant: Answers([], []) for variant in variants}
@@ -156,9 +141,11 @@ def choose(network: NetworkFigures, models: Mapping[Variant, ModelFigures]) -> C
     variants = list(network.excess)
     times_ms = [network.median_ms[variant, 1] for variant in variants]
     best = fastest(times_ms, [passes(network, variant, models) for variant in variants])
-    version = version_of(variants[best].runtime)
+    variant = variants[best]
+    version = version_of(variant.runtime)
     assert version is not None, "what was measured is installed"
-    return Choice(network.card.sha256, variants[best], version, times_ms[best], times_ms[0])
+    sha256 = network.card.in_form(variant.form).sha256
+    return Choice(sha256, variant, version, times_ms[best], times_ms[0])
 
 
 def passes(
@@ -176,6 +163,16 @@ def thread_counts(available: int) -> Iterator[int]:
     while threads <= available:
         yield threads
         threads *= 2
+
+
+def _open(network: Network, way: Way) -> Session:
+    variant, _ = way
+    card, graph = network.card.in_form(variant.form), network.graphs[variant.form]
+    return open_runtime(*way).open(card, graph)
+
+
+def _load(catalog: Catalog, folder: Path, model: str, variant: Variant) -> Detector:
+    return detectors.load(catalog, folder, SAMPLING, [model], open_runtime(variant))[model]
 
 
 def _largest_excess(
@@ -210,11 +207,7 @@ def _answer(detector: Detector, picture: Picture, answers: Answers) -> None:
     timings = stopwatch.timings()
     # Without decoding, which only the first of them does.
     answers.seconds.append(timings.total_s - timings.stages.get("decode", 0.0))
-    answers.found.append((_boxes(faces), np.array([face.score for face in faces], np.float32)))
-
-
-def _boxes(faces: Sequence[Face]) -> Boxes:
-    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+    answers.found.append((boxes_of(faces), scores_of(faces)))
 
 
 def _change(ours: Answers, reference: Answers, labels: Sequence[Labelled]) -> Change:

@@ -1,11 +1,11 @@
 """From the settings to a runtime."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from phiz.cards import NetworkCard
+from phiz.cards import Form, NetworkCard
 from phiz.errors import SettingError
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.profile import find_flaws, follow, read_profile
@@ -17,9 +17,16 @@ Wish: TypeAlias = RuntimeName | Literal["auto"]
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """A runtime, and one line about what was wished for and cannot be had."""
+    """What networks are run with.
+
+    Attributes:
+        runtime: Opens them.
+        forms: By network, the form of the ONNX file that it is given; float32 where none is named.
+        warning: One line about what was wished for and cannot be had.
+    """
 
     runtime: Runtime
+    forms: Mapping[str, Form] = field(default_factory=dict)
     warning: str | None = None
 
 
@@ -57,7 +64,7 @@ def _by_profile(path: Path, networks: Collection[NetworkCard]) -> Chosen:
     if flaws := list(find_flaws(profile, networks)):
         return Chosen(
             OnnxRuntime(),
-            f"the profile {path} does not hold here, and onnxruntime runs everything: "
+            warning=f"the profile {path} does not hold here, and onnxruntime runs everything: "
             f"{'; '.join(flaws)}; measure again with: phiz bench",
         )
-    return Chosen(follow(profile))
+    return Chosen(follow(profile), profile.forms)

@@ -17,7 +17,7 @@ ANY_SIZE: Final[frozenset[Architecture]] = frozenset({"pnet"})
 
 @dataclass(frozen=True, slots=True)
 class OnnxRuntime:
-    """Opens networks in onnxruntime, in float32.
+    """Opens networks in onnxruntime, in the precision of their graph.
 
     Attributes:
         providers: Execution providers, the preferred first.

@@ -11,7 +11,8 @@ from phiz.cards import NetworkCard
 from phiz.runtime.session import Precision, Session
 
 DEVICE: Final = "CPU"
-HINTS: Final[dict[Precision, str]] = {"float32": "f32", "bf16": "bf16"}
+# Layers that the graph has in 8 bits are computed in them, whatever the hint.
+HINTS: Final[dict[Precision, str]] = {"float32": "f32", "bf16": "bf16", "int8": "f32"}
 # Kernels that are kept for shapes seen before, of all the layers of a network. The default,
 # 5000, keeps half a megabyte for each size that P-Net ever saw: a gigabyte after some
 # thousand pictures. One picture of 1280 × 720 needs about 200.
@@ -23,7 +24,8 @@ class OpenVino:
     """Opens networks in OpenVINO.
 
     Attributes:
-        precision: What layers are computed in where that pays; float32 is float32 throughout.
+        precision: What layers are computed in where that pays; float32 is float32 throughout,
+            but for what the graph has in 8 bits.
         threads: That one inference is spread over.
     """
 

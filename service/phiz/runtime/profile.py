@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from phiz.cards import NetworkCard
+from phiz.cards import Form, NetworkCard
 from phiz.errors import CatalogError, SettingError
 from phiz.runtime.session import Runtime, Session
 from phiz.runtime.variants import PRECISIONS, REFERENCE, RUNTIMES, Variant, open_runtime, version_of
@@ -36,7 +36,7 @@ class Choice:
     """What a network is run with, and its figures.
 
     Attributes:
-        sha256: Of the ONNX file that was measured.
+        sha256: Of the ONNX file that was measured, in the variant's form.
         variant: The fastest that passed its gate.
         version: Of its runtime.
         median_ms: Its time, one thread.
@@ -56,6 +56,11 @@ class Profile:
 
     processor: str
     networks: Mapping[str, Choice]
+
+    @property
+    def forms(self) -> dict[str, Form]:
+        """By network, the form of the ONNX file that it chose."""
+        return {name: choice.variant.form for name, choice in self.networks.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ def find_flaws(profile: Profile, networks: Collection[NetworkCard]) -> Iterator[
     measured = profile.networks
     if unknown := [card.file for card in networks if card.name not in measured]:
         yield f"it says nothing of {', '.join(unknown)}"
-    known = [card for card in networks if card.name in measured]
+    forms = profile.forms
+    known = [card.in_form(forms[card.name]) for card in networks if card.name in measured]
     if changed := [card.file for card in known if card.sha256 != measured[card.name].sha256]:
         yield f"it was measured with another {', '.join(changed)}"
     # Pairs, because the networks of one file may have been measured in different versions.

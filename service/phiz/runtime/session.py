@@ -7,8 +7,11 @@ from numpy.typing import NDArray
 
 from phiz.cards import NetworkCard
 
-Precision: TypeAlias = Literal["float32", "bf16"]
-"""What a network is computed in; its inputs, outputs and stored weights stay what they are."""
+Precision: TypeAlias = Literal["float32", "bf16", "int8"]
+"""What most layers of a network are computed in; its inputs and outputs stay what they are.
+
+For int8 its ONNX file must be in that form; the others run the file in float32.
+"""
 
 
 class Session(Protocol):

@@ -7,6 +7,7 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import onnxruntime
 
+from phiz.cards import Form
 from phiz.errors import SettingError
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.session import Precision, Runtime
@@ -22,6 +23,11 @@ class Variant:
 
     runtime: RuntimeName
     precision: Precision
+
+    @property
+    def form(self) -> Form:
+        """The form of the ONNX file that it runs."""
+        return "int8" if self.precision == "int8" else "float32"
 
     def __str__(self) -> str:
         return f"{self.runtime} {self.precision}"
@@ -40,8 +46,13 @@ def open_runtime(variant: Variant, threads: int = 1) -> Runtime:
     return RUNTIMES[variant.runtime](variant.precision, threads)
 
 
-def installed_variants() -> tuple[Variant, ...]:
-    """Return what this machine can run, the reference first."""
+def installed_variants(form: Form = "float32") -> tuple[Variant, ...]:
+    """Return what this machine can run an ONNX file of a form in.
+
+    Of float32 the reference is the first.
+    """
+    if form == "int8":
+        return tuple(Variant(name, "int8") for name in RUNTIMES if version_of(name) is not None)
     if version_of("openvino") is None:
         return (REFERENCE,)
     # Not at the top: it takes a while to import, and few ask for it.
@@ -62,7 +73,7 @@ def version_of(runtime: RuntimeName) -> str | None:
 
 
 def _onnxruntime(precision: Precision, threads: int) -> Runtime:
-    assert precision == "float32", "it computes as the graph says, which is float32"
+    assert precision != "bf16", "it computes as the graph says, which is float32 or int8"
     return OnnxRuntime(threads=threads)
 
 

@@ -1,0 +1,42 @@
+"""Where the benchmarks leave their figures: one JSON document, and tables in Markdown."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+def keep(path: Path, figures: Mapping[str, Any]) -> None:
+    """Replace these entries of a document, which is begun if it is not there.
+
+    Several benchmarks write into one document, each its own entries.
+    """
+    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
+    path.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
+
+
+def put(path: Path, name: str, block: str) -> None:
+    """Replace what a Markdown document has between two comments, NAME and /NAME.
+
+    Args:
+        path: Of the document.
+        name: Of the place.
+        block: Lines, the last one ended.
+
+    Raises:
+        BadParameter: The document has no such place.
+    """
+    first, last = f"<!-- {name} -->\n\n", f"\n<!-- /{name} -->\n"
+    before, opened, rest = path.read_text("utf-8").partition(first)
+    _, closed, after = rest.partition(last)
+    if not (opened and closed):
+        raise click.BadParameter(f"{path} has no lines {first.strip()} and {last.strip()}")
+    path.write_text(f"{before}{first}{block}{last}{after}", "utf-8")
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its lines ended."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,0 +1,74 @@
+"""What the graphs of all classifiers have in common: the picture, the layers, the classes.
+
+A graph goes from ``image`` (N, S, S, 3), uint8, RGB, to ``logits`` (N, 1000), in the order of
+ImageNet's classes. Between them arrays are (N, C, H, W). All depthwise layers of these networks
+have whole blocks of channels (see ``phiz.build.channels``) by themselves.
+"""
+
+from typing import Final
+
+import numpy as np
+from onnx import TensorProto
+
+from phiz.build.convolution import Convolution
+from phiz.build.graph import Graph
+from phiz.build.layers import Layer, dense
+from phiz.cards import CLASSES, Normalisation
+from phiz.errors import ConversionError
+
+SIX: Final = 6.0  # where ReLU6 ends (Howard et al. 2017, MobileNets)
+UINT8_MAX: Final = 255
+
+
+def add_picture(graph: Graph, size: int, normalisation: Normalisation) -> str:
+    """Add the input, and return the picture (N, 3, S, S) as the network wants it.
+
+    A picture is numbers in 8 bits already: with a normalisation whose 0 is a whole number,
+    the form in 8 bits takes it as it is, and the one in float32 needs one node.
+
+    Raises:
+        ConversionError: No whole number becomes 0.
+    """
+    zero = -normalisation.offset / normalisation.scale
+    if not np.isclose(zero, round(zero), rtol=0, atol=1e-4) or not 0 <= zero <= UINT8_MAX:
+        raise ConversionError(f"the normalisation makes 0 of a pixel of {zero:g}, no whole number")
+    image = graph.input("image", TensorProto.UINT8, ("batch", size, size, 3))
+    x = graph.add("Transpose", image, perm=[0, 3, 1, 2])
+    step = graph.constant(np.array(normalisation.scale, np.float32))
+    return graph.add("DequantizeLinear", x, step, graph.constant(np.array(round(zero), np.uint8)))
+
+
+def add_convolution(graph: Graph, x: str, layer: Convolution, *, clipped: bool = True) -> str:
+    """Add a convolution, with a ReLU6 after it unless it is not to be clipped."""
+    x = graph.add(
+        "Conv",
+        x,
+        graph.constant(layer.kernels),
+        graph.constant(layer.biases),
+        kernel_shape=layer.kernels.shape[2:],
+        group=layer.outputs if layer.is_depthwise else 1,
+        strides=layer.steps.strides,
+        pads=layer.steps.pads,
+    )
+    if not clipped:
+        return x
+    bounds = [graph.constant(np.array(bound, np.float32)) for bound in (0, SIX)]
+    return graph.add("Clip", x, *bounds)
+
+
+def add_mean(graph: Graph, x: str) -> str:
+    """Add the mean of each channel, (N, C, H, W) to (N, C)."""
+    return graph.add("Flatten", graph.add("GlobalAveragePool", x))
+
+
+def add_classes(graph: Graph, x: str, layer: Layer) -> str:
+    """Add the dense layer (N, C) to the logits, which are the output.
+
+    Raises:
+        ConversionError: They are not as many as there are classes.
+    """
+    matrix, biases = layer
+    if len(biases) != CLASSES:
+        raise ConversionError(f"the last layer has {len(biases)} outputs, not {CLASSES}")
+    graph.output("logits", ("batch", CLASSES))
+    return dense(graph, x, (matrix, biases), output="logits")

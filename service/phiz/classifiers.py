@@ -1,0 +1,227 @@
+"""What a picture shows: one network over its middle, in float32 or in 8 bits.
+
+Classes are ImageNet's, numbered from 0 to 999 in the order of the challenge of 2012.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from phiz.cards import CHOSEN, Catalog, Form
+from phiz.catalog import read_network
+from phiz.errors import ModelNotBuiltError, OptionError
+from phiz.faces import Image, Indices, Scores
+from phiz.image import Limits, open_picture
+from phiz.picture import Picture, Reduced, rgb
+from phiz.runtime import Runtime, Session
+from phiz.runtime.onnx import OnnxRuntime
+from phiz.timings import Stopwatch
+
+FORMS: Final[tuple[Form, ...]] = ("float32", *CHOSEN["classify"])
+# Both networks were judged on the middle 224 of 256 pixels of the shorter side.
+MIDDLE: Final = 224 / 256
+# A JPEG is decoded at the smallest scale that has so many pixels for each of the input.
+OVERSAMPLING: Final = 1.5
+
+_PACKAGED: Final = Path(__file__).with_name("imagenet.txt")
+_CHECKOUT: Final = Path(__file__).parents[2] / "models" / "imagenet.txt"
+
+Name: TypeAlias = tuple[str, Form]
+"""A model of the catalogue, and the form of its network."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClass:
+    """A class and how much speaks for it.
+
+    Attributes:
+        index: 0 to 999.
+        label: In English.
+        score: 0 to 1; those of all classes add up to 1.
+    """
+
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The answer to one picture.
+
+    Attributes:
+        model: As requested.
+        precision: What answered.
+        classes: By falling score.
+    """
+
+    model: str
+    precision: Form
+    classes: tuple[ScoredClass, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """A loaded network.
+
+    Attributes:
+        size: Side of its square input, pixels.
+        session: What runs it.
+        labels: Of its classes.
+    """
+
+    size: int
+    session: Session
+    labels: tuple[str, ...]
+
+    def classify(self, picture: Picture, top: int, stopwatch: Stopwatch) -> tuple[ScoredClass, ...]:
+        """Return so many classes of a picture, the best first.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        longer, shorter = sorted((picture.width, picture.height), reverse=True)
+        reduced = picture.reduced(OVERSAMPLING * self.size / MIDDLE * longer / shorter)
+        stopwatch.lap("decode")
+        square = middle(reduced, (picture.width, picture.height), self.size)  # (S, S, 3)
+        stopwatch.lap("preprocess")
+        logits = self.session.run(square[None])["logits"][0]  # (1000,)
+        stopwatch.lap("inference")
+        scores = softmax(logits)  # (1000,)
+        classes = tuple(
+            ScoredClass(index, self.labels[index], float(scores[index]))
+            for index in best(scores, top).tolist()
+        )
+        stopwatch.lap("postprocess")
+        return classes
+
+
+@dataclass(frozen=True, slots=True)
+class Classifiers:
+    """Classifiers by name and the limits on what they are given.
+
+    It holds nothing of a request, so that any number of threads may use it at once.
+
+    Attributes:
+        loaded: Those that can be asked.
+        missing: What to do for the others.
+        limits: On the pictures.
+    """
+
+    loaded: Mapping[Name, Classifier]
+    missing: Mapping[Name, str]
+    limits: Limits
+
+    def classify(
+        self, data: bytes, model: str, precision: Form, top: int, stopwatch: Stopwatch
+    ) -> Classification:
+        """Return what an encoded picture shows, in the calling thread.
+
+        Raises:
+            OptionError: There is no such model, or not in this precision.
+            ModelNotBuiltError: There is, but it has not been built.
+            ImageError: The bytes are not a picture that can be read within the limits.
+        """
+        classifier = self.find(model, precision)
+        picture = open_picture(data, self.limits)
+        stopwatch.lap("decode")
+        classes = classifier.classify(picture, top, stopwatch)
+        return Classification(model, precision, classes)
+
+    def find(self, model: str, precision: Form) -> Classifier:
+        """Return one classifier.
+
+        Raises:
+            OptionError: There is no such model, or not in this precision.
+            ModelNotBuiltError: There is, but it has not been built.
+        """
+        name = model, precision
+        if name in self.missing:
+            raise ModelNotBuiltError(self.missing[name])
+        if name not in self.loaded:
+            known = ", ".join(" ".join(known) for known in (*self.loaded, *self.missing))
+            raise OptionError(f"the classifier is {model} {precision}; it must be one of {known}")
+        return self.loaded[name]
+
+
+def load(
+    catalog: Catalog,
+    folder: Path,
+    limits: Limits,
+    wanted: Collection[Name] | None = None,
+    runtime: Runtime | None = None,
+) -> Classifiers:
+    """Return the classifiers that are built, verified.
+
+    Args:
+        catalog: What there is.
+        folder: Where the built models lie.
+        limits: On the pictures they will be given.
+        wanted: Which of them; None means all.
+        runtime: What runs the networks; None means onnxruntime on the processor.
+
+    Raises:
+        ModelCorruptError: A model's file is not the one that the catalogue names.
+    """
+    runs = OnnxRuntime() if runtime is None else runtime
+    labels = read_labels()
+    loaded: dict[Name, Classifier] = {}
+    missing: dict[Name, str] = {}
+    for model, form in product(catalog.group("classify"), FORMS):
+        if wanted is not None and (model.name, form) not in wanted:
+            continue
+        assert model.input_size is not None, "the catalogue gives every classifier its input size"
+        (card,) = model.in_form(form).networks
+        try:
+            session = runs.open(card, read_network(card, folder))
+        except ModelNotBuiltError as error:
+            missing[model.name, form] = str(error)
+        else:
+            loaded[model.name, form] = Classifier(model.input_size, session, labels)
+    return Classifiers(loaded, missing, limits)
+
+
+def read_labels() -> tuple[str, ...]:
+    """Return the English names of ImageNet's classes, in their order."""
+    path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+    return tuple(path.read_text("utf-8").splitlines())
+
+
+def middle(picture: Reduced, size_wh: tuple[int, int], size: int) -> Image:
+    """Return the middle of a picture as a square (S, S, 3): 7/8 of its shorter side.
+
+    Pillow's antialiased bicubic, as EfficientNet was judged with.
+
+    Args:
+        picture: Perhaps at a smaller scale.
+        size_wh: Of the picture at full scale, pixels.
+        size: Side of the square, pixels.
+    """
+    side = MIDDLE * min(size_wh)  # pixels at full scale, as all up to here
+    (left, top), factor = picture.origin_xy, picture.factor
+    x = ((size_wh[0] - side) / 2 - left) / factor
+    y = ((size_wh[1] - side) / 2 - top) / factor
+    box = x, y, x + side / factor, y + side / factor
+    resized = Pillow.fromarray(rgb(picture.pixels)).resize(
+        (size, size), Pillow.Resampling.BICUBIC, box=box
+    )
+    return np.asarray(resized)
+
+
+def softmax(logits: NDArray[np.float32]) -> Scores:
+    """Return the scores (C,) of logits (C,): positive, and 1 together."""
+    # Less the largest, so that the exponential cannot overflow.
+    powers = np.exp(logits - logits.max())  # (C,)
+    scores: Scores = powers / powers.sum()
+    return scores
+
+
+def best(scores: Scores, count: int) -> Indices:
+    """Return the indices of the highest scores (C,), at most so many, by falling score."""
+    return np.argsort(-scores, kind="stable")[:count]

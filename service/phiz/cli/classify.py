@@ -1,0 +1,217 @@
+"""``phiz classify``: what pictures show, as a table, JSON or CSV."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, Protocol
+
+import click
+
+from phiz.cards import CLASSES
+from phiz.cli.engines import load_classifiers
+from phiz.cli.files import find_pictures, read
+from phiz.cli.output import shown, standard_output, succeeds
+
+if TYPE_CHECKING:
+    from phiz.cards import Form
+    from phiz.classifiers import Classification, Classifiers
+    from phiz.timings import Timings
+
+# Written out, because what knows them takes a while to import; a test compares them.
+MODELS = ("mobilenet", "efficientnet")
+PRECISIONS = ("float32", "int8")
+
+_EPILOG = """
+\b
+Examples:
+  phiz classify cat.jpg
+  phiz classify --model mobilenet --top 1 --format csv holiday/ > seen.csv
+
+\b
+Exit status: 0 if every picture was read; 1 if one was not; 2 if the command is wrong.
+"""
+
+
+class _Report(Protocol):
+    """Takes answers one by one.
+
+    Attributes:
+        waits: It prints nothing before it is closed.
+    """
+
+    waits: ClassVar[bool]
+
+    def add(self, file: str, found: "Classification", timings: "Timings") -> None:
+        """Take the answer to one file."""
+
+    def close(self) -> None:
+        """Print what is left."""
+
+
+class _JsonReport:
+    """One line for each picture: the answer of the HTTP interface, and the file."""
+
+    waits: ClassVar[bool] = False
+
+    def add(self, file: str, found: "Classification", timings: "Timings") -> None:
+        from phiz.answers import classification_payload  # noqa: PLC0415  slow to load
+
+        answer = {"file": file, **classification_payload(found)}
+        click.echo(json.dumps({**answer, "timing_ms": timings.milliseconds()}))
+
+    def close(self) -> None:
+        """Do nothing: all is printed."""
+
+
+class _CsvReport:
+    """A header, then one row for each class."""
+
+    waits: ClassVar[bool] = False
+
+    def __init__(self) -> None:
+        self._writer = csv.writer(sys.stdout, lineterminator="\n")
+        self._writer.writerow(("file", "model", "precision", "index", "label", "score"))
+
+    def add(self, file: str, found: "Classification", timings: "Timings") -> None:  # noqa: ARG002  the rows have no times
+        self._writer.writerows(
+            (file, found.model, found.precision, each.index, each.label, round(each.score, 4))
+            for each in found.classes
+        )
+        sys.stdout.flush()
+
+    def close(self) -> None:
+        """Do nothing: all is printed."""
+
+
+class _TableReport:
+    """A table for people: one row for each class."""
+
+    waits: ClassVar[bool] = True
+
+    def __init__(self) -> None:
+        from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
+        from rich.table import Table  # noqa: PLC0415
+
+        self._table = Table("file", "class", "label", "score", "ms", box=SIMPLE_HEAD)
+        self._table.columns[0].overflow = "fold"
+        for column in (1, 3, 4):
+            self._table.columns[column].justify = "right"
+
+    def add(self, file: str, found: "Classification", timings: "Timings") -> None:
+        from rich.text import Text  # noqa: PLC0415  see above
+
+        # As text, because a file's name may look like markup.
+        first = Text(file), f"{1000 * timings.total_s:.1f}"
+        for number, each in enumerate(found.classes):
+            name, milliseconds = first if number == 0 else ("", "")
+            score = f"{each.score:.2f}"
+            self._table.add_row(name, str(each.index), each.label, score, milliseconds)
+
+    def close(self) -> None:
+        """Print the table."""
+        from rich.console import Console  # noqa: PLC0415  see above
+
+        Console().print(self._table)
+
+
+_REPORTS: dict[str, Callable[[], _Report]] = {
+    "table": _TableReport,
+    "json": _JsonReport,
+    "csv": _CsvReport,
+}
+
+
+@click.command(epilog=_EPILOG)
+@click.argument(
+    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
+)
+@click.option(
+    "--model",
+    type=click.Choice(MODELS),
+    default="efficientnet",
+    show_default=True,
+    help="What classifies; 'mobilenet' takes less time and is right less often.",
+)
+@click.option(
+    "--precision",
+    type=click.Choice(PRECISIONS),
+    help="What the network is computed in.  [default: int8 on a processor with instructions for"
+    " it, else float32]",
+)
+@click.option(
+    "--top",
+    type=click.IntRange(1, CLASSES),
+    default=5,
+    show_default=True,
+    help="So many classes of a picture, the best.",
+)
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(tuple(_REPORTS)),
+    help="json is one object a line for each picture, csv one row for each class."
+    "  [default: table on a terminal, else json]",
+)
+def classify(
+    *,
+    paths: tuple[Path, ...],
+    model: str,
+    precision: "Form | None",
+    top: int,
+    format_name: str | None,
+) -> None:
+    """Say what pictures show, of ImageNet's 1000 classes.
+
+    PATH is a picture, a folder (with all folders in it), or - for standard input. A picture
+    that cannot be read is named on standard error, and the rest go on.
+
+    \b
+    The models are built once with:
+      phiz models build --group classify
+    """  # noqa: D301  click keeps the lines after a true backspace character
+    # Not at the top: numpy and the runtime take a while to import, and --help should not wait.
+    from phiz import settings  # noqa: PLC0415
+    from phiz.runtime.instructions import recommended_form  # noqa: PLC0415
+
+    pictures = find_pictures(paths)
+    with standard_output("the classes"):
+        report = _REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
+    form = precision or recommended_form()
+    classifiers = load_classifiers(settings.load(), {(model, form)})
+    classifiers.find(model, form)  # once, rather than for every picture
+    task = _Task(classifiers, model, form, top, report)
+    succeeded = [succeeds(task.run, path) for path in shown(pictures, waits=report.waits)]
+    with standard_output("the classes"):
+        report.close()
+        sys.stdout.flush()
+    if not all(succeeded):
+        raise click.exceptions.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """What is done with every picture."""
+
+    classifiers: "Classifiers"
+    model: str
+    precision: "Form"
+    top: int
+    report: _Report
+
+    def run(self, path: Path) -> None:
+        """Classify and report one picture.
+
+        Raises:
+            ImageError: The picture cannot be read, or its size is over a limit.
+            OSError: The file cannot be read.
+        """
+        from phiz.timings import Stopwatch  # noqa: PLC0415  see classify
+
+        data = read(path, self.classifiers.limits.max_bytes)
+        stopwatch = Stopwatch()
+        found = self.classifiers.classify(data, self.model, self.precision, self.top, stopwatch)
+        with standard_output("the classes"):
+            self.report.add(click.format_filename(path), found, stopwatch.timings())

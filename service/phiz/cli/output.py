@@ -1,0 +1,60 @@
+"""How a command goes through pictures: progress, what fails, and where its answers go."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from phiz.errors import PhizError
+
+_MANY = 4  # pictures, from which on progress is shown
+
+
+def succeeds(work: Callable[[Path], None], path: Path) -> bool:
+    """Do the work on one picture, and return whether that went well; if not, say why."""
+    try:
+        work(path)
+    except OSError as error:
+        blamed, problem = error.filename or path, error.strerror or str(error)
+    except PhizError as error:
+        blamed, problem = path, str(error)
+    else:
+        return True
+    click.echo(f"phiz: {click.format_filename(blamed)}: {problem}", err=True)
+    return False
+
+
+@contextmanager
+def standard_output(what: str) -> Iterator[None]:
+    """End the command where standard output cannot be written: no picture is to blame."""
+    try:
+        yield
+    except OSError as error:
+        # What is still in the buffer would be tried again, and fail again, at the very end.
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a device, not a path
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # whoever read it has had enough
+            raise click.exceptions.Exit(1) from None
+        raise click.ClickException(f"cannot write {what}: {error.strerror}") from error
+
+
+def shown(pictures: Sequence[Path], *, waits: bool) -> Iterator[Path]:
+    """Yield the pictures, with a bar that moves if there is a free terminal to show it on.
+
+    Args:
+        pictures: What is worked through.
+        waits: Whether nothing is printed before all are done.
+    """
+    free = sys.stderr.isatty() and (waits or not sys.stdout.isatty())
+    if len(pictures) < _MANY or not free:
+        yield from pictures
+        return
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.progress import Progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, redirect_stdout=False) as progress:
+        yield from progress.track(pictures, description="pictures")

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+
+from phiz import router
+from phiz.detectors.climb import NO_CANDIDATES, Candidates, joined
+from phiz.detectors.fusion import Glance, fused, glanced, rated, sum_below
+from phiz.faces import Face
+from phiz.picture import Reduced
+
+CARD = router.load()
+SIZE_WH = (200, 100)
+VIEW = Reduced(np.zeros((50, 100), np.uint32), 2, (-1, 0))
+NOTHING = glanced((), VIEW, SIZE_WH, CARD, "back")
+
+
+def candidates(*boxes: tuple[float, float, float, float], onet: float = 0.99) -> Candidates:
+    count = len(boxes)
+    scores = np.full((count, 3), 0.95, np.float32)
+    scores[:, 2] = onet
+    keypoints = np.zeros((count, 5, 2), np.float32)
+    return Candidates(np.array(boxes, np.float32).reshape(-1, 4), keypoints, scores)
+
+
+def seen(*boxes: tuple[float, float, float, float], score: float = 0.9) -> Glance:
+    array = np.array(boxes, np.float32).reshape(-1, 4)
+    faces = tuple(Face(box, score, {}, "back") for box in boxes)
+    return Glance("back", SIZE_WH, faces, array, np.full(len(boxes), score, np.float32))
+
+
+def test_a_glance_at_a_smaller_view_is_put_into_the_picture() -> None:
+    face = Face((10, 20, 30, 40), 0.9, {"nose": (20, 30)}, "front")
+    glance = glanced([face], VIEW, SIZE_WH, CARD, "front")
+    left, top, right, bottom = CARD.conventions["front"].shares
+    expected = [19 + 40 * left, 40 + 40 * top, 59 + 40 * right, 80 + 40 * bottom]
+    assert glance.boxes[0] == pytest.approx(expected, abs=1e-4)
+    assert glance.faces[0].box == pytest.approx(expected, abs=1e-4)
+    assert glance.faces[0].landmarks == {"nose": (39, 60)}
+
+
+def test_one_face_found_twice_is_one_face_of_the_cascade() -> None:
+    faces = fused(candidates((20, 20, 60, 60)), seen((20, 18, 60, 62)), CARD)
+    assert [face.model for face in faces] == ["mtcnn"]
+    assert list(faces[0].landmarks)[:3] == ["left_eye", "right_eye", "nose"]
+
+
+def test_faces_of_both_come_by_falling_confidence_on_one_scale() -> None:
+    faces = fused(candidates((20, 20, 60, 60)), seen((120, 20, 170, 80)), CARD)
+    assert sorted(face.model for face in faces) == ["back", "mtcnn"]
+    assert faces[0].score > faces[1].score
+    assert all(0 < face.score < 1 for face in faces)
+
+
+def test_what_a_glance_confirms_is_surer() -> None:
+    alone = fused(candidates((20, 20, 60, 60)), NOTHING, CARD)
+    confirmed = fused(candidates((20, 20, 60, 60)), seen((20, 20, 60, 60)), CARD)
+    assert confirmed[0].score > alone[0].score
+
+
+def test_nothing_found_is_no_face() -> None:
+    assert fused(NO_CANDIDATES, NOTHING, CARD) == ()
+    assert rated(NOTHING, CARD.glances["back"].alone) == ()
+    assert sum_below((), 100) == 0
+
+
+def test_boxes_are_cut_to_the_picture() -> None:
+    (face,) = fused(candidates((-20, -20, 60, 60)), NOTHING, CARD)
+    assert face.box[:2] == (0, 0)
+
+
+def test_small_faces_add_up_their_confidences() -> None:
+    faces = [Face((0, 0, side, side), 0.5, {}, "mtcnn") for side in (10, 20, 30)]
+    assert sum_below(faces, 25) == pytest.approx(1.0)
+    assert sum_below(faces, 30) == pytest.approx(1.0)
+    assert sum_below(faces, 31) == pytest.approx(1.5)
+
+
+def test_of_two_flights_the_better_candidate_for_a_face_stays() -> None:
+    both = joined(
+        candidates((20, 20, 60, 60), (100, 20, 140, 60), onet=0.6),
+        candidates((21, 21, 60, 60), onet=0.9),
+        limit=0.7,
+    )
+    assert both.boxes.tolist() == [[21, 21, 60, 60], [100, 20, 140, 60]]
+    assert both.scores[:, 2] == pytest.approx([0.9, 0.6])
