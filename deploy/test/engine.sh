@@ -34,7 +34,8 @@ begin() {
 
 make_base() {
     # From where this machine has its own packages, and with what it trusts.
-    mirror="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)"
+    mirror="$(apt-get indextargets --format '$(REPO_URI)' \
+        'Created-By: Packages' 'Codename: bookworm' 'Origin: Debian' | head -n 1)"
     debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm \
         "$folder/root" "$mirror" >"$folder/debootstrap" || { tail "$folder/debootstrap" >&2; exit 1; }
     rm -rf "$folder"/root/var/cache/apt/* "$folder"/root/var/lib/apt/lists/*

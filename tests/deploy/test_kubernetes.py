@@ -1,0 +1,87 @@
+import re
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+import phiz
+
+from .metrics import PROMETHEUS, ROOT
+
+FOLDER = ROOT / "deploy" / "kubernetes"
+KINDS = ("deployment", "service", "autoscaler", "disruption", "monitor")
+MANIFESTS: dict[str, Any] = {
+    kind: yaml.safe_load((FOLDER / f"{kind}.yaml").read_text("utf-8")) for kind in KINDS
+}
+# The operator's own kind, which Kubernetes' schemas do not know.
+STANDARD = [kind for kind in KINDS if kind != "monitor"]
+POD = MANIFESTS["deployment"]["spec"]["template"]
+(CONTAINER,) = POD["spec"]["containers"]
+
+
+@pytest.mark.parametrize("kind", STANDARD)
+def test_kubernetes_takes_it(kind: str) -> None:
+    kubernetes_validate.validate(MANIFESTS[kind], "1.31", strict=True)
+
+
+def test_a_misspelt_field_would_be_noticed() -> None:
+    wrong = MANIFESTS["service"] | {"spec": {"selectors": {}}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(wrong, "1.31", strict=True)
+
+
+def test_kustomize_takes_all_of_them() -> None:
+    listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text("utf-8"))["resources"]
+    assert listed == [f"{kind}.yaml" for kind in KINDS]
+
+
+def test_all_mean_the_same_pods() -> None:
+    labels = POD["metadata"]["labels"]
+    spec = {kind: manifest["spec"] for kind, manifest in MANIFESTS.items()}
+    assert spec["deployment"]["selector"]["matchLabels"] == labels
+    assert spec["service"]["selector"] == labels
+    assert spec["disruption"]["selector"]["matchLabels"] == labels
+    assert spec["monitor"]["selector"]["matchLabels"] == MANIFESTS["service"]["metadata"]["labels"]
+    target = spec["autoscaler"]["scaleTargetRef"]
+    deployment = MANIFESTS["deployment"]
+    assert (target["kind"], target["name"]) == (deployment["kind"], deployment["metadata"]["name"])
+
+
+def test_every_port_is_the_one_that_the_image_listens_on() -> None:
+    (port,) = CONTAINER["ports"]
+    (exposed,) = re.findall(r"^EXPOSE (\d+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert port["containerPort"] == int(exposed)
+    (offered,) = MANIFESTS["service"]["spec"]["ports"]
+    (scraped,) = MANIFESTS["monitor"]["spec"]["endpoints"]
+    probes = [CONTAINER[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
+    assert {port["name"], offered["targetPort"], *(probe["port"] for probe in probes)} == {"http"}
+    assert scraped["port"] == offered["name"]
+
+
+def test_the_job_is_called_as_the_rules_call_it() -> None:
+    name = MANIFESTS["service"]["metadata"]["labels"][MANIFESTS["monitor"]["spec"]["jobLabel"]]
+    jobs = re.findall(r'job="(\w+)"', (PROMETHEUS / "rules.yml").read_text("utf-8"))
+    assert set(jobs) == {name}
+
+
+def test_the_image_is_of_this_version() -> None:
+    assert CONTAINER["image"] == f"phiz:{phiz.__version__}"
+
+
+def test_a_pod_may_do_no_more_than_it_must() -> None:
+    may = CONTAINER["securityContext"]
+    assert may["readOnlyRootFilesystem"]
+    assert not may["allowPrivilegeEscalation"]
+    assert may["capabilities"]["drop"] == ["ALL"]
+    (user,) = re.findall(r"^USER (\d+):\d+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert POD["spec"]["securityContext"]["runAsUser"] == int(user)
+
+
+def test_a_pod_has_time_to_end_what_it_began() -> None:
+    table = (ROOT / "docs" / "service.md").read_text("utf-8")
+    (drain_s,) = re.findall(r"^\| `PHIZ_DRAIN` \| (\d+) \|", table, re.MULTILINE)
+    (wait_s,) = re.findall(
+        r"sleep\((\d+)\)", CONTAINER["lifecycle"]["preStop"]["exec"]["command"][-1]
+    )
+    assert POD["spec"]["terminationGracePeriodSeconds"] > int(drain_s) + int(wait_s)
