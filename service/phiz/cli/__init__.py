@@ -1,5 +1,6 @@
 """The command ``phiz``. Each of its subcommands is a module, imported when it is asked for."""
 
+import os
 from importlib import import_module
 from typing import Any
 
@@ -25,6 +26,8 @@ class _Commands(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
+        # onnxruntime reports its use to its makers, unless this is there before it is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         try:
             return super().invoke(ctx)
         except OptionError as error:
