@@ -26,6 +26,7 @@ REPLICAS: Final = 2
 MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
 ROUNDS: Final = 40  # of one request for each model
 PAUSE_S: Final = 0.5  # between rounds: over several scrapes, or there are no rates
+REQUEST_ID: Final = "a-caller.s_own-name"
 PHIZ, PROMETHEUS, WEBHOOK = (f"http://127.0.0.1:{port}" for port in (8000, 9090, 9099))
 ENVIRONMENT: Final = {
     "PHIZ_IMAGE": IMAGE,
@@ -127,6 +128,23 @@ def count() -> dict[str, str]:
     }
 
 
+def log() -> dict[str, str]:
+    """See that a request keeps its name, in its answer and in the log, which has no more of it."""
+    request = urllib.request.Request(  # noqa: S310  our own address
+        f"{PHIZ}/detect?min_score=0.987",
+        PICTURE.read_bytes(),
+        {"Content-Type": "image/png", "X-Request-Id": REQUEST_ID},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  see above
+        assert answer.headers["X-Request-Id"] == REQUEST_ID
+    lines = compose("logs", "--no-log-prefix", "proxy").splitlines()
+    (line,) = (json.loads(line) for line in lines if REQUEST_ID in line)
+    found = {name: line[name] for name in ("method", "path", "status")}
+    assert found == {"method": "POST", "path": "/detect", "status": 200}
+    assert not any("0.987" in line for line in lines), "the log has what was asked for"
+    return {"log line of a request": json.dumps(line)}
+
+
 def show() -> dict[str, str]:
     """See that every query of the dashboard has an answer."""
     panels = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text("utf-8"))["panels"]
@@ -177,7 +195,7 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     begun = time.monotonic()
     try:
-        for step in (build, lambda: check_alone(IMAGE), configure, begin, count, show, fail):
+        for step in (build, lambda: check_alone(IMAGE), configure, begin, count, log, show, fail):
             for what, figure in step().items():
                 print(f"{what}: {figure}", flush=True)
     except (AssertionError, RuntimeError, OSError) as error:
