@@ -58,7 +58,7 @@ ENV PHIZ_HOST=0.0.0.0 PHIZ_PORT=8000 PHIZ_MODELS=/opt/phiz/models \
 USER 10001:10001
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+HEALTHCHECK --interval=5s --timeout=3s --start-period=60s --retries=3 \
     CMD ["/opt/phiz/bin/python", "-I", "/opt/phiz/ready.py"]
 ENTRYPOINT ["/opt/phiz/bin/phiz"]
 CMD ["serve"]
