@@ -4,10 +4,10 @@
 
     python benchmarks/router.py --data DIR --json docs/router.json --curve docs/router.svg
 
-``DIR`` has folders as ``phiz evaluate`` reads them. Every fourth picture of ``wider/`` is used, those that
-``confidences.py`` does not fit to; each is decoded and searched under every setting before the
-next one, so that a machine that slows down slows all of them. Pictures of ``nofaces/`` are for
-the share of them with a detection at the default limit.
+``DIR`` has folders as ``phiz evaluate`` reads them. Every fourth picture of ``wider/`` is used,
+those that ``confidences.py`` does not fit to; each is decoded and searched under every setting
+before the next one, so that a machine that slows down slows all of them. Pictures of ``nofaces/``
+are for the share of them with a detection at the default limit.
 """
 
 import json

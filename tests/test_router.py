@@ -62,7 +62,7 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Any) -> None:
 
 def test_the_numbers_are_about_models_of_the_catalogue() -> None:
     card = router.load()
-    names = {model.name for model in catalog.load().models}
+    names = {model.name for model in catalog.load().group("face")}
     assert set(card.glances) < set(card.conventions) == names
     assert [flight.faces_px for flight in card.flights] == sorted(
         (flight.faces_px for flight in card.flights), reverse=True
