@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Metric, generate_latest
 
+import phiz
 from phiz import processes
 from phiz.metrics import BUCKETS_S, Metrics
 from phiz.settings import READ_ELSEWHERE, known_variables
@@ -123,6 +124,11 @@ def test_models_are_shown(metrics: Metrics) -> None:
     assert metrics.registry.get_sample_value("phiz_model_info", labels) == 1
 
 
+def test_the_version_is_shown(metrics: Metrics) -> None:
+    labels = {"version": phiz.__version__}
+    assert metrics.registry.get_sample_value("phiz_build_info", labels) == 1
+
+
 def test_workers_and_the_queue_are_shown_as_they_are(metrics: Metrics) -> None:
     value = metrics.registry.get_sample_value
     assert value("phiz_queue_depth") == 7
@@ -173,6 +179,7 @@ def test_every_metric_says_what_it_is(used: Metrics) -> None:
         "phiz_rejected",
         "phiz_queue_depth",
         "phiz_queue_wait_seconds",
+        "phiz_build_info",
         "phiz_model_info",
         "phiz_workers",
         "phiz_workers_replaced",

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from phiz.classifiers import Classification
+from phiz.crew.turns import pause
 from phiz.engine import Engine, Result
 from phiz.exchange import Answer
 from phiz.faces import DetectOptions, Face, Point, Quality
@@ -29,7 +30,7 @@ def find(
     Raises:
         PhizError: As ``Engine.detect``.
     """
-    stopwatch = Stopwatch(started)
+    stopwatch = Stopwatch(started, pause=pause)
     stopwatch.lap("queue")
     result = engine.detect(picture, model, options, stopwatch)
     content = payload(result)

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from phiz.cards import Kind, ModelCard
 from phiz.timings import Timings
+
+JOINING: Final = frozenset({"front", "back", "full"})
+"""The models that a worker runs on several pictures side by side: they are short."""
 
 
 @dataclass(frozen=True, slots=True)

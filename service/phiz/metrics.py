@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+import phiz
 from phiz.counts import Counter, Histogram
 from phiz.processes import processor_seconds, resident_bytes
 from phiz.timings import Timings
@@ -126,6 +127,10 @@ class Metrics:
         inflight.set_function(lambda: self._inflight)
         for own in (self._requests, self._stages, self._pictures, self._faces, self._rejected):
             registry.register(own)
+        build = Gauge(
+            "phiz_build_info", "1, with the version of the service.", ["version"], registry=registry
+        )
+        build.labels(phiz.__version__).set(1)
         info = Gauge(
             "phiz_model_info", "1 for each loaded model.", ["model", "kind"], registry=registry
         )

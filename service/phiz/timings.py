@@ -35,13 +35,24 @@ class Stopwatch:
     One thread at a time: a request owns its stopwatch and hands it on.
     """
 
-    __slots__ = ("_clock", "_last", "_parts", "_stages", "_started")
+    __slots__ = ("_clock", "_last", "_parts", "_pause", "_stages", "_started")
 
     def __init__(
-        self, started: float | None = None, clock: Callable[[], float] = time.perf_counter
+        self,
+        started: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        pause: Callable[[], None] | None = None,
     ) -> None:
-        """Start now, or at a reading of the clock taken earlier; it gives seconds."""
+        """Start now, or at a reading of the clock taken earlier.
+
+        Args:
+            started: That reading.
+            clock: Gives seconds.
+            pause: Called between stages, for others to have their turn; its time counts as
+                ``queue``.
+        """
         self._clock = clock
+        self._pause = pause
         self._started = clock() if started is None else started
         self._last = self._started
         self._stages: dict[str, float] = dict.fromkeys(STAGES, 0.0)
@@ -55,6 +66,11 @@ class Stopwatch:
         self._stages[stage] += elapsed
         if part is not None:
             self._parts[part] = self._parts.get(part, 0.0) + elapsed
+        if self._pause is not None:
+            self._pause()
+            resumed = self._clock()
+            self._stages["queue"] += resumed - self._last
+            self._last = resumed
 
     def worked_s(self) -> float:
         """Return the seconds from the start until now, without those of waiting in a queue."""

@@ -10,6 +10,7 @@ from PIL import Image as Pillow
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from phiz.api.app import create_app
+from phiz.api.direct import Direct
 from phiz.api.service import Bounds
 
 from .doubles import LIMITS, PATIENCE_S, command
@@ -28,7 +29,8 @@ class Client:
     def __init__(self, app: FastAPI, runner: asyncio.Runner) -> None:
         self.app = app
         self.runner = runner
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        # Direct, as the server asks it.
+        transport = httpx.ASGITransport(Direct(app), raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://phiz")
 
     def ask(

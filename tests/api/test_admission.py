@@ -255,8 +255,12 @@ def test_an_answer_that_is_late_is_told_so_and_what_has_not_begun_is_not_done(
         await until(lambda: bool(calls.begun()))
         behind = post(client, png, "/detect?max_faces=2")
         answers = [await first, await behind]
+        # The worker is still at the first, so that the next would be late as well.
+        refused = await post(client, png, "/detect?max_faces=3")
+        assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
         calls.end()
-        return [*answers, await post(client, png, "/detect?max_faces=3")]
+        await until(lambda: client.app.state.service.crew.wait_s == 0)
+        return [*answers, await post(client, png, "/detect?max_faces=4")]
 
     with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.5)) as client:
         *late, last = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
@@ -265,7 +269,7 @@ def test_an_answer_that_is_late_is_told_so_and_what_has_not_begun_is_not_done(
         assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
         assert response.json()["detail"].startswith("the answer was not there after 0.5 s")
     assert last.status_code == 200
-    assert calls.begun() == ["1", "3"]
+    assert calls.begun() == ["1", "4"]
     assert count == 2
 
 
@@ -273,12 +277,13 @@ def test_a_caller_may_ask_for_an_earlier_end_but_for_no_later_one(calls: Calls, 
     async def ask(client: Client, deadline: str) -> httpx.Response:
         return await post(client, png, **{"phiz-deadline": deadline})
 
-    with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.4)) as client:
-        for deadline, seconds in (("0.2", "0.2"), ("3600", "0.4")):
+    bounds = replace(BOUNDS, deadline_s=0.4)
+    for deadline, seconds in (("0.2", "0.2"), ("3600", "0.4")):
+        with doubles(command("held", calls.folder), bounds) as client:
             response = client.runner.run(asyncio.wait_for(ask(client, deadline), PATIENCE_S))
             assert response.status_code == 504
             assert f"not there after {seconds} s" in response.json()["detail"]
-        wrong = client.runner.run(ask(client, "soon"))
+            wrong = client.runner.run(ask(client, "soon"))
     assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_option")
 
 

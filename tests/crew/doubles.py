@@ -12,10 +12,13 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from phiz.crew.calls import Call
+from phiz.crew.turns import pause
 from phiz.crew.worker import Work, run
 from phiz.errors import ModelCorruptError
 
 PATIENCE_S = 20
+POISON = b"poison"
 BROKEN = "broken"  # as long as a file has this name, no worker becomes ready
 
 
@@ -52,6 +55,22 @@ def note(_picture: bytes, folder: str, name: str) -> str:
     return name
 
 
+def staged(picture: bytes, folder: str, name: str) -> str:
+    """Leave a line for each of two stages; a poison ends the process in the second."""
+    stages = Path(folder) / "stages"
+    for stage in "12":
+        with stages.open("a") as file:
+            file.write(f"{name}{stage} ")
+        if picture == POISON and stage == "2":
+            os.kill(os.getpid(), signal.SIGKILL)
+        pause()
+    return name
+
+
+def join(call: Call, _picture: bytes) -> bool:
+    return call.name == "staged"
+
+
 def wait_for(path: Path) -> None:
     give_up = time.monotonic() + PATIENCE_S
     while not path.exists():
@@ -60,7 +79,7 @@ def wait_for(path: Path) -> None:
 
 
 WORKS: Mapping[str, Work] = {
-    work.__name__: work for work in (measure, process, fail, leave, hold, note)
+    work.__name__: work for work in (measure, process, fail, leave, hold, note, staged)
 }
 Prepared = tuple[Mapping[str, Work], int]
 
@@ -97,7 +116,7 @@ def main(mode: str, folder: str, connection: str, index: str) -> None:
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(6 * PATIENCE_S)  # whatever happens, nothing of a test stays
     (Path(folder) / f"process-{os.getpid()}").touch()
-    run(socket.socket(fileno=int(connection)), lambda: MODES[mode](Path(folder), int(index)))
+    run(socket.socket(fileno=int(connection)), lambda: MODES[mode](Path(folder), int(index)), join)
 
 
 if __name__ == "__main__":

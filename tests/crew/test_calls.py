@@ -10,9 +10,15 @@ from phiz.faces import DetectOptions
 
 numbers = st.integers(0, 2**70)
 messages = st.one_of(
-    st.builds(Call, numbers, st.text(max_size=9), st.tuples(st.text(max_size=9), st.floats(0, 1))),
+    st.builds(
+        Call,
+        numbers,
+        st.text(max_size=9),
+        st.tuples(st.text(max_size=9), st.floats(0, 1)),
+        st.booleans(),
+    ),
     st.builds(Withdrawal, numbers),
-    st.builds(Outcome, numbers, st.binary(max_size=300), st.none()),
+    st.builds(Outcome, numbers, st.binary(max_size=300), st.none(), st.floats(0, 9)),
 )
 parcels = st.lists(st.tuples(messages, st.binary(max_size=300)), max_size=5)
 

@@ -1,5 +1,6 @@
 import asyncio
 import gc
+import math
 import os
 import signal
 import time
@@ -23,10 +24,11 @@ from phiz.errors import (
     WorkerFaultError,
 )
 
-from .doubles import BROKEN, PATIENCE_S, command
+from .doubles import BROKEN, PATIENCE_S, POISON, command
 
 QUICK = "quick"  # kinds of work
 SLOW = "slow"
+STAGED = "staged"
 
 
 class Doubles:
@@ -44,6 +46,12 @@ class Doubles:
 
     def note(self, name: str, kind: str = SLOW) -> Task:
         return self.submit("note", str(self.folder), name, kind=kind)
+
+    def staged(self, name: str, picture: bytes = b"") -> Task:
+        return self.crew.submit("staged", picture, (str(self.folder), name), STAGED)
+
+    def stages(self) -> list[str]:
+        return (self.folder / "stages").read_text().split()
 
     def end(self, name: str) -> None:
         (self.folder / f"{name}-may-end").touch()
@@ -77,10 +85,11 @@ def there(process: int) -> bool:
 
 @asynccontextmanager
 async def working(folder: Path, size: int, limit_s: float = PATIENCE_S) -> AsyncIterator[Doubles]:
-    crew = Crew(command("ready", folder), size, limit_s)
+    crew = Crew(command("ready", folder), size, limit_s, {STAGED})
     assert await crew.start() == list(range(size))
     crew.costs.observe(QUICK, AHEAD_S / 100)
     crew.costs.observe(SLOW, 1.0)
+    crew.costs.observe(STAGED, AHEAD_S / 100)
     try:
         yield Doubles(crew, folder)
     finally:
@@ -218,9 +227,10 @@ def test_a_call_is_expected_to_wait_for_what_is_ahead_of_it(run: Run, tmp_path: 
             for name in "abc":
                 tasks.append(doubles.hold(name))
                 waits.append(crew.wait_s)
-            assert waits == [0, 0, 1, 1.5]  # each takes 1 s, and two are done at once
+            # Each takes 1 s, and two are done at once.
+            assert waits == pytest.approx([0, 0, 1, 1.5], abs=0.2)
             crew.withdraw(tasks[2])
-            assert crew.wait_s == 1
+            assert crew.wait_s == pytest.approx(1, abs=0.2)
             doubles.end("a")
             await tasks[0].done
             assert crew.wait_s == 0
@@ -352,6 +362,72 @@ def test_while_a_worker_is_replaced_the_others_do_its_work(run: Run, tmp_path: P
     run(test)
 
 
+def test_what_a_dead_worker_had_ahead_is_done_by_one_that_is_free(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            held = doubles.hold("first", QUICK)
+            other = doubles.hold("second", QUICK)
+            await doubles.until_begun("first", "second")
+            ahead = [doubles.note(f"{number}", QUICK) for number in range(6)]
+            doubles.end("second")
+            assert await other.done == "second"
+            (tmp_path / BROKEN).touch()
+            assert held.member is not None
+            held.member.process.kill()
+            with pytest.raises(WorkerDiedError):
+                await held.done
+            assert [await task.done for task in ahead] == [f"{number}" for number in range(6)]
+            (tmp_path / BROKEN).unlink()
+
+    run(test)
+
+
+def test_a_crew_whose_last_worker_cannot_be_replaced_is_not_able(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            crew = doubles.crew
+            assert crew.able
+            (tmp_path / BROKEN).touch()
+            os.kill(crew.processes[0], signal.SIGKILL)
+            await until(lambda: not crew.able)
+            assert crew.wait_s == math.inf
+            (tmp_path / BROKEN).unlink()
+            await until(lambda: crew.able)
+            assert crew.wait_s == 0
+
+    run(test)
+
+
+def test_a_picture_is_kept_no_longer_than_somebody_waits_for_it(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first")
+            waits = doubles.crew.submit("measure", bytes(1000), (), SLOW)
+            assert len(waits.picture) == 1000
+            doubles.crew.withdraw(waits)
+            assert waits.picture == b""
+            done = doubles.crew.submit("measure", bytes(1000), (), SLOW)
+            doubles.end("first")
+            assert await held.done == "first"
+            await done.done
+            assert done.picture == b""
+
+    run(test)
+
+
+def test_a_worker_that_is_late_is_expected_to_be_later_still(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", QUICK)
+            await doubles.until_begun("first")
+            doubles.crew.withdraw(held)  # and yet the worker is at it
+            await until(lambda: doubles.crew.wait_s > 0.05)
+            doubles.end("first")
+            await until(lambda: doubles.crew.wait_s == 0)
+
+    run(test)
+
+
 def test_a_worker_that_dies_with_nothing_to_do_is_replaced(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
@@ -371,6 +447,40 @@ def test_a_call_that_kills_every_worker_kills_one(run: Run, tmp_path: Path) -> N
                 await doubles.submit("leave", signal.SIGSEGV).done
             assert await doubles.note("next").done == "next"
             assert doubles.crew.replaced == 1
+
+    run(test)
+
+
+def test_those_that_join_go_through_their_stages_side_by_side(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", STAGED)
+            await doubles.until_begun("first")
+            tasks = [doubles.staged(name) for name in "abc"]
+            doubles.end("first")
+            assert await held.done == "first"
+            assert [await task.done for task in tasks] == ["a", "b", "c"]
+            assert doubles.stages() == ["a1", "b1", "c1", "a2", "b2", "c2"]
+
+    run(test)
+
+
+def test_of_those_side_by_side_only_the_one_that_kills_the_worker_fails(
+    run: Run, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", STAGED)
+            await doubles.until_begun("first")
+            tasks = [doubles.staged(name, POISON if name == "b" else b"") for name in "abc"]
+            doubles.end("first")
+            assert await held.done == "first"
+            with pytest.raises(WorkerDiedError):
+                await tasks[1].done
+            assert [await tasks[0].done, await tasks[2].done] == ["a", "c"]
+            assert doubles.crew.replaced == 2
+            together, alone = ["a1", "b1", "c1", "a2", "b2"], ["a1", "a2", "b1", "b2", "c1", "c2"]
+            assert doubles.stages() == together + alone
 
     run(test)
 

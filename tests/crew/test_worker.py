@@ -1,13 +1,14 @@
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
-from phiz.crew.worker import READY, Calls
+from phiz.crew.worker import READY, SIDE_BY_SIDE, Calls, never
 
 from .doubles import PATIENCE_S, command
 
@@ -18,18 +19,22 @@ class Service:
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.decoder = Decoder()
+        self.heard: deque[Outcome] = deque()
 
     def say(self, *messages: object, picture: bytes = b"") -> None:
         for message in messages:
             self.connection.sendall(b"".join(encode(message, picture)))
 
     def hear(self) -> Outcome:
-        """The next outcome; the worker sends one at a time and then waits."""
-        while received := self.connection.recv(1 << 16):
+        """The next outcome."""
+        while not self.heard:
+            received = self.connection.recv(1 << 16)
+            if not received:
+                raise EOFError
             for outcome, _ in self.decoder.feed(received):
                 assert isinstance(outcome, Outcome)
-                return outcome
-        raise EOFError
+                self.heard.append(outcome)
+        return self.heard.popleft()
 
 
 @pytest.fixture
@@ -48,19 +53,19 @@ def test_calls_are_taken_in_their_order(ends: tuple[Service, socket.socket]) -> 
     service, theirs = ends
     service.say(call(1), call(2), picture=b"picture")
     service.say(call(3))
-    calls = Calls(theirs)
+    calls = Calls(theirs, never)
     taken = [calls.next(), calls.next(), calls.next()]
-    assert taken == [(call(1), b"picture"), (call(2), b"picture"), (call(3), b"")]
+    assert taken == [[(call(1), b"picture")], [(call(2), b"picture")], [(call(3), b"")]]
 
 
 def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs)
+    calls = Calls(theirs, never)
     service.say(call(1), call(2), call(3), Withdrawal(2))
-    assert calls.next() == (call(1), b"")
-    assert calls.next() == (call(3), b"")
+    assert calls.next() == [(call(1), b"")]
+    assert calls.next() == [(call(3), b"")]
     assert service.hear() == Outcome(2)
 
 
@@ -68,22 +73,22 @@ def test_a_withdrawal_that_comes_while_work_is_done_is_seen_before_the_next(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs)
+    calls = Calls(theirs, never)
     service.say(call(1), call(2), call(3))
-    assert calls.next() == (call(1), b"")
+    assert calls.next() == [(call(1), b"")]
     service.say(Withdrawal(2))
-    assert calls.next() == (call(3), b"")
+    assert calls.next() == [(call(3), b"")]
 
 
 def test_a_withdrawal_that_comes_too_late_is_forgotten(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs)
+    calls = Calls(theirs, never)
     service.say(call(1))
-    assert calls.next() == (call(1), b"")
+    assert calls.next() == [(call(1), b"")]
     service.say(Withdrawal(1), call(2))
-    assert calls.next() == (call(2), b"")
+    assert calls.next() == [(call(2), b"")]
 
 
 def test_there_are_no_more_calls_once_the_service_has_gone(
@@ -91,10 +96,32 @@ def test_there_are_no_more_calls_once_the_service_has_gone(
 ) -> None:
     service, theirs = ends
     service.say(call(1))
-    calls = Calls(theirs)
-    assert calls.next() is not None
+    calls = Calls(theirs, never)
+    assert calls.next() == [(call(1), b"")]
     service.connection.close()
-    assert calls.next() is None
+    assert calls.next() == []
+
+
+def test_those_that_join_are_taken_together_and_no_others(
+    ends: tuple[Service, socket.socket],
+) -> None:
+    service, theirs = ends
+    calls = Calls(theirs, lambda call, picture: call.name == "measure" and picture == b"small")
+    lone = call(4)._replace(alone=True)
+    service.say(call(1), call(2), call(3), lone, call(5), picture=b"small")
+    service.say(call(6), picture=b"large")
+    service.say(call(7), call(8), picture=b"small")
+    service.say(Withdrawal(3), Withdrawal(7))
+    taken = [[call.number for call, _ in calls.next()] for _ in range(5)]
+    assert taken == [[1, 2], [4], [5], [6], [8]]
+    assert [service.hear(), service.hear()] == [Outcome(3), Outcome(7)]
+
+
+def test_no_more_are_taken_together_than_may(ends: tuple[Service, socket.socket]) -> None:
+    service, theirs = ends
+    calls = Calls(theirs, lambda *_: True)
+    service.say(*map(call, range(SIDE_BY_SIDE + 3)))
+    assert [len(calls.next()), len(calls.next())] == [SIDE_BY_SIDE, 3]
 
 
 def test_a_worker_ends_when_the_service_has_gone(tmp_path: Path) -> None:

@@ -14,13 +14,23 @@ MAX_BYTES = 10**6
 
 
 def doubled(
-    command: Sequence[str], workers: int = 1, deadline_s: float = 10, queue: int | None = None
+    command: Sequence[str],
+    workers: int = 1,
+    deadline_s: float = 10,
+    queue: int | None = None,
+    hangs_s: float = 30,
 ) -> list[str]:
-    return [sys.executable, __file__, *(f"{workers}", f"{deadline_s}", f"{queue or ''}"), *command]
+    bounds = f"{workers}", f"{deadline_s}", f"{queue or ''}", f"{hangs_s}"
+    return [sys.executable, __file__, *bounds, *command]
 
 
-def main(workers: str, deadline_s: str, queue: str, *command: str) -> None:
-    bounds = Bounds(MAX_BYTES, deadline_s=float(deadline_s), queue=int(queue) if queue else None)
+def main(workers: str, deadline_s: str, queue: str, hangs_s: str, *command: str) -> None:
+    bounds = Bounds(
+        MAX_BYTES,
+        deadline_s=float(deadline_s),
+        queue=int(queue) if queue else None,
+        hangs_s=float(hangs_s),
+    )
     listener = bind("127.0.0.1", 0)
     app = create_app(command, int(workers), bounds)
     run(app, listener, 5, lambda: print(f"phiz listens on {url_of(listener)}", flush=True))  # noqa: T201

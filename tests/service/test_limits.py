@@ -1,3 +1,4 @@
+import re
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -90,6 +91,7 @@ def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> Non
         status, problem = curl("-F", f"image=@{GROUP}", f"{service.url}/detect?model=mtcnn")
         assert (status, problem["code"]) == (504, "deadline_exceeded")
         assert "not there after 0.002 s" in problem["detail"]
+        wait_for(lambda: service.metric("phiz_queue_wait_seconds") == 0)
         pictures = ["-F", f"image=@{SELFIE}"]
         status, problem = curl(*pictures * 3, f"{service.url}/detect/batch")
         assert (status, problem["code"]) == (400, "malformed_body")
@@ -182,7 +184,7 @@ def test_who_would_wait_too_long_is_told_when_to_try_again(
     models_folder: Path, tmp_path: Path, held: Held
 ) -> None:
     picture = SELFIE.read_bytes()
-    program = doubled(command("long", tmp_path), deadline_s=7)
+    program = doubled(command("long", tmp_path), deadline_s=5)
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
         service.connect() as first,
@@ -190,12 +192,14 @@ def test_who_would_wait_too_long_is_told_when_to_try_again(
     ):
         first.sendall(head_of(picture) + picture)  # it is expected to take 4 s
         held.until_begun(["1000"])
-        assert service.metric("phiz_queue_wait_seconds") == 4
+        assert 2.5 < service.metric("phiz_queue_wait_seconds") < 4
         refused.sendall(head_of(picture))  # and nothing of the body
         answer = received(refused)
         assert answer.startswith(b"HTTP/1.1 503 ")
-        assert b"\r\nretry-after: 4\r\n" in answer.lower()
-        assert b"it would wait for 4 s, and the answer must be there in 7 s" in answer
+        assert re.search(rb"\r\nretry-after: [34]\r\n", answer.lower())
+        assert re.search(
+            rb"it would wait for (4|[23]\.\d) s, and the answer must be .* 5 s", answer
+        )
         held.end()
         assert received(first).startswith(b"HTTP/1.1 200 ")
 

@@ -116,7 +116,7 @@ def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_
 
 
 def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) -> None:
-    program = doubled(command("held", tmp_path), deadline_s=0.3)
+    program = doubled(command("held", tmp_path), deadline_s=0.3, hangs_s=0.6)
     with running(program, environment(models_folder), tmp_path / "log") as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         assert curl(*detect)[0] == 504

@@ -8,6 +8,7 @@ from phiz.errors import OverloadedError
 # Of the time that an answer may take, so much may be spent waiting: what is ahead may take
 # longer than expected, and the work itself takes its time too.
 WAITING_SHARE: Final = 0.5
+LATEST_S: Final = 600  # when to try again at the latest
 ARRIVING: Final = 1024  # bodies; one that comes slowly costs little but its connection
 
 
@@ -80,17 +81,19 @@ class Admission:
         self._arriving = 0
         self._held = 0
 
-    def check(self, left_s: float) -> None:
+    def check(self, left_s: float, others: int = 0, others_s: float = 0.0) -> None:
         """Admit what comes now.
 
         Args:
             left_s: When its answer must be there, seconds from now.
+            others: How many detections come with it, all at once.
+            others_s: What these are expected to take.
 
         Raises:
             OverloadedError: As many wait as may, or it would wait too long.
         """
-        wait_s = self._queue.wait_s
-        if self._limit is not None and self._queue.waiting >= self._limit:
+        wait_s = self._queue.wait_s + others_s
+        if self._limit is not None and self._queue.waiting + others >= self._limit:
             raise OverloadedError(
                 f"{self._limit} detections wait already, which is the limit; try again in a moment",
                 _worth_s(wait_s),
@@ -137,4 +140,4 @@ class Admission:
 
 
 def _worth_s(wait_s: float) -> int:
-    return max(1, math.ceil(wait_s))
+    return max(1, math.ceil(min(wait_s, LATEST_S)))

@@ -24,6 +24,7 @@ from phiz.api.openapi import (
 from phiz.api.page import page_routes
 from phiz.api.service import Bounds, Service
 from phiz.crew.crew import Crew
+from phiz.exchange import JOINING
 from phiz.metrics import Metrics
 
 NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -91,7 +92,8 @@ def _lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        crew = Crew(worker, workers, HANGS_AFTER * bounds.deadline_s)
+        hangs_s = max(bounds.hangs_s, HANGS_AFTER * bounds.deadline_s)
+        crew = Crew(worker, workers, hangs_s, JOINING)
         stock, *_ = await crew.start()
         try:
             for kind, seconds in stock.seconds.items():

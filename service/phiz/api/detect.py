@@ -119,7 +119,9 @@ async def _find(
             observation.model = chosen.model
         body.arrived()
         # Others may have come in the meantime, since a body that comes waits for nobody.
-        service.admission.check(left_s)
+        others = len(upload.pictures) - 1
+        others_s = others * service.crew.costs.expected(chosen.model) / service.crew.size
+        service.admission.check(left_s, others, others_s)
         observation.admitted = True
         tasks = [_submit(service, picture, chosen, started) for picture in upload.pictures]
         return await outcomes(tasks, service.crew, request, left_s)

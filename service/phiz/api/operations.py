@@ -27,7 +27,7 @@ async def healthz() -> PlainTextResponse:
 
 async def readyz(request: Request) -> PlainTextResponse:
     """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
-    if not request.app.state.ready:
+    if not request.app.state.ready or not service_of(request).crew.able:
         raise NotReadyError
     return PlainTextResponse("ready\n")
 

@@ -21,6 +21,8 @@ class Bounds:
         body_s: How long a body may take to come.
         deadline_s: How long the answer may take after that.
         queue: How many detections may wait; None for what can be answered in time.
+        hangs_s: A worker that is at one picture for so long, and for twice the deadline, hangs;
+            a large one through a cascade takes its time.
     """
 
     picture_bytes: int
@@ -28,6 +30,7 @@ class Bounds:
     body_s: float = 30
     deadline_s: float = 10
     queue: int | None = None
+    hangs_s: float = 30
 
     @property
     def body_bytes(self) -> int:
@@ -63,9 +66,9 @@ def service_of(request: Request) -> Service:
     """Return the service that answers a request.
 
     Raises:
-        NotReadyError: It has not started, or has ended.
+        NotReadyError: It has not started, or has ended, or no worker can begin.
     """
     service = request.app.state.service
-    if not isinstance(service, Service):
+    if not isinstance(service, Service) or not service.crew.able:
         raise NotReadyError
     return service

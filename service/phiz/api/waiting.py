@@ -74,8 +74,11 @@ class _End:
 
     def cancel(self) -> None:
         self._timer.cancel()
+        # A task that was cancelled keeps its frames, and these would keep ours.
+        self._tasks = ()
         if self._watching is not None:
             self._watching.cancel()
+            self._watching = None
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()

@@ -1,6 +1,7 @@
 """The process of a worker: ``python -m phiz.cli.worker SOCKET INDEX``, begun by the service."""
 
 import io
+import math
 import socket
 import sys
 import time
@@ -11,17 +12,21 @@ from PIL import Image as Pillow
 
 from phiz.answers import find
 from phiz.cli.engines import load_engine
+from phiz.crew.calls import Call
 from phiz.crew.worker import Work, run
 from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
-from phiz.exchange import Stock
+from phiz.exchange import JOINING, Stock
 from phiz.faces import DetectOptions
+from phiz.headers import sniff
 from phiz.image import Limits, open_picture
+from phiz.jpeg import jpeg_size
 from phiz.scenes import draw_crowd
 from phiz.settings import load
 from phiz.timings import Stopwatch
 
 WARM_UP_SIZE_WH = (320, 240)
+JOINING_PIXELS = 4_000_000
 WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
 
 
@@ -66,5 +71,18 @@ def _detect_once(detector: Detector, jpeg: bytes) -> float:
     return time.perf_counter() - started
 
 
+def joins(call: Call, picture: bytes) -> bool:
+    """Return whether a detection is done side by side with others.
+
+    JPEGs alone, and no large ones: they are decoded as small as their model needs, so that
+    several together hold little memory.
+    """
+    model, *_ = call.arguments
+    if model not in JOINING or sniff(picture) != "JPEG":
+        return False
+    size_wh = jpeg_size(picture)
+    return size_wh is not None and math.prod(size_wh) <= JOINING_PIXELS
+
+
 if __name__ == "__main__":
-    run(socket.socket(fileno=int(sys.argv[1])), prepare)
+    run(socket.socket(fileno=int(sys.argv[1])), prepare, joins)

@@ -20,11 +20,13 @@ class Call(NamedTuple):
         number: Of the call, to withdraw it by.
         name: Of the work.
         arguments: Of the work, after the picture.
+        alone: Whether it must not be done side by side with others.
     """
 
     number: int
     name: str
     arguments: tuple[Any, ...]
+    alone: bool = False
 
 
 class Withdrawal(NamedTuple):
@@ -40,11 +42,13 @@ class Outcome(NamedTuple):
         number: Of the call.
         value: What the work returned.
         error: What it raised, or None.
+        seconds: That it took; its share of them where several were done side by side.
     """
 
     number: int
     value: Any = None
     error: Exception | None = None
+    seconds: float = 0.0
 
 
 def encode(message: object, picture: bytes = b"") -> list[bytes]:

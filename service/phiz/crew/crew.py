@@ -3,16 +3,17 @@
 import asyncio
 import itertools
 import logging
+import math
 import socket
 import subprocess
-from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Any, Final
 
 from phiz.crew.calls import Call, Outcome
 from phiz.crew.costs import Costs
 from phiz.crew.member import Member, Task
+from phiz.crew.queue import Queue
 from phiz.crew.worker import READY
 from phiz.errors import PhizError, WorkerDiedError
 
@@ -20,6 +21,8 @@ from phiz.errors import PhizError, WorkerDiedError
 # call to the next without waiting for the service in between. On a processor that both share
 # this also keeps them from changing places with each picture, which costs each its caches.
 AHEAD_S: Final = 0.010
+AHEAD_BYTES: Final = 1 << 20  # of a picture: a larger one would wait in the socket's buffers
+BEGIN_S: Final = 60.0  # what a replacement gets to become ready in
 END_S: Final = 2.0  # what a worker gets to end in, once it has nothing to do
 RETRY_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
 CHECK_S: Final = 0.5
@@ -37,19 +40,21 @@ class Crew:
         "_checking",
         "_command",
         "_ending",
+        "_failing",
+        "_joining",
         "_limit_s",
         "_members",
         "_numbers",
-        "_pending_s",
         "_queue",
         "_replacing",
-        "_unfinished",
         "costs",
         "replaced",
         "size",
     )
 
-    def __init__(self, command: Sequence[str], size: int, limit_s: float) -> None:
+    def __init__(
+        self, command: Sequence[str], size: int, limit_s: float, joining: Collection[str] = ()
+    ) -> None:
         """Begin nothing yet.
 
         Args:
@@ -57,20 +62,26 @@ class Crew:
                 is its end of a socket, and the worker's index.
             size: How many workers.
             limit_s: One that is at a single call for so long hangs, and is replaced.
+            joining: The kinds of tasks that a worker may do side by side.
         """
         self.size = size
         self.replaced = 0
         self._command = command
         self._limit_s = limit_s
+        self._joining = joining
         self.costs = Costs(unknown_s=AHEAD_S)
         self._numbers = itertools.count(READY + 1)
-        self._queue: deque[Task] = deque()
-        self._unfinished = 0  # whose answer somebody waits for
-        self._pending_s = 0.0  # what these are expected to take
+        self._queue = Queue()
         self._members: list[Member] = []
         self._replacing: dict[asyncio.Task[None], Member] = {}  # who has ended
         self._checking: asyncio.TimerHandle | None = None
         self._ending = False
+        self._failing = False  # to replace a worker
+
+    @property
+    def able(self) -> bool:
+        """Whether there is a worker, or will be as soon as one has begun."""
+        return bool(self._members) or not self._failing
 
     @property
     def processes(self) -> Mapping[int, int]:
@@ -80,14 +91,16 @@ class Crew:
     @property
     def waiting(self) -> int:
         """How many calls have not begun."""
-        return self._unfinished - sum(map(_works_for_somebody, self._members))
+        return self._queue.length + sum(member.waiting for member in self._members)
 
     @property
     def wait_s(self) -> float:
         """How long a call that came now would wait, as far as can be told; seconds."""
-        if self._unfinished < len(self._members):
-            return 0.0
-        return self._pending_s / self.size
+        if not self._members:
+            return self._queue.cost_s / self.size if self.able else math.inf
+        now = asyncio.get_running_loop().time()
+        loads = [member.load_s(now) for member in self._members]
+        return (sum(loads) + self._queue.cost_s) / len(loads) if all(loads) else 0.0
 
     async def start(self) -> list[Any]:
         """Begin all workers and return what each of them tells once it is ready.
@@ -122,9 +135,7 @@ class Crew:
         call = Call(next(self._numbers), name, arguments)
         done = asyncio.get_running_loop().create_future()
         task = Task(call, picture, kind, self.costs.expected(kind), done)
-        self._unfinished += 1
-        self._pending_s += task.cost_s
-        self._queue.append(task)
+        self._queue.add(task)
         self._hand_out()
         return task
 
@@ -137,24 +148,24 @@ class Crew:
         """
         if task.settled:
             return
-        self._settle(task)
         if reason is None:
             task.done.cancel()
+        task.settle(error=reason)
+        if task.member is None:
+            self._queue.drop(task)
         else:
-            _conclude(task, error=reason)
-        if task.member is not None:
             task.member.withdraw(task)
 
     def finished(self, member: Member, outcome: Outcome) -> None:
         """Take what a worker has done with the first of its tasks."""
         now = asyncio.get_running_loop().time()
         task = member.tasks.popleft()
+        assert task.call.number == outcome.number, "a worker answers in the order of its calls"
         member.cost_s = member.cost_s - task.cost_s if member.tasks else 0.0
-        if not task.settled:
-            self._settle(task)
-            if outcome.error is None:
-                self.costs.observe(task.kind, now - member.began)
-            _conclude(task, outcome.value, outcome.error)
+        # One that nobody waited for any more took its time as well, unless it never began.
+        if outcome.error is None and outcome.seconds:
+            self.costs.observe(task.kind, outcome.seconds)
+        task.settle(outcome.value, outcome.error)
         member.began = now
         self._hand_out()
 
@@ -165,21 +176,31 @@ class Crew:
         if not self._ending:
             member.process.kill()
         self._members.remove(member)
-        begun = member.tasks.popleft() if member.tasks else None
+        begun = None
+        if member.tasks and not self._is_any_to_blame(member.tasks):
+            begun = member.tasks.popleft()
         for task in reversed(member.tasks):
             task.member = None
-            self._queue.appendleft(task)
-        if begun is not None and not begun.settled:
-            self._settle(begun)
-            _conclude(
-                begun,
+            if begun is None:
+                task.call = task.call._replace(alone=True)
+            self._queue.put_back(task)
+        if begun is not None:
+            begun.settle(
                 error=WorkerDiedError(
                     "the process that worked on the picture ended; if it does so again, the"
                     " picture is the cause"
-                ),
+                )
             )
         if not self._ending:
             self._replace(member)
+            self._hand_out()
+
+    def _is_any_to_blame(self, tasks: Sequence[Task]) -> bool:
+        """Return whether it is not known which of a worker's tasks it has ended at.
+
+        Then all are done once more, each alone.
+        """
+        return len(tasks) > 1 and not tasks[0].call.alone and tasks[0].kind in self._joining
 
     async def close(self) -> None:
         """Let the workers end, and return when they have."""
@@ -191,6 +212,8 @@ class Crew:
         members = (*self._members, *self._replacing.values())
         for member in members:
             member.end()
+            if all(task.settled for task in member.tasks) and member.tasks:
+                member.process.kill()  # nobody waits for what it is at
         await asyncio.gather(
             *(asyncio.to_thread(_wait, member.process) for member in members),
             *self._replacing,
@@ -222,6 +245,7 @@ class Crew:
                     [*self._command, str(theirs.fileno()), str(index)],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
+                    start_new_session=True,  # Ctrl+C in a terminal is for the service
                 )
             except OSError:
                 ours.close()
@@ -238,11 +262,16 @@ class Crew:
         for pause_s in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
             await asyncio.sleep(pause_s)
             try:
-                await self._begin(before.index)
-            except (PhizError, OSError) as error:
-                _log.error("worker %d cannot begin again: %s", before.index, error)
+                async with asyncio.timeout(BEGIN_S):
+                    await self._begin(before.index)
+            except (PhizError, OSError) as error:  # which a TimeoutError is
+                _log.error("worker %d cannot begin again: %s", before.index, error or "too slow")
+            except Exception:  # noqa: BLE001  whatever it is, the place must not stay empty
+                _log.exception("worker %d cannot begin again", before.index)
             else:
+                self._failing = False
                 return
+            self._failing = True
 
     def _replace(self, member: Member) -> None:
         self.replaced += 1
@@ -253,29 +282,21 @@ class Crew:
     def _hand_out(self) -> None:
         """Give tasks to workers, as long as there are both."""
         now = asyncio.get_running_loop().time()
-        while self._queue:
-            task = self._queue[0]
-            if not task.settled:
-                member = self._free_for(task)
-                if member is None:
-                    return
-                member.give(task, now)
-            self._queue.popleft()
+        while (task := self._queue.first()) is not None:
+            member = self._free_for(task)
+            if member is None:
+                return
+            member.give(self._queue.take(), now)
 
     def _free_for(self, task: Task) -> Member | None:
         """Return who may be given a task now, if anybody."""
         if not self._members:
             return None
         member = min(self._members, key=attrgetter("cost_s"))
-        if not member.tasks or member.cost_s + task.cost_s <= AHEAD_S:
+        if not member.tasks:
             return member
-        return None
-
-    def _settle(self, task: Task) -> None:
-        """Count a task as one that nobody waits for any more."""
-        task.settled = True
-        self._unfinished -= 1
-        self._pending_s = self._pending_s - task.cost_s if self._unfinished else 0.0
+        short = member.cost_s + task.cost_s <= AHEAD_S and len(task.picture) <= AHEAD_BYTES
+        return member if short else None
 
     def _check(self) -> None:
         """End the workers that hang; they are replaced then."""
@@ -289,19 +310,6 @@ class Crew:
                 )
                 member.process.kill()
         self._checking = loop.call_later(CHECK_S, self._check)
-
-
-def _works_for_somebody(member: Member) -> bool:
-    return bool(member.tasks) and not member.tasks[0].settled
-
-
-def _conclude(task: Task, value: object = None, error: Exception | None = None) -> None:
-    if task.done.done():  # cancelled, together with who waited for it
-        return
-    if error is None:
-        task.done.set_result(value)
-    else:
-        task.done.set_exception(error)
 
 
 def _wait(process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,7 @@
 """A worker, as the service sees it: a process, and what it has been given to do."""
 
 import asyncio
+import itertools
 import subprocess
 from collections import deque
 from dataclasses import dataclass
@@ -32,6 +33,19 @@ class Task:
     done: asyncio.Future[Any]
     member: "Member | None" = None
     settled: bool = False
+
+    def settle(self, value: object = None, error: Exception | None = None) -> None:
+        """Give what has become of it to whoever waits for it; the first time counts."""
+        if self.settled:
+            return
+        self.settled = True
+        self.picture = b""  # it may be large, and others may hold the task for longer
+        if self.done.done():  # cancelled, together with who waited for it
+            return
+        if error is None:
+            self.done.set_result(value)
+        else:
+            self.done.set_exception(error)
 
 
 class Owner(Protocol):
@@ -95,6 +109,21 @@ class Member(asyncio.Protocol):
                 WorkerDiedError("a worker ended before it was ready; the log may tell why")
             )
         self._owner.lost(self)
+
+    @property
+    def waiting(self) -> int:
+        """How many of its tasks have not begun, and somebody waits for them."""
+        return sum(not task.settled for task in itertools.islice(self.tasks, 1, None))
+
+    def load_s(self, now: float) -> float:
+        """Return how long it will be at its tasks, as far as can be told; seconds."""
+        if not self.tasks:
+            return 0.0
+        elapsed = now - self.began
+        expected = self.tasks[0].cost_s
+        # What takes longer than expected may well take as long again.
+        left = expected - elapsed if elapsed < expected else elapsed
+        return max(self.cost_s - expected + left, 1e-6)
 
     def give(self, task: Task, now: float) -> None:
         """Let the worker do this when it has done what it was given before."""

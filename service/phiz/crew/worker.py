@@ -8,31 +8,51 @@ import gc
 import logging
 import signal
 import socket
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
+from phiz.crew.turns import take_turns
 from phiz.errors import PhizError, WorkerFaultError
 from phiz.scheduling import run_in_batches
 
 Work: TypeAlias = Callable[..., Any]
 """Takes the picture and the arguments of a call."""
+Joins: TypeAlias = Callable[[Call, bytes], bool]
+"""Whether a call may be done side by side with others: it is short, and holds little memory."""
 
 READY = 0
 """The number of the first outcome, which says that a worker is ready, or why it is not."""
+
+# So many calls are done side by side at most; twice as many gain little more, and the first
+# of them waits for the last.
+SIDE_BY_SIDE = 8
 
 _CHUNK = 1 << 18
 _log = logging.getLogger(__name__)
 
 
-def run(connection: socket.socket, prepare: Callable[[], tuple[Mapping[str, Work], Any]]) -> None:
+def never(_call: Call, _picture: bytes) -> bool:
+    """Let no call join others."""
+    return False
+
+
+def run(
+    connection: socket.socket,
+    prepare: Callable[[], tuple[Mapping[str, Work], Any]],
+    joins: Joins = never,
+) -> None:
     """Prepare, say so, and work until the other end is closed.
 
     Args:
         connection: To the service.
         prepare: Returns the work by its name, and what the service is told of it.
+        joins: Which calls are done side by side if they wait together; their work calls
+            ``pause`` between its stages.
     """
     _leave_signals_to_the_service()
     with connection, suppress(ConnectionError):  # the service has gone, and so do we
@@ -44,37 +64,54 @@ def run(connection: socket.socket, prepare: Callable[[], tuple[Mapping[str, Work
         run_in_batches()
         gc.freeze()  # what is here now stays; the collector need not look through it again
         _send(connection, Outcome(READY, told))
-        calls = Calls(connection)
-        while (waiting := calls.next()) is not None:
-            call, picture = waiting
-            _send(connection, _outcome(works[call.name], call, picture))
+        calls = Calls(connection, joins)
+        while together := calls.next():
+            _send(connection, *_outcomes(works, together))
 
 
 class Calls:
     """The calls of a service, in their order."""
 
-    __slots__ = ("_connection", "_decoder", "_waiting", "_withdrawn")
+    __slots__ = ("_connection", "_decoder", "_joins", "_waiting", "_withdrawn")
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, joins: Joins) -> None:
         self._connection = connection
+        self._joins = joins
         self._decoder = Decoder()
         self._waiting: deque[tuple[Call, bytes]] = deque()
         self._withdrawn: set[int] = set()
 
-    def next(self) -> tuple[Call, bytes] | None:
-        """Return the next call with its picture, or None once the service has gone.
+    def next(self) -> list[tuple[Call, bytes]]:
+        """Return the next call with its picture, and those behind it that join it.
 
         One that was withdrawn in time is answered for here and not returned.
+
+        Returns:
+            Nothing once the service has gone.
         """
-        while True:
-            if not self._receive():
-                return None
-            while self._waiting:
-                call, picture = self._waiting.popleft()
-                if call.number not in self._withdrawn:
-                    return call, picture
+        while self._receive():
+            while self._waiting and self._waiting[0][0].number in self._withdrawn:
+                call, _ = self._waiting.popleft()
                 self._withdrawn.remove(call.number)
                 _send(self._connection, Outcome(call.number))
+            if self._waiting:
+                return self._together()
+        return []
+
+    def _together(self) -> list[tuple[Call, bytes]]:
+        together = [self._waiting.popleft()]
+        if self._waiting and self._joining(*together[0]):
+            while (
+                self._waiting
+                and len(together) < SIDE_BY_SIDE
+                and self._waiting[0][0].number not in self._withdrawn
+                and self._joining(*self._waiting[0])
+            ):
+                together.append(self._waiting.popleft())
+        return together
+
+    def _joining(self, call: Call, picture: bytes) -> bool:
+        return not call.alone and self._joins(call, picture)
 
     def _receive(self) -> bool:
         """Take in what has come; wait for it if nothing else is to do.
@@ -101,6 +138,15 @@ class Calls:
                 flags = socket.MSG_DONTWAIT
 
 
+def _outcomes(works: Mapping[str, Work], calls: Sequence[tuple[Call, bytes]]) -> list[Outcome]:
+    """Do calls side by side and return what became of each, in their order."""
+    started = time.perf_counter()
+    pieces = [partial(_outcome, works[call.name], call, picture) for call, picture in calls]
+    outcomes = take_turns(pieces) if len(pieces) > 1 else [pieces[0]()]
+    seconds = (time.perf_counter() - started) / len(calls)
+    return [outcome._replace(seconds=seconds) for outcome in outcomes]
+
+
 def _outcome(work: Work, call: Call, picture: bytes) -> Outcome:
     try:
         return Outcome(call.number, work(picture, *call.arguments))
@@ -111,8 +157,8 @@ def _outcome(work: Work, call: Call, picture: bytes) -> Outcome:
         return Outcome(call.number, error=WorkerFaultError("the log of the service tells what"))
 
 
-def _send(connection: socket.socket, message: Outcome) -> None:
-    connection.sendall(b"".join(encode(message)))
+def _send(connection: socket.socket, *messages: Outcome) -> None:
+    connection.sendall(b"".join(piece for message in messages for piece in encode(message)))
 
 
 def _leave_signals_to_the_service() -> None:

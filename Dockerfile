@@ -1,0 +1,64 @@
+# phiz with its models, which are built and verified here: what runs downloads nothing.
+#
+#   docker build -t phiz .
+#   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
+#       --memory 512m -p 127.0.0.1:8000:8000 phiz
+#
+# BASE is any image with Python 3.11 or later and its venv module, wherever that Python lies.
+ARG BASE=python:3.11-slim-bookworm
+
+
+FROM ${BASE} AS source
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /source
+
+
+# The converters' packages stay in this stage.
+FROM source AS models
+COPY requirements/build.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/build && \
+    /opt/build/bin/pip install --quiet --require-hashes -r requirements/build.txt
+COPY . .
+RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . && \
+    /opt/build/bin/pip install --quiet --no-deps /wheel/*.whl
+ENV PHIZ_MODELS=/opt/phiz/models
+RUN /opt/build/bin/phiz models build && /opt/build/bin/phiz models verify
+
+
+FROM source AS packages
+COPY requirements/serve.txt requirements/
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/phiz && \
+    /opt/phiz/bin/pip install --quiet --require-hashes -r requirements/serve.txt
+COPY --from=models /wheel /wheel
+# What installs packages is of no use to what runs, nor are others' tests, compilers and
+# converters, nor the library for programs in C that holds all of onnxruntime a second time.
+RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
+    /opt/phiz/bin/pip uninstall --quiet --yes pip setuptools && \
+    find /opt/phiz/lib/python3*/site-packages -depth \
+        \( -path '*/numpy/*/tests' -o -path '*/numpy/distutils' -o -path '*/numpy/f2py' \
+        -o -path '*/onnxruntime/tools' -o -path '*/onnxruntime/transformers' \
+        -o -path '*/onnxruntime/quantization' -o -name 'libonnxruntime.so.*' \) \
+        -exec rm -r {} +
+COPY --from=models /opt/phiz/models /opt/phiz/models
+COPY deploy/image/ready.py LICENSE NOTICE /opt/phiz/
+
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+LABEL org.opencontainers.image.title="phiz" \
+    org.opencontainers.image.description="Face detection as a microservice" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.licenses="Apache-2.0"
+COPY --from=packages /opt/phiz /opt/phiz
+# Unless it is told not to, onnxruntime reports its use to its makers.
+ENV PHIZ_HOST=0.0.0.0 PHIZ_PORT=8000 PHIZ_MODELS=/opt/phiz/models \
+    ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+USER 10001:10001
+EXPOSE 8000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=10s --timeout=3s --start-period=60s --retries=3 \
+    CMD ["/opt/phiz/bin/python", "-I", "/opt/phiz/ready.py"]
+ENTRYPOINT ["/opt/phiz/bin/phiz"]
+CMD ["serve"]

@@ -1,0 +1,179 @@
+"""What the dashboard shows: rows of graphs with their queries.
+
+The queries are for Prometheus, with the metrics of docs/service.md and the recorded figures of
+deploy/prometheus/rules.yml. ``$model`` and ``$__rate_interval`` are filled in by Grafana.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+SELECTED: Final = 'job="phiz", model=~"$model"'
+ANSWERED: Final = f'{SELECTED}, outcome="ok"'
+SERVICE: Final = 'job="phiz"'
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A panel.
+
+    Attributes:
+        title: Above it.
+        unit: Grafana's name of the unit.
+        queries: Each with the name of its lines.
+        why: What it tells, shown when it is asked for.
+        as_number: Whether only the newest value is shown.
+    """
+
+    title: str
+    unit: str
+    queries: tuple[tuple[str, str], ...]
+    why: str
+    as_number: bool = False
+
+
+def rate(metric: str, selector: str, by: str) -> str:
+    """Return the query of how fast counters grow, summed by labels."""
+    return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
+
+
+def quantile(share: float, metric: str, selector: str, by: str) -> str:
+    """Return the query of what a share of a histogram's observations lies within."""
+    return f"histogram_quantile({share}, {rate(f'{metric}_bucket', selector, f'le, {by}')})"
+
+
+def mean(metric: str, selector: str, by: str) -> str:
+    """Return the query of the mean of a histogram's observations."""
+    return f"{rate(f'{metric}_sum', selector, by)} / {rate(f'{metric}_count', selector, by)}"
+
+
+FACES_A_PICTURE: Final = (
+    f"{rate('phiz_faces_total', SELECTED, 'model')}"
+    f" / {rate('phiz_pictures_total', ANSWERED, 'model')}"
+)
+
+ROWS: Final = {
+    "Requests": (
+        Graph(
+            "Requests",
+            "reqps",
+            ((rate("phiz_request_seconds_count", SELECTED, "model"), "{{model}}"),),
+            "Detection requests by the model asked for, whatever became of them.",
+        ),
+        Graph(
+            "Outcomes",
+            "reqps",
+            ((rate("phiz_request_seconds_count", SELECTED, "outcome"), "{{outcome}}"),),
+            "ok, or the code of the error.",
+        ),
+        Graph(
+            "Errors of the service",
+            "percentunit",
+            (("phiz:errors:ratio5m", "of all requests"),),
+            "What callers could not help, over five minutes. PhizErrors fires above 5 %.",
+        ),
+    ),
+    "Time": (
+        Graph(
+            "Half of the answers within",
+            "s",
+            ((quantile(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
+            "From the headers of a request to its answer.",
+        ),
+        Graph(
+            "99 of 100 answers within",
+            "s",
+            ((quantile(0.99, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
+            "PhizSlow fires above one second.",
+        ),
+        Graph(
+            "Mean time of each stage",
+            "s",
+            ((mean("phiz_stage_seconds", SELECTED, "model, stage"), "{{model}} {{stage}}"),),
+            "pnet, rnet and onet are parts of inference.",
+        ),
+    ),
+    "How near to its limits": (
+        Graph(
+            "Workers that are busy",
+            "percentunit",
+            (("phiz:workers:busy_ratio5m", "{{instance}}"),),
+            "Over five minutes. PhizSaturated fires above 90 %.",
+        ),
+        Graph(
+            "What one more request would wait",
+            "s",
+            ((f"phiz_queue_wait_seconds{{{SERVICE}}}", "{{instance}}"),),
+            "PhizSaturated fires above two seconds; above half the deadline requests are refused.",
+        ),
+        Graph(
+            "Requests that wait, and in flight",
+            "none",
+            (
+                (f"phiz_queue_depth{{{SERVICE}}}", "{{instance}} wait"),
+                (f"phiz_inflight_requests{{{SERVICE}}}", "{{instance}} in flight"),
+            ),
+            "Those in flight include bodies that are still coming.",
+        ),
+        Graph(
+            "Refused before any work",
+            "reqps",
+            ((rate("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
+            "By the code of the error.",
+        ),
+        Graph(
+            "Memory",
+            "bytes",
+            (("phiz:resident_bytes", "{{instance}}"),),
+            "Of all processes of a replica. PhizMemoryGrows compares it with six hours before.",
+        ),
+        Graph(
+            "Workers replaced",
+            "none",
+            ((f"increase(phiz_workers_replaced_total{{{SERVICE}}}[15m])", "{{instance}}"),),
+            "In 15 minutes. PhizWorkersEnd fires above three.",
+        ),
+    ),
+    "What it finds": (
+        Graph(
+            "Faces a second",
+            "none",
+            ((rate("phiz_faces_total", SELECTED, "model"), "{{model}}"),),
+            "Faces answered.",
+        ),
+        Graph(
+            "Faces a picture",
+            "none",
+            ((FACES_A_PICTURE, "{{model}}"),),
+            "A sudden change is one of what is sent, or of the models.",
+        ),
+        Graph(
+            "Pictures",
+            "none",
+            ((rate("phiz_pictures_total", SELECTED, "model, outcome"), "{{model}} {{outcome}}"),),
+            "Several in a batch.",
+        ),
+    ),
+    "What runs": (
+        Graph(
+            "Replicas by version",
+            "none",
+            ((f"count by (version) (phiz_build_info{{{SERVICE}}})", "{{version}}"),),
+            "More than one version only while one takes the place of another.",
+            as_number=True,
+        ),
+        Graph(
+            "Replicas by model",
+            "none",
+            ((f"count by (model, kind) (phiz_model_info{{{SERVICE}}})", "{{model}} ({{kind}})"),),
+            "A replica begins with all its models verified, or not at all.",
+            as_number=True,
+        ),
+        Graph(
+            "Workers",
+            "none",
+            ((f"sum by (instance) (phiz_workers{{{SERVICE}}})", "{{instance}}"),),
+            "Processes that work, for each replica.",
+            as_number=True,
+        ),
+    ),
+}

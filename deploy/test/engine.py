@@ -1,0 +1,63 @@
+"""The container engine, by its command."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+PROJECT: Final = "phiz-test"
+GUARDED: Final = (
+    "--read-only",
+    "--tmpfs=/tmp",
+    "--cap-drop=ALL",
+    "--security-opt=no-new-privileges",
+    "--pids-limit=200",
+    "--memory=512m",
+    "--cpus=1",
+)
+
+
+def docker(*arguments: str) -> str:
+    """Return what the command prints.
+
+    Raises:
+        RuntimeError: It failed; the message is what it printed.
+    """
+    done = subprocess.run(  # noqa: S603  arguments of our own
+        ["docker", *arguments],  # noqa: S607  wherever the system has it
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if done.returncode:
+        raise RuntimeError(f"docker {' '.join(arguments)}: {done.stdout}{done.stderr}")
+    return done.stdout.strip()
+
+
+def compose(*arguments: str) -> str:
+    """Return what compose prints for the project with the test's additions."""
+    files = ("--file=docker-compose.yml", "--file=deploy/test/compose.yml")
+    return docker("compose", f"--project-name={PROJECT}", *files, *arguments)
+
+
+def inspect(name: str) -> Any:  # noqa: ANN401  as the engine answers
+    """Return what the engine knows of a container or an image."""
+    (known,) = json.loads(docker("inspect", name))
+    return known
+
+
+def anonymous_bytes(container: str) -> int:
+    """Return the memory of a container's processes that no file holds.
+
+    Source: RssAnon in proc(5), of all processes that the engine lists.
+    """
+    listed = docker("top", container, "-o", "pid").split()[1:]
+    return sum(_anonymous_bytes(int(process)) for process in listed)
+
+
+def _anonymous_bytes(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text("utf-8")
+    (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
+    return int(line.split()[1]) * 1024

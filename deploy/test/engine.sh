@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# Runs a command with a container engine: the one that is there, or one begun for it and ended
+# after it. STANDINS=1 also makes the images that no registry can give here: a base with Debian's
+# Python, and HAProxy, Prometheus and Alertmanager on it.
+#
+#   deploy/test/engine.sh COMMAND…
+set -euo pipefail
+here="$(cd "$(dirname "$0")" && pwd)"
+folder="$(mktemp -d "${TMPDIR:-/tmp}/phiz-engine.XXXXXX")"
+base="${PHIZ_BASE:-python:3.11-slim-bookworm}"
+export DOCKER_BUILDKIT=1 DOCKER_CONFIG="$folder/config"
+
+end() {
+    if [ -f "$folder/pid" ]; then
+        engine="$(cat "$folder/pid")"
+        kill "$engine"
+        while kill -0 "$engine" 2>/dev/null; do sleep 0.1; done
+    fi
+    rm -rf "$folder"
+}
+trap end EXIT
+
+begin() {
+    dockerd --data-root "$folder/data" --exec-root "$folder/exec" --pidfile "$folder/pid" \
+        --host "unix://$folder/docker.sock" >"$folder/log" 2>&1 &
+    export DOCKER_HOST="unix://$folder/docker.sock"
+    for _ in $(seq 300); do
+        docker info >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    tail -n 20 "$folder/log" >&2
+    exit 1
+}
+
+make_base() {
+    # From where this machine has its own packages, and with what it trusts.
+    mirror="$(apt-get indextargets --format '$(SITE)' 'Created-By: Packages' | head -n 1)"
+    debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm \
+        "$folder/root" "$mirror" >"$folder/debootstrap" || { tail "$folder/debootstrap" >&2; exit 1; }
+    rm -rf "$folder"/root/var/cache/apt/* "$folder"/root/var/lib/apt/lists/*
+    cp /etc/ssl/certs/ca-certificates.crt "$folder/root/etc/ssl/certs/"
+    tar -C "$folder/root" -c . | docker import -c 'CMD ["python3"]' - "$base" >/dev/null
+    rm -rf "$folder/root"
+}
+
+docker info >/dev/null 2>&1 || begin
+mkdir -p "$DOCKER_CONFIG/cli-plugins"
+compose="$(dirname "${PYTHON:-$here/../../.venv/bin/python}")/docker-compose"
+[ -x "$compose" ] && ln -s "$compose" "$DOCKER_CONFIG/cli-plugins/docker-compose"
+if [ -n "${STANDINS:-}" ]; then
+    export PROXY_IMAGE=phiz-standin-proxy PROMETHEUS_IMAGE=phiz-standin-prometheus \
+        ALERTMANAGER_IMAGE=phiz-standin-alertmanager
+    docker image inspect "$base" >/dev/null 2>&1 || make_base
+    for part in proxy prometheus alertmanager; do
+        docker build --quiet --network=host --build-arg BASE="$base" --target "$part" \
+            --tag "phiz-standin-$part" "$here/standins" >/dev/null
+    done
+fi
+"$@"

@@ -1,0 +1,194 @@
+"""Build the image, begin the whole project, use it, break it, and see that this is noticed.
+
+    deploy/test/engine.sh .venv/bin/python deploy/test/stack.py
+
+Prints what it measured, and ends with 0 if all was as it should be. Grafana is left out; its
+queries are put to Prometheus instead. What it began is removed, whatever happens.
+"""
+
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from typing import Any, Final
+
+from container import PICTURE, check_alone, wait_for
+from engine import ROOT, compose, docker, inspect
+
+IMAGE: Final = "phiz:test"
+BASE: Final = os.environ.get("PHIZ_BASE", "python:3.11-slim-bookworm")
+ALLOWED_BYTES: Final = 170_000_000  # over the base image
+SERVICES: Final = ("phiz", "proxy", "prometheus", "alertmanager", "webhook")
+REPLICAS: Final = 2
+MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
+ROUNDS: Final = 40  # of one request for each model
+PAUSE_S: Final = 0.5  # between rounds: over several scrapes, or there are no rates
+PHIZ, PROMETHEUS, WEBHOOK = (f"http://127.0.0.1:{port}" for port in (8000, 9090, 9099))
+ENVIRONMENT: Final = {
+    "PHIZ_IMAGE": IMAGE,
+    "PHIZ_CPUS": "1",
+    "ALERTMANAGER_CONFIG": "./deploy/test/alertmanager.yml",
+}
+
+
+def get(url: str) -> Any:  # noqa: ANN401  whatever JSON it is
+    """Return what is answered, as JSON."""
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own addresses
+        return json.load(answer)
+
+
+def detect(model: str) -> int:
+    """Return how many faces the project finds in the picture."""
+    request = urllib.request.Request(  # noqa: S310  see above
+        f"{PHIZ}/detect?model={model}", PICTURE.read_bytes(), {"Content-Type": "image/png"}
+    )
+    return len(get(request)["faces"])  # type: ignore[arg-type]
+
+
+def ask(query: str) -> list[tuple[dict[str, str], float]]:
+    """Return the labels and value of each sample that Prometheus answers."""
+    answer = get(f"{PROMETHEUS}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
+    return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
+
+
+def build() -> dict[str, str]:
+    """Build the image and return how long it took and how large it is."""
+    begun = time.monotonic()
+    docker("build", "--network=host", f"--build-arg=BASE={BASE}", f"--tag={IMAGE}", ".")
+    took_s = time.monotonic() - begun
+    all_bytes = inspect(IMAGE)["Size"]
+    own_bytes = all_bytes - inspect(BASE)["Size"]
+    assert own_bytes <= ALLOWED_BYTES, f"the image has {own_bytes} bytes over its base"
+    return {
+        "image built in": f"{took_s:.0f} s",
+        "image": f"{all_bytes / 1e6:.0f} MB, {own_bytes / 1e6:.0f} over its base",
+    }
+
+
+def configure() -> dict[str, str]:
+    """See that Alertmanager takes what it is given when it is not tested."""
+    image = os.environ.get("ALERTMANAGER_IMAGE", "prom/alertmanager:v0.28.1")
+    mount = f"--volume={ROOT}/deploy/alertmanager:/etc/phiz:ro"
+    docker(
+        *("run", "--rm", mount, "--entrypoint=amtool", image),
+        *("check-config", "/etc/phiz/alertmanager.yml"),
+    )
+    return {"Alertmanager's configuration": "valid"}
+
+
+def begin() -> dict[str, str]:
+    """Begin the project and return how long it took until the proxy had all replicas."""
+    begun = time.monotonic()
+    compose("up", "--detach", "--no-build", f"--scale=phiz={REPLICAS}", *SERVICES)
+    wait_for(_answers, "the project answers")
+    wait_for(_scraped, "every replica is scraped")
+    return {"project ready after": f"{time.monotonic() - begun:.1f} s"}
+
+
+def _answers() -> bool:
+    try:
+        return detect("front") == 1
+    except OSError:
+        return False
+
+
+def _scraped() -> bool:
+    try:
+        return len(ask('up{job="phiz"} == 1')) == REPLICAS
+    except OSError:
+        return False
+
+
+def count() -> dict[str, str]:
+    """Send requests over several scrapes and see that Prometheus has counted each."""
+    by_model = "sum by (model) (phiz_request_seconds_count)"
+    time.sleep(6)  # a scrape after the last request of before
+    before = {labels["model"]: value for labels, value in ask(by_model)}
+    begun = time.monotonic()
+    for _ in range(ROUNDS):
+        assert [detect(model) for model in MODELS] == [1] * len(MODELS)
+        time.sleep(PAUSE_S)
+    took_s = time.monotonic() - begun
+
+    def complete() -> bool:
+        after = {labels["model"]: value for labels, value in ask(by_model)}
+        return all(after.get(model, 0) - before.get(model, 0) == ROUNDS for model in MODELS)
+
+    wait_for(complete, "every request is counted", 15)
+    shares = ask("sum by (instance) (phiz_request_seconds_count)")
+    assert len(shares) == REPLICAS
+    assert all(value > 0 for _, value in shares)
+    return {
+        "requests counted": f"{ROUNDS * len(MODELS)} of {ROUNDS * len(MODELS)}, in {took_s:.0f} s",
+        "of each replica": " and ".join(f"{value:.0f}" for _, value in shares),
+    }
+
+
+def show() -> dict[str, str]:
+    """See that every query of the dashboard has an answer."""
+    panels = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text("utf-8"))["panels"]
+    queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    refuse()
+    for query in queries:
+        filled = query.replace("$__rate_interval", "1m").replace("$model", ".*")
+        samples = ask(filled)
+        assert samples, f"nothing is answered to {filled}"
+        assert any(value == value for _, value in samples), f"no number is answered to {filled}"  # noqa: PLR0124  NaN
+    return {"queries of the dashboard answered": f"{len(queries)} of {len(queries)}"}
+
+
+def refuse() -> None:
+    """Have requests refused, for the panel that shows them."""
+    for _ in range(6):
+        try:
+            detect("none-such")
+        except urllib.error.HTTPError as error:
+            assert error.code == 422  # noqa: PLR2004, PT017
+        time.sleep(2)
+
+
+def fail() -> dict[str, str]:
+    """Stop the service and see that the webhook is told."""
+    begun = time.monotonic()
+    compose("stop", "phiz")
+    stopped_s = time.monotonic() - begun
+    codes = {inspect(name)["State"]["ExitCode"] for name in _replicas()}
+    assert codes == {0}, f"the replicas ended with {codes}"
+    wait_for(lambda: "PhizDown" in _told(), "the webhook is told", 120)
+    return {
+        "replicas stopped in": f"{stopped_s:.1f} s",
+        "alert told, from the stop, after": f"{time.monotonic() - begun:.0f} s",
+    }
+
+
+def _replicas() -> list[str]:
+    return compose("ps", "--all", "--quiet", "phiz").split()
+
+
+def _told() -> set[str]:
+    return {alert["labels"]["alertname"] for alert in get(WEBHOOK)}
+
+
+def main() -> int:
+    """Return 0 if every step went as it should."""
+    os.environ.update(ENVIRONMENT)
+    begun = time.monotonic()
+    try:
+        for step in (build, lambda: check_alone(IMAGE), configure, begin, count, show, fail):
+            for what, figure in step().items():
+                print(f"{what}: {figure}", flush=True)
+    except (AssertionError, RuntimeError, OSError) as error:
+        print(f"failed: {error}", file=sys.stderr)
+        print(compose("logs", "--tail=50"), file=sys.stderr)
+        return 1
+    finally:
+        compose("down", "--volumes", "--timeout=5")
+    print(f"all of it in: {time.monotonic() - begun:.0f} s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

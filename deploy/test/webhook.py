@@ -1,0 +1,34 @@
+"""Keeps the alerts that are sent to it, and shows them to who asks."""
+
+import json
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+PORT = 9099
+
+
+class Webhook(BaseHTTPRequestHandler):
+    """Takes alerts by POST and gives all of them by GET, as JSON."""
+
+    alerts: list[dict[str, Any]]
+
+    def do_POST(self) -> None:
+        """Keep the alerts of Alertmanager's message."""
+        message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.alerts.extend(message["alerts"])
+        self._answer(b"")
+
+    def do_GET(self) -> None:
+        """Answer all alerts so far."""
+        self._answer(json.dumps(self.alerts).encode())
+
+    def _answer(self, body: bytes) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+if __name__ == "__main__":
+    Webhook.alerts = []
+    HTTPServer(("0.0.0.0", PORT), Webhook).serve_forever()  # noqa: S104  inside a container

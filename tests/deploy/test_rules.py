@@ -1,0 +1,68 @@
+import re
+import shutil
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from .metrics import ALERTS, PROMETHEUS, ROOT, RULES, known, used
+
+TESTS = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))["tests"]
+DEPLOYING = ROOT / "docs" / "deploying.md"
+
+
+def promtool(*arguments: str) -> None:
+    command = shutil.which("promtool")
+    assert command, "promtool is missing; Debian has it in the package prometheus"
+    checked = subprocess.run(
+        [command, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_prometheus_takes_the_configuration_and_the_rules() -> None:
+    promtool("check", "config", "prometheus.yml")
+
+
+def test_the_rules_do_what_their_tests_say() -> None:
+    promtool("test", "rules", "rules_test.yml")
+
+
+def expectations(alert: str) -> list[Any]:
+    return [
+        case["exp_alerts"]
+        for test in TESTS
+        for case in test.get("alert_rule_test", [])
+        if case["alertname"] == alert
+    ]
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_is_seen_to_fire_and_not_to(alert: str) -> None:
+    assert {bool(expected) for expected in expectations(alert)} == {True, False}
+
+
+@pytest.mark.parametrize("alert", ALERTS)
+def test_every_alert_has_a_runbook(alert: str) -> None:
+    path, _, anchor = ALERTS[alert]["annotations"]["runbook"].partition("#")
+    assert (ROOT / path, anchor) == (DEPLOYING, alert.lower())
+    assert f"\n### {alert}\n" in DEPLOYING.read_text("utf-8")
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.get("record") or rule["alert"])
+def test_a_rule_asks_for_what_there_is(rule: dict[str, Any]) -> None:
+    assert used(rule["expr"]) <= known()
+
+
+def test_the_names_in_a_query_are_found() -> None:
+    query = "absent(sum by (a) (rate(b_total[5m])) / on (a) c > bool -d) unless e offset 1h"
+    assert used(query) == {"b_total", "c", "d", "e"}
+
+
+def test_every_error_of_the_service_counts_as_one() -> None:
+    document = (ROOT / "docs" / "service.md").read_text("utf-8")
+    documented = set(re.findall(r"^\| 5\d\d \| `(\w+)`", document, re.MULTILINE))
+    (rule,) = (rule for rule in RULES if rule.get("record") == "phiz:errors:ratio5m")
+    (counted,) = re.findall(r'outcome=~"([^"]+)"', rule["expr"])
+    assert set(counted.split("|")) == documented
