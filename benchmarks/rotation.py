@@ -18,7 +18,7 @@ import numpy as np
 
 from phiz import catalog, detectors
 from phiz.detectors import Detector
-from phiz.detectors.upright import detect_upright
+from phiz.detectors.upright import compass_of, detect_upright
 from phiz.faces import Boxes, Detections, DetectOptions, Face, Image
 from phiz.geometry import iou
 from phiz.image import decode
@@ -72,29 +72,42 @@ def portraits(detector: Detector, pictures: Sequence[Image]) -> str:
     known = [(image, faces[0]) for image, faces in zip(pictures, upright, strict=True) if faces]
     shares = []
     for quarters in range(4):
-        same, looks = [], Looks(detector, [])
+        same, (looks, compass) = [], watched(detector)
         for image, best in known:
             turned = Picture.of(np.ascontiguousarray(np.rot90(image, -quarters)))
-            found = detect_upright(looks, turned, OPTIONS, Stopwatch()).faces
+            found = detect_upright(looks, compass, turned, OPTIONS, Stopwatch()).faces
             truth = turned_box(best, image.shape, quarters)
             same.append(iou(truth, boxes_of(found)).max(initial=0) >= SAME_IOU)
-        times = len(looks.times) / len(known)
-        shares.append(f"{90 * quarters}°: {np.mean(same):.1%}, {times:.2f} looks")
+        shares.append(f"{90 * quarters}°: {np.mean(same):.1%}, {told(looks, compass, len(known))}")
     return "; ".join(shares)
 
 
 def alarms(detector: Detector, pictures: Sequence[Image]) -> str:
     """Return in words how many pictures without faces have some, as they are and turned."""
-    looks = Looks(detector, [])
+    looks, compass = watched(detector)
     plain = sum(
         bool(detector.detect(Picture.of(image), OPTIONS, Stopwatch()).faces) for image in pictures
     )
     turned = sum(
-        bool(detect_upright(looks, Picture.of(image), OPTIONS, Stopwatch()).faces)
+        bool(detect_upright(looks, compass, Picture.of(image), OPTIONS, Stopwatch()).faces)
         for image in pictures
     )
-    times = len(looks.times) / len(pictures)
-    return f"false alarms {plain}, with rotate {turned} of {len(pictures)}; {times:.2f} looks"
+    times = told(looks, compass, len(pictures))
+    return f"false alarms {plain}, with rotate {turned} of {len(pictures)}; {times}"
+
+
+def watched(detector: Detector) -> tuple[Looks, Looks]:
+    """Return a detector and its compass, which count; they are one where it needs no other."""
+    looks, compass = Looks(detector, []), compass_of(detector)
+    return looks, looks if compass is detector else Looks(compass, [])
+
+
+def told(looks: Looks, compass: Looks, pictures: int) -> str:
+    """Return in words how often a picture was looked at."""
+    times = f"{len(looks.times) / pictures:.2f} looks"
+    if compass is looks:
+        return times
+    return f"{times} and {len(compass.times) / pictures:.2f} of its compass"
 
 
 def turned_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from phiz import catalog, detectors
 from phiz.cards import Catalog
 from phiz.detectors import AUTO, Detector
-from phiz.detectors.upright import detect_upright
+from phiz.detectors.upright import compass_of, detect_upright
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
 from phiz.image import Limits, open_picture
@@ -64,7 +64,9 @@ class Engine:
             raise OptionError(f"model is {model!r}; only {AUTO!r} takes budget_ms")
         picture = open_picture(data, self.limits)
         stopwatch.lap("decode")
-        detect = detector.detect if options.rotate == "none" else partial(detect_upright, detector)
+        detect = detector.detect
+        if options.rotate == "auto":
+            detect = partial(detect_upright, detector, compass_of(detector))
         found = detect(picture, options, stopwatch)
         faces = described(found.faces, picture, options)
         stopwatch.lap("postprocess")

@@ -171,6 +171,21 @@ def test_the_strongest_look_that_fits_is_taken(
     assert found.route[0].model == model
 
 
+@pytest.mark.parametrize(("budget_ms", "model"), [(5, "front"), (9, "full"), (13, "back")])
+def test_two_passes_take_twice_the_time_of_a_look(
+    slow: Auto, clock: Clock, picture: Read, budget_ms: float, model: str
+) -> None:
+    found = detect(slow, picture(SELFIE), clock, budget_ms=budget_ms, passes=2)
+    assert found.route[0].model == model
+
+
+def test_a_look_has_as_many_passes_as_are_asked_for(auto: Auto, picture: Read) -> None:
+    near = Picture.of(np.ascontiguousarray(_pixels(picture(SELFIE))[100:460]))
+    once, twice = (detect(auto, near, passes=passes).faces for passes in (1, 2))
+    assert [face.model for face in twice] == ["back"]
+    assert once != twice
+
+
 def test_where_decoding_took_it_all_front_runs_and_the_route_says_so(
     slow: Auto, clock: Clock
 ) -> None:
