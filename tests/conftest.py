@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,6 +21,10 @@ from phiz.picture import Picture
 from phiz.resample import Sampling
 from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
 from phiz.runtime.variants import REFERENCE, Variant, version_of
+
+# A shell that begins something in the background has it ignore this, and all that it begins
+# too; the tests end what they begin with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A loaded machine takes its time; the tests ask for results.
 settings.register_profile("phiz", deadline=None)
