@@ -71,7 +71,7 @@ class Calls:
                 return []
             calls = self._decoder.feed(received)
             # Nobody here gives up; a call that were withdrawn would be answered all the same.
-            self._waiting += [each for each in calls if isinstance(each[0], Call)]
+            self._waiting += [(call, picture) for call, picture in calls if isinstance(call, Call)]
         return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
 
 
@@ -83,8 +83,8 @@ def answer(engine: Engine, calls: Sequence[tuple[Call, bytes]]) -> list[Answer]:
     """
     detector = engine.detectors[MODEL]
     assert isinstance(detector, BlazeFace), "the catalogue says so"
-    started = min(call.arguments[2] for call, _ in calls)
-    stopwatch = Stopwatch(started)
+    came = [call.arguments[2] for call, _ in calls]
+    stopwatch = Stopwatch(min(moment for moment in came if isinstance(moment, float)))
     stopwatch.lap("queue")
     size = detector.spec.size
     pictures = [open_picture(picture, engine.limits) for _, picture in calls]

@@ -42,7 +42,9 @@ OK: Final = "ok"
 class Crew(Protocol):
     """What is shown of the workers."""
 
-    replaced: int
+    @property
+    def replaced(self) -> int:
+        """How many workers ended and were replaced."""
 
     @property
     def waiting(self) -> int:

@@ -24,7 +24,7 @@ from phiz.api.openapi import (
 from phiz.api.page import page_routes
 from phiz.api.service import Bounds, Service
 from phiz.crew.crew import Crew
-from phiz.exchange import JOINING
+from phiz.exchange import JOINING, Stock
 from phiz.metrics import Metrics
 
 NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
@@ -96,6 +96,7 @@ def _lifespan(
         crew = Crew(worker, workers, hangs_s, JOINING)
         stock, *_ = await crew.start()
         try:
+            assert isinstance(stock, Stock), "our workers tell what they have loaded"
             for kind, seconds in stock.seconds.items():
                 crew.costs.observe(kind, seconds)
             kinds = {card.name: card.kind for card in stock.cards}

@@ -8,7 +8,7 @@ pickled several times as fast as frozen dataclasses.
 import pickle
 import struct
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 _HEAD: Final = struct.Struct("<IQ")  # bytes of the pickle, bytes of the picture
 
@@ -25,7 +25,7 @@ class Call(NamedTuple):
 
     number: int
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
     alone: bool = False
 
 
@@ -46,7 +46,7 @@ class Outcome(NamedTuple):
     """
 
     number: int
-    value: Any = None
+    value: object = None
     error: Exception | None = None
     seconds: float = 0.0
 
@@ -66,7 +66,7 @@ class Decoder:
     def __init__(self) -> None:
         self._bytes = bytearray()
 
-    def feed(self, received: bytes) -> Iterator[tuple[Any, bytes]]:
+    def feed(self, received: bytes) -> Iterator[tuple[object, bytes]]:
         """Yield each message that is complete, with its picture (empty if there is none)."""
         self._bytes += received
         while len(self._bytes) >= _HEAD.size:
@@ -76,7 +76,7 @@ class Decoder:
             if len(self._bytes) < end:
                 return
             with memoryview(self._bytes) as view:
-                message = pickle.loads(view[_HEAD.size : start])  # noqa: S301  our own, see above
+                message: object = pickle.loads(view[_HEAD.size : start])  # noqa: S301  our own, see above
                 content = bytes(view[start:end])
             del self._bytes[:end]
             yield message, content

@@ -2,55 +2,33 @@
 
 import asyncio
 import itertools
-import logging
 import math
-import socket
-import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
 from phiz.crew.calls import Call, Outcome
 from phiz.crew.costs import Costs
 from phiz.crew.member import Member, Task
 from phiz.crew.queue import Queue
+from phiz.crew.roster import Roster
 from phiz.crew.worker import READY
-from phiz.errors import PhizError, WorkerDiedError
+from phiz.errors import WorkerDiedError
 
 # A worker is given so much work ahead, as long as all are busy: it then goes from one short
 # call to the next without waiting for the service in between. On a processor that both share
 # this also keeps them from changing places with each picture, which costs each its caches.
 AHEAD_S: Final = 0.010
 AHEAD_BYTES: Final = 1 << 20  # of a picture: a larger one would wait in the socket's buffers
-BEGIN_S: Final = 60.0  # what a replacement gets to become ready in
-END_S: Final = 2.0  # what a worker gets to end in, once it has nothing to do
-RETRY_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
-CHECK_S: Final = 0.5
-
-_log = logging.getLogger(__name__)
 
 
 class Crew:
-    """Gives work to its workers, in the order in which it comes, and replaces those that end.
+    """Gives work to its workers, in the order in which it comes.
 
     For the thread of the event loop alone.
     """
 
-    __slots__ = (
-        "_checking",
-        "_command",
-        "_ending",
-        "_failing",
-        "_joining",
-        "_limit_s",
-        "_members",
-        "_numbers",
-        "_queue",
-        "_replacing",
-        "costs",
-        "replaced",
-        "size",
-    )
+    __slots__ = ("_joining", "_numbers", "_queue", "_roster", "costs", "size")
 
     def __init__(
         self, command: Sequence[str], size: int, limit_s: float, joining: Collection[str] = ()
@@ -65,63 +43,55 @@ class Crew:
             joining: The kinds of tasks that a worker may do side by side.
         """
         self.size = size
-        self.replaced = 0
-        self._command = command
-        self._limit_s = limit_s
-        self._joining = joining
         self.costs = Costs(unknown_s=AHEAD_S)
+        self._joining = joining
         self._numbers = itertools.count(READY + 1)
         self._queue = Queue()
-        self._members: list[Member] = []
-        self._replacing: dict[asyncio.Task[None], Member] = {}  # who has ended
-        self._checking: asyncio.TimerHandle | None = None
-        self._ending = False
-        self._failing = False  # to replace a worker
+        self._roster = Roster(command, limit_s, self)
 
     @property
     def able(self) -> bool:
         """Whether there is a worker, or will be as soon as one has begun."""
-        return bool(self._members) or not self._failing
+        return bool(self._roster.members) or not self._roster.failing
 
     @property
     def processes(self) -> Mapping[int, int]:
         """The process id of each worker that is there, by its index."""
-        return {member.index: member.process.pid for member in self._members}
+        return self._roster.processes
+
+    @property
+    def replaced(self) -> int:
+        """How many workers have ended and were to be replaced."""
+        return self._roster.replaced
 
     @property
     def waiting(self) -> int:
         """How many calls have not begun."""
-        return self._queue.length + sum(member.waiting for member in self._members)
+        return self._queue.length + sum(member.waiting for member in self._roster.members)
 
     @property
     def wait_s(self) -> float:
         """How long a call that came now would wait, as far as can be told; seconds."""
-        if not self._members:
+        members = self._roster.members
+        if not members:
             return self._queue.cost_s / self.size if self.able else math.inf
         now = asyncio.get_running_loop().time()
-        loads = [member.load_s(now) for member in self._members]
+        loads = [member.load_s(now) for member in members]
         return (sum(loads) + self._queue.cost_s) / len(loads) if all(loads) else 0.0
 
-    async def start(self) -> list[Any]:
+    async def start(self) -> list[object]:
         """Begin all workers and return what each of them tells once it is ready.
 
         Raises:
             PhizError: One cannot begin its work.
         """
-        beginning = [asyncio.create_task(self._begin(index)) for index in range(self.size)]
-        try:
-            told = await asyncio.gather(*beginning)
-        except BaseException:
-            for task in beginning:
-                if not task.cancelling():  # a second time would keep it from tidying up
-                    task.cancel()
-            await asyncio.gather(*beginning, return_exceptions=True)
-            await self.close()
-            raise
-        self._check()
-        return told
+        return await self._roster.start(self.size)
 
-    def submit(self, name: str, picture: bytes, arguments: tuple[Any, ...], kind: str) -> Task:
+    async def close(self) -> None:
+        """Let the workers end, and return when they have."""
+        await self._roster.close()
+
+    def submit(self, name: str, picture: bytes, arguments: tuple[object, ...], kind: str) -> Task:
         """Return a new task; its ``done`` will hold what the work returns, or what it raises.
 
         ``done`` holds a WorkerDiedError if the worker ends while it is at this.
@@ -156,6 +126,10 @@ class Crew:
         else:
             task.member.withdraw(task)
 
+    def joined(self) -> None:
+        """Give work to a worker that has become ready."""
+        self._hand_out()
+
     def finished(self, member: Member, outcome: Outcome) -> None:
         """Take what a worker has done with the first of its tasks."""
         now = asyncio.get_running_loop().time()
@@ -170,12 +144,10 @@ class Crew:
         self._hand_out()
 
     def lost(self, member: Member) -> None:
-        """Take back what a worker has not begun, and replace it."""
-        if member not in self._members:  # it never was ready
+        """Take back what a worker has not begun, and have it replaced."""
+        if member not in self._roster.members:  # it never was ready
             return
-        if not self._ending:
-            member.process.kill()
-        self._members.remove(member)
+        replaced = self._roster.replace(member)
         begun = None
         if member.tasks and not self._is_any_to_blame(member.tasks):
             begun = member.tasks.popleft()
@@ -191,8 +163,7 @@ class Crew:
                     " picture is the cause"
                 )
             )
-        if not self._ending:
-            self._replace(member)
+        if replaced:
             self._hand_out()
 
     def _is_any_to_blame(self, tasks: Sequence[Task]) -> bool:
@@ -201,83 +172,6 @@ class Crew:
         Then all are done once more, each alone.
         """
         return len(tasks) > 1 and not tasks[0].call.alone and tasks[0].kind in self._joining
-
-    async def close(self) -> None:
-        """Let the workers end, and return when they have."""
-        self._ending = True
-        if self._checking is not None:
-            self._checking.cancel()
-        for replacing in self._replacing:
-            replacing.cancel()
-        members = (*self._members, *self._replacing.values())
-        for member in members:
-            member.end()
-            if all(task.settled for task in member.tasks) and member.tasks:
-                member.process.kill()  # nobody waits for what it is at
-        await asyncio.gather(
-            *(asyncio.to_thread(_wait, member.process) for member in members),
-            *self._replacing,
-            return_exceptions=True,
-        )
-
-    async def _begin(self, index: int) -> Any:  # noqa: ANN401  whatever a worker tells
-        process, connection = self._open(index)
-        member = Member(index, process, self)
-        try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: member, sock=connection)
-            told = await member.ready
-        except BaseException:
-            member.ready.cancel()
-            process.kill()
-            await asyncio.to_thread(process.wait)
-            member.end()
-            raise
-        self._members.append(member)
-        self._hand_out()
-        return told
-
-    def _open(self, index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
-        """Return the process of a worker, and our end of the socket to it."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            try:
-                process = subprocess.Popen(  # noqa: S603  our own command
-                    [*self._command, str(theirs.fileno()), str(index)],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    start_new_session=True,  # Ctrl+C in a terminal is for the service
-                )
-            except OSError:
-                ours.close()
-                raise
-        return process, ours
-
-    async def _begin_again(self, before: Member) -> None:
-        """Begin a worker in the place of one that has ended."""
-        status = await asyncio.to_thread(before.process.wait)
-        _log.warning(
-            "worker %d (process %d) ended with status %d; beginning another",
-            *(before.index, before.process.pid, status),
-        )
-        for pause_s in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
-            await asyncio.sleep(pause_s)
-            try:
-                async with asyncio.timeout(BEGIN_S):
-                    await self._begin(before.index)
-            except (PhizError, OSError) as error:  # which a TimeoutError is
-                _log.error("worker %d cannot begin again: %s", before.index, error or "too slow")
-            except Exception:  # noqa: BLE001  whatever it is, the place must not stay empty
-                _log.exception("worker %d cannot begin again", before.index)
-            else:
-                self._failing = False
-                return
-            self._failing = True
-
-    def _replace(self, member: Member) -> None:
-        self.replaced += 1
-        replacing = asyncio.create_task(self._begin_again(member))
-        self._replacing[replacing] = member
-        replacing.add_done_callback(self._replacing.pop)
 
     def _hand_out(self) -> None:
         """Give tasks to workers, as long as there are both."""
@@ -290,31 +184,10 @@ class Crew:
 
     def _free_for(self, task: Task) -> Member | None:
         """Return who may be given a task now, if anybody."""
-        if not self._members:
+        if not self._roster.members:
             return None
-        member = min(self._members, key=attrgetter("cost_s"))
+        member = min(self._roster.members, key=attrgetter("cost_s"))
         if not member.tasks:
             return member
         short = member.cost_s + task.cost_s <= AHEAD_S and len(task.picture) <= AHEAD_BYTES
         return member if short else None
-
-    def _check(self) -> None:
-        """End the workers that hang; they are replaced then."""
-        loop = asyncio.get_running_loop()
-        for member in self._members:
-            if member.tasks and loop.time() - member.began > self._limit_s:
-                _log.error(
-                    "worker %d has been at one call for %g s; ending it",
-                    member.index,
-                    self._limit_s,
-                )
-                member.process.kill()
-        self._checking = loop.call_later(CHECK_S, self._check)
-
-
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    try:
-        process.wait(END_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

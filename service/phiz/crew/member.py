@@ -83,7 +83,7 @@ class Member(asyncio.Protocol):
         self.tasks: deque[Task] = deque()
         self.cost_s = 0.0
         self.began = 0.0
-        self.ready: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self.ready: asyncio.Future[object] = asyncio.get_running_loop().create_future()
         self._owner = owner
         self._decoder = Decoder()
         self._transport: asyncio.WriteTransport
@@ -95,6 +95,7 @@ class Member(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Pass on what the worker has done."""
         for outcome, _ in self._decoder.feed(data):
+            assert isinstance(outcome, Outcome), "a worker says nothing else"
             if outcome.number != READY:
                 self._owner.finished(self, outcome)
             elif outcome.error is not None:

@@ -43,7 +43,7 @@ def never(_call: Call, _picture: bytes) -> bool:
 
 def run(
     connection: socket.socket,
-    prepare: Callable[[], tuple[Mapping[str, Work], Any]],
+    prepare: Callable[[], tuple[Mapping[str, Work], object]],
     joins: Joins = never,
 ) -> None:
     """Prepare, say so, and work until the other end is closed.
@@ -133,6 +133,7 @@ class Calls:
                     if any(call.number == message.number for call, _ in self._waiting):
                         self._withdrawn.add(message.number)
                 else:
+                    assert isinstance(message, Call), "the service says nothing else"
                     self._waiting.append((message, picture))
             if self._waiting:
                 flags = socket.MSG_DONTWAIT
