@@ -100,6 +100,7 @@ def main(data: Path, models: Path | None, target: Path | None, curve: Path | Non
     """Measure the router beside the cascade on annotated pictures."""
     folder = models or catalog.default_folder()
     loaded = engine.load(folder, "half-pixel", LIMITS, {"mtcnn", "auto"})
+    loaded.expect_budgets()
     rows = measure(loaded, data)
     Console(width=COLUMNS).print(table(rows))
     if target:

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from phiz.cli import detect as command
 from phiz.cli import main, reports
 from phiz.cli.files import SUFFIXES, Destinations, find_pictures
 from phiz.detectors import blazeface, mtcnn
+from phiz.detectors.allowance import Costs, measure_costs
+from phiz.detectors.blazeface import BlazeFace
+from phiz.detectors.mtcnn import Mtcnn
 from tests.conftest import PICTURES
 
 SELFIE = PICTURES / "selfie_360x640.png"
@@ -71,6 +75,21 @@ def test_json_is_the_wire_format_and_the_file() -> None:
     total = stages.pop("total")
     assert list(stages) == ["queue", "decode", "preprocess", "inference", "postprocess"]
     assert total == pytest.approx(sum(stages.values()), abs=0.01)
+
+
+@pytest.mark.parametrize(("arguments", "times"), [((), 0), (("--budget-ms", "50"), 1)])
+def test_only_for_a_budget_its_costs_are_measured(
+    monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], times: int
+) -> None:
+    measured: list[Costs] = []
+
+    def measure(glances: Mapping[str, BlazeFace], cascade: Mtcnn) -> Costs:
+        measured.append(measure_costs(glances, cascade))
+        return measured[-1]
+
+    monkeypatch.setattr(detectors, "measure_costs", measure)
+    detect(*arguments, SELFIE, GROUP)
+    assert len(measured) == times
 
 
 def test_standard_input() -> None:

@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from phiz import catalog
+from phiz import catalog, detectors
 from phiz.cards import NetworkCard
 from phiz.cli.worker import prepare, warm_up
 from phiz.detectors import names
 from phiz.engine import Engine, load
 from phiz.errors import ModelNotBuiltError
+from phiz.exchange import Stock
 from phiz.faces import Detections, DetectOptions
 from phiz.image import Limits
 from phiz.picture import Picture
@@ -76,11 +77,25 @@ def test_a_worker_tells_what_it_can_detect_with(
     models_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
-    works, stock = prepare()
+    works, stock, _ = prepare()
     assert list(works) == ["detect"]
+    assert isinstance(stock, Stock)
     assert stock.cards == catalog.load().group("face")
     assert {card.kind for card in stock.cards} <= set(stock.landmarks)
     assert sorted(stock.seconds) == sorted(names(catalog.load()))
+
+
+def test_a_worker_measures_for_budgets_only_once_it_is_ready(
+    models_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[str] = []
+    monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
+    monkeypatch.setattr(detectors, "measure_costs", lambda *_: measured.append("costs"))
+    prepared = prepare()
+    assert measured == []
+    assert prepared.afterwards is not None
+    prepared.afterwards()
+    assert measured == ["costs"]
 
 
 def test_a_worker_tells_the_files_that_it_has_opened(
@@ -89,7 +104,8 @@ def test_a_worker_tells_the_files_that_it_has_opened(
     monkeypatch.setenv("PHIZ_MODELS", str(int8_folder))
     monkeypatch.setenv("PHIZ_RUNTIME", "auto")
     monkeypatch.setenv("PHIZ_PROFILE", str(profile))
-    _, stock = prepare()
+    stock = prepare().told
+    assert isinstance(stock, Stock)
     cards = {card.name: card for model in stock.cards for card in model.networks}
     assert cards["onet"].file == "onet.int8.onnx"
     assert cards["rnet"].file == "rnet.onnx"

@@ -1,10 +1,20 @@
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+
 import pytest
 
+from phiz.detectors import Detector
+from phiz.detectors.allowance import Costs
+from phiz.detectors.auto import Auto
 from phiz.engine import Engine
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions
 from phiz.image import Limits
+from phiz.resample import Sampling
 from phiz.timings import Stopwatch
+
+from .conftest import PICTURES
 
 
 class Silent:
@@ -18,3 +28,27 @@ def test_a_budget_is_for_the_router_alone() -> None:
     engine = Engine({"front": Silent()}, Limits(100, 100))  # type: ignore[dict-item]  # on purpose
     with pytest.raises(OptionError, match="only 'auto' takes budget_ms"):
         engine.detect(b"", "front", DetectOptions(budget_ms=5), Stopwatch())
+
+
+def test_what_budgets_are_kept_by_is_measured_once(
+    load_with: Callable[[Sampling], dict[str, Detector]],
+) -> None:
+    auto = load_with("half-pixel")["auto"]
+    assert isinstance(auto, Auto)
+    measured = []
+
+    @cache
+    def measure() -> Costs:
+        measured.append(1)
+        return Costs(dict.fromkeys(auto.glances, 1e-3), 1e-9, 1e-9, 1e-6, 1e-6)
+
+    engine = Engine({"auto": replace(auto, costs=measure)}, Limits(10**6, 10**6))
+    engine.expect_budgets()
+    assert measured == [1]
+    selfie = (PICTURES / "selfie_360x640.png").read_bytes()
+    engine.detect(selfie, "auto", DetectOptions(budget_ms=100), Stopwatch())
+    assert measured == [1]
+
+
+def test_an_engine_without_the_router_has_nothing_to_measure() -> None:
+    Engine({}, Limits(1, 1)).expect_budgets()

@@ -8,6 +8,7 @@ from pathlib import Path
 from phiz import catalog, detectors
 from phiz.cards import Catalog
 from phiz.detectors import AUTO, Detector
+from phiz.detectors.auto import Auto
 from phiz.detectors.upright import compass_of, detect_upright
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
@@ -47,6 +48,15 @@ class Engine:
 
     detectors: Mapping[str, Detector]
     limits: Limits
+
+    def expect_budgets(self) -> None:
+        """Measure what a ``budget_ms`` is kept by, which takes a tenth of a second.
+
+        Otherwise the first picture with one waits for that.
+        """
+        auto = self.detectors.get(AUTO)
+        if isinstance(auto, Auto):
+            auto.costs()
 
     def detect(
         self, data: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch

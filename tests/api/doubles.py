@@ -16,7 +16,7 @@ from pathlib import Path
 from phiz import catalog
 from phiz.answers import find
 from phiz.cards import ModelCard
-from phiz.crew.worker import Work, run
+from phiz.crew.worker import Prepared, run
 from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
 from phiz.errors import ModelCorruptError
@@ -92,9 +92,6 @@ class Dying:
         return Mirror("back").detect(picture, options, stopwatch)
 
 
-Prepared = tuple[Mapping[str, Work], Stock]
-
-
 def prepared(
     detectors: Mapping[str, Detector],
     limits: Limits = LIMITS,
@@ -103,7 +100,7 @@ def prepared(
 ) -> Prepared:
     engine = Engine(detectors, limits)
     stock = Stock(cards, LANDMARKS, seconds or {})
-    return {"detect": partial(find, engine)}, stock
+    return Prepared({"detect": partial(find, engine)}, stock)
 
 
 def mirrors(_folder: Path) -> Prepared:

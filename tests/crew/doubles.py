@@ -14,7 +14,7 @@ from pathlib import Path
 
 from phiz.crew.calls import Call
 from phiz.crew.turns import pause
-from phiz.crew.worker import Work, run
+from phiz.crew.worker import Prepared, Work, run
 from phiz.errors import ModelCorruptError
 
 PATIENCE_S = 20
@@ -81,13 +81,12 @@ def wait_for(path: Path) -> None:
 WORKS: Mapping[str, Work] = {
     work.__name__: work for work in (measure, process, fail, leave, hold, note, staged)
 }
-Prepared = tuple[Mapping[str, Work], int]
 
 
 def ready(folder: Path, index: int) -> Prepared:
     if (folder / BROKEN).exists():
         raise ModelCorruptError("back.onnx is another file")
-    return WORKS, index
+    return Prepared(WORKS, index)
 
 
 def dying(_folder: Path, _index: int) -> Prepared:
@@ -100,7 +99,11 @@ def slow(folder: Path, index: int) -> Prepared:
         wait_for(folder / "second-may-fail")
         raise ModelCorruptError("back.onnx is another file")
     wait_for(folder / "may-be-ready")
-    return WORKS, index
+    return Prepared(WORKS, index)
+
+
+def measuring(folder: Path, index: int) -> Prepared:
+    return Prepared(WORKS, index, lambda: wait_for(folder / "may-go-on"))
 
 
 def refusing(_folder: Path, _index: int) -> Prepared:
@@ -108,7 +111,7 @@ def refusing(_folder: Path, _index: int) -> Prepared:
 
 
 MODES: Mapping[str, Callable[[Path, int], Prepared]] = {
-    mode.__name__: mode for mode in (ready, dying, slow, refusing)
+    mode.__name__: mode for mode in (ready, dying, slow, measuring, refusing)
 }
 
 

@@ -140,6 +140,23 @@ def test_a_worker_ends_when_the_service_has_gone(tmp_path: Path) -> None:
     assert worker.wait(PATIENCE_S) == 0
 
 
+def test_a_worker_is_ready_before_it_does_what_nobody_waits_for(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(PATIENCE_S)
+        service = Service(ours)
+        with theirs:
+            worker = subprocess.Popen(
+                [*command("measuring", tmp_path), str(theirs.fileno()), "0"],
+                pass_fds=[theirs.fileno()],
+            )
+        assert service.hear() == Outcome(READY, 0)
+        service.say(call(1))
+        (tmp_path / "may-go-on").touch()
+        assert service.hear().number == 1
+    assert worker.wait(PATIENCE_S) == 0
+
+
 def test_a_worker_whose_service_goes_while_it_prepares_ends_quietly(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with theirs:

@@ -69,7 +69,7 @@ def slow(auto: Auto, clock: Clock) -> Auto:
         rnet=Slow(auto.cascade.rnet, clock, lambda each: COSTS.rnet * len(each)),
         onet=Slow(auto.cascade.onet, clock, lambda each: COSTS.onet * len(each)),
     )
-    return replace(auto, glances=glances, cascade=cascade, costs=COSTS)
+    return replace(auto, glances=glances, cascade=cascade, costs=lambda: COSTS)
 
 
 def detect(auto: Auto, picture: Picture, clock: Clock | None = None, **options: Any) -> Detections:
@@ -207,3 +207,27 @@ def _always(seconds: float) -> Callable[[NDArray[Any]], float]:
 def _pixels(picture: Picture) -> Image:
     words = picture.whole()
     return np.ascontiguousarray(words.astype("<u4")[..., None].view(np.uint8)[..., :3])
+
+
+def test_without_a_budget_nothing_is_measured(slow: Auto, picture: Read) -> None:
+    def fail() -> Costs:
+        raise AssertionError("who gives no budget waited for the costs")
+
+    free = detect(replace(slow, costs=fail), picture(GROUP), Clock())
+    assert [face.box for face in free.faces] == [
+        face.box for face in detect(slow, picture(GROUP), Clock(), budget_ms=60_000).faces
+    ]
+
+
+def test_measuring_costs_takes_nothing_of_the_budget(
+    slow: Auto, clock: Clock, picture: Read
+) -> None:
+    def measure() -> Costs:
+        clock.now += 1
+        return COSTS
+
+    stopwatch = Stopwatch(clock=clock)
+    options = DetectOptions(budget_ms=20)
+    found = replace(slow, costs=measure).detect(picture(SELFIE), options, stopwatch)
+    assert found.route == detect(slow, picture(SELFIE), Clock(), budget_ms=20).route
+    assert stopwatch.timings().stages["queue"] == 1

@@ -153,6 +153,8 @@ def detect(  # noqa: PLR0913  each is an option
     with standard_output("the faces"):
         report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
     engine, _ = load_engine(settings.load(), {model})
+    if budget_ms is not None:
+        engine.expect_budgets()
     task = _Task(engine, model, options, report, destinations)
     succeeded = [succeeds(task.run, path) for path in shown(pictures, waits=report.waits)]
     with standard_output("the faces"):

@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
 from phiz.crew.turns import take_turns
@@ -24,6 +24,22 @@ Work: TypeAlias = Callable[..., Any]
 """Takes the picture and the arguments of a call."""
 Joins: TypeAlias = Callable[[Call, bytes], bool]
 """Whether a call may be done side by side with others: it is short, and holds little memory."""
+
+
+class Prepared(NamedTuple):
+    """What a worker is once it can work.
+
+    Attributes:
+        works: What it can do, by name.
+        told: What the service is told of it.
+        afterwards: What it does once it has said that it is ready, before its first call: what
+            few callers need, and nobody has to wait for.
+    """
+
+    works: Mapping[str, Work]
+    told: object
+    afterwards: Callable[[], object] | None = None
+
 
 READY = 0
 """The number of the first outcome, which says that a worker is ready, or why it is not."""
@@ -43,27 +59,29 @@ def never(_call: Call, _picture: bytes) -> bool:
 
 def run(
     connection: socket.socket,
-    prepare: Callable[[], tuple[Mapping[str, Work], object]],
+    prepare: Callable[[], Prepared],
     joins: Joins = never,
 ) -> None:
     """Prepare, say so, and work until the other end is closed.
 
     Args:
         connection: To the service.
-        prepare: Returns the work by its name, and what the service is told of it.
+        prepare: Loads what it works with.
         joins: Which calls are done side by side if they wait together; their work calls
             ``pause`` between its stages.
     """
     _leave_signals_to_the_service()
     with connection, suppress(ConnectionError):  # the service has gone, and so do we
         try:
-            works, told = prepare()
+            works, told, afterwards = prepare()
         except PhizError as error:
             _send(connection, Outcome(READY, error=error))
             return
         run_in_batches()
         gc.freeze()  # what is here now stays; the collector need not look through it again
         _send(connection, Outcome(READY, told))
+        if afterwards is not None:
+            afterwards()
         calls = Calls(connection, joins)
         while together := calls.next():
             _send(connection, *_outcomes(works, together))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -95,7 +96,7 @@ def _auto(loaded: Mapping[str, Detector]) -> Auto:
     assert isinstance(cascade, Mtcnn), "the router climbs with the cascade"
     spec = replace(cascade.spec, factor=card.factor, min_scores=card.min_scores)
     cascade = replace(cascade, spec=spec)
-    return Auto(card, glances, cascade, measure_costs(glances, cascade))
+    return Auto(card, glances, cascade, cache(partial(measure_costs, glances, cascade)))
 
 
 def _blazeface(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:

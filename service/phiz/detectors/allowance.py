@@ -1,7 +1,7 @@
 """What a step of the router costs on this machine, and what the caller's time still allows."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -41,6 +41,11 @@ class Costs:
     rnet: float
     onet: float
 
+    @classmethod
+    def none(cls, glances: Iterable[str]) -> "Costs":
+        """Return what a caller goes by who gives all the time that it takes."""
+        return cls(dict.fromkeys(glances, 0.0), 0.0, 0.0, 0.0, 0.0)
+
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
@@ -62,6 +67,8 @@ class Allowance:
 
     def affords(self, each_s: float, share: float, most: int) -> int:
         """Return how many of a kind fit into a share of what is left, ``most`` at most."""
+        if self.budget_s is None:
+            return most
         return int(max(0.0, min(share * self.left_s() / each_s, most)))
 
 

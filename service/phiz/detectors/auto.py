@@ -8,7 +8,7 @@
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,13 +43,14 @@ class Auto:
         card: The numbers.
         glances: By name, the strongest first.
         cascade: With the router's own limits.
-        costs: Of all their steps on this machine.
+        costs: Returns those of all their steps on this machine, and measures them the first time:
+            only budgets go by them, and most callers give none.
     """
 
     card: RouterCard
     glances: Mapping[str, BlazeFace]
     cascade: Mtcnn
-    costs: Costs
+    costs: Callable[[], Costs]
 
     def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of a picture, best first, in its pixels, and the route to them.
@@ -70,10 +71,10 @@ class Auto:
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        budget_s = None if options.budget_ms is None else options.budget_ms / 1000
+        allowance, costs = self._allowed(options, stopwatch)
         view = picture.reduced(self._view_px())
         stopwatch.lap("decode")
-        work = Work(picture, view, options, Allowance(budget_s, stopwatch))
+        work = Work(picture, view, options, allowance, costs)
         glance, why = self._glance(work)
         faces = rated(glance, self.card.glances[glance.model].alone)
         stopwatch.lap("postprocess")
@@ -82,6 +83,14 @@ class Auto:
         if is_near(glance, self.card) and self._is_confirmed(work, glance):
             return survey.without(f"all that {glance.model} sees is near, and O-Net agrees")
         return self._climb(work, survey)
+
+    def _allowed(self, options: DetectOptions, stopwatch: Stopwatch) -> tuple[Allowance, Costs]:
+        """Return the caller's time, and the costs of what it may be spent on."""
+        if options.budget_ms is None:
+            return Allowance(None, stopwatch), Costs.none(self.glances)
+        costs = self.costs()
+        stopwatch.lap("queue")  # where they were measured now, that is not the caller's time
+        return Allowance(options.budget_ms / 1000, stopwatch), costs
 
     def _view_px(self) -> float:
         """Return the longer side that a glance's view of a picture has at least."""
@@ -94,8 +103,8 @@ class Auto:
         """Return what the strongest affordable network sees, and why it was that one."""
         left_s = work.allowance.left_s()
         passes = work.options.passes
-        fitting = [name for name in self.glances if passes * self.costs.glances[name] <= left_s]
-        cheapest = min(self.glances, key=lambda name: self.costs.glances[name])
+        fitting = [name for name in self.glances if passes * work.costs.glances[name] <= left_s]
+        cheapest = min(self.glances, key=lambda name: work.costs.glances[name])
         model = fitting[0] if fitting else cheapest
         why = "the strongest single look"
         if not fitting:
@@ -114,7 +123,7 @@ class Auto:
     def _is_confirmed(self, work: Work, glance: Glance) -> bool:
         """Return whether O-Net takes all that counts of a glance for faces, if there is time."""
         boxes = glance.boxes[glance.scores >= self.card.near.hint]  # (G, 4)
-        cost_s = self.costs.integral * work.view.pixels.size + self.costs.onet * len(boxes)
+        cost_s = work.costs.integral * work.view.pixels.size + work.costs.onet * len(boxes)
         if not work.allowance.affords(cost_s, 1.0, 1):
             return True
         sums = integral(work.view.pixels)
@@ -133,7 +142,7 @@ class Auto:
             against = self._against(flight, survey.faces)
             if reason := against or self._unaffordable(scales, source, work):
                 return survey.without(reason)
-            climber = climber or Climber.on(self.cascade, self.costs, source)
+            climber = climber or Climber.on(self.cascade, work.costs, source)
             work.allowance.stopwatch.lap("preprocess")
             why = promise(flight, survey.faces)
             more = climber.climb(scales, work.allowance)
@@ -149,7 +158,7 @@ class Auto:
         """Return the picture for the cascade: whole, unless the time is too short for that."""
         pixels = work.picture.width * work.picture.height
         decode_s = WHOLE_DECODE * work.allowance.stopwatch.timings().stages["decode"]
-        whole_s = decode_s + self.costs.integral * pixels
+        whole_s = decode_s + work.costs.integral * pixels
         if work.view.factor > 1 and not work.allowance.affords(whole_s, SOURCE_SHARE, 1):
             return work.view
         whole = Reduced(work.picture.whole())
@@ -187,7 +196,7 @@ class Auto:
         pixels = source.pixels.size
         level_px = pixels * (scales[0] * source.factor) ** 2
         if work.allowance.affords(
-            self.costs.integral * pixels + self.costs.pnet * level_px, SEARCH_SHARE, 1
+            work.costs.integral * pixels + work.costs.pnet * level_px, SEARCH_SHARE, 1
         ):
             return ""
         left_ms = max(0.0, 1000 * work.allowance.left_s())

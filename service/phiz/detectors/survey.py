@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from phiz.detectors.allowance import Allowance
+from phiz.detectors.allowance import Allowance, Costs
 from phiz.detectors.climb import Candidates
 from phiz.detectors.confidence import sides_of
 from phiz.detectors.fusion import CASCADE, Glance, sum_below
@@ -25,12 +25,14 @@ class Work:
         view: Its pixels at the scale of the glance.
         options: The caller's.
         allowance: The caller's time.
+        costs: Of what it may be spent on.
     """
 
     picture: Picture
     view: Reduced
     options: DetectOptions
     allowance: Allowance
+    costs: Costs
 
 
 @dataclass(frozen=True, slots=True)
