@@ -1,12 +1,14 @@
-"""How much of the machine's processors this process may use."""
+"""How much of the machine this process may use: processors, and files."""
 
 import os
+import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 CGROUPS = Path("sys/fs/cgroup")
 MEMBERSHIP = Path("proc/self/cgroup")
+MOST_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
 
 
 def available_processors(root: Path = Path("/")) -> int:
@@ -17,6 +19,21 @@ def available_processors(root: Path = Path("/")) -> int:
     middle of a picture, when the quota of the period is used up.
     """
     return max(1, int(min(_processors(), cpu_quota(root))))
+
+
+def open_files() -> int:
+    """Let this process have as many files open as it may, and return how many that are.
+
+    The soft limit, often 1024 or 256, is for programs that ``select`` from their files; it may be
+    raised to the hard one.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        # macOS calls the hard one infinite and takes no more than this.
+        most = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+        soft = max(soft, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    return soft
 
 
 def cpu_quota(root: Path) -> float:

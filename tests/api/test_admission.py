@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from phiz.api.admission import ARRIVING, WAITING_SHARE, Admission
+from phiz.api.admission import WAITING_SHARE, Admission
 from phiz.api.service import Bounds, Service
 from phiz.errors import OverloadedError
 
@@ -16,6 +16,7 @@ from .doubles import BEGUN, LARGE, MAY_END, PATIENCE_S, command
 
 PNG = {"content-type": "image/png"}
 BOUNDS = Bounds(LARGE.max_bytes, pictures=4)
+BODIES = 8
 
 
 @dataclass
@@ -29,23 +30,23 @@ class Queue:
 @pytest.mark.parametrize("waiting", [3, 4])
 def test_no_more_wait_than_may(waiting: int) -> None:
     with pytest.raises(OverloadedError, match="3 detections wait already") as caught:
-        Admission(Queue(waiting, 2.5), 3, 1).check(10)
+        Admission(Queue(waiting, 2.5), 3, 1, BODIES).check(10)
     assert caught.value.wait_s == 3
 
 
 @pytest.mark.parametrize("waiting", [0, 2])
 def test_as_many_wait_as_may(waiting: int) -> None:
-    Admission(Queue(waiting, 2.5), 3, 1).check(10)
+    Admission(Queue(waiting, 2.5), 3, 1, BODIES).check(10)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 2.0])
 def test_who_can_be_answered_in_time_is_admitted_however_many_wait(wait_s: float) -> None:
-    Admission(Queue(1000, wait_s), None, 1).check(2.0 / WAITING_SHARE)
+    Admission(Queue(1000, wait_s), None, 1, BODIES).check(2.0 / WAITING_SHARE)
 
 
 @pytest.mark.parametrize(("wait_s", "again_s"), [(2.1, 3), (99.5, 100)])
 def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again_s: int) -> None:
-    admission = Admission(Queue(1, wait_s), 1000, 1)
+    admission = Admission(Queue(1, wait_s), 1000, 1, BODIES)
     with pytest.raises(OverloadedError) as caught:
         admission.check(2.0 / WAITING_SHARE)
     assert str(caught.value).startswith(f"it would wait for {wait_s:.2g} s, and the answer must be")
@@ -53,36 +54,36 @@ def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again
 
 
 def test_only_so_many_bodies_come_at_once() -> None:
-    admission = Admission(Queue(), None, 1)
+    admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
-        for _ in range(ARRIVING):
+        for _ in range(BODIES):
             stack.enter_context(admission.body())
-        with pytest.raises(OverloadedError, match="1024 bodies are being received already"):
+        with pytest.raises(OverloadedError, match="8 bodies are being received already"):
             stack.enter_context(admission.body())
     with admission.body():
         pass
 
 
 def test_a_body_that_is_there_comes_no_more() -> None:
-    admission = Admission(Queue(), None, 1)
+    admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
-        for _ in range(2 * ARRIVING):
+        for _ in range(2 * BODIES):
             stack.enter_context(admission.body()).arrived()
-        for _ in range(ARRIVING):
+        for _ in range(BODIES):
             stack.enter_context(admission.body())
         with pytest.raises(OverloadedError):
             stack.enter_context(admission.body())
 
 
 def test_a_place_is_free_again_however_it_was_left() -> None:
-    admission = Admission(Queue(), None, 10)
+    admission = Admission(Queue(), None, 10, BODIES)
 
     def fail() -> None:
         with admission.body() as body:
             body.add(10)
             raise ZeroDivisionError
 
-    for _ in range(ARRIVING + 1):
+    for _ in range(BODIES + 1):
         with pytest.raises(ZeroDivisionError):
             fail()
     with admission.body() as body:
@@ -90,7 +91,7 @@ def test_a_place_is_free_again_however_it_was_left() -> None:
 
 
 def test_all_bodies_together_have_only_so_many_bytes() -> None:
-    admission = Admission(Queue(), None, 100)
+    admission = Admission(Queue(), None, 100, BODIES)
     with admission.body() as first:
         first.add(60)
         first.arrived()

@@ -1,6 +1,6 @@
-"""A service whose workers are doubles: ``python doubled.py WORKERS DEADLINE QUEUE COMMAND…``.
+"""A service whose workers are doubles.
 
-No queue is one without a limit.
+``python doubled.py WORKERS DEADLINE QUEUE HANGS HEAD COMMAND…``; no queue is one without a limit.
 """
 
 import sys
@@ -19,12 +19,15 @@ def doubled(
     deadline_s: float = 10,
     queue: int | None = None,
     hangs_s: float = 30,
+    head_s: float = 20,
 ) -> list[str]:
-    bounds = f"{workers}", f"{deadline_s}", f"{queue or ''}", f"{hangs_s}"
+    bounds = f"{workers}", f"{deadline_s}", f"{queue or ''}", f"{hangs_s}", f"{head_s}"
     return [sys.executable, __file__, *bounds, *command]
 
 
-def main(workers: str, deadline_s: str, queue: str, hangs_s: str, *command: str) -> None:
+def main(
+    workers: str, deadline_s: str, queue: str, hangs_s: str, head_s: str, *command: str
+) -> None:
     bounds = Bounds(
         MAX_BYTES,
         deadline_s=float(deadline_s),
@@ -33,7 +36,8 @@ def main(workers: str, deadline_s: str, queue: str, hangs_s: str, *command: str)
     )
     listener = bind("127.0.0.1", 0)
     app = create_app(command, int(workers), bounds)
-    run(app, listener, 5, lambda: print(f"phiz listens on {url_of(listener)}", flush=True))  # noqa: T201
+    ready = lambda: print(f"phiz listens on {url_of(listener)}", flush=True)  # noqa: E731, T201
+    run(app, listener, 5, ready, float(head_s))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from phiz.errors import OverloadedError
 # longer than expected, and the work itself takes its time too.
 WAITING_SHARE: Final = 0.5
 LATEST_S: Final = 600  # when to try again at the latest
-ARRIVING: Final = 1024  # bodies; one that comes slowly costs little but its connection
 
 
 class Queue(Protocol):
@@ -65,19 +64,21 @@ class Admission:
     For the thread of the event loop alone.
     """
 
-    __slots__ = ("_arriving", "_held", "_limit", "_most_bytes", "_queue")
+    __slots__ = ("_arriving", "_held", "_limit", "_most_bodies", "_most_bytes", "_queue")
 
-    def __init__(self, queue: Queue, limit: int | None, most_bytes: int) -> None:
+    def __init__(self, queue: Queue, limit: int | None, most_bytes: int, most_bodies: int) -> None:
         """Admit nobody yet.
 
         Args:
             queue: That is waited in.
             limit: So many may wait; None for as many as can be answered in time.
             most_bytes: Bodies may have so many in all, until they are answered.
+            most_bodies: So many may come at once.
         """
         self._queue = queue
         self._limit = limit
         self._most_bytes = most_bytes
+        self._most_bodies = most_bodies
         self._arriving = 0
         self._held = 0
 
@@ -118,9 +119,9 @@ class Admission:
         Raises:
             OverloadedError: There would be too many.
         """
-        if self._arriving + change > ARRIVING:
+        if self._arriving + change > self._most_bodies:
             raise OverloadedError(
-                f"{ARRIVING} bodies are being received already, which is the limit;"
+                f"{self._most_bodies} bodies are being received already, which is the limit;"
                 " try again in a moment"
             )
         self._arriving += change

@@ -101,7 +101,7 @@ def _lifespan(
                 crew.costs.observe(kind, seconds)
             kinds = {card.name: card.kind for card in stock.cards}
             metrics = Metrics(CollectorRegistry(), crew, kinds)
-            admission = Admission(crew, bounds.queue, bounds.held_bytes)
+            admission = Admission(crew, bounds.queue, bounds.held_bytes, bounds.bodies)
             app.state.service = Service(stock, crew, bounds, admission, metrics)
             app.state.ready = True
             yield

@@ -140,6 +140,16 @@ def response_to(error: Exception) -> Response:
     return _problem(content_of(error), headers)
 
 
+def last_words(status: HTTPStatus, code: str, detail: str) -> bytes:
+    """Return a whole answer to what is no request, the last on its connection."""
+    body = json.dumps(_content(status, code, detail)).encode()
+    head = (
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: {PROBLEM}\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+    )
+    return head.encode() + body
+
+
 def add_handlers(app: FastAPI) -> None:
     """Let every error of an application leave it in that shape."""
     app.add_exception_handler(PhizError, _phiz_error)

@@ -6,12 +6,14 @@ import gc
 import signal
 import socket
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
 
+from phiz.api.connection import HEAD_S, Connection
 from phiz.api.direct import Direct
 from phiz.errors import SettingError
 from phiz.scheduling import run_in_batches
@@ -111,7 +113,13 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable[[], None]) -> None:
+def run(
+    app: FastAPI,
+    listener: socket.socket,
+    drain_s: int,
+    listening: Callable[[], None],
+    head_s: float = HEAD_S,
+) -> None:
     """Load the application and answer until SIGTERM or Ctrl+C.
 
     The socket accepts connections when everything is loaded and warm.
@@ -121,12 +129,15 @@ def run(app: FastAPI, listener: socket.socket, drain_s: int, listening: Callable
         listener: A bound socket; it is closed in the end.
         drain_s: How long requests already begun get to finish.
         listening: Called once connections are accepted.
+        head_s: How long a request's line and headers may take to come.
 
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
         Direct(app),
+        http=cast("type[asyncio.Protocol]", partial(Connection, head_s=head_s)),
+        ws="none",
         lifespan="off",  # it is entered here, so that its errors come to the caller
         log_level="warning",
         access_log=False,

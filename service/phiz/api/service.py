@@ -1,6 +1,7 @@
 """What the routes share while the service runs."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from starlette.requests import Request
 
@@ -9,6 +10,8 @@ from phiz.api.errors import NotReadyError
 from phiz.crew.crew import Crew
 from phiz.exchange import Stock
 from phiz.metrics import Metrics
+
+BODIES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +23,7 @@ class Bounds:
         pictures: So many in one request.
         body_s: How long a body may take to come.
         deadline_s: How long the answer may take after that.
+        bodies: How many may come at once; one that comes slowly costs little but its connection.
         queue: How many detections may wait; None for what can be answered in time.
         hangs_s: A worker that is at one picture for so long, and for twice the deadline, hangs;
             a large one through a cascade takes its time.
@@ -29,6 +33,7 @@ class Bounds:
     pictures: int = 16
     body_s: float = 30
     deadline_s: float = 10
+    bodies: int = BODIES
     queue: int | None = None
     hangs_s: float = 30
 

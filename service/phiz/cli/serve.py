@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 WORKER = (sys.executable, "-m", "phiz.cli.worker")
 
+# Of the service, beside the connections whose bodies come: its own, and connections that wait
+# for their answers or for nothing.
+_OTHER_FILES = 64
+
 # How the address begins that Kubernetes sets PHIZ_PORT to, in every container beside a service
 # that is called phiz.
 _SERVICE_SCHEMES = ("tcp://", "udp://", "sctp://")
@@ -85,24 +89,35 @@ def serve(host: str, port: int, workers: int | None) -> None:
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
     from phiz.api.server import bind, run, url_of  # noqa: PLC0415
-    from phiz.quota import available_processors  # noqa: PLC0415
+    from phiz.quota import available_processors, open_files  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
 
     settings = load()
     _warn_of_unknown_variables()
     listener = bind(host, port)
-    app = create_app(WORKER, workers or available_processors(), _bounds(settings))
+    size = workers or available_processors()
+    app = create_app(WORKER, size, _bounds(settings, open_files(), size))
     run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
 
 
-def _bounds(settings: "Settings") -> "Bounds":
-    from phiz.api.service import Bounds  # noqa: PLC0415  see above
+def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":
+    """Return what a request may have in a service that may have so many files open."""
+    from phiz.api.service import BODIES, Bounds  # noqa: PLC0415  see above
+
+    bodies = max(1, min(BODIES, files - workers - _OTHER_FILES))
+    if bodies < BODIES:
+        click.echo(
+            f"warning: no more than {files} files may be open, so that {bodies} bodies can come at"
+            f" once and not {BODIES}; ulimit -n sets that",
+            err=True,
+        )
 
     return Bounds(
         picture_bytes=settings.max_bytes,
         pictures=settings.max_pictures,
         body_s=settings.body_timeout,
         deadline_s=settings.deadline,
+        bodies=bodies,
         queue=settings.queue,
     )
 

@@ -1,0 +1,200 @@
+"""A connection: what it may cost before there is a request, and how an early answer ends it."""
+
+import asyncio
+from functools import partial
+from http import HTTPStatus
+from itertools import chain
+from typing import Any, Final
+
+from httptools import HttpParserError, HttpParserUpgrade
+from starlette.types import Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from phiz.api.errors import last_words
+
+HEAD_BYTES: Final = 64 * 1024  # of a request's line and headers; browsers' cookies have 4 KiB each
+HEADERS: Final = 100
+HEAD_S: Final = 20.0  # until they are there, from the connection or from their first byte
+# What is left of a body that short is read and forgotten, and the connection is kept: a new one
+# would cost both ends more.
+SHORT_BYTES: Final = 256 * 1024
+LINGER_S: Final = 5.0
+
+
+class HeadTooLargeError(Exception):
+    """A request's line and headers are more than anybody needs."""
+
+
+class Connection(HttpToolsProtocol):
+    """One connection of uvicorn's, with bounds on all that comes before there is a request.
+
+    A client that is answered before the last byte of its body would be interrupted if the
+    connection were closed then: the system tells it so at once, and it never sees the answer.
+    So our end of the connection is closed for writing alone, and what still comes is read and
+    forgotten, for a while (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, *given: Any, head_s: float = HEAD_S, **named: Any) -> None:  # noqa: ANN401
+        """Wait for a request.
+
+        Args:
+            given: What uvicorn gives to a protocol.
+            head_s: How long a request's line and headers may take to come.
+            named: Likewise.
+        """
+        super().__init__(*given, **named)
+        self._answer = self.app
+        self.app = self._run
+        self._head_s = head_s
+        self._open = False  # whether a part of a request is here, and a part is not
+        self._head_open = False  # whether that is a part of its head
+        self._head_bytes = 0  # of it, behind the chunk that it began in
+        self._timer: asyncio.TimerHandle | None = None
+        self._parted = False
+
+    def connection_made(  # type: ignore[override]  # a server's transport is one
+        self, transport: asyncio.Transport
+    ) -> None:
+        """Wait for the first request, and not for ever."""
+        super().connection_made(transport)
+        self._end_after(self._head_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
+        self._go_on()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Take what has come."""
+        self._unset_keepalive_if_required()
+        if self._parted:
+            return
+        try:
+            self._feed(data)
+        except HttpParserUpgrade:
+            pass  # to nothing that there is here: the request is answered as it is
+        except (HttpParserError, HeadTooLargeError) as error:
+            self._refuse(error)
+        if self._timer is None and not self._is_busy():
+            self._end_after(self._head_s if self._open else self.timeout_keep_alive)
+
+    def on_message_begin(self) -> None:
+        """Begin a request (httptools)."""
+        self._open = self._head_open = True
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Have a request answered (httptools).
+
+        Raises:
+            HeadTooLargeError: It is not to be.
+        """
+        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
+        if size > HEAD_BYTES or len(self.headers) > HEADERS:
+            raise HeadTooLargeError
+        self._head_open = False
+        self._head_bytes = 0
+        self._go_on()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """End a request's body (httptools)."""
+        self._open = False
+        if not self._is_busy():  # answered long ago
+            self._go_on()
+        super().on_message_complete()
+
+    def part(self) -> None:
+        """End the connection once the client has had the time to read what it was told."""
+        if self._parted or self.transport.is_closing():
+            return
+        self._parted = True
+        self.flow.resume_reading()
+        self.transport.write_eof()
+        self._go_on()
+        self._end_after(LINGER_S)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Have a request answered (ASGI)."""
+        if self.cycle.more_body:
+            send = partial(self._send_early, send)
+        await self._answer(scope, receive, send)
+
+    async def _send_early(self, send: Send, message: Message) -> None:
+        """Send a part of an answer to a request whose body may not all be here."""
+        # Who waits for an answer while his body comes is the last of his connection.
+        if message["type"] == "http.response.start" and not self.pipeline:
+            cycle = self.cycle
+            if cycle.more_body and not _is_short(cycle):
+                cycle.keep_alive = False
+                cycle.transport = _Parting(self, cycle.transport)
+        await send(message)
+
+    def _feed(self, data: bytes) -> None:
+        """Give the parser what has come.
+
+        Raises:
+            HeadTooLargeError: A head of so many bytes is not complete.
+            HttpParserError: It is no HTTP.
+            HttpParserUpgrade: It is, and another protocol is asked for.
+        """
+        if self._head_open:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES:
+                raise HeadTooLargeError
+        self.parser.feed_data(data)
+
+    def _is_busy(self) -> bool:
+        """Return whether a request is being answered."""
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _refuse(self, error: Exception) -> None:
+        """Answer what is no request, and end the connection."""
+        if self._is_busy():
+            if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
+                self.transport.close()  # an answer here would be taken for that to another request
+                return
+            self.cycle.disconnected = True  # it was the body
+            self.cycle.message_event.set()
+        if isinstance(error, HeadTooLargeError) or isinstance(error.__context__, HeadTooLargeError):
+            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+            detail = f"the limit is {HEADERS} headers and {HEAD_BYTES} bytes, the address included"
+            words = last_words(status, "head_too_large", detail)
+        else:
+            words = last_words(HTTPStatus.BAD_REQUEST, "malformed_request", "this is not HTTP/1.1")
+        self.transport.write(words)
+        self.part()
+
+    def _end_after(self, seconds: float) -> None:
+        self._timer = self.loop.call_later(seconds, self.transport.abort)
+
+    def _go_on(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+
+class _Parting(asyncio.Transport):
+    """What an early answer is written to; when it closes this, the connection lingers."""
+
+    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
+        super().__init__()
+        self._connection = connection
+        self._transport = transport
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._transport.is_closing()
+
+    def close(self) -> None:
+        self._connection.part()
+
+
+def _is_short(cycle: RequestResponseCycle) -> bool:
+    """Return whether the body that is still to come is known to come, and to be short."""
+    if cycle.waiting_for_100_continue:  # told no, the client may send it or leave it
+        return False
+    length = dict(cycle.scope["headers"]).get(b"content-length", b"")
+    return length.isdigit() and int(length) <= SHORT_BYTES

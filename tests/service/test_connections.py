@@ -1,0 +1,279 @@
+"""What a connection may cost, by real sockets."""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from phiz.api.connection import HEAD_BYTES, HEADERS, SHORT_BYTES
+from tests.api.doubles import command
+
+from .doubled import MAX_BYTES, doubled
+from .running import (
+    ONE,
+    SELFIE,
+    Running,
+    all_received,
+    curl,
+    environment,
+    head_of,
+    received,
+    running,
+    wait_for,
+)
+
+HEAD_S = 0.5
+LARGE = 8 * MAX_BYTES
+
+
+@pytest.fixture(scope="module")
+def mirror(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service that waits for heads only shortly."""
+    log = tmp_path_factory.mktemp("mirror") / "log"
+    program = doubled(command("held", "/nowhere"), head_s=HEAD_S)
+    with running(program, environment(models_folder), log) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("large") / "large"
+    path.write_bytes(bytes(LARGE))
+    return path
+
+
+TYPE = ("-H", "content-type: image/png")
+CHUNKED = ("-H", "transfer-encoding: chunked")
+
+
+@pytest.mark.parametrize("expects", [(), ("-H", "Expect:")], ids=["asks-first", "just-sends"])
+@pytest.mark.parametrize(
+    ("query", "headers", "expected"),
+    [
+        pytest.param("", TYPE, (413, "too_many_bytes"), id="too-large"),
+        pytest.param("", (*TYPE, *CHUNKED), (413, "too_many_bytes"), id="too-large-in-pieces"),
+        pytest.param("?size=1", TYPE, (422, "bad_option"), id="wrong-option"),
+        pytest.param("/nothing", TYPE, (404, "not_found"), id="no-such-address"),
+        pytest.param("", ("-H", "content-type: text/csv"), (415, "unsupported_image"), id="type"),
+    ],
+)
+def test_who_is_refused_while_the_body_comes_reads_the_answer(
+    mirror: Running,
+    large: Path,
+    query: str,
+    headers: tuple[str, ...],
+    expects: tuple[str, ...],
+    expected: tuple[int, str],
+) -> None:
+    arguments = ("--data-binary", f"@{large}", *headers, *expects)
+    for _ in range(3):  # what is too early is so by chance
+        status, problem = curl(*arguments, f"{mirror.url}/detect{query}")
+        assert (status, problem["code"]) == expected
+    assert mirror.log.read_text() == ""
+
+
+def test_an_answer_before_the_end_of_a_large_body_ends_the_connection(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(head_of(bytes(LARGE), "?size=1") + bytes(1000))
+        answer = all_received(connection)  # and then the end, although the body is not there
+        assert answer.startswith(b"HTTP/1.1 422 ")
+        assert b"\r\nconnection: close\r\n" in answer
+        for _ in range(10):  # what still comes is taken
+            connection.sendall(bytes(LARGE // 100))
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert all_received(connection) == b""
+
+
+@pytest.mark.parametrize(
+    ("size", "header"), [(SHORT_BYTES, "x: y"), (1000, "connection: keep-alive")]
+)
+def test_the_rest_of_a_short_body_is_forgotten_and_the_connection_kept(
+    mirror: Running, size: int, header: str
+) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(head_of(bytes(size), "?size=1", header))
+        answer = received(connection)
+        assert answer.startswith(b"HTTP/1.1 422 ")
+        assert b"connection: close" not in answer
+        connection.sendall(bytes(size) + b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_asks_first_whether_to_send_is_not_told_to_if_he_is_refused(mirror: Running) -> None:
+    picture = SELFIE.read_bytes()
+    with mirror.connect() as connection:
+        connection.sendall(head_of(picture, "?size=1", "expect: 100-continue"))
+        answer = all_received(connection)
+    assert answer.startswith(b"HTTP/1.1 422 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert b"100 Continue" not in answer
+
+
+def test_who_asks_first_whether_to_send_is_told_to(mirror: Running) -> None:
+    picture = SELFIE.read_bytes()
+    with mirror.connect() as connection:
+        connection.sendall(head_of(picture, "?model=back", "expect: 100-continue"))
+        assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(picture)
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def padded(size: int) -> bytes:
+    """A head whose address and headers have so many bytes."""
+    return b"GET /healthz HTTP/1.1\r\nhost: x\r\nx: %b\r\n\r\n" % bytes.ljust(b"", size - 14, b"y")
+
+
+def of_headers(count: int) -> bytes:
+    lines = [b"x%d: y\r\n" % number for number in range(count - 1)]
+    return b"GET /healthz HTTP/1.1\r\nhost: x\r\n%b\r\n" % b"".join(lines)
+
+
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        pytest.param(padded(HEAD_BYTES), 200, id="as-large-as-may-be"),
+        pytest.param(padded(HEAD_BYTES + 1), 431, id="too-large"),
+        pytest.param(of_headers(HEADERS), 200, id="as-many-headers-as-may-be"),
+        pytest.param(of_headers(HEADERS + 1), 431, id="too-many-headers"),
+        pytest.param(of_headers(10_000), 431, id="very-many-headers"),
+        pytest.param(padded(10_000_000), 431, id="ten-megabytes-in-a-header"),
+        pytest.param(padded(10_000_000)[:-4], 431, id="that-do-not-end"),
+        pytest.param(b"GET /" + bytes.ljust(b"", 10_000_000, b"a"), 431, id="in-the-address"),
+        pytest.param(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400, id="tls"),
+    ],
+)
+def test_a_head_has_only_so_much(mirror: Running, head: bytes, status: int) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(head)
+        answer = received(connection)
+        assert answer.startswith(b"HTTP/1.1 %d " % status)
+        if status != 200:
+            assert b"\r\ncontent-type: application/problem+json\r\n" in answer
+            assert all_received(connection) == b""
+    assert mirror.log.read_text() == ""
+
+
+def test_ten_megabytes_of_head_take_no_memory(mirror: Running) -> None:
+    def grown_bytes() -> float:
+        return mirror.metric("process_resident_memory_bytes") - before
+
+    before = mirror.metric("process_resident_memory_bytes")
+    with ExitStack() as stack:
+        for _ in range(20):
+            connection = stack.enter_context(mirror.connect())
+            connection.sendall(padded(10_000_000)[:-4])
+        assert grown_bytes() < 40_000_000
+
+
+def test_a_body_that_is_no_http_is_told_so(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n"
+        )
+        answer = all_received(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b'"code": "malformed_request"' in answer
+    wait_for(lambda: mirror.metric("phiz_inflight_requests") == 0)
+    assert mirror.log.read_text() == ""
+
+
+GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+
+
+@pytest.mark.parametrize(
+    "begin",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\r\n", id="an-empty-line"),
+        pytest.param(GET, id="half-a-head"),
+    ],
+)
+def test_a_head_may_take_only_so_long(mirror: Running, begin: bytes) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(begin)
+        assert all_received(connection) == b""
+
+
+def test_so_may_the_head_of_a_further_request(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(GET + b"\r\n")
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+        connection.sendall(GET)
+        assert all_received(connection) == b""
+
+
+def test_a_head_that_trickles_is_ended_too(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(GET + b"x: ")
+
+        def is_ended() -> bool:
+            time.sleep(0.02)
+            try:
+                connection.sendall(b"y")
+            except ConnectionError:
+                return True
+            return False
+
+        wait_for(is_ended)
+
+
+def test_a_connection_that_is_kept_is_not_ended_so_soon(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        for _ in range(2):
+            connection.sendall(GET + b"\r\n")
+            assert received(connection).startswith(b"HTTP/1.1 200 ")
+            time.sleep(2 * HEAD_S)
+        connection.sendall(GET + b"\r\n")
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_body_may_take_longer_than_a_head(mirror: Running) -> None:
+    picture = SELFIE.read_bytes()
+    with mirror.connect() as connection:
+        connection.sendall(head_of(picture, "?model=back") + picture[:1000])
+        time.sleep(2 * HEAD_S)
+        connection.sendall(picture[1000:])
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def limited(soft: int, hard: int) -> list[str]:
+    """A Python that may have only so many files open, and then runs what follows."""
+    program = (
+        "import os, resource, sys;"
+        f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
+        "os.execv(sys.executable, [sys.executable, *sys.argv[1:]])"
+    )
+    return [sys.executable, "-c", program]
+
+
+def test_as_many_files_are_opened_as_may_be() -> None:
+    program = "from phiz.quota import open_files; print(open_files(), open_files())"
+    command = [*limited(100, 500), "-c", program]
+    ran = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert ran.stdout.split() == ["500", "500"]
+
+
+def test_a_service_whose_files_are_used_up_goes_on_when_they_are_free(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    files = 100
+    program = [*limited(files, files), *ONE[1:]]
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        used_s = service.metric("process_cpu_seconds_total")
+        with ExitStack() as stack:
+            for _ in range(files + 50):
+                stack.enter_context(service.connect()).sendall(GET)
+            time.sleep(1)
+        assert curl("-F", f"image=@{SELFIE}", f"{service.url}/detect?model=front")[0] == 200
+        # Trying again and again would have taken all of that second.
+        assert service.metric("process_cpu_seconds_total") - used_s < 0.5
+        assert service.stop() == 0
+        log = service.log.read_text()
+    assert log == (
+        "warning: no more than 100 files may be open, so that 35 bodies can come at once and not"
+        " 1024; ulimit -n sets that\n"
+    )
