@@ -83,8 +83,8 @@ def answer(engine: Engine, calls: Sequence[tuple[Call, bytes]]) -> list[Answer]:
     """
     detector = engine.detectors[MODEL]
     assert isinstance(detector, BlazeFace), "the catalogue says so"
-    came = [call.arguments[2] for call, _ in calls]
-    stopwatch = Stopwatch(min(moment for moment in came if isinstance(moment, float)))
+    started = min(call.since for call, _ in calls)
+    stopwatch = Stopwatch(started)
     stopwatch.lap("queue")
     size = detector.spec.size
     pictures = [open_picture(picture, engine.limits) for _, picture in calls]
@@ -144,7 +144,7 @@ def work(connection: socket.socket, most: int) -> None:
     calls = Calls(connection, most)
     while waiting := calls.next():
         outcomes = [
-            Outcome(call.number, answered)
+            Outcome(call.number, answered.plain())
             for (call, _), answered in zip(waiting, answer(engine, waiting), strict=True)
         ]
         connection.sendall(b"".join(b"".join(encode(outcome)) for outcome in outcomes))

@@ -1,8 +1,9 @@
 """From the bytes of a picture to the bytes of an answer: the work of a worker."""
 
-import json
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
+
+import orjson
 
 from phiz.classifiers import Classification
 from phiz.crew.turns import pause
@@ -10,8 +11,6 @@ from phiz.engine import Engine, Result
 from phiz.exchange import Answer
 from phiz.faces import DetectOptions, Face, Point, Quality
 from phiz.timings import Stopwatch
-
-_ENCODER: Final = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
 
 
 def find(
@@ -37,9 +36,22 @@ def find(
     stopwatch.lap("postprocess")
     timings = stopwatch.timings()
     timing_ms = timings.milliseconds()
-    body = _ENCODER.encode({**content, "timing_ms": timing_ms}).encode()
+    body = encoded({**content, "timing_ms": timing_ms})
     server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
     return Answer(body, server_timing, len(result.faces), timings)
+
+
+def encoded(content: Mapping[str, Any]) -> bytes:
+    """Return an answer as JSON.
+
+    Raises:
+        ValueError: A number of it is not one, or is infinite.
+    """
+    body = orjson.dumps(content)
+    # Which is how such numbers are written; no answer has a null, and no name in it has these.
+    if b":null" in body:
+        raise ValueError("JSON has no number for one of the answer's")
+    return body
 
 
 def payload(result: Result) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from phiz.cards import Kind, ModelCard
 from phiz.timings import Timings
@@ -40,3 +40,13 @@ class Answer(NamedTuple):
     server_timing: str
     faces: int
     timings: Timings
+
+    def plain(self) -> tuple[object, ...]:
+        """Return it without classes, which is pickled several times as fast."""
+        return (self.body, self.server_timing, self.faces, tuple(self.timings))
+
+    @classmethod
+    def of(cls, plain: tuple[Any, ...]) -> Self:
+        """Return what ``plain`` was made of."""
+        body, server_timing, faces, timings = plain
+        return cls(body, server_timing, faces, Timings(*timings))

@@ -26,36 +26,36 @@ def command(mode: str, folder: Path) -> list[str]:
     return [sys.executable, __file__, mode, str(folder)]
 
 
-def measure(picture: bytes) -> tuple[int, int]:
+def measure(picture: bytes, _since: float) -> tuple[int, int]:
     return len(picture), zlib.crc32(picture)
 
 
-def process(_picture: bytes) -> int:
+def process(_picture: bytes, _since: float) -> int:
     return os.getpid()
 
 
-def fail(_picture: bytes, error: Exception) -> None:
+def fail(_picture: bytes, _since: float, error: Exception) -> None:
     raise error
 
 
-def leave(_picture: bytes, number: int) -> None:
+def leave(_picture: bytes, _since: float, number: int) -> None:
     os.kill(os.getpid(), number)
 
 
-def hold(_picture: bytes, folder: str, name: str) -> str:
+def hold(_picture: bytes, _since: float, folder: str, name: str) -> str:
     """Tell that it has begun, and return when it may end."""
     (Path(folder) / name).touch()
     wait_for(Path(folder) / f"{name}-may-end")
     return name
 
 
-def note(_picture: bytes, folder: str, name: str) -> str:
+def note(_picture: bytes, _since: float, folder: str, name: str) -> str:
     """Tell that it has begun."""
     (Path(folder) / name).touch()
     return name
 
 
-def staged(picture: bytes, folder: str, name: str) -> str:
+def staged(picture: bytes, _since: float, folder: str, name: str) -> str:
     """Leave a line for each of two stages; a poison ends the process in the second."""
     stages = Path(folder) / "stages"
     for stage in "12":

@@ -16,6 +16,7 @@ messages = st.one_of(
         st.text(max_size=9),
         st.tuples(st.text(max_size=9), st.floats(0, 1)),
         st.booleans(),
+        st.floats(0, 9),
     ),
     st.builds(Withdrawal, numbers),
     st.builds(Outcome, numbers, st.binary(max_size=300), st.none(), st.floats(0, 9)),

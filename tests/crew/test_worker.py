@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
+from phiz.crew.calls import Call, Decoder, Message, Outcome, Withdrawal, encode
 from phiz.crew.worker import READY, SIDE_BY_SIDE, Calls, never
 
 from .doubles import PATIENCE_S, command
@@ -21,7 +21,7 @@ class Service:
         self.decoder = Decoder()
         self.heard: deque[Outcome] = deque()
 
-    def say(self, *messages: object, picture: bytes = b"") -> None:
+    def say(self, *messages: Message, picture: bytes = b"") -> None:
         for message in messages:
             self.connection.sendall(b"".join(encode(message, picture)))
 

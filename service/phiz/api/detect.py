@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,14 +13,13 @@ from phiz.api.body import Allowance, read_upload
 from phiz.api.errors import NotReadyError, content_of, outcome
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.service import Service, service_of
-from phiz.api.waiting import Ending, outcomes
+from phiz.api.waiting import outcomes
 from phiz.crew.member import Task
 from phiz.errors import PhizError
+from phiz.exchange import Answer
+from phiz.faces import DetectOptions
 from phiz.metrics import Observation
 from phiz.schemas import DetectParameters
-
-if TYPE_CHECKING:
-    from phiz.exchange import Answer
 
 WORK = "detect"
 
@@ -99,7 +98,7 @@ async def _detect_batch(request: Request, service: Service, observation: Observa
 
 async def _find(
     request: Request, service: Service, allowance: Allowance, observation: Observation
-) -> Sequence[Ending]:
+) -> Sequence[Answer | PhizError]:
     """Return what became of each picture of a request.
 
     Raises:
@@ -124,15 +123,21 @@ async def _find(
         service.admission.check(left_s, others, others_s)
         observation.admitted = True
         tasks = [_submit(service, picture, chosen, started) for picture in upload.pictures]
-        return await outcomes(tasks, service.crew, request, left_s)
+        ends = await outcomes(tasks, service.crew, request, left_s)
+    return [end if isinstance(end, PhizError) else Answer.of(end) for end in ends]
 
 
 def _submit(service: Service, picture: bytes, chosen: DetectParameters, started: float) -> Task:
-    arguments = (chosen.model, chosen.options(), started)
-    return service.crew.submit(WORK, picture, arguments, kind=chosen.model)
+    return service.crew.submit(WORK, picture, _arguments(chosen), chosen.model, started)
 
 
-def _item(found: "Answer | Exception") -> bytes:
+# Most callers choose the same again and again.
+@lru_cache(256)
+def _arguments(chosen: DetectParameters) -> tuple[str, DetectOptions]:
+    return chosen.model, chosen.options()
+
+
+def _item(found: Answer | Exception) -> bytes:
     if isinstance(found, Exception):
         return json.dumps(content_of(found)).encode()
     return found.body

@@ -44,7 +44,14 @@ def prepare() -> Prepared:
     seconds = warm_up(engine)
     give_back()  # opening the models has left 6 MB between what stays
     stock = Stock(models.group("face"), LANDMARKS, seconds)
-    return Prepared({"detect": partial(find, engine)}, stock, engine.expect_budgets)
+    return Prepared({"detect": partial(detect, engine)}, stock, engine.expect_budgets)
+
+
+def detect(
+    engine: Engine, picture: bytes, since: float, model: str, options: DetectOptions
+) -> tuple[object, ...]:
+    """Return the plain answer to a picture."""
+    return find(engine, picture, model, options, since).plain()
 
 
 def warm_up(engine: Engine) -> dict[str, float]:

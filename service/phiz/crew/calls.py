@@ -1,16 +1,20 @@
 """What a service and its workers say to each other: objects and pictures, over a socket.
 
-Both ends are ours and nobody else can reach them, as with the pipes of ``multiprocessing``; so
-objects go as pickles, and a picture beside them as it is. Messages are named tuples, which are
-pickled several times as fast as frozen dataclasses.
+Both ends are ours and nobody else can reach them, as with the pipes of ``multiprocessing``. What
+differs from call to call goes by ``marshal``, which takes a tenth of what ``pickle`` takes and is
+the same at both ends, since both are one Python; the arguments, which are the same in most calls,
+as pickles that both ends remember; and a picture beside them as it is.
 """
 
+import marshal
 import pickle
 import struct
-from collections.abc import Iterator
-from typing import Final, NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple, TypeAlias
 
-_HEAD: Final = struct.Struct("<IQ")  # bytes of the pickle, bytes of the picture
+_HEAD: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the picture
+_PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
+_REMEMBERED: Final = 256  # arguments
 
 
 class Call(NamedTuple):
@@ -19,14 +23,17 @@ class Call(NamedTuple):
     Attributes:
         number: Of the call, to withdraw it by.
         name: Of the work.
-        arguments: Of the work, after the picture.
+        arguments: Of the work, after the picture and ``since``; hashable, and not changed by it.
         alone: Whether it must not be done side by side with others.
+        since: Since when it has waited, by ``time.perf_counter``, which is the same clock in all
+            processes of a machine.
     """
 
     number: int
     name: str
     arguments: tuple[object, ...]
     alone: bool = False
+    since: float = 0.0
 
 
 class Withdrawal(NamedTuple):
@@ -51,10 +58,20 @@ class Outcome(NamedTuple):
     seconds: float = 0.0
 
 
-def encode(message: object, picture: bytes = b"") -> list[bytes]:
+Message: TypeAlias = Call | Withdrawal | Outcome
+
+
+def encode(message: Message, picture: bytes = b"") -> list[bytes]:
     """Return a message as bytes, in pieces, the picture as it is."""
-    pickled = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    head = _HEAD.pack(len(pickled), len(picture)) + pickled
+    match message:
+        case Call(number, name, arguments, alone, since):
+            content: tuple[object, ...] = ("call", number, name, _pickled(arguments), alone, since)
+        case Outcome(number, value, error, seconds):
+            content = ("outcome", number, pickle.dumps((value, error), _PROTOCOL), seconds)
+        case Withdrawal(number):
+            content = ("withdrawal", number)
+    encoded = marshal.dumps(content)
+    head = _HEAD.pack(len(encoded), len(picture)) + encoded
     return [head, picture] if picture else [head]
 
 
@@ -66,17 +83,49 @@ class Decoder:
     def __init__(self) -> None:
         self._bytes = bytearray()
 
-    def feed(self, received: bytes) -> Iterator[tuple[object, bytes]]:
-        """Yield each message that is complete, with its picture (empty if there is none)."""
-        self._bytes += received
-        while len(self._bytes) >= _HEAD.size:
-            pickled, picture = _HEAD.unpack_from(self._bytes)
-            start = _HEAD.size + pickled
-            end = start + picture
-            if len(self._bytes) < end:
-                return
-            with memoryview(self._bytes) as view:
-                message: object = pickle.loads(view[_HEAD.size : start])  # noqa: S301  our own, see above
-                content = bytes(view[start:end])
-            del self._bytes[:end]
-            yield message, content
+    def feed(self, received: bytes) -> list[tuple[Message, bytes]]:
+        """Return each message that is complete, with its picture (empty if there is none)."""
+        # Mostly whole messages come, which then need not be gathered first.
+        stream: bytes | bytearray = received
+        if self._bytes:
+            self._bytes += received
+            stream = self._bytes
+        complete: list[tuple[Message, bytes]] = []
+        start = 0
+        while len(stream) - start >= _HEAD.size:
+            encoded, picture = _HEAD.unpack_from(stream, start)
+            middle = start + _HEAD.size + encoded
+            end = middle + picture
+            if len(stream) < end:
+                break
+            message = _decoded(stream[start + _HEAD.size : middle])
+            complete.append((message, bytes(memoryview(stream)[middle:end])))
+            start = end
+        if stream is self._bytes:
+            del self._bytes[:start]
+        else:
+            self._bytes += memoryview(received)[start:]
+        return complete
+
+
+def _decoded(encoded: bytes | bytearray) -> Message:
+    kind, number, *rest = marshal.loads(encoded)  # noqa: S302  our own, see above
+    if kind == "call":
+        name, pickled, alone, since = rest
+        return Call(number, name, _unpickled(pickled), alone, since)
+    if kind == "outcome":
+        pickled, seconds = rest
+        value, error = pickle.loads(pickled)  # noqa: S301
+        return Outcome(number, value, error, seconds)
+    return Withdrawal(number)
+
+
+@lru_cache(_REMEMBERED)
+def _pickled(arguments: tuple[object, ...]) -> bytes:
+    return pickle.dumps(arguments, _PROTOCOL)
+
+
+@lru_cache(_REMEMBERED)
+def _unpickled(pickled: bytes) -> tuple[object, ...]:
+    arguments: tuple[object, ...] = pickle.loads(pickled)  # noqa: S301
+    return arguments

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import math
+import time
 from collections.abc import Collection, Mapping, Sequence
 from operator import attrgetter
 from typing import Final
@@ -91,7 +92,14 @@ class Crew:
         """Let the workers end, and return when they have."""
         await self._roster.close()
 
-    def submit(self, name: str, picture: bytes, arguments: tuple[object, ...], kind: str) -> Task:
+    def submit(
+        self,
+        name: str,
+        picture: bytes,
+        arguments: tuple[object, ...],
+        kind: str,
+        since: float | None = None,
+    ) -> Task:
         """Return a new task; its ``done`` will hold what the work returns, or what it raises.
 
         ``done`` holds a WorkerDiedError if the worker ends while it is at this.
@@ -99,10 +107,12 @@ class Crew:
         Args:
             name: Of the work.
             picture: That it is done with.
-            arguments: Of the work.
+            arguments: Of the work; hashable.
             kind: Tasks of one kind are expected to take about as long as each other.
+            since: Since when it has waited, by ``time.perf_counter``; None for now.
         """
-        call = Call(next(self._numbers), name, arguments)
+        waits = time.perf_counter() if since is None else since
+        call = Call(next(self._numbers), name, arguments, since=waits)
         done = asyncio.get_running_loop().create_future()
         task = Task(call, picture, kind, self.costs.expected(kind), done)
         self._queue.add(task)

@@ -21,7 +21,7 @@ from phiz.errors import PhizError, WorkerFaultError
 from phiz.scheduling import run_in_batches
 
 Work: TypeAlias = Callable[..., Any]
-"""Takes the picture and the arguments of a call."""
+"""Takes the picture, since when it has waited, and the arguments of a call."""
 Joins: TypeAlias = Callable[[Call, bytes], bool]
 """Whether a call may be done side by side with others: it is short, and holds little memory."""
 
@@ -168,7 +168,7 @@ def _outcomes(works: Mapping[str, Work], calls: Sequence[tuple[Call, bytes]]) ->
 
 def _outcome(work: Work, call: Call, picture: bytes) -> Outcome:
     try:
-        return Outcome(call.number, work(picture, *call.arguments))
+        return Outcome(call.number, work(picture, call.since, *call.arguments))
     except PhizError as error:
         return Outcome(call.number, error=error)
     except Exception:  # noqa: BLE001  whatever it is, the next piece of work is another
