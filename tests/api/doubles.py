@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from phiz import catalog
-from phiz.answers import find
 from phiz.cards import ModelCard
+from phiz.cli.worker import detect
 from phiz.crew.worker import Prepared, run
 from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
@@ -100,7 +100,7 @@ def prepared(
 ) -> Prepared:
     engine = Engine(detectors, limits)
     stock = Stock(cards, LANDMARKS, seconds or {})
-    return Prepared({"detect": partial(find, engine)}, stock)
+    return Prepared({"detect": partial(detect, engine)}, stock)
 
 
 def mirrors(_folder: Path) -> Prepared:

@@ -1,8 +1,9 @@
 from functools import partial
 
 import pytest
+from greenlet import getcurrent, greenlet
 
-from phiz.crew.turns import pause, take_turns
+from phiz.crew.turns import Turns, pause
 
 
 def stages(seen: list[str], name: str, count: int) -> str:
@@ -15,9 +16,17 @@ def stages(seen: list[str], name: str, count: int) -> str:
 def test_pieces_go_through_their_stages_side_by_side() -> None:
     seen: list[str] = []
     pieces = [partial(stages, seen, name, count) for name, count in (("a", 2), ("b", 3), ("c", 0))]
-    results = take_turns(pieces)
-    assert results == ["a", "b", "c"]
+    turns: Turns[str] = Turns()
+    assert turns.take(pieces) == ["a", "b", "c"]
     assert seen == ["a0", "b0", "a1", "b1", "b2"]
+
+
+def test_what_pieces_ran_in_is_used_again() -> None:
+    turns: Turns[greenlet] = Turns()
+    once = turns.take([getcurrent, getcurrent])
+    again = turns.take([getcurrent, getcurrent, getcurrent])
+    assert len(set(once)) == 2
+    assert set(once) < set(again)
 
 
 def test_a_piece_alone_pauses_for_nobody() -> None:
@@ -27,7 +36,7 @@ def test_a_piece_alone_pauses_for_nobody() -> None:
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
-    assert take_turns([]) == []
+    assert Turns[str]().take([]) == []
 
 
 def test_an_error_is_passed_on() -> None:
@@ -35,5 +44,9 @@ def test_an_error_is_passed_on() -> None:
         pause()
         raise ZeroDivisionError
 
+    turns: Turns[None] = Turns()
     with pytest.raises(ZeroDivisionError):
-        take_turns([fail, pause])
+        turns.take([fail, pause])
+    seen: list[str] = []
+    turns.take([lambda: seen.append("a"), lambda: seen.append("b")])
+    assert seen == ["a", "b"]

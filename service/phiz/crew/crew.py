@@ -19,7 +19,7 @@ from phiz.errors import WorkerDiedError
 # A worker is given so much work ahead, as long as all are busy: it then goes from one short
 # call to the next without waiting for the service in between. On a processor that both share
 # this also keeps them from changing places with each picture, which costs each its caches.
-AHEAD_S: Final = 0.010
+AHEAD_S: Final = 0.020
 AHEAD_BYTES: Final = 1 << 20  # of a picture: a larger one would wait in the socket's buffers
 
 

@@ -5,7 +5,7 @@ them. Side by side, all pieces go through the same stage in a row.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TypeVar
+from typing import Any, Generic, TypeVar
 
 from greenlet import getcurrent, greenlet
 
@@ -13,7 +13,16 @@ T = TypeVar("T")
 
 
 class _Turn(greenlet):
-    """A piece of work that is one of several."""
+    """Does one piece of work after the other, each as one of several.
+
+    It is switched to with a piece, or to go on, and gives None where the piece pauses and a
+    tuple of what it has returned in the end.
+    """
+
+    def run(self, piece: Callable[[], Any]) -> None:
+        assert self.parent is not None
+        while True:
+            piece = self.parent.switch((piece(),))
 
 
 def pause() -> None:
@@ -21,21 +30,34 @@ def pause() -> None:
     turn = getcurrent()
     if isinstance(turn, _Turn):
         assert turn.parent is not None
-        turn.parent.switch()
+        turn.parent.switch(None)
 
 
-def take_turns(pieces: Sequence[Callable[[], T]]) -> list[T]:
-    """Return what each piece returns; each goes as far as its next ``pause`` in a turn.
+class Turns(Generic[T]):
+    """Takes pieces of work through their stages side by side.
 
-    Raises:
-        BaseException: What a piece raises; the others are left where they are.
+    What a piece runs in is kept for the next one: the interpreter asks the system for memory for
+    each that is new, and gives it back afterwards.
     """
-    results: dict[int, T] = {}
-    turns = {place: _Turn(piece) for place, piece in enumerate(pieces)}
-    while turns:
-        for place, turn in tuple(turns.items()):
-            value = turn.switch()
-            if turn.dead:
-                results[place] = value
-                del turns[place]
-    return [results[place] for place in range(len(pieces))]
+
+    __slots__ = ("_idle",)
+
+    def __init__(self) -> None:
+        self._idle: list[_Turn] = []
+
+    def take(self, pieces: Sequence[Callable[[], T]]) -> list[T]:
+        """Return what each piece returns; each goes as far as its next ``pause`` in a turn.
+
+        Raises:
+            BaseException: What a piece raises; the others are left where they are.
+        """
+        results: dict[int, T] = {}
+        going = {place: self._idle.pop() if self._idle else _Turn() for place in range(len(pieces))}
+        begun = {place: turn.switch(pieces[place]) for place, turn in going.items()}
+        while going:
+            for place, turn in tuple(going.items()):
+                ended = begun.pop(place) if place in begun else turn.switch()
+                if ended is not None:
+                    (results[place],) = ended
+                    self._idle.append(going.pop(place))
+        return [results[place] for place in range(len(pieces))]

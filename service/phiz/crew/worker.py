@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
-from phiz.crew.turns import take_turns
+from phiz.crew.turns import Turns
 from phiz.errors import PhizError, WorkerFaultError
 from phiz.scheduling import run_in_batches
 
@@ -83,8 +83,9 @@ def run(
         if afterwards is not None:
             afterwards()
         calls = Calls(connection, joins)
+        turns: Turns[Outcome] = Turns()
         while together := calls.next():
-            _send(connection, *_outcomes(works, together))
+            _send(connection, *_outcomes(works, together, turns))
 
 
 class Calls:
@@ -157,11 +158,13 @@ class Calls:
                 flags = socket.MSG_DONTWAIT
 
 
-def _outcomes(works: Mapping[str, Work], calls: Sequence[tuple[Call, bytes]]) -> list[Outcome]:
+def _outcomes(
+    works: Mapping[str, Work], calls: Sequence[tuple[Call, bytes]], turns: Turns[Outcome]
+) -> list[Outcome]:
     """Do calls side by side and return what became of each, in their order."""
     started = time.perf_counter()
     pieces = [partial(_outcome, works[call.name], call, picture) for call, picture in calls]
-    outcomes = take_turns(pieces) if len(pieces) > 1 else [pieces[0]()]
+    outcomes = turns.take(pieces) if len(pieces) > 1 else [pieces[0]()]
     seconds = (time.perf_counter() - started) / len(calls)
     return [outcome._replace(seconds=seconds) for outcome in outcomes]
 
