@@ -21,8 +21,11 @@ _REFUSALS = (ValueError, KeyError)
 
 def jpeg_size(jpeg: bytes) -> tuple[int, int] | None:
     """Return width and height by the header, None where it is not one that is decoded here."""
-    if not jpeg_frames(jpeg) <= _FRAMES:
-        return None
+    return announced_size(jpeg) if jpeg_frames(jpeg) <= _FRAMES else None
+
+
+def announced_size(jpeg: bytes) -> tuple[int, int] | None:
+    """Return width and height by the header, whether or not it is decoded here; None if unclear."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(jpeg)
     except _REFUSALS:

@@ -19,7 +19,7 @@ from phiz.exchange import JOINING, Stock
 from phiz.faces import DetectOptions
 from phiz.headers import sniff
 from phiz.image import Limits, open_picture
-from phiz.jpeg import jpeg_size
+from phiz.jpeg import announced_size
 from phiz.memory import give_back
 from phiz.scenes import draw_crowd
 from phiz.settings import load
@@ -91,7 +91,7 @@ def joins(call: Call, picture: bytes) -> bool:
     model, *_ = call.arguments
     if model not in JOINING or sniff(picture) != "JPEG":
         return False
-    size_wh = jpeg_size(picture)
+    size_wh = announced_size(picture)
     return size_wh is not None and math.prod(size_wh) <= JOINING_PIXELS
 
 
