@@ -1,6 +1,7 @@
 """A service whose workers are doubles.
 
-``python doubled.py WORKERS DEADLINE QUEUE HANGS HEAD COMMAND…``; no queue is one without a limit.
+``python doubled.py WORKERS DEADLINE QUEUE HANGS HEAD DRAIN COMMAND…``; no queue is one without a
+limit.
 """
 
 import sys
@@ -20,13 +21,27 @@ def doubled(
     queue: int | None = None,
     hangs_s: float = 30,
     head_s: float = 20,
+    drain_s: int = 5,
 ) -> list[str]:
-    bounds = f"{workers}", f"{deadline_s}", f"{queue or ''}", f"{hangs_s}", f"{head_s}"
+    bounds = (
+        f"{workers}",
+        f"{deadline_s}",
+        f"{queue or ''}",
+        f"{hangs_s}",
+        f"{head_s}",
+        f"{drain_s}",
+    )
     return [sys.executable, __file__, *bounds, *command]
 
 
 def main(
-    workers: str, deadline_s: str, queue: str, hangs_s: str, head_s: str, *command: str
+    workers: str,
+    deadline_s: str,
+    queue: str,
+    hangs_s: str,
+    head_s: str,
+    drain_s: str,
+    *command: str,
 ) -> None:
     bounds = Bounds(
         MAX_BYTES,
@@ -37,7 +52,7 @@ def main(
     listener = bind("127.0.0.1", 0)
     app = create_app(command, int(workers), bounds)
     ready = lambda: print(f"phiz listens on {url_of(listener)}", flush=True)  # noqa: E731, T201
-    run(app, listener, 5, ready, float(head_s))
+    run(app, listener, int(drain_s), ready, float(head_s))
 
 
 if __name__ == "__main__":

@@ -2,10 +2,15 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from phiz.crew.roster import END_S
+from tests.api.doubles import BEGUN, MAY_END, command
+
+from .doubled import doubled
 from .running import (
     CUT_SHORT,
     ONE,
@@ -62,6 +67,63 @@ def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: 
         assert "Traceback" not in service.log.read_text()
 
 
+def test_what_is_worked_on_is_finished_even_if_told_twice(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    picture = SELFIE.read_bytes()
+    program = doubled(command("held", tmp_path))
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as connection,
+    ):
+        connection.sendall(head_of(picture) + picture)
+        wait_for((tmp_path / BEGUN).exists)
+        for _ in range(2):
+            service.process.send_signal(signal.SIGTERM)
+            with pytest.raises(subprocess.TimeoutExpired):  # longer than a worker gets to end in
+                service.process.wait(0.6 * END_S)
+        (tmp_path / MAY_END).touch()
+        assert all_received(connection).startswith(b"HTTP/1.1 200 ")
+        assert service.process.wait(PATIENCE_S) == 0
+        assert service.log.read_text() == ""
+
+
+def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_path: Path) -> None:
+    picture = SELFIE.read_bytes()
+    program = doubled(command("held", tmp_path), drain_s=0)
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as connection,
+    ):
+        workers = children(service.process.pid)
+        connection.sendall(head_of(picture) + picture)
+        wait_for((tmp_path / BEGUN).exists)
+        assert service.stop() == 0
+        assert all_received(connection).startswith(b"HTTP/1.1 503 ")
+        log = service.log.read_text()
+    assert not any(map(alive, workers))
+    assert "Traceback" not in log
+
+
+def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    picture = SELFIE.read_bytes()
+    program = doubled(command("held", tmp_path))
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        service.connect() as connection,
+    ):
+        workers = children(service.process.pid)
+        connection.sendall(head_of(picture) + picture)
+        wait_for((tmp_path / BEGUN).exists)
+        service.process.kill()
+        service.process.wait(PATIENCE_S)
+        wait_for(lambda: not any(map(alive, workers)))
+        # A worker that is held to its end complains, and nobody has let it go.
+        assert service.log.read_text() == ""
+
+
 def test_if_it_is_killed_its_workers_end(models_folder: Path, tmp_path: Path) -> None:
     with running(ONE, environment(models_folder), tmp_path / "log") as service:
         workers = children(service.process.pid)
@@ -84,4 +146,38 @@ def test_told_to_stop_while_it_starts_it_leaves_nothing(
         process.send_signal(number)
         assert process.stdout is not None
         assert process.stdout.read() == b""
+    assert process.returncode == 0
     wait_for(lambda: not any(map(alive, workers)))
+
+
+# Of a command that is about to import its server.
+IMPORTING = """
+import importlib.abc, sys, time
+from phiz.cli import main
+
+class Late(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name == "fastapi":
+            print("importing", flush=True)
+            time.sleep(20)
+
+sys.meta_path.insert(0, Late())
+main(["serve", "--port", "0"])
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_before_there_is_a_server_it_ends_at_once(
+    models_folder: Path, number: signal.Signals
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", IMPORTING],
+        env=environment(models_folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"importing\n"
+        process.send_signal(number)
+        assert process.communicate(timeout=PATIENCE_S / 2) == (b"", b"")
+    assert process.returncode == 0

@@ -23,7 +23,7 @@ class Server(uvicorn.Server):
     """A server that says when it listens, and ends with exit code 0 when it is told to stop."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI, listening: Callable[[], None]) -> None:
-        """Serve an application whose lifespan has begun.
+        """Begin nothing yet.
 
         Args:
             config: Of the server.
@@ -33,6 +33,23 @@ class Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
         self._listening = listening
+        self._beginning: asyncio.Task[None] | None = None
+
+    async def begin(self, listener: socket.socket) -> None:
+        """Load the application and answer, until told to stop.
+
+        Raises:
+            CancelledError: It was told so before it could answer.
+            PhizError: The application cannot be loaded, or the port has been taken.
+        """
+        self._beginning = asyncio.current_task()
+        with self.capture_signals():
+            async with self._app.router.lifespan_context(self._app):
+                # What is here now stays: the collector need not look through it again and again.
+                gc.freeze()
+                run_in_batches()
+                _listen(listener, self.config.backlog)
+                await self.serve([listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections from now on."""
@@ -43,10 +60,13 @@ class Server(uvicorn.Server):
         """Finish what has begun and stop; a second Ctrl+C stops at once.
 
         Unlike uvicorn's own it does not keep the signal to raise it again in the end: to stop
-        when told to is a success.
+        when told to is a success. Before there is anything to finish, loading is cut short.
         """
         self._app.state.ready = False
         self.force_exit = self.should_exit and sig == signal.SIGINT
+        if not self.should_exit and not self.started and self._beginning is not None:
+            # Not from here: the loop may be in the middle of something, such as beginning a worker.
+            self._beginning.get_loop().call_soon_threadsafe(self._beginning.cancel)
         self.should_exit = True
 
 
@@ -149,14 +169,9 @@ def run(
         timeout_keep_alive=75,
     )
     server = Server(config, app, listening)
-
-    async def serve() -> None:
-        async with app.router.lifespan_context(app):
-            # What is here now stays: the collector need not look through it again and again.
-            gc.freeze()
-            run_in_batches()
-            _listen(listener, config.backlog)
-            await server.serve([listener])
-
     with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(serve())
+        try:
+            runner.run(server.begin(listener))
+        except asyncio.CancelledError:
+            if not server.should_exit:
+                raise

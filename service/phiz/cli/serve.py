@@ -1,8 +1,10 @@
 """``phiz serve``: answer over HTTP."""
 
 import os
+import signal
 import sys
-from typing import TYPE_CHECKING
+from types import FrameType
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
@@ -86,6 +88,9 @@ def serve(host: str, port: int, workers: int | None) -> None:
     PHIZ_BODY_TIMEOUT seconds that a body may take to come (default 30)
     PHIZ_DRAIN        seconds to finish in when stopped (default 30)
     """  # noqa: D301  click keeps the lines after a true backspace character
+    # Until the server takes care of it: the first process of a container would not end otherwise.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _stop)
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
     from phiz.api.server import bind, run, url_of  # noqa: PLC0415
@@ -98,6 +103,11 @@ def serve(host: str, port: int, workers: int | None) -> None:
     size = workers or available_processors()
     app = create_app(WORKER, size, _bounds(settings, open_files(), size))
     run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
+
+
+def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+    """End with success: nothing has begun that would have to be ended."""
+    sys.exit(0)
 
 
 def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":

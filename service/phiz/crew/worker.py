@@ -6,6 +6,8 @@ runs out, a decoder's crash) ends nothing but the picture it was working on.
 
 import gc
 import logging
+import os
+import select
 import signal
 import socket
 import time
@@ -13,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
+from threading import Thread
 from typing import Any, NamedTuple, TypeAlias
 
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
@@ -71,6 +74,7 @@ def run(
             ``pause`` between its stages.
     """
     _leave_signals_to_the_service()
+    Thread(target=_end_with, args=(connection.fileno(),), daemon=True).start()
     with connection, suppress(ConnectionError):  # the service has gone, and so do we
         try:
             works, told, afterwards = prepare()
@@ -181,6 +185,17 @@ def _outcome(work: Work, call: Call, picture: bytes) -> Outcome:
 
 def _send(connection: socket.socket, *messages: Outcome) -> None:
     connection.sendall(b"".join(piece for message in messages for piece in encode(message)))
+
+
+def _end_with(connection: int) -> None:
+    """End this process when the other end of a socket is closed, whatever it is at.
+
+    Nobody could be told of that any more, and a large picture would keep it for seconds.
+    """
+    other_end = select.poll()
+    other_end.register(connection, 0)  # that it is closed is told in any case
+    other_end.poll()
+    os._exit(0)
 
 
 def _leave_signals_to_the_service() -> None:
