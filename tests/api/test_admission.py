@@ -212,6 +212,19 @@ def test_bodies_that_come_slowly_keep_nobody_out_but_the_queue_may_fill_meanwhil
     assert others == [200] * 3
 
 
+def test_a_body_that_is_there_keeps_no_other_from_coming(calls: Calls, png: bytes) -> None:
+    async def ask(client: Client) -> list[int]:
+        first = post(client, png)
+        await until(lambda: bool(calls.begun()))
+        behind = post(client, png)
+        await until_waiting(client, 1)
+        calls.end()
+        return [(await first).status_code, (await behind).status_code]
+
+    with doubles(command("held", calls.folder), replace(BOUNDS, bodies=1)) as client:
+        assert client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S)) == [200, 200]
+
+
 def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
     with doubles(command("held", calls.folder), replace(BOUNDS, body_s=0.01)) as client:
         left = asyncio.Event()

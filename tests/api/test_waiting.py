@@ -90,15 +90,43 @@ def test_what_ends_a_connection_ends_the_wait(
 
 
 def test_who_is_answered_at_once_is_not_watched() -> None:
+    looks: list[str] = []
+
+    async def receive() -> Message:
+        looks.append("at the connection")
+        return await asyncio.Future()
+
     async def ask() -> Sequence[object]:
         crew = idle()
         tasks = submitted(crew, 1)
-        tasks[0].done.set_result("at once")
-        answers = await outcomes(tasks, crew, asked(ConnectionResetError("reset")), PATIENCE_S)
+        asyncio.get_running_loop().call_soon(tasks[0].done.set_result, "at once")
+        answers = await outcomes(tasks, crew, Request({"type": "http"}, receive), PATIENCE_S)
         await asyncio.sleep(2 * WATCH_AFTER_S)
         return answers
 
     assert asyncio.run(ask()) == ["at once"]
+    assert looks == []
+
+
+def test_who_waits_longer_is_watched_until_he_is_answered() -> None:
+    looks: list[str] = []
+
+    async def receive() -> Message:
+        looks.append("at the connection")
+        try:
+            return await asyncio.Future()
+        finally:
+            looks.append("no more")
+
+    async def ask() -> None:
+        crew = idle()
+        tasks = submitted(crew, 1)
+        asyncio.get_running_loop().call_later(2 * WATCH_AFTER_S, tasks[0].done.set_result, "late")
+        assert await outcomes(tasks, crew, Request({"type": "http"}, receive), PATIENCE_S)
+        await asyncio.sleep(0)
+        assert looks == ["at the connection", "no more"]
+
+    asyncio.run(ask())
 
 
 def test_a_request_that_is_cancelled_leaves_nothing_to_do() -> None:
