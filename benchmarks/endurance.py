@@ -3,209 +3,231 @@
 ::
 
     python benchmarks/endurance.py
-    python benchmarks/endurance.py --requests 20000 --workers 2 --clients 16
+    python benchmarks/endurance.py --requests 20000 --workers 2 --clients 16 --json endurance.json
 
-Starts ``phiz serve`` from this environment and asks it for what a random choice of picture, size,
-model and options gives; one request in a hundred is malformed, and one is cut off in the middle of
-its body. Prints memory, open files and threads of all its processes as it goes.
+Starts ``phiz serve`` from this environment and asks it for what ``mixture`` draws by chance: all
+models and options, several formats and sizes, forms, plain bodies, bodies in pieces, batches; one
+request in a hundred is malformed, and one is cut off somewhere. Prints memory, open files and
+threads of its processes as it goes. A hundred thousand take about half an hour on two cores.
 
-The exit status is 1 if a request is answered with a status that its kind cannot have, if the memory
-grows by more than ``--growth`` percent over the last half, or if a file or a thread is left over.
+The exit status is 1 if anything in ``problems`` is: a request is answered with a status that its
+kind cannot have, the anonymous memory of the service or of a worker grows by more than
+``--growth`` percent over the last half (twice that since the first tenth), a file or a thread is
+left over, a worker had to be replaced, or something is still under way in the end.
 """
 
 import asyncio
 import contextlib
 import random
-import subprocess
 import sys
+import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
 import click
-from soak import draw_files
+import figures
+import machine
+from instance import HOST, PATIENCE_S, Holding, Instance, Samples, holding, started, total
+from mixture import Request, draw, draw_pictures
 
-MODELS: Final = ("front",) * 6 + ("back",) * 2 + ("full", "mtcnn", "auto")
-ONE_IN: Final = 100  # requests is malformed, and as many are cut off
-BOUNDARY: Final = b"------------------------phiz"
 PARTS: Final = 20  # lines of the report
-PATIENCE_S: Final = 30
+NOTICED_S: Final = 0.3  # for what was cut off to be noticed
+EARLY_GROWTH: Final = 2  # times as much may be had from the first parts on
+EARLY: Final = 1  # the part from whose end on that counts, from 0
+IDLE: Final = ("phiz_workers_replaced_total", "phiz_inflight_requests", "phiz_queue_depth")
+"""Metrics that are 0 in the end."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What all processes of the service hold: memory in MB, open files, threads."""
+    """What all processes hold after a part of the requests.
 
-    memory: float
-    files: int
-    threads: int
+    Attributes:
+        service: The one that accepts connections.
+        workers: By their place.
+    """
+
+    service: Holding
+    workers: Sequence[Holding]
+
+    @property
+    def each(self) -> Mapping[str, Holding]:
+        """All of them by name."""
+        workers = {f"worker {place}": held for place, held in enumerate(self.workers)}
+        return {"service": self.service, **workers}
+
+    @property
+    def left_open(self) -> tuple[int, int]:
+        """Files and threads of all together."""
+        everybody = self.each.values()
+        return sum(held.files for held in everybody), sum(held.threads for held in everybody)
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
-    """A request, and which statuses it may be answered with; none if it is cut off."""
+class Endurance:
+    """What was seen.
 
-    head: bytes
-    body: bytes
-    allowed: frozenset[int]
+    Attributes:
+        requests: How many.
+        seconds: That they took.
+        samples: After each part of them.
+        statuses: How often each answer came.
+        left: What the metrics show in the end that should be 0.
+    """
+
+    requests: int
+    seconds: float
+    samples: Sequence[Sample]
+    statuses: Mapping[str, int]
+    left: Mapping[str, float]
+
+    def growth(self, since: int) -> dict[str, float]:
+        """Return by how many percent the memory of each process grew since the end of a part."""
+        before, after = self.samples[since].each, self.samples[-1].each
+        return {
+            name: round(100 * (held.memory_mb / before[name].memory_mb - 1), 2)
+            for name, held in after.items()
+            if name in before
+        }
+
+    @property
+    def half(self) -> int:
+        """The part at whose end half of the requests were done."""
+        return len(self.samples) // 2 - 1
+
+    def problems(self, growth: float) -> list[str]:
+        """Return what is not as it should be, in words.
+
+        Args:
+            growth: Percent that is allowed to the memory over the last half.
+        """
+        return [
+            *(f"status {status}" for status in self.statuses if "unexpected" in status),
+            *_grown(self.growth(self.half), growth, "in the last half"),
+            *_grown(self.growth(EARLY), EARLY_GROWTH * growth, "since the first tenth"),
+            *_left_over(self.samples[self.half].left_open, self.samples[-1].left_open),
+            *(f"{name} is {value:g}" for name, value in self.left.items() if value),
+        ]
 
 
 @click.command()
 @click.option("--requests", type=click.IntRange(100), default=100_000, show_default=True)
 @click.option("--clients", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--longest", type=click.IntRange(64), default=640, show_default=True, help="Pixels.")
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--longest", type=click.IntRange(64), default=480, show_default=True, help="Pixels.")
 @click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
-def main(*, requests: int, clients: int, workers: int, longest: int, growth: float) -> None:
+@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+def main(  # noqa: PLR0913 (one for each option)
+    *,
+    requests: int,
+    clients: int,
+    workers: int,
+    longest: int,
+    growth: float,
+    document: Path | None,
+) -> None:
     """Ask the service for many things, and watch it."""
-    files = draw_files(longest)
-    with serving(workers) as (process, port):
-        samples, statuses = asyncio.run(ask_all(files, requests, clients, process, port))
-    half, last = samples[len(samples) // 2 - 1], samples[-1]
-    grown = 100 * (last.memory / half.memory - 1)
-    left_over = last.files > half.files or last.threads > half.threads
-    told = ", ".join(f"{status}: {count}" for status, count in sorted(statuses.items()))
-    click.echo(f"statuses {told}; memory of the last half {grown:+.1f} %")
-    if grown > growth or left_over or any("unexpected" in status for status in statuses):
+    chance = random.Random(0)  # noqa: S311 (the same requests in every run)
+    pictures = draw_pictures(chance, longest)
+    todo = (draw(chance, pictures) for _ in range(requests))
+    with started(workers) as instance:
+        seen = asyncio.run(ask_all(instance, todo, requests, clients))
+    problems = seen.problems(growth)
+    click.echo(
+        f"{requests} requests in {seen.seconds:.0f} s; {dict(sorted(seen.statuses.items()))}"
+    )
+    click.echo(f"memory, percent: last half {seen.growth(seen.half)}")
+    click.echo(f"since the first tenth {seen.growth(EARLY)}")
+    click.echo("; ".join(problems) or "all as it should be")
+    if document:
+        entry = {"machine": asdict(machine.describe(None)), **asdict(seen), "problems": problems}
+        growths = {"half": seen.growth(seen.half), "first_tenth": seen.growth(EARLY)}
+        figures.keep(document, {"endurance": {**entry, "growth_percent": growths}})
+    if problems:
         sys.exit(1)
 
 
-@contextlib.contextmanager
-def serving(workers: int) -> Iterator[tuple[int, int]]:
-    """Yield the process and the port of a service."""
-    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", str(workers)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stdout is not None
-            words = process.stdout.readline().split()
-            yield process.pid, int(words[3].rpartition(":")[2])
-        finally:
-            process.terminate()
-
-
 async def ask_all(
-    files: Sequence[bytes], requests: int, clients: int, process: int, port: int
-) -> tuple[list[Sample], Counter[str]]:
-    """Return what the service held after each part of the requests, and how often each status."""
+    instance: Instance, todo: Iterator[Request], requests: int, clients: int
+) -> Endurance:
+    """Return what was seen while so many clients asked."""
     samples: list[Sample] = []
     statuses: Counter[str] = Counter()
-    chance = random.Random(0)  # noqa: S311 (the same requests in every run)
+    started_s = time.perf_counter()
     for part in range(PARTS):
-        count = (part + 1) * requests // PARTS - part * requests // PARTS
-        todo = iter([draw(chance, files) for _ in range(count)])
-        await asyncio.gather(*(ask_each(todo, port, statuses) for _ in range(clients)))
-        await asyncio.sleep(0.2)  # for what was cut off to be noticed
-        samples.append(sample(process))
-        click.echo(
-            f"{(part + 1) * requests // PARTS:8} requests {samples[-1].memory:8.1f} MB"
-            f" {samples[-1].files:4} files {samples[-1].threads:4} threads"
-        )
-    return samples, statuses
+        done = (part + 1) * requests // PARTS
+        share = iter([next(todo) for _ in range(done - part * requests // PARTS)])
+        await asyncio.gather(*(ask_each(share, instance.port, statuses) for _ in range(clients)))
+        await asyncio.sleep(NOTICED_S)
+        samples.append(look(instance))
+        tell(done, samples[-1], time.perf_counter() - started_s)
+    shown: Samples = await asyncio.to_thread(instance.samples)
+    left = {name: total(shown, name) for name in IDLE}
+    return Endurance(requests, time.perf_counter() - started_s, samples, statuses, left)
 
 
 async def ask_each(todo: Iterator[Request], port: int, statuses: Counter[str]) -> None:
-    """Send one request after the other over a connection, a new one where it was cut off."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    """Send one request after the other over a connection, a new one where it was ended."""
+    reader, writer = await asyncio.open_connection(HOST, port)
     for request in todo:
-        if not request.allowed:
-            writer.write(request.head + request.body[: len(request.body) // 2])
-            await writer.drain()
-            await closed(writer)
+        if request.sent is not None:
+            writer.write(request.message[: request.sent])
             statuses["cut off"] += 1
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            continue
-        writer.write(request.head + request.body)
-        status, keeps = await asyncio.wait_for(answer(reader), PATIENCE_S)
-        statuses[str(status) if status in request.allowed else f"{status} unexpected"] += 1
+            keeps = False
+        else:
+            writer.write(request.message)
+            status, keeps = await asyncio.wait_for(answer(reader), PATIENCE_S)
+            expected = status in request.allowed
+            statuses[str(status) if expected else f"{status} unexpected"] += 1
         if not keeps:
             await closed(writer)
-            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            reader, writer = await asyncio.open_connection(HOST, port)
     await closed(writer)
 
 
-async def closed(writer: asyncio.StreamWriter) -> None:
-    """Close a connection, whatever the other end has done with it."""
-    writer.close()
-    with contextlib.suppress(ConnectionError):
-        await writer.wait_closed()
-
-
 async def answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Return the status of an answer, and whether the connection goes on."""
+    """Read an answer; return its status and whether the connection is kept."""
     head = (await reader.readuntil(b"\r\n\r\n")).lower()
     await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
     return int(head.split(None, 2)[1]), b"connection: close" not in head
 
 
-def draw(chance: random.Random, files: Sequence[bytes]) -> Request:
-    """Return a request by chance."""
-    kind = chance.randrange(ONE_IN)
-    picture = chance.choice(files)
-    if kind == 0:
-        picture, allowed = spoilt(chance, picture), frozenset({400, 413, 415})
-    else:
-        allowed = frozenset({200}) if kind > 1 else frozenset()
-    fields = {"model": chance.choice(MODELS), "max_faces": str(chance.randint(1, 50))}
-    if chance.random() < 1 / 2:
-        fields["min_score"] = f"{chance.random():.3f}"
-    if chance.random() < 1 / 2:
-        fields["min_face"] = str(chance.randint(1, 100))
-    if chance.random() < 1 / 2:
-        fields["overlap"] = chance.choice(("blend", "nms"))
-    if chance.random() < 1 / 2:
-        return raw(picture, fields, allowed)
-    return form(picture, fields, allowed)
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, whatever the other end has done with it."""
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
 
 
-def spoilt(chance: random.Random, picture: bytes) -> bytes:
-    """Return a picture that no decoder takes: cut within its header, or without its start."""
-    return picture[: chance.randint(0, 150)] if chance.random() < 1 / 2 else picture[7:]
+def look(instance: Instance) -> Sample:
+    """Return what the processes of a service hold now."""
+    workers = [holding(worker) for worker in instance.workers()]
+    return Sample(holding(instance.process), workers)
 
 
-def raw(picture: bytes, fields: dict[str, str], allowed: frozenset[int]) -> Request:
-    """Return a request with the picture as its body."""
-    query = "&".join(f"{name}={text}" for name, text in fields.items()).encode()
-    return Request(head(b"?" + query, b"image/jpeg", len(picture)), picture, allowed)
-
-
-def form(picture: bytes, fields: dict[str, str], allowed: frozenset[int]) -> Request:
-    """Return a request with everything in a form."""
-    start = b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
-    parts = [start % (name.encode(), b"", text.encode()) for name, text in fields.items()]
-    parts.append(start % (b"image", b'; filename="a.jpg"', picture))
-    body = b"".join(parts) + b"--" + BOUNDARY + b"--\r\n"
-    return Request(
-        head(b"", b"multipart/form-data; boundary=" + BOUNDARY, len(body)), body, allowed
+def tell(done: int, sample: Sample, seconds: float) -> None:
+    """Print a line of the report."""
+    files, threads = sample.left_open
+    workers = " ".join(f"{held.memory_mb:6.1f}" for held in sample.workers)
+    click.echo(
+        f"{done:8} requests {seconds:6.0f} s  service {sample.service.memory_mb:6.1f} MB"
+        f"  workers {workers} MB {files:4} files {threads:4} threads"
     )
 
 
-def head(query: bytes, kind: bytes, length: int) -> bytes:
-    """Return the head of a request."""
-    return (
-        b"POST /detect%b HTTP/1.1\r\nhost: phiz\r\ncontent-type: %b\r\ncontent-length: %d\r\n\r\n"
-        % (query, kind, length)
-    )
+def _grown(growths: Mapping[str, float], limit: float, when: str) -> Iterator[str]:
+    for name, percent in growths.items():
+        if percent > limit:
+            yield f"the memory of {name} grew by {percent:g} % {when}"
 
 
-def sample(process: int) -> Sample:
-    """Return what a process and its children hold."""
-    here = [Path("/proc") / str(process)]
-    for task in (here[0] / "task").iterdir():
-        here += [Path("/proc") / child for child in (task / "children").read_text().split()]
-    memory = sum(_rss(folder) for folder in here)
-    return Sample(
-        memory,
-        sum(len(list((folder / "fd").iterdir())) for folder in here),
-        sum(len(list((folder / "task").iterdir())) for folder in here),
-    )
-
-
-def _rss(folder: Path) -> float:
-    lines = (folder / "status").read_text().splitlines()
-    (kilobytes,) = (line.split()[1] for line in lines if line.startswith("VmRSS:"))
-    return int(kilobytes) / 1000
+def _left_over(before: tuple[int, int], after: tuple[int, int]) -> Iterator[str]:
+    for what, earlier, later in zip(("files", "threads"), before, after, strict=True):
+        if later > earlier:
+            yield f"{later - earlier} {what} are left over"
 
 
 if __name__ == "__main__":
