@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -37,6 +37,19 @@ def test_no_more_wait_than_may(waiting: int) -> None:
 @pytest.mark.parametrize("waiting", [0, 2])
 def test_as_many_wait_as_may(waiting: int) -> None:
     Admission(Queue(waiting, 2.5), 3, 1, BODIES).check(10)
+
+
+@pytest.mark.parametrize(("others", "admitted"), [(1, True), (2, False)])
+def test_those_that_come_together_are_counted_together(others: int, *, admitted: bool) -> None:
+    """One of them may be begun at once, and need not wait."""
+    with nullcontext() if admitted else pytest.raises(OverloadedError, match="3 detections wait"):
+        Admission(Queue(1), 3, 1, BODIES).check(10, others)
+
+
+@pytest.mark.parametrize(("others_s", "admitted"), [(1.0, True), (1.1, False)])
+def test_those_that_come_together_wait_for_each_other(others_s: float, *, admitted: bool) -> None:
+    with nullcontext() if admitted else pytest.raises(OverloadedError, match="it would wait for"):
+        Admission(Queue(1, 1.0), None, 1, BODIES).check(2.0 / WAITING_SHARE, 2, others_s)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 2.0])
