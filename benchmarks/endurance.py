@@ -166,7 +166,7 @@ async def ask_all(
         tell(done, samples[-1], time.perf_counter() - started_s)
     shown: Samples = await asyncio.to_thread(instance.samples)
     left = {name: total(shown, name) for name in IDLE}
-    return Endurance(requests, time.perf_counter() - started_s, samples, statuses, left)
+    return Endurance(requests, time.perf_counter() - started_s, samples, dict(statuses), left)
 
 
 async def ask_each(todo: Iterator[Request], port: int, statuses: Counter[str]) -> None:

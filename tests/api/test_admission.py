@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
@@ -57,7 +58,13 @@ def test_who_can_be_answered_in_time_is_admitted_however_many_wait(wait_s: float
     Admission(Queue(1000, wait_s), None, 1, BODIES).check(2.0 / WAITING_SHARE)
 
 
-@pytest.mark.parametrize(("wait_s", "again_s"), [(2.1, 3), (99.5, 100)])
+def test_who_need_not_wait_is_told_to_come_in_a_second() -> None:
+    with pytest.raises(OverloadedError) as caught:
+        Admission(Queue(1, 0.0), 1, 1, BODIES).check(10)
+    assert caught.value.wait_s == 1
+
+
+@pytest.mark.parametrize(("wait_s", "again_s"), [(2.1, 3), (99.5, 100), (math.inf, 600)])
 def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again_s: int) -> None:
     admission = Admission(Queue(1, wait_s), 1000, 1, BODIES)
     with pytest.raises(OverloadedError) as caught:
@@ -82,6 +89,19 @@ def test_a_body_that_is_there_comes_no_more() -> None:
     with ExitStack() as stack:
         for _ in range(2 * BODIES):
             stack.enter_context(admission.body()).arrived()
+        for _ in range(BODIES):
+            stack.enter_context(admission.body())
+        with pytest.raises(OverloadedError):
+            stack.enter_context(admission.body())
+
+
+def test_a_body_arrives_once() -> None:
+    admission = Admission(Queue(), None, 1, BODIES)
+    for _ in range(2):
+        with admission.body() as body:
+            body.arrived()
+            body.arrived()
+    with ExitStack() as stack:
         for _ in range(BODIES):
             stack.enter_context(admission.body())
         with pytest.raises(OverloadedError):

@@ -1,6 +1,6 @@
 import asyncio
 import gc
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from starlette.requests import ClientDisconnect, Request
@@ -65,6 +65,35 @@ def test_what_is_not_done_in_time_ends_with_the_deadline() -> None:
         assert isinstance(late, DeadlineError)
         assert str(late).startswith("the answer was not there after 0.01 s, which is the limit")
     assert waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("left_s", "expected"),
+    [
+        (WATCH_AFTER_S / 2, [WATCH_AFTER_S / 2]),
+        (WATCH_AFTER_S * 3, [WATCH_AFTER_S, WATCH_AFTER_S * 2]),
+    ],
+)
+def test_the_time_is_up_when_it_should_be(
+    monkeypatch: pytest.MonkeyPatch, left_s: float, expected: list[float]
+) -> None:
+    delays: list[float] = []
+
+    async def ask() -> Sequence[object]:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def noted(delay: float, callback: Callable[..., object]) -> asyncio.TimerHandle:
+            delays.append(delay)
+            return call_later(delay, callback)
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        crew = idle()
+        return await outcomes(submitted(crew, 1), crew, asked(), left_s)
+
+    (late,) = asyncio.run(ask())
+    assert isinstance(late, DeadlineError)
+    assert delays == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class Admission:
         Raises:
             OverloadedError: There would be too many.
         """
-        if size > 0 and self._held + size > self._most_bytes:
+        if self._held + size > self._most_bytes:
             raise OverloadedError(
                 f"the bodies that are here already have {self._held} bytes, and the limit for all"
                 f" is {self._most_bytes}; try again in a moment"
