@@ -181,6 +181,43 @@ def test_a_body_that_is_no_http_is_told_so(mirror: Running) -> None:
     assert mirror.log.read_text() == ""
 
 
+UPGRADE = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABkAAQC")
+
+
+@pytest.mark.parametrize("wish", [UPGRADE, UPGRADE[:2], ("connection: upgrade", "upgrade: x")])
+@pytest.mark.parametrize("pause", [False, True], ids=["at-once", "in-pieces"])
+def test_who_wishes_for_another_protocol_is_answered_in_this_one(
+    mirror: Running, wish: tuple[str, ...], *, pause: bool
+) -> None:
+    picture = SELFIE.read_bytes()
+    head = head_of(picture, "?model=back", *wish)
+    with mirror.connect() as connection:
+        for _ in range(2):
+            for piece in (head[:30], head[30:], picture) if pause else (head + picture,):
+                connection.sendall(piece)
+                time.sleep(0.05 * pause)
+            assert received(connection).startswith(b"HTTP/1.1 200 ")
+    assert mirror.log.read_text() == ""
+
+
+def test_this_is_no_proxy(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n")
+        assert all_received(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_requests_that_come_together_are_answered_in_their_order(mirror: Running) -> None:
+    picture = SELFIE.read_bytes()
+    with mirror.connect() as connection:
+        post = head_of(picture, "?model=back") + picture
+        connection.sendall(post + GET + b"\r\n" + head_of(b"", "?size=1") + GET + b"\r\n")
+        answers = b""
+        while answers.count(b"HTTP/1.1 ") < 4:
+            answers += connection.recv(65536)
+    statuses = [answer[:3] for answer in answers.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"200", b"200", b"422", b"200"]
+
+
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 
 

@@ -6,7 +6,7 @@ from http import HTTPStatus
 from itertools import chain
 from typing import Any, Final
 
-from httptools import HttpParserError, HttpParserUpgrade
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
@@ -14,6 +14,7 @@ from phiz.api.errors import last_words
 
 HEAD_BYTES: Final = 64 * 1024  # of a request's line and headers; browsers' cookies have 4 KiB each
 HEADERS: Final = 100
+UPGRADES: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_S: Final = 20.0  # until they are there, from the connection or from their first byte
 # What is left of a body that short is read and forgotten, and the connection is kept: a new one
 # would cost both ends more.
@@ -71,8 +72,8 @@ class Connection(HttpToolsProtocol):
             return
         try:
             self._feed(data)
-        except HttpParserUpgrade:
-            pass  # to nothing that there is here: the request is answered as it is
+        except HttpParserUpgrade as upgrade:
+            self._take_as_it_is(data[upgrade.args[0] :])
         except (HttpParserError, HeadTooLargeError) as error:
             self._refuse(error)
         if self._timer is None and not self._is_busy():
@@ -92,6 +93,8 @@ class Connection(HttpToolsProtocol):
         size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
         if size > HEAD_BYTES or len(self.headers) > HEADERS:
             raise HeadTooLargeError
+        if self.parser.should_upgrade():
+            return  # there is no other protocol here; see below
         self._head_open = False
         self._head_bytes = 0
         self._go_on()
@@ -99,6 +102,8 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """End a request's body (httptools)."""
+        if self.parser.should_upgrade():
+            return
         self._open = False
         if not self._is_busy():  # answered long ago
             self._go_on()
@@ -143,6 +148,25 @@ class Connection(HttpToolsProtocol):
             if self._head_bytes > HEAD_BYTES:
                 raise HeadTooLargeError
         self.parser.feed_data(data)
+
+    def _take_as_it_is(self, rest: bytes) -> None:
+        """Parse a request anew that would rather go on in another protocol, without that wish.
+
+        The parser takes all that follows such a head for the other protocol, and so would lose
+        the body. Java's client wishes for HTTP/2 whenever it has the choice.
+
+        Args:
+            rest: What follows its head.
+        """
+        if self.parser.get_method() == b"CONNECT":
+            self._refuse(HttpParserUpgrade())
+            return
+        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADES]
+        self.parser = HttpRequestParser(self)
+        self._head_open = False
+        self._head_bytes = 0
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
 
     def _is_busy(self) -> bool:
         """Return whether a request is being answered."""

@@ -65,7 +65,14 @@ def encode(message: Message, picture: bytes = b"") -> list[bytes]:
     """Return a message as bytes, in pieces, the picture as it is."""
     match message:
         case Call(number, name, arguments, alone, since):
-            content: tuple[str | float | bytes, ...] = ("call", number, name, _pickled(arguments), alone, since)
+            content: tuple[str | float | bytes, ...] = (
+                "call",
+                number,
+                name,
+                _pickled(arguments),
+                alone,
+                since,
+            )
         case Outcome(number, value, error, seconds):
             content = ("outcome", number, pickle.dumps((value, error), _PROTOCOL), seconds)
         case Withdrawal(number):
