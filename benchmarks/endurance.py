@@ -9,6 +9,8 @@ Starts ``phiz serve`` from this environment and asks it for what ``mixture`` dra
 models and options, several formats and sizes, forms, plain bodies, bodies in pieces, batches; one
 request in a hundred is malformed, and one is cut off somewhere. Prints memory, open files and
 threads of its processes as it goes. A hundred thousand take about half an hour on two cores.
+Fewer than some thousands tell nothing of memory: until then it grows to what the largest pictures
+need.
 
 The exit status is 1 if anything in ``problems`` is: a request is answered with a status that its
 kind cannot have, the anonymous memory of the service or of a worker grows by more than

@@ -340,7 +340,9 @@ def test_of_a_worker_that_dies_only_the_call_that_it_was_at_fails(
     assert "ended with status -9; beginning another" in caplog.text
 
 
-def test_while_a_worker_is_replaced_the_others_do_its_work(run: Run, tmp_path: Path) -> None:
+def test_while_a_worker_cannot_be_replaced_the_others_do_its_work(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
             held = [doubles.hold(name) for name in "ab"]
@@ -356,6 +358,8 @@ def test_while_a_worker_is_replaced_the_others_do_its_work(run: Run, tmp_path: P
             doubles.end("b")
             assert [await held[1].done, await behind.done] == ["b", "behind"]
             assert list(doubles.crew.processes) == [other.index]
+            await until(lambda: "cannot begin again" in caplog.text)
+            assert doubles.crew.able
             (tmp_path / BROKEN).unlink()
             await until(lambda: sorted(doubles.crew.processes) == [0, 1])
 
