@@ -270,6 +270,7 @@ def test_what_is_withdrawn_before_it_begins_is_not_done(
             assert (withdrawn.member is not None) == ahead
             assert doubles.crew.waiting == 3
             doubles.crew.withdraw(withdrawn)
+            doubles.crew.withdraw(withdrawn, OptionError("once more changes nothing"))
             doubles.crew.withdraw(refused, OptionError("the reason"))
             assert doubles.crew.waiting == 1
             assert withdrawn.done.cancelled()
