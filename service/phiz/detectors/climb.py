@@ -12,18 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.detectors.allowance import Allowance, Costs
+from phiz.detectors.inclusive import EXCLUSIVE, INCLUSIVE, calibrate, nms_min, regions_of
 from phiz.detectors.mtcnn import (
-    EXCLUSIVE,
-    INCLUSIVE,
     LANDMARKS,
     MAX_OUTPUT,
     MAX_REFINED,
     NO_PREDICTIONS,
     Mtcnn,
     Predictions,
-    calibrate,
-    nms_min,
-    regions_of,
 )
 from phiz.faces import Boxes, Keypoints, Scores
 from phiz.geometry import square

@@ -4,9 +4,8 @@ Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Casca
 Convolutional Networks, 2016 (arXiv:1604.02878). Weights and arithmetic are those of
 facenet-pytorch 2.6.0 (``models/utils/detect_face.py``), whose answers this cascade gives.
 
-Two inheritances of the original stay inside this module, because the networks were trained
-with them: boxes between the stages count pixels from 1 and include the last one, so that
-widths are ``x2 - x1 + 1`` (``INCLUSIVE``), and a region is cut from ``x1 - 1`` to ``x2``.
+Boxes between the stages are inclusive (``phiz.detectors.inclusive``), because the networks were
+trained with such.
 """
 
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.detectors.inclusive import EXCLUSIVE, INCLUSIVE, calibrate, cut, nms_min
 from phiz.detectors.pyramid import (
     Cells,
     cell_boxes,
@@ -28,25 +28,21 @@ from phiz.faces import (
     Boxes,
     Detections,
     DetectOptions,
-    Indices,
     Keypoints,
     Scores,
     faces_of,
 )
-from phiz.geometry import area, clip, square
+from phiz.geometry import clip, square
 from phiz.integral import Integral, Regions, crops, integral, level, shape_of
 from phiz.picture import Picture
 from phiz.runtime import Session
-from phiz.suppression import NO_PAIRS, independent, meeting, nms, shared_areas
+from phiz.suppression import nms
 from phiz.timings import Stopwatch
 
 Predictions: TypeAlias = NDArray[np.float32]
 """(N, 9): box, score, regression."""
 
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-INCLUSIVE = np.float32(1)
-HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are so much larger
-EXCLUSIVE = np.float32(0)  # but P-Net's regressions are in units of x2 - x1
 # Proposals of one level before its suppression, best first. Crowds have a few thousand; only
 # pictures made to have more (noise, fences) meet the limit.
 MAX_PROPOSALS = 10_000
@@ -212,51 +208,7 @@ class Mtcnn:
         return calibrate(boxes, regressions[passed], INCLUSIVE), scores, keypoints
 
 
-def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
-    """Return boxes (N, 4) moved by regressions (N, 4) in units of their sides."""
-    sides = boxes[:, 2:] - boxes[:, :2] + inclusive  # (N, 2)
-    moved: Boxes = boxes + regressions * np.tile(sides, 2)  # (N, 4)
-    return moved
-
-
-def cut(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
-    """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
-    regions, meets = regions_of(boxes, shape_hw)  # (M, 4), (M,)
-    return boxes[meets], regions[meets]
-
-
-def regions_of(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Regions, NDArray[np.bool_]]:
-    """Return what boxes (M, 4) cut of the picture, (M, 4), and which cut anything, (M,)."""
-    height, width = shape_hw
-    regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
-    low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
-    high = np.minimum(regions[:, 2:], [width, height])  # (M, 2)
-    meets = np.logical_and(high[:, 0] > low[:, 0], high[:, 1] > low[:, 1])  # (M,)
-    return np.concatenate([low, high], axis=1), meets
-
-
 def batches(count: int, size: int) -> Iterator[slice]:
     """Yield slices that cover ``count`` items, ``size`` at a time."""
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))
-
-
-def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
-    """Return the indices (K,) that survive where overlap is measured by the smaller box.
-
-    Of equal scores, which are common near 1, the last leads, as in the peer.
-
-    Args:
-        boxes: (N, 4), inclusive.
-        scores: (N,).
-        limit: Of the intersection over the smaller area, 0 to 1.
-    """
-    last_first = boxes[::-1] + HALF_OPEN  # (N, 4)
-    areas = area(last_first)  # (N,)
-    found = [NO_PAIRS]
-    for first, second in meeting(last_first):  # (P,) each
-        shared = shared_areas(last_first, first, second)  # (P,)
-        taken = shared > limit * np.minimum(areas[first], areas[second])  # (P,)
-        found.append(np.stack([first[taken], second[taken]]))
-    kept = independent(np.concatenate(found, axis=1), scores[::-1])  # (K,)
-    return len(boxes) - 1 - kept
