@@ -4,18 +4,29 @@ import pytest
 
 from phiz import catalog, router
 from phiz.errors import CatalogError
-from phiz.router import Convention, FlightCard, Weights, parse_router
+from phiz.router import CompanyRule, Convention, FlightCard, Weights, parse_router
 
 GLANCE = {
     "alone": {"bias": 1, "score": 2, "share": -1},
     "unconfirmed": {"bias": 0, "score": 1, "share": 0},
     "cascade": {"bias": 0, "pnet": 1, "rnet": 2, "onet": 3, "seen": 4, "unseen": -5},
 }
+POINT = {
+    "measured_on": "pictures",
+    "precision": 0.9,
+    "easy": 0.8,
+    "medium": 0.7,
+    "hard": 0.6,
+    "portraits": 1,
+    "alarms": 0.1,
+}
 
 
 def document(**changes: Any) -> dict[str, Any]:
     return {
         "min_score": 0.5,
+        "company": {"slope": 1.5, "most": 3},
+        "operating_point": POINT,
         "cascade": {"factor": 0.6, "pnet_score": 0.7, "rnet_score": 0.5, "onet_score": 0.1},
         "near": {"share": 0.2, "best": 0.7, "hint": 0.2, "confirmed": 0.5},
         "flights": [{"faces_px": 40, "promise": 0}],
@@ -28,6 +39,8 @@ def document(**changes: Any) -> dict[str, Any]:
 def test_numbers_become_records() -> None:
     card = parse_router(document())
     assert card.min_scores == (0.7, 0.5, 0.1)
+    assert card.company == CompanyRule(1.5, 3)
+    assert card.operating_point.recall["hard"] == 0.6
     assert card.flights == (FlightCard(40, 0),)
     assert card.glances["back"].alone == Weights(1, (2, -1))
     assert card.glances["back"].cascade == Weights(0, (1, 2, 3, 4, -5))

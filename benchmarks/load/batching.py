@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz import router
 from phiz.answers import payload
 from phiz.cli.engines import load_engine
 from phiz.cli.worker import warm_up
@@ -138,7 +139,7 @@ def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) ->
 def work(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
     engine, models = load_engine(load())
-    stock = Stock(models.group("face"), LANDMARKS, warm_up(engine))
+    stock = Stock(models.group("face"), router.load(), LANDMARKS, warm_up(engine))
     _settle()
     connection.sendall(b"".join(encode(Outcome(READY, stock))))
     calls = Calls(connection, most)

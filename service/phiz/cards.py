@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, get_args
 
 from phiz.errors import CatalogError
+from phiz.operating_point import OperatingPoint
 
 Group: TypeAlias = Literal["face", "classify"]
 Kind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet"]
@@ -171,6 +172,7 @@ class ModelCard:
         thresholds: The kind's other numbers, by the names in ``THRESHOLDS``.
         references: Where these numbers are written.
         networks: In the order in which they run.
+        operating_point: What the default limit means; None where scores decide nothing.
     """
 
     name: str
@@ -183,6 +185,7 @@ class ModelCard:
     thresholds: Mapping[str, float]
     references: tuple[str, ...]
     networks: tuple[NetworkCard, ...]
+    operating_point: OperatingPoint | None
 
     def network(self, name: str) -> NetworkCard:
         """Return the network of that name.

@@ -30,6 +30,7 @@ from phiz.cards import (
     Source,
 )
 from phiz.errors import CatalogError, ModelCorruptError, ModelError, ModelNotBuiltError
+from phiz.operating_point import read_point
 from phiz.provenance import read_source_file, read_sources
 from phiz.tables import (
     read_choice,
@@ -163,13 +164,16 @@ def _model(name: str, value: object, sources: Mapping[str, Source]) -> ModelCard
         thresholds=read_numbers(table["thresholds"], f"{where}.thresholds", THRESHOLDS[kind]),
         references=read_texts(table["references"], f"{where}.references"),
         networks=_networks(table, where, kind, sources),
+        operating_point=read_point(table["operating_point"], f"{where}.operating_point")
+        if "operating_point" in table
+        else None,
     )
 
 
 def _model_table(value: object, where: str) -> Table:
     """Return the entries of a model; one whose kind has no thresholds has none of a face's."""
     keys = {"title", "group", "kind", "licence", "references", "normalisation", "networks"}
-    scores = {"min_score", "thresholds"}
+    scores = {"min_score", "operating_point", "thresholds"}
     table = read_table(value, where, keys, {"input_size", *scores})
     if THRESHOLDS[read_choice(table["kind"], f"{where}.kind", KINDS)]:
         return read_table(value, where, keys | scores, {"input_size"})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from phiz.cards import Kind, ModelCard
+from phiz.router import RouterCard
 from phiz.timings import Timings
 
 JOINING: Final = frozenset({"front", "back", "full"})
@@ -17,11 +18,13 @@ class Stock:
 
     Attributes:
         cards: Of the models.
+        router: What ``auto`` goes by.
         landmarks: What each kind of model finds in a face.
         seconds: What each name that a detection may ask for took in the warm-up.
     """
 
     cards: tuple[ModelCard, ...]
+    router: RouterCard
     landmarks: Mapping[Kind, tuple[str, ...]]
     seconds: Mapping[str, float]
 

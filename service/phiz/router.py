@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from phiz.errors import CatalogError
+from phiz.operating_point import OperatingPoint, read_point
 from phiz.tables import read_number, read_numbers, read_score, read_table
 
 CASCADE_EVIDENCE: Final = ("pnet", "rnet", "onet", "seen", "unseen")
@@ -90,11 +91,26 @@ class NearRule:
 
 
 @dataclass(frozen=True, slots=True)
+class CompanyRule:
+    """How much less a face must score by default where there are others: they come in numbers.
+
+    Attributes:
+        slope: By so much the log odds of the limit fall with the logarithm of the number of faces.
+        most: So many others count.
+    """
+
+    slope: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
 class RouterCard:
     """Everything that the router goes by.
 
     Attributes:
-        min_score: Default limit, on the common scale.
+        min_score: Default limit, on the common scale, of a face without others.
+        company: By how much that is less where there are others.
+        operating_point: What both mean.
         min_scores: Limits of P-, R- and O-Net, lower than where each is used alone.
         factor: From one level of the pyramid to the next.
         near: When a glance is enough.
@@ -104,6 +120,8 @@ class RouterCard:
     """
 
     min_score: float
+    company: CompanyRule
+    operating_point: OperatingPoint
     min_scores: tuple[float, float, float]
     factor: float
     near: NearRule
@@ -133,13 +151,16 @@ def parse_router(document: Mapping[str, Any]) -> RouterCard:
     Raises:
         CatalogError: One is missing, unknown or out of range.
     """
-    keys = {"min_score", "cascade", "near", "flights", "glances", "conventions"}
+    keys = {"min_score", "company", "operating_point", "cascade", "near", "flights"}
+    keys |= {"glances", "conventions"}
     top = read_table(dict(document), "the router", keys)
     cascade = {"factor", "pnet_score", "rnet_score", "onet_score"}
     numbers = read_numbers(top["cascade"], "cascade", cascade)
     near = read_numbers(top["near"], "near", {"share", "best", "hint", "confirmed"})
     return RouterCard(
         min_score=read_score(top["min_score"], "min_score"),
+        company=CompanyRule(**read_numbers(top["company"], "company", {"slope", "most"})),
+        operating_point=read_point(top["operating_point"], "operating_point"),
         min_scores=(numbers["pnet_score"], numbers["rnet_score"], numbers["onet_score"]),
         factor=read_score(numbers["factor"], "cascade.factor"),
         near=NearRule(**near),

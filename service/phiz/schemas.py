@@ -39,7 +39,8 @@ class DetectParameters(BaseModel):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="Faces that score less are left out. Default: the model's own limit.",
+        description="Faces that score less are left out. Default: the model's own limit, which"
+        " `/models` gives with what it means.",
     )
     min_face: float | None = Field(
         default=None,
@@ -259,6 +260,22 @@ class NetworkEntry(BaseModel):
     bytes: int
 
 
+class OperatingPointEntry(BaseModel):
+    """What a default limit means, measured on photographs; shares are from 0 to 1."""
+
+    measured_on: str = Field(description="Which photographs.")
+    precision: float = Field(
+        description="Share of the detections that are faces, where all faces are labelled."
+    )
+    recall: dict[str, float] = Field(
+        description="Share of the faces that are found: of the levels of WIDER FACE (`easy`,"
+        " `medium`, `hard`), and of `portraits`."
+    )
+    alarms: float = Field(
+        description="Share of the photographs without a face that have a detection."
+    )
+
+
 class ModelEntry(BaseModel):
     """One model that a detection may ask for."""
 
@@ -270,7 +287,13 @@ class ModelEntry(BaseModel):
     )
     landmarks: tuple[str, ...] = Field(description="What every face has, the viewer's left.")
     licence: str | None = Field(description="Of the weights (SPDX).")
-    min_score: float | None = Field(description="The default limit; null if others have it.")
+    min_score: float = Field(
+        description="The default limit; of `auto` that of a face without others, among whom less"
+        " is asked."
+    )
+    operating_point: OperatingPointEntry | None = Field(
+        description="What that means; null if it was not measured."
+    )
     networks: list[NetworkEntry]
 
 

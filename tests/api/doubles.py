@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from phiz import catalog
+from phiz import catalog, router
 from phiz.cards import ModelCard
 from phiz.cli.worker import detect
 from phiz.crew.worker import Prepared, run
@@ -99,7 +99,7 @@ def prepared(
     seconds: Mapping[str, float] | None = None,
 ) -> Prepared:
     engine = Engine(detectors, limits)
-    stock = Stock(cards, LANDMARKS, seconds or {})
+    stock = Stock(cards, router.load(), LANDMARKS, seconds or {})
     return Prepared({"detect": partial(detect, engine)}, stock)
 
 

@@ -1,5 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
 
 import httpx
 import pytest
@@ -8,7 +9,7 @@ from prometheus_client.openmetrics.parser import (
 )
 from starlette.requests import ClientDisconnect
 
-from phiz import catalog
+from phiz import catalog, router
 from phiz.api.app import create_app
 from phiz.errors import ModelCorruptError
 from phiz.schemas import DetectParameters, ModelList
@@ -31,6 +32,21 @@ def test_models_are_those_of_the_catalogue_and_auto(client: Client) -> None:
         ]
     assert entries["auto"].landmarks == ("left_eye", "right_eye", "nose")
     assert entries["mtcnn"].landmarks[3:] == ("mouth_left", "mouth_right")
+
+
+def test_every_limit_comes_with_what_it_means(client: Client) -> None:
+    answer = ModelList.model_validate(client.ask("GET", "/models").json())
+    cards = {card.name: card for card in catalog.load().group("face")}
+    known = {
+        **{name: (card.min_score, card.operating_point) for name, card in cards.items()},
+        "auto": (router.load().min_score, router.load().operating_point),
+    }
+    for entry in answer.models:
+        limit, point = known[entry.name]
+        assert entry.min_score == limit
+        assert point is not None
+        assert entry.operating_point is not None
+        assert entry.operating_point.model_dump() == asdict(point)
 
 
 def test_every_model_can_be_asked_for(client: Client) -> None:

@@ -11,9 +11,10 @@ from phiz.detectors.confidence import (
     in_common,
     log_odds,
     seen_by,
+    shown,
     sides_of,
 )
-from phiz.router import Convention, Weights
+from phiz.router import CompanyRule, Convention, Weights
 
 CARD = router.load()
 SIZE_WH = (100, 100)
@@ -101,3 +102,31 @@ def test_a_convention_moves_edges_by_shares_of_the_side() -> None:
 
 def test_a_side_is_that_of_a_square_as_large() -> None:
     assert sides_of(boxes_of((0, 0, 4, 9), (5, 5, 5, 9))) == pytest.approx([6, 1])
+
+
+LIMIT, COMPANY = 0.9, CompanyRule(1.6, 4)
+
+
+@pytest.mark.parametrize(
+    ("scores", "passed"),
+    [
+        pytest.param([0.91], [True], id="alone, above"),
+        pytest.param([0.89], [False], id="alone, below"),
+        # Log odds of 0.9 are 2.197; two that are sure take 1.6 · log 3 = 1.758 of them: 0.608.
+        pytest.param([0.9999, 0.9999, 0.62], [True, True, True], id="among two, above"),
+        pytest.param([0.9999, 0.9999, 0.59], [True, True, False], id="among two, below"),
+        # Four that are sure take 1.6 · log 5 = 2.575: 0.407. More count no more.
+        pytest.param([0.9999] * 9 + [0.42, 0.1], [True] * 10 + [False], id="among many"),
+        pytest.param([0.3, 0.2, 0.1], [False, False, False], id="not among doubtful ones"),
+        pytest.param([], [], id="nothing"),
+    ],
+)
+def test_a_face_in_company_needs_less(scores: list[float], passed: list[bool]) -> None:
+    assert shown(np.array(scores, np.float32), LIMIT, COMPANY).tolist() == passed
+
+
+@given(st.lists(score, max_size=12))
+def test_the_default_limit_never_passes_a_lower_score_for_a_higher_one(scores: list[float]) -> None:
+    falling = np.sort(np.array(scores, np.float32))[::-1]
+    passed = shown(falling, LIMIT, COMPANY)
+    assert passed.tolist() == sorted(passed.tolist(), reverse=True)

@@ -137,7 +137,7 @@ def test_a_turned_picture_has_the_same_face(
 
 
 def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
-    compass = Ways(NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions())
+    compass = Ways(NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions(0.5))
     detector = Ways(found(0.99), found(0.2, LYING), NOTHING, NOTHING)
     (face,) = detect_upright(detector, compass, marked(), OPTIONS, Stopwatch()).faces
     assert (compass.asked, detector.asked) == ([0, 1], [1])
@@ -145,7 +145,7 @@ def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
 
 
 def test_where_the_compass_sees_nothing_the_detector_tells_the_way() -> None:
-    compass = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions())
+    compass = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5))
     detector = Ways(NOTHING, NOTHING, NOTHING, found(0.9))
     (face,) = detect_upright(detector, compass, marked(), OPTIONS, Stopwatch()).faces
     assert (compass.asked, detector.asked) == ([0, 1, 3, 2], [0, 1, 3])

@@ -8,7 +8,8 @@ from phiz.api.errors import NotReadyError
 from phiz.api.service import service_of
 from phiz.cards import ModelCard
 from phiz.exchange import Stock
-from phiz.schemas import ModelEntry, ModelList, NetworkEntry
+from phiz.operating_point import OperatingPoint
+from phiz.schemas import ModelEntry, ModelList, NetworkEntry, OperatingPointEntry
 
 AUTO = "auto"
 
@@ -48,6 +49,7 @@ def _entry(card: ModelCard, landmarks: tuple[str, ...]) -> ModelEntry:
         landmarks=landmarks,
         licence=card.licence,
         min_score=card.min_score,
+        operating_point=_point(card.operating_point),
         networks=[
             NetworkEntry(name=network.name, sha256=network.sha256, bytes=network.size_bytes)
             for network in card.networks
@@ -64,6 +66,18 @@ def _auto(stock: Stock) -> ModelEntry:
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),
         licence=None,
-        min_score=None,
+        min_score=stock.router.min_score,
+        operating_point=_point(stock.router.operating_point),
         networks=[],
+    )
+
+
+def _point(point: OperatingPoint | None) -> OperatingPointEntry | None:
+    if point is None:
+        return None
+    return OperatingPointEntry(
+        measured_on=point.measured_on,
+        precision=point.precision,
+        recall=dict(point.recall),
+        alarms=point.alarms,
     )

@@ -15,6 +15,7 @@ from click.core import ParameterSource
 
 from phiz import catalog
 from phiz.cards import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
+from phiz.cli.limits import limits
 from phiz.errors import ModelError, ModelNotBuiltError
 
 if TYPE_CHECKING:
@@ -35,6 +36,9 @@ _group = click.option("--group", help="Only the models of this group, such as 'f
 @click.group()
 def models() -> None:
     """Build, list and verify the models."""
+
+
+models.add_command(limits)
 
 
 @models.command()

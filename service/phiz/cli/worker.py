@@ -9,6 +9,7 @@ from functools import partial
 
 from PIL import Image as Pillow
 
+from phiz import router
 from phiz.answers import find
 from phiz.cli.engines import load_engine
 from phiz.crew.calls import Call
@@ -43,7 +44,7 @@ def prepare() -> Prepared:
     engine, models = load_engine(load())
     seconds = warm_up(engine)
     give_back()  # opening the models has left 6 MB between what stays
-    stock = Stock(models.group("face"), LANDMARKS, seconds)
+    stock = Stock(models.group("face"), router.load(), LANDMARKS, seconds)
     return Prepared({"detect": partial(detect, engine)}, stock, engine.expect_budgets)
 
 

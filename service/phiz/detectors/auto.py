@@ -16,6 +16,7 @@ import numpy as np
 from phiz.detectors.allowance import Allowance, Costs
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.detectors.climb import NO_CANDIDATES, SEARCH_SHARE, Climber, joined
+from phiz.detectors.confidence import shown
 from phiz.detectors.fusion import CASCADE, Glance, fused, glanced, rated, sum_below
 from phiz.detectors.mtcnn import Mtcnn
 from phiz.detectors.pyramid import CELL, scales_of
@@ -207,10 +208,17 @@ class Auto:
 
     def _answered(self, faces: Sequence[Face], options: DetectOptions) -> tuple[Face, ...]:
         """Return those of the faces, by falling confidence, that the caller asked for."""
-        limit = self.card.min_score if options.min_score is None else options.min_score
         least = options.min_face or MIN_SIDE
-        shown = [face for face in faces if face.score >= limit and _shorter(face) >= least]
-        return tuple(shown[: options.max_faces])
+        passed = self._passed(faces, options.min_score)
+        return tuple(face for face in passed if _shorter(face) >= least)[: options.max_faces]
+
+    def _passed(self, faces: Sequence[Face], min_score: float | None) -> Sequence[Face]:
+        """Return those of the faces that score enough."""
+        if min_score is not None:
+            return [face for face in faces if face.score >= min_score]
+        scores = np.array([face.score for face in faces], np.float32)  # (N,)
+        passed = shown(scores, self.card.min_score, self.card.company)  # (N,)
+        return [face for face, is_shown in zip(faces, passed, strict=True) if is_shown]
 
 
 def _shorter(face: Face) -> float:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phiz.faces import Boxes, Scores
 from phiz.geometry import area, iou
-from phiz.router import Convention, Weights
+from phiz.router import CompanyRule, Convention, Weights
 
 Evidence: TypeAlias = NDArray[np.float32]
 """(N, E), one column for each weight."""
@@ -33,6 +33,23 @@ def confidence(evidence: Evidence, weights: Weights) -> Scores:
     odds = evidence @ np.array(weights.evidence, np.float32) + np.float32(weights.bias)  # (N,)
     sure: Scores = np.float32(1) / (np.float32(1) + np.exp(-np.clip(odds, -80, 80)))  # (N,)
     return sure
+
+
+def shown(scores: Scores, min_score: float, company: CompanyRule) -> NDArray[np.bool_]:
+    """Return which of all the faces (N,) of a picture pass its default limit, (N,).
+
+    The limit of a face is ``min_score``, less its share of company: for each face the others
+    count by their confidences, because faces come in numbers and false alarms alone.
+
+    Args:
+        scores: (N,), their confidences.
+        min_score: Limit of a face without others.
+        company: How much others count.
+    """
+    others = np.clip(scores.sum() - scores, 0, company.most)  # (N,)
+    evidence = log_odds(scores) + np.float32(company.slope) * np.log1p(others)  # (N,)
+    passed: NDArray[np.bool_] = evidence >= log_odds(np.array(min_score, np.float32))
+    return passed
 
 
 def log_odds(scores: Scores) -> Scores:

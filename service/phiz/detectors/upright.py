@@ -28,6 +28,9 @@ CASCADE_SURE = 0.99
 # The router's look that tells which way is up. Its confidences do not: faces that stand on their
 # head have up to 0.9997.
 COMPASS = "front"
+# What it scores at least, less than a face must by default: in most pictures that lie on their
+# side it is the way that is asked for, not whether there is a face.
+COMPASS_SCORE = 0.5
 # Degrees of roll up to which a face counts as upright: from there on another way is nearer.
 UPRIGHT = 45.0
 
@@ -92,7 +95,7 @@ def _found_way(
 ) -> Way:
     """Return the way that shows faces upright, with what the detector finds in it."""
     if compass is not detector:
-        plain = DetectOptions(budget_ms=options.budget_ms)
+        plain = DetectOptions(COMPASS_SCORE, budget_ms=options.budget_ms)
         way = best_way(compass, picture, plain, stopwatch)
         if upright_score(way.found):
             found = detector.detect(way.picture, options, stopwatch)
