@@ -13,7 +13,7 @@ from phiz import catalog, detectors
 from phiz.cli import evaluate as command
 from phiz.cli import main
 from phiz.cli.accuracy import document
-from phiz.faces import Overlap
+from phiz.faces import MAX_PASSES, Overlap
 from phiz.measure.jitter import REACH
 from phiz.measure.summary import Found, Spread, Summary
 from tests.conftest import PICTURES
@@ -219,7 +219,7 @@ def test_a_photograph_that_is_missing_is_named(tmp_path: Path) -> None:
 def test_a_figure_that_cannot_be_had_is_null() -> None:
     nothing = Spread(float("nan"), float("nan"))
     levels = {"all": Found(0, float("nan"), nothing.median)}
-    written = document([Summary("some", "front", "blend", 0, {}, levels)])
+    written = document([Summary("some", "front", "blend", 1, 0, {}, levels)])
     assert written["figures"][0]["levels"]["all"] == {
         "faces": 0,
         "recall": None,
@@ -230,4 +230,5 @@ def test_a_figure_that_cannot_be_had_is_null() -> None:
 def test_what_is_written_out_is_what_there_is() -> None:
     assert sorted(command.MODELS) == sorted(detectors.names(catalog.load()))
     assert get_args(Overlap) == command.OVERLAPS
+    assert command.MAX_PASSES == MAX_PASSES
     assert (2 * REACH + 1) ** 2 - 1 == command.MAX_SHIFTS

@@ -1,4 +1,5 @@
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -96,6 +97,25 @@ def test_jitter_is_measured_with_both_overlaps(tmp_path: Path) -> None:
     expected = [sideways / 2 / 100] * 2
     assert [each.square for each in measured.jitters["nms"]] == pytest.approx(expected)
     assert sideways > 0.5
+
+
+def test_every_look_has_as_many_passes_as_are_asked_for(tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    class Noted(Spotter):
+        def detect(
+            self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch
+        ) -> Detections:
+            asked.append(options.passes)
+            return super().detect(picture, options, stopwatch)
+
+    for kind in ("scenes", "portraits"):
+        run = replace(run_of(shifts=1), passes=2)
+        measure(Engine({"front": Noted()}, LIMITS), dataset(tmp_path, kind, 1), run, track)
+    assert asked == [2] * len(asked)
+    assert (
+        len(asked) == 2 + 1 + 4
+    )  # served and curve, served, two overlaps of a picture and its move
 
 
 def test_the_cascade_is_asked_once(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ T = TypeVar("T")
 # Written out, because what knows them takes a while to import; a test compares them.
 MODELS = ("front", "back", "full", "mtcnn", "auto")
 OVERLAPS = ("blend", "nms")
+MAX_PASSES = 2
 MAX_SHIFTS = 288  # all there are of up to 8 pixels each way
 
 FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
@@ -60,6 +61,13 @@ Examples:
     multiple=True,
     default=("blend",),
     help="What becomes of predictions that overlap; may be given more than once.  [default: blend]",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1, MAX_PASSES),
+    default=1,
+    show_default=True,
+    help="How often front, back and full look at a picture.",
 )
 @click.option(
     "--min-score",
@@ -106,6 +114,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     data: Path,
     models: Sequence[str],
     overlaps: "Sequence[Overlap]",
+    passes: int,
     min_score: float | None,
     every: int,
     offset: int,
@@ -138,7 +147,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     engine = replace(loaded, limits=LIMITS)
     # Jitter is measured under both overlaps at once, so that a model's first run has it all.
     runs = [
-        Run(model, overlap, min_score, draw_shifts(0 if place else shifts))
+        Run(model, overlap, min_score, draw_shifts(0 if place else shifts), passes)
         for model in dict.fromkeys(models)
         for place, overlap in enumerate(dict.fromkeys(overlaps))
     ]

@@ -1,7 +1,7 @@
 """What a model answers to a data set: all that is measured of it, before it is summed up."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
 from phiz.engine import Engine
@@ -40,24 +40,30 @@ class Run:
         overlap: What becomes of predictions that overlap.
         min_score: Score limit of everything; None for the model's own, but for the curve.
         shifts: (S, 2), of the pictures whose faces' jitter is measured.
+        passes: How often BlazeFace looks.
     """
 
     model: str
     overlap: Overlap
     min_score: float | None
     shifts: Shifts
+    passes: int = 1
 
     @property
     def served(self) -> DetectOptions:
         """The options as the service would have them."""
-        return DetectOptions(min_score=self.min_score, overlap=self.overlap)
+        return self.with_overlap(self.overlap)
 
     @property
     def curve(self) -> DetectOptions:
         """The options for the curve of precision over recall."""
         own = CURVE_SCORES.get(self.model)
         limit = own if self.min_score is None else self.min_score
-        return DetectOptions(min_score=limit, overlap=self.overlap)
+        return replace(self.served, min_score=limit)
+
+    def with_overlap(self, overlap: Overlap) -> DetectOptions:
+        """Return the options as the service would have them, with another overlap."""
+        return DetectOptions(min_score=self.min_score, overlap=overlap, passes=self.passes)
 
     @property
     def compared(self) -> tuple[Overlap, ...]:
@@ -115,7 +121,7 @@ def measure_jitter(engine: Engine, run: Run, label: Labelled) -> dict[Overlap, l
     files = [encoded(image), *(encoded(shifted(image, x, y)) for x, y in run.shifts.tolist())]
     jitters = {}
     for overlap in run.compared:
-        options = DetectOptions(min_score=run.min_score, overlap=overlap)
+        options = run.with_overlap(overlap)
         first, *others = (_faces(engine, file, run.model, options) for file in files)
         moved = list(zip(others, run.shifts, strict=True))
         jitters[overlap] = [

@@ -40,6 +40,7 @@ def summarise(measured: Measured) -> Summary:
         dataset=dataset.name,
         model=run.model,
         overlap=run.overlap,
+        passes=run.passes,
         pictures=len(served),
         median_ms=median_ms(served),
         levels=by_level(measured) if is_labelled else None,

@@ -95,6 +95,7 @@ class Summary:
         dataset: Its name.
         model: Its name.
         overlap: What became of predictions that overlapped.
+        passes: How often BlazeFace looked.
         pictures: How many.
         median_ms: By stage, and ``total``.
         levels: By level of the labels.
@@ -109,6 +110,7 @@ class Summary:
     dataset: str
     model: str
     overlap: Overlap
+    passes: int
     pictures: int
     median_ms: Mapping[str, float]
     levels: Mapping[str, Found] | None = None
