@@ -202,12 +202,14 @@ def points_at(*boxes: tuple[float, float, float, float]) -> tuple[np.ndarray, np
     return array, array[:, None, :2]
 
 
-def test_a_vote_weighs_its_score_times_its_nearness() -> None:
-    # IoU with the leader: 1 and 0.5, so that the weights are 0.8 and 0.5 · 0.4.
+def test_a_vote_weighs_its_nearness_and_a_power_of_its_score() -> None:
+    # IoU with the leader: 1 and 0.5, so that they are 0.7 and 0.2 above the limit.
     boxes, points = points_at((0, 0, 10, 10), (0, 5, 10, 10))
     elected, moved, best = elect(boxes, points, np.array([0.8, 0.4], np.float32), 0.3, 0.5)
-    assert elected == pytest.approx(np.array([[0, 1, 10, 10]]))
-    assert moved == pytest.approx(np.array([[[0, 1]]]))
+    weights = np.array([0.7, 0.2]) * np.array([0.8, 0.4]) ** 0.7
+    y = 5 * weights[1] / weights.sum()
+    assert elected == pytest.approx(np.array([[0, y, 10, 10]]))
+    assert moved == pytest.approx(np.array([[[0, y]]]))
     assert best == pytest.approx([0.8])
 
 
@@ -216,9 +218,9 @@ def test_a_vote_counts_for_the_leader_it_overlaps_most() -> None:
     boxes, points = points_at((0, 0, 10, 10), (7, 0, 17, 10), (4, 0, 14, 10))
     scores = np.array([0.9, 0.8, 0.4], np.float32)
     elected, _, _ = elect(boxes, points, scores, 0.3, 0.5)
-    weight = 0.4 * 70 / 130
+    own, vote = 0.7 * 0.8**0.7, (70 / 130 - 0.3) * 0.4**0.7
     assert elected[0].tolist() == [0, 0, 10, 10]
-    assert elected[1, 0] == pytest.approx((0.8 * 7 + weight * 4) / (0.8 + weight))
+    assert elected[1, 0] == pytest.approx((own * 7 + vote * 4) / (own + vote))
 
 
 def test_what_is_at_the_limit_does_not_vote() -> None:

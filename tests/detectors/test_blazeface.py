@@ -9,6 +9,7 @@ from phiz.detectors.blazeface import LANDMARKS, BlazeFace, Spec, decode
 from phiz.faces import DetectOptions, Face
 from phiz.picture import Picture
 from phiz.resample import Sampling
+from phiz.suppression import VOTE_POWER
 from phiz.timings import Stopwatch
 
 SIZE = 128
@@ -139,8 +140,8 @@ def test_a_vote_below_the_limit_counts_and_makes_no_face() -> None:
     model = detector(rows, [0.3, 0.9, 0.3], sampling="half-pixel")  # centres 64, 68 and 112
     (face,) = detect(model, (SIZE, SIZE))
     # Two boxes of 20 that are 4 apart have an IoU of 16 / 24.
-    votes = 0.3 * 2 / 3
-    centre = (votes * 64 + 0.9 * 68) / (votes + 0.9)
+    own, vote = (1 - 0.3) * 0.9**VOTE_POWER, (16 / 24 - 0.3) * 0.3**VOTE_POWER
+    centre = (vote * 64 + own * 68) / (vote + own)
     assert face.box == pytest.approx((centre - 10, 54, centre + 10, 74))
     assert face.score == pytest.approx(0.9)
     (best,) = detect(model, (SIZE, SIZE), overlap="nms")
@@ -149,7 +150,7 @@ def test_a_vote_below_the_limit_counts_and_makes_no_face() -> None:
 
 def test_a_vote_of_next_to_nothing_does_not_count() -> None:
     rows = [prediction(32, 0, 20, 20), prediction(4, 0, 20, 20)]
-    (face,) = detect(detector(rows, [0.04, 0.9], sampling="half-pixel"), (SIZE, SIZE))
+    (face,) = detect(detector(rows, [0.009, 0.9], sampling="half-pixel"), (SIZE, SIZE))
     assert face.box == pytest.approx((58, 54, 78, 74))
 
 
@@ -162,8 +163,8 @@ def test_two_passes_are_half_a_cell_apart_and_vote_as_one() -> None:
     picture[60, 64] = 255
     (face,) = model.detect(Picture.of(picture), DetectOptions(passes=2), Stopwatch()).faces
     # The same prediction in both means places 4 pixels apart each way, around the one of a
-    # single pass, and the second weighs as much as it overlaps the first.
-    weight = 16 * 16 / (2 * 20 * 20 - 16 * 16)
+    # single pass, and the second weighs as its IoU with the first is above the limit.
+    weight = (16 * 16 / (2 * 20 * 20 - 16 * 16) - 0.3) / (1 - 0.3)
     apart = 2 * (1 - weight) / (1 + weight)
     assert face.box == pytest.approx((54 + apart, 54 + apart, 74 + apart, 74 + apart))
     assert face.landmarks["nose"] == pytest.approx((32 + 2 + apart, 64 - 2 + apart))

@@ -38,7 +38,7 @@ OVERSAMPLING = 1.5
 LOGIT_LIMIT = 80.0
 # Predictions that score so much vote for the face of a better one, however high the limit for
 # a face is: a vote that crosses that limit as the picture moves would come and go whole.
-MIN_VOTE = 0.05
+MIN_VOTE = 0.01
 # What is left of a face beyond the border, in the bars of the letterbox, is no face.
 MIN_SIDE = 1.0
 
