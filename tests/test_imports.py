@@ -23,7 +23,7 @@ LAYERS = (
     ("provenance",),
     ("image",),
     ("resample", "integral", "suppression", "quality", "catalog", "router", "drawing", "scenes"),
-    ("exchange", "runtime"),
+    ("exchange", "runtime", "votes"),
     ("detectors", "classifiers"),
     ("engine",),
     ("measure",),

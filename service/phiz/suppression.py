@@ -1,8 +1,8 @@
 """What becomes of predictions that overlap: hard suppression, or tie-resolution blending.
 
 The best prediction left leads, and all whose IoU with it is above the limit lead no more.
-Suppression answers the leaders. Blending answers means: of each leader and what it takes, as
-the paper does (``blend``), or of the votes nearest to it (``elect``). None changes its input.
+Suppression answers the leaders. Blending answers means of each leader and what it takes, as the
+paper does. None changes its input.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.faces import Boxes, Indices, Keypoints, Scores
-from phiz.geometry import area, intersection, iou
+from phiz.geometry import area, intersection
 
 Pairs = NDArray[np.intp]
 """(2, P), indices of predictions."""
@@ -21,12 +21,6 @@ BLOCK_PAIRS = 1 << 18
 # How many are compared with all others at once: most pictures have no more predictions, and
 # in a decoder's wake it is the number of calls that counts.
 BLOCK_LEADERS = 32
-# From more predictions on, leaders are found in pairs: a crowd's in a third of the time.
-MANY = 64
-# Of a vote's score, in its weight. Portraits moved by a few pixels jitter least between 0.5
-# and 1; at 0.5 those of the back camera's network begin to jitter more.
-VOTE_POWER = np.float32(0.7)
-LEAST_WEIGHT = np.float32(1e-6)  # of a leader
 NO_PAIRS: Pairs = np.empty((2, 0), np.intp)
 
 
@@ -67,13 +61,6 @@ def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) of the boxes that lead, by falling score."""
     found = [overlapping(boxes, first, second, limit) for first, second in meeting(boxes)]
     return independent(np.concatenate([NO_PAIRS, *found], axis=1), scores)
-
-
-def _leaders(boxes: Boxes, scores: Scores, limit: float) -> Indices:
-    """Return what ``nms`` returns, few one by one: there pairs cost more than they save."""
-    if len(boxes) > MANY:
-        return nms(boxes, scores, limit)
-    return np.array([leader for leader, _ in groups(boxes, scores, limit)], np.intp)
 
 
 def meeting(boxes: Boxes) -> Iterator[Pairs]:
@@ -173,41 +160,3 @@ def blend(
         leading.append(leader)
     means = np.stack(blended).astype(np.float32)  # (G, 4 + 2K)
     return means[:, :4], means[:, 4:].reshape(len(means), *keypoints.shape[1:]), scores[leading]
-
-
-def elect(
-    boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float, min_score: float
-) -> tuple[Boxes, Keypoints, Scores]:
-    """Return one prediction for each leader: the mean of the votes nearest to it.
-
-    Three things differ from ``blend``, so that predictions move less where the picture moves
-    a little. What scores too little to lead still votes, so that no vote comes and goes whole
-    at the score limit. A vote weighs what its IoU with the leader is above the limit, so that it
-    fades before it goes, times a power of its score. And it counts for the leader it overlaps
-    most, not for the best one in reach, so that two faces side by side do not pull at each other.
-
-    Args:
-        boxes: (N, 4).
-        keypoints: (N, K, 2).
-        scores: (N,), not negative.
-        limit: IoU above which two predictions are of one face, 0 to 1.
-        min_score: Least score of a leader.
-
-    Returns:
-        Boxes (G, 4), keypoints (G, K, 2) and scores (G,), the leaders', by falling score.
-    """
-    able = np.flatnonzero(scores >= min_score)
-    leaders = able[_leaders(boxes[able], scores[able], limit)]  # (G,)
-    if not len(leaders):
-        return boxes[:0].copy(), keypoints[:0].copy(), scores[:0].copy()
-    overlaps = iou(boxes[leaders, None], boxes)  # (G, N)
-    order = np.arange(len(leaders))
-    overlaps[order, leaders] = 1  # also of one without area
-    nearest = overlaps.argmax(axis=0) == order[:, None]  # (G, N)
-    near = np.maximum(overlaps - np.float32(limit), 0)  # (G, N)
-    weights = near * scores**VOTE_POWER * nearest  # (G, N)
-    # A leader votes for itself even with a score of 0, so that there is something to weigh.
-    weights[order, leaders] = np.maximum(weights[order, leaders], LEAST_WEIGHT)
-    weights /= weights.sum(axis=1, keepdims=True)
-    points = weights @ keypoints.reshape(len(boxes), -1)  # (G, 2K)
-    return weights @ boxes, points.reshape(-1, *keypoints.shape[1:]), scores[leaders]

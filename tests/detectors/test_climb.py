@@ -60,7 +60,7 @@ class Clock:
 
 def climber(pnet: Cells, rnet: Said, onet: Said, level_overlap: float = 0.5) -> Climber:
     spec = Spec(20, 0.6, MIN_SCORES, level_overlap, level_overlap, level_overlap)
-    return Climber.on(Mtcnn("mtcnn", spec, pnet, rnet, onet), COSTS, HALF)
+    return Climber.on(Mtcnn("mtcnn", spec, pnet, rnet, onet, faithful=False), COSTS, HALF)
 
 
 def allowance(budget_s: float | None = None) -> Allowance:

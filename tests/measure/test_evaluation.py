@@ -118,12 +118,6 @@ def test_every_look_has_as_many_passes_as_are_asked_for(tmp_path: Path) -> None:
     )  # served and curve, served, two overlaps of a picture and its move
 
 
-def test_the_cascade_is_asked_once(tmp_path: Path) -> None:
-    engine = Engine({"mtcnn": Spotter()}, LIMITS)
-    measured = measure(engine, dataset(tmp_path, "portraits"), run_of("mtcnn", shifts=1), track)
-    assert list(measured.jitters) == ["blend"]
-
-
 def test_a_photograph_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     given = dataset(tmp_path, "scenes")
     given.photographs[1].path.write_bytes(b"nothing")

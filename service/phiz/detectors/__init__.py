@@ -113,7 +113,7 @@ def _blazeface(card: ModelCard, open_network: Open, sampling: Sampling) -> Detec
     return BlazeFace(card.name, spec, session, anchors(grids), sampling, faithful)
 
 
-def _mtcnn(card: ModelCard, open_network: Open, _: Sampling) -> Detector:
+def _mtcnn(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:
     numbers = card.thresholds
     spec = mtcnn.Spec(
         min_face=numbers["min_face"],
@@ -124,7 +124,7 @@ def _mtcnn(card: ModelCard, open_network: Open, _: Sampling) -> Detector:
         min_overlap=numbers["min_overlap"],
     )
     pnet, rnet, onet = (open_network(card.network(name)) for name in ("pnet", "rnet", "onet"))
-    return Mtcnn(card.name, spec, pnet, rnet, onet)
+    return Mtcnn(card.name, spec, pnet, rnet, onet, sampling == "reference")
 
 
 KINDS: Final[Mapping[Kind, Callable[[ModelCard, Open, Sampling], Detector]]] = {

@@ -26,8 +26,9 @@ from phiz.geometry import Letterbox, clip, shorter_side
 from phiz.picture import Picture
 from phiz.resample import Sampling, letterbox
 from phiz.runtime import Session
-from phiz.suppression import blend, elect, nms
+from phiz.suppression import blend, nms
 from phiz.timings import Stopwatch
+from phiz.votes import elect
 
 # MediaPipe names them from the subject's view; these are the viewer's.
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")

@@ -15,7 +15,14 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.detectors.inclusive import EXCLUSIVE, INCLUSIVE, calibrate, cut, nms_min
+from phiz.detectors.inclusive import (
+    EXCLUSIVE,
+    HALF_OPEN,
+    INCLUSIVE,
+    calibrate,
+    cut,
+    nms_min,
+)
 from phiz.detectors.pyramid import (
     Cells,
     cell_boxes,
@@ -38,6 +45,7 @@ from phiz.picture import Picture
 from phiz.runtime import Session
 from phiz.suppression import nms
 from phiz.timings import Stopwatch
+from phiz.votes import gather
 
 Predictions: TypeAlias = NDArray[np.float32]
 """(N, 9): box, score, regression."""
@@ -50,6 +58,10 @@ MAX_PROPOSALS = 10_000
 # costs R-Net half a second and O-Net two.
 MAX_REFINED = 20_000
 MAX_OUTPUT = 10_000
+# O-Net's boxes of one face, which the original suppresses, vote for the best one from this IoU and
+# this score on, as BlazeFace's do.
+VOTE_OVERLAP = 0.3
+MIN_VOTE = 0.3
 # Crops in one call: enough to fill the vector units, few enough to stay in the cache.
 REFINE_BATCH = 32
 OUTPUT_BATCH = 16
@@ -80,13 +92,23 @@ class Spec:
 
 @dataclass(frozen=True, slots=True)
 class Mtcnn:
-    """The three loaded networks; thresholds come with each call."""
+    """The three loaded networks; thresholds come with each call.
+
+    Attributes:
+        name: Of the model.
+        spec: Its numbers.
+        pnet: The network that proposes.
+        rnet: The network that refines.
+        onet: The network that has the last word, and the landmarks.
+        faithful: Do as the original, which blends nothing.
+    """
 
     name: str
     spec: Spec
     pnet: Session
     rnet: Session
     onet: Session
+    faithful: bool
 
     def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of a picture, best first, in its pixels.
@@ -178,9 +200,14 @@ class Mtcnn:
     ) -> tuple[Boxes, Scores, Keypoints]:
         """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
         min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
-        boxes, scores, keypoints = self.judge(sums, boxes, min_score, stopwatch)
-        kept = nms_min(boxes, scores, self.spec.min_overlap)
-        return boxes[kept], scores[kept], keypoints[kept]
+        least = min(min_score, MIN_VOTE)
+        boxes, scores, keypoints = self.judge(sums, boxes, least, stopwatch)
+        able = np.flatnonzero(scores > min_score)
+        leaders = able[nms_min(boxes[able], scores[able], self.spec.min_overlap)]  # (K,)
+        if self.faithful or options.overlap == "nms":
+            return boxes[leaders], scores[leaders], keypoints[leaders]
+        means, points = gather(boxes + HALF_OPEN, keypoints, scores, leaders, VOTE_OVERLAP)
+        return means - HALF_OPEN, scores[leaders], points
 
     def judge(
         self, sums: Integral, boxes: Boxes, min_score: float, stopwatch: Stopwatch

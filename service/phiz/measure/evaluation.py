@@ -19,8 +19,6 @@ T = TypeVar("T")
 # A curve of precision needs the weak detections too. Where weak ones decide what else is tried
 # (auto), or cost much (mtcnn), the model's own limit is where the curve ends.
 CURVE_SCORES: Final[Mapping[str, float]] = {"front": 0.05, "back": 0.05, "full": 0.05}
-# The cascade's own suppression is the same under both.
-OVERLAP_FREE: Final = ("mtcnn",)
 
 
 class Track(Protocol):
@@ -65,11 +63,6 @@ class Run:
         """Return the options as the service would have them, with another overlap."""
         return DetectOptions(min_score=self.min_score, overlap=overlap, passes=self.passes)
 
-    @property
-    def compared(self) -> tuple[Overlap, ...]:
-        """What jitter is measured with."""
-        return (self.overlap,) if self.model in OVERLAP_FREE else OVERLAPS
-
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -103,7 +96,7 @@ def measure(engine: Engine, dataset: Dataset, run: Run, track: Track) -> Measure
         curve = list(observe(engine, run.model, run.curve, track(photographs, f"{title}, curve")))
     jitters: dict[Overlap, list[Jitter]] = {}
     if dataset.kind == "portraits" and len(run.shifts):
-        jitters = {overlap: [] for overlap in run.compared}
+        jitters = {overlap: [] for overlap in OVERLAPS}
         for label in track(photographs, f"{title}, jitter"):
             for overlap, found in measure_jitter(engine, run, label).items():
                 jitters[overlap] += found
@@ -120,7 +113,7 @@ def measure_jitter(engine: Engine, run: Run, label: Labelled) -> dict[Overlap, l
     image = decode(label.path.read_bytes(), engine.limits)  # (H, W, 3)
     files = [encoded(image), *(encoded(shifted(image, x, y)) for x, y in run.shifts.tolist())]
     jitters = {}
-    for overlap in run.compared:
+    for overlap in OVERLAPS:
         options = run.with_overlap(overlap)
         first, *others = (_faces(engine, file, run.model, options) for file in files)
         moved = list(zip(others, run.shifts, strict=True))
