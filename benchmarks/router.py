@@ -75,7 +75,8 @@ class Row:
 
 
 SETTINGS = (
-    Setting(PLAIN, "mtcnn", DetectOptions()),
+    Setting(PLAIN, "mtcnn", DetectOptions(overlap="nms")),
+    Setting("mtcnn, blended", "mtcnn", DetectOptions()),
     Setting("auto", "auto", DetectOptions()),
     Setting("auto, all scores", "auto", DetectOptions(min_score=ALL)),
     *(

@@ -12,12 +12,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.detectors.allowance import Allowance, Costs
-from phiz.detectors.inclusive import EXCLUSIVE, INCLUSIVE, calibrate, nms_min, regions_of
+from phiz.detectors.inclusive import (
+    EXCLUSIVE,
+    HALF_OPEN,
+    INCLUSIVE,
+    calibrate,
+    nms_min,
+    regions_of,
+)
 from phiz.detectors.mtcnn import (
     LANDMARKS,
     MAX_OUTPUT,
     MAX_REFINED,
     NO_PREDICTIONS,
+    VOTE_OVERLAP,
     Mtcnn,
     Predictions,
 )
@@ -26,6 +34,7 @@ from phiz.geometry import square
 from phiz.integral import Integral, integral, shape_of
 from phiz.picture import Reduced
 from phiz.suppression import nms
+from phiz.votes import gather
 
 # Of the time left: what the search of a level may take, and then the rating of its proposals,
 # so that what follows has some too.
@@ -119,11 +128,23 @@ class Climber:
         )  # (M, 4), (M,), (M, 5, 2)
         kept = np.flatnonzero(judged > self.cascade.spec.min_scores[2])  # (K,)
         scores = np.concatenate([scores, judged[:, None]], axis=1)  # (M, 3)
+        found = Candidates(boxes[kept], keypoints[kept], scores[kept])
+        boxes, keypoints, scores = self._blended(found)
         factor, origin = np.float32(self.picture.factor), self.picture.origin_xy
         shift = np.array(origin, np.float32)
-        return Candidates(
-            boxes[kept] * factor + np.tile(shift, 2), keypoints[kept] * factor + shift, scores[kept]
-        )
+        return Candidates(boxes * factor + np.tile(shift, 2), keypoints * factor + shift, scores)
+
+    def _blended(self, found: Candidates) -> tuple[Boxes, Keypoints, NDArray[np.float32]]:
+        """Return one of each face, (K, 4), (K, 5, 2) and (K, 3), where the votes for it lie."""
+        sure = found.scores[:, 2]  # (N,)
+        leaders = nms_min(found.boxes, sure, self.cascade.spec.min_overlap)  # (K,)
+        boxes, keypoints = found.boxes[leaders], found.keypoints[leaders]
+        if not self.cascade.faithful:
+            means, keypoints = gather(
+                found.boxes + HALF_OPEN, found.keypoints, sure, leaders, VOTE_OVERLAP
+            )
+            boxes = means - HALF_OPEN
+        return boxes, keypoints, found.scores[leaders]
 
 
 def joined(first: Candidates, second: Candidates, limit: float) -> Candidates:
