@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -6,16 +7,18 @@ import pytest
 
 from phiz import catalog, detectors
 from phiz.cards import NetworkCard
-from phiz.cli.worker import prepare, warm_up
+from phiz.cli.worker import on_demand, prepare, warm_up
 from phiz.detectors import names
 from phiz.engine import Engine, load
-from phiz.errors import ModelNotBuiltError
+from phiz.errors import ModelNotBuiltError, OptionError
 from phiz.exchange import Stock
 from phiz.faces import Detections, DetectOptions
 from phiz.image import Limits
 from phiz.picture import Picture
 from phiz.runtime import Session
+from phiz.runtime.instructions import recommended_form
 from phiz.runtime.onnx import OnnxRuntime
+from phiz.settings import Settings
 from phiz.timings import Stopwatch
 
 SMALL = Limits(max_bytes=1, max_pixels=1)
@@ -78,9 +81,11 @@ def test_a_worker_tells_what_it_can_detect_with(
 ) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
     works, stock, _ = prepare()
-    assert list(works) == ["detect"]
+    assert list(works) == ["detect", "classify"]
     assert isinstance(stock, Stock)
     assert stock.cards == catalog.load().group("face")
+    assert stock.classifiers == catalog.load().group("classify")
+    assert stock.folder == models_folder
     assert {card.kind for card in stock.cards} <= set(stock.landmarks)
     assert sorted(stock.seconds) == sorted(names(catalog.load()))
 
@@ -115,3 +120,27 @@ def test_a_worker_without_models_says_so(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
     with pytest.raises(ModelNotBuiltError, match="phiz models build"):
         prepare()
+
+
+def test_a_classifier_is_loaded_once_however_it_is_asked_for(
+    built_classifier: Callable[[str], Path],
+) -> None:
+    load = on_demand(Settings(models=built_classifier("efficientnet")))
+    recommended, form = load("efficientnet", None)
+    assert form == recommended_form()
+    assert list(recommended.loaded) == [("efficientnet", form)]
+    again, named = load("efficientnet", form)
+    assert (again is recommended, named) == (True, form)
+
+
+def test_what_is_not_built_is_looked_for_again(
+    built_classifier: Callable[[str], Path], tmp_path: Path
+) -> None:
+    load = on_demand(Settings(models=tmp_path))
+    with pytest.raises(ModelNotBuiltError, match="efficientnet int8 is not there to be asked"):
+        load("efficientnet", "int8")
+    file = "efficientnet.int8.onnx"
+    (tmp_path / file).write_bytes((built_classifier("efficientnet") / file).read_bytes())
+    assert load("efficientnet", "int8")[1] == "int8"
+    with pytest.raises(OptionError, match="the classifier is resnet int8"):
+        load("resnet", "int8")

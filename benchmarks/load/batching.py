@@ -16,6 +16,7 @@ import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) ->
 def work(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
     engine, models = load_engine(load())
-    stock = Stock(models.group("face"), router.load(), LANDMARKS, warm_up(engine))
+    stock = Stock(models.group("face"), router.load(), LANDMARKS, warm_up(engine), (), Path())
     _settle()
     connection.sendall(b"".join(encode(Outcome(READY, stock))))
     calls = Calls(connection, most)

@@ -1,16 +1,20 @@
 """From the bytes of a picture to the bytes of an answer: the work of a worker."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import orjson
 
-from phiz.classifiers import Classification
+from phiz.cards import Form
+from phiz.classifiers import Classification, Classifiers
 from phiz.crew.turns import pause
 from phiz.engine import Engine, Result
 from phiz.exchange import Answer
 from phiz.faces import DetectOptions, Face, Point, Quality
-from phiz.timings import Stopwatch
+from phiz.timings import Stopwatch, Timings
+
+Load: TypeAlias = Callable[[str, Form | None], tuple[Classifiers, Form]]
+"""Gives the classifier of a name in a form, or in the one that is recommended here."""
 
 
 def find(
@@ -34,11 +38,40 @@ def find(
     result = engine.detect(picture, model, options, stopwatch)
     content = payload(result)
     stopwatch.lap("postprocess")
-    timings = stopwatch.timings()
+    return _answer(content, len(result.faces), stopwatch.timings())
+
+
+def classify(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
+    load: Load, picture: bytes, model: str, precision: Form | None, top: int, started: float
+) -> Answer:
+    """Return the encoded answer to what a picture shows, in the calling thread.
+
+    What loads the classifier, if nobody has asked for it before, counts as ``queue``.
+
+    Args:
+        load: Gives the classifier.
+        picture: Encoded.
+        model: Which classifier.
+        precision: Of its network; None for what is recommended here.
+        top: So many classes.
+        started: As for ``find``.
+
+    Raises:
+        PhizError: As ``Classifiers.classify``, or the classifier cannot be loaded.
+    """
+    stopwatch = Stopwatch(started)
+    classifiers, form = load(model, precision)
+    stopwatch.lap("queue")
+    content = classification_payload(classifiers.classify(picture, model, form, top, stopwatch))
+    stopwatch.lap("postprocess")
+    return _answer(content, None, stopwatch.timings())
+
+
+def _answer(content: dict[str, Any], faces: int | None, timings: Timings) -> Answer:
     timing_ms = timings.milliseconds()
     body = encoded({**content, "timing_ms": timing_ms})
     server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    return Answer(body, server_timing, len(result.faces), timings)
+    return Answer(body, server_timing, faces, timings)
 
 
 def encoded(content: Mapping[str, Any]) -> bytes:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from phiz.cards import Kind, ModelCard
@@ -14,19 +15,23 @@ JOINING: Final = frozenset({"front", "back", "full"})
 
 @dataclass(frozen=True, slots=True)
 class Stock:
-    """The models that are loaded.
+    """The models that are loaded, and those that are as soon as they are asked for.
 
     Attributes:
         cards: Of the models.
         router: What ``auto`` goes by.
         landmarks: What each kind of model finds in a face.
         seconds: What each name that a detection may ask for took in the warm-up.
+        classifiers: Cards of what can be asked for where it is built.
+        folder: Where built models lie.
     """
 
     cards: tuple[ModelCard, ...]
     router: RouterCard
     landmarks: Mapping[Kind, tuple[str, ...]]
     seconds: Mapping[str, float]
+    classifiers: tuple[ModelCard, ...]
+    folder: Path
 
 
 class Answer(NamedTuple):
@@ -35,13 +40,13 @@ class Answer(NamedTuple):
     Attributes:
         body: JSON.
         server_timing: The stages in ms as a ``Server-Timing`` header (W3C), which browsers draw.
-        faces: How many.
+        faces: How many; None where none were looked for.
         timings: The stages.
     """
 
     body: bytes
     server_timing: str
-    faces: int
+    faces: int | None
     timings: Timings
 
     def plain(self) -> tuple[object, ...]:

@@ -98,14 +98,14 @@ class Metrics:
         self.registry = registry
         self._requests = Histogram(
             "phiz_request_seconds",
-            "Time of a detection request from its headers to its answer, by outcome:"
+            "Time of a request from its headers to its answer, by outcome:"
             " ok, or the code of the error.",
             ("model", "outcome"),
             BUCKETS_S,
         )
         self._stages = Histogram(
             "phiz_stage_seconds",
-            "Time of each stage of a detection; pnet, rnet and onet are parts of inference.",
+            "Time of each stage of an answer; pnet, rnet and onet are parts of inference.",
             ("model", "stage"),
             BUCKETS_S,
         )
@@ -117,13 +117,13 @@ class Metrics:
         self._faces = Counter("phiz_faces", "Faces answered.", ("model",))
         self._rejected = Counter(
             "phiz_rejected",
-            "Detection requests refused before any work on the picture, by the error's code.",
+            "Requests refused before any work on the picture, by the error's code.",
             ("reason",),
         )
         self._inflight = 0
         inflight = Gauge(
             "phiz_inflight_requests",
-            "Detection requests between their headers and their answer.",
+            "Requests between their headers and their answer.",
             registry=registry,
         )
         inflight.set_function(lambda: self._inflight)
@@ -160,10 +160,11 @@ class Metrics:
         if refused and not observation.admitted:
             self._rejected.add((code,))
 
-    def answered(self, model: str, timings: Timings, faces: int) -> None:
-        """Count a picture, its faces and the time of its stages."""
+    def answered(self, model: str, timings: Timings, faces: int | None) -> None:
+        """Count a picture, the time of its stages, and its faces if any were looked for."""
         self._pictures.add((model, OK))
-        self._faces.add((model,), faces)
+        if faces is not None:
+            self._faces.add((model,), faces)
         for stage, seconds in timings.stages.items():
             self._stages.observe((model, stage), seconds)
         for part, seconds in timings.parts.items():
@@ -187,7 +188,7 @@ class CrewCollector(Collector):
         crew = self._crew
         processes = crew.processes
         yield GaugeMetricFamily(
-            "phiz_queue_depth", "Detections that wait for a worker.", crew.waiting
+            "phiz_queue_depth", "Pictures that wait for a worker.", crew.waiting
         )
         yield GaugeMetricFamily(
             "phiz_queue_wait_seconds", "What one more would wait, as far as known.", crew.wait_s

@@ -4,6 +4,7 @@ The models check the options and describe the rest for OpenAPI. An answer itself
 a plain dict, by ``phiz.answers``, which the command line shares.
 """
 
+from abc import ABC, abstractmethod
 from typing import Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -26,10 +27,20 @@ JsonObject: TypeAlias = dict[str, Any]
 """What ``json`` encodes as an object."""
 
 
-class DetectParameters(BaseModel):
-    """The options of a detection; each is a query parameter and a form field."""
+class Parameters(BaseModel, ABC):
+    """The options of a request; each is a query parameter and a form field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+
+    @abstractmethod
+    def arguments(self) -> tuple[Any, ...]:
+        """Return what a worker is given beside the picture."""
+
+
+class DetectParameters(Parameters):
+    """The options of a detection."""
 
     model: ModelName = Field(
         default="auto", description="What detects; `auto` chooses by what the picture needs."
@@ -96,11 +107,13 @@ class DetectParameters(BaseModel):
         chosen = self.model_dump(exclude={"model"})
         return DetectOptions(**chosen)
 
+    def arguments(self) -> tuple[Any, ...]:
+        """Return what a worker is given beside the picture."""
+        return self.model, self.options()
 
-class ClassifyParameters(BaseModel):
-    """The options of a classification; each is a query parameter and a form field."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class ClassifyParameters(Parameters):
+    """The options of a classification."""
 
     model: ClassifierName = Field(
         default="efficientnet",
@@ -108,8 +121,9 @@ class ClassifyParameters(BaseModel):
     )
     precision: Form | None = Field(
         default=None,
-        description="What the network is computed in. Default: `int8` on a processor with"
-        " instructions for it (VNNI, dot product), else `float32`.",
+        description="What the network is computed in. Default: what is recommended for the"
+        " machine, which is `int8` on a processor with instructions for it (VNNI, dot product),"
+        " else `float32`.",
     )
     top: int = Field(default=5, ge=1, le=CLASSES, description="So many classes, the best first.")
 
@@ -117,6 +131,10 @@ class ClassifyParameters(BaseModel):
     @classmethod
     def _plain(cls, value: object) -> object:
         return _without_underscores(value)
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return what a worker is given beside the picture."""
+        return self.model, self.precision, self.top
 
 
 def _without_underscores(value: object) -> object:
@@ -297,7 +315,27 @@ class ModelEntry(BaseModel):
     networks: list[NetworkEntry]
 
 
-class ModelList(BaseModel):
-    """Every model, `auto` last."""
+class ClassifierForm(BaseModel):
+    """One ONNX file of a classifier."""
 
-    models: list[ModelEntry]
+    precision: Form
+    built: bool = Field(description="Whether it is there to be asked.")
+    sha256: str
+    bytes: int
+
+
+class ClassifierEntry(BaseModel):
+    """One model that a classification may ask for."""
+
+    name: str
+    title: str
+    input_size: int = Field(description="Side of the square that a picture is reduced to, pixels.")
+    licence: str = Field(description="Of the weights (SPDX).")
+    precisions: list[ClassifierForm]
+
+
+class ModelList(BaseModel):
+    """What can be asked for."""
+
+    models: list[ModelEntry] = Field(description="By a detection; `auto` last.")
+    classifiers: list[ClassifierEntry] = Field(description="By a classification, where built.")

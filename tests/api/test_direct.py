@@ -14,6 +14,8 @@ ASKED = [
     pytest.param("GET", "/detect", id="wrong-method"),
     pytest.param("POST", "/detect/batch", id="batch"),
     pytest.param("OPTIONS", "/detect/batch", id="options"),
+    pytest.param("POST", "/classify", id="classify"),
+    pytest.param("PUT", "/classify", id="classify-method"),
     pytest.param("GET", "/models", id="models"),
     pytest.param("POST", "/nothing", id="nothing"),
 ]

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 import pytest
 from pydantic import BaseModel
 
-from phiz.schemas import BatchAnswer, DetectAnswer, DetectParameters, Problem
+from phiz.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, DetectParameters, Problem
 
 from .client import Client
 
@@ -55,7 +55,8 @@ def test_the_page_fills_in_no_value_of_its_own(operation: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    ("path", "answer"), [("/detect", DetectAnswer), ("/detect/batch", BatchAnswer)]
+    ("path", "answer"),
+    [("/detect", DetectAnswer), ("/detect/batch", BatchAnswer), ("/classify", ClassifyAnswer)],
 )
 def test_every_answer_has_an_example_of_its_schema(
     client: Client, path: str, answer: type[BaseModel]

@@ -1,6 +1,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
+from pathlib import Path
 
 import httpx
 import pytest
@@ -14,7 +15,7 @@ from phiz.api.app import create_app
 from phiz.errors import ModelCorruptError
 from phiz.schemas import DetectParameters, ModelList
 
-from .client import BOUNDS, Client, form, mirrors, samples, started
+from .client import BOUNDS, Client, doubles, form, mirrors, samples, started
 from .doubles import command
 
 
@@ -194,3 +195,18 @@ def test_requests_are_counted_while_they_last(client: Client, png: bytes) -> Non
     during, after = client.runner.run(look())
     key = ("phiz_inflight_requests", frozenset[tuple[str, str]]())
     assert (samples(during)[key], samples(after)[key]) == (1, 0)
+
+
+def test_classifiers_are_told_and_whether_they_are_built(tmp_path: Path) -> None:
+    with doubles(command("unbuilt", tmp_path), BOUNDS) as client:
+        cards = catalog.load().group("classify")
+        built = cards[0].networks[0].in_form("int8")
+        (tmp_path / built.file).write_bytes(b"")
+        answer = ModelList.model_validate(client.ask("GET", "/models").json())
+        assert [entry.name for entry in answer.classifiers] == [card.name for card in cards]
+        for entry, card in zip(answer.classifiers, cards, strict=True):
+            assert (entry.title, entry.licence) == (card.title, card.licence)
+            assert [each.precision for each in entry.precisions] == ["float32", "int8"]
+        told = {(each.sha256, each.built) for one in answer.classifiers for each in one.precisions}
+        assert {sha256 for sha256, there in told if there} == {built.sha256}
+        assert len(told) == 4

@@ -29,7 +29,7 @@ Pairs = list[tuple[str, str]]
     ],
 )
 def test_a_value_is_read(name: str, value: str, expected: object) -> None:
-    assert getattr(read_options([(name, value)]), name) == expected
+    assert getattr(read_options(DetectParameters, [(name, value)]), name) == expected
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_a_value_is_read(name: str, value: str, expected: object) -> None:
 )
 def test_a_wrong_value_is_answered_with_those_allowed(name: str, value: str, allowed: str) -> None:
     with pytest.raises(OptionError) as caught:
-        read_options([(name, value)])
+        read_options(DetectParameters, [(name, value)])
     assert str(caught.value) == f"{name} is {value!r}; it must be {allowed}"
 
 
@@ -76,7 +76,7 @@ def test_a_wrong_value_is_answered_with_those_allowed(name: str, value: str, all
 )
 def test_an_unknown_option_is_answered_with_the_known_ones(query: Pairs, form: Pairs) -> None:
     with pytest.raises(OptionError, match="'minscore'; the options are model, min_score, min_face"):
-        read_options(query, form)
+        read_options(DetectParameters, query, form)
 
 
 @pytest.mark.parametrize(
@@ -88,20 +88,22 @@ def test_an_unknown_option_is_answered_with_the_known_ones(query: Pairs, form: P
 )
 def test_an_option_given_twice_is_an_error(query: Pairs, form: Pairs, where: str) -> None:
     with pytest.raises(OptionError, match=f"{where} is there twice"):
-        read_options(query, form)
+        read_options(DetectParameters, query, form)
 
 
 def test_a_query_parameter_wins_over_a_form_field() -> None:
-    chosen = read_options([("model", "back")], [("model", "front"), ("max_faces", "7")])
+    chosen = read_options(
+        DetectParameters, [("model", "back")], [("model", "front"), ("max_faces", "7")]
+    )
     assert chosen == DetectParameters(model="back", max_faces=7)
 
 
 def test_a_form_field_that_is_empty_counts_as_not_given() -> None:
-    assert read_options([], [("min_score", ""), ("model", "back")]) == DetectParameters(
-        model="back"
-    )
+    assert read_options(
+        DetectParameters, [], [("min_score", ""), ("model", "back")]
+    ) == DetectParameters(model="back")
     with pytest.raises(OptionError, match="'minscore'"):
-        read_options([], [("minscore", "")])
+        read_options(DetectParameters, [], [("minscore", "")])
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None
 def test_the_schema_of_an_option_has_range_and_default(
     name: str, expected: dict[str, object]
 ) -> None:
-    schema = option_schema(name)
+    schema = option_schema(DetectParameters, name)
     del schema["description"], schema["title"]
     assert schema == expected
 
@@ -147,7 +149,7 @@ def test_the_schema_of_an_option_has_range_and_default(
     ],
 )
 def test_a_query_is_read_as_it_came_however_often(query: bytes, expected: DetectParameters) -> None:
-    assert [read_query(query) for _ in range(3)] == [expected] * 3
+    assert [read_query(DetectParameters, query) for _ in range(3)] == [expected] * 3
 
 
 @pytest.mark.parametrize(
@@ -162,7 +164,7 @@ def test_a_query_is_read_as_it_came_however_often(query: bytes, expected: Detect
 def test_a_wrong_query_is_an_error_however_often(query: bytes, message: str) -> None:
     for _ in range(3):
         with pytest.raises(OptionError, match=message):
-            read_query(query)
+            read_query(DetectParameters, query)
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from phiz.api.openapi import EXAMPLE
+from phiz.api.examples import FACES
 from phiz.errors import ImageError
 from tests.malformed import malformed_inputs
 
@@ -22,14 +22,14 @@ def test_it_is_ready_once_it_says_where_it_listens(service: Running) -> None:
 def test_the_example_of_the_documentation_is_true(service: Running) -> None:
     status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
     assert status == 200
-    assert list(answer.pop("timing_ms")) == list(EXAMPLE["timing_ms"])
-    (face,), (example,) = answer.pop("faces"), EXAMPLE["faces"]
+    assert list(answer.pop("timing_ms")) == list(FACES["timing_ms"])
+    (face,), (example,) = answer.pop("faces"), FACES["faces"]
     assert face["box"] == pytest.approx(example["box"], abs=1)
     assert face["score"] == pytest.approx(example["score"], abs=0.01)
     assert face["landmarks"].keys() == example["landmarks"].keys()
     for name, point in face["landmarks"].items():
         assert point == pytest.approx(example["landmarks"][name], abs=1)
-    assert answer == {key: EXAMPLE[key] for key in ("model", "image", "route")}
+    assert answer == {key: FACES[key] for key in ("model", "image", "route")}
 
 
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])

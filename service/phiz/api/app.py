@@ -11,12 +11,15 @@ from starlette.responses import PlainTextResponse
 import phiz
 from phiz.api import operations
 from phiz.api.admission import Admission
+from phiz.api.classify import classify
 from phiz.api.detect import detect, detect_batch
 from phiz.api.errors import add_handlers
 from phiz.api.openapi import (
     DESCRIPTION,
     batch_operation,
     batch_responses,
+    classify_operation,
+    classify_responses,
     detect_operation,
     detect_responses,
     problem_responses,
@@ -76,6 +79,14 @@ def _add_routes(app: FastAPI) -> None:
         responses=batch_responses(),
         openapi_extra=batch_operation(),
     )(detect_batch)
+    app.post(
+        "/classify",
+        tags=["classification"],
+        summary="Say what a picture shows",
+        response_model=None,
+        responses=classify_responses(),
+        openapi_extra=classify_operation(),
+    )(classify)
     app.get("/models", tags=["detection"], responses=NOT_READY)(operations.models)
     operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
     operation.get("/healthz")(operations.healthz)

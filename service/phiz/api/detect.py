@@ -1,10 +1,15 @@
-"""``POST /detect`` and ``POST /detect/batch``: admit, read, let a worker find faces, respond."""
+"""``POST /detect`` and ``POST /detect/batch``: admit, read, let a worker find faces, respond.
+
+Other questions about a picture go the same way.
+"""
 
 import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,11 +22,24 @@ from phiz.api.waiting import outcomes
 from phiz.crew.member import Task
 from phiz.errors import PhizError
 from phiz.exchange import Answer
-from phiz.faces import DetectOptions
 from phiz.metrics import Observation
-from phiz.schemas import DetectParameters
+from phiz.schemas import DetectParameters, Parameters
 
-WORK = "detect"
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of each picture of a request.
+
+    Attributes:
+        work: Its name among the workers.
+        options: That it has.
+    """
+
+    work: str
+    options: type[Parameters]
+
+
+FACES: Final = Question("detect", DetectParameters)
 
 
 class Encoded(Response):
@@ -42,15 +60,15 @@ class Encoded(Response):
 
 async def detect(request: Request) -> Response:
     """Return the faces of a picture, with the time of every stage."""
-    return await _counted(request, _detect)
+    return await counted(request, _detect)
 
 
 async def detect_batch(request: Request) -> Response:
     """Return the faces of each of several pictures, or its error, in their order."""
-    return await _counted(request, _detect_batch)
+    return await counted(request, _detect_batch)
 
 
-async def _counted(
+async def counted(
     request: Request, answer: Callable[[Request, Service, Observation], Awaitable[Response]]
 ) -> Response:
     """Return an answer, counted and timed, and so is an error, which is passed on.
@@ -74,9 +92,21 @@ async def _counted(
 
 
 async def _detect(request: Request, service: Service, observation: Observation) -> Response:
+    return await answer_one(FACES, request, service, observation)
+
+
+async def answer_one(
+    question: Question, request: Request, service: Service, observation: Observation
+) -> Response:
+    """Return the answer to a request with one picture.
+
+    Raises:
+        PhizError: There is none.
+        ClientDisconnect: Nobody waits for it any more.
+    """
     bounds = service.bounds
     allowance = Allowance(1, bounds.picture_bytes, bounds.picture_bytes, bounds.body_s)
-    (found,) = await _find(request, service, allowance, observation)
+    (found,) = await _ask(question, request, service, allowance, observation)
     if isinstance(found, Exception):
         service.metrics.failed(observation.model, outcome(found))
         raise found
@@ -87,7 +117,7 @@ async def _detect(request: Request, service: Service, observation: Observation) 
 async def _detect_batch(request: Request, service: Service, observation: Observation) -> Response:
     bounds = service.bounds
     allowance = Allowance(bounds.pictures, bounds.picture_bytes, bounds.body_bytes, bounds.body_s)
-    results = await _find(request, service, allowance, observation)
+    results = await _ask(FACES, request, service, allowance, observation)
     for found in results:
         if isinstance(found, Exception):
             service.metrics.failed(observation.model, outcome(found))
@@ -96,8 +126,12 @@ async def _detect_batch(request: Request, service: Service, observation: Observa
     return Encoded(b'{"results":[' + b",".join(map(_item, results)) + b"]}")
 
 
-async def _find(
-    request: Request, service: Service, allowance: Allowance, observation: Observation
+async def _ask(
+    question: Question,
+    request: Request,
+    service: Service,
+    allowance: Allowance,
+    observation: Observation,
 ) -> Sequence[Answer | PhizError]:
     """Return what became of each picture of a request.
 
@@ -106,7 +140,7 @@ async def _find(
         ClientDisconnect: Nobody waits for it any more.
     """
     # A wrong query and one request too many are refused before the body is read.
-    chosen = read_query(request.scope["query_string"])
+    chosen = read_query(question.options, request.scope["query_string"])
     observation.model = chosen.model
     left_s = read_deadline(request.headers.get("phiz-deadline"), service.bounds.deadline_s)
     service.admission.check(left_s)
@@ -114,7 +148,8 @@ async def _find(
         upload = await read_upload(request, allowance, body)
         started = time.perf_counter()
         if upload.fields:
-            chosen = read_options(request.query_params.multi_items(), upload.fields)
+            query = request.query_params.multi_items()
+            chosen = read_options(question.options, query, upload.fields)
             observation.model = chosen.model
         body.arrived()
         # Others may have come in the meantime, since a body that comes waits for nobody.
@@ -122,19 +157,22 @@ async def _find(
         others_s = others * service.crew.costs.expected(chosen.model) / service.crew.size
         service.admission.check(left_s, others, others_s)
         observation.admitted = True
-        tasks = [_submit(service, picture, chosen, started) for picture in upload.pictures]
+        work = question.work
+        tasks = [_submit(service, work, picture, chosen, started) for picture in upload.pictures]
         ends = await outcomes(tasks, service.crew, request, left_s)
     return [end if isinstance(end, PhizError) else Answer.of(end) for end in ends]
 
 
-def _submit(service: Service, picture: bytes, chosen: DetectParameters, started: float) -> Task:
-    return service.crew.submit(WORK, picture, _arguments(chosen), chosen.model, started)
+def _submit(
+    service: Service, work: str, picture: bytes, chosen: Parameters, started: float
+) -> Task:
+    return service.crew.submit(work, picture, _arguments(chosen), chosen.model, started)
 
 
 # Most callers choose the same again and again.
 @lru_cache(256)
-def _arguments(chosen: DetectParameters) -> tuple[str, DetectOptions]:
-    return chosen.model, chosen.options()
+def _arguments(chosen: Parameters) -> tuple[Any, ...]:
+    return chosen.arguments()
 
 
 def _item(found: Answer | Exception) -> bytes:

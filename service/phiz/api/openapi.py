@@ -3,10 +3,22 @@
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
+from pydantic import BaseModel
+
 from phiz.api.body import FORM, IMAGE_FIELD, OCTETS
 from phiz.api.errors import PROBLEM
+from phiz.api.examples import CLASSES, FACES
 from phiz.api.options import option_schema
-from phiz.schemas import BatchAnswer, DetectAnswer, DetectParameters, JsonObject, Problem
+from phiz.schemas import (
+    BatchAnswer,
+    ClassifyAnswer,
+    ClassifyParameters,
+    DetectAnswer,
+    DetectParameters,
+    JsonObject,
+    Parameters,
+    Problem,
+)
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
@@ -14,6 +26,8 @@ DESCRIPTION = """\
 Finds faces in pictures: where they are, how sure that is, and where eyes, nose and mouth lie.
 
     curl -F image=@face.jpg http://127.0.0.1:8000/detect
+
+Where the classifiers are built, `/classify` says what a picture shows, of ImageNet's 1000 classes.
 
 Coordinates are pixels of the upright picture (after EXIF), from its upper left corner. Left and
 right are the viewer's. Errors are `application/problem+json` with a `code` that stays the same.
@@ -31,48 +45,6 @@ DEADLINE: JsonObject = {
     "required": False,
     "description": "Seconds that the answer may take, where less than the service allows.",
     "schema": {"type": "number", "exclusiveMinimum": 0},
-}
-
-# The answer to one of the pictures that the tests use, on a common processor.
-EXAMPLE: JsonObject = {
-    "model": "auto",
-    "image": {"width": 360, "height": 640},
-    "faces": [
-        {
-            "box": {"x": 100.99, "y": 178.31, "width": 126.31, "height": 157.82},
-            "score": 0.9999,
-            "landmarks": {
-                "left_eye": {"x": 138.02, "y": 234.39},
-                "right_eye": {"x": 197.81, "y": 236.85},
-                "nose": {"x": 168.41, "y": 273.38},
-                "mouth_left": {"x": 134.68, "y": 287.98},
-                "mouth_right": {"x": 195.66, "y": 290.13},
-            },
-            "model": "mtcnn",
-        }
-    ],
-    "route": [
-        {"model": "back", "ran": True, "faces": 1, "why": "the strongest single look"},
-        {"model": "mtcnn", "ran": True, "faces": 1, "why": "faces of 40 px and more"},
-        {
-            "model": "mtcnn",
-            "ran": False,
-            "faces": 0,
-            "why": "left out: faces of 24 px: 0.1 under 64 px are likely so far,"
-            " 0.8 would be needed",
-        },
-    ],
-    "timing_ms": {
-        "queue": 0.003,
-        "decode": 4.256,
-        "preprocess": 2.612,
-        "inference": 5.966,
-        "postprocess": 1.851,
-        "pnet": 1.263,
-        "rnet": 0.471,
-        "onet": 0.573,
-        "total": 14.687,
-    },
 }
 
 PROBLEMS: dict[int, tuple[str, str, str]] = {
@@ -107,7 +79,7 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
         "something went wrong here; the log of the service tells what",
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
-        "The service is starting, stopping or full; `Retry-After` says when to try again.",
+        "Starting, stopping or full, and `Retry-After` says when to try again; or not built.",
         "not_ready",
         "the service is starting or stopping; try again in a moment",
     ),
@@ -121,15 +93,24 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
 
 def detect_operation() -> JsonObject:
     """Return parameters and body of ``POST /detect``, as OpenAPI describes them."""
+    return _operation(DetectParameters)
+
+
+def classify_operation() -> JsonObject:
+    """Return parameters and body of ``POST /classify``, as OpenAPI describes them."""
+    return _operation(ClassifyParameters)
+
+
+def _operation(known: type[Parameters]) -> JsonObject:
     return {
-        "parameters": _parameters(),
+        "parameters": _parameters(known),
         "requestBody": {
             "required": True,
             "description": "A form with the picture, or the picture itself. The form may hold"
             " the options too, and an empty field counts as not given; where both name one, the"
             " query wins.",
             "content": {
-                FORM: {"schema": _form(PICTURE)},
+                FORM: {"schema": _form(known, PICTURE)},
                 OCTETS: {"schema": PICTURE},
                 "image/*": {"schema": PICTURE},
             },
@@ -141,18 +122,18 @@ def batch_operation() -> JsonObject:
     """Return parameters and body of ``POST /detect/batch``, as OpenAPI describes them."""
     pictures = {"type": "array", "items": PICTURE, "minItems": 1}
     return {
-        "parameters": _parameters(),
+        "parameters": _parameters(DetectParameters),
         "requestBody": {
             "required": True,
             "description": "A form with the pictures, each in a field of its own with the same"
             " name. The options hold for all of them.",
-            "content": {FORM: {"schema": _form(pictures)}},
+            "content": {FORM: {"schema": _form(DetectParameters, pictures)}},
         },
     }
 
 
-def _form(pictures: JsonObject) -> JsonObject:
-    fields = {name: _field(option_schema(name)) for name in DetectParameters.model_fields}
+def _form(known: type[Parameters], pictures: JsonObject) -> JsonObject:
+    fields = {name: _field(option_schema(known, name)) for name in known.model_fields}
     return {
         "type": "object",
         "properties": {IMAGE_FIELD: pictures, **fields},
@@ -161,8 +142,8 @@ def _form(pictures: JsonObject) -> JsonObject:
     }
 
 
-def _parameters() -> list[JsonObject]:
-    options = [_parameter(name, option_schema(name)) for name in DetectParameters.model_fields]
+def _parameters(known: type[Parameters]) -> list[JsonObject]:
+    options = [_parameter(name, option_schema(known, name)) for name in known.model_fields]
     return [*options, DEADLINE]
 
 
@@ -194,10 +175,19 @@ def _parameter(name: str, schema: JsonObject) -> JsonObject:
 
 def detect_responses() -> Responses:
     """Return the answers of ``POST /detect``, each with an example."""
-    answer = {
-        "description": "The faces, and the time of every stage.",
-        "model": DetectAnswer,
-        "content": {"application/json": {"example": EXAMPLE}},
+    return _responses("The faces, and the time of every stage.", DetectAnswer, FACES)
+
+
+def classify_responses() -> Responses:
+    """Return the answers of ``POST /classify``, each with an example."""
+    return _responses("The classes, and the time of every stage.", ClassifyAnswer, CLASSES)
+
+
+def _responses(description: str, answer: type[BaseModel], example: JsonObject) -> Responses:
+    found = {
+        "description": description,
+        "model": answer,
+        "content": {"application/json": {"example": example}},
         "headers": {
             "Server-Timing": {
                 "description": "The stages once more, in ms, as browsers draw them.",
@@ -205,7 +195,7 @@ def detect_responses() -> Responses:
             }
         },
     }
-    return {200: answer, **problem_responses(*PROBLEMS)}
+    return {200: found, **problem_responses(*PROBLEMS)}
 
 
 def batch_responses() -> Responses:
@@ -215,7 +205,7 @@ def batch_responses() -> Responses:
     answer = {
         "description": "For each picture, in their order, its faces or its error.",
         "model": BatchAnswer,
-        "content": {"application/json": {"example": {"results": [EXAMPLE, problem]}}},
+        "content": {"application/json": {"example": {"results": [FACES, problem]}}},
     }
     return {200: answer, **problem_responses(*PROBLEMS)}
 

@@ -1,5 +1,7 @@
 """What operators and clients ask before and beside the detections."""
 
+from pathlib import Path
+
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -9,16 +11,24 @@ from phiz.api.service import service_of
 from phiz.cards import ModelCard
 from phiz.exchange import Stock
 from phiz.operating_point import OperatingPoint
-from phiz.schemas import ModelEntry, ModelList, NetworkEntry, OperatingPointEntry
+from phiz.schemas import (
+    ClassifierEntry,
+    ClassifierForm,
+    ModelEntry,
+    ModelList,
+    NetworkEntry,
+    OperatingPointEntry,
+)
 
 AUTO = "auto"
 
 
 async def models(request: Request) -> ModelList:
-    """Return the models that a detection may ask for."""
+    """Return what a detection may ask for, and a classification where it is built."""
     stock = service_of(request).stock
     entries = [_entry(card, stock.landmarks[card.kind]) for card in stock.cards]
-    return ModelList(models=[*entries, _auto(stock)])
+    classifiers = [_classifier(card, stock.folder) for card in stock.classifiers]
+    return ModelList(models=[*entries, _auto(stock)], classifiers=classifiers)
 
 
 async def healthz() -> PlainTextResponse:
@@ -80,4 +90,25 @@ def _point(point: OperatingPoint | None) -> OperatingPointEntry | None:
         precision=point.precision,
         recall=dict(point.recall),
         alarms=point.alarms,
+    )
+
+
+def _classifier(card: ModelCard, folder: Path) -> ClassifierEntry:
+    assert card.input_size is not None, "the catalogue gives every classifier its input size"
+    (network,) = card.networks
+    return ClassifierEntry(
+        name=card.name,
+        title=card.title,
+        input_size=card.input_size,
+        licence=card.licence,
+        precisions=[
+            ClassifierForm(
+                precision=each.form,
+                # Its bytes are verified before it is used; this is asked for more often.
+                built=(folder / each.file).is_file(),
+                sha256=each.sha256,
+                bytes=each.size_bytes,
+            )
+            for each in (network, *network.variants)
+        ],
     )

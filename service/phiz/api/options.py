@@ -2,12 +2,15 @@
 
 from collections.abc import Iterable
 from functools import lru_cache
+from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from phiz.errors import OptionError
-from phiz.schemas import DetectParameters, JsonObject
+from phiz.schemas import JsonObject
+
+P = TypeVar("P", bound=BaseModel)
 
 # A caller's own words are shown back no further than this.
 SHOWN_CHARACTERS = 40
@@ -15,46 +18,52 @@ REMEMBERED_BYTES = 200
 
 
 def read_options(
-    query: Iterable[tuple[str, str]], form: Iterable[tuple[str, str]] = ()
-) -> DetectParameters:
+    known: type[P], query: Iterable[tuple[str, str]], form: Iterable[tuple[str, str]] = ()
+) -> P:
     """Return the checked options; a query parameter wins over a form field.
 
     An option's form field that is empty counts as not given: web pages send all they have.
+
+    Args:
+        known: The options that there are.
+        query: Names and values.
+        form: Names and values.
 
     Raises:
         OptionError: An option is unknown, given twice, or its value is not allowed.
     """
     fields = _once(form, "form field")
-    filled = {name: text for name, text in fields.items() if text or not _is_option(name)}
+    names = known.model_fields
+    filled = {name: text for name, text in fields.items() if text or name not in names}
     chosen = {**filled, **_once(query, "query parameter")}
     try:
-        return DetectParameters.model_validate(chosen)
+        return known.model_validate(chosen)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
     name = str(problem["loc"][0])
-    if not _is_option(name):
-        raise OptionError(
-            f"there is no option {shown(name)}; the options are"
-            f" {', '.join(DetectParameters.model_fields)}"
-        )
-    raise OptionError(f"{name} is {shown(chosen[name])}; it must be {_allowed(name)}")
+    if name not in names:
+        raise OptionError(f"there is no option {shown(name)}; the options are {', '.join(names)}")
+    raise OptionError(f"{name} is {shown(chosen[name])}; it must be {_allowed(known, name)}")
 
 
 @lru_cache(256)
-def _read_short(query: bytes) -> DetectParameters:
-    return read_options(parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+def _read_short(known: type[BaseModel], query: bytes) -> BaseModel:
+    return read_options(known, parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
-def read_query(query: bytes) -> DetectParameters:
+def read_query(known: type[P], query: bytes) -> P:
     """Return the checked options of a query string as it came.
+
+    Args:
+        known: The options that there are.
+        query: Not decoded.
 
     Raises:
         OptionError: As ``read_options``.
     """
     # Most callers send the same few queries again and again; what is long is not remembered.
-    if len(query) <= REMEMBERED_BYTES:
-        return _read_short(query)
-    return _read_short.__wrapped__(query)
+    read = _read_short if len(query) <= REMEMBERED_BYTES else _read_short.__wrapped__
+    return cast("P", read(known, query))  # the cache knows no type variables
 
 
 def read_deadline(given: str | None, limit_s: float) -> float:
@@ -81,9 +90,9 @@ def read_deadline(given: str | None, limit_s: float) -> float:
     return min(wished, limit_s)
 
 
-def option_schema(name: str) -> JsonObject:
+def option_schema(known: type[BaseModel], name: str) -> JsonObject:
     """Return the JSON schema of an option's value; without a default if that is the model's."""
-    schema: JsonObject = dict(DetectParameters.model_json_schema()["properties"][name])
+    schema: JsonObject = dict(known.model_json_schema()["properties"][name])
     # Pydantic writes an optional value as "this or null"; a query cannot say null.
     value, *_ = schema.pop("anyOf", [{}])
     if schema["default"] is None:
@@ -97,10 +106,6 @@ def shown(text: str) -> str:
     return repr(cut)
 
 
-def _is_option(name: str) -> bool:
-    return name in DetectParameters.model_fields
-
-
 def _once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
     """Return pairs as a dict; the same name twice is an error, since either could be meant."""
     chosen: dict[str, str] = {}
@@ -111,9 +116,9 @@ def _once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
     return chosen
 
 
-def _allowed(name: str) -> str:
+def _allowed(known: type[BaseModel], name: str) -> str:
     """Return the values that an option may have, in words."""
-    schema = option_schema(name)
+    schema = option_schema(known, name)
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     number = "a whole number" if schema["type"] == "integer" else "a number"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import click
 
 from phiz.cards import CLASSES
-from phiz.cli.engines import load_classifiers
+from phiz.cli.engines import default_form, load_classifier
 from phiz.cli.files import find_pictures, read
 from phiz.cli.output import shown, standard_output, succeeds
 
@@ -174,14 +174,13 @@ def classify(
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Not at the top: numpy and the runtime take a while to import, and --help should not wait.
     from phiz import settings  # noqa: PLC0415
-    from phiz.runtime.instructions import recommended_form  # noqa: PLC0415
 
     pictures = find_pictures(paths)
     with standard_output("the classes"):
         report = _REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
-    form = precision or recommended_form()
-    classifiers = load_classifiers(settings.load(), {(model, form)})
-    classifiers.find(model, form)  # once, rather than for every picture
+    chosen = settings.load()
+    form = precision or default_form(chosen, model)
+    classifiers = load_classifier(chosen, model, form)
     task = _Task(classifiers, model, form, top, report)
     succeeded = [succeeds(task.run, path) for path in shown(pictures, waits=report.waits)]
     with standard_output("the classes"):

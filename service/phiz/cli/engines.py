@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from phiz.cards import Catalog
+    from phiz.cards import Catalog, Form
     from phiz.classifiers import Classifiers, Name
     from phiz.engine import Engine
     from phiz.settings import Settings
@@ -63,3 +63,23 @@ def load_classifiers(
     folder = settings.models or catalog.default_folder()
     limits = Limits(settings.max_bytes, settings.max_pixels)
     return classifiers.load(catalog.load(), folder, limits, wanted)
+
+
+def load_classifier(settings: "Settings", model: str, form: "Form") -> "Classifiers":
+    """Return one classifier.
+
+    Raises:
+        OptionError: There is no such classifier.
+        ModelNotBuiltError: It has not been built.
+        ModelCorruptError: It is not the one that the catalogue names.
+    """
+    classifiers = load_classifiers(settings, {(model, form)})
+    classifiers.find(model, form)  # so that an error is told here
+    return classifiers
+
+
+def default_form(settings: "Settings", model: str) -> "Form":  # noqa: ARG001  what a study finds
+    """Return the form of a classifier that is recommended on this machine."""
+    from phiz.runtime.instructions import recommended_form  # noqa: PLC0415  see above
+
+    return recommended_form()

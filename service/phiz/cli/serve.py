@@ -65,7 +65,8 @@ def serve(host: str, port: int, workers: int | None) -> None:
     \b
     POST /detect         the faces of a picture, with the time of every stage
     POST /detect/batch   the same for several pictures
-    GET  /models         what it can detect with
+    POST /classify       what a picture shows; after phiz models build --group classify
+    GET  /models         what it can answer with
     GET  /docs           the whole interface, to try out
     GET  /healthz        alive
     GET  /readyz         ready for requests

@@ -1,21 +1,26 @@
 """The process of a worker: ``python -m phiz.cli.worker SOCKET INDEX``, begun by the service."""
 
 import io
+import logging
 import math
 import socket
 import sys
 import time
-from functools import partial
+from functools import cache, partial
 
 from PIL import Image as Pillow
 
 from phiz import router
-from phiz.answers import find
-from phiz.cli.engines import load_engine
+from phiz.answers import Load, classify, find
+from phiz.cards import Form
+from phiz.catalog import default_folder
+from phiz.classifiers import Classifiers
+from phiz.cli.engines import default_form, load_classifier, load_engine
 from phiz.crew.calls import Call
 from phiz.crew.worker import Prepared, run
 from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
+from phiz.errors import ModelError, ModelNotBuiltError
 from phiz.exchange import JOINING, Stock
 from phiz.faces import DetectOptions
 from phiz.headers import sniff
@@ -23,12 +28,15 @@ from phiz.image import Limits, open_picture
 from phiz.jpeg import announced_size
 from phiz.memory import give_back
 from phiz.scenes import draw_crowd
-from phiz.settings import load
+from phiz.settings import Settings
+from phiz.settings import load as load_settings
 from phiz.timings import Stopwatch
 
 WARM_UP_SIZE_WH = (320, 240)
 JOINING_PIXELS = 4_000_000
 WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
+
+_log = logging.getLogger(__name__)
 
 
 def prepare() -> Prepared:
@@ -41,11 +49,19 @@ def prepare() -> Prepared:
         SettingError: The runtime that is set cannot be had.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
-    engine, models = load_engine(load())
+    settings = load_settings()
+    engine, models = load_engine(settings)
     seconds = warm_up(engine)
     give_back()  # opening the models has left 6 MB between what stays
-    stock = Stock(models.group("face"), router.load(), LANDMARKS, seconds)
-    return Prepared({"detect": partial(detect, engine)}, stock, engine.expect_budgets)
+    folder = settings.models or default_folder()
+    stock = Stock(
+        models.group("face"), router.load(), LANDMARKS, seconds, models.group("classify"), folder
+    )
+    works = {
+        "detect": partial(detect, engine),
+        "classify": partial(show, on_demand(settings)),
+    }
+    return Prepared(works, stock, engine.expect_budgets)
 
 
 def detect(
@@ -53,6 +69,39 @@ def detect(
 ) -> tuple[object, ...]:
     """Return the plain answer to a picture."""
     return find(engine, picture, model, options, since).plain()
+
+
+def show(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
+    load: Load, picture: bytes, since: float, model: str, precision: Form | None, top: int
+) -> tuple[object, ...]:
+    """Return the plain answer to what a picture shows."""
+    return classify(load, picture, model, precision, top, since).plain()
+
+
+def on_demand(settings: Settings) -> Load:
+    """Return what loads a classifier when it is first asked for: most services need none."""
+    recommended = cache(partial(default_form, settings))
+
+    @cache  # which does not remember an error, so that what is built later is found
+    def load_once(model: str, form: Form) -> Classifiers:
+        loaded = load_classifier(settings, model, form)
+        give_back()
+        return loaded
+
+    def load(model: str, precision: Form | None) -> tuple[Classifiers, Form]:
+        form = precision or recommended(model)
+        try:
+            return load_once(model, form), form
+        except ModelError as error:
+            # Where files lie is told to those who run the service, not to its callers.
+            if not isinstance(error, ModelNotBuiltError):
+                _log.error("%s", error)
+            raise type(error)(
+                f"{model} {form} is not there to be asked; whoever runs the service builds it"
+                " with: phiz models build --group classify"
+            ) from error
+
+    return load
 
 
 def warm_up(engine: Engine) -> dict[str, float]:
