@@ -16,7 +16,7 @@ LAYERS = (
     ("errors",),
     (
         *("faces", "timings", "headers", "tables", "settings", "quota", "memory", "scheduling"),
-        *("counts", "processes"),
+        *("counts", "processes", "logs"),
     ),
     ("bounds", "picture", "geometry", "operating_point", "metrics", "crew"),
     ("cards", "jpeg", "pillow"),

@@ -28,6 +28,8 @@ def test_without_variables_there_are_defaults() -> None:
         deadline=10,
         max_pictures=16,
         body_timeout=30,
+        log="text",
+        log_requests=None,
         drain=30,
     )
 
@@ -58,6 +60,9 @@ def test_without_variables_there_are_defaults() -> None:
         ("PHIZ_QUEUE", "", None),
         ("PHIZ_BODY_TIMEOUT", "1", 1),
         ("PHIZ_BODY_TIMEOUT", "3600", 3600),
+        ("PHIZ_LOG", "json", "json"),
+        ("PHIZ_LOG_REQUESTS", "", None),
+        ("PHIZ_LOG_REQUESTS", "failed", "failed"),
         ("PHIZ_DRAIN", "0", 0),
         ("PHIZ_DRAIN", "3600", 3600),
     ],
@@ -77,6 +82,8 @@ def test_a_variable_is_read(
         ("PHIZ_MAX_BYTES", "0", "greater than or equal to 1"),
         ("PHIZ_MAX_BYTES", "20MB", "valid integer"),
         ("PHIZ_MAX_PIXELS", "0", "greater than or equal to 1"),
+        ("PHIZ_LOG", "xml", "'text' or 'json'"),
+        ("PHIZ_LOG_REQUESTS", "some", "'none', 'failed' or 'all'"),
         ("PHIZ_WORKERS", "0", "greater than or equal to 1"),
         ("PHIZ_WORKERS", "1025", "less than or equal to 1024"),
         ("PHIZ_DEADLINE", "0", "greater than 0"),

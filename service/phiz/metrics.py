@@ -6,7 +6,7 @@ A label never holds a caller's own text: ``model`` is one of the models or ``unk
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
@@ -67,11 +67,24 @@ class Observation:
         started: When it came, by ``time.perf_counter``.
         model: As requested, once it is known to be one of the models.
         admitted: Whether it was read and its options make sense.
+        arrived: When its last byte came, by the same clock; 0 as long as it has not.
+        name: That its caller or we have given it.
+        timings: Of each picture that was answered, in their order.
+        code: Of the error that it ended with.
     """
 
     started: float
     model: str = UNKNOWN
     admitted: bool = False
+    arrived: float = 0.0
+    name: str = ""
+    timings: list[Timings] = field(default_factory=list)
+    code: str = OK
+
+    @property
+    def queue_s(self) -> float:
+        """The longest that one of its pictures waited for a worker, seconds."""
+        return max(timings.stages["queue"] for timings in self.timings)
 
 
 class Metrics:
@@ -156,6 +169,7 @@ class Metrics:
                 nothing had been done for the request.
         """
         self._inflight -= 1
+        observation.code = code
         self._requests.observe((observation.model, code), time.perf_counter() - observation.started)
         if refused and not observation.admitted:
             self._rejected.add((code,))

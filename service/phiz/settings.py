@@ -80,6 +80,14 @@ class Settings(BaseSettings):
         le=3600,
         description="Seconds that the body of a request may take to come.",
     )
+    log: Literal["text", "json"] = Field(
+        default="text", description="What the lines of the log are, on standard error."
+    )
+    log_requests: Literal["none", "failed", "all"] | None = Field(
+        default=None,
+        description="Of which requests there is a line; by default of all with PHIZ_LOG=json, else"
+        " of none.",
+    )
     drain: int = Field(
         default=30,
         ge=0,

@@ -16,6 +16,7 @@ from phiz.crew.calls import Call
 from phiz.crew.turns import pause
 from phiz.crew.worker import Prepared, Work, run
 from phiz.errors import ModelCorruptError
+from phiz.logs import configure
 
 PATIENCE_S = 20
 POISON = b"poison"
@@ -116,6 +117,7 @@ MODES: Mapping[str, Callable[[Path, int], Prepared]] = {
 
 
 def main(mode: str, folder: str, connection: str, index: str) -> None:
+    configure("json")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(6 * PATIENCE_S)  # whatever happens, nothing of a test stays
     (Path(folder) / f"process-{os.getpid()}").touch()

@@ -1,3 +1,4 @@
+import json
 import socket
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 
 from phiz.crew.calls import Call, Decoder, Message, Outcome, Withdrawal, encode
 from phiz.crew.worker import READY, SIDE_BY_SIDE, Calls, never
+from phiz.errors import WorkerFaultError
 
 from .doubles import PATIENCE_S, command
 
@@ -178,3 +180,24 @@ def test_a_worker_works_with_nothing_but_the_errors_and_the_calls() -> None:
         "sys.exit(any(name in sys.modules for name in ('asyncio', 'numpy', 'fastapi')))"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_what_fails_is_logged_with_the_name_of_its_request(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(PATIENCE_S)
+        service = Service(ours)
+        with theirs:
+            worker = subprocess.Popen(
+                [*command("ready", tmp_path), str(theirs.fileno()), "0"],
+                pass_fds=[theirs.fileno()],
+                stderr=subprocess.PIPE,
+            )
+        assert service.hear().number == READY
+        service.say(Call(1, "fail", (ZeroDivisionError("by nothing"),), request="a-request"))
+        assert isinstance(service.hear().error, WorkerFaultError)
+    _, errors = worker.communicate(timeout=PATIENCE_S)
+    told = json.loads(errors)
+    assert (told["level"], told["request"]) == ("error", "a-request")
+    assert told["message"] == "the work 'fail' failed"
+    assert told["traceback"].endswith("ZeroDivisionError: by nothing")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -89,9 +90,9 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[Runn
     ):
         try:
             assert process.stdout is not None
-            words = process.stdout.readline().split()
-            assert words[:3] == ["phiz", "listens", "on"], log.read_text()
-            yield Running(process, words[3], log)
+            announced = re.search(r"phiz listens on (\S+)", process.stdout.readline())
+            assert announced, log.read_text()
+            yield Running(process, announced[1], log)
         finally:
             process.kill()
 

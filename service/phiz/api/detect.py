@@ -17,9 +17,9 @@ from starlette.responses import Response
 from phiz.api.body import Allowance, read_upload
 from phiz.api.errors import NotReadyError, content_of, outcome
 from phiz.api.options import read_deadline, read_options, read_query
+from phiz.api.record import observed
 from phiz.api.service import Service, service_of
 from phiz.api.waiting import outcomes
-from phiz.crew.member import Task
 from phiz.errors import PhizError
 from phiz.exchange import Answer
 from phiz.metrics import Observation
@@ -78,6 +78,7 @@ async def counted(
     """
     service = service_of(request)
     observation = service.metrics.begun()
+    observed(request.scope, observation)
     try:
         response = await answer(request, service, observation)
     except asyncio.CancelledError:
@@ -110,6 +111,7 @@ async def answer_one(
     if isinstance(found, Exception):
         service.metrics.failed(observation.model, outcome(found))
         raise found
+    observation.timings.append(found.timings)
     service.metrics.answered(observation.model, found.timings, found.faces)
     return Encoded(found.body, found.server_timing)
 
@@ -122,6 +124,7 @@ async def _detect_batch(request: Request, service: Service, observation: Observa
         if isinstance(found, Exception):
             service.metrics.failed(observation.model, outcome(found))
         else:
+            observation.timings.append(found.timings)
             service.metrics.answered(observation.model, found.timings, found.faces)
     return Encoded(b'{"results":[' + b",".join(map(_item, results)) + b"]}")
 
@@ -146,7 +149,7 @@ async def _ask(
     service.admission.check(left_s)
     with service.admission.body() as body:
         upload = await read_upload(request, allowance, body)
-        started = time.perf_counter()
+        observation.arrived = time.perf_counter()
         if upload.fields:
             query = request.query_params.multi_items()
             chosen = read_options(question.options, query, upload.fields)
@@ -157,16 +160,13 @@ async def _ask(
         others_s = others * service.crew.costs.expected(chosen.model) / service.crew.size
         service.admission.check(left_s, others, others_s)
         observation.admitted = True
-        work = question.work
-        tasks = [_submit(service, work, picture, chosen, started) for picture in upload.pictures]
+        arguments, since, name = _arguments(chosen), observation.arrived, observation.name
+        tasks = [
+            service.crew.submit(question.work, picture, arguments, chosen.model, since, name)
+            for picture in upload.pictures
+        ]
         ends = await outcomes(tasks, service.crew, request, left_s)
     return [end if isinstance(end, PhizError) else Answer.of(end) for end in ends]
-
-
-def _submit(
-    service: Service, work: str, picture: bytes, chosen: Parameters, started: float
-) -> Task:
-    return service.crew.submit(work, picture, _arguments(chosen), chosen.model, started)
 
 
 # Most callers choose the same again and again.

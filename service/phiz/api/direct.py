@@ -13,7 +13,9 @@ from starlette.types import Receive, Scope, Send
 from phiz.api.classify import classify
 from phiz.api.detect import detect, detect_batch
 from phiz.api.errors import response_to
+from phiz.api.record import name_of
 from phiz.errors import PhizError
+from phiz.logs import extra
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -52,5 +54,5 @@ class Direct:
         except Exception as error:  # noqa: BLE001  nothing above us would answer it
             response = response_to(error)
             if not isinstance(error, (PhizError, HTTPException, ClientDisconnect)):
-                _log.exception("a request failed")
+                _log.exception("a request failed", extra=extra({"request": name_of(scope)}))
         await response(scope, receive, send)

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from phiz.api.connection import HEAD_S, Connection
 from phiz.api.direct import Direct
+from phiz.api.journal import Journal, Kept
 from phiz.errors import SettingError
 from phiz.scheduling import run_in_batches
 
@@ -133,12 +134,14 @@ def url_of(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(
+def run(  # noqa: PLR0913  what an entry point chooses
     app: FastAPI,
     listener: socket.socket,
     drain_s: int,
     listening: Callable[[], None],
+    *,
     head_s: float = HEAD_S,
+    kept: Kept = "none",
 ) -> None:
     """Load the application and answer until SIGTERM or Ctrl+C.
 
@@ -150,15 +153,17 @@ def run(
         drain_s: How long requests already begun get to finish.
         listening: Called once connections are accepted.
         head_s: How long a request's line and headers may take to come.
+        kept: Which requests are logged.
 
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
-        Direct(app),
+        Journal(Direct(app), kept),
         http=cast("type[asyncio.Protocol]", partial(Connection, head_s=head_s)),
         ws="none",
         lifespan="off",  # it is entered here, so that its errors come to the caller
+        log_config=None,  # its lines are written as ours are
         log_level="warning",
         access_log=False,
         server_header=False,

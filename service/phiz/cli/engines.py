@@ -1,6 +1,6 @@
 """The engine and the classifiers that the settings ask for."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import click
@@ -12,13 +12,23 @@ if TYPE_CHECKING:
     from phiz.settings import Settings
 
 
+def _warn(what: str) -> None:
+    click.echo(f"warning: {what}", err=True)
+
+
 def load_engine(
-    settings: "Settings", wanted: Collection[str] | None = None
+    settings: "Settings",
+    wanted: Collection[str] | None = None,
+    warn: Callable[[str], None] = _warn,
 ) -> "tuple[Engine, Catalog]":
     """Return an engine with those detectors, or all of them, and what it was loaded from.
 
-    That is the catalogue with each network in the form in which it is run. What is set and
-    cannot be had is told on standard error.
+    That is the catalogue with each network in the form in which it is run.
+
+    Args:
+        settings: What is asked for.
+        wanted: Which detectors; None means all.
+        warn: Is told what is set and cannot be had; by default standard error is.
 
     Raises:
         SettingError: The runtime that is set cannot be had.
@@ -38,7 +48,7 @@ def load_engine(
     profile = settings.profile or folder / FILE
     chosen = choose(settings.runtime, settings.providers, profile, networks)
     if chosen.warning:
-        click.echo(f"warning: {chosen.warning}", err=True)
+        warn(chosen.warning)
     limits = Limits(settings.max_bytes, settings.max_pixels)
     models = known.in_forms(chosen.forms)
     loaded = engine.load(

@@ -1,8 +1,11 @@
 """``phiz serve``: answer over HTTP."""
 
+import json
+import logging
 import os
 import signal
 import sys
+import time
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -10,8 +13,10 @@ import click
 
 if TYPE_CHECKING:
     from phiz.api.service import Bounds
+    from phiz.logs import Form
     from phiz.settings import Settings
 
+_log = logging.getLogger(__name__)
 
 WORKER = (sys.executable, "-m", "phiz.cli.worker")
 
@@ -87,6 +92,8 @@ def serve(host: str, port: int, workers: int | None) -> None:
     PHIZ_DEADLINE     seconds that an answer may take (default 10)
     PHIZ_QUEUE        pictures that may wait (default: what can be answered in time)
     PHIZ_BODY_TIMEOUT seconds that a body may take to come (default 30)
+    PHIZ_LOG          text (default) or json, which also has a line for each request
+    PHIZ_LOG_REQUESTS all, failed or none, if not as PHIZ_LOG has it
     PHIZ_DRAIN        seconds to finish in when stopped (default 30)
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Until the server takes care of it: the first process of a container would not end otherwise.
@@ -95,15 +102,18 @@ def serve(host: str, port: int, workers: int | None) -> None:
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
     from phiz.api.server import bind, run, url_of  # noqa: PLC0415
+    from phiz.logs import configure  # noqa: PLC0415
     from phiz.quota import available_processors, open_files  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
 
     settings = load()
+    configure(settings.log)
     _warn_of_unknown_variables()
     listener = bind(host, port)
     size = workers or available_processors()
     app = create_app(WORKER, size, _bounds(settings, open_files(), size))
-    run(app, listener, settings.drain, lambda: _announce(url_of(listener)))
+    kept = settings.log_requests or ("all" if settings.log == "json" else "none")
+    run(app, listener, settings.drain, lambda: _announce(url_of(listener), settings.log), kept=kept)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -117,10 +127,10 @@ def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":
 
     bodies = max(1, min(BODIES, files - workers - _OTHER_FILES))
     if bodies < BODIES:
-        click.echo(
-            f"warning: no more than {files} files may be open, so that {bodies} bodies can come at"
-            f" once and not {BODIES}; ulimit -n sets that",
-            err=True,
+        _log.warning(
+            "no more than %d files may be open, so that %d bodies can come at once and not %d;"
+            " ulimit -n sets that",
+            *(files, bodies, BODIES),
         )
 
     return Bounds(
@@ -133,16 +143,19 @@ def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":
     )
 
 
-def _announce(url: str) -> None:
-    click.echo(f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect")
+def _announce(url: str, form: "Form") -> None:
+    line = f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect"
+    if form == "json":
+        line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
+    click.echo(line)
 
 
 def _warn_of_unknown_variables() -> None:
     from phiz.settings import known_variables, unknown_variables  # noqa: PLC0415  see above
 
     if unknown := unknown_variables(os.environ):
-        click.echo(
-            f"warning: {', '.join(unknown)} is no setting and has no effect;"
-            f" the settings are {', '.join(known_variables())}",
-            err=True,
+        _log.warning(
+            "%s is no setting and has no effect; the settings are %s",
+            ", ".join(unknown),
+            ", ".join(known_variables()),
         )

@@ -26,6 +26,7 @@ from phiz.faces import DetectOptions
 from phiz.headers import sniff
 from phiz.image import Limits, open_picture
 from phiz.jpeg import announced_size
+from phiz.logs import configure
 from phiz.memory import give_back
 from phiz.scenes import draw_crowd
 from phiz.settings import Settings
@@ -50,7 +51,7 @@ def prepare() -> Prepared:
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
     settings = load_settings()
-    engine, models = load_engine(settings)
+    engine, models = load_engine(settings, warn=_log.warning)
     seconds = warm_up(engine)
     give_back()  # opening the models has left 6 MB between what stays
     folder = settings.models or default_folder()
@@ -146,4 +147,5 @@ def joins(call: Call, picture: bytes) -> bool:
 
 
 if __name__ == "__main__":
+    configure(load_settings().log)
     run(socket.socket(fileno=int(sys.argv[1])), prepare, joins)

@@ -27,6 +27,7 @@ class Call(NamedTuple):
         alone: Whether it must not be done side by side with others.
         since: Since when it has waited, by ``time.perf_counter``, which is the same clock in all
             processes of a machine.
+        request: What the log calls who asks for it.
     """
 
     number: int
@@ -34,6 +35,7 @@ class Call(NamedTuple):
     arguments: tuple[object, ...]
     alone: bool = False
     since: float = 0.0
+    request: str = ""
 
 
 class Withdrawal(NamedTuple):
@@ -64,7 +66,7 @@ Message: TypeAlias = Call | Withdrawal | Outcome
 def encode(message: Message, picture: bytes = b"") -> list[bytes]:
     """Return a message as bytes, in pieces, the picture as it is."""
     match message:
-        case Call(number, name, arguments, alone, since):
+        case Call(number, name, arguments, alone, since, request):
             content: tuple[str | float | bytes, ...] = (
                 "call",
                 number,
@@ -72,6 +74,7 @@ def encode(message: Message, picture: bytes = b"") -> list[bytes]:
                 _pickled(arguments),
                 alone,
                 since,
+                request,
             )
         case Outcome(number, value, error, seconds):
             content = ("outcome", number, pickle.dumps((value, error), _PROTOCOL), seconds)
@@ -118,8 +121,8 @@ class Decoder:
 def _decoded(encoded: bytes | bytearray) -> Message:
     kind, number, *rest = marshal.loads(encoded)  # noqa: S302  our own, see above
     if kind == "call":
-        name, pickled, alone, since = rest
-        return Call(number, name, _unpickled(pickled), alone, since)
+        name, pickled, *others = rest
+        return Call(number, name, _unpickled(pickled), *others)
     if kind == "outcome":
         pickled, seconds = rest
         value, error = pickle.loads(pickled)  # noqa: S301

@@ -92,13 +92,14 @@ class Crew:
         """Let the workers end, and return when they have."""
         await self._roster.close()
 
-    def submit(
+    def submit(  # noqa: PLR0913, PLR0917  a call, and what is known of it
         self,
         name: str,
         picture: bytes,
         arguments: tuple[object, ...],
         kind: str,
         since: float | None = None,
+        request: str = "",
     ) -> Task:
         """Return a new task; its ``done`` will hold what the work returns, or what it raises.
 
@@ -110,9 +111,10 @@ class Crew:
             arguments: Of the work; hashable.
             kind: Tasks of one kind are expected to take about as long as each other.
             since: Since when it has waited, by ``time.perf_counter``; None for now.
+            request: What the log calls who asks for it.
         """
         waits = time.perf_counter() if since is None else since
-        call = Call(next(self._numbers), name, arguments, since=waits)
+        call = Call(next(self._numbers), name, arguments, since=waits, request=request)
         done = asyncio.get_running_loop().create_future()
         task = Task(call, picture, kind, self.costs.expected(kind), done)
         self._queue.add(task)

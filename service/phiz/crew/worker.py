@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeAlias
 from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
 from phiz.crew.turns import Turns
 from phiz.errors import PhizError, WorkerFaultError
+from phiz.logs import extra
 from phiz.scheduling import run_in_batches
 
 Work: TypeAlias = Callable[..., Any]
@@ -179,7 +180,7 @@ def _outcome(work: Work, call: Call, picture: bytes) -> Outcome:
     except PhizError as error:
         return Outcome(call.number, error=error)
     except Exception:  # noqa: BLE001  whatever it is, the next piece of work is another
-        _log.exception("the work %r failed", call.name)
+        _log.exception("the work %r failed", call.name, extra=extra({"request": call.request}))
         return Outcome(call.number, error=WorkerFaultError("the log of the service tells what"))
 
 

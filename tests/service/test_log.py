@@ -1,0 +1,107 @@
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from .running import ONE, PATIENCE_S, SELFIE, Running, environment, running
+
+NAME = "a-caller.s_own-name"
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+def lines(service: Running) -> list[dict[str, Any]]:
+    """What it has logged, every line of which is JSON."""
+    return [json.loads(line) for line in service.log.read_text().splitlines()]
+
+
+def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "private-name.png").write_bytes(SELFIE.read_bytes())
+    env = environment(models_folder, PHIZ_LOG="json", PHIZ_MAX_PIXEL="1")
+    with (
+        running(ONE, env, tmp_path / "log") as service,
+        httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http,
+    ):
+        with (tmp_path / "private-name.png").open("rb") as picture:
+            headers = {"X-Request-ID": NAME, "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
+            found = http.post("/detect?model=back", files={"image": picture}, headers=headers)
+        assert (found.status_code, found.headers["x-request-id"]) == (200, NAME)
+        refused = http.post("/detect?secret=1", content=b"x")
+        lost = http.get("/nothing?secret=2")
+        assert http.get("/readyz").is_success
+        assert service.stop() == 0
+        assert "private" not in service.log.read_text()
+        assert "secret" not in service.log.read_text()
+        warning, first, second, third = lines(service)
+    assert "PHIZ_MAX_PIXEL is no setting" in warning["message"]
+    sent = int(found.request.headers["content-length"])
+    timing = found.json()["timing_ms"]
+    assert abs(first.pop("queue_ms") - timing["queue"]) < 0.001
+    assert first.pop("total_ms") > timing["total"]
+    assert first.pop("time_s") > 1.7e9
+    assert first == {
+        "level": "info",
+        "message": "answered",
+        "request": NAME,
+        "method": "POST",
+        "path": "/detect",
+        "status": 200,
+        "code": "ok",
+        "model": "back",
+        "bytes_in": sent,
+        "bytes_out": len(found.content),
+        "trace": TRACE,
+    }
+    for answer, line in ((refused, second), (lost, third)):
+        assert line["request"] == answer.headers["x-request-id"]
+        assert (line["level"], line["status"]) == ("warning", answer.status_code)
+    assert (second["code"], third["code"]) == ("bad_option", "http_404")
+
+
+def test_unless_it_is_asked_for_no_request_has_a_line(models_folder: Path, tmp_path: Path) -> None:
+    with running(ONE, environment(models_folder), tmp_path / "log") as service:
+        assert httpx.get(f"{service.url}/nothing").headers["x-request-id"]
+        assert service.stop() == 0
+        assert service.log.read_text() == ""
+
+
+def test_people_can_be_shown_those_that_failed(models_folder: Path, tmp_path: Path) -> None:
+    env = environment(models_folder, PHIZ_LOG_REQUESTS="failed")
+    with running(ONE, env, tmp_path / "log") as service:
+        httpx.get(f"{service.url}/models")
+        httpx.get(f"{service.url}/no%0Athing")
+        assert service.stop() == 0
+        (line,) = service.log.read_text().splitlines()
+    assert ' warning answered request="' in line
+    assert r'path="/no\nthing" status=404' in line
+
+
+def test_it_says_in_json_where_it_listens(models_folder: Path) -> None:
+    env = environment(models_folder, PHIZ_LOG="json")
+    with subprocess.Popen(ONE, env=env, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        told = json.loads(process.stdout.readline())
+        process.terminate()
+        assert process.stdout.read() == ""
+    assert (told["level"], told["time_s"] > 1.7e9) == ("info", True)
+    assert told["message"].startswith("phiz listens on http://127.0.0.1:")
+
+
+def test_a_worker_that_cannot_do_as_it_is_told_says_so_in_json(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    for file in models_folder.glob("*.onnx"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    (tmp_path / "mobilenet.onnx").write_bytes(b"short")
+    env = environment(tmp_path, PHIZ_LOG="json")
+    with running(ONE, env, tmp_path / "log") as service:
+        picture = SELFIE.read_bytes()
+        path = "/classify?model=mobilenet&precision=float32"
+        assert httpx.post(f"{service.url}{path}", content=picture).status_code == 503
+        assert service.stop() == 0
+        told, answered = lines(service)
+    assert (told["level"], "catalogue" in told["message"]) == ("error", True)
+    assert (answered["level"], answered["code"]) == ("error", "model_corrupt")
