@@ -3,7 +3,8 @@
     python benchmarks/journal.py
 
 The time of its own process, in microseconds a request, beyond an application that answers at
-once: with a request's name alone, and with its line in the log (which goes to /dev/null).
+once: with a request's name alone, with its line in the log (which goes to /dev/null), and with its
+spans, made for OTLP and not sent.
 """
 
 import argparse
@@ -15,10 +16,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from phiz.api.journal import Journal, Kept
 from phiz.api.record import observed
+from phiz.api.spans import Spans
 from phiz.logs import Form, configure
 from phiz.metrics import Observation
 from phiz.timings import STAGES, Timings
@@ -33,17 +38,28 @@ HEADERS: Final = (
     (b"accept", b"*/*"),
     (b"user-agent", b"benchmark"),
 )
-WAYS: Final[Sequence[tuple[str, Kept, Form]]] = (
-    ("the name alone", "none", "text"),
-    ("and a line of text", "all", "text"),
-    ("and a line of JSON", "all", "json"),
+WAYS: Final[Sequence[tuple[str, Kept, Form, bool]]] = (
+    ("the name alone", "none", "text", False),
+    ("and a line of text", "all", "text", False),
+    ("and a line of JSON", "all", "json", False),
+    ("the name and the spans", "none", "text", True),
 )
+
+
+class Discarded(SpanExporter):
+    """Sends spans nowhere, but makes of them what would be sent."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take spans."""
+        encode_spans(spans).SerializeToString()
+        return SpanExportResult.SUCCESS
 
 
 async def answer(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer as a detection is, without one (ASGI)."""
     await receive()
-    observation = Observation(time.perf_counter(), "front", timings=[TIMINGS])
+    now = time.perf_counter()
+    observation = Observation(now, "front", arrived=now, timings=[TIMINGS])
     observed(scope, observation)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": bytes(900)})
@@ -60,7 +76,13 @@ async def cost_us(app: ASGIApp) -> float:
 
     started = time.process_time()
     for _ in range(REQUESTS):
-        scope = {"type": "http", "method": "POST", "path": "/detect", "headers": HEADERS}
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/detect",
+            "headers": HEADERS,
+            "scheme": "http",
+        }
         await app(scope, receive, send)
     return (time.process_time() - started) / REQUESTS * 1e6
 
@@ -68,13 +90,17 @@ async def cost_us(app: ASGIApp) -> float:
 def main() -> None:
     """Print the median of several rounds, in which all ways take turns."""
     argparse.ArgumentParser(description=__doc__).parse_args()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(Discarded()))
+    spans = Spans(provider)
     with Path("/dev/null").open("w") as sys.stderr:
         costs: dict[str, list[float]] = {name: [] for name, *_ in WAYS}
         for _ in range(ROUNDS):
             bare = asyncio.run(cost_us(answer))
-            for name, kept, form in WAYS:
+            for name, kept, form, traced in WAYS:
                 configure(form)
-                costs[name].append(asyncio.run(cost_us(Journal(answer, kept))) - bare)
+                journal = Journal(answer, kept, spans if traced else None)
+                costs[name].append(asyncio.run(cost_us(journal)) - bare)
     for name, found in costs.items():
         print(f"{name}: {statistics.median(found):.1f} µs")
 

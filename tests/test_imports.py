@@ -97,10 +97,11 @@ def test_only_the_edge_knows_pydantic_and_only_the_api_knows_http(path: Path) ->
         assert not roots & {"fastapi", "starlette", "uvicorn"}
 
 
-def test_the_service_itself_loads_nothing_that_detects() -> None:
+def test_the_service_itself_loads_nothing_that_detects_or_that_nobody_asked_for() -> None:
     program = (
-        "import sys; import phiz.api.app, phiz.api.server;"
-        "print(*sys.modules.keys() & {'PIL', 'onnxruntime', 'phiz.engine', 'phiz.detectors'})"
+        "import sys; import phiz.api.app, phiz.api.server, phiz.cli.serve, phiz.cli.traces;"
+        "print(*sys.modules.keys() & {'PIL', 'onnxruntime', 'phiz.engine', 'phiz.detectors',"
+        " 'opentelemetry.sdk', 'opentelemetry.exporter', 'requests'})"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -132,7 +132,7 @@ def prepared(
     stock = Stock(
         cards, router.load(), LANDMARKS, seconds or {}, catalog.load().group("classify"), folder
     )
-    works = {"detect": partial(detect, engine), "classify": classifying(limits)}
+    works: dict[str, Work] = {"detect": partial(detect, engine), "classify": classifying(limits)}
     return Prepared(works, stock)
 
 

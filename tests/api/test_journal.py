@@ -8,7 +8,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.direct import Direct
-from phiz.api.journal import Journal, Kept
+from phiz.api.journal import Journal, Kept, Traces
 from phiz.api.record import Record
 
 from .client import Client, form
@@ -175,7 +175,9 @@ def test_other_messages_of_the_server_pass() -> None:
     assert passed == ["lifespan"]
 
 
-def ask(client: Client, path: str, content: bytes, kind: str) -> list[Message]:
+def ask(
+    client: Client, path: str, content: bytes, kind: str, traces: Traces | None = None
+) -> list[Message]:
     """What the application answers behind a journal."""
     sent: list[Message] = []
     coming = [{"type": "http.request", "body": content[:9], "more_body": True}]
@@ -193,11 +195,12 @@ def ask(client: Client, path: str, content: bytes, kind: str) -> list[Message]:
     scope = {
         "type": "http",
         "method": "POST",
+        "scheme": "http",
         "path": path,
         "query_string": query.encode(),
         "headers": [(b"content-type", kind.encode())],
     }
-    client.runner.run(Journal(Direct(client.app), "all")(scope, receive, send))
+    client.runner.run(Journal(Direct(client.app), "all", traces)(scope, receive, send))
     return sent
 
 

@@ -52,7 +52,7 @@ def main(
     listener = bind("127.0.0.1", 0)
     app = create_app(command, int(workers), bounds)
     ready = lambda: print(f"phiz listens on {url_of(listener)}", flush=True)  # noqa: E731, T201
-    run(app, listener, int(drain_s), ready, float(head_s))
+    run(app, listener, int(drain_s), ready, head_s=float(head_s))
 
 
 if __name__ == "__main__":

@@ -23,8 +23,9 @@ _log = logging.getLogger(__name__)
 class Span(Protocol):
     """A request in a trace."""
 
-    trace: str
-    """32 hexadecimal digits."""
+    @property
+    def trace(self) -> str:
+        """That it belongs to, 32 hexadecimal digits."""
 
     def end(self, record: Record) -> None:
         """Take what has become of the request."""

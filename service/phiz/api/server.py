@@ -15,7 +15,7 @@ from fastapi import FastAPI
 
 from phiz.api.connection import HEAD_S, Connection
 from phiz.api.direct import Direct
-from phiz.api.journal import Journal, Kept
+from phiz.api.journal import Journal, Kept, Traces
 from phiz.errors import SettingError
 from phiz.scheduling import run_in_batches
 
@@ -142,6 +142,7 @@ def run(  # noqa: PLR0913  what an entry point chooses
     *,
     head_s: float = HEAD_S,
     kept: Kept = "none",
+    traces: Traces | None = None,
 ) -> None:
     """Load the application and answer until SIGTERM or Ctrl+C.
 
@@ -154,12 +155,13 @@ def run(  # noqa: PLR0913  what an entry point chooses
         listening: Called once connections are accepted.
         head_s: How long a request's line and headers may take to come.
         kept: Which requests are logged.
+        traces: Where their spans go, if they go anywhere.
 
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
-        Journal(Direct(app), kept),
+        Journal(Direct(app), kept, traces),
         http=cast("type[asyncio.Protocol]", partial(Connection, head_s=head_s)),
         ws="none",
         lifespan="off",  # it is entered here, so that its errors come to the caller

@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from phiz.api.service import Bounds
     from phiz.logs import Form
     from phiz.settings import Settings
@@ -94,6 +97,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     PHIZ_BODY_TIMEOUT seconds that a body may take to come (default 30)
     PHIZ_LOG          text (default) or json, which also has a line for each request
     PHIZ_LOG_REQUESTS all, failed or none, if not as PHIZ_LOG has it
+    OTEL_...          OpenTelemetry's own; OTEL_TRACES_EXPORTER=otlp sends traces
     PHIZ_DRAIN        seconds to finish in when stopped (default 30)
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Until the server takes care of it: the first process of a container would not end otherwise.
@@ -101,7 +105,8 @@ def serve(host: str, port: int, workers: int | None) -> None:
         signal.signal(number, _stop)
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
-    from phiz.api.server import bind, run, url_of  # noqa: PLC0415
+    from phiz.api.server import bind, run  # noqa: PLC0415
+    from phiz.cli.traces import sent  # noqa: PLC0415
     from phiz.logs import configure  # noqa: PLC0415
     from phiz.quota import available_processors, open_files  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
@@ -109,11 +114,13 @@ def serve(host: str, port: int, workers: int | None) -> None:
     settings = load()
     configure(settings.log)
     _warn_of_unknown_variables()
-    listener = bind(host, port)
-    size = workers or available_processors()
-    app = create_app(WORKER, size, _bounds(settings, open_files(), size))
     kept = settings.log_requests or ("all" if settings.log == "json" else "none")
-    run(app, listener, settings.drain, lambda: _announce(url_of(listener), settings.log), kept=kept)
+    with sent(os.environ) as traces:
+        listener = bind(host, port)
+        size = workers or available_processors()
+        app = create_app(WORKER, size, _bounds(settings, open_files(), size))
+        told = partial(_announce, listener, settings.log)
+        run(app, listener, settings.drain, told, kept=kept, traces=traces)
 
 
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
@@ -143,7 +150,10 @@ def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":
     )
 
 
-def _announce(url: str, form: "Form") -> None:
+def _announce(listener: "socket", form: "Form") -> None:
+    from phiz.api.server import url_of  # noqa: PLC0415  see above
+
+    url = url_of(listener)
     line = f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect"
     if form == "json":
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
