@@ -3,13 +3,15 @@ from pathlib import Path
 
 import pytest
 
-from phiz.cards import NetworkCard
+from phiz import catalog
+from phiz.cards import Form, NetworkCard
 from phiz.errors import SettingError
-from phiz.runtime.choice import Chosen, choose
+from phiz.runtime.choice import Chosen, choose, classifier_form
+from phiz.runtime.instructions import recommended_form
 from phiz.runtime.onnx import CPU, OnnxRuntime
 from phiz.runtime.openvino import OpenVino
 from phiz.runtime.profile import Choice, Profile, Profiled, processor_name, write_profile
-from phiz.runtime.variants import Variant, version_of
+from phiz.runtime.variants import REFERENCE, Variant, version_of
 
 NOWHERE = Path("nowhere.json")
 
@@ -62,3 +64,40 @@ def test_a_stale_profile_is_not_followed_and_one_line_says_why(
 def test_providers_are_onnxruntimes(wish: str, path: Path, card: NetworkCard) -> None:
     with pytest.raises(SettingError, match=f"PHIZ_RUNTIME is {wish}"):
         choose(wish, (CPU,), path, [card])  # type: ignore[arg-type]
+
+
+MOBILENET = catalog.load().model("mobilenet").networks[0]
+
+
+def measured(form: Form, sha256: str | None = None) -> Choice:
+    variant = Variant("onnxruntime", form)
+    version = version_of("onnxruntime")
+    assert version
+    return Choice(sha256 or MOBILENET.in_form(form).sha256, variant, version, 1.0, 2.0)
+
+
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_a_classifier_is_run_in_what_was_measured_to_be_best(form: Form, tmp_path: Path) -> None:
+    elsewhere = Choice("0" * 64, REFERENCE, "0.1", 1.0, 1.0)
+    profile = Profile(processor_name(), {"mobilenet": measured(form), "front": elsewhere})
+    write_profile(profile, tmp_path / "profile.json")
+    assert classifier_form(tmp_path / "profile.json", MOBILENET) == form
+
+
+@pytest.mark.parametrize("form", ["float32", "int8"])
+@pytest.mark.parametrize(
+    ("processor", "networks"),
+    [
+        pytest.param(None, {}, id="no profile"),
+        pytest.param("another", {"mobilenet": None}, id="another machine"),
+        pytest.param("", {"front": None}, id="of faces alone"),
+        pytest.param("", {"mobilenet": "0" * 64}, id="another file"),
+    ],
+)
+def test_without_a_measurement_the_processor_decides(
+    form: Form, processor: str | None, networks: dict[str, str | None], tmp_path: Path
+) -> None:
+    if processor is not None:
+        choices = {name: measured(form, sha256) for name, sha256 in networks.items()}
+        write_profile(Profile(processor or processor_name(), choices), tmp_path / "profile.json")
+    assert classifier_form(tmp_path / "profile.json", MOBILENET) == recommended_form()

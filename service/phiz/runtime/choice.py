@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 
 from phiz.cards import Form, NetworkCard
 from phiz.errors import SettingError
+from phiz.runtime.instructions import recommended_form
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.profile import find_flaws, follow, read_profile
+from phiz.runtime.profile import Profile, find_flaws, follow, read_profile
 from phiz.runtime.session import Runtime
 from phiz.runtime.variants import RuntimeName, Variant, open_runtime
 
@@ -57,6 +58,27 @@ def choose(
     if wish == "auto":
         return _by_profile(profile, networks)
     return Chosen(open_runtime(Variant(wish, "float32")))
+
+
+def classifier_form(profile: Path, card: NetworkCard) -> Form:
+    """Return the form in which a classifier is best run on this machine.
+
+    What was measured here, or else what the processor has instructions for: a profile that is
+    not there, cannot be read, does not hold here, or does not know the classifier says nothing.
+
+    Args:
+        profile: The file that ``phiz study`` writes.
+        card: The classifier's network in float32, with its variants.
+    """
+    try:
+        measured = read_profile(profile)
+    except SettingError:
+        return recommended_form()
+    # What runs the other networks may have been changed since.
+    own = {name: choice for name, choice in measured.networks.items() if name == card.name}
+    if list(find_flaws(Profile(measured.processor, own), [card])):
+        return recommended_form()
+    return own[card.name].variant.form
 
 
 def _by_profile(path: Path, networks: Collection[NetworkCard]) -> Chosen:
