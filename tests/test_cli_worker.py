@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from phiz import catalog, detectors
-from phiz.cards import NetworkCard
+from phiz.cards import Form, NetworkCard
 from phiz.cli.worker import on_demand, prepare, warm_up
 from phiz.detectors import names
 from phiz.engine import Engine, load
@@ -18,6 +18,8 @@ from phiz.picture import Picture
 from phiz.runtime import Session
 from phiz.runtime.instructions import recommended_form
 from phiz.runtime.onnx import OnnxRuntime
+from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
+from phiz.runtime.variants import Variant, version_of
 from phiz.settings import Settings
 from phiz.timings import Stopwatch
 
@@ -144,3 +146,18 @@ def test_what_is_not_built_is_looked_for_again(
     assert load("efficientnet", "int8")[1] == "int8"
     with pytest.raises(OptionError, match="the classifier is resnet int8"):
         load("resnet", "int8")
+
+
+@pytest.mark.parametrize("form", ["float32", "int8"])
+def test_without_a_precision_it_is_the_one_that_was_measured_to_be_best_here(
+    built_classifier: Callable[[str], Path], tmp_path: Path, form: Form
+) -> None:
+    (card,) = catalog.load().model("efficientnet").networks
+    version = version_of("onnxruntime")
+    assert version
+    variant = Variant("onnxruntime", form)
+    best = Choice(card.in_form(form).sha256, variant, version, 2.8, 5.7)
+    profile = tmp_path / "profile.json"
+    write_profile(Profile(processor_name(), {"efficientnet": best}), profile)
+    load = on_demand(Settings(models=built_classifier("efficientnet"), profile=profile))
+    assert load("efficientnet", None)[1] == form

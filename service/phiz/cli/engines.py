@@ -88,8 +88,12 @@ def load_classifier(settings: "Settings", model: str, form: "Form") -> "Classifi
     return classifiers
 
 
-def default_form(settings: "Settings", model: str) -> "Form":  # noqa: ARG001  what a study finds
+def default_form(settings: "Settings", model: str) -> "Form":
     """Return the form of a classifier that is recommended on this machine."""
-    from phiz.runtime.instructions import recommended_form  # noqa: PLC0415  see above
+    from phiz import catalog  # noqa: PLC0415  see above
+    from phiz.runtime.choice import classifier_form  # noqa: PLC0415
+    from phiz.runtime.profile import FILE  # noqa: PLC0415
 
-    return recommended_form()
+    profile = settings.profile or (settings.models or catalog.default_folder()) / FILE
+    (card,) = catalog.load().model(model).networks
+    return classifier_form(profile, card)
