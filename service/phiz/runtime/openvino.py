@@ -60,8 +60,9 @@ class OpenVinoSession:
         """Return the outputs by name, for one input array."""
         request = self._take()
         try:
-            # The array is read in place, and not again once this inference is over.
-            given = ov.Tensor(np.ascontiguousarray(inputs), shared_memory=True)
+            # The array is read in place, and not again once this inference is over; OpenVINO
+            # takes none that it may not write to.
+            given = ov.Tensor(np.require(inputs, requirements=("C", "W")), shared_memory=True)
             request.set_input_tensor(given)
             request.infer()
             return {
