@@ -75,12 +75,13 @@ def test_normalisation_maps_black_and_white(name: str, black: float, white: floa
 def test_models_are_found_by_name_and_by_group() -> None:
     found = catalog.load()
     assert found.model("mtcnn").network("rnet").architecture == "rnet"
-    assert found.group("face") + found.group("classify") == found.group(None) == found.models
+    groups = [found.group(group) for group in ("face", "classify", "study")]
+    assert sum(groups, ()) == found.group(None) == found.models
     with pytest.raises(CatalogError, match="no model 'side'; there are front, back, full, mtcnn"):
         found.model("side")
     with pytest.raises(CatalogError, match="mtcnn has no network 'qnet'; it has pnet, rnet, onet"):
         found.model("mtcnn").network("qnet")
-    with pytest.raises(CatalogError, match="no group 'hands'; there is face, classify"):
+    with pytest.raises(CatalogError, match="no group 'hands'; there is face, classify, study"):
         found.group("hands")
 
 
@@ -91,7 +92,7 @@ def test_a_form_is_taken_where_it_is_offered() -> None:
         for model in found.in_form("int8").models
         for network in model.networks
     }
-    others = dict.fromkeys(("front", "back", "pnet", "rnet"), "float32")
+    others = dict.fromkeys(("front", "back", "pnet", "rnet", "mobilenet-ssd"), "float32")
     offered = dict.fromkeys(("full", "onet", "mobilenet", "efficientnet"), "int8")
     assert forms == {**others, **offered}
     assert found.in_form("float32") == found
@@ -104,7 +105,8 @@ def test_networks_may_be_in_different_forms() -> None:
     mixed = found.in_forms({"onet": "int8", "pnet": "int8", "full": "float32"})
     files = [card.file for model in mixed.models for card in model.networks]
     first = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
-    assert files == [*first, "onet.int8.onnx", "mobilenet.onnx", "efficientnet.onnx"]
+    last = [f"{name}.onnx" for name in ("mobilenet", "efficientnet", "mobilenet-ssd")]
+    assert files == [*first, "onet.int8.onnx", *last]
 
 
 Document = dict[str, Any]
@@ -142,7 +144,7 @@ def drop(path: str) -> Callable[[Document], None]:
         (lambda document: document["models"].update({"../x": {}}), "models.../x is not a name"),
         (drop("models/front/title"), "models.front lacks title"),
         (put("models/front/min_scor", 0.5), "models.front has the unknown entry min_scor"),
-        (put("models/front/kind", "ssd"), "kind is 'ssd'; it must be one of blazeface, mtcnn"),
+        (put("models/front/kind", "yolo"), "kind is 'yolo'; it must be one of blazeface, mtcnn"),
         (put("models/front/group", "hands"), "group is 'hands'; it must be one of face, classify"),
         (put("models/front/min_score", 1.01), "min_score is 1.01; it must be from 0 to 1"),
         (put("models/front/min_score", float("nan")), "min_score is nan, not a number"),
@@ -277,9 +279,9 @@ def installed_default(tmp_path: Path, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("cache", "expected"),
     [
-        ("/cache", "/cache/phiz/models 6"),
-        ("", "/home/user/.cache/phiz/models 6"),
-        ("relative", "/home/user/.cache/phiz/models 6"),
+        ("/cache", "/cache/phiz/models 7"),
+        ("", "/home/user/.cache/phiz/models 7"),
+        ("relative", "/home/user/.cache/phiz/models 7"),
     ],
 )
 def test_an_installed_phiz_keeps_them_in_the_users_cache(

@@ -7,9 +7,11 @@ from typing import Final, Literal, TypeAlias, get_args
 from phiz.errors import CatalogError
 from phiz.operating_point import OperatingPoint
 
-Group: TypeAlias = Literal["face", "classify"]
-Kind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet"]
-Architecture: TypeAlias = Literal["blazeface", "pnet", "rnet", "onet", "mobilenet", "efficientnet"]
+Group: TypeAlias = Literal["face", "classify", "study"]
+Kind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet", "ssd"]
+Architecture: TypeAlias = Literal[
+    "blazeface", "pnet", "rnet", "onet", "mobilenet", "efficientnet", "ssd"
+]
 Form: TypeAlias = Literal["float32", "int8"]
 """What a network's weights are kept in, and most of its layers computed in."""
 
@@ -29,6 +31,7 @@ NETWORKS: Final[Mapping[Kind, tuple[Architecture, ...]]] = {
     "mtcnn": ("pnet", "rnet", "onet"),
     "mobilenet": ("mobilenet",),
     "efficientnet": ("efficientnet",),
+    "ssd": ("ssd",),
 }
 """The networks that a model of each kind consists of, in the order in which they run."""
 
@@ -47,10 +50,15 @@ THRESHOLDS: Final[Mapping[Kind, frozenset[str]]] = {
     ),
     "mobilenet": frozenset(),
     "efficientnet": frozenset(),
+    "ssd": frozenset(),
 }
 """The numbers that a model of each kind has beside ``min_score``; the catalogue explains them."""
 
-CHOSEN: Final[Mapping[Group, tuple[Form, ...]]] = {"face": (), "classify": ("int8",)}
+CHOSEN: Final[Mapping[Group, tuple[Form, ...]]] = {
+    "face": (),
+    "classify": ("int8",),
+    "study": (),
+}
 """The forms beside float32 that a caller may ask for, so that they are built with the group."""
 
 
@@ -144,6 +152,8 @@ class NetworkCard:
     @property
     def group(self) -> Group:
         """What the network is for."""
+        if self.architecture == "ssd":
+            return "study"
         return "classify" if self.architecture in CLASSIFIERS else "face"
 
     @property

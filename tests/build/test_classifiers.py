@@ -9,12 +9,13 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 from PIL import Image
 
+from phiz import catalog
 from phiz.build import calibration
 from phiz.build.classifier import add_picture
 from phiz.build.conversion import convert
 from phiz.build.efficientnet import convert_efficientnet
 from phiz.build.graph import Graph
-from phiz.build.mobilenet import convert_mobilenet
+from phiz.build.mobilenet import convert_features, convert_mobilenet
 from phiz.build.parity import compare
 from phiz.build.quantise import rounded_tensors
 from phiz.build.tflite_file import Operator, TfliteNetwork, read_tflite
@@ -81,6 +82,17 @@ def test_mobilenet_answers_what_its_own_runtime_answers(classifier_source: Sourc
         # The file rounds every tensor to 8 bits, and float32 none.
         assert np.abs(softmax(logits[0]) - theirs).max() < 0.2
         assert logits[0].argmax() in np.argsort(-theirs, kind="stable")[:5]
+
+
+def test_an_ssds_features_agree_with_the_slow_ones(classifier_source: Source) -> None:
+    (mobilenet,) = [card for card in CLASSIFIERS if card.name == "mobilenet"]
+    (card,) = catalog.load().model("mobilenet-ssd").networks
+    source = classifier_source(mobilenet)
+    picture = np.asarray(Image.open(PICTURES / "selfie_360x640.png").convert("RGB"))
+    found = compare(card, convert(card, source), source, [picture])
+    numbers = {each.output: each.numbers for each in found}
+    assert numbers == {"stride16": 5 * 576 * 8 * 8, "stride32": 5 * 1280 * 4 * 4}
+    assert all(each.agrees for each in found)
 
 
 @every_classifier
@@ -156,6 +168,11 @@ def network(kind: str, options: dict[str, int], constant: NDArray[np.generic]) -
 
 
 KERNELS = np.ones((2, 3, 3, 3), np.float32)
+
+
+def test_features_are_mobilenets_alone() -> None:
+    with pytest.raises(ConversionError, match="without a layer of stride 2 or a MEAN"):
+        convert_features(network("CONV_2D", CONVOLUTION, KERNELS), "n", Normalisation(1, 0), 128)
 
 
 @pytest.mark.parametrize(

@@ -205,7 +205,7 @@ def test_an_installation_without_the_converters_says_what_to_install(tmp_path: P
 def test_an_unknown_group_is_refused(command: str, tmp_path: Path) -> None:
     result = run(command, "--models", tmp_path, "--group", "hands")
     assert result.exit_code == 1
-    assert result.stderr == "Error: there is no group 'hands'; there is face, classify\n"
+    assert result.stderr == "Error: there is no group 'hands'; there is face, classify, study\n"
 
 
 def test_verify_names_every_file_that_is_not_right(built: Path) -> None:
@@ -239,6 +239,7 @@ def test_list_tells_the_state_of_each_model(built: Path) -> None:
         "mtcnn": "not built",
         "mobilenet": "not built",
         "efficientnet": "not built",
+        "mobilenet-ssd": "not built",
     }
     assert rows[3]["networks"] == {"pnet": "verified", "rnet": "not built", "onet": "verified"}
     assert rows[3]["bytes"] == sum(card.size_bytes for card in NETWORKS[3:])

@@ -72,6 +72,25 @@ def run_mobilenet(network: TfliteNetwork, images: NDArray[np.uint8]) -> Outputs:
     raise AssertionError("the network ends in a RESHAPE and a SOFTMAX")
 
 
+def run_ssd(network: TfliteNetwork, images: NDArray[np.uint8]) -> Outputs:
+    """Return ``stride16`` and ``stride32`` of images (N, S, S, 3), S a multiple of 32.
+
+    The former is what the last depthwise layer that halves the sides is given.
+    """
+    (given,) = network.inputs
+    values = {given: (images.astype(np.float64).transpose(0, 3, 1, 2) - 127) / 127.5}
+    middle = values[given]
+    for operator in network.operators:
+        x = values[operator.inputs[0]]
+        if operator.kind == "MEAN":
+            return {"stride16": middle, "stride32": x}
+        if operator.kind == "DEPTHWISE_CONV_2D" and operator.options["StrideH"] != 1:
+            middle = x
+        (output,) = operator.outputs
+        values[output] = _run(network, operator, values)
+    raise AssertionError("the network has a MEAN")
+
+
 def _run(network: TfliteNetwork, operator: Operator, values: dict[int, Array]) -> Array:
     x = values[operator.inputs[0]]
     if operator.kind == "ADD":

@@ -10,7 +10,7 @@ from phiz.build.blazeface import convert_blazeface
 from phiz.build.calibration import load as load_calibrations
 from phiz.build.calibration import ranges_of
 from phiz.build.efficientnet import convert_efficientnet
-from phiz.build.mobilenet import convert_mobilenet
+from phiz.build.mobilenet import convert_features, convert_mobilenet
 from phiz.build.mtcnn import convert_onet, convert_pnet, convert_rnet
 from phiz.build.quantise import quantise
 from phiz.build.tflite_file import read_tflite
@@ -40,6 +40,7 @@ def convert(card: NetworkCard, source: bytes) -> bytes:
     return data
 
 
+SSD_SIZE: Final = 128  # of BlazeFace's front model, which it is timed beside
 CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkCard, bytes], bytes]]] = {
     "blazeface": lambda card, source: convert_blazeface(
         read_tflite(source), card.name, card.normalisation
@@ -52,5 +53,8 @@ CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkCard, bytes], bytes]]] 
     ),
     "efficientnet": lambda card, source: convert_efficientnet(
         read_weights(source), card.name, card.normalisation
+    ),
+    "ssd": lambda card, source: convert_features(
+        read_tflite(source), card.name, card.normalisation, SSD_SIZE
     ),
 }

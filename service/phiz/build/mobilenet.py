@@ -6,7 +6,7 @@ rounding of the tensors between layers is left out, and what 8 bits need of it i
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from phiz.build.classifier import add_classes, add_convolution, add_mean, add_picture
@@ -20,6 +20,7 @@ from phiz.errors import ConversionError
 NONE: Final = 0
 RELU6: Final = 3
 ONE_PIXEL: Final = (1, 1)
+HALVING: Final = 2
 
 
 def convert_mobilenet(network: TfliteNetwork, name: str, normalisation: Normalisation) -> bytes:
@@ -33,15 +34,72 @@ def convert_mobilenet(network: TfliteNetwork, name: str, normalisation: Normalis
     graph = Graph(name)
     (image,) = network.inputs
     _, size, *_ = network.shapes[image]
-    conversion = _Conversion(network, graph)
-    conversion.values[image] = add_picture(graph, size, normalisation)
+    conversion = _Conversion(network, graph, {image: add_picture(graph, size, normalisation)})
     for operator in network.operators:
-        convert = _CONVERTERS.get(operator.kind)
-        if convert is None:
-            raise ConversionError(f"{name}: the operator {operator.kind} is not known")
-        (output,) = operator.outputs
-        conversion.values[output] = convert(conversion, operator)
+        conversion.add(operator)
     return graph.serialise()
+
+
+def convert_features(
+    network: TfliteNetwork, name: str, normalisation: Normalisation, size: int
+) -> bytes:
+    """Return the graph ``image`` (N, S, S, 3) to what an SSD detects in.
+
+    SSDLite takes the expansion of the last block that halves the sides, and the last layer
+    (Sandler et al. 2018, section 6.2): ``stride16`` (N, 576, S/16, S/16) and ``stride32``
+    (N, 1280, S/32, S/32).
+
+    Args:
+        network: All of MobileNetV2.
+        name: Of the graph.
+        normalisation: Of a pixel.
+        size: Side of the picture, a multiple of 32: then SAME pads as in the file.
+
+    Raises:
+        ConversionError: The network holds something that MobileNetV2 does not.
+    """
+    graph = Graph(name)
+    (image,) = network.inputs
+    conversion = _Conversion(network, graph, {image: add_picture(graph, size, normalisation)})
+    cut = cut_of(network)
+    for operator in network.operators[: cut.end]:
+        conversion.add(operator)
+    for output, tensor, channels, stride in (
+        ("stride16", cut.middle, 576, 16),
+        ("stride32", cut.last, 1280, 32),
+    ):
+        graph.output(output, ("batch", channels, size // stride, size // stride))
+        graph.add("Identity", conversion.values[tensor], output=output)
+    return graph.serialise()
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where the features of an SSD are.
+
+    Attributes:
+        middle: The tensor that the last layer of stride 2 reads.
+        last: The tensor before the mean.
+        end: How many operators give both.
+    """
+
+    middle: int
+    last: int
+    end: int
+
+
+def cut_of(network: TfliteNetwork) -> Cut:
+    """Return where an SSD takes the features of MobileNetV2.
+
+    Raises:
+        ConversionError: The network is another.
+    """
+    halving = [each for each in network.operators if each.options.get("StrideH") == HALVING]
+    means = [place for place, each in enumerate(network.operators) if each.kind == "MEAN"]
+    if not halving or not means:
+        raise ConversionError("without a layer of stride 2 or a MEAN it is not known")
+    (end,) = means
+    return Cut(halving[-1].inputs[0], network.operators[end].inputs[0], end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +108,19 @@ class _Conversion:
 
     network: TfliteNetwork
     graph: Graph
-    values: dict[int, str] = field(default_factory=dict)
+    values: dict[int, str]
+
+    def add(self, operator: Operator) -> None:
+        """Add what an operator stands for.
+
+        Raises:
+            ConversionError: It is none of MobileNetV2's.
+        """
+        convert = _CONVERTERS.get(operator.kind)
+        if convert is None:
+            raise ConversionError(f"the operator {operator.kind} is not known")
+        (output,) = operator.outputs
+        self.values[output] = convert(self, operator)
 
     def value(self, operator: Operator) -> str:
         """Return the first input of an operator."""

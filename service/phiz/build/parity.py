@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from phiz import catalog
-from phiz.build.classifier_reference import run_efficientnet, run_mobilenet
+from phiz.build.classifier_reference import run_efficientnet, run_mobilenet, run_ssd
 from phiz.build.download import source_folder
 from phiz.build.reference import Outputs, run_onet, run_pnet, run_rnet
 from phiz.build.sources import read_source
@@ -165,6 +165,7 @@ ORIGINALS: Final[Mapping[Architecture, Callable[[bytes], Run]]] = {
     "onet": _reference(run_onet),
     "mobilenet": lambda source: partial(run_mobilenet, read_tflite(source)),
     "efficientnet": lambda source: partial(run_efficientnet, read_weights(source)),
+    "ssd": lambda source: partial(run_ssd, read_tflite(source)),
 }
 
 

@@ -25,7 +25,7 @@ BLAZEFACE_TOLERANCES: Final[Mapping[str, float]] = {
     "probabilities": 1.4e-6,
 }
 MTCNN_TOLERANCE: Final = 2.2e-6
-CLASSIFIER_TOLERANCE: Final = 1e-4  # of logits from -12 to 13
+CLASSIFIER_TOLERANCE: Final = 1e-4  # of logits from -12 to 13, and of features from 0 to 6
 # Where BlazeFace sees no face at all, it may regress to a thousand pixels and more, with an
 # error in proportion on both sides; nobody ever reads these numbers. They are compared as
 # "all anchors", where the tolerance grows with the largest regression in the picture and is
@@ -105,14 +105,15 @@ def apart(ours: Outputs, reference: Outputs) -> dict[str, Apart]:
     """Return by output how far two answers of a network are apart.
 
     BlazeFace's are "regressions" (of anchors that may be a face's), "all anchors" and
-    "probabilities"; those of MTCNN and of classifiers are their outputs.
+    "probabilities"; those of the other networks are their outputs.
 
     Args:
         ours: Outputs of a network by name.
         reference: The same of the reference.
     """
     if not {"logits", "regressions"} <= reference.keys():  # then it is no BlazeFace
-        tolerance = CLASSIFIER_TOLERANCE if "logits" in reference else MTCNN_TOLERANCE
+        is_large = bool(reference.keys() & {"logits", "stride32"})
+        tolerance = CLASSIFIER_TOLERANCE if is_large else MTCNN_TOLERANCE
         pairs = {name: (ours[name], reference[name]) for name in reference}
         return {name: Apart(_apart(*pair).ravel(), tolerance) for name, pair in pairs.items()}
     regressions = _apart(ours["regressions"], reference["regressions"])  # (N, A, 16)
