@@ -26,7 +26,6 @@ import onnx
 import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
-from photos import CALIBRATED, photos
 
 from phiz import catalog
 from phiz.build import calibration
@@ -38,6 +37,7 @@ from phiz.detectors import KINDS
 from phiz.faces import DetectOptions
 from phiz.image import open_picture
 from phiz.measure.labels import LIMITS
+from phiz.measure.photos import CALIBRATED, read_photos
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
@@ -138,7 +138,7 @@ def record_classes(model: ModelCard, folder: Path, data: Path) -> list[Recorder]
     recorder = Recorder(card, catalog.read_network(card, folder))
     assert model.input_size is not None, "the catalogue gives every classifier its input size"
     classifier = Classifier(model.input_size, recorder, read_labels())
-    for photo in photos(data, CALIBRATED):
+    for photo in read_photos(data, CALIBRATED):
         classifier.classify(open_picture(photo.path.read_bytes(), LIMITS), 1, Stopwatch())
     return [recorder]
 

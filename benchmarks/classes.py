@@ -4,9 +4,9 @@
 
     python benchmarks/classes.py --data DIR
 
-``DIR`` has ``photos/`` (see ``photos.py``); the photographs that the ranges of 8 bits were
-measured on are left out. Both forms of a network take turns in onnxruntime, on one thread; times
-are medians of the network alone, the shares are of bytes to classes.
+``DIR`` has ``photos/`` (see ``phiz.measure.photos``); the photographs that the ranges of 8 bits
+were measured on are left out. Both forms of a network take turns in onnxruntime, on one thread;
+times are medians of the network alone, the shares are of bytes to classes.
 """
 
 import sys
@@ -19,7 +19,6 @@ from typing import Final
 import click
 import numpy as np
 from numpy.typing import NDArray
-from photos import JUDGED, Photo, photos
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +27,7 @@ from phiz import catalog
 from phiz.cards import Form, ModelCard
 from phiz.classifiers import FORMS, Classifiers, load
 from phiz.image import Limits
+from phiz.measure.photos import JUDGED, Photo, read_photos
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
 
@@ -56,7 +56,7 @@ HEADINGS: Final = (
 def main(data: Path, models: Path | None, runs: int) -> None:
     """Measure every classifier in float32 and in 8 bits."""
     folder = models or catalog.default_folder()
-    judged = photos(data, JUDGED)
+    judged = read_photos(data, JUDGED)
     table = Table(*HEADINGS, box=box.SIMPLE_HEAD)
     for model in catalog.load().group("classify"):
         for row in measure(model, folder, judged, runs):

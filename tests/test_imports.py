@@ -27,6 +27,7 @@ LAYERS = (
     ("detectors", "classifiers"),
     ("engine",),
     ("measure",),
+    ("study",),
     ("answers", "schemas"),
     ("api", "build"),
     ("cli",),

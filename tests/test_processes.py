@@ -48,3 +48,15 @@ def test_this_process_is_known_where_the_system_tells() -> None:
     told = sys.platform == "linux"
     assert ((resident_bytes(os.getpid()) or 0) > 1 << 20) == told
     assert (processor_seconds(os.getpid()) is not None) == told
+
+
+def test_the_peak_is_what_was_there_at_once() -> None:
+    program = (
+        "from phiz.processes import peak_bytes; before = peak_bytes(); block = b'1' * 100_000_000;"
+        " del block; print(peak_bytes() - before)"
+    )
+    # The peak of this process is far higher, and is not what it begins with.
+    held = b"1" * 300_000_000
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert len(held) == 300_000_000
+    assert 90_000_000 < int(ran.stdout) < 110_000_000

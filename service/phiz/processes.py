@@ -1,16 +1,30 @@
-"""What the system tells of a process: the files of proc(5), which only Linux has."""
+"""What the system tells of a process: files of proc(5), which only Linux has."""
 
 import os
+import resource
+import sys
 from pathlib import Path
 from typing import Final
 
 PROCESSES: Final = Path("/proc")
+KIB: Final = 1024
 
 
 def resident_bytes(process: int) -> int | None:
     """Return the memory of a process that is not swapped out, or None if that is not known."""
     pages = _read(process, "statm").split()
     return int(pages[1]) * os.sysconf("SC_PAGE_SIZE") if pages else None
+
+
+def peak_bytes() -> int:
+    """Return the most memory that this process has had at once."""
+    for line in _read(os.getpid(), "status").splitlines():
+        name, _, value = line.partition(":")
+        # Not what getrusage says there: a program that is begun takes over its parent's peak.
+        if name == "VmHWM":
+            return KIB * int(value.split()[0])
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used if sys.platform == "darwin" else KIB * used
 
 
 def processor_seconds(process: int) -> float | None:

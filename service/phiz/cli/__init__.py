@@ -9,7 +9,7 @@ import click
 import phiz
 from phiz.errors import OptionError, PhizError
 
-_COMMANDS = ("detect", "classify", "serve", "models", "bench", "evaluate")
+_COMMANDS = ("detect", "classify", "serve", "models", "bench", "study", "evaluate")
 _INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
@@ -49,5 +49,6 @@ def main() -> None:
     phiz serve                   the same over HTTP, on port 8000
     phiz classify cat.jpg        what a picture shows
     phiz bench                   what is fastest on this machine, and as good
+    phiz study                   what every way to run every network costs here
     phiz evaluate DATA           how good the models are on labelled photographs
     """  # noqa: D301  click keeps the lines after a true backspace character

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any, Final, TypeAlias
@@ -54,10 +54,17 @@ class NetworkFigures:
 
 @dataclass(frozen=True, slots=True)
 class ModelFigures:
-    """One model in one variant: its median time for a picture, and how its answers differ."""
+    """One model in one variant.
+
+    Attributes:
+        median_ms: Of a picture, without decoding it.
+        change: How its answers differ from the reference's.
+        precision: Average precision by level of WIDER FACE; empty where no faces are labelled.
+    """
 
     median_ms: float
     change: Change
+    precision: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,21 +87,40 @@ def measure_network(
         pictures: (H, W, 3) each, with faces, to compare the variants on.
     """
     model, card = network.model, network.card
-    sessions = {way: _open(network, way) for way in ways}
+    sessions = {way: open_session(network, way) for way in ways}
     single = {variant: sessions[variant, threads] for variant, threads in ways if threads == 1}
-    batches = list(parity_inputs(model, card.architecture, pictures))
-    expected = [single[REFERENCE].run(batch) for batch in batches]
     return NetworkFigures(
         model=model.name,
         card=card,
         median_ms=_take_turns(
             sessions, lambda turn: timing_inputs(model, card.architecture, turn), rounds
         ),
-        excess={
-            variant: _largest_excess(session, batches, expected)
-            for variant, session in single.items()
-        },
+        excess=measure_excess(network, single, pictures),
     )
+
+
+def measure_excess(
+    network: Network, sessions: Mapping[Variant, Session], pictures: Sequence[Image]
+) -> dict[Variant, float]:
+    """Return by variant the largest difference in units of what parity allows.
+
+    Args:
+        network: In question.
+        sessions: Of it, the reference's among them.
+        pictures: (H, W, 3) each, with faces, to compare the variants on.
+    """
+    batches = list(parity_inputs(network.model, network.card.architecture, pictures))
+    expected = [sessions[REFERENCE].run(batch) for batch in batches]
+    return {
+        variant: _largest_excess(session, batches, expected)
+        for variant, session in sessions.items()
+    }
+
+
+def open_session(network: Network, way: Way) -> Session:
+    """Return a network's session in a variant of which it has the form, on so many threads."""
+    variant, _ = way
+    return open_runtime(*way).open(network.card, network.graphs[variant.form])
 
 
 def measure_model(
@@ -122,12 +148,17 @@ def measure_model(
         for variant, detector in loaded.items():
             _answer(detector, picture, answers[variant])
     labelled = [label for label in labels if label is not None]
+    precisions = {variant: _precisions(answers[variant], labelled) for variant in variants}
     return {
         variant: ModelFigures(
             1000 * median(answers[variant].seconds),
-            _change(answers[variant], answers[REFERENCE], labelled),
+            Change(
+                *_kept(answers[variant], answers[REFERENCE]),
+                {level: precisions[REFERENCE][level] - ap for level, ap in precision.items()},
+            ),
+            precision,
         )
-        for variant in variants
+        for variant, precision in precisions.items()
     }
 
 
@@ -163,12 +194,6 @@ def thread_counts(available: int) -> Iterator[int]:
     while threads <= available:
         yield threads
         threads *= 2
-
-
-def _open(network: Network, way: Way) -> Session:
-    variant, _ = way
-    card, graph = network.card.in_form(variant.form), network.graphs[variant.form]
-    return open_runtime(*way).open(card, graph)
 
 
 def _load(catalog: Catalog, folder: Path, model: str, variant: Variant) -> Detector:
@@ -210,19 +235,17 @@ def _answer(detector: Detector, picture: Picture, answers: Answers) -> None:
     answers.found.append((boxes_of(faces), scores_of(faces)))
 
 
-def _change(ours: Answers, reference: Answers, labels: Sequence[Labelled]) -> Change:
+def _kept(ours: Answers, reference: Answers) -> tuple[int, int]:
+    """Return how many faces the reference is sure of, and how many have a counterpart."""
     counts = [
         count_kept(boxes, *expected)
         for (boxes, _), expected in zip(ours.found, reference.found, strict=True)
     ]
-    return Change(
-        faces=sum(faces for faces, _ in counts),
-        kept=sum(kept for _, kept in counts),
-        precision_loss={
-            level: _precision(reference, labels, level) - _precision(ours, labels, level)
-            for level in (LEVELS if labels else ())
-        },
-    )
+    return sum(faces for faces, _ in counts), sum(kept for _, kept in counts)
+
+
+def _precisions(answers: Answers, labels: Sequence[Labelled]) -> dict[str, float]:
+    return {level: _precision(answers, labels, level) for level in (LEVELS if labels else ())}
 
 
 def _precision(answers: Answers, labels: Sequence[Labelled], level: str) -> float:

@@ -28,17 +28,20 @@ SMALLEST: Final = 12
 TILES: Final = 4  # what is made for parts sees a picture in 4 rows of 4 tiles
 
 
-def timing_inputs(model: ModelCard, architecture: Architecture, turn: int) -> Inputs:
+def timing_inputs(
+    model: ModelCard, architecture: Architecture, turn: int, batch: int = 1
+) -> Inputs:
     """Return what a network computes for one picture (for R- and O-Net: one batch of crops).
 
     Args:
         model: That the network belongs to.
         architecture: Of the network.
         turn: Of the measurement, from 0.
+        batch: So many pictures at once; MTCNN's networks see one.
     """
     random = np.random.default_rng(turn)
-    if architecture == "blazeface":
-        return [_noise(random, 1, _side(model), _side(model))]
+    if model.input_size is not None:
+        return [_noise(random, batch, _side(model), _side(model))]
     if architecture == "pnet":
         height, width = (side - turn % STEPS * STEP_PX for side in PICTURE_HW)
         scales = scales_of(height, width, model.thresholds["min_face"], model.thresholds["factor"])
@@ -71,7 +74,7 @@ def parity_inputs(
 
 
 def _side(model: ModelCard) -> int:
-    assert model.input_size is not None, "the catalogue gives every blazeface its input size"
+    assert model.input_size is not None, "what sees whole pictures has one size of them"
     return model.input_size
 
 

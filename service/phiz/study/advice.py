@@ -1,0 +1,183 @@
+"""What to run, in plain words: for the lowest latency, the best answers, the smallest memory."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from phiz.measure.gates import WORTHWHILE
+from phiz.runtime.variants import Variant
+from phiz.study.quality import Quality
+from phiz.study.record import Figures, Study
+from phiz.study.summary import is_too_noisy, noisy, plain_figures
+
+GOALS: Final = ("lowest latency", "best answers", "smallest memory")
+MEGABYTE: Final = 1_000_000
+BUDGETS_MS: Final = (1, 2, 3, 5, 10, 20, 50, 100, 200)
+"""Latencies that people ask for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model in one variant, one picture on one thread.
+
+    Attributes:
+        model: Its name.
+        variant: Runtime and precision.
+        median_ms: Of a picture: the network of a classifier, all stages of a face model.
+        answers: What is best is highest: the share that is right, or that agrees with float32.
+        peak_bytes: The largest of its networks' processes.
+    """
+
+    model: str
+    variant: Variant
+    median_ms: float
+    answers: float
+    peak_bytes: int
+
+    def __str__(self) -> str:
+        return f"{self.model} in {self.variant}"
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """What to run.
+
+    Attributes:
+        group: Of the models, "classify" or "face".
+        goal: What it is best for.
+        candidate: That is recommended.
+        reason: With its figures.
+    """
+
+    group: str
+    goal: str
+    candidate: Candidate
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.group}, {self.goal}: {self.candidate} ({self.reason})"
+
+
+def advise(study: Study) -> list[Advice]:
+    """Return the recommendations by group and goal; none for a group of which nothing is built."""
+    return [
+        advice
+        for group in ("classify", "face")
+        if (found := candidates(study, group))
+        for advice in _advise(study, group, found)
+    ]
+
+
+def candidates(study: Study, group: str) -> list[Candidate]:
+    """Return the models of a group in every variant whose answers stand in for float32's.
+
+    The simplest come first: the reference, then other runtimes and lower precisions.
+    """
+    facts = study.networks
+    plain = {
+        (each.combination.network, each.combination.variant): each for each in plain_figures(study)
+    }
+    return [
+        _candidate(study, quality, group, plain)
+        for quality in study.qualities
+        if quality.passes or quality.variant.precision == "float32"
+        if any(each.model == quality.model and each.group == group for each in facts.values())
+    ]
+
+
+def pareto(found: Sequence[Candidate]) -> list[Candidate]:
+    """Return those that no other is both faster and better than, the fastest first."""
+    front: list[Candidate] = []
+    for each in sorted(found, key=lambda each: (each.median_ms, -each.answers)):
+        if not front or each.answers > front[-1].answers:
+            front.append(each)
+    return front
+
+
+def simplest(found: Sequence[Candidate], cost: Callable[[Candidate], float]) -> Candidate:
+    """Return the first whose cost is the lowest, but for what is not worth another choice.
+
+    So that noise of a few percent does not decide: what is cheaper by less than a twentieth
+    is not preferred to what comes before it.
+    """
+    least = min(cost(each) for each in found)
+    return next(each for each in found if cost(each) * WORTHWHILE <= least)
+
+
+def best_within(found: Sequence[Candidate], budget_ms: float) -> Candidate | None:
+    """Return the best answers within a latency, or None if nothing is as fast."""
+    fast = [each for each in found if each.median_ms <= budget_ms]
+    if not fast:
+        return None
+    most = max(each.answers for each in fast)
+    return simplest([each for each in fast if each.answers == most], lambda each: each.median_ms)
+
+
+def within(study: Study, group: str) -> Iterator[tuple[float, Candidate]]:
+    """Yield for growing latencies the best answers within them, each time another is best."""
+    before = None
+    for budget_ms in BUDGETS_MS:
+        best = best_within(candidates(study, group), budget_ms)
+        if best is not None and best != before:
+            yield budget_ms, best
+            before = best
+
+
+def noise(study: Study) -> str:
+    """Return in a sentence how far the figures can be trusted."""
+    plain = plain_figures(study)
+    several = len(study.figures[0].visits_ms) > 1
+    if not several:
+        return "There was one visit, so that nothing tells how noisy the machine was."
+    differing = noisy(plain)
+    worst = max(plain, key=lambda each: each.spread)
+    counted = (
+        f"Of {len(plain)} combinations on one thread, {len(differing)} had medians that differed"
+        f" by more than 10 % from visit to visit; the worst, {worst.combination}, by"
+        f" {worst.spread:.0%}."
+    )
+    stolen = "" if study.stolen is None else f" The host gave {study.stolen:.1%} of the time away."
+    verdict = (
+        "The machine was too noisy: do not trust differences of less than that, and measure again."
+        if is_too_noisy(study)
+        else "The machine was quiet enough."
+    )
+    return f"{verdict} {counted}{stolen}"
+
+
+def _candidate(
+    study: Study,
+    quality: Quality,
+    group: str,
+    plain: dict[tuple[str, Variant], Figures],
+) -> Candidate:
+    names = [name for name, facts in study.networks.items() if facts.model == quality.model]
+    figures = [plain[name, _own(name, quality.variant, plain)] for name in names]
+    first = next(iter(quality.accuracy.values()), quality.agreement)
+    return Candidate(
+        quality.model,
+        quality.variant,
+        figures[0].median_ms if group == "classify" else quality.median_ms,
+        first,
+        max((each.peak_bytes or 0 for each in figures), default=0),
+    )
+
+
+def _own(network: str, variant: Variant, plain: dict[tuple[str, Variant], Figures]) -> Variant:
+    """Return the variant of a network when its model is in one: float32 if it has no other."""
+    if (network, variant) in plain:
+        return variant
+    return Variant(variant.runtime, "float32")
+
+
+def _advise(study: Study, group: str, found: Sequence[Candidate]) -> Iterator[Advice]:
+    kind = "right" if study.has_photographs else "as float32 answers"
+    fast = simplest(found, lambda each: each.median_ms)
+    yield Advice(group, GOALS[0], fast, f"{fast.median_ms:.2f} ms a picture")
+    most = max(each.answers for each in found)
+    best = simplest([each for each in found if each.answers == most], lambda each: each.median_ms)
+    yield Advice(
+        group, GOALS[1], best, f"{best.answers:.1%} {kind}, {best.median_ms:.2f} ms a picture"
+    )
+    small = simplest(found, lambda each: each.peak_bytes)
+    yield Advice(group, GOALS[2], small, f"{small.peak_bytes / MEGABYTE:.0f} MB at most")

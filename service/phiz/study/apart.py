@@ -1,0 +1,59 @@
+"""A call in a process of its own: what it used is given back, and its peak of memory is its own."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from typing import Any, ParamSpec, TypeVar, cast
+
+from phiz.errors import PhizError, WorkerDiedError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+    """Return what a function of a module returns, called in a process of its own.
+
+    Whoever is interrupted while waiting ends that process.
+
+    Raises:
+        PhizError: As the function did.
+        WorkerDiedError: The process ended without an answer.
+    """
+    # Not a copy of this process, whose threads a copy would not have.
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(
+        target=_answer, args=(sender, function, arguments, named), daemon=True
+    )
+    process.start()
+    sender.close()
+    try:
+        error, result = receiver.recv()
+    except EOFError:
+        process.join()
+        raise WorkerDiedError(
+            f"the process that measured ended with {process.exitcode} and without figures"
+        ) from None
+    finally:
+        process.kill()
+        process.join()
+        receiver.close()
+    if error is not None:
+        raise error
+    return cast("T", result)
+
+
+def _answer(
+    sender: Connection,
+    function: Callable[..., object],
+    arguments: tuple[Any, ...],
+    named: dict[str, Any],
+) -> None:
+    # The terminal interrupts all of its processes; the one that waits ends this one.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sender.send((None, function(*arguments, **named)))
+    except PhizError as error:
+        sender.send((error, None))

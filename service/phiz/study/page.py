@@ -1,0 +1,302 @@
+"""The report of one study, or of several devices side by side, as one HTML file by itself."""
+
+from collections.abc import Callable, Iterator, Sequence
+from html import escape
+from typing import Final
+
+from phiz.study.advice import Candidate, advise, candidates, noise, pareto, within
+from phiz.study.drawings import COLOURS, Bars, Point, draw_bars, draw_points, short
+from phiz.study.findings import compare_with_paper, find
+from phiz.study.record import Figures, Study
+from phiz.study.summary import plain_figures
+
+MEGABYTE: Final = 1_000_000
+GROUPS: Final = {
+    "classify": "Classifiers",
+    "face": "Face models",
+    "study": "For comparison",
+}
+UNIT_OF: Final = {"pnet": "a pyramid", "rnet": "32 crops", "onet": "16 crops"}
+# Of a dark page, as bright as the light ones are dark.
+DARK: Final = (
+    *("#f08a70", "#5cc4b6", "#8db4f5", "#e0b04a", "#bd97ee", "#9cc174", "#e58bb6", "#aab4be"),
+)
+
+STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1c242b; --ground: #fff; --faint: #d5dade; LIGHT }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6eaee; --ground: #12171c; --faint: #38424b; DARK }
+}
+body { margin: 0 auto; padding: 12px; max-width: 720px; background: var(--ground);
+  color: var(--ink); font: 16px/1.45 system-ui, sans-serif; overflow-wrap: anywhere; }
+h1 { font-size: 1.5rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 2rem; }
+figure { margin: 1rem 0; } figcaption { font-weight: 600; margin-bottom: .4rem; }
+svg { display: block; width: 100%; height: auto; }
+table { border-collapse: collapse; font-size: .8rem; }
+th, td { text-align: left; padding: .15rem .5rem .15rem 0; vertical-align: top;
+  border-bottom: 1px solid var(--faint); overflow-wrap: normal; }
+.wide { overflow-x: auto; } .number { text-align: right; white-space: nowrap; }
+.verdict { font-weight: 600; } summary { cursor: pointer; padding: .5rem 0; }
+.key { display: inline-block; width: .8em; height: .8em; border-radius: 2px; margin-right: .3em; }
+"""
+
+
+def draw_page(studies: Sequence[Study]) -> str:
+    """Return the report as HTML; it loads nothing, and has no script.
+
+    Args:
+        studies: Of one device, or of several, which are drawn side by side.
+    """
+    body = "\n".join(
+        [
+            *_head(studies),
+            *(_recommended(studies)),
+            *_found(studies),
+            *_charts(studies),
+            *_paper(studies),
+            *_devices(studies),
+            *_tables(studies),
+        ]
+    )
+    title = escape(_title(studies))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{title}</title>\n<style>{_style()}</style>\n</head>\n<body>\n<main>\n"
+        f"{body}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def _style() -> str:
+    light = " ".join(f"--c{place}: {each};" for place, each in enumerate(COLOURS))
+    dark = " ".join(f"--c{place}: {each};" for place, each in enumerate(DARK))
+    return STYLE.replace("LIGHT", light).replace("DARK", dark)
+
+
+def _title(studies: Sequence[Study]) -> str:
+    if len(studies) == 1:
+        return f"What networks cost on {studies[0].device}"
+    return f"What networks cost on {len(studies)} devices"
+
+
+def _head(studies: Sequence[Study]) -> Iterator[str]:
+    yield f"<h1>{escape(_title(studies))}</h1>"
+    for study in studies:
+        if study.emulated:
+            yield (
+                f"<p><b>{escape(study.device)} is emulated</b>: {escape(study.emulated)}. It says"
+                " nothing about other hardware.</p>"
+            )
+        yield f"<p>{escape(study.device)}, {escape(study.begun)}. {escape(noise(study))}</p>"
+
+
+def _recommended(studies: Sequence[Study]) -> Iterator[str]:
+    yield "<h2>What to run</h2>"
+    for study in studies:
+        if len(studies) > 1:
+            yield f"<h3>{escape(study.device)}</h3>"
+        yield "<ul>"
+        for advice in advise(study):
+            yield (
+                f"<li>{GROUPS[advice.group]}, {advice.goal}: <b>{escape(str(advice.candidate))}</b>"
+                f" ({escape(advice.reason)}).</li>"
+            )
+        for group in ("classify", "face"):
+            told = [
+                f"{budget_ms} ms: {best} ({best.answers:.1%})"
+                for budget_ms, best in within(study, group)
+            ]
+            if told:
+                yield f"<li>{GROUPS[group]}, best answers within {escape('; '.join(told))}.</li>"
+        yield "</ul>"
+    photographs = all(study.has_photographs for study in studies)
+    yield (
+        "<p>One picture, one thread. "
+        + (
+            "Answers are those that are right: classes at first guess, and average precision of"
+            " WIDER FACE's easy faces.</p>"
+            if photographs
+            else "There were no labelled photographs: answers are those that float32 gives too,"
+            " so that models cannot be compared with each other by them.</p>"
+        )
+    )
+
+
+def _found(studies: Sequence[Study]) -> Iterator[str]:
+    yield "<h2>What a study of phones found, and whether it holds here</h2>"
+    for finding in find(studies):
+        yield (
+            f"<p>{escape(finding.claim)} <span class=verdict>It {escape(_said(finding.verdict))}"
+            ".</span></p><ul>"
+        )
+        yield from (f"<li>{escape(line)}</li>" for line in finding.figures)
+        yield "</ul>"
+
+
+def _said(verdict: str) -> str:
+    return f"{verdict} from this" if verdict.startswith("cannot") else f"{verdict} here"
+
+
+def _paper(studies: Sequence[Study]) -> Iterator[str]:
+    for study in studies:
+        if lines := compare_with_paper(study):
+            yield f"<h2>BlazeFace beside MobileNetV2, {escape(study.device)}</h2>"
+            yield (
+                "<p>The features of an SSD at 128 × 128, cut as SSDLite does, beside the whole of"
+                " BlazeFace's front model.</p><ul>"
+            )
+            yield from (f"<li>{escape(line)}</li>" for line in lines)
+            yield "</ul>"
+
+
+def _charts(studies: Sequence[Study]) -> Iterator[str]:
+    measures: tuple[tuple[str, str, Callable[[Figures], float | None]], ...] = (
+        ("Latency, median of a picture", "ms", lambda each: each.median_ms),
+        ("Pictures a second", "/s", lambda each: each.pictures_per_s),
+        (
+            "Memory, peak of a process",
+            "MB",
+            lambda each: each.peak_bytes and each.peak_bytes / MEGABYTE,
+        ),
+    )
+    for group, heading in GROUPS.items():
+        if not any(facts.group == group for study in studies for facts in study.networks.values()):
+            continue
+        yield f"<h2>{heading}</h2>"
+        for title, unit, value in measures:
+            bars = _bars(studies, group, value)
+            if bars:
+                yield _figure(title, draw_bars(f"{heading}: {title}", bars, unit))
+        yield from _plots(studies, group)
+
+
+def _bars(
+    studies: Sequence[Study], group: str, value: Callable[[Figures], float | None]
+) -> list[Bars]:
+    """Return a group of bars for each network, or, of several devices, for each way to run it."""
+    rows: dict[str, list[tuple[str, int, float]]] = {}
+    for place, study in enumerate(studies):
+        variants = list(dict.fromkeys(each.combination.variant for each in study.figures))
+        for each in plain_figures(study):
+            name, variant = each.combination.network, each.combination.variant
+            length = value(each)
+            if study.networks[name].group != group or length is None:
+                continue
+            heading = f"{name} ({UNIT_OF[name]})" if name in UNIT_OF else name
+            if len(studies) == 1:
+                rows.setdefault(heading, []).append((str(variant), variants.index(variant), length))
+            else:
+                heading = f"{heading}, {variant}"
+                rows.setdefault(heading, []).append((_short_name(study), place, length))
+    return [Bars(heading, tuple(bars)) for heading, bars in rows.items()]
+
+
+def _short_name(study: Study) -> str:
+    most = 18  # letters, so that it fits beside a bar
+    return study.device if len(study.device) <= most else study.device[: most - 1] + "…"
+
+
+def _plots(studies: Sequence[Study], group: str) -> Iterator[str]:
+    for study in studies:
+        found = candidates(study, group)
+        if not found:
+            continue
+        title = f"Latency and answers, {study.device}; in bold what nothing else beats in both"
+        axis = "right" if study.has_photographs else "as float32"
+        yield _figure(
+            title, draw_points(title, _points(found), ("ms a picture (logarithmic)", axis))
+        )
+
+
+def _points(found: Sequence[Candidate]) -> list[Point]:
+    front = pareto(found)
+    models = list(dict.fromkeys(each.model for each in found))
+    return [
+        Point(str(each), models.index(each.model), each.median_ms, each.answers, each in front)
+        for each in found
+    ]
+
+
+def _figure(caption: str, drawing: str) -> str:
+    return f"<figure>\n<figcaption>{escape(caption)}</figcaption>\n{drawing}</figure>"
+
+
+def _devices(studies: Sequence[Study]) -> Iterator[str]:
+    yield "<h2>What it was measured on</h2>"
+    for study in studies:
+        machine = study.machine
+        clock = f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "not told"
+        rows = {
+            "device": study.device + (f" (emulated: {study.emulated})" if study.emulated else ""),
+            "processor": machine.processor,
+            "instructions": ", ".join(machine.instructions) or "not told",
+            "clock": clock,
+            "processors to use": str(machine.processors),
+            "quota": f"{machine.quota:g} processors" if machine.quota else "none",
+            "memory": f"{machine.memory_bytes / 1e9:.1f} GB",
+            "copying memory": f"{machine.copied_gb_s:g} GB/s",
+            **machine.versions,
+        }
+        yield '<div class="wide"><table>'
+        for name, value in rows.items():
+            yield f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
+        yield "</table></div>"
+
+
+def _tables(studies: Sequence[Study]) -> Iterator[str]:
+    yield "<h2>All figures</h2>"
+    headings = (
+        *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
+        *("visits apart", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
+    )
+    for study in studies:
+        yield f"<details><summary>{escape(study.device)}: every combination</summary>"
+        yield from _table(headings, (_row(study, each) for each in study.figures))
+        yield "</details>"
+        yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
+        names = dict.fromkeys(name for each in study.qualities for name in each.accuracy)
+        rows = (
+            [
+                each.model,
+                str(each.variant),
+                f"{each.median_ms:.2f}",
+                str(each.compared),
+                f"{each.agreement:.1%}",
+                "yes" if each.passes else "no",
+                *(f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names),
+            ]
+            for each in study.qualities
+        )
+        first = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
+        yield from _table((*first, *names), rows)
+        yield "</details>"
+
+
+def _row(study: Study, each: Figures) -> list[str]:
+    combination = each.combination
+    file_bytes = study.networks[combination.network].file_bytes[combination.variant.form]
+    return [
+        combination.network,
+        str(combination.variant),
+        str(combination.threads),
+        str(combination.batch),
+        f"{each.median_ms:.3f}",
+        f"{each.p90_ms:.3f}",
+        "" if each.p99_ms is None else f"{each.p99_ms:.3f}",
+        str(each.runs),
+        f"{each.spread:.0%}",
+        short(each.pictures_per_s),
+        short(each.processor_ms),
+        f"{file_bytes / 1000:.0f}",
+        "" if each.peak_bytes is None else f"{each.peak_bytes / MEGABYTE:.0f}",
+    ]
+
+
+def _table(headings: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
+    yield '<div class="wide"><table><tr>'
+    yield "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    yield "</tr>"
+    for first, second, *numbers in rows:
+        cells = "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
+        yield f"<tr><td>{escape(first)}</td><td>{escape(second)}</td>{cells}</tr>"
+    yield "</table></div>"

@@ -1,0 +1,128 @@
+"""The times of a network's combinations, and the memory of one: what is run in its own process."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from phiz.measure.bench import open_session
+from phiz.measure.networks import Network
+from phiz.measure.workloads import Inputs, timing_inputs
+from phiz.processes import peak_bytes
+from phiz.runtime import Session
+from phiz.runtime.variants import Variant
+from phiz.study.plan import WHOLE_PICTURE, Combination, Effort
+from phiz.study.subjects import subject_of
+
+WARM_UP: Final = 3  # runs that do not count
+FEWEST: Final = 5  # runs of what takes longer than its budget
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """What the runs of one combination took in one visit.
+
+    Attributes:
+        run_us: Of each run, microseconds.
+        processor_s: Of all runs together, on all threads.
+    """
+
+    run_us: tuple[int, ...]
+    processor_s: float
+
+
+def time_network(
+    folder: Path, combinations: Sequence[Combination], effort: Effort
+) -> dict[str, Turns]:
+    """Return the times by combination, which take turns, so that they meet the same noise.
+
+    Args:
+        folder: Of the built models.
+        combinations: Of one network.
+        effort: How much is measured.
+
+    Raises:
+        ModelError: A file is missing, or is not the one that the catalogue names.
+    """
+    network = subject_of(combinations[0].network, folder).read(folder)
+    sessions = _open_all(network, combinations)
+    inputs = _Stock(network)
+    runs = {each: _warm(sessions[_way(each)], inputs, each, effort) for each in combinations}
+    taken: dict[Combination, list[int]] = {each: [] for each in combinations}
+    processor_s = dict.fromkeys(combinations, 0.0)
+    for turn, each in turns(runs):
+        batches, session = inputs.of(turn, each.batch), sessions[_way(each)]
+        used, started = time.process_time(), time.perf_counter()
+        for batch in batches:
+            session.run(batch)
+        taken[each].append(round(1e6 * (time.perf_counter() - started)))
+        processor_s[each] += time.process_time() - used
+    return {str(each): Turns(tuple(taken[each]), processor_s[each]) for each in combinations}
+
+
+def measure_memory(folder: Path, combination: Combination) -> int:
+    """Return the most bytes that this process has had, after some runs of a combination.
+
+    Raises:
+        ModelError: A file is missing, or is not the one that the catalogue names.
+    """
+    network = subject_of(combination.network, folder).read(folder)
+    session = open_session(network, _way(combination))
+    for batch in _Stock(network).of(0, combination.batch) * WARM_UP:
+        session.run(batch)
+    return peak_bytes()
+
+
+def turns(runs: dict[Combination, int]) -> Iterator[tuple[int, Combination]]:
+    """Yield whose turn it is, with the number of the round.
+
+    There are as many rounds as the most runs. Who has fewer is left out of some rounds, evenly,
+    and another begins each round: a busy system takes the processor away at regular times.
+    """
+    rounds = max(runs.values())
+    ways = list(runs)
+    for turn in range(rounds):
+        first = turn % len(ways)
+        for way in ways[first:] + ways[:first]:
+            if (turn + 1) * runs[way] // rounds > turn * runs[way] // rounds:
+                yield turn, way
+
+
+class _Stock:
+    """Inputs that are made once, so that making them does not empty the caches in between."""
+
+    def __init__(self, network: Network) -> None:
+        self._model, self._architecture = network.model, network.card.architecture
+        self._made: dict[tuple[int, int], Inputs] = {}
+
+    def of(self, turn: int, batch: int) -> Inputs:
+        """Return what is run in a turn: for what sees pictures of any size, another each turn."""
+        key = (turn if self._architecture in WHOLE_PICTURE else 0), batch
+        if key not in self._made:
+            self._made = {kept: made for kept, made in self._made.items() if kept[0] == key[0]}
+            self._made[key] = timing_inputs(self._model, self._architecture, *key)
+        return self._made[key]
+
+
+def _way(combination: Combination) -> tuple[Variant, int]:
+    return combination.variant, combination.threads
+
+
+def _open_all(
+    network: Network, combinations: Sequence[Combination]
+) -> dict[tuple[Variant, int], Session]:
+    ways = dict.fromkeys(_way(each) for each in combinations)
+    return {way: open_session(network, way) for way in ways}
+
+
+def _warm(session: Session, inputs: _Stock, combination: Combination, effort: Effort) -> int:
+    """Run a combination, and return how many runs its budget of time has room for."""
+    run_s = 0.0
+    for _ in range(WARM_UP):
+        batches = inputs.of(0, combination.batch)
+        started = time.perf_counter()
+        for batch in batches:
+            session.run(batch)
+        run_s = time.perf_counter() - started
+    return min(effort.runs, max(FEWEST, int(effort.budget_s(combination) / run_s)))

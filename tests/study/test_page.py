@@ -1,0 +1,116 @@
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from phiz.study.page import draw_page
+from tests.study.made import usual
+
+# What the page looks like to who holds a phone, written where --dump-dom shows it.
+LOOK = """<script>
+addEventListener("load", () => {
+  const boxes = [...document.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect());
+  const texts = [...document.querySelectorAll("svg text")].map(
+    text => text.getBoundingClientRect());
+  const bars = [...document.querySelectorAll("svg rect")].map(bar => bar.getBoundingClientRect());
+  document.body.setAttribute("data-look", JSON.stringify({
+    screen: innerWidth, wide: document.documentElement.scrollWidth,
+    charts: boxes.map(box => [Math.round(box.width), Math.round(box.height)]),
+    bars: bars.filter(bar => bar.width > 0 && bar.height > 0).length,
+    text: Math.min(...texts.map(box => box.height)),
+    right: Math.max(...texts.map(box => box.right)),
+    ground: getComputedStyle(document.body).backgroundColor,
+    loaded: performance.getEntriesByType("resource").length,
+  }));
+});
+</script></body>"""
+PHONE_WH = (390, 844)
+# A window is never narrower than 500 pixels: the phone is a frame within it.
+FRAME = """<!doctype html><body style="margin:0">
+<iframe id="phone" style="border:0;width:{}px;height:{}px" srcdoc="{}"></iframe>"""
+
+
+def look(page: str, folder: Path, *options: str) -> dict[str, Any]:
+    """Return what a browser makes of a page, on a screen as wide as a phone's."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+    assert browser, "chromium is missing; Debian has it in the package chromium"
+    framed = page.replace("</body>", LOOK.replace("document.body.set", "top.document.body.set"))
+    file = folder / "page.html"
+    quoted = framed.replace("&", "&amp;").replace('"', "&quot;")
+    file.write_text(FRAME.format(*PHONE_WH, quoted))
+    command = [
+        browser,
+        "--headless=new",
+        "--hide-scrollbars",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+    ]
+    command += ["--no-first-run", "--disable-background-networking", "--disable-sync"]
+    command += ["--disable-component-update", f"--user-data-dir={folder / 'profile'}", *options]
+    command += ["--virtual-time-budget=5000", "--dump-dom", file.as_uri()]
+    dumped = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    found = re.search(r'data-look="([^"]*)"', dumped.stdout)
+    assert found, dumped.stdout[-2000:] + dumped.stderr[-2000:]
+    seen: dict[str, Any] = json.loads(found[1].replace("&quot;", '"'))
+    return seen
+
+
+@pytest.mark.parametrize("devices", [1, 3])
+def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
+    studies = [usual(f"Device {n}", n, emulated="less of it") for n in range(1, devices + 1)]
+    page = draw_page(studies)
+    seen = look(page, tmp_path)
+    assert seen["screen"] == 390
+    assert seen["wide"] == 390  # nothing sticks out
+    assert len(seen["charts"]) == page.count("<svg") == 2 * (3 + devices)
+    assert all(width > 350 and height > 60 for width, height in seen["charts"])
+    assert seen["bars"] == 3 * 6 * devices
+    assert seen["text"] >= 12  # pixels, of the smallest letters in a chart
+    assert seen["right"] <= 390
+    assert seen["loaded"] == 0
+
+
+def test_it_is_dark_where_the_reader_wants_that(tmp_path: Path) -> None:
+    light = look(draw_page([usual()]), tmp_path)
+    dark = look(
+        draw_page([usual()]),
+        tmp_path,
+        "--force-dark-mode",
+        "--blink-settings=preferredColorScheme=0",
+    )
+    assert light["ground"] == "rgb(255, 255, 255)"
+    assert dark["ground"] == "rgb(18, 23, 28)"
+
+
+def test_it_needs_nothing_else_and_has_no_script() -> None:
+    page = draw_page([usual()])
+    assert "<script" not in page
+    assert not re.findall(r"(?:src|href)=|url\(|@import", page)
+
+
+def test_it_says_what_to_run_and_what_holds() -> None:
+    text = re.sub(r"<[^>]*>", "", draw_page([usual()]))
+    assert "Classifiers, lowest latency: mobilenet in onnxruntime int8 (2.00 ms a picture)." in text
+    assert "best answers within 2 ms: mobilenet in onnxruntime int8 (85.0%); 3 ms" in text
+    assert "Quantisation is faster. It holds in part here." in text
+    assert "Newer hardware is faster. It cannot be told from this." in text
+    assert "avx512_vnni" in text
+
+
+def test_devices_are_drawn_side_by_side_and_emulation_is_said() -> None:
+    page = draw_page([usual("Whole"), usual("Half", 2.0, emulated="a quota of half a processor")])
+    assert "<b>Half is emulated</b>: a quota of half a processor." in page
+    assert "What networks cost on 2 devices" in page
+    bars = re.findall(r">(Whole|Half)</text>", page)
+    assert bars == ["Whole", "Half"] * 18
+
+
+def test_names_are_text(tmp_path: Path) -> None:
+    page = draw_page([usual("<b>&")])
+    assert "<b>&<" not in page
+    assert look(page, tmp_path)["wide"] == 390

@@ -1,0 +1,190 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from phiz import catalog
+from phiz.cards import Catalog
+from phiz.cli import main
+from phiz.cli.progress import shown
+from phiz.runtime.profile import find_flaws, read_profile
+from phiz.runtime.variants import installed_variants
+from phiz.study import plan
+from phiz.study.course import Course
+from phiz.study.journal import Answer
+from phiz.study.plan import Effort, Lot
+from phiz.study.record import Study, read_study, to_document
+from phiz.study.timing import Turns
+from tests.study.made import quality, usual
+
+FRONT = catalog.load().model("front")
+LITTLE = Effort(visits=2, runs=5, plain_s=0.02, other_s=0.01, batches=(1,), threads=1)
+
+
+@pytest.fixture(autouse=True)
+def _little(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PHIZ_MODELS", "PHIZ_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(plan, "QUICK", LITTLE)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["study", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(models_folder: Path, tmp_path: Path) -> Path:
+    """One model, and its 8 bits if they are built, though they are not offered."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for card in (card for one in FRONT.networks for card in (one, *one.variants)):
+        if (models_folder / card.file).exists():
+            (folder / card.file).write_bytes((models_folder / card.file).read_bytes())
+    return folder
+
+
+def test_it_measures_and_recommends(folder: Path) -> None:
+    result = run("--models", folder, "--quick", "--device", "Here")
+    assert result.exit_code == 0, result.output
+    assert "face, lowest latency: front in" in result.stdout
+    assert re.search(r"1 of \d+: times of front, visit 1; about \d+ s left", result.stderr)
+    found = read_study(folder / "study.json")
+    assert found.device == "Here"
+    assert {each.combination.variant for each in found.figures} >= {*installed_variants()}
+    for each in found.figures:
+        assert each.runs == 10
+        assert each.median_ms <= each.p90_ms
+        assert each.p99_ms is None
+        assert len(each.visits_ms) == 2
+        assert each.peak_bytes is not None
+        assert 10_000_000 < each.peak_bytes < 2_000_000_000
+        assert each.processor_ms > 0
+    (reference, *_) = found.qualities
+    assert (reference.agreement, reference.excess, reference.passes) == (1, {"front": 0}, True)
+    assert reference.compared > 0
+    assert "<svg" in (folder / "study.html").read_text()
+    profile = read_profile(folder / "profile.json")
+    assert list(find_flaws(profile, FRONT.networks)) == []
+    # Drawn faces are no evidence for anything less.
+    assert profile.networks["front"].variant.precision == "float32"
+    assert not list(folder.glob("*unfinished*"))
+
+
+def invented(lot: Lot) -> Answer:
+    """An answer of the right kind that nobody measured."""
+    if lot.kind == "times":
+        return {str(each): Turns((1000, 1100), 0.002) for each in lot.combinations}
+    if lot.kind == "memory":
+        return 100_000_000
+    return [quality("front", each, 0.5) for each in installed_variants()]
+
+
+def test_what_is_interrupted_is_taken_up(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Lot] = []
+    stopped: list[Lot] = []
+
+    def measure(_: Course, lot: Lot) -> Answer:
+        if len(measured) == 2 and not stopped:
+            stopped.append(lot)
+            os.kill(os.getpid(), signal.SIGTERM)
+        measured.append(lot)
+        return invented(lot)
+
+    monkeypatch.setattr(Course, "measure", measure)
+    result = run("--models", folder, "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "the same command takes it up where it was" in result.stderr
+    assert not (tmp_path / "out" / "study.json").exists()
+    result = run("--models", folder, "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "taking up 2 of" in result.stderr
+    assert len(measured) == len(set(measured))
+    assert read_study(tmp_path / "out" / "study.json").figures
+
+
+def test_a_profile_keeps_what_was_chosen_for_other_networks(
+    folder: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Course, "measure", lambda _, lot: invented(lot))
+    before = read_profile(profile).networks
+    result = run("--models", folder, "--quick", "--profile", profile)
+    assert result.exit_code == 0, result.output
+    after = read_profile(profile).networks
+    assert after.keys() == before.keys()
+    assert after["onet"] == before["onet"]
+    assert after["front"] != before["front"]
+
+
+def written(path: Path, study: Study) -> Path:
+    path.write_text(json.dumps(to_document(study)))
+    return path
+
+
+def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
+    files = [written(tmp_path / f"{name}.json", usual(name)) for name in ("One", "Two")]
+    result = run("--compare", *files, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "study.html").read_text()
+    assert "What networks cost on 2 devices" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--compare"], "--compare needs the files of studies"),
+        (["a.json"], "drawn side by side with --compare"),
+        (["--compare", "a.json"], "the study a.json cannot be read"),
+        (["--only", "nobody"], "there is no model 'nobody'"),
+        (["--models", "nowhere"], "no model is built in nowhere"),
+    ],
+)
+def test_what_is_wrong_is_named(arguments: list[str], complaint: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in {1, 2}
+    assert complaint in " ".join(result.output.split())
+
+
+def test_without_models_there_is_nothing_to_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "load", lambda: Catalog((FRONT,)))
+    assert "phiz models build" in run("--models", tmp_path).output
+
+
+PROGRAM = """
+from phiz.cli.progress import shown
+from phiz.study.plan import Lot
+with shown(3) as progress:
+    progress.show(Lot("quality", "front"), 1, 200.0)
+"""
+
+
+def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
+    master, slave = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while part := os.read(master, 4096):
+                seen += part
+        except OSError:  # the end, as Linux tells it
+            pass
+    os.close(master)
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "1/3" in text
+    assert "about 3 min left" in text
+
+
+def test_elsewhere_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(3) as progress:
+        progress.show(Lot("quality", "front"), 1, 20.0)
+    assert capsys.readouterr().err == "2 of 3: quality of front, visit 1; about 20 s left\n"
