@@ -20,6 +20,7 @@
     │   ├── WorkerDiedError        a worker's process ended
     │   └── WorkerFaultError       a worker failed as it should not
     ├── SettingError               how the service was set up
+    ├── StudyMissingError          this machine was not measured
     └── ModelError                 what it was to be detected with
         ├── CatalogError           the catalogue contradicts itself
         ├── SourceError            a file to build from is missing, or not the pinned one
@@ -147,6 +148,12 @@ class SettingError(PhizError):
     """A setting's value cannot be used."""
 
     code = "bad_setting"
+
+
+class StudyMissingError(PhizError):
+    """Nobody has measured this machine yet, so that there is no report."""
+
+    code = "study_missing"
 
 
 class ModelError(PhizError):

@@ -1,7 +1,7 @@
 """What a worker tells the service, which itself loads nothing that detects."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -11,6 +11,23 @@ from phiz.timings import Timings
 
 JOINING: Final = frozenset({"front", "back", "full"})
 """The models that a worker runs on several pictures side by side: they are short."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a study of this machine found best for a network, one picture on one thread.
+
+    Attributes:
+        runtime: That runs it.
+        precision: That it is computed in.
+        median_ms: Its time.
+        reference_ms: That of onnxruntime in float32.
+    """
+
+    runtime: str
+    precision: str
+    median_ms: float
+    reference_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +41,7 @@ class Stock:
         seconds: What each name that a detection may ask for took in the warm-up.
         classifiers: Cards of what can be asked for where it is built.
         folder: Where built models lie.
+        measured: By network, if this machine was.
     """
 
     cards: tuple[ModelCard, ...]
@@ -32,6 +50,7 @@ class Stock:
     seconds: Mapping[str, float]
     classifiers: tuple[ModelCard, ...]
     folder: Path
+    measured: Mapping[str, Measured] = field(default_factory=dict)
 
 
 class Answer(NamedTuple):

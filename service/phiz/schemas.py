@@ -270,12 +270,24 @@ class BatchAnswer(BaseModel):
     )
 
 
+class MeasuredEntry(BaseModel):
+    """What `phiz study` found best for a network on this machine."""
+
+    runtime: str
+    precision: str
+    median_ms: float = Field(description="Of one picture on one thread.")
+    reference_ms: float = Field(description="The same in onnxruntime and float32.")
+
+
 class NetworkEntry(BaseModel):
     """One ONNX file of a model."""
 
     name: str
     sha256: str
     bytes: int
+    measured: MeasuredEntry | None = Field(
+        default=None, description="Null if this machine was not measured."
+    )
 
 
 class OperatingPointEntry(BaseModel):

@@ -34,7 +34,7 @@ class Settings(BaseSettings):
     )
     runtime: Literal["onnxruntime", "openvino", "auto"] = Field(
         default="onnxruntime",
-        description="What runs the networks; 'auto' is what phiz bench found best.",
+        description="What runs the networks; 'auto' is what was measured to be best.",
     )
     providers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     )
     profile: Path | None = Field(
         default=None,
-        description="What phiz bench wrote; by default profile.json beside the models.",
+        description="What phiz study wrote; by default profile.json beside the models.",
     )
     max_bytes: int = Field(
         default=20 * 1024 * 1024, ge=1, description="Largest picture, bytes as sent."

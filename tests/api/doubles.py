@@ -24,7 +24,7 @@ from phiz.crew.worker import Prepared, Work, run
 from phiz.detectors import LANDMARKS, Detector
 from phiz.engine import Engine
 from phiz.errors import ModelCorruptError
-from phiz.exchange import Stock
+from phiz.exchange import Measured, Stock
 from phiz.faces import Detections, DetectOptions, Face, Step
 from phiz.image import Limits
 from phiz.picture import Picture
@@ -129,8 +129,15 @@ def prepared(
     folder: Path = Path(),
 ) -> Prepared:
     engine = Engine(detectors, limits)
+    measured = {"front": Measured("openvino", "bf16", 0.5, 0.75)}
     stock = Stock(
-        cards, router.load(), LANDMARKS, seconds or {}, catalog.load().group("classify"), folder
+        cards,
+        router.load(),
+        LANDMARKS,
+        seconds or {},
+        catalog.load().group("classify"),
+        folder,
+        measured,
     )
     works: dict[str, Work] = {"detect": partial(detect, engine), "classify": classifying(limits)}
     return Prepared(works, stock)

@@ -210,3 +210,38 @@ def test_classifiers_are_told_and_whether_they_are_built(tmp_path: Path) -> None
         told = {(each.sha256, each.built) for one in answer.classifiers for each in one.precisions}
         assert {sha256 for sha256, there in told if there} == {built.sha256}
         assert len(told) == 4
+
+
+@pytest.mark.parametrize("page", [None, "nowhere"])
+def test_a_machine_that_was_not_measured_has_no_report(page: str | None, client: Client) -> None:
+    client.app.state.study = page and Path(page)
+    try:
+        response = client.ask("GET", "/study")
+    finally:
+        client.app.state.study = None
+    assert (response.status_code, response.json()["code"]) == (404, "study_missing")
+    assert "phiz study" in response.json()["detail"]
+
+
+def test_the_report_is_shown(client: Client, tmp_path: Path) -> None:
+    (tmp_path / "study.html").write_text("<!doctype html>what networks cost")
+    client.app.state.study = tmp_path / "study.html"
+    try:
+        response = client.ask("GET", "/study")
+    finally:
+        client.app.state.study = None
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "script-src" not in response.headers["content-security-policy"]
+    assert response.text == "<!doctype html>what networks cost"
+
+
+def test_models_tell_what_was_measured(client: Client) -> None:
+    entries = {entry["name"]: entry for entry in client.ask("GET", "/models").json()["models"]}
+    assert entries["front"]["networks"][0]["measured"] == {
+        "runtime": "openvino",
+        "precision": "bf16",
+        "median_ms": 0.5,
+        "reference_ms": 0.75,
+    }
+    assert entries["back"]["networks"][0]["measured"] is None

@@ -31,12 +31,14 @@ def test_visits_are_far_apart_and_everything_is_measured_once() -> None:
         name: combinations_of(name, "mobilenet", [FLOAT32, BF16], [1], FULL) for name in ("a", "b")
     }
     lots = list(lots_of(ways, [MOBILENET], FULL))
-    assert len(set(map(str, lots))) == len(lots) == 3 * 2 + 1 + 2 * 2 * 3
+    assert len(set(map(str, lots))) == len(lots) == 3 * 2 * 2 + 1 + 2 * 2 * 3
     times = [(lot.subject, lot.visit) for lot in lots if lot.kind == "times"]
-    assert times == [(name, visit) for visit in range(3) for name in ("a", "b")]
-    assert [str(lot) for lot in lots][:4] == [
+    assert times == [(name, visit) for visit in range(3) for name in ("a", "a", "b", "b")]
+    assert [str(lot) for lot in lots][:6] == [
         "times of a, visit 1",
+        "times of a in batches or on several threads, visit 1",
         "times of b, visit 1",
+        "times of b in batches or on several threads, visit 1",
         "quality of mobilenet, visit 1",
         "times of a, visit 2",
     ]

@@ -3,10 +3,11 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from http import HTTPStatus
+from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 
 import phiz
 from phiz.api import operations
@@ -34,7 +35,9 @@ NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
 HANGS_AFTER = 2  # deadlines; by then nobody has waited for its answer for as long again
 
 
-def create_app(worker: Sequence[str], workers: int, bounds: Bounds) -> FastAPI:
+def create_app(
+    worker: Sequence[str], workers: int, bounds: Bounds, study: Path | None = None
+) -> FastAPI:
     """Return the application; it begins its workers when its lifespan begins.
 
     ``state.ready`` says whether it should be given requests.
@@ -43,6 +46,7 @@ def create_app(worker: Sequence[str], workers: int, bounds: Bounds) -> FastAPI:
         worker: The command of a worker (see ``Crew``); it tells a ``Stock`` when it is ready.
         workers: How many, which is how many pictures are worked on at once.
         bounds: Of every request.
+        study: The page that ``phiz study`` writes; it need not be there.
     """
     app = FastAPI(
         title="phiz",
@@ -56,6 +60,7 @@ def create_app(worker: Sequence[str], workers: int, bounds: Bounds) -> FastAPI:
     )
     app.state.service = None
     app.state.ready = False
+    app.state.study = study
     _add_routes(app)
     app.router.routes.extend(page_routes())
     add_handlers(app)
@@ -95,6 +100,9 @@ def _add_routes(app: FastAPI) -> None:
     operation.head("/healthz", include_in_schema=False)(operations.healthz)
     operation.head("/readyz", include_in_schema=False)(operations.readyz)
     operation.get("/metrics", responses=NOT_READY)(operations.metrics)
+    operation.get(
+        "/study", response_class=HTMLResponse, responses=problem_responses(HTTPStatus.NOT_FOUND)
+    )(operations.study)
     app.include_router(operation)
 
 

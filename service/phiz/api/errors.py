@@ -22,6 +22,7 @@ from phiz.errors import (
     PhizError,
     RequestError,
     SettingError,
+    StudyMissingError,
     UnsupportedImageError,
     WorkError,
 )
@@ -42,6 +43,7 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
     WorkError: HTTPStatus.INTERNAL_SERVER_ERROR,
     ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
     SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    StudyMissingError: HTTPStatus.NOT_FOUND,
 }
 """A class that is not here has the status of the nearest one above it that is."""
 

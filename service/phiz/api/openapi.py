@@ -53,6 +53,11 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
         "missing_image",
         "the form has no field 'image'; it has 'file'",
     ),
+    HTTPStatus.NOT_FOUND: (
+        "This machine was not measured.",
+        "study_missing",
+        "this machine was not measured; do it with: phiz study",
+    ),
     HTTPStatus.REQUEST_TIMEOUT: (
         "The body took too long to come.",
         "body_too_slow",
@@ -173,6 +178,9 @@ def _parameter(name: str, schema: JsonObject) -> JsonObject:
     }
 
 
+OF_A_PICTURE = PROBLEMS.keys() - {HTTPStatus.NOT_FOUND}
+
+
 def detect_responses() -> Responses:
     """Return the answers of ``POST /detect``, each with an example."""
     return _responses("The faces, and the time of every stage.", DetectAnswer, FACES)
@@ -195,7 +203,7 @@ def _responses(description: str, answer: type[BaseModel], example: JsonObject) -
             }
         },
     }
-    return {200: found, **problem_responses(*PROBLEMS)}
+    return {200: found, **problem_responses(*OF_A_PICTURE)}
 
 
 def batch_responses() -> Responses:
@@ -207,7 +215,7 @@ def batch_responses() -> Responses:
         "model": BatchAnswer,
         "content": {"application/json": {"example": {"results": [FACES, problem]}}},
     }
-    return {200: answer, **problem_responses(*PROBLEMS)}
+    return {200: answer, **problem_responses(*OF_A_PICTURE)}
 
 
 def problem_responses(*statuses: int) -> Responses:

@@ -1,19 +1,22 @@
 """What operators and clients ask before and beside the detections."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
 from phiz.api.service import service_of
 from phiz.cards import ModelCard
-from phiz.exchange import Stock
+from phiz.errors import StudyMissingError
+from phiz.exchange import Measured, Stock
 from phiz.operating_point import OperatingPoint
 from phiz.schemas import (
     ClassifierEntry,
     ClassifierForm,
+    MeasuredEntry,
     ModelEntry,
     ModelList,
     NetworkEntry,
@@ -21,14 +24,27 @@ from phiz.schemas import (
 )
 
 AUTO = "auto"
+STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the page has
 
 
 async def models(request: Request) -> ModelList:
     """Return what a detection may ask for, and a classification where it is built."""
     stock = service_of(request).stock
-    entries = [_entry(card, stock.landmarks[card.kind]) for card in stock.cards]
+    entries = [_entry(card, stock) for card in stock.cards]
     classifiers = [_classifier(card, stock.folder) for card in stock.classifiers]
     return ModelList(models=[*entries, _auto(stock)], classifiers=classifiers)
+
+
+async def study(request: Request) -> FileResponse:
+    """Return the report of what this machine can do, a page by itself.
+
+    Raises:
+        StudyMissingError: Nobody has measured it.
+    """
+    page = request.app.state.study
+    if page is None or not page.is_file():
+        raise StudyMissingError("this machine was not measured; do it with: phiz study")
+    return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
 
 
 async def healthz() -> PlainTextResponse:
@@ -50,21 +66,30 @@ async def metrics(request: Request) -> Response:
     return Response(content, headers={"Content-Type": media_type})
 
 
-def _entry(card: ModelCard, landmarks: tuple[str, ...]) -> ModelEntry:
+def _entry(card: ModelCard, stock: Stock) -> ModelEntry:
     return ModelEntry(
         name=card.name,
         title=card.title,
         kind=card.kind,
         input_size=card.input_size,
-        landmarks=landmarks,
+        landmarks=stock.landmarks[card.kind],
         licence=card.licence,
         min_score=card.min_score,
         operating_point=_point(card.operating_point),
         networks=[
-            NetworkEntry(name=network.name, sha256=network.sha256, bytes=network.size_bytes)
+            NetworkEntry(
+                name=network.name,
+                sha256=network.sha256,
+                bytes=network.size_bytes,
+                measured=_measured(stock.measured.get(network.name)),
+            )
             for network in card.networks
         ],
     )
+
+
+def _measured(found: Measured | None) -> MeasuredEntry | None:
+    return None if found is None else MeasuredEntry(**asdict(found))
 
 
 def _auto(stock: Stock) -> ModelEntry:

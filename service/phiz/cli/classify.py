@@ -138,8 +138,8 @@ _REPORTS: dict[str, Callable[[], _Report]] = {
 @click.option(
     "--precision",
     type=click.Choice(PRECISIONS),
-    help="What the network is computed in.  [default: int8 on a processor with instructions for"
-    " it, else float32]",
+    help="What the network is computed in.  [default: what phiz study recommends, or else int8"
+    " on a processor with instructions for it]",
 )
 @click.option(
     "--top",

@@ -1,6 +1,7 @@
 """The engine and the classifiers that the settings ask for."""
 
 from collections.abc import Callable, Collection
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from phiz.cards import Catalog, Form
     from phiz.classifiers import Classifiers, Name
     from phiz.engine import Engine
+    from phiz.exchange import Measured
     from phiz.settings import Settings
 
 
@@ -39,13 +41,12 @@ def load_engine(
     from phiz.image import Limits  # noqa: PLC0415
     from phiz.memory import keep_large_blocks_apart  # noqa: PLC0415
     from phiz.runtime.choice import choose  # noqa: PLC0415
-    from phiz.runtime.profile import FILE  # noqa: PLC0415
 
     keep_large_blocks_apart()
     folder = settings.models or catalog.default_folder()
     known = catalog.load()
     networks = [card for model in known.group("face") for card in model.networks]
-    profile = settings.profile or folder / FILE
+    profile = _profile_of(settings)
     chosen = choose(settings.runtime, settings.providers, profile, networks)
     if chosen.warning:
         warn(chosen.warning)
@@ -92,8 +93,28 @@ def default_form(settings: "Settings", model: str) -> "Form":
     """Return the form of a classifier that is recommended on this machine."""
     from phiz import catalog  # noqa: PLC0415  see above
     from phiz.runtime.choice import classifier_form  # noqa: PLC0415
+
+    (card,) = catalog.load().model(model).networks
+    return classifier_form(_profile_of(settings), card)
+
+
+def load_measured(settings: "Settings") -> "dict[str, Measured]":
+    """Return by network what was measured on this machine, as far as it holds still."""
+    from phiz import catalog  # noqa: PLC0415  see above
+    from phiz.exchange import Measured  # noqa: PLC0415
+    from phiz.runtime.choice import measured  # noqa: PLC0415
+
+    networks = [card for model in catalog.load().models for card in model.networks]
+    return {
+        name: Measured(
+            choice.variant.runtime, choice.variant.precision, choice.median_ms, choice.reference_ms
+        )
+        for name, choice in measured(_profile_of(settings), networks).items()
+    }
+
+
+def _profile_of(settings: "Settings") -> Path:
+    from phiz import catalog  # noqa: PLC0415  see above
     from phiz.runtime.profile import FILE  # noqa: PLC0415
 
-    profile = settings.profile or (settings.models or catalog.default_folder()) / FILE
-    (card,) = catalog.load().model(model).networks
-    return classifier_form(profile, card)
+    return settings.profile or (settings.models or catalog.default_folder()) / FILE

@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from functools import partial
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -75,6 +76,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     POST /detect/batch   the same for several pictures
     POST /classify       what a picture shows; after phiz models build --group classify
     GET  /models         what it can answer with
+    GET  /study          what phiz study has measured, as a page
     GET  /docs           the whole interface, to try out
     GET  /healthz        alive
     GET  /readyz         ready for requests
@@ -86,8 +88,8 @@ def serve(host: str, port: int, workers: int | None) -> None:
     Settings are environment variables:
     PHIZ_MODELS       folder of the built models
     PHIZ_SAMPLING     reference, half-pixel (default) or area
-    PHIZ_RUNTIME      onnxruntime (default), openvino, or auto for what phiz bench found best
-    PHIZ_PROFILE      what phiz bench wrote (default: profile.json beside the models)
+    PHIZ_RUNTIME      onnxruntime (default), openvino, or auto for what was measured to be best
+    PHIZ_PROFILE      what phiz study or phiz bench wrote (default: profile.json beside the models)
     PHIZ_PROVIDERS    execution providers of onnxruntime, such as CUDAExecutionProvider
     PHIZ_MAX_BYTES    largest picture, bytes (default 20 MiB)
     PHIZ_MAX_PIXELS   largest picture, pixels (default 50 million)
@@ -118,7 +120,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     with sent(os.environ) as traces:
         listener = bind(host, port)
         size = workers or available_processors()
-        app = create_app(WORKER, size, _bounds(settings, open_files(), size))
+        app = create_app(WORKER, size, _bounds(settings, open_files(), size), _study_page(settings))
         told = partial(_announce, listener, settings.log)
         run(app, listener, settings.drain, told, kept=kept, traces=traces)
 
@@ -148,6 +150,16 @@ def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":
         bodies=bodies,
         queue=settings.queue,
     )
+
+
+def _study_page(settings: "Settings") -> Path:
+    """Return where the report is, beside the profile, if this machine was measured."""
+    from phiz import catalog  # noqa: PLC0415  see above
+    from phiz.cli.study import PAGE  # noqa: PLC0415
+
+    if settings.profile is not None:
+        return settings.profile.with_name(PAGE)
+    return (settings.models or catalog.default_folder()) / PAGE
 
 
 def _announce(listener: "socket", form: "Form") -> None:

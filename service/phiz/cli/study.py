@@ -44,7 +44,7 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for study.json and study.html.  [default: that of the models]",
+    help="Folder for study.json and study.html.  [default: that of the profile]",
 )
 @click.option(
     "--profile",
@@ -101,11 +101,11 @@ def study(  # noqa: PLR0913  one for each option
     if studies:
         raise OptionError("files of studies are drawn side by side with --compare")
     place = folder or catalog.default_folder()
-    target = out or place
+    named = profile or place / FILE
+    target = out or named.parent
     course = _course(place, data, only, quick=quick)
     make_folder(target)
     check_writable(target / DOCUMENT, target, "--out")
-    named = profile or place / FILE
     check_writable(named, named.absolute().parent, "--profile")
     measured = _measure(course, target, device, emulated, fresh=fresh)
     write_json(target / DOCUMENT, to_document(measured))

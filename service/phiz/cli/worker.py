@@ -15,7 +15,7 @@ from phiz.answers import Load, classify, find
 from phiz.cards import Form
 from phiz.catalog import default_folder
 from phiz.classifiers import Classifiers
-from phiz.cli.engines import default_form, load_classifier, load_engine
+from phiz.cli.engines import default_form, load_classifier, load_engine, load_measured
 from phiz.crew.calls import Call
 from phiz.crew.worker import Prepared, run
 from phiz.detectors import LANDMARKS, Detector
@@ -56,7 +56,13 @@ def prepare() -> Prepared:
     give_back()  # opening the models has left 6 MB between what stays
     folder = settings.models or default_folder()
     stock = Stock(
-        models.group("face"), router.load(), LANDMARKS, seconds, models.group("classify"), folder
+        models.group("face"),
+        router.load(),
+        LANDMARKS,
+        seconds,
+        models.group("classify"),
+        folder,
+        load_measured(settings),
     )
     works = {
         "detect": partial(detect, engine),

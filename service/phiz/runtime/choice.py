@@ -9,7 +9,7 @@ from phiz.cards import Form, NetworkCard
 from phiz.errors import SettingError
 from phiz.runtime.instructions import recommended_form
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.profile import Profile, find_flaws, follow, read_profile
+from phiz.runtime.profile import Choice, Profile, find_flaws, follow, read_profile
 from phiz.runtime.session import Runtime
 from phiz.runtime.variants import RuntimeName, Variant, open_runtime
 
@@ -70,15 +70,32 @@ def classifier_form(profile: Path, card: NetworkCard) -> Form:
         profile: The file that ``phiz study`` writes.
         card: The classifier's network in float32, with its variants.
     """
+    choices = measured(profile, [card])
+    return choices[card.name].variant.form if choices else recommended_form()
+
+
+def measured(profile: Path, networks: Collection[NetworkCard]) -> dict[str, Choice]:
+    """Return what was measured of some networks on this machine, as far as it holds still.
+
+    Args:
+        profile: The file that ``phiz bench`` and ``phiz study`` write; it need not be there.
+        networks: In float32, with their variants.
+    """
     try:
-        measured = read_profile(profile)
+        found = read_profile(profile)
     except SettingError:
-        return recommended_form()
-    # What runs the other networks may have been changed since.
-    own = {name: choice for name, choice in measured.networks.items() if name == card.name}
-    if list(find_flaws(Profile(measured.processor, own), [card])):
-        return recommended_form()
-    return own[card.name].variant.form
+        return {}
+    # One by one: what runs the others may have been changed since.
+    alone = {
+        card: Profile(found.processor, {card.name: found.networks[card.name]})
+        for card in networks
+        if card.name in found.networks
+    }
+    return {
+        card.name: found.networks[card.name]
+        for card, own in alone.items()
+        if not list(find_flaws(own, [card]))
+    }
 
 
 def _by_profile(path: Path, networks: Collection[NetworkCard]) -> Chosen:

@@ -88,7 +88,9 @@ class Lot:
     def __str__(self) -> str:
         if self.kind == "memory":
             return f"memory of {self.combinations[0]}"
-        return f"{self.kind} of {self.subject}, visit {self.visit + 1}"
+        plain = all(each.is_plain for each in self.combinations)
+        more = "" if plain else " in batches or on several threads"
+        return f"{self.kind} of {self.subject}{more}, visit {self.visit + 1}"
 
 
 def combinations_of(
@@ -128,10 +130,15 @@ def lots_of(
             Lot("memory", name, combinations=(each,))
             for name, ways in combinations.items()
             for each in ways
+            if each.threads == 1  # further ones add next to nothing
         ],
     ]
     for visit in range(effort.visits):
-        yield from (Lot("times", name, visit, ways) for name, ways in combinations.items())
+        for name, ways in combinations.items():
+            # By themselves, because threads and batches of others leave them cold caches.
+            plain = tuple(each for each in ways if each.is_plain)
+            others = tuple(each for each in ways if not each.is_plain)
+            yield from (Lot("times", name, visit, part) for part in (plain, others) if part)
         if visit < len(between):
             yield from between[visit]
     for rest in between[effort.visits :]:

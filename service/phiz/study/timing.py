@@ -16,6 +16,7 @@ from phiz.study.plan import WHOLE_PICTURE, Combination, Effort
 from phiz.study.subjects import subject_of
 
 WARM_UP: Final = 3  # runs that do not count
+TURN: Final = 10  # runs, and one that does not count
 FEWEST: Final = 5  # runs of what takes longer than its budget
 
 
@@ -37,6 +38,9 @@ def time_network(
 ) -> dict[str, Turns]:
     """Return the times by combination, which take turns, so that they meet the same noise.
 
+    A turn is a few runs, and one before them that does not count: it finds the caches as the
+    one before has left them, which no service would do to itself.
+
     Args:
         folder: Of the built models.
         combinations: Of one network.
@@ -51,13 +55,16 @@ def time_network(
     runs = {each: _warm(sessions[_way(each)], inputs, each, effort) for each in combinations}
     taken: dict[Combination, list[int]] = {each: [] for each in combinations}
     processor_s = dict.fromkeys(combinations, 0.0)
-    for turn, each in turns(runs):
-        batches, session = inputs.of(turn, each.batch), sessions[_way(each)]
-        used, started = time.process_time(), time.perf_counter()
-        for batch in batches:
-            session.run(batch)
-        taken[each].append(round(1e6 * (time.perf_counter() - started)))
-        processor_s[each] += time.process_time() - used
+    for turn, each, count in turns(runs):
+        session = sessions[_way(each)]
+        for counts in [False] + [True] * count:
+            batches = inputs.of(turn, each.batch)
+            used, started = time.process_time(), time.perf_counter()
+            for batch in batches:
+                session.run(batch)
+            if counts:
+                taken[each].append(round(1e6 * (time.perf_counter() - started)))
+                processor_s[each] += time.process_time() - used
     return {str(each): Turns(tuple(taken[each]), processor_s[each]) for each in combinations}
 
 
@@ -74,19 +81,22 @@ def measure_memory(folder: Path, combination: Combination) -> int:
     return peak_bytes()
 
 
-def turns(runs: dict[Combination, int]) -> Iterator[tuple[int, Combination]]:
-    """Yield whose turn it is, with the number of the round.
+def turns(runs: dict[Combination, int]) -> Iterator[tuple[int, Combination, int]]:
+    """Yield the number of the round, whose turn it is, and how many runs it has.
 
-    There are as many rounds as the most runs. Who has fewer is left out of some rounds, evenly,
-    and another begins each round: a busy system takes the processor away at regular times.
+    Who has fewer runs has them in the first rounds. Another begins each round: a busy system
+    takes the processor away at regular times.
     """
-    rounds = max(runs.values())
-    ways = list(runs)
-    for turn in range(rounds):
+    left = dict(runs)
+    turn = 0
+    while left:
+        ways = list(left)
         first = turn % len(ways)
         for way in ways[first:] + ways[:first]:
-            if (turn + 1) * runs[way] // rounds > turn * runs[way] // rounds:
-                yield turn, way
+            yield turn, way, min(TURN, left[way])
+            left[way] -= TURN
+        left = {way: count for way, count in left.items() if count > 0}
+        turn += 1
 
 
 class _Stock:
