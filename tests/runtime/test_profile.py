@@ -17,6 +17,7 @@ from phiz.runtime.profile import (
     follow,
     processor_name,
     read_profile,
+    update_profile,
     write_profile,
 )
 from phiz.runtime.variants import REFERENCE, Variant, version_of
@@ -173,6 +174,19 @@ def test_a_file_that_is_not_json(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text("fast")
     with pytest.raises(SettingError, match=r"cannot be read: .*measure again with: phiz bench"):
         read_profile(tmp_path / "p.json")
+
+
+def test_choices_for_other_networks_stay(profile: Profile, tmp_path: Path) -> None:
+    path = tmp_path / "profile.json"
+    (choice,) = {*profile.networks.values()}
+    update_profile(profile.processor, profile.networks, path)
+    update_profile(profile.processor, {"back": choice}, path)
+    assert read_profile(path).networks == {**profile.networks, "back": choice}
+    update_profile("another", {"full": choice}, path)
+    assert read_profile(path) == Profile("another", {"full": choice})
+    path.write_text("{")
+    update_profile(profile.processor, profile.networks, path)
+    assert read_profile(path) == profile
 
 
 def test_a_place_that_cannot_be_written(profile: Profile, tmp_path: Path) -> None:

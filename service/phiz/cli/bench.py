@@ -73,7 +73,7 @@ def bench(
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog  # noqa: PLC0415
-    from phiz.runtime.profile import FILE, Profile, processor_name, write_profile  # noqa: PLC0415
+    from phiz.runtime.profile import FILE, processor_name, update_profile  # noqa: PLC0415
 
     place = folder or catalog.default_folder()
     if profile or place.is_dir():  # a folder of models that is missing is told by the models
@@ -86,7 +86,7 @@ def bench(
     _show(measured)
     _tell_unbuilt(catalog.load(), place)
     profile = profile or place / FILE
-    write_profile(Profile(processor_name(), measured.choices), profile)
+    update_profile(processor_name(), measured.choices, profile)
     if target:
         write_json(target, report(processor_name(), measured.networks, measured.models))
     click.echo(f"wrote {profile}; to follow it: PHIZ_RUNTIME=auto phiz serve")

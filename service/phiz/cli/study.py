@@ -2,7 +2,6 @@
 
 import signal
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +11,7 @@ import click
 
 from phiz.cli.files import check_writable, make_folder, write, write_json
 from phiz.cli.progress import shown
-from phiz.errors import OptionError, SettingError
+from phiz.errors import OptionError
 
 if TYPE_CHECKING:
     from phiz.study.course import Course
@@ -92,7 +91,8 @@ def study(  # noqa: PLR0913  one for each option
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog  # noqa: PLC0415
-    from phiz.runtime.profile import FILE  # noqa: PLC0415
+    from phiz.runtime.profile import FILE, update_profile  # noqa: PLC0415
+    from phiz.study.choices import choose  # noqa: PLC0415
     from phiz.study.record import to_document  # noqa: PLC0415
 
     if compare:
@@ -111,7 +111,8 @@ def study(  # noqa: PLR0913  one for each option
     write_json(target / DOCUMENT, to_document(measured))
     write(target / PAGE, _page([measured]).encode())
     (target / JOURNAL).unlink(missing_ok=True)
-    _write_profile(course, measured, named)
+    chosen = choose(course.subjects, measured.figures, measured.qualities)
+    update_profile(measured.machine.processor, chosen, named)
     _tell(measured, target, named)
 
 
@@ -195,20 +196,6 @@ def _share_stolen(
     if before_s is None or after_s is None:
         return None
     return round((after_s - before_s) / (taken.total_seconds() * machine.processors), 4)
-
-
-def _write_profile(course: "Course", measured: "Study", path: Path) -> None:
-    """Write what was chosen; what another measurement chose for other networks stays."""
-    from phiz.runtime.profile import Profile, read_profile, write_profile  # noqa: PLC0415
-    from phiz.study.choices import choose  # noqa: PLC0415  see study
-
-    kept = {}
-    with suppress(SettingError):
-        before = read_profile(path)
-        if before.processor == measured.machine.processor:
-            kept = {**before.networks}
-    chosen = choose(course.subjects, measured.figures, measured.qualities)
-    write_profile(Profile(measured.machine.processor, {**kept, **chosen}), path)
 
 
 def _compare(paths: Sequence[Path], target: Path) -> None:

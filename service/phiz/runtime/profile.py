@@ -8,6 +8,7 @@ import json
 import os
 import platform
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -142,6 +143,21 @@ def parse_profile(document: object) -> Profile:
         processor=read_text(top["processor"], "processor"),
         networks={name: _choice(value, f"networks.{name}") for name, value in networks.items()},
     )
+
+
+def update_profile(processor: str, chosen: Mapping[str, Choice], path: Path) -> None:
+    """Write choices where ``read_profile`` finds them, beside those for other networks.
+
+    Those of another processor, or in a file that cannot be read, are left out.
+
+    Raises:
+        SettingError: The file cannot be written.
+    """
+    kept: Mapping[str, Choice] = {}
+    with suppress(SettingError):
+        before = read_profile(path)
+        kept = before.networks if before.processor == processor else {}
+    write_profile(Profile(processor, {**kept, **chosen}), path)
 
 
 def write_profile(profile: Profile, path: Path) -> None:

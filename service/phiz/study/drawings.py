@@ -17,8 +17,9 @@ GROUND: Final = "var(--ground, #fff)"
 FAINT: Final = "var(--faint, #d5dade)"
 
 WIDTH: Final = 360
-NAMES: Final = 128  # of a bar, to its left
+NAMES: Final = 134  # of a bar, to its left
 VALUES: Final = 52  # to its right
+APART: Final = 6  # times as long are the longest bars of two groups at most, on one scale
 BAR: Final = 13
 STEP: Final = 17
 HEAD: Final = 22
@@ -71,17 +72,18 @@ def colour(number: int) -> str:
 
 
 def draw_bars(title: str, groups: Sequence[Bars], unit: str) -> str:
-    """Return an SVG of groups of horizontal bars on one scale; the numbers are written beside."""
-    longest = max((length for group in groups for _, _, length in group.bars), default=0) or 1
-    scale = (WIDTH - NAMES - VALUES) / longest
+    """Return an SVG of groups of horizontal bars, the numbers beside them."""
+    longest = [_longest(group) for group in groups]
+    if is_one_scale(groups):
+        longest = [max(longest)] * len(longest)
     lines: list[str] = []
     y = 0
-    for group in groups:
+    for group, most in zip(groups, longest, strict=True):
         lines.append(_text(0, y + 15, group.heading, font_weight="bold"))
         y += HEAD
         for name, number, length in group.bars:
             lines.append(_text(NAMES - 6, y + 10, name, text_anchor="end"))
-            wide = max(length * scale, 1)
+            wide = max((WIDTH - NAMES - VALUES) * length / most, 1)
             lines.append(
                 f'<rect x="{NAMES}" y="{y}" width="{wide:.1f}" height="{BAR}" rx="2"'
                 f' fill="{colour(number)}"/>'
@@ -90,6 +92,16 @@ def draw_bars(title: str, groups: Sequence[Bars], unit: str) -> str:
             y += STEP
         y += GAP
     return _svg(title, y, lines)
+
+
+def is_one_scale(groups: Sequence[Bars]) -> bool:
+    """Return whether all groups are drawn on one scale, because none is far below another."""
+    longest = [_longest(group) for group in groups]
+    return max(longest) <= APART * min(longest)
+
+
+def _longest(group: Bars) -> float:
+    return max(length for _, _, length in group.bars) or 1.0
 
 
 def draw_points(title: str, points: Sequence[Point], axes: tuple[str, str]) -> str:

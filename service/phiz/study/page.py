@@ -5,8 +5,9 @@ from html import escape
 from typing import Final
 
 from phiz.study.advice import Candidate, advise, candidates, noise, pareto, within
-from phiz.study.drawings import COLOURS, Bars, Point, draw_bars, draw_points, short
+from phiz.study.drawings import COLOURS, Bars, Point, draw_bars, draw_points, is_one_scale
 from phiz.study.findings import compare_with_paper, find
+from phiz.study.listings import list_devices, list_figures
 from phiz.study.record import Figures, Study
 from phiz.study.summary import plain_figures
 
@@ -54,8 +55,8 @@ def draw_page(studies: Sequence[Study]) -> str:
             *_found(studies),
             *_charts(studies),
             *_paper(studies),
-            *_devices(studies),
-            *_tables(studies),
+            *list_devices(studies),
+            *list_figures(studies),
         ]
     )
     title = escape(_title(studies))
@@ -166,7 +167,8 @@ def _charts(studies: Sequence[Study]) -> Iterator[str]:
         for title, unit, value in measures:
             bars = _bars(studies, group, value)
             if bars:
-                yield _figure(title, draw_bars(f"{heading}: {title}", bars, unit))
+                scale = "" if is_one_scale(bars) else " (each on a scale of its own)"
+                yield _figure(title + scale, draw_bars(f"{heading}: {title}", bars, unit))
         yield from _plots(studies, group)
 
 
@@ -219,84 +221,3 @@ def _points(found: Sequence[Candidate]) -> list[Point]:
 
 def _figure(caption: str, drawing: str) -> str:
     return f"<figure>\n<figcaption>{escape(caption)}</figcaption>\n{drawing}</figure>"
-
-
-def _devices(studies: Sequence[Study]) -> Iterator[str]:
-    yield "<h2>What it was measured on</h2>"
-    for study in studies:
-        machine = study.machine
-        clock = f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "not told"
-        rows = {
-            "device": study.device + (f" (emulated: {study.emulated})" if study.emulated else ""),
-            "processor": machine.processor,
-            "instructions": ", ".join(machine.instructions) or "not told",
-            "clock": clock,
-            "processors to use": str(machine.processors),
-            "quota": f"{machine.quota:g} processors" if machine.quota else "none",
-            "memory": f"{machine.memory_bytes / 1e9:.1f} GB",
-            "copying memory": f"{machine.copied_gb_s:g} GB/s",
-            **machine.versions,
-        }
-        yield '<div class="wide"><table>'
-        for name, value in rows.items():
-            yield f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        yield "</table></div>"
-
-
-def _tables(studies: Sequence[Study]) -> Iterator[str]:
-    yield "<h2>All figures</h2>"
-    headings = (
-        *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
-        *("visits apart", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
-    )
-    for study in studies:
-        yield f"<details><summary>{escape(study.device)}: every combination</summary>"
-        yield from _table(headings, (_row(study, each) for each in study.figures))
-        yield "</details>"
-        yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
-        names = dict.fromkeys(name for each in study.qualities for name in each.accuracy)
-        rows = (
-            [
-                each.model,
-                str(each.variant),
-                f"{each.median_ms:.2f}",
-                str(each.compared),
-                f"{each.agreement:.1%}",
-                "yes" if each.passes else "no",
-                *(f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names),
-            ]
-            for each in study.qualities
-        )
-        first = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
-        yield from _table((*first, *names), rows)
-        yield "</details>"
-
-
-def _row(study: Study, each: Figures) -> list[str]:
-    combination = each.combination
-    file_bytes = study.networks[combination.network].file_bytes[combination.variant.form]
-    return [
-        combination.network,
-        str(combination.variant),
-        str(combination.threads),
-        str(combination.batch),
-        f"{each.median_ms:.3f}",
-        f"{each.p90_ms:.3f}",
-        "" if each.p99_ms is None else f"{each.p99_ms:.3f}",
-        str(each.runs),
-        f"{each.spread:.0%}",
-        short(each.pictures_per_s),
-        short(each.processor_ms),
-        f"{file_bytes / 1000:.0f}",
-        "" if each.peak_bytes is None else f"{each.peak_bytes / MEGABYTE:.0f}",
-    ]
-
-
-def _table(headings: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
-    yield '<div class="wide"><table><tr>'
-    yield "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    yield "</tr>"
-    for first, second, *numbers in rows:
-        cells = "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
-        yield f"<tr><td>{escape(first)}</td><td>{escape(second)}</td>{cells}</tr>"
-    yield "</table></div>"
