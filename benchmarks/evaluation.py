@@ -40,7 +40,7 @@ from phiz.measure.observations import boxes_of, observe, scores_of
 from phiz.measure.precision import average_precision, judge, together
 
 MOST = 0.01  # that an average precision may differ by
-OPTIONS = {"mtcnn": DetectOptions(0.7, 20), "back": DetectOptions(0.05)}
+OPTIONS = {"mtcnn": DetectOptions(0.7, 20, overlap="nms"), "back": DetectOptions(0.05)}
 
 Found: TypeAlias = tuple[Boxes, Scores]
 

@@ -37,7 +37,8 @@ from phiz.timings import Stopwatch, Timings
 BLAZEFACE = ("front", "back", "full")
 # By the size of a picture: what the decoders are asked for, 1 / factor of each side.
 FACTORS = {"640x480": 1, "641x481": 1, "4000x3000": 8}
-CASCADE = DetectOptions(min_face=20)
+# As the peer does, which blends nothing.
+CASCADE = DetectOptions(min_face=20, overlap="nms")
 
 Run: TypeAlias = Callable[[int], Any]
 Found: TypeAlias = tuple[tuple[Face, ...], Timings]

@@ -8,14 +8,14 @@ FACES: JsonObject = {
     "image": {"width": 360, "height": 640},
     "faces": [
         {
-            "box": {"x": 100.99, "y": 178.31, "width": 126.31, "height": 157.82},
+            "box": {"x": 103.52, "y": 179.86, "width": 124.58, "height": 155.92},
             "score": 0.9999,
             "landmarks": {
-                "left_eye": {"x": 138.02, "y": 234.39},
-                "right_eye": {"x": 197.81, "y": 236.85},
-                "nose": {"x": 168.41, "y": 273.38},
-                "mouth_left": {"x": 134.68, "y": 287.98},
-                "mouth_right": {"x": 195.66, "y": 290.13},
+                "left_eye": {"x": 137.96, "y": 234.04},
+                "right_eye": {"x": 198.12, "y": 236.92},
+                "nose": {"x": 167.66, "y": 272.93},
+                "mouth_left": {"x": 134.62, "y": 287.92},
+                "mouth_right": {"x": 195.68, "y": 290.51},
             },
             "model": "mtcnn",
         }
