@@ -29,8 +29,9 @@ LAYERS = (
     ("measure",),
     ("study",),
     ("answers", "schemas"),
-    ("api", "build"),
+    ("api", "build", "bulk"),
     ("cli",),
+    ("ray_app",),
     ("__main__",),
 )
 LAYER = {name: layer for layer, names in enumerate(LAYERS) for name in names}
@@ -94,7 +95,7 @@ def test_only_the_edge_knows_pydantic_and_only_the_api_knows_http(path: Path) ->
     name = path.parts[0].removesuffix(".py")
     if name not in {"schemas", "settings", "api"}:
         assert not roots & {"pydantic", "pydantic_settings"}
-    if name not in {"api", "cli"}:
+    if name not in {"api", "cli", "ray_app"}:
         assert not roots & {"fastapi", "starlette", "uvicorn"}
 
 

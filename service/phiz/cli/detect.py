@@ -34,17 +34,17 @@ Examples:
   phiz detect --format csv *.png | sort -t, -k3
   phiz detect --draw looked-at/ --min-score 0.8 crowd.jpg
   curl -s https://example.org/face.jpg | phiz detect -
+  phiz detect --ray faces/ s3://bucket/pictures
 
 \b
 Exit status: 0 if every picture was read, whether or not it has faces, and drawn if it was
-to be; 1 if one was not; 2 if the command is wrong.
+to be; 1 if one was not; 2 if the command is wrong. With --ray, 0 if every picture has a row:
+one that could not be read has its error there.
 """
 
 
 @click.command(epilog=_EPILOG)
-@click.argument(
-    "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
-)
+@click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
     "--model",
     type=click.Choice(MODELS),
@@ -119,9 +119,17 @@ to be; 1 if one was not; 2 if the command is wrong.
     help="Folder for copies of the pictures with boxes, landmarks and scores drawn in: JPEG of"
     " a JPEG, else PNG.",
 )
+@click.option(
+    "--ray",
+    "parts",
+    metavar="FOLDER",
+    help="Let all machines of a Ray cluster do it (RAY_ADDRESS; without one, this machine), and"
+    " write Parquet files into this folder, or address such as s3://bucket/faces. PATH may be"
+    " such an address too. What has a row there already is not done again.",
+)
 def detect(  # noqa: PLR0913  each is an option
     *,
-    paths: tuple[Path, ...],
+    paths: tuple[str, ...],
     model: str,
     min_score: float | None,
     min_face: float | None,
@@ -133,6 +141,7 @@ def detect(  # noqa: PLR0913  each is an option
     budget_ms: float | None,
     format_name: str | None,
     folder: Path | None,
+    parts: str | None,
 ) -> None:
     """Find faces in pictures.
 
@@ -148,7 +157,14 @@ def detect(  # noqa: PLR0913  each is an option
     options = DetectOptions(
         min_score, min_face, max_faces, overlap, passes, rotate, details, budget_ms
     )
-    pictures = find_pictures(paths, folder)
+    if parts is not None:
+        if format_name or folder:
+            raise click.UsageError("--ray writes Parquet; --format and --draw do not go with it")
+        from phiz.cli.spread import detect_in_cluster  # noqa: PLC0415  see above
+
+        detect_in_cluster(paths, parts, model, options)
+        return
+    pictures = find_pictures([Path(path) for path in paths], folder)
     destinations = Destinations(folder, pictures) if folder else None
     with standard_output("the faces"):
         report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()

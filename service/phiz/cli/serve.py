@@ -120,7 +120,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     with sent(os.environ) as traces:
         listener = bind(host, port)
         size = workers or available_processors()
-        app = create_app(WORKER, size, _bounds(settings, open_files(), size), _study_page(settings))
+        app = create_app(WORKER, size, bounds_of(settings, open_files(), size), _study_page(settings))
         told = partial(_announce, listener, settings.log)
         run(app, listener, settings.drain, told, kept=kept, traces=traces)
 
@@ -130,7 +130,7 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     sys.exit(0)
 
 
-def _bounds(settings: "Settings", files: int, workers: int) -> "Bounds":
+def bounds_of(settings: "Settings", files: int, workers: int) -> "Bounds":
     """Return what a request may have in a service that may have so many files open."""
     from phiz.api.service import BODIES, Bounds  # noqa: PLC0415  see above
 
