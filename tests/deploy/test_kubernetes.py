@@ -1,3 +1,4 @@
+import copy
 import re
 from typing import Any
 
@@ -7,7 +8,7 @@ import yaml
 
 import phiz
 
-from .metrics import PROMETHEUS, ROOT
+from .metrics import PROMETHEUS, ROOT, documented, used
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 KINDS = ("deployment", "service", "autoscaler", "disruption", "monitor")
@@ -34,6 +35,38 @@ def test_a_misspelt_field_would_be_noticed() -> None:
 def test_kustomize_takes_all_of_them() -> None:
     listed = yaml.safe_load((FOLDER / "kustomization.yaml").read_text("utf-8"))["resources"]
     assert listed == [f"{kind}.yaml" for kind in KINDS]
+
+
+def read_queue(name: str) -> Any:
+    return yaml.safe_load((FOLDER / "queue" / f"{name}.yaml").read_text("utf-8"))
+
+
+def test_kubernetes_takes_the_autoscaler_that_knows_the_wait() -> None:
+    (patch,) = read_queue("kustomization")["patches"]
+    autoscaler = copy.deepcopy(MANIFESTS["autoscaler"])
+    named = {"kind": autoscaler["kind"], "name": autoscaler["metadata"]["name"]}
+    assert (patch["path"], patch["target"]) == ("autoscaler.yaml", named)
+    (added,) = read_queue("autoscaler")
+    assert (added["op"], added["path"]) == ("add", "/spec/metrics/-")
+    autoscaler["spec"]["metrics"].append(added["value"])
+    kubernetes_validate.validate(autoscaler, "1.31", strict=True)
+
+
+def test_the_adapter_gives_what_the_autoscaler_asks_for() -> None:
+    (rule,) = read_queue("adapter")["rules"]["custom"]
+    (added,) = read_queue("autoscaler")
+    assert rule["name"]["as"] == added["value"]["pods"]["metric"]["name"]
+    (series,) = used(rule["seriesQuery"])
+    assert series in documented()
+    query = rule["metricsQuery"]
+    # What the adapter puts in for one pod.
+    for template, text in {
+        "<<.GroupBy>>": "pod",
+        "<<.Series>>": series,
+        "<<.LabelMatchers>>": 'namespace="default",pod="phiz-1"',
+    }.items():
+        query = query.replace(template, text)
+    assert used(query) == {series}
 
 
 def test_all_mean_the_same_pods() -> None:
