@@ -1,5 +1,6 @@
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -48,6 +49,23 @@ def test_what_keeps_a_machine_from_working_is_told(tmp_path: Path) -> None:
     assert "phiz models build" in row.pop("problem")
     assert row == {"pictures": 0, "failed": 0, "faces": 0}
     assert list((tmp_path / "parts").iterdir()) == []
+
+
+def test_a_mistake_of_ours_costs_one_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        limits = LIMITS
+
+        def detect(self, *_: object) -> None:
+            raise ZeroDivisionError
+
+    files, place = place_of("").files, place_of(str(tmp_path / "parts"))
+    read_done(place)
+    load: Any = Broken
+    (counts,) = Finder(Job(files, place, "front", DetectOptions(), load))(part(SELFIE)).to_pylist()
+    assert counts == {"problem": None, "pictures": 1, "failed": 1, "faces": 0}
+    (row,) = pa.parquet.read_table(place.path).to_pylist()
+    assert row["error"]["code"] == "internal"
+    assert "ZeroDivisionError" in caplog.text
 
 
 @pytest.mark.parametrize(

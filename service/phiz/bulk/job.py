@@ -1,5 +1,6 @@
 """The work on many pictures, spread over a cluster of Ray."""
 
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ray.data import ActorPoolStrategy
 
 from phiz.bulk.parts import failed_row, found_row, read_done, write_part
 from phiz.bulk.places import Files, Place
-from phiz.errors import PhizError, WorkError
+from phiz.errors import PhizError, WorkerFaultError, WorkError
 from phiz.faces import DetectOptions
 from phiz.timings import Stopwatch
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 PART_PICTURES: Final = 500  # of a part at most: what is lost where a machine is
 PARTS_EACH: Final = 4  # for each processor at least, so that all have work until the end
 UNREADABLE: Final = "unreadable_file"
+FAULT: Final = "something went wrong here; Ray's log of the worker tells what"
+
+_log = logging.getLogger(__name__)
 
 
 class Counts(NamedTuple):
@@ -102,6 +106,9 @@ class Finder:
         except OSError as error:
             detail = error.strerror or str(error)
             return failed_row(address, job.model, UNREADABLE, detail)
+        except Exception:  # noqa: BLE001  whatever it is, the next picture is another
+            _log.exception("the detection of one picture failed")
+            return failed_row(address, job.model, WorkerFaultError.code, FAULT)
         return found_row(address, result)
 
 
