@@ -15,7 +15,6 @@ MILLION: Final = 1_000_000
 BILLION: Final = 1_000_000_000
 DAY_S: Final = 86_400
 HOUR_S: Final = 3600
-BUSY: Final = 0.6  # of a core's time, where traffic is not the same at all hours
 HEADINGS: Final = (
     *("pictures", "model", "ms of a core", "pictures/s and core"),
     *("core hours, a million", "cores, a billion a day"),
