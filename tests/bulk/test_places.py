@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.bulk.places import Place, list_pictures, place_of
+from phiz.bulk.places import Place, list_pictures, place_of, without_secrets
 from phiz.errors import ImageBytesError, OptionError
 
 SUFFIXES = (".jpg", ".png")
@@ -79,3 +79,16 @@ def test_a_folder_that_cannot_be_read(folder: Path) -> None:
     loop.symlink_to(loop)
     with pytest.raises(OptionError, match="cannot be listed"):
         list_pictures(f"file://{loop}", SUFFIXES)
+
+
+@pytest.mark.parametrize(
+    ("address", "plain"),
+    [
+        ("s3://bucket/a", "s3://bucket/a"),
+        ("s3://key:secret@bucket/a?region=b", "s3://bucket/a"),
+        ("/of/mine@home/a", "/of/mine@home/a"),
+        ("what/is?it", "what/is?it"),
+    ],
+)
+def test_what_may_be_secret_is_told_to_nobody(address: str, plain: str) -> None:
+    assert without_secrets(address) == plain

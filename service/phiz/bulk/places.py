@@ -73,7 +73,9 @@ def place_of(address: str) -> Place:
     try:
         system, path = FileSystem.from_uri(address)
     except (ValueError, OSError, NotImplementedError) as error:
-        raise OptionError(f"{_plain(address)} is no address to read or write: {error}") from error
+        raise OptionError(
+            f"{without_secrets(address)} is no address to read or write: {error}"
+        ) from error
     return Place(Files(system, address.partition(SCHEME_END)[0] + SCHEME_END), path)
 
 
@@ -95,7 +97,7 @@ def list_pictures(address: str, suffixes: Collection[str]) -> tuple[Files, list[
             return place.files, [place.path]
         found = system.get_file_info(FileSelector(place.path, recursive=True))
     except OSError as error:
-        raise OptionError(f"{_plain(address)} cannot be listed: {error}") from error
+        raise OptionError(f"{without_secrets(address)} cannot be listed: {error}") from error
     paths = sorted(
         info.path
         for info in found
@@ -103,12 +105,15 @@ def list_pictures(address: str, suffixes: Collection[str]) -> tuple[Files, list[
     )
     if not paths:
         raise OptionError(
-            f"no pictures at {_plain(address)}; looked for files that end in {' '.join(suffixes)}"
+            f"no pictures at {without_secrets(address)};"
+            f" looked for files that end in {' '.join(suffixes)}"
         )
     return place.files, paths
 
 
-def _plain(address: str) -> str:
-    """Return an address without what may be secret in it."""
-    scheme, end, rest = address.partition("?")[0].rpartition(SCHEME_END)
-    return f"{scheme}{end}{rest.rpartition('@')[2]}"
+def without_secrets(address: str) -> str:
+    """Return an address without its query and who asks; a plain path as it is."""
+    scheme, end, rest = address.partition(SCHEME_END)
+    if not end:
+        return address
+    return f"{scheme}{end}{rest.partition('?')[0].rpartition('@')[2]}"

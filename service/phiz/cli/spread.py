@@ -45,7 +45,7 @@ def detect_in_cluster(
         os.environ.setdefault(name, value)
     try:
         from phiz.bulk.job import Counts, Job, run  # noqa: PLC0415  only the extra installs Ray
-        from phiz.bulk.places import place_of  # noqa: PLC0415  see above
+        from phiz.bulk.places import place_of, without_secrets  # noqa: PLC0415  see above
     except ImportError as error:
         raise SettingError(
             "Ray is not installed; install phiz with its extra: pip install 'phiz[ray]'"
@@ -60,7 +60,8 @@ def detect_in_cluster(
             click.echo(f"{counts.pictures} of {len(pictures)} pictures", err=True)
     click.echo(
         f"{counts.pictures} pictures with {counts.faces} faces, {counts.failed} that could not be"
-        f" read, {len(pictures) - counts.pictures} done before; the rows are in {folder}"
+        f" read, {len(pictures) - counts.pictures} done before; the rows are in"
+        f" {without_secrets(folder)}"
     )
 
 
