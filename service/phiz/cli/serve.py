@@ -120,7 +120,9 @@ def serve(host: str, port: int, workers: int | None) -> None:
     with sent(os.environ) as traces:
         listener = bind(host, port)
         size = workers or available_processors()
-        app = create_app(WORKER, size, bounds_of(settings, open_files(), size), _study_page(settings))
+        app = create_app(
+            WORKER, size, bounds_of(settings, open_files(), size), _study_page(settings)
+        )
         told = partial(_announce, listener, settings.log)
         run(app, listener, settings.drain, told, kept=kept, traces=traces)
 
