@@ -1,3 +1,4 @@
+import os
 import signal
 import socket
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from phiz.cli.serve import serve
 
-from .running import ONE, PATIENCE_S, SERVE, Running, children, environment, running
+from .running import ONE, PATIENCE_S, SERVE, Running, children, environment, running, wait_for
 
 
 def fails(env: dict[str, str], *arguments: str) -> str:
@@ -139,3 +140,32 @@ def test_a_setting_that_is_none_is_warned_of(models_folder: Path, tmp_path: Path
         log = service.log.read_text()
     assert "PHIZ_MAX_PIXEL is no setting" in log
     assert "PHIZ_MAX_PIXELS" in log
+
+
+def test_it_answers_although_nobody_hears_that_it_listens(models_folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    deaf, words = os.pipe()
+    os.close(deaf)
+    process = subprocess.Popen(
+        [*ONE, "--port", str(port)],
+        env=environment(models_folder),
+        stdout=words,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(words)
+    try:
+        wait_for(lambda: listens(port))
+        assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+        process.terminate()
+        _, said = process.communicate(timeout=PATIENCE_S)
+        assert (process.returncode, said) == (0, "")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as connection:
+        return connection.connect_ex(("127.0.0.1", port)) == 0

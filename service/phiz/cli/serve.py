@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -171,7 +172,8 @@ def _announce(listener: "socket", form: "Form") -> None:
     line = f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect"
     if form == "json":
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
-    click.echo(line)
+    with suppress(BrokenPipeError):  # whoever began it may have stopped listening, and others ask
+        click.echo(line)
 
 
 def _warn_of_unknown_variables() -> None:
