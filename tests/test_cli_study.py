@@ -94,7 +94,11 @@ def test_what_is_interrupted_is_taken_up(
     def measure(_: Course, lot: Lot) -> Answer:
         if len(measured) == 2 and not stopped:
             stopped.append(lot)
-            os.kill(os.getpid(), signal.SIGTERM)
+            handle = signal.getsignal(signal.SIGTERM)
+            assert callable(handle)
+            # Not by a real one: pytest has signals handled on a stack of their own, which is too
+            # small as soon as OpenVINO has let the processor use its tiles (AMX) in this process.
+            handle(signal.SIGTERM, None)
         measured.append(lot)
         return invented(lot)
 
