@@ -35,14 +35,16 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/phiz && \
     /opt/phiz/bin/pip install --quiet --require-hashes -r requirements/serve.txt
 COPY --from=models /wheel /wheel
-# What installs packages is of no use to what runs, nor are others' tests, compilers and
-# converters, nor the library for programs in C that holds all of onnxruntime a second time.
+# What installs packages is of no use to what runs, nor are others' tests, compilers, converters
+# and sources, nor the library for programs in C that holds all of onnxruntime a second time.
 RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
     /opt/phiz/bin/pip uninstall --quiet --yes pip setuptools && \
     find /opt/phiz/lib/python3*/site-packages -depth \
         \( -path '*/numpy/*/tests' -o -path '*/numpy/distutils' -o -path '*/numpy/f2py' \
         -o -path '*/onnxruntime/tools' -o -path '*/onnxruntime/transformers' \
-        -o -path '*/onnxruntime/quantization' -o -name 'libonnxruntime.so.*' \) \
+        -o -path '*/onnxruntime/quantization' -o -name 'libonnxruntime.so.*' \
+        -o -path '*/greenlet/tests' -o -path '*/numpy/_core/include' -o -name '*.a' \
+        -o -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' \) \
         -exec rm -r {} +
 COPY --from=models /opt/phiz/models /opt/phiz/models
 COPY deploy/image/ready.py LICENSE NOTICE /opt/phiz/

@@ -70,12 +70,15 @@ class Connection(HttpToolsProtocol):
         self._unset_keepalive_if_required()
         if self._parted:
             return
-        try:
-            self._feed(data)
-        except HttpParserUpgrade as upgrade:
-            self._take_as_it_is(data[upgrade.args[0] :])
-        except (HttpParserError, HeadTooLargeError) as error:
-            self._refuse(error)
+        while data:
+            try:
+                self._feed(data)
+                data = b""
+            except HttpParserUpgrade as upgrade:
+                data = self._as_it_is(data[upgrade.args[0] :])
+            except (HttpParserError, HeadTooLargeError) as error:
+                self._refuse(error)
+                data = b""
         if self._timer is None and not self._is_busy():
             self._end_after(self._head_s if self._open else self.timeout_keep_alive)
 
@@ -149,8 +152,8 @@ class Connection(HttpToolsProtocol):
                 raise HeadTooLargeError
         self.parser.feed_data(data)
 
-    def _take_as_it_is(self, rest: bytes) -> None:
-        """Parse a request anew that would rather go on in another protocol, without that wish.
+    def _as_it_is(self, rest: bytes) -> bytes:
+        """Return a request that would rather go on in another protocol, without that wish.
 
         The parser takes all that follows such a head for the other protocol, and so would lose
         the body. Java's client wishes for HTTP/2 whenever it has the choice.
@@ -160,13 +163,13 @@ class Connection(HttpToolsProtocol):
         """
         if self.parser.get_method() == b"CONNECT":
             self._refuse(HttpParserUpgrade())
-            return
+            return b""
         lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
         lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADES]
         self.parser = HttpRequestParser(self)
         self._head_open = False
         self._head_bytes = 0
-        self.data_received(b"\r\n".join([*lines, b"", rest]))
+        return b"\r\n".join([*lines, b"", rest])
 
     def _is_busy(self) -> bool:
         """Return whether a request is being answered."""

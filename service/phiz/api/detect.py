@@ -18,7 +18,7 @@ from phiz.api.body import Allowance, read_upload
 from phiz.api.errors import NotReadyError, content_of, outcome
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.record import observed
-from phiz.api.service import Service, service_of
+from phiz.api.service import Service, service_of, started
 from phiz.api.waiting import outcomes
 from phiz.errors import PhizError
 from phiz.exchange import Answer
@@ -74,12 +74,14 @@ async def counted(
     """Return an answer, counted and timed, and so is an error, which is passed on.
 
     Raises:
-        NotReadyError: The service is starting, or its time to finish in has ended.
+        NotReadyError: The service is starting, its time to finish in has ended, or it has no
+            worker and cannot begin one.
     """
-    service = service_of(request)
+    service = started(request)
     observation = service.metrics.begun()
     observed(request.scope, observation)
     try:
+        service_of(request)
         response = await answer(request, service, observation)
     except asyncio.CancelledError:
         service.metrics.ended(observation, outcome(NotReadyError()))
@@ -118,7 +120,9 @@ async def answer_one(
 
 async def _detect_batch(request: Request, service: Service, observation: Observation) -> Response:
     bounds = service.bounds
-    allowance = Allowance(bounds.pictures, bounds.picture_bytes, bounds.body_bytes, bounds.body_s)
+    # More than may wait could never be let in.
+    pictures = bounds.pictures if bounds.queue is None else min(bounds.pictures, bounds.queue)
+    allowance = Allowance(pictures, bounds.picture_bytes, bounds.body_bytes, bounds.body_s)
     results = await _ask(FACES, request, service, allowance, observation)
     for found in results:
         if isinstance(found, Exception):

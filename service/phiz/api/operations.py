@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
-from phiz.api.service import service_of
+from phiz.api.service import service_of, started
 from phiz.cards import ModelCard
 from phiz.errors import StudyMissingError
 from phiz.exchange import Measured, Stock
@@ -62,7 +62,7 @@ async def readyz(request: Request) -> PlainTextResponse:
 async def metrics(request: Request) -> Response:
     """Return the counters and times of the service, in a format of Prometheus."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    content = encode(service_of(request).metrics.registry)
+    content = encode(started(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
 
 

@@ -73,7 +73,19 @@ def service_of(request: Request) -> Service:
     Raises:
         NotReadyError: It has not started, or has ended, or no worker can begin.
     """
+    service = started(request)
+    if not service.crew.able:
+        raise NotReadyError
+    return service
+
+
+def started(request: Request) -> Service:
+    """Return the service that answers a request, whether or not it has workers.
+
+    Raises:
+        NotReadyError: It has not started, or has ended.
+    """
     service = request.app.state.service
-    if not isinstance(service, Service) or not service.crew.able:
+    if not isinstance(service, Service):
         raise NotReadyError
     return service

@@ -22,7 +22,10 @@ class _Turn(greenlet):
     def run(self, piece: Callable[[], Any]) -> None:
         assert self.parent is not None
         while True:
-            piece = self.parent.switch((piece(),))
+            ended = (piece(),)
+            del piece  # which holds a picture, and the next one may come late
+            piece = self.parent.switch(ended)
+            del ended
 
 
 def pause() -> None:

@@ -81,8 +81,8 @@ class Auto:
         stopwatch.lap("postprocess")
         survey = Survey(glance, None, faces, ())
         survey = survey.after(None, faces, Step(glance.model, self._count(faces, options), why))
-        if is_near(glance, self.card) and self._is_confirmed(work, glance):
-            return survey.without(f"all that {glance.model} sees is near, and O-Net agrees")
+        if is_near(glance, self.card) and (agreed := self._agreed(work, glance)):
+            return survey.without(f"all that {glance.model} sees is near, and {agreed}")
         return self._climb(work, survey)
 
     def _allowed(self, options: DetectOptions, stopwatch: Stopwatch) -> tuple[Allowance, Costs]:
@@ -121,19 +121,22 @@ class Auto:
         size_wh = work.picture.width, work.picture.height
         return glanced(found.faces, work.view, size_wh, self.card, model), why
 
-    def _is_confirmed(self, work: Work, glance: Glance) -> bool:
-        """Return whether O-Net takes all that counts of a glance for faces, if there is time."""
+    def _agreed(self, work: Work, glance: Glance) -> str:
+        """Return that O-Net takes all that counts of a glance for faces, or was not asked.
+
+        That is for lack of time. Empty if it takes one for none.
+        """
         boxes = glance.boxes[glance.scores >= self.card.near.hint]  # (G, 4)
         cost_s = work.costs.integral * work.view.pixels.size + work.costs.onet * len(boxes)
         if not work.allowance.affords(cost_s, 1.0, 1):
-            return True
+            return "there is no time to ask O-Net"
         sums = integral(work.view.pixels)
         work.allowance.stopwatch.lap("preprocess")
         origin = np.tile(np.array(work.view.origin_xy, np.float32), 2)
         seen = square((boxes - origin) / np.float32(work.view.factor))  # (G, 4)
         limit = self.card.near.confirmed
         _, scores, _ = self.cascade.judge(sums, seen, limit, work.allowance.stopwatch)
-        return len(scores) == len(boxes)
+        return "O-Net agrees" if len(scores) == len(boxes) else ""
 
     def _climb(self, work: Work, survey: Survey) -> Survey:
         """Return what is found by as many flights as are worth it."""
