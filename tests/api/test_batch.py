@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import pytest
 
 from phiz.schemas import BatchAnswer
 
-from .client import Client, Part, encoded, form
-from .doubles import LIMITS
+from .client import BOUNDS, Client, Part, doubles, encoded, form
+from .doubles import LIMITS, command
 
 SIZES_WH = ((60, 40), (30, 50), (20, 20), (80, 10))
 
@@ -115,3 +117,12 @@ def test_as_many_as_may_be_are_answered(client: Client, png: bytes) -> None:
     body, kind = form(*[("image", png)] * 4)
     results = client.ask("POST", "/detect/batch", content=body, kind=kind).json()["results"]
     assert len(results) == 4
+
+
+def test_no_more_pictures_than_may_wait_are_taken(png: bytes) -> None:
+    with doubles(command("mirrors"), replace(BOUNDS, queue=2)) as client:
+        for count, status in ((2, 200), (3, 400)):
+            body, kind = form(*[("image", png)] * count)
+            response = client.ask("POST", "/detect/batch", content=body, kind=kind)
+            assert response.status_code == status
+    assert "more than 2 fields 'image', which is the limit" in response.json()["detail"]

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 
 from phiz import catalog, router
 from phiz.api.app import create_app
+from phiz.crew.crew import Crew
 from phiz.errors import ModelCorruptError
 from phiz.schemas import DetectParameters, ModelList
 
@@ -245,3 +246,15 @@ def test_models_tell_what_was_measured(client: Client) -> None:
         "reference_ms": 0.75,
     }
     assert entries["back"]["networks"][0]["measured"] is None
+
+
+def test_without_a_worker_requests_are_refused_and_counted(
+    png: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with doubles(command("mirrors"), BOUNDS) as client:
+        monkeypatch.setattr(Crew, "able", False)
+        response = client.ask("POST", "/detect", content=png, kind="image/png")
+        assert (response.status_code, response.json()["code"]) == (503, "not_ready")
+        count = client.metric("phiz_request_seconds_count", model="unknown", outcome="not_ready")
+        assert count == 1
+        assert client.metric("phiz_inflight_requests") == 0

@@ -200,6 +200,19 @@ def test_who_wishes_for_another_protocol_is_answered_in_this_one(
     assert mirror.log.read_text() == ""
 
 
+def test_many_such_wishes_that_come_together_are_answered_each(mirror: Running) -> None:
+    count = 1000  # more than calls can be nested
+    wishes = GET + b"connection: upgrade\r\nupgrade: x\r\n\r\n"
+    with mirror.connect() as connection:
+        connection.sendall(count * wishes)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 ") < count:
+            received_now = connection.recv(65536)
+            assert received_now, answers[-300:]
+            answers += received_now
+    assert mirror.log.read_text() == ""
+
+
 def test_this_is_no_proxy(mirror: Running) -> None:
     with mirror.connect() as connection:
         connection.sendall(b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n")
