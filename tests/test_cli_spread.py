@@ -91,7 +91,9 @@ def test_the_rows_are_those_of_the_command_line(folder: Path, tmp_path: Path) ->
         (["--draw", "drawn", "a.jpg"], 2, "--format and --draw do not go with it"),
         (["-"], 2, "standard input cannot be read by other machines"),
         (["a.jpg", "s3://bucket/b"], 2, "s3://bucket/b is an address; give it alone"),
+        (["a.jpg", "s3://key:secret@bucket/b?c=secret"], 2, "s3://bucket/b is an address; give"),
         (["nowhere://bucket"], 2, "nowhere://bucket is no address"),
+        (["nowhere://key:secret@bucket"], 2, "nowhere://bucket is no address"),
         (["file:///no/such/folder"], 2, "file:///no/such/folder cannot be listed"),
         (["."], 1, "no pictures in ."),
         ([os.fsdecode(b"\xff.jpg")], 1, "is not UTF-8; rename it"),
@@ -108,6 +110,7 @@ def test_what_cannot_be_done_is_told_before_it_begins(
     done = CliRunner().invoke(main, ["detect", "--ray", "parts", *arguments])
     assert done.exit_code == status
     assert problem in done.stderr
+    assert "secret" not in done.output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -73,9 +73,10 @@ def place_of(address: str) -> Place:
     try:
         system, path = FileSystem.from_uri(address)
     except (ValueError, OSError, NotImplementedError) as error:
-        raise OptionError(
-            f"{without_secrets(address)} is no address to read or write: {error}"
-        ) from error
+        plain = without_secrets(address)
+        # What it says repeats the address, whole or in part.
+        reason = f": {error}" if plain == address else ""
+        raise OptionError(f"{plain} is no address to read or write{reason}") from error
     return Place(Files(system, address.partition(SCHEME_END)[0] + SCHEME_END), path)
 
 

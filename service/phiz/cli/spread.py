@@ -67,13 +67,18 @@ def detect_in_cluster(
 
 def _find(paths: Sequence[str]) -> "tuple[Files, list[str]]":
     """Return the pictures that are meant, and what they are among."""
-    from phiz.bulk.places import has_scheme, list_pictures, place_of  # noqa: PLC0415  see above
+    from phiz.bulk.places import (  # noqa: PLC0415  see above
+        has_scheme,
+        list_pictures,
+        place_of,
+        without_secrets,
+    )
 
     if len(paths) == 1 and has_scheme(paths[0]):
         return list_pictures(paths[0], SUFFIXES)
     for path in paths:
         if has_scheme(path):
-            raise OptionError(f"{path} is an address; give it alone")
+            raise OptionError(f"{without_secrets(path)} is an address; give it alone")
         if Path(path) == STANDARD_INPUT:
             raise OptionError("standard input cannot be read by other machines")
     found = find_pictures([Path(path) for path in paths])
