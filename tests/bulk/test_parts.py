@@ -3,6 +3,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -12,6 +13,7 @@ from phiz.bulk.parts import SCHEMA, failed_row, found_row, read_done, write_part
 from phiz.bulk.places import Place, place_of
 from phiz.cli.reports import LANDMARKS
 from phiz.engine import Engine, Result
+from phiz.errors import OptionError
 from phiz.faces import Details, DetectOptions
 from phiz.image import Limits
 from phiz.timings import Stopwatch
@@ -111,3 +113,34 @@ def test_a_part_that_was_cut_short_is_passed_over(folder: Place) -> None:
     whole.with_name(f"_{name}").write_bytes(whole.read_bytes()[:100])
     assert read_done(folder) == {"/c.jpg"}
     assert rows(folder) == [FAILED]
+
+
+def test_what_is_no_part_is_passed_over(folder: Place) -> None:
+    read_done(folder)
+    name = write_part(folder, [FAILED])
+    whole = Path(folder.path, name)
+    whole.with_name("notes.txt").write_text("of mine")
+    whole.with_name("part-of-mine.parquet").write_text("of mine")
+    whole.with_name(f"{name}.crc").write_text("of another program")
+    deep = whole.parent / "deep"
+    deep.mkdir()
+    (deep / name).write_text("of mine")
+    (whole.parent / f"part-{16 * '0'}.parquet").mkdir()
+    assert read_done(folder) == {"/c.jpg"}
+
+
+@pytest.mark.parametrize("content", [b"", b"no Parquet", b"PAR1" + 100 * b"x" + b"PAR1"])
+def test_a_part_that_is_damaged_is_named(folder: Place, content: bytes) -> None:
+    read_done(folder)
+    name = write_part(folder, [FAILED])
+    Path(folder.path, name).write_bytes(content)
+    with pytest.raises(OptionError, match=f"a part in {folder.path} cannot be read: .*{name}"):
+        read_done(folder)
+
+
+def test_a_part_whose_columns_are_others_is_named(folder: Place) -> None:
+    read_done(folder)
+    name = write_part(folder, [FAILED])
+    pq.write_table(pa.table({"path": [[1, 2]]}), Path(folder.path, name))
+    with pytest.raises(OptionError, match="cannot be read"):
+        read_done(folder)

@@ -124,6 +124,7 @@ def run(job: Job, paths: Sequence[str]) -> Iterator[Counts]:
 
     Raises:
         OSError: The folder cannot be made or read.
+        OptionError: A part that is there already is damaged.
         WorkError: A machine cannot do its part: it has not the models, or cannot write.
     """
     done = read_done(job.folder)

@@ -4,16 +4,20 @@ A part is written under another name first, so that what is called ``part-….pa
 """
 
 import hashlib
+import re
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector
 
 from phiz.answers import payload
 from phiz.bulk.places import Place
 from phiz.engine import Result
+from phiz.errors import OptionError
 
 _POINT: Final = pa.struct([("x", pa.float64()), ("y", pa.float64())])
 _LANDMARKS: Final = (
@@ -49,6 +53,7 @@ SCHEMA: Final = pa.schema(
 
 _UNFINISHED: Final = "_"  # who reads a folder of Parquet files passes over names that begin so
 _NAME_DIGITS: Final = 16
+_NAME: Final = re.compile(rf"part-[0-9a-f]{{{_NAME_DIGITS}}}\.parquet")
 
 
 def found_row(path: str, result: Result) -> dict[str, Any]:
@@ -92,10 +97,22 @@ def write_part(folder: Place, rows: Sequence[dict[str, Any]]) -> str:
 def read_done(folder: Place) -> set[str]:
     """Return the pictures that have a row already, for which the folder is made if need be.
 
+    Whatever else is in the folder is passed over.
+
     Raises:
         OSError: It cannot be made or read.
+        OptionError: What has the name of a part is none.
     """
     system = folder.files.system
     system.create_dir(folder.path, recursive=True)
-    dataset = ds.dataset(folder.path, SCHEMA, format="parquet", filesystem=system)
-    return set(dataset.to_table(columns=["path"])["path"].to_pylist())
+    parts = [
+        info.path
+        for info in system.get_file_info(FileSelector(folder.path))
+        if info.is_file and _NAME.fullmatch(PurePosixPath(info.path).name)
+    ]
+    try:
+        dataset = ds.dataset(parts, SCHEMA, format="parquet", filesystem=system)
+        return set(dataset.to_table(columns=["path"])["path"].to_pylist())
+    except pa.ArrowException as error:
+        address = folder.files.address(folder.path)
+        raise OptionError(f"a part in {address} cannot be read: {error}") from error
