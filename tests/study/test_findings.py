@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from phiz.study.findings import compare_with_paper, find, ratio_of, speed_up
+from phiz.study.machine import Machine
 from tests.study.made import FLOAT32, INT8, MACHINE, facts, figures, study, usual
 
 
@@ -44,22 +45,64 @@ def test_without_8_bits_nothing_is_told_of_them() -> None:
     assert verdicts(study(figures("mobilenet", FLOAT32, 4)))[2] == "cannot be told"
 
 
-def test_emulated_devices_are_no_evidence_for_hardware() -> None:
+def test_emulated_devices_are_no_evidence() -> None:
     whole, half = usual("whole", emulated="all of it"), usual("half", 2.0, emulated="a quota")
     hardware, memory, _ = find([whole, half])
-    assert hardware.verdict == "cannot be told"
+    assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
     assert hardware.figures[0] == "half takes 2.00 times as long as whole."
     assert "no evidence about newer hardware" in hardware.figures[1]
-    # Same memory, same clock, twice the time.
-    assert memory.verdict == "does not hold"
+    assert "explains nothing" in memory.figures[-1]
+
+
+OTHER = replace(MACHINE, processor="Slide rule, brass")
+
+
+def test_an_emulated_one_first_is_not_what_real_ones_are_compared_with() -> None:
+    emulated = usual("half", 3.0, emulated="a quota")
+    other = replace(usual("Slide rule", 3.0), machine=OTHER)
+    assert verdicts(emulated, other)[:2] == ["cannot be told", "cannot be told"]
+    assert verdicts(emulated, usual(), other)[:2] == ["holds in part", "does not hold"]
+    same = replace(usual("Slide rule"), machine=OTHER)
+    hardware, memory, _ = find([emulated, usual(), same])
+    assert (hardware.verdict, memory.verdict) == ("does not hold", "cannot be told")
+    assert memory.figures[-1] == ("Slide rule: 8.0 GB, 2500 MHz, 1.00 times the time of Abacus.")
+
+
+@pytest.mark.parametrize("slower", [1.0, 1.5], ids=["as fast", "slower by noise"])
+def test_one_machine_twice_tells_nothing(slower: float) -> None:
+    hardware, memory, _ = find([usual(), usual("again", slower)])
+    assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
+    assert "the same processor" in hardware.figures[-1]
 
 
 def test_real_devices_are_told_apart() -> None:
-    other = replace(usual("Slide rule", 3.0), machine=replace(MACHINE, memory_bytes=1_000_000))
+    other = replace(usual("Slide rule", 3.0), machine=OTHER)
     hardware, memory, _ = find([usual(), other])
-    assert hardware.verdict == "holds in part"
+    assert (hardware.verdict, memory.verdict) == ("holds in part", "does not hold")
+    assert "Memory and clock are the same" in memory.figures[-1]
+
+
+@pytest.mark.parametrize(
+    ("machine", "told"),
+    [
+        (replace(OTHER, memory_bytes=4_000_000_000), "4.0 GB, 2500 MHz"),
+        (replace(OTHER, copied_gb_s=5.0), "8.0 GB, 2500 MHz"),
+        (replace(OTHER, clock_mhz=1200.0), "8.0 GB, 1200 MHz"),
+        (replace(OTHER, clock_mhz=None), "8.0 GB, clock not known"),
+    ],
+    ids=["less memory", "slower memory", "slower clock", "a clock that is not known"],
+)
+def test_where_memory_or_clock_differ_neither_is_ruled_out(machine: Machine, told: str) -> None:
+    memory = find([usual(), replace(usual("Slide rule", 3.0), machine=machine)])[1]
     assert memory.verdict == "cannot be told"
-    assert memory.figures[-1].endswith("3.00 times the time of Abacus.")
+    assert memory.figures[-1] == f"Slide rule: {told}, 3.00 times the time of Abacus."
+
+
+def test_other_processors_with_nothing_in_common_tell_nothing() -> None:
+    other = study(figures("other", FLOAT32, 1), device="Slide rule", machine=OTHER)
+    hardware, memory, _ = find([usual(), other])
+    assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
+    assert memory.figures[-1].endswith("nothing in common with Abacus.")
 
 
 def test_devices_that_ran_nothing_in_common_have_no_ratio() -> None:

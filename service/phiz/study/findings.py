@@ -11,6 +11,7 @@ from statistics import median
 from typing import Final, Literal, TypeAlias
 
 from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant
+from phiz.study.machine import Machine
 from phiz.study.plan import Combination
 from phiz.study.record import Study
 from phiz.study.summary import by_combination
@@ -114,55 +115,102 @@ def _hardware(studies: Sequence[Study]) -> Finding:
         for other in others
         if (ratio := ratio_of(first, other))
     ]
-    if len(_real(studies)) > 1:
+    real = _real(studies)
+    ratios = [
+        ratio
+        for other in real[1:]
+        if other.machine.processor != real[0].machine.processor
+        and (ratio := ratio_of(real[0], other))
+    ]
+    if ratios:
         lines.append("Which of them is newer, the figures do not say; what is fastest, they do.")
-        ratios = [ratio_of(first, other) or 1.0 for other in _real(studies)[1:]]
-        apart = any(ratio > FASTER or ratio < SLOWER for ratio in ratios)
+        apart = any(_is_apart(ratio) for ratio in ratios)
         return Finding(claim, "holds in part" if apart else "does not hold", tuple(lines))
-    if others:
+    if not others:
+        lines.append("One device cannot tell: measure another, and draw both with --compare.")
+    elif len(real) > 1:
         lines.append(
-            "All are one machine, with less of it: that is no evidence about newer hardware."
+            "They have the same processor, or ran nothing in common: that is no evidence about"
+            " newer hardware."
         )
     else:
-        lines.append("One device cannot tell: measure another, and draw both with --compare.")
+        lines.append(
+            "What is emulated is one machine, with less of it: that is no evidence about newer"
+            " hardware."
+        )
     return Finding(claim, "cannot be told", tuple(lines))
 
 
 def _memory(studies: Sequence[Study]) -> Finding:
     claim = "Memory rather than clock explains the difference."
-    lines = []
-    for study in studies:
-        share = _share_of_memory(study)
-        if share is not None:
-            name, most = share
-            lines.append(
-                f"{study.device}: memory of {study.machine.memory_bytes / GIGABYTE:.1f} GB, copied"
-                f" at {study.machine.copied_gb_s:.0f} GB/s. Reading the weights once takes at most"
-                f" {most:.0%} of an inference ({name}), so that at most that much would be gained"
-                " by faster memory for them."
-            )
-    first, *others = studies
-    if not others:
-        lines.append("One device has no difference to explain.")
+    lines = list(_shares_of_memory(studies))
+    real = _real(studies)
+    if len(real) < 2:  # noqa: PLR2004  a difference is between two
+        lines.append(
+            "What is emulated is one machine, with less of it: that explains nothing."
+            if len(studies) > 1
+            else "One device has no difference to explain."
+        )
         return Finding(claim, "cannot be told", tuple(lines))
-    if all(_is_alike(first, other) for other in others):
+    first, *others = real
+    ratios = [ratio for other in others if (ratio := ratio_of(first, other))]
+    same = all(_has_same_memory(first, other) for other in others)
+    if same and any(_is_apart(ratio) for ratio in ratios):
         lines.append(
             "Memory and clock are the same on all of these devices, and yet they differ: what they"
             " have of the processor explains it."
         )
         return Finding(claim, "does not hold", tuple(lines))
-    lines += [
-        f"{study.device}: {study.machine.memory_bytes / GIGABYTE:.1f} GB,"
-        f" {study.machine.clock_mhz or 0:.0f} MHz, {ratio_of(first, study) or 1:.2f} times the time"
-        f" of {first.device}."
-        for study in studies
-    ]
+    lines += [_told(first, study) for study in real]
     return Finding(claim, "cannot be told", tuple(lines))
 
 
-def _is_alike(first: Study, second: Study) -> bool:
+def _told(first: Study, study: Study) -> str:
+    """Return what is known of a device that could explain its times."""
+    machine, ratio = study.machine, ratio_of(first, study)
+    clock = f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "clock not known"
+    taken = f"{ratio:.2f} times the time of" if ratio else "nothing in common with"
+    return (
+        f"{study.device}: {machine.memory_bytes / GIGABYTE:.1f} GB, {clock}, {taken}"
+        f" {first.device}."
+    )
+
+
+def _is_apart(ratio: float) -> bool:
+    return not SLOWER <= ratio <= FASTER
+
+
+def _has_same_memory(first: Study, second: Study) -> bool:
+    """Return whether two machines that are not one have the same memory and a known, same clock.
+
+    The processor's name, number and quota tell that they are not one.
+    """
     one, other = first.machine, second.machine
-    return (one.processor, one.memory_bytes) == (other.processor, other.memory_bytes)
+    if _processor(one) == _processor(other) or not one.clock_mhz or not other.clock_mhz:
+        return False
+    ratios = (
+        one.memory_bytes / other.memory_bytes,
+        one.copied_gb_s / other.copied_gb_s,
+        one.clock_mhz / other.clock_mhz,
+    )
+    return not any(_is_apart(ratio) for ratio in ratios)
+
+
+def _processor(machine: Machine) -> tuple[str, int, float | None]:
+    return machine.processor, machine.processors, machine.quota
+
+
+def _shares_of_memory(studies: Sequence[Study]) -> Iterator[str]:
+    for study in studies:
+        share = _share_of_memory(study)
+        if share is not None:
+            name, most = share
+            yield (
+                f"{study.device}: memory of {study.machine.memory_bytes / GIGABYTE:.1f} GB, copied"
+                f" at {study.machine.copied_gb_s:.0f} GB/s. Reading the weights once takes at most"
+                f" {most:.0%} of an inference ({name}), so that at most that much would be gained"
+                " by faster memory for them."
+            )
 
 
 def _share_of_memory(study: Study) -> tuple[str, float] | None:
