@@ -53,6 +53,9 @@ def test_it_measures_and_recommends(folder: Path) -> None:
     result = run("--models", folder, "--quick", "--device", "Here")
     assert result.exit_code == 0, result.output
     assert "face, lowest latency: front in" in result.stdout
+    assert re.search(r"^The machine was (too noisy:|quiet enough\.)", result.stdout, re.MULTILINE)
+    # Of the other face models it has nothing, so that the service could not follow it.
+    assert "to follow it for faces" not in result.stdout
     assert re.search(r"1 of \d+: times of front, visit 1; about \d+ s left", result.stderr)
     found = read_study(folder / "study.json")
     assert found.device == "Here"
@@ -122,6 +125,7 @@ def test_a_profile_keeps_what_was_chosen_for_other_networks(
     result = run("--models", folder, "--quick", "--profile", profile)
     assert result.exit_code == 0, result.output
     after = read_profile(profile).networks
+    assert "to follow it for faces: PHIZ_RUNTIME=auto phiz serve" in result.stdout
     assert after.keys() == before.keys()
     assert after["onet"] == before["onet"]
     assert after["front"] != before["front"]

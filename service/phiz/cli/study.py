@@ -15,12 +15,12 @@ from phiz.errors import OptionError
 
 if TYPE_CHECKING:
     from phiz.study.course import Course
+    from phiz.study.journal import Journal
     from phiz.study.machine import Machine
     from phiz.study.record import Facts, Study
 
 DOCUMENT = "study.json"
 PAGE = "study.html"
-JOURNAL = "study.unfinished"
 
 _EPILOG = """
 \b
@@ -93,6 +93,8 @@ def study(  # noqa: PLR0913  one for each option
     from phiz import catalog  # noqa: PLC0415
     from phiz.runtime.profile import FILE, update_profile  # noqa: PLC0415
     from phiz.study.choices import choose  # noqa: PLC0415
+    from phiz.study.journal import Journal  # noqa: PLC0415
+    from phiz.study.machine import this_machine  # noqa: PLC0415
     from phiz.study.record import to_document  # noqa: PLC0415
 
     if compare:
@@ -107,13 +109,17 @@ def study(  # noqa: PLR0913  one for each option
     make_folder(target)
     check_writable(target / DOCUMENT, target, "--out")
     check_writable(named, named.absolute().parent, "--profile")
-    measured = _measure(course, target, device, emulated, fresh=fresh)
+    machine = this_machine()
+    journal = Journal(target, course.subject_matter(machine), fresh=fresh)
+    measured = _measure(course, journal, machine, device, emulated)
     write_json(target / DOCUMENT, to_document(measured))
     write(target / PAGE, _page([measured]).encode())
-    (target / JOURNAL).unlink(missing_ok=True)
+    journal.remove()
     chosen = choose(course.subjects, measured.figures, measured.qualities)
     update_profile(measured.machine.processor, chosen, named)
     _tell(measured, target, named)
+    if _is_whole(named):
+        click.echo("to follow it for faces: PHIZ_RUNTIME=auto phiz serve")
 
 
 def _course(place: Path, data: Path | None, only: Sequence[str], *, quick: bool) -> "Course":
@@ -134,18 +140,18 @@ def _course(place: Path, data: Path | None, only: Sequence[str], *, quick: bool)
 
 
 def _measure(
-    course: "Course", target: Path, device: str | None, emulated: str | None, *, fresh: bool
+    course: "Course",
+    journal: "Journal",
+    machine: "Machine",
+    device: str | None,
+    emulated: str | None,
 ) -> "Study":
     from phiz.study.course import collect, run  # noqa: PLC0415  see study
-    from phiz.study.journal import Journal  # noqa: PLC0415
-    from phiz.study.machine import stolen_s, this_machine  # noqa: PLC0415
+    from phiz.study.machine import stolen_s  # noqa: PLC0415
     from phiz.study.record import Study  # noqa: PLC0415
 
-    if fresh:
-        (target / JOURNAL).unlink(missing_ok=True)
-    machine, lots = this_machine(), course.lots()
+    lots = course.lots()
     begun, stolen = datetime.now(UTC), stolen_s()
-    journal = Journal(target / JOURNAL, course.subject_matter(machine))
     if journal.answers:
         click.echo(f"taking up {len(journal.answers)} of {len(lots)} measurements", err=True)
     # As if from a terminal: the process that measures is ended too.
@@ -163,7 +169,7 @@ def _measure(
     return Study(
         device=device or machine.processor,
         emulated=emulated,
-        begun=begun.isoformat(timespec="seconds"),
+        begun=journal.begun,
         machine=machine,
         networks=_facts(course),
         figures=figures,
@@ -215,9 +221,19 @@ def _page(studies: "Sequence[Study]") -> str:
 
 
 def _tell(measured: "Study", target: Path, profile: Path) -> None:
-    from phiz.study.advice import advise  # noqa: PLC0415  see study
+    from phiz.study.advice import advise, noise  # noqa: PLC0415  see study
 
     for advice in advise(measured):
         click.echo(advice)
+    click.echo(noise(measured))
     click.echo(f"wrote {target / DOCUMENT}, {target / PAGE} and {profile}")
-    click.echo("to follow it for faces: PHIZ_RUNTIME=auto phiz serve")
+
+
+def _is_whole(profile: Path) -> bool:
+    """Return whether a profile has all networks of the face models, so that it can be followed."""
+    from phiz import catalog  # noqa: PLC0415  see study
+    from phiz.runtime.profile import read_profile  # noqa: PLC0415
+
+    models = catalog.load().group("face")
+    needed = {card.name for model in models for card in model.networks}
+    return needed <= read_profile(profile).networks.keys()

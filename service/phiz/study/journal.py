@@ -1,10 +1,13 @@
 """What of a study is finished, so that it can be interrupted and taken up again."""
 
+import hashlib
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from phiz.errors import SettingError
 from phiz.runtime.variants import Variant
@@ -16,28 +19,43 @@ Answer: TypeAlias = dict[str, Turns] | list[Quality] | int
 """Of a lot of times, of quality, or of memory."""
 
 
+_NAME_DIGITS: Final = 8  # few studies are interrupted in one folder
+
+
 class Journal:
     """A file with a line for what is measured, and one for each lot that is finished.
 
-    Lines are added and never changed: whatever ends the program, the lots before stay.
+    Lines are added and never changed: whatever ends the program, the lots before stay. What is
+    measured is in the file's name too, so that each study that was interrupted has its own.
     """
 
-    def __init__(self, path: Path, subject: Mapping[str, Any]) -> None:
-        """Take up a file if it is about the same subject, else begin it anew.
+    def __init__(self, folder: Path, subject: Mapping[str, Any], *, fresh: bool = False) -> None:
+        """Take up the file about a subject, or begin one.
+
+        Args:
+            folder: Where it is.
+            subject: What is measured, as JSON has it.
+            fresh: Begin it anew even if it is there.
 
         Raises:
             SettingError: It cannot be written.
         """
-        self._path = path
+        digest = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()
+        self._path = folder / f"study-{digest[:_NAME_DIGITS]}.unfinished"
         self.answers: dict[str, Answer] = {}
         self.seconds: dict[str, float] = {}
-        first, *lines = self._lines() or [None]
-        if first != subject:
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        first: dict[str, Any] = {"subject": subject, "begun": now}
+        lines = [] if fresh else self._lines()
+        if lines and _is_about(subject, lines[0]):
+            first, *lines = lines
+        else:
             lines = []
+        self.begun: str = first["begun"]
         for line in lines:
             self._take(line)
         # Without a last line that was half written, to which the next would be added.
-        self._write("\n".join(map(json.dumps, [subject, *lines])), "w")
+        self._replace("".join(json.dumps(line) + "\n" for line in [first, *lines]))
 
     def add(self, lot: Lot, answer: Answer, seconds: float) -> None:
         """Keep the answer of a lot, and how long it took.
@@ -53,7 +71,11 @@ class Journal:
         line = {"lot": str(lot), "seconds": seconds, "answer": plain}
         # As it will be read, so that a study that was interrupted is the same as one that was not.
         self._take(json.loads(json.dumps(line)))
-        self._write(json.dumps(line), "a")
+        try:
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def remove(self) -> None:
         """Remove the file: everything is measured."""
@@ -76,12 +98,22 @@ class Journal:
                 break
         return read
 
-    def _write(self, line: str, mode: str) -> None:
+    def _replace(self, text: str) -> None:
+        """Write all of the file anew, so that it is there as it was or as it will be."""
+        beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            with self._path.open(mode, encoding="utf-8") as file:
-                file.write(line + "\n")
+            beside.write_text(text, "utf-8")
+            beside.replace(self._path)
         except OSError as error:
-            raise SettingError(f"{self._path} cannot be written: {error.strerror}") from error
+            beside.unlink(missing_ok=True)
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> SettingError:
+        return SettingError(f"{self._path} cannot be written: {error.strerror}")
+
+
+def _is_about(subject: Mapping[str, Any], line: Any) -> bool:  # noqa: ANN401  JSON's
+    return isinstance(line, dict) and line.get("subject") == subject and "begun" in line
 
 
 def _answer(plain: Any) -> Answer:  # noqa: ANN401  JSON's

@@ -92,13 +92,14 @@ class Study:
     Attributes:
         device: What it is called.
         emulated: How it differs from the machine that it is; None if it is that.
-        begun: When, in UTC, as ISO 8601 has it.
+        begun: When, in UTC, as ISO 8601 has it; if it was interrupted, when it first was.
         machine: That it ran on.
         networks: By name.
         figures: Of every combination.
         qualities: Of every model and variant.
         has_photographs: Whether accuracy is known, and not agreement alone.
-        stolen: The share of the time of all processors that the host gave to others.
+        stolen: The share of the time of all processors that the host gave to others, since it was
+            last taken up.
     """
 
     device: str
