@@ -99,7 +99,7 @@ def main() -> None:
             bare = asyncio.run(cost_us(answer))
             for name, kept, form, traced in WAYS:
                 configure(form)
-                journal = Journal(answer, kept, spans if traced else None)
+                journal = Journal(answer, kept, {"/detect"}, spans if traced else None)
                 costs[name].append(asyncio.run(cost_us(journal)) - bare)
     for name, found in costs.items():
         print(f"{name}: {statistics.median(found):.1f} µs")

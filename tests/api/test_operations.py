@@ -258,3 +258,8 @@ def test_without_a_worker_requests_are_refused_and_counted(
         count = client.metric("phiz_request_seconds_count", model="unknown", outcome="not_ready")
         assert count == 1
         assert client.metric("phiz_inflight_requests") == 0
+
+
+def test_it_knows_all_paths_that_it_has() -> None:
+    app = create_app(command("mirrors"), 2, BOUNDS)
+    assert app.state.paths == {*app.openapi()["paths"], "/docs", "/openapi.json"}

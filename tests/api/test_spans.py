@@ -231,7 +231,7 @@ def test_the_trace_is_in_the_log_as_well(
 
     async def send(_message: Message) -> None: ...
 
-    asyncio.run(Journal(app, "all", spans)(scope(), receive, send))
+    asyncio.run(Journal(app, "all", {"/detect"}, spans)(scope(), receive, send))
     (found,) = exporter.get_finished_spans()
     assert found.context is not None
     (line,) = caplog.records

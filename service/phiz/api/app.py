@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI
 from prometheus_client import CollectorRegistry
 from starlette.responses import HTMLResponse, PlainTextResponse
+from starlette.routing import Route
 
 import phiz
 from phiz.api import operations
@@ -40,7 +41,7 @@ def create_app(
 ) -> FastAPI:
     """Return the application; it begins its workers when its lifespan begins.
 
-    ``state.ready`` says whether it should be given requests.
+    ``state.ready`` says whether it should be given requests, ``state.paths`` which it has.
 
     Args:
         worker: The command of a worker (see ``Crew``); it tells a ``Stock`` when it is ready.
@@ -62,7 +63,6 @@ def create_app(
     app.state.ready = False
     app.state.study = study
     _add_routes(app)
-    app.router.routes.extend(page_routes())
     add_handlers(app)
     return app
 
@@ -104,6 +104,10 @@ def _add_routes(app: FastAPI) -> None:
         "/study", response_class=HTMLResponse, responses=problem_responses(HTTPStatus.NOT_FOUND)
     )(operations.study)
     app.include_router(operation)
+    app.router.routes.extend(page_routes())
+    # What has been included is not among the application's own.
+    routes = [*app.routes, *operation.routes]
+    app.state.paths = frozenset(route.path for route in routes if isinstance(route, Route))
 
 
 def _lifespan(

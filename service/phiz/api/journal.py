@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Collection
 from typing import Final, Literal, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,6 +17,7 @@ FAILED: Final = 400
 FAULT: Final = 500
 # Asked every few seconds, by machines: of these there is a line only if they fail.
 ROUTINE: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+ELSEWHERE: Final = "-"
 
 _log = logging.getLogger(__name__)
 
@@ -41,18 +43,22 @@ class Traces(Protocol):
 class Journal:
     """An application in front of another, which writes down what becomes of each request."""
 
-    __slots__ = ("_app", "_kept", "_traces")
+    __slots__ = ("_app", "_kept", "_paths", "_traces")
 
-    def __init__(self, app: ASGIApp, kept: Kept, traces: Traces | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, kept: Kept, paths: Collection[str], traces: Traces | None = None
+    ) -> None:
         """Begin with an empty page.
 
         Args:
             app: What answers.
             kept: Which requests are logged.
+            paths: Of its routes; what else is asked for may be the name of somebody's picture.
             traces: Where their spans go; None for nowhere.
         """
         self._app = app
         self._kept = kept
+        self._paths = frozenset(paths)
         self._traces = traces
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +66,8 @@ class Journal:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        record = Record.of(scope["method"], scope["path"], scope["headers"])
+        path = scope["path"] if scope["path"] in self._paths else ELSEWHERE
+        record = Record.of(scope["method"], path, scope["headers"])
         scope[RECORD] = record
         span = self._traces.begin(record, scope) if self._traces is not None else None
         if span is not None:

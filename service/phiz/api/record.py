@@ -17,7 +17,6 @@ _NAME: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 # W3C Trace Context, section 3.2: version, trace, parent, flags.
 _TRACEPARENT: Final = re.compile(rb"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}.*")
 _NO_TRACE: Final = "0" * 32
-PATH_CHARACTERS: Final = 200
 RECORD: Final = "phiz.record"
 """Where the record of a request is in its scope."""
 
@@ -29,7 +28,7 @@ class Record:
     Attributes:
         name: What it is called, by its caller or by us.
         method: HTTP's.
-        path: Of its address, decoded.
+        path: Of the route that it asks for; ``-`` for none, because callers may put names into it.
         trace: That it belongs to, 32 hexadecimal digits; empty if it belongs to none.
         started: When it came, by ``time.perf_counter``.
         status: Of its answer; 0 as long as there is none.
@@ -73,7 +72,7 @@ class Record:
         fields = {
             "request": self.name,
             "method": self.method,
-            "path": self.path[:PATH_CHARACTERS],
+            "path": self.path,
             "status": self.status,
             "code": self.code,
         }

@@ -161,7 +161,7 @@ def run(  # noqa: PLR0913  what an entry point chooses
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
-        Journal(Direct(app), kept, traces),
+        Journal(Direct(app), kept, app.state.paths, traces),
         http=cast("type[asyncio.Protocol]", partial(Connection, head_s=head_s)),
         ws="none",
         lifespan="off",  # it is entered here, so that its errors come to the caller
