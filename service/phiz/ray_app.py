@@ -6,7 +6,7 @@ requests, begins more replicas while there is much to do, and replaces those tha
 
 import os
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import ray
 from fastapi import FastAPI
@@ -19,7 +19,8 @@ from starlette.routing import Route
 from phiz.api.app import create_app
 from phiz.api.errors import NotReadyError
 from phiz.api.service import BODIES
-from phiz.cli.serve import WORKER, bounds_of
+from phiz.cli.serve import WORKER, bounds_of, study_page
+from phiz.logs import configure
 from phiz.quota import open_files
 from phiz.settings import load
 
@@ -33,6 +34,13 @@ QUEUED: Final = 1024  # in a proxy of Ray, until a replica can be found for them
 # Requests of a replica, on average, that another one is begun at: one that is worked on, and one
 # that waits so that the worker never does.
 TARGET: Final = 2
+SCALING: Final[dict[str, Any]] = {
+    "min_replicas": 1,
+    "max_replicas": 10,
+    "target_ongoing_requests": TARGET,
+    "upscale_delay_s": 10,
+    "downscale_delay_s": 300,
+}
 STOPPING_S: Final = 35  # PHIZ_DRAIN and some to spare
 
 UNASKED: Final = "/metrics"
@@ -44,9 +52,11 @@ def build() -> FastAPI:
     # onnxruntime reports its use to its makers, unless the workers have this before they load it.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     settings = load()
+    configure(settings.log)
     processors = ray.get_runtime_context().get_assigned_resources().get("CPU", PROCESSORS)
     workers = settings.workers or max(1, int(processors))
-    app = create_app(WORKER, workers, bounds_of(settings, open_files(), workers))
+    bounds = bounds_of(settings, open_files(), workers)
+    app = create_app(WORKER, workers, bounds, study_page(settings))
     app.router.routes.insert(0, Route(UNASKED, _not_found))
     return app
 
@@ -75,13 +85,7 @@ deployment = serve.deployment(
     serve.ingress(build)(Phiz),
     name=NAME,
     ray_actor_options={"num_cpus": PROCESSORS},
-    autoscaling_config={
-        "min_replicas": 1,
-        "max_replicas": 10,
-        "target_ongoing_requests": TARGET,
-        "upscale_delay_s": 10,
-        "downscale_delay_s": 300,
-    },
+    autoscaling_config=SCALING,
     max_ongoing_requests=ONGOING,
     max_queued_requests=QUEUED,
     health_check_period_s=5,

@@ -52,3 +52,9 @@ def test_it_names_what_there_is(configuration: dict[str, Any]) -> None:
     assert deployment["name"] == ray_app.deployment.name
     variables = deployment["ray_actor_options"]["runtime_env"]["env_vars"]
     assert set(variables) <= set(known_variables())
+
+
+def test_it_scales_as_the_code_does_but_for_how_many(configuration: dict[str, Any]) -> None:
+    """Ray takes one of the two as a whole, and never fills one up from the other."""
+    scaling = deployment_of(configuration)["autoscaling_config"]
+    assert scaling == {**ray_app.SCALING, "max_replicas": scaling["max_replicas"]}

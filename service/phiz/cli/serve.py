@@ -122,7 +122,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
         listener = bind(host, port)
         size = workers or available_processors()
         app = create_app(
-            WORKER, size, bounds_of(settings, open_files(), size), _study_page(settings)
+            WORKER, size, bounds_of(settings, open_files(), size), study_page(settings)
         )
         told = partial(_announce, listener, settings.log)
         run(app, listener, settings.drain, told, kept=kept, traces=traces)
@@ -155,7 +155,7 @@ def bounds_of(settings: "Settings", files: int, workers: int) -> "Bounds":
     )
 
 
-def _study_page(settings: "Settings") -> Path:
+def study_page(settings: "Settings") -> Path:
     """Return where the report is, beside the profile, if this machine was measured."""
     from phiz import catalog  # noqa: PLC0415  see above
     from phiz.cli.study import PAGE  # noqa: PLC0415
