@@ -31,6 +31,7 @@ ROW = (PICTURES / "row_960x540.png").read_bytes()
 PATIENCE_S = 60
 QUEUE = 12  # of each replica
 FORM = "multipart/form-data; boundary=b"
+PAGE = "<p>what was measured</p>"
 
 
 class Asked(NamedTuple):
@@ -143,8 +144,10 @@ def plain(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iter
 def cluster(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One that begins with one replica; in the end it leaves nothing behind."""
     log = tmp_path_factory.mktemp("cluster") / "log"
+    log.with_name("study.html").write_text(PAGE)
     env = environment(
         models_folder,
+        PHIZ_PROFILE=str(log.with_name("profile.json")),
         PHIZ_QUEUE=str(QUEUE),
         PYTHONWARNINGS="default",  # Ray has its own
         RAY_AUTH_MODE="disabled",  # nobody else reaches it, and a token would stay
@@ -161,6 +164,10 @@ def cluster(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 @pytest.mark.parametrize("name", REQUESTS)
 def test_the_bytes_are_those_of_the_plain_service(cluster: Running, plain: str, name: str) -> None:
     assert answer(cluster.url, REQUESTS[name]) == answer(plain, REQUESTS[name])
+
+
+def test_the_page_of_a_study_is_that_beside_the_profile(cluster: Running) -> None:
+    assert httpx.get(f"{cluster.url}/study").text == PAGE
 
 
 def test_counters_of_one_replica_are_told_to_nobody(cluster: Running) -> None:
