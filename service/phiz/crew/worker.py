@@ -22,6 +22,7 @@ from phiz.crew.calls import Call, Decoder, Outcome, Withdrawal, encode
 from phiz.crew.turns import Turns
 from phiz.errors import PhizError, WorkerFaultError
 from phiz.logs import extra
+from phiz.memory import give_back
 from phiz.scheduling import run_in_batches
 
 Work: TypeAlias = Callable[..., Any]
@@ -51,6 +52,10 @@ READY = 0
 # So many calls are done side by side at most; twice as many gain little more, and the first
 # of them waits for the last.
 SIDE_BY_SIDE = 8
+
+# After so many calls the free memory between what stays is given back: pictures of many sizes leave
+# ever more of it.
+TIDY_AFTER = 1000
 
 _CHUNK = 1 << 18
 _log = logging.getLogger(__name__)
@@ -89,8 +94,13 @@ def run(
             afterwards()
         calls = Calls(connection, joins)
         turns: Turns[Outcome] = Turns()
+        untidy = 0
         while together := calls.next():
             _send(connection, *_outcomes(works, together, turns))
+            untidy += len(together)
+            if untidy >= TIDY_AFTER:
+                give_back()
+                untidy = 0
 
 
 class Calls:
