@@ -13,7 +13,7 @@ import click
 from phiz.cards import CLASSES
 from phiz.cli.engines import default_form, load_classifier
 from phiz.cli.files import find_pictures, read
-from phiz.cli.output import shown, standard_output, succeeds
+from phiz.cli.output import do_each, standard_output
 
 if TYPE_CHECKING:
     from phiz.cards import Form
@@ -182,12 +182,7 @@ def classify(
     form = precision or default_form(chosen, model)
     classifiers = load_classifier(chosen, model, form)
     task = _Task(classifiers, model, form, top, report)
-    succeeded = [succeeds(task.run, path) for path in shown(pictures, waits=report.waits)]
-    with standard_output("the classes"):
-        report.close()
-        sys.stdout.flush()
-    if not all(succeeded):
-        raise click.exceptions.Exit(1)
+    do_each(pictures, task.run, report, "the classes")
 
 
 @dataclass(frozen=True, slots=True)

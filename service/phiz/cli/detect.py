@@ -9,7 +9,7 @@ import click
 
 from phiz.cli.engines import load_engine
 from phiz.cli.files import Destinations, drawn, find_pictures, read, write
-from phiz.cli.output import shown, standard_output, succeeds
+from phiz.cli.output import do_each, standard_output
 from phiz.cli.reports import REPORTS, Report
 
 if TYPE_CHECKING:
@@ -172,12 +172,7 @@ def detect(  # noqa: PLR0913  each is an option
     if budget_ms is not None:
         engine.expect_budgets()
     task = _Task(engine, model, options, report, destinations)
-    succeeded = [succeeds(task.run, path) for path in shown(pictures, waits=report.waits)]
-    with standard_output("the faces"):
-        report.close()
-        sys.stdout.flush()
-    if not all(succeeded):
-        raise click.exceptions.Exit(1)
+    do_each(pictures, task.run, report, "the faces")
 
 
 @dataclass(frozen=True, slots=True)

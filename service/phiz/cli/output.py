@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 import click
 
@@ -25,6 +26,34 @@ def succeeds(work: Callable[[Path], None], path: Path) -> bool:
         return True
     click.echo(f"phiz: {click.format_filename(blamed)}: {problem}", err=True)
     return False
+
+
+class Report(Protocol):
+    """What is told of the pictures."""
+
+    waits: ClassVar[bool]
+
+    def close(self) -> None:
+        """Tell what has waited for the last picture."""
+
+
+def do_each(
+    pictures: Sequence[Path], work: Callable[[Path], None], report: Report, what: str
+) -> None:
+    """Do the work on each picture, close the report, and fail in the end if any picture did.
+
+    Args:
+        pictures: What is worked through.
+        work: On one of them; it tells the report.
+        report: Of all.
+        what: Is reported, for an error.
+    """
+    succeeded = [succeeds(work, path) for path in shown(pictures, waits=report.waits)]
+    with standard_output(what):
+        report.close()
+        sys.stdout.flush()
+    if not all(succeeded):
+        raise click.exceptions.Exit(1)
 
 
 @contextmanager
