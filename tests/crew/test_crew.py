@@ -3,9 +3,11 @@ import gc
 import math
 import os
 import signal
+import threading
 import time
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -589,6 +591,49 @@ def test_if_one_cannot_begin_none_is_left(run: Run, tmp_path: Path) -> None:
         await until(lambda: len(processes(tmp_path)) == 3)
         (tmp_path / "second-may-fail").touch()
         with pytest.raises(ModelCorruptError):
+            await starting
+
+    run(test)
+
+
+class OneAtATime(ThreadPoolExecutor):
+    """Threads that are slow to come: one after the other, once they may."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked = 0
+        self.may = threading.Event()
+        super().submit(self.may.wait, PATIENCE_S)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.asked += 1
+        future = super().submit(fn, *args, **kwargs)
+        super().submit(time.sleep, 0.1)
+        return future
+
+
+def test_those_that_fail_together_are_all_waited_for(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        threads = OneAtATime()
+        asyncio.get_running_loop().set_default_executor(threads)
+        starting = asyncio.create_task(Crew(command("refusing", tmp_path), 3, PATIENCE_S).start())
+        await until(lambda: threads.asked == 3)
+        threads.may.set()
+        with pytest.raises(ModelCorruptError):
+            await starting
+        assert not any(map(there, processes(tmp_path)))
+
+    run(test)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_start_may_be_cancelled_at_any_time(run: Run, tmp_path: Path, turns: int) -> None:
+    async def test() -> None:
+        starting = asyncio.create_task(Crew(command("slow", tmp_path), 2, PATIENCE_S).start())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
             await starting
 
     run(test)

@@ -41,6 +41,7 @@ class Roster:
         "_employer",
         "_ending",
         "_limit_s",
+        "_reaping",
         "_replacing",
         "failing",
         "members",
@@ -63,6 +64,7 @@ class Roster:
         self._limit_s = limit_s
         self._employer = employer
         self._replacing: dict[asyncio.Task[None], Member] = {}  # who has ended
+        self._reaping: set[asyncio.Task[int]] = set()  # what has been killed, and not yet ended
         self._checking: asyncio.TimerHandle | None = None
         self._ending = False
 
@@ -82,8 +84,7 @@ class Roster:
             told = await asyncio.gather(*beginning)
         except BaseException:
             for task in beginning:
-                if not task.cancelling():  # a second time would keep it from tidying up
-                    task.cancel()
+                task.cancel()
             await asyncio.gather(*beginning, return_exceptions=True)
             await self.close()
             raise
@@ -123,6 +124,7 @@ class Roster:
             *self._replacing,
             return_exceptions=True,
         )
+        await asyncio.gather(*self._reaping)
 
     async def _begin(self, index: int) -> object:
         """Begin a worker and return what it tells once it is ready."""
@@ -133,13 +135,22 @@ class Roster:
             told = await member.ready
         except BaseException:
             member.ready.cancel()
-            process.kill()
-            await asyncio.to_thread(process.wait)
-            member.end()
+            try:
+                await self._kill(process)
+            finally:
+                member.end()
             raise
         self.members.append(member)
         self._employer.joined()
         return told
+
+    async def _kill(self, process: subprocess.Popen[bytes]) -> None:
+        """End a process at once, and return when it has; one who is cancelled leaves the wait."""
+        process.kill()
+        reaping = asyncio.create_task(asyncio.to_thread(process.wait))
+        self._reaping.add(reaping)
+        reaping.add_done_callback(self._reaping.discard)
+        await asyncio.shield(reaping)
 
     def _open(self, index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
         """Return the process of a worker, and our end of the socket to it."""
