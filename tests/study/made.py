@@ -33,6 +33,7 @@ def figures(
     variant: Variant,
     median_ms: float,
     visits_ms: Sequence[float] = (),
+    mean_ms: float | None = None,
     peak_bytes: int | None = 100_000_000,
     threads: int = 1,
     batch: int = 1,
@@ -41,6 +42,7 @@ def figures(
         combination=Combination(network, variant, threads, batch),
         runs=500,
         median_ms=median_ms,
+        mean_ms=mean_ms or median_ms,
         p90_ms=1.2 * median_ms,
         p99_ms=1.5 * median_ms,
         visits_ms=tuple(visits_ms) or (median_ms, 1.01 * median_ms),
@@ -56,10 +58,12 @@ def quality(
     median_ms: float = 5.0,
     *,
     passes: bool = True,
+    visits_ms: Sequence[float] = (),
     excess: Mapping[str, float] | None = None,
 ) -> Quality:
     accuracy = {"top-1": answers, "top-5": 0.99}
-    return Quality(model, variant, median_ms, 100, 0.98, accuracy, passes, excess or {})
+    visits = tuple(visits_ms) or (median_ms, 1.01 * median_ms)
+    return Quality(model, variant, median_ms, visits, 100, 0.98, accuracy, passes, excess or {})
 
 
 def study(

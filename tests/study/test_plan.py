@@ -31,22 +31,26 @@ def test_visits_are_far_apart_and_everything_is_measured_once() -> None:
         name: combinations_of(name, "mobilenet", [FLOAT32, BF16], [1], FULL) for name in ("a", "b")
     }
     lots = list(lots_of(ways, [MOBILENET], FULL))
-    assert len(set(map(str, lots))) == len(lots) == 3 * 2 * 2 + 1 + 2 * 2 * 3
-    times = [(lot.subject, lot.visit) for lot in lots if lot.kind == "times"]
-    assert times == [(name, visit) for visit in range(3) for name in ("a", "a", "b", "b")]
-    assert [str(lot) for lot in lots][:6] == [
+    # Both networks' plain times, on every second visit their others and the model's quality;
+    # at the end the memory of two variants with three batches.
+    assert len(set(map(str, lots))) == len(lots) == 6 * 2 + 3 * (2 + 1) + 2 * 2 * 3
+    assert [str(lot) for lot in lots][:8] == [
         "times of a, visit 1",
         "times of a in batches or on several threads, visit 1",
         "times of b, visit 1",
         "times of b in batches or on several threads, visit 1",
         "quality of mobilenet, visit 1",
         "times of a, visit 2",
+        "times of b, visit 2",
+        "times of a, visit 3",
     ]
+    assert {lot.visit for lot in lots if lot.kind == "quality"} == {0, 2, 4}
+    assert {lot.kind for lot in lots[-12:]} == {"memory"}
 
 
 def test_one_visit_is_enough_to_measure_everything() -> None:
     ways = {"a": (Combination("a", FLOAT32, 1, 1),)}
-    once = type(FULL)(visits=1, runs=1, plain_s=1, other_s=1, batches=(1,))
+    once = type(FULL)(visits=1, every=1, runs=1, plain_s=1, other_s=1, batches=(1,))
     assert [lot.kind for lot in lots_of(ways, [MOBILENET], once)] == ["times", "quality", "memory"]
 
 

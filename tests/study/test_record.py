@@ -27,6 +27,7 @@ def test_a_study_is_read_as_it_was_written(tmp_path: Path) -> None:
         (("machine", "quota"), "all", "machine.quota is 'all', not a number"),
         (("figures", 0, "runs"), 0, r"figures\[0\].runs is 0, not a whole number"),
         (("figures", 0, "combination", "variant", "runtime"), "x", "must be one of onnxruntime"),
+        (("figures", 0, "visits_ms"), [], r"figures\[0\].visits_ms is empty"),
         (("figures",), {}, "figures is not a list"),
         (("qualities", 0, "accuracy"), [], "is not a table of numbers"),
         (("networks", "front", "group"), "cats", "networks.front.group"),

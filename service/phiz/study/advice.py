@@ -8,11 +8,12 @@ from phiz.measure.gates import WORTHWHILE
 from phiz.runtime.variants import Variant
 from phiz.study.quality import Quality
 from phiz.study.record import Figures, Study
-from phiz.study.summary import is_too_noisy, noisy, plain_figures
+from phiz.study.summary import is_too_noisy, noisy, plain_figures, quiet, timed
 
 GOALS: Final = ("lowest latency", "best answers", "smallest memory")
 ACCURACY: Final = {"classify": "right", "face": "average precision"}
 MEGABYTE: Final = 1_000_000
+NAMED: Final = 3
 BUDGETS_MS: Final = (1, 2, 3, 5, 10, 20, 50, 100, 200)
 """Latencies that people ask for."""
 
@@ -126,20 +127,20 @@ def within(study: Study, group: str) -> Iterator[tuple[float, Candidate]]:
 
 def noise(study: Study) -> str:
     """Return in a sentence how far the figures can be trusted."""
-    plain = plain_figures(study)
-    several = len(study.figures[0].visits_ms) > 1
-    if not several:
+    visits = timed(study)
+    if all(len(each) == 1 for each in visits.values()):
         return "There was one visit, so that nothing tells how noisy the machine was."
-    differing = noisy(plain)
-    worst = max(plain, key=lambda each: each.spread)
+    counting = [is_quiet for each in visits.values() for is_quiet in quiet(each)]
+    single = noisy(study)
+    named = f" ({', '.join(single[:NAMED])}{', …' if len(single) > NAMED else ''})" * bool(single)
     counted = (
-        f"Of {len(plain)} combinations on one thread, {len(differing)} had medians that differed"
-        f" by more than 10 % from visit to visit; the worst, {worst.combination}, by"
-        f" {worst.spread:.0%}."
+        f"Of {len(counting)} visits, {counting.count(False)} do not count: they took over 10 %"
+        f" longer than the quietest of their kind. Of {len(visits)} times on one thread,"
+        f" {len(single)} stand on a single visit{named}."
     )
     stolen = "" if study.stolen is None else f" The host gave {study.stolen:.1%} of the time away."
     verdict = (
-        "The machine was too noisy: do not trust differences of less than that, and measure again."
+        "The machine was too noisy: do not trust small differences, and measure again."
         if is_too_noisy(study)
         else "The machine was quiet enough."
     )

@@ -16,7 +16,7 @@ from phiz.study.plan import Combination, Effort, Lot, combinations_of, lots_of, 
 from phiz.study.quality import Quality, judge
 from phiz.study.record import Facts, Figures
 from phiz.study.subjects import Subject, whole_models
-from phiz.study.summary import figures_of
+from phiz.study.summary import figures_of, merged
 from phiz.study.timing import Turns, measure_memory, time_network
 
 
@@ -115,18 +115,19 @@ def collect(
     """Return the figures of all combinations and of all models, from the answers of the lots."""
     visits: dict[Combination, list[Turns]] = {}
     peaks: dict[Combination, int] = {}
-    qualities: list[Quality] = []
+    qualities: dict[tuple[object, ...], list[Quality]] = {}  # by model and variant
     for lot in lots:
         answer = answers[str(lot)]
         if isinstance(answer, dict):
             for combination in lot.combinations:
                 visits.setdefault(combination, []).append(answer[str(combination)])
         elif isinstance(answer, list):
-            qualities += answer
+            for quality in answer:
+                qualities.setdefault((quality.model, quality.variant), []).append(quality)
         else:
             peaks[lot.combinations[0]] = answer
     figures = (figures_of(each, turns, peaks.get(each)) for each, turns in visits.items())
-    return tuple(figures), tuple(qualities)
+    return tuple(figures), tuple(map(merged, qualities.values()))
 
 
 def facts_of(subjects: Sequence[Subject]) -> dict[str, Facts]:

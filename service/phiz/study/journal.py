@@ -123,5 +123,10 @@ def _answer(plain: Any) -> Answer:  # noqa: ANN401  JSON's
             for name, turns in plain.items()
         }
     if isinstance(plain, list):
-        return [Quality(**{**each, "variant": Variant(**each["variant"])}) for each in plain]
+        return [_quality(each) for each in plain]
     return int(plain)
+
+
+def _quality(plain: dict[str, Any]) -> Quality:
+    variant, visits_ms = Variant(**plain["variant"]), tuple(plain["visits_ms"])
+    return Quality(**{**plain, "variant": variant, "visits_ms": visits_ms})

@@ -6,6 +6,7 @@ from typing import Final
 
 from phiz.study.drawings import short
 from phiz.study.record import Figures, Study
+from phiz.study.summary import quiet
 
 MEGABYTE: Final = 1_000_000
 
@@ -38,7 +39,7 @@ def list_figures(studies: Sequence[Study]) -> Iterator[str]:
     yield "<h2>All figures</h2>"
     headings = (
         *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
-        *("visits apart", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
+        *("quiet visits", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
     )
     for study in studies:
         yield f"<details><summary>{escape(study.device)}: every combination</summary>"
@@ -75,7 +76,7 @@ def _row(study: Study, each: Figures) -> list[str]:
         f"{each.p90_ms:.3f}",
         "" if each.p99_ms is None else f"{each.p99_ms:.3f}",
         str(each.runs),
-        f"{each.spread:.0%}",
+        f"{sum(quiet(each.visits_ms))} of {len(each.visits_ms)}",
         short(each.pictures_per_s),
         short(each.processor_ms),
         f"{file_bytes / 1000:.0f}",

@@ -43,8 +43,9 @@ class Effort:
     """How much is measured.
 
     Attributes:
-        visits: How often all networks are come back to; figures that differ between visits
-            are noise.
+        visits: How often all networks are come back to; those in which others used the
+            machine do not count.
+        every: Each so many visits also batches, several threads and whole pictures are timed.
         runs: Most of a combination in one visit.
         plain_s: A plain combination's time in one visit, if its runs take as long.
         other_s: Any other's.
@@ -53,6 +54,7 @@ class Effort:
     """
 
     visits: int
+    every: int
     runs: int
     plain_s: float
     other_s: float
@@ -64,9 +66,10 @@ class Effort:
         return self.plain_s if combination.is_plain else self.other_s
 
 
-# 3 × 170 runs: with 500 and more, 5 are beyond the 99th percentile.
-FULL: Final = Effort(visits=3, runs=170, plain_s=1.2, other_s=0.35, batches=(1, 4, 16))
-QUICK: Final = Effort(visits=2, runs=60, plain_s=0.4, other_s=0.2, batches=(1,), threads=1)
+# 3 × 170 runs: with 500 and more, 5 are beyond the 99th percentile. So if three visits count,
+# there is one.
+FULL: Final = Effort(visits=6, every=2, runs=170, plain_s=1.2, other_s=0.35, batches=(1, 4, 16))
+QUICK: Final = Effort(4, every=2, runs=60, plain_s=0.4, other_s=0.2, batches=(1,), threads=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +127,18 @@ def lots_of(
         models: Whose answers are compared.
         effort: How much is measured.
     """
-    between: list[list[Lot]] = [
-        [Lot("quality", model.name) for model in models],
-        [
-            Lot("memory", name, combinations=(each,))
-            for name, ways in combinations.items()
-            for each in ways
-            if each.threads == 1  # further ones add next to nothing
-        ],
-    ]
     for visit in range(effort.visits):
+        is_whole = visit % effort.every == 0
         for name, ways in combinations.items():
             # By themselves, because threads and batches of others leave them cold caches.
             plain = tuple(each for each in ways if each.is_plain)
-            others = tuple(each for each in ways if not each.is_plain)
+            others = tuple(each for each in ways if is_whole and not each.is_plain)
             yield from (Lot("times", name, visit, part) for part in (plain, others) if part)
-        if visit < len(between):
-            yield from between[visit]
-    for rest in between[effort.visits :]:
-        yield from rest
+        if is_whole:
+            yield from (Lot("quality", model.name, visit) for model in models)
+    for name, ways in combinations.items():
+        # Threads beyond the first add next to nothing.
+        yield from (Lot("memory", name, combinations=(each,)) for each in ways if each.threads == 1)
 
 
 def seconds_left(left: Sequence[Lot], taken: Mapping[Lot, float], effort: Effort) -> float:

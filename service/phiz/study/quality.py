@@ -40,7 +40,8 @@ class Quality:
     Attributes:
         model: Its name.
         variant: Of all its networks, or of those that are offered in it.
-        median_ms: Of a picture, all stages but decoding, one thread.
+        median_ms: Of a picture, all stages but decoding, one thread; in the quietest visit.
+        visits_ms: That of each visit.
         compared: How many answers the reference gave: classes of pictures, or sure faces.
         agreement: The share of them that this variant gives too.
         accuracy: By name, the share that is right; empty without labelled photographs.
@@ -51,6 +52,7 @@ class Quality:
     model: str
     variant: Variant
     median_ms: float
+    visits_ms: tuple[float, ...]
     compared: int
     agreement: float
     accuracy: Mapping[str, float] = field(default_factory=dict)
@@ -93,7 +95,8 @@ def _judge_classes(
         Quality(
             name,
             variant,
-            median_ms=1000 * float(np.median(seconds)),
+            median_ms=(median_ms := 1000 * float(np.median(seconds))),
+            visits_ms=(median_ms,),
             compared=len(found),
             agreement=(agreement := float(np.mean(found[:, 0] == reference[:, 0]))),
             accuracy=_shares(found, truth) if photos else {},
@@ -161,6 +164,7 @@ def _judge_faces(
             name,
             variant,
             figures.median_ms,
+            (figures.median_ms,),
             compared=figures.change.faces,
             agreement=figures.change.kept / max(1, figures.change.faces),
             accuracy={f"AP {level}": figures.precision[level] for level in LEVELS if labels},

@@ -55,11 +55,12 @@ class Figures:
 
     Attributes:
         combination: In question.
-        runs: That count.
+        runs: That count: those of the quiet visits.
         median_ms: Of a run, which is a batch.
+        mean_ms: Of a run; unlike the median it shows that a quota stops some of them.
         p90_ms: The 90th percentile.
         p99_ms: The 99th; None where there were too few runs to have one.
-        visits_ms: The median of each visit.
+        visits_ms: The median of each visit, of those that do not count too.
         processor_ms: Of all threads, for one picture; the same number is the seconds of a
             thousand.
         peak_bytes: Of a process that does nothing else; None where it was not measured.
@@ -68,6 +69,7 @@ class Figures:
     combination: Combination
     runs: int
     median_ms: float
+    mean_ms: float
     p90_ms: float
     p99_ms: float | None
     visits_ms: tuple[float, ...]
@@ -77,12 +79,7 @@ class Figures:
     @property
     def pictures_per_s(self) -> float:
         """Return how many pictures a second these are, one batch after the other."""
-        return 1000 * self.combination.batch / self.median_ms
-
-    @property
-    def spread(self) -> float:
-        """Return how far the visits' medians are apart, as a share of the lowest."""
-        return max(self.visits_ms) / min(self.visits_ms) - 1
+        return 1000 * self.combination.batch / self.mean_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,15 +185,15 @@ def _facts(value: object, where: str) -> Facts:
 
 def _figures(value: object, where: str) -> Figures:
     table = read_table(value, where, Figures.__dataclass_fields__)
-    visits = _entries(table["visits_ms"], f"{where}.visits_ms")
     peak = table["peak_bytes"]
     return Figures(
         combination=_combination(table["combination"], f"{where}.combination"),
         runs=read_whole(table["runs"], f"{where}.runs"),
         median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
+        mean_ms=read_number(table["mean_ms"], f"{where}.mean_ms"),
         p90_ms=read_number(table["p90_ms"], f"{where}.p90_ms"),
         p99_ms=_optional(table["p99_ms"], f"{where}.p99_ms"),
-        visits_ms=tuple(read_number(*visit) for visit in visits),
+        visits_ms=_visits(table["visits_ms"], f"{where}.visits_ms"),
         processor_ms=read_number(table["processor_ms"], f"{where}.processor_ms"),
         peak_bytes=None if peak is None else read_whole(peak, f"{where}.peak_bytes"),
     )
@@ -227,12 +224,20 @@ def _quality(value: object, where: str) -> Quality:
         model=read_text(table["model"], f"{where}.model"),
         variant=_variant(table["variant"], f"{where}.variant"),
         median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
+        visits_ms=_visits(table["visits_ms"], f"{where}.visits_ms"),
         compared=int(compared),
         agreement=read_number(table["agreement"], f"{where}.agreement"),
         accuracy=_numbers(table["accuracy"], f"{where}.accuracy"),
         passes=read_flag(table["passes"], f"{where}.passes"),
         excess=_numbers(table["excess"], f"{where}.excess"),
     )
+
+
+def _visits(value: object, where: str) -> tuple[float, ...]:
+    visits = tuple(read_number(*visit) for visit in _entries(value, where))
+    if not visits:
+        raise CatalogError(f"{where} is empty")
+    return visits
 
 
 def _numbers(value: object, where: str) -> dict[str, float]:

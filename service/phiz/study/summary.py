@@ -1,28 +1,34 @@
 """From the runs of all visits to figures, and from figures to what is noise."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
 import numpy as np
 
 from phiz.study.plan import Combination
+from phiz.study.quality import Quality
 from phiz.study.record import Figures, Study
 from phiz.study.timing import Turns
 
 # The 99th percentile of fewer is the noise of four runs or less.
 RUNS_FOR_P99: Final = 500
-NOISY: Final = 0.10  # apart, the medians of two visits say nothing of smaller differences
+# Others on a machine make it slower and never faster. So a visit counts if its median is at most
+# so much above that of the quietest one, and that one is trusted if another counts.
+NOISY: Final = 0.10
 
 
 def figures_of(combination: Combination, visits: Sequence[Turns], peak: int | None) -> Figures:
-    """Return the figures of a combination.
+    """Return the figures of a combination, of its quiet visits.
 
     Args:
         combination: In question.
         visits: Its runs in each visit.
         peak: Bytes of memory; None where they were not measured.
     """
+    visits_ms = tuple(round(median(visit.run_us) / 1000, 4) for visit in visits)
+    visits = [visit for visit, is_quiet in zip(visits, quiet(visits_ms), strict=True) if is_quiet]
     runs_ms = np.concatenate([visit.run_us for visit in visits]) / 1000  # (N,)
     middle, nine, last = np.percentile(runs_ms, (50, 90, 99)).tolist()
     processor_s = sum(visit.processor_s for visit in visits)
@@ -30,12 +36,25 @@ def figures_of(combination: Combination, visits: Sequence[Turns], peak: int | No
         combination=combination,
         runs=len(runs_ms),
         median_ms=round(middle, 4),
+        mean_ms=round(float(runs_ms.mean()), 4),
         p90_ms=round(nine, 4),
         p99_ms=round(last, 4) if len(runs_ms) >= RUNS_FOR_P99 else None,
-        visits_ms=tuple(round(median(visit.run_us) / 1000, 4) for visit in visits),
+        visits_ms=visits_ms,
         processor_ms=round(1000 * processor_s / len(runs_ms) / combination.batch, 4),
         peak_bytes=peak,
     )
+
+
+def quiet(visits_ms: Sequence[float]) -> list[bool]:
+    """Return of each visit, by its median, whether it counts."""
+    most = (1 + NOISY) * min(visits_ms)
+    return [each <= most for each in visits_ms]
+
+
+def merged(visits: Sequence[Quality]) -> Quality:
+    """Return the quality of one model in one variant, from all visits; answers are the same."""
+    visits_ms = tuple(each.median_ms for each in visits)
+    return replace(visits[0], median_ms=min(visits_ms), visits_ms=visits_ms)
 
 
 def plain_figures(study: Study) -> list[Figures]:
@@ -43,19 +62,32 @@ def plain_figures(study: Study) -> list[Figures]:
     return [each for each in study.figures if each.combination.is_plain]
 
 
-def noisy(figures: Sequence[Figures]) -> list[Figures]:
-    """Return those whose medians differ from visit to visit by more than they may."""
-    return [each for each in figures if each.spread > NOISY]
+def timed(study: Study) -> dict[str, tuple[float, ...]]:
+    """Return the medians of the visits, ms, of all that is compared with each other.
+
+    That is every combination of one picture on one thread, and every face model as a whole.
+    """
+    return {str(each.combination): each.visits_ms for each in plain_figures(study)} | {
+        f"{each.model} as a whole, {each.variant}": each.visits_ms
+        for each in study.qualities
+        if any(
+            facts.model == each.model and facts.group == "face" for facts in study.networks.values()
+        )
+    }
+
+
+def noisy(study: Study) -> list[str]:
+    """Return what was quiet in a single visit, so that nothing bears out what it took then."""
+    return [
+        name
+        for name, visits_ms in timed(study).items()
+        if len(visits_ms) > 1 and sum(quiet(visits_ms)) == 1
+    ]
 
 
 def is_too_noisy(study: Study) -> bool:
-    """Return whether the machine was too noisy for what a study says of one thread.
-
-    That is if a tenth of the combinations or more, of one picture on one thread, came out
-    differently from visit to visit.
-    """
-    plain = plain_figures(study)
-    return len(noisy(plain)) * 10 >= len(plain)
+    """Return whether the machine was too noisy: a tenth or more was quiet in a single visit."""
+    return len(noisy(study)) * 10 >= len(timed(study))
 
 
 def by_combination(study: Study) -> Mapping[Combination, Figures]:
