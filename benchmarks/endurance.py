@@ -35,8 +35,10 @@ import machine
 from instance import HOST, PATIENCE_S, Holding, Instance, Samples, holding, started, total
 from mixture import Request, draw, draw_pictures
 
+from phiz.crew.worker import IDLE_S
+
 PARTS: Final = 20  # lines of the report
-NOTICED_S: Final = 0.3  # for what was cut off to be noticed
+SETTLED_S: Final = 2 * IDLE_S  # for what was cut off to be noticed, and for workers to tidy up
 EARLY_GROWTH: Final = 2  # times as much may be had from the first parts on
 EARLY: Final = 1  # the part from whose end on that counts, from 0
 IDLE: Final = ("phiz_workers_replaced_total", "phiz_inflight_requests", "phiz_queue_depth")
@@ -163,7 +165,7 @@ async def ask_all(
         done = (part + 1) * requests // PARTS
         share = iter([next(todo) for _ in range(done - part * requests // PARTS)])
         await asyncio.gather(*(ask_each(share, instance.port, statuses) for _ in range(clients)))
-        await asyncio.sleep(NOTICED_S)
+        await asyncio.sleep(SETTLED_S)
         samples.append(look(instance))
         tell(done, samples[-1], time.perf_counter() - started_s)
     shown: Samples = await asyncio.to_thread(instance.samples)

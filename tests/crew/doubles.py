@@ -72,6 +72,14 @@ def join(call: Call, _picture: bytes) -> bool:
     return call.name == "staged"
 
 
+KEPT: list[bytearray] = []
+
+
+def litter(_picture: bytes, _since: float) -> None:
+    """Leave much free memory between what stays."""
+    KEPT.extend([bytearray(65_536) for _ in range(400)][::2])
+
+
 def wait_for(path: Path) -> None:
     give_up = time.monotonic() + PATIENCE_S
     while not path.exists():
@@ -80,7 +88,7 @@ def wait_for(path: Path) -> None:
 
 
 WORKS: Mapping[str, Work] = {
-    work.__name__: work for work in (measure, process, fail, leave, hold, note, staged)
+    work.__name__: work for work in (measure, process, fail, leave, hold, note, staged, litter)
 }
 
 

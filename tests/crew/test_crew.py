@@ -18,6 +18,7 @@ import uvloop
 
 from phiz.crew.crew import AHEAD_S, Crew
 from phiz.crew.member import Task
+from phiz.crew.worker import TIDY_IDLE_AFTER
 from phiz.errors import (
     ModelCorruptError,
     OptionError,
@@ -25,6 +26,7 @@ from phiz.errors import (
     WorkerDiedError,
     WorkerFaultError,
 )
+from phiz.processes import resident_bytes
 
 from .doubles import BROKEN, PATIENCE_S, POISON, command
 
@@ -159,6 +161,20 @@ def test_a_mistake_of_ours_is_logged_and_the_worker_goes_on(
     log = capfd.readouterr().err
     assert "ZeroDivisionError: of the work" in log
     assert log.count("Traceback") == 1
+
+
+def test_a_worker_with_nothing_to_do_gives_free_memory_back(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            (process,) = doubles.crew.processes.values()
+            await doubles.submit("litter").done
+            for _ in range(TIDY_IDLE_AFTER - 1):
+                await doubles.submit("process").done
+            held = resident_bytes(process)
+            assert held is not None
+            await until(lambda: (resident_bytes(process) or held) < held - 5_000_000)
+
+    run(test)
 
 
 def note_end(ended: list[int], number: int, _done: object) -> None:

@@ -51,11 +51,15 @@ def call(number: int) -> Call:
     return Call(number, "measure", ())
 
 
+def rest() -> None:
+    """What is done while there is nothing to do."""
+
+
 def test_calls_are_taken_in_their_order(ends: tuple[Service, socket.socket]) -> None:
     service, theirs = ends
     service.say(call(1), call(2), picture=b"picture")
     service.say(call(3))
-    calls = Calls(theirs, never)
+    calls = Calls(theirs, never, rest)
     taken = [calls.next(), calls.next(), calls.next()]
     assert taken == [[(call(1), b"picture")], [(call(2), b"picture")], [(call(3), b"")]]
 
@@ -64,7 +68,7 @@ def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, never)
+    calls = Calls(theirs, never, rest)
     service.say(call(1), call(2), call(3), Withdrawal(2))
     assert calls.next() == [(call(1), b"")]
     assert calls.next() == [(call(3), b"")]
@@ -75,7 +79,7 @@ def test_a_withdrawal_that_comes_while_work_is_done_is_seen_before_the_next(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, never)
+    calls = Calls(theirs, never, rest)
     service.say(call(1), call(2), call(3))
     assert calls.next() == [(call(1), b"")]
     service.say(Withdrawal(2))
@@ -86,7 +90,7 @@ def test_a_withdrawal_that_comes_too_late_is_forgotten(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, never)
+    calls = Calls(theirs, never, rest)
     service.say(call(1))
     assert calls.next() == [(call(1), b"")]
     service.say(Withdrawal(1), call(2))
@@ -98,7 +102,7 @@ def test_there_are_no_more_calls_once_the_service_has_gone(
 ) -> None:
     service, theirs = ends
     service.say(call(1))
-    calls = Calls(theirs, never)
+    calls = Calls(theirs, never, rest)
     assert calls.next() == [(call(1), b"")]
     service.connection.close()
     assert calls.next() == []
@@ -108,7 +112,9 @@ def test_those_that_join_are_taken_together_and_no_others(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, lambda call, picture: call.name == "measure" and picture == b"small")
+    calls = Calls(
+        theirs, lambda call, picture: call.name == "measure" and picture == b"small", rest
+    )
     lone = call(4)._replace(alone=True)
     service.say(call(1), call(2), call(3), lone, call(5), picture=b"small")
     service.say(call(6), picture=b"large")
@@ -121,9 +127,23 @@ def test_those_that_join_are_taken_together_and_no_others(
 
 def test_no_more_are_taken_together_than_may(ends: tuple[Service, socket.socket]) -> None:
     service, theirs = ends
-    calls = Calls(theirs, lambda *_: True)
+    calls = Calls(theirs, lambda *_: True, rest)
     service.say(*map(call, range(SIDE_BY_SIDE + 3)))
     assert [len(calls.next()), len(calls.next())] == [SIDE_BY_SIDE, 3]
+
+
+def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socket.socket]) -> None:
+    service, theirs = ends
+    idle: list[int] = []
+
+    def come() -> None:
+        idle.append(len(idle))
+        if len(idle) == 2:
+            service.say(call(1), call(2))
+
+    calls = Calls(theirs, never, come)
+    assert [calls.next(), calls.next()] == [[(call(1), b"")], [(call(2), b"")]]
+    assert idle == [0, 1]
 
 
 def test_a_worker_ends_when_the_service_has_gone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -54,10 +55,13 @@ READY = 0
 SIDE_BY_SIDE = 8
 
 # After so many calls the free memory between what stays is given back: pictures of many sizes leave
-# ever more of it.
+# ever more of it. Who has nothing to do for a while does so sooner.
 TIDY_AFTER = 1000
+TIDY_IDLE_AFTER = 100
+IDLE_S = 1.0
 
 _CHUNK = 1 << 18
+_IDLE_US = round(1e6 * IDLE_S)
 _log = logging.getLogger(__name__)
 
 
@@ -92,24 +96,56 @@ def run(
         _send(connection, Outcome(READY, told))
         if afterwards is not None:
             afterwards()
-        calls = Calls(connection, joins)
+        tidying = _Tidying()
+        calls = Calls(connection, joins, tidying.idle)
         turns: Turns[Outcome] = Turns()
-        untidy = 0
         while together := calls.next():
             _send(connection, *_outcomes(works, together, turns))
-            untidy += len(together)
-            if untidy >= TIDY_AFTER:
-                give_back()
-                untidy = 0
+            tidying.done(len(together))
+
+
+class _Tidying:
+    """Gives free memory back, now and then."""
+
+    __slots__ = ("_calls",)
+
+    def __init__(self) -> None:
+        self._calls = 0  # since then
+
+    def done(self, calls: int) -> None:
+        """Tidy up if so many calls more have left enough behind."""
+        self._calls += calls
+        self._tidy(TIDY_AFTER)
+
+    def idle(self) -> None:
+        """Tidy up while nobody waits."""
+        self._tidy(TIDY_IDLE_AFTER)
+
+    def _tidy(self, after: int) -> None:
+        if self._calls >= after:
+            give_back()
+            self._calls = 0
 
 
 class Calls:
     """The calls of a service, in their order."""
 
-    __slots__ = ("_connection", "_decoder", "_joins", "_waiting", "_withdrawn")
+    __slots__ = ("_connection", "_decoder", "_idle", "_joins", "_waiting", "_withdrawn")
 
-    def __init__(self, connection: socket.socket, joins: Joins) -> None:
+    def __init__(self, connection: socket.socket, joins: Joins, idle: Callable[[], None]) -> None:
+        """Wait for the first.
+
+        Args:
+            connection: To the service.
+            joins: Which calls may be done side by side.
+            idle: Called when none has come for a while, and each such while again.
+        """
+        # With a timeout of Python's own each call would cost a further question to the system.
+        connection.setsockopt(
+            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", *divmod(_IDLE_US, 10**6))
+        )
         self._connection = connection
+        self._idle = idle
         self._joins = joins
         self._decoder = Decoder()
         self._waiting: deque[tuple[Call, bytes]] = deque()
@@ -158,7 +194,10 @@ class Calls:
             try:
                 received = self._connection.recv(_CHUNK, flags)
             except BlockingIOError:
-                return True
+                if self._waiting:
+                    return True
+                self._idle()
+                continue
             if not received:
                 return False
             for message, picture in self._decoder.feed(received):
