@@ -84,6 +84,8 @@ def invented(lot: Lot) -> Answer:
     """An answer of the right kind that nobody measured."""
     if lot.kind == "times":
         return {str(each): Turns((1000, 1100), 0.002) for each in lot.combinations}
+    if lot.kind == "pace":
+        return {str(each): Turns((900, 1000), 0.002) for each in installed_variants()}
     if lot.kind == "memory":
         return 100_000_000
     return [quality("front", each, 0.5) for each in installed_variants()]

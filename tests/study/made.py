@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from phiz.cards import Form
 from phiz.runtime.variants import Variant
 from phiz.study.machine import Machine
 from phiz.study.plan import Combination
@@ -60,10 +61,12 @@ def quality(
     passes: bool = True,
     visits_ms: Sequence[float] = (),
     excess: Mapping[str, float] | None = None,
+    forms: Mapping[str, Form] | None = None,
 ) -> Quality:
     accuracy = {"top-1": answers, "top-5": 0.99}
     visits = tuple(visits_ms) or (median_ms, 1.01 * median_ms)
-    return Quality(model, variant, median_ms, visits, 100, 0.98, accuracy, passes, excess or {})
+    own = {model: variant.form, **(forms or {})}
+    return Quality(model, variant, own, 100, 0.98, accuracy, passes, excess or {}, visits)
 
 
 def study(

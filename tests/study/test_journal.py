@@ -12,6 +12,7 @@ from tests.study.made import FLOAT32, quality
 WAY = Combination("front", FLOAT32, 1, 1)
 ANSWERS: list[tuple[Lot, Answer]] = [
     (Lot("times", "front", 0, (WAY,)), {str(WAY): Turns((100, 110), 0.5)}),
+    (Lot("pace", "front"), {str(FLOAT32): Turns((1100, 1200), 0.5)}),
     (Lot("quality", "front"), [quality("front", FLOAT32, 0.5, excess={"front": 0.25})]),
     (Lot("memory", "front", 0, (WAY,)), 123),
 ]
@@ -42,7 +43,7 @@ def test_what_is_taken_up_began_when_it_was_first_begun(tmp_path: Path) -> None:
 
 def test_of_something_else_nothing_is_taken_up_and_nothing_is_lost(tmp_path: Path) -> None:
     first = Journal(tmp_path, {"machine": 1})
-    first.add(*ANSWERS[2], 1.0)
+    first.add(*ANSWERS[-1], 1.0)
     other = Journal(tmp_path, {"machine": 2})
     assert other.answers == {}
     other.remove()
@@ -52,14 +53,14 @@ def test_of_something_else_nothing_is_taken_up_and_nothing_is_lost(tmp_path: Pat
 
 
 def test_it_can_be_begun_anew(tmp_path: Path) -> None:
-    Journal(tmp_path, {}).add(*ANSWERS[2], 1.0)
+    Journal(tmp_path, {}).add(*ANSWERS[-1], 1.0)
     assert Journal(tmp_path, {}, fresh=True).answers == {}
     assert Journal(tmp_path, {}).answers == {}
 
 
 @pytest.mark.parametrize("first", ["", "null", "[]", '{"subject": {"machine": 2}, "begun": "x"}'])
 def test_a_file_that_is_about_something_else_is_begun_anew(tmp_path: Path, first: str) -> None:
-    Journal(tmp_path, {"machine": 1}).add(*ANSWERS[2], 1.0)
+    Journal(tmp_path, {"machine": 1}).add(*ANSWERS[-1], 1.0)
     path = file_in(tmp_path)
     _, *rest = path.read_text().splitlines()
     path.write_text("\n".join([first, *rest, ""]))
@@ -67,11 +68,11 @@ def test_a_file_that_is_about_something_else_is_begun_anew(tmp_path: Path, first
 
 
 def test_a_half_written_line_is_left_out_and_no_line_is_added_to_it(tmp_path: Path) -> None:
-    Journal(tmp_path, {}).add(*ANSWERS[2], 1.0)
+    Journal(tmp_path, {}).add(*ANSWERS[-1], 1.0)
     path = file_in(tmp_path)
     path.write_text(path.read_text() + '{"lot": "times of fr')
     journal = Journal(tmp_path, {})
-    assert list(journal.answers) == [str(ANSWERS[2][0])]
+    assert list(journal.answers) == [str(ANSWERS[-1][0])]
     journal.add(*ANSWERS[1], 1.0)
     assert len(Journal(tmp_path, {}).answers) == 2
 
@@ -79,7 +80,7 @@ def test_a_half_written_line_is_left_out_and_no_line_is_added_to_it(tmp_path: Pa
 def test_what_cannot_be_written_anew_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Journal(tmp_path, {}).add(*ANSWERS[2], 1.0)
+    Journal(tmp_path, {}).add(*ANSWERS[-1], 1.0)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -31,27 +31,29 @@ def test_visits_are_far_apart_and_everything_is_measured_once() -> None:
         name: combinations_of(name, "mobilenet", [FLOAT32, BF16], [1], FULL) for name in ("a", "b")
     }
     lots = list(lots_of(ways, [MOBILENET], FULL))
-    # Both networks' plain times, on every second visit their others and the model's quality;
-    # at the end the memory of two variants with three batches.
-    assert len(set(map(str, lots))) == len(lots) == 6 * 2 + 3 * (2 + 1) + 2 * 2 * 3
-    assert [str(lot) for lot in lots][:8] == [
+    # Both networks' plain times, on every second visit their others and the model's pace, once
+    # its quality, and at the end the memory of two variants with three batches.
+    assert len(set(map(str, lots))) == len(lots) == 6 * 2 + 3 * (2 + 1) + 1 + 2 * 2 * 3
+    assert [str(lot) for lot in lots][:9] == [
         "times of a, visit 1",
         "times of a in batches or on several threads, visit 1",
         "times of b, visit 1",
         "times of b in batches or on several threads, visit 1",
+        "pace of mobilenet, visit 1",
         "quality of mobilenet, visit 1",
         "times of a, visit 2",
         "times of b, visit 2",
         "times of a, visit 3",
     ]
-    assert {lot.visit for lot in lots if lot.kind == "quality"} == {0, 2, 4}
+    assert [lot.visit for lot in lots if lot.kind == "pace"] == [0, 2, 4]
     assert {lot.kind for lot in lots[-12:]} == {"memory"}
 
 
 def test_one_visit_is_enough_to_measure_everything() -> None:
     ways = {"a": (Combination("a", FLOAT32, 1, 1),)}
     once = type(FULL)(visits=1, every=1, runs=1, plain_s=1, other_s=1, batches=(1,))
-    assert [lot.kind for lot in lots_of(ways, [MOBILENET], once)] == ["times", "quality", "memory"]
+    kinds = [lot.kind for lot in lots_of(ways, [MOBILENET], once)]
+    assert kinds == ["times", "pace", "quality", "memory"]
 
 
 def test_the_time_left_is_what_the_like_of_it_took() -> None:
@@ -63,6 +65,14 @@ def test_the_time_left_is_what_the_like_of_it_took() -> None:
     other = Lot("times", "b", 0, way)
     expected_s = seconds_left([other], {}, FULL)
     assert seconds_left([other], {first: 3 * expected_s}, FULL) == pytest.approx(3 * expected_s)
+
+
+def test_what_one_thread_took_says_little_of_several() -> None:
+    one = (Combination("pnet", FLOAT32, 1, 1),)
+    two = (Combination("pnet", FLOAT32, 2, 1),)
+    left = [Lot("times", "pnet", 1, one), Lot("times", "pnet", 2, two)]
+    taken = {Lot("times", "pnet", 0, one): 10.0, Lot("times", "pnet", 0, two): 4.0}
+    assert seconds_left(left, taken, FULL) == 14.0
 
 
 def test_nothing_left_takes_no_time() -> None:

@@ -22,7 +22,7 @@ def test_a_study_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "complaint"),
     [
-        (("format",), 2, "format is 2; it must be 1"),
+        (("format",), 1, "its format is 1, and this version reads 2; measure again"),
         (("device",), "", "device is '', not a text"),
         (("machine", "quota"), "all", "machine.quota is 'all', not a number"),
         (("figures", 0, "runs"), 0, r"figures\[0\].runs is 0, not a whole number"),

@@ -57,7 +57,9 @@ Examples:
     help="Folder of labelled photographs, photos/ and wider/: without them there is agreement"
     " with float32, and no accuracy.",
 )
-@click.option("--quick", is_flag=True, help="One picture on one thread, fewer runs: about three minutes.")
+@click.option(
+    "--quick", is_flag=True, help="One picture on one thread, fewer runs: about three minutes."
+)
 @click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--fresh", is_flag=True, help="Do not take up what was interrupted.")
 @click.option("--device", metavar="NAME", help="What this machine is called in the report.")

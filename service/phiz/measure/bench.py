@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,7 @@ from phiz.runtime.profile import Choice
 from phiz.runtime.variants import REFERENCE, Variant, open_runtime, version_of
 from phiz.timings import Stopwatch
 
+T = TypeVar("T")
 Way: TypeAlias = tuple[Variant, int]
 """A variant on so many threads."""
 
@@ -137,17 +138,7 @@ def measure_model(
     Raises:
         ModelError: A network is missing, or is not the one that the catalogue names.
     """
-    loaded = {
-        variant: _load(catalog.in_form(variant.form), folder, model, variant)
-        for variant in variants
-    }
-    answers = {variant: Answers([], []) for variant in variants}
-    labels = []
-    for picture, label in pictures:
-        labels.append(label)
-        for variant, detector in loaded.items():
-            _answer(detector, picture, answers[variant])
-    labelled = [label for label in labels if label is not None]
+    answers, labelled = answer(catalog, folder, model, variants, pictures)
     precisions = {variant: _precisions(answers[variant], labelled) for variant in variants}
     return {
         variant: ModelFigures(
@@ -160,6 +151,42 @@ def measure_model(
         )
         for variant, precision in precisions.items()
     }
+
+
+def answer(
+    catalog: Catalog,
+    folder: Path,
+    model: str,
+    variants: Sequence[Variant],
+    pictures: Iterable[tuple[Picture, Labelled | None]],
+) -> tuple[dict[Variant, Answers], list[Labelled]]:
+    """Return what a model finds on pictures in each variant, which take turns, and the labels.
+
+    Raises:
+        ModelError: A network is missing, or is not the one that the catalogue names.
+    """
+    loaded = {
+        variant: _load(catalog.in_form(variant.form), folder, model, variant)
+        for variant in variants
+    }
+    answers = {variant: Answers([], []) for variant in variants}
+    labels = []
+    for turn, (picture, label) in enumerate(pictures):
+        for variant in rotated(variants, turn):
+            _answer(loaded[variant], picture, answers[variant])
+        if label is not None:
+            labels.append(label)
+    return answers, labels
+
+
+def rotated(ways: Sequence[T], turn: int) -> list[T]:
+    """Return all, another first in each turn.
+
+    A busy system takes the processor away about once a round, and would otherwise take it from
+    the same one again and again.
+    """
+    first = turn % len(ways)
+    return [*ways[first:], *ways[:first]]
 
 
 def choose(network: NetworkFigures, models: Mapping[Variant, ModelFigures]) -> Choice:
@@ -215,10 +242,7 @@ def _take_turns(
     seconds: dict[Way, list[float]] = {way: [] for way in ways}
     for turn in range(WARM_UP + rounds):
         inputs = inputs_of(turn)
-        # Another begins each round: a busy system takes the processor away about once a
-        # round, and would otherwise take it from the same one again and again.
-        first = turn % len(ways)
-        for way in ways[first:] + ways[:first]:
+        for way in rotated(ways, turn):
             started = time.perf_counter()
             for each in inputs:
                 sessions[way].run(each)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from phiz.measure.gates import WORTHWHILE
-from phiz.runtime.variants import Variant
+from phiz.runtime.variants import REFERENCE, Variant
 from phiz.study.quality import Quality
 from phiz.study.record import Figures, Study
 from phiz.study.summary import is_too_noisy, noisy, plain_figures, quiet, timed
@@ -14,6 +14,7 @@ GOALS: Final = ("lowest latency", "best answers", "smallest memory")
 ACCURACY: Final = {"classify": "right", "face": "average precision"}
 MEGABYTE: Final = 1_000_000
 NAMED: Final = 3
+SAME: Final = 0.001  # apart, two shares of right answers are not worth another choice
 BUDGETS_MS: Final = (1, 2, 3, 5, 10, 20, 50, 100, 200)
 """Latencies that people ask for."""
 
@@ -82,7 +83,7 @@ def candidates(study: Study, group: str) -> list[Candidate]:
     return [
         _candidate(study, quality, group, plain)
         for quality in study.qualities
-        if quality.passes or quality.variant.precision == "float32"
+        if quality.passes or quality.variant == REFERENCE
         if any(each.model == quality.model and each.group == group for each in facts.values())
     ]
 
@@ -111,12 +112,21 @@ def best_within(found: Sequence[Candidate], budget_ms: float) -> Candidate | Non
     fast = [each for each in found if each.median_ms <= budget_ms]
     if not fast:
         return None
-    most = max(each.answers for each in fast)
-    return simplest([each for each in fast if each.answers == most], lambda each: each.median_ms)
+    return simplest(_best(fast), lambda each: each.median_ms)
+
+
+def _best(found: Sequence[Candidate]) -> list[Candidate]:
+    most = max(each.answers for each in found)
+    return [each for each in found if each.answers >= most - SAME]
 
 
 def within(study: Study, group: str) -> Iterator[tuple[float, Candidate]]:
-    """Yield for growing latencies the best answers within them, each time another is best."""
+    """Yield for growing latencies the best answers within them, each time another is best.
+
+    Without photographs nobody knows which are best.
+    """
+    if not study.has_photographs:
+        return
     before = None
     for budget_ms in BUDGETS_MS:
         best = best_within(candidates(study, group), budget_ms)
@@ -154,7 +164,7 @@ def _candidate(
     plain: dict[tuple[str, Variant], Figures],
 ) -> Candidate:
     names = [name for name, facts in study.networks.items() if facts.model == quality.model]
-    figures = [plain[name, _own(name, quality.variant, plain)] for name in names]
+    figures = [plain[name, _own(quality, name)] for name in names]
     first = next(iter(quality.accuracy.values()), quality.agreement)
     return Candidate(
         quality.model,
@@ -165,21 +175,20 @@ def _candidate(
     )
 
 
-def _own(network: str, variant: Variant, plain: dict[tuple[str, Variant], Figures]) -> Variant:
-    """Return the variant of a network when its model is in one: float32 if it has no other."""
-    if (network, variant) in plain:
+def _own(quality: Quality, network: str) -> Variant:
+    """Return the variant of a network when its model is in one: not all are run in 8 bits."""
+    variant = quality.variant
+    if quality.forms[network] == variant.form:
         return variant
     return Variant(variant.runtime, "float32")
 
 
 def _advise(study: Study, group: str, found: Sequence[Candidate]) -> Iterator[Advice]:
-    kind = ACCURACY[group] if study.has_photographs else "as float32 answers"
     fast = simplest(found, lambda each: each.median_ms)
     yield Advice(group, GOALS[0], fast, f"{fast.median_ms:.2f} ms a picture")
-    most = max(each.answers for each in found)
-    best = simplest([each for each in found if each.answers == most], lambda each: each.median_ms)
-    yield Advice(
-        group, GOALS[1], best, f"{best.answers:.1%} {kind}, {best.median_ms:.2f} ms a picture"
-    )
+    if study.has_photographs:
+        best = simplest(_best(found), lambda each: each.median_ms)
+        right = f"{best.answers:.1%} {ACCURACY[group]}"
+        yield Advice(group, GOALS[1], best, f"{right}, {best.median_ms:.2f} ms a picture")
     small = simplest(found, lambda each: each.peak_bytes)
     yield Advice(group, GOALS[2], small, f"{small.peak_bytes / MEGABYTE:.0f} MB at most")

@@ -3,7 +3,7 @@
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,10 @@ from phiz.study.apart import call_apart
 from phiz.study.journal import Answer, Journal
 from phiz.study.machine import Machine
 from phiz.study.plan import Combination, Effort, Lot, combinations_of, lots_of, seconds_left
-from phiz.study.quality import Quality, judge
+from phiz.study.quality import Quality, judge, pace
 from phiz.study.record import Facts, Figures
 from phiz.study.subjects import Subject, whole_models
-from phiz.study.summary import figures_of, merged
+from phiz.study.summary import figures_of, medians_of
 from phiz.study.timing import Turns, measure_memory, time_network
 
 
@@ -81,6 +81,8 @@ class Course:
             return call_apart(time_network, self.folder, lot.combinations, self.effort)
         if lot.kind == "memory":
             return call_apart(measure_memory, self.folder, lot.combinations[0])
+        if lot.kind == "pace":
+            return call_apart(pace, self.folder, self.data, lot.subject)
         return call_apart(judge, self.folder, self.data, lot.subject)
 
 
@@ -114,20 +116,28 @@ def collect(
 ) -> tuple[tuple[Figures, ...], tuple[Quality, ...]]:
     """Return the figures of all combinations and of all models, from the answers of the lots."""
     visits: dict[Combination, list[Turns]] = {}
+    paces: dict[tuple[str, str], list[Turns]] = {}  # by model and variant
     peaks: dict[Combination, int] = {}
-    qualities: dict[tuple[object, ...], list[Quality]] = {}  # by model and variant
+    qualities: list[Quality] = []
     for lot in lots:
         answer = answers[str(lot)]
-        if isinstance(answer, dict):
+        if isinstance(answer, list):
+            qualities += answer
+        elif isinstance(answer, int):
+            peaks[lot.combinations[0]] = answer
+        elif lot.kind == "pace":
+            for variant, turns in answer.items():
+                paces.setdefault((lot.subject, variant), []).append(turns)
+        else:
             for combination in lot.combinations:
                 visits.setdefault(combination, []).append(answer[str(combination)])
-        elif isinstance(answer, list):
-            for quality in answer:
-                qualities.setdefault((quality.model, quality.variant), []).append(quality)
-        else:
-            peaks[lot.combinations[0]] = answer
-    figures = (figures_of(each, turns, peaks.get(each)) for each, turns in visits.items())
-    return tuple(figures), tuple(map(merged, qualities.values()))
+    return (
+        tuple(figures_of(each, turns, peaks.get(each)) for each, turns in visits.items()),
+        tuple(
+            replace(each, visits_ms=medians_of(paces[each.model, str(each.variant)]))
+            for each in qualities
+        ),
+    )
 
 
 def facts_of(subjects: Sequence[Subject]) -> dict[str, Facts]:

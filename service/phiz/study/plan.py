@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from phiz.cards import Architecture, ModelCard
 from phiz.runtime.variants import Variant
 
-Kind: TypeAlias = Literal["times", "quality", "memory"]
+Kind: TypeAlias = Literal["times", "pace", "quality", "memory"]
 
 # Their input is one picture's work already: a pyramid, or the crops of a picture.
 WHOLE_PICTURE: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
@@ -77,7 +77,8 @@ class Lot:
     """What is measured in one go, in a process of its own; what was finished is kept.
 
     Attributes:
-        kind: Times of a network, quality of a model's answers, or memory of one combination.
+        kind: Times of a network, pace of a model on whole pictures, quality of its answers, or
+            memory of one combination.
         subject: The network, or the model.
         visit: From 0.
         combinations: That are measured.
@@ -88,11 +89,15 @@ class Lot:
     visit: int = 0
     combinations: tuple[Combination, ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing in it is in batches or on several threads."""
+        return all(each.is_plain for each in self.combinations)
+
     def __str__(self) -> str:
         if self.kind == "memory":
             return f"memory of {self.combinations[0]}"
-        plain = all(each.is_plain for each in self.combinations)
-        more = "" if plain else " in batches or on several threads"
+        more = "" if self.is_plain else " in batches or on several threads"
         return f"{self.kind} of {self.subject}{more}, visit {self.visit + 1}"
 
 
@@ -135,7 +140,9 @@ def lots_of(
             others = tuple(each for each in ways if is_whole and not each.is_plain)
             yield from (Lot("times", name, visit, part) for part in (plain, others) if part)
         if is_whole:
-            yield from (Lot("quality", model.name, visit) for model in models)
+            yield from (Lot("pace", model.name, visit) for model in models)
+        if visit == 0:
+            yield from (Lot("quality", model.name) for model in models)
     for name, ways in combinations.items():
         # Threads beyond the first add next to nothing.
         yield from (Lot("memory", name, combinations=(each,)) for each in ways if each.threads == 1)
@@ -152,10 +159,10 @@ def seconds_left(left: Sequence[Lot], taken: Mapping[Lot, float], effort: Effort
         taken: Seconds of those that were.
         effort: How much is measured.
     """
-    like = {(lot.kind, lot.subject, len(lot.combinations)): s for lot, s in taken.items()}
-    scale = {kind: _scale(kind, taken, effort) for kind in ("times", "quality", "memory")}
+    like = {(lot.kind, lot.subject, lot.is_plain): s for lot, s in taken.items()}
+    scale = {kind: _scale(kind, taken, effort) for kind in get_args(Kind)}
     return sum(
-        like.get((lot.kind, lot.subject, len(lot.combinations)))
+        like.get((lot.kind, lot.subject, lot.is_plain))
         or scale[lot.kind] * _expected_s(lot, effort)
         for lot in left
     )
@@ -171,4 +178,4 @@ def _expected_s(lot: Lot, effort: Effort) -> float:
     # As it was on one machine of 2026; what was measured on this one corrects it.
     if lot.kind == "times":
         return 2.0 + sum(0.8 * effort.budget_s(each) for each in lot.combinations)
-    return {"quality": 12.0, "memory": 1.3}[lot.kind]
+    return {"pace": 6.0, "quality": 25.0, "memory": 1.3}[lot.kind]

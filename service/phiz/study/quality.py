@@ -3,28 +3,38 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phiz import catalog
-from phiz.cards import Catalog, ModelCard
-from phiz.classifiers import Classifier, load
+from phiz.cards import Catalog, Form, ModelCard
+from phiz.classifiers import load
 from phiz.errors import ImageError, OptionError
 from phiz.faces import Image
 from phiz.image import open_picture
-from phiz.measure.bench import ModelFigures, measure_excess, measure_model, open_session
+from phiz.measure.bench import (
+    ModelFigures,
+    answer,
+    measure_excess,
+    measure_model,
+    open_session,
+    rotated,
+)
 from phiz.measure.labels import LEVELS, LIMITS, Labelled, open_photograph, read_labels
 from phiz.measure.photos import JUDGED, Photo, read_photos
 from phiz.picture import Picture, rgb
 from phiz.runtime.variants import REFERENCE, Variant, open_runtime
 from phiz.scenes import draw_crowd
 from phiz.study.subjects import Subject, find_subjects, offer_all
+from phiz.study.timing import Turns
 from phiz.timings import Stopwatch
 
+T = TypeVar("T")
+
 TOP: Final = 5
-PHOTOGRAPHS: Final = 60  # of faces, at even distances
+PHOTOGRAPHS: Final = 60  # that whole models are timed on, at even distances
 COMPARED: Final = 8  # pictures that numbers are compared on
 DRAWN: Final = 8  # pictures of faces, where there are no photographs
 DRAWN_SIZE_WH: Final = (960, 720)
@@ -40,24 +50,29 @@ class Quality:
     Attributes:
         model: Its name.
         variant: Of all its networks, or of those that are offered in it.
-        median_ms: Of a picture, all stages but decoding, one thread; in the quietest visit.
-        visits_ms: That of each visit.
+        forms: The form of each of its networks.
         compared: How many answers the reference gave: classes of pictures, or sure faces.
         agreement: The share of them that this variant gives too.
         accuracy: By name, the share that is right; empty without labelled photographs.
         passes: Whether it may stand in for float32.
         excess: By network, the largest difference of float32 in units of what is allowed.
+        visits_ms: The median of each visit, of a picture: all stages but decoding, one thread.
     """
 
     model: str
     variant: Variant
-    median_ms: float
-    visits_ms: tuple[float, ...]
+    forms: Mapping[str, Form]
     compared: int
     agreement: float
     accuracy: Mapping[str, float] = field(default_factory=dict)
     passes: bool = False
     excess: Mapping[str, float] = field(default_factory=dict)
+    visits_ms: tuple[float, ...] = ()
+
+    @property
+    def median_ms(self) -> float:
+        """Return that of a picture, in the quietest visit."""
+        return min(self.visits_ms)
 
 
 def judge(folder: Path, data: Path | None, name: str) -> list[Quality]:
@@ -73,11 +88,44 @@ def judge(folder: Path, data: Path | None, name: str) -> list[Quality]:
         OptionError: The photographs cannot be read.
     """
     known = catalog.load()
-    model = known.model(name)
-    subjects = [each for each in find_subjects(known, folder) if each.model.name == name]
-    if model.group == "classify":
+    subjects = _subjects(known, folder, name)
+    if subjects[0].model.group == "classify":
         return _judge_classes(known, folder, data, subjects[0])
     return _judge_faces(offer_all(known), folder, data, subjects)
+
+
+def pace(folder: Path, data: Path | None, name: str) -> dict[str, Turns]:
+    """Return what a model takes for pictures, by variant: all stages but decoding, one thread.
+
+    Args:
+        folder: Of the built models.
+        data: Of labelled photographs, of which some at even distances are taken.
+        name: Of the model.
+
+    Raises:
+        ModelError: A file is missing, or is not the one that the catalogue names.
+        OptionError: The photographs cannot be read.
+    """
+    known = catalog.load()
+    subjects = _subjects(known, folder, name)
+    if subjects[0].model.group == "classify":
+        photos = read_photos(data, JUDGED) if data else []
+        answers = _answer_classes(known, folder, subjects[0], _some(photos))
+        seconds = {variant: taken for variant, (_, taken) in answers.items()}
+    else:
+        offered = offer_all(known)
+        labels = _some(read_labels(data) if data else [])
+        variants = _variants(offered, subjects)
+        found, _ = answer(offered, folder, name, variants, _faces(labels))
+        seconds = {variant: each.seconds for variant, each in found.items()}
+    return {
+        str(variant): Turns(tuple(round(1e6 * each) for each in taken), sum(taken))
+        for variant, taken in seconds.items()
+    }
+
+
+def _subjects(known: Catalog, folder: Path, name: str) -> list[Subject]:
+    return [each for each in find_subjects(known, folder) if each.model.name == name]
 
 
 def _judge_classes(
@@ -86,24 +134,41 @@ def _judge_classes(
     name = subject.model.name
     photos = read_photos(data, JUDGED) if data else []
     truth = np.array([photo.class_index for photo in photos])  # (N,)
-    answers = {}
-    for variant in subject.variants:
-        loaded = load(known, folder, LIMITS, {(name, variant.form)}, open_runtime(variant))
-        answers[variant] = _answer(loaded.find(name, variant.form), photos)
-    (reference, _) = answers[REFERENCE]  # (N, TOP)
+    answers = _answer_classes(known, folder, subject, photos)
+    reference, _ = answers[REFERENCE]  # (N, TOP)
     return [
         Quality(
             name,
             variant,
-            median_ms=(median_ms := 1000 * float(np.median(seconds))),
-            visits_ms=(median_ms,),
+            {subject.card.name: variant.form},
             compared=len(found),
             agreement=(agreement := float(np.mean(found[:, 0] == reference[:, 0]))),
             accuracy=_shares(found, truth) if photos else {},
             passes=agreement >= LEAST_AGREEMENT or (is_vouched_for(variant) and not photos),
         )
-        for variant, (found, seconds) in answers.items()
+        for variant, (found, _) in answers.items()
     ]
+
+
+def _answer_classes(
+    known: Catalog, folder: Path, subject: Subject, photos: Sequence[Photo]
+) -> dict[Variant, tuple[NDArray[np.intp], list[float]]]:
+    """Return the best classes (N, TOP) of pictures, and the seconds without decoding each."""
+    classifiers = {}
+    for variant in subject.variants:
+        chosen = {(subject.model.name, variant.form)}
+        loaded = load(known, folder, LIMITS, chosen, open_runtime(variant))
+        classifiers[variant] = loaded.find(subject.model.name, variant.form)
+    found: dict[Variant, list[list[int]]] = {variant: [] for variant in classifiers}
+    seconds: dict[Variant, list[float]] = {variant: [] for variant in classifiers}
+    for turn, picture in enumerate(_pictures(photos)):
+        for variant in rotated(subject.variants, turn):
+            stopwatch = Stopwatch()
+            classes = classifiers[variant].classify(picture, TOP, stopwatch)
+            timings = stopwatch.timings()
+            found[variant].append([each.index for each in classes])
+            seconds[variant].append(timings.total_s - timings.stages.get("decode", 0.0))
+    return {variant: (np.array(found[variant]), seconds[variant]) for variant in classifiers}
 
 
 def is_vouched_for(variant: Variant) -> bool:
@@ -118,20 +183,6 @@ def is_vouched_for(variant: Variant) -> bool:
 def _shares(found: NDArray[np.intp], truth: NDArray[np.intp]) -> dict[str, float]:
     hits = found == truth[:, None]  # (N, TOP)
     return {"top-1": float(hits[:, 0].mean()), f"top-{TOP}": float(hits.any(axis=1).mean())}
-
-
-def _answer(
-    classifier: Classifier, photos: Sequence[Photo]
-) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the best classes (N, TOP) of pictures, and the seconds (N,) without decoding."""
-    found, seconds = [], []
-    for picture in _pictures(photos):
-        stopwatch = Stopwatch()
-        classes = classifier.classify(picture, TOP, stopwatch)
-        timings = stopwatch.timings()
-        found.append([each.index for each in classes])
-        seconds.append(timings.total_s - timings.stages["decode"])
-    return np.array(found), np.array(seconds)
 
 
 def _pictures(photos: Sequence[Photo]) -> Iterator[Picture]:
@@ -149,22 +200,15 @@ def _judge_faces(
     known: Catalog, folder: Path, data: Path | None, subjects: Sequence[Subject]
 ) -> list[Quality]:
     name = subjects[0].model.name
-    variants = [
-        variant
-        for variant in dict.fromkeys(each for subject in subjects for each in subject.variants)
-        if _is_built(known.in_form(variant.form).model(name), variant, subjects)
-    ]
     labels = read_labels(data) if data else []
-    labels = labels[:: max(1, len(labels) // PHOTOGRAPHS)]
-    measured = measure_model(known, folder, name, variants, _faces(labels))
-    pictures = [rgb(picture.whole()) for picture, _ in _faces(labels[:COMPARED])]
+    measured = measure_model(known, folder, name, _variants(known, subjects), _faces(labels))
+    pictures = [rgb(picture.whole()) for picture, _ in _faces(_some(labels)[:COMPARED])]
     excess = [_excess(subject, folder, pictures) for subject in subjects]
     return [
         Quality(
             name,
             variant,
-            figures.median_ms,
-            (figures.median_ms,),
+            {card.name: card.form for card in known.in_form(variant.form).model(name).networks},
             compared=figures.change.faces,
             agreement=figures.change.kept / max(1, figures.change.faces),
             accuracy={f"AP {level}": figures.precision[level] for level in LEVELS if labels},
@@ -177,6 +221,22 @@ def _judge_faces(
         )
         for variant, figures in measured.items()
     ]
+
+
+def _variants(known: Catalog, subjects: Sequence[Subject]) -> list[Variant]:
+    """Return in what a model can be run as a whole."""
+    name = subjects[0].model.name
+    return [
+        variant
+        for variant in dict.fromkeys(each for subject in subjects for each in subject.variants)
+        if _is_built(known.in_form(variant.form).model(name), variant, subjects)
+    ]
+
+
+def _some(all_of_them: Sequence[T]) -> Sequence[T]:
+    """Return some at even distances."""
+    count = min(len(all_of_them), PHOTOGRAPHS)
+    return [all_of_them[place * len(all_of_them) // count] for place in range(count)]
 
 
 def _is_built(model: ModelCard, variant: Variant, subjects: Sequence[Subject]) -> bool:

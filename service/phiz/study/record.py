@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, get_args
 
-from phiz.cards import GROUPS, Group
+from phiz.cards import GROUPS, Form, Group
 from phiz.errors import CatalogError, OptionError
 from phiz.runtime.session import Precision
 from phiz.runtime.variants import RUNTIMES, Variant
@@ -23,7 +23,7 @@ from phiz.tables import (
     read_whole,
 )
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 Table = Mapping[str, Any]
 
 
@@ -56,7 +56,7 @@ class Figures:
     Attributes:
         combination: In question.
         runs: That count: those of the quiet visits.
-        median_ms: Of a run, which is a batch.
+        median_ms: Of a run, which is a batch; in the quietest visit.
         mean_ms: Of a run; unlike the median it shows that a quota stops some of them.
         p90_ms: The 90th percentile.
         p99_ms: The 99th; None where there were too few runs to have one.
@@ -136,7 +136,9 @@ def parse_study(document: object) -> Study:
     keys = {"format", *Study.__dataclass_fields__}
     top = read_table(document, "the study", keys)
     if read_whole(top["format"], "format") != FORMAT:
-        raise CatalogError(f"format is {top['format']}; it must be {FORMAT}")
+        raise CatalogError(
+            f"its format is {top['format']}, and this version reads {FORMAT}; measure again"
+        )
     networks = read_entries(top["networks"], "networks")
     return Study(
         device=read_text(top["device"], "device"),
@@ -223,13 +225,16 @@ def _quality(value: object, where: str) -> Quality:
     return Quality(
         model=read_text(table["model"], f"{where}.model"),
         variant=_variant(table["variant"], f"{where}.variant"),
-        median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
-        visits_ms=_visits(table["visits_ms"], f"{where}.visits_ms"),
+        forms={
+            name: read_choice(form, f"{where}.forms", get_args(Form))
+            for name, form in read_entries(table["forms"], f"{where}.forms").items()
+        },
         compared=int(compared),
         agreement=read_number(table["agreement"], f"{where}.agreement"),
         accuracy=_numbers(table["accuracy"], f"{where}.accuracy"),
         passes=read_flag(table["passes"], f"{where}.passes"),
         excess=_numbers(table["excess"], f"{where}.excess"),
+        visits_ms=_visits(table["visits_ms"], f"{where}.visits_ms"),
     )
 
 

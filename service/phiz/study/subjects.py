@@ -31,13 +31,18 @@ class Subject:
         """What this machine can run it in; the reference is the first."""
         return variants_of(self.files)
 
-    def read(self, folder: Path) -> Network:
+    def read(self, folder: Path, form: Form | None = None) -> Network:
         """Return it with the bytes of its files.
+
+        Args:
+            folder: Of the built models.
+            form: That is read alone; None for all that are there.
 
         Raises:
             ModelError: One is missing, or is not the one that the catalogue names.
         """
-        graphs = {form: read_network(card, folder) for form, card in self.files.items()}
+        forms = self.files if form is None else [form]
+        graphs = {each: read_network(self.files[each], folder) for each in forms}
         return Network(self.model, self.card, graphs)
 
 

@@ -1,14 +1,12 @@
 """From the runs of all visits to figures, and from figures to what is noise."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from statistics import median
 from typing import Final
 
 import numpy as np
 
 from phiz.study.plan import Combination
-from phiz.study.quality import Quality
 from phiz.study.record import Figures, Study
 from phiz.study.timing import Turns
 
@@ -17,25 +15,26 @@ RUNS_FOR_P99: Final = 500
 # Others on a machine make it slower and never faster. So a visit counts if its median is at most
 # so much above that of the quietest one, and that one is trusted if another counts.
 NOISY: Final = 0.10
+STOLEN: Final = 0.05  # share of the time; where the host does that all the time, no visit is quiet
 
 
 def figures_of(combination: Combination, visits: Sequence[Turns], peak: int | None) -> Figures:
-    """Return the figures of a combination, of its quiet visits.
+    """Return the figures of a combination: the quietest visit's median, and else of the quiet ones.
 
     Args:
         combination: In question.
         visits: Its runs in each visit.
         peak: Bytes of memory; None where they were not measured.
     """
-    visits_ms = tuple(round(median(visit.run_us) / 1000, 4) for visit in visits)
+    visits_ms = medians_of(visits)
     visits = [visit for visit, is_quiet in zip(visits, quiet(visits_ms), strict=True) if is_quiet]
     runs_ms = np.concatenate([visit.run_us for visit in visits]) / 1000  # (N,)
-    middle, nine, last = np.percentile(runs_ms, (50, 90, 99)).tolist()
+    nine, last = np.percentile(runs_ms, (90, 99)).tolist()
     processor_s = sum(visit.processor_s for visit in visits)
     return Figures(
         combination=combination,
         runs=len(runs_ms),
-        median_ms=round(middle, 4),
+        median_ms=min(visits_ms),
         mean_ms=round(float(runs_ms.mean()), 4),
         p90_ms=round(nine, 4),
         p99_ms=round(last, 4) if len(runs_ms) >= RUNS_FOR_P99 else None,
@@ -51,10 +50,9 @@ def quiet(visits_ms: Sequence[float]) -> list[bool]:
     return [each <= most for each in visits_ms]
 
 
-def merged(visits: Sequence[Quality]) -> Quality:
-    """Return the quality of one model in one variant, from all visits; answers are the same."""
-    visits_ms = tuple(each.median_ms for each in visits)
-    return replace(visits[0], median_ms=min(visits_ms), visits_ms=visits_ms)
+def medians_of(visits: Sequence[Turns]) -> tuple[float, ...]:
+    """Return the median run of each visit, ms."""
+    return tuple(round(median(visit.run_us) / 1000, 4) for visit in visits)
 
 
 def plain_figures(study: Study) -> list[Figures]:
@@ -86,8 +84,17 @@ def noisy(study: Study) -> list[str]:
 
 
 def is_too_noisy(study: Study) -> bool:
-    """Return whether the machine was too noisy: a tenth or more was quiet in a single visit."""
-    return len(noisy(study)) * 10 >= len(timed(study))
+    """Return whether the machine was too noisy.
+
+    That is if nothing bears out a tenth or more of the times, if more than half of the visits do
+    not count, or if the host gave much of the time away.
+    """
+    counting = [is_quiet for visits_ms in timed(study).values() for is_quiet in quiet(visits_ms)]
+    return (
+        len(noisy(study)) * 10 >= len(timed(study))
+        or sum(counting) * 2 < len(counting)
+        or (study.stolen or 0.0) > STOLEN
+    )
 
 
 def by_combination(study: Study) -> Mapping[Combination, Figures]:

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from phiz.measure.bench import open_session
+from phiz.measure.bench import open_session, rotated
 from phiz.measure.networks import Network
 from phiz.measure.workloads import Inputs, timing_inputs
 from phiz.processes import peak_bytes
 from phiz.runtime import Session
 from phiz.runtime.variants import Variant
-from phiz.study.plan import WHOLE_PICTURE, Combination, Effort
+from phiz.study.plan import Combination, Effort
 from phiz.study.subjects import subject_of
 
 WARM_UP: Final = 3  # runs that do not count
@@ -57,12 +57,12 @@ def time_network(
     processor_s = dict.fromkeys(combinations, 0.0)
     for turn, each, count in turns(runs):
         session = sessions[_way(each)]
-        for counts in [False] + [True] * count:
-            batches = inputs.of(turn, each.batch)
+        for run in range(count + 1):
+            batches = inputs.of(turn * (TURN + 1) + run, each.batch)
             used, started = time.process_time(), time.perf_counter()
             for batch in batches:
                 session.run(batch)
-            if counts:
+            if run:
                 taken[each].append(round(1e6 * (time.perf_counter() - started)))
                 processor_s[each] += time.process_time() - used
     return {str(each): Turns(tuple(taken[each]), processor_s[each]) for each in combinations}
@@ -74,7 +74,9 @@ def measure_memory(folder: Path, combination: Combination) -> int:
     Raises:
         ModelError: A file is missing, or is not the one that the catalogue names.
     """
-    network = subject_of(combination.network, folder).read(folder)
+    # Nothing but its own file, which may be a quarter of another form's.
+    subject = subject_of(combination.network, folder)
+    network = subject.read(folder, combination.variant.form)
     session = open_session(network, _way(combination))
     for batch in _Stock(network).of(0, combination.batch) * WARM_UP:
         session.run(batch)
@@ -84,15 +86,12 @@ def measure_memory(folder: Path, combination: Combination) -> int:
 def turns(runs: dict[Combination, int]) -> Iterator[tuple[int, Combination, int]]:
     """Yield the number of the round, whose turn it is, and how many runs it has.
 
-    Who has fewer runs has them in the first rounds. Another begins each round: a busy system
-    takes the processor away at regular times.
+    Who has fewer runs has them in the first rounds.
     """
     left = dict(runs)
     turn = 0
     while left:
-        ways = list(left)
-        first = turn % len(ways)
-        for way in ways[first:] + ways[:first]:
+        for way in rotated(list(left), turn):
             yield turn, way, min(TURN, left[way])
             left[way] -= TURN
         left = {way: count for way, count in left.items() if count > 0}
@@ -100,15 +99,19 @@ def turns(runs: dict[Combination, int]) -> Iterator[tuple[int, Combination, int]
 
 
 class _Stock:
-    """Inputs that are made once, so that making them does not empty the caches in between."""
+    """Inputs that are made once, so that making them does not empty the caches in between.
+
+    Only what sees pictures of any size sees one of another size in every run, as in a service:
+    some runtimes compile it anew for each.
+    """
 
     def __init__(self, network: Network) -> None:
         self._model, self._architecture = network.model, network.card.architecture
         self._made: dict[tuple[int, int], Inputs] = {}
 
-    def of(self, turn: int, batch: int) -> Inputs:
-        """Return what is run in a turn: for what sees pictures of any size, another each turn."""
-        key = (turn if self._architecture in WHOLE_PICTURE else 0), batch
+    def of(self, run: int, batch: int) -> Inputs:
+        """Return the inputs of a run."""
+        key = (run if self._architecture == "pnet" else 0), batch
         if key not in self._made:
             self._made = {kept: made for kept, made in self._made.items() if kept[0] == key[0]}
             self._made[key] = timing_inputs(self._model, self._architecture, *key)
@@ -128,11 +131,12 @@ def _open_all(
 
 def _warm(session: Session, inputs: _Stock, combination: Combination, effort: Effort) -> int:
     """Run a combination, and return how many runs its budget of time has room for."""
-    run_s = 0.0
-    for _ in range(WARM_UP):
-        batches = inputs.of(0, combination.batch)
+    taken_s = []
+    for run in range(WARM_UP):
+        batches = inputs.of(run, combination.batch)
         started = time.perf_counter()
         for batch in batches:
             session.run(batch)
-        run_s = time.perf_counter() - started
-    return min(effort.runs, max(FEWEST, int(effort.budget_s(combination) / run_s)))
+        taken_s.append(time.perf_counter() - started)
+    # The least: one that was stopped must not decide how much is measured.
+    return min(effort.runs, max(FEWEST, int(effort.budget_s(combination) / min(taken_s))))
