@@ -57,7 +57,9 @@ Examples:
     help="Folder of labelled photographs, photos/ and wider/: without them there is agreement"
     " with float32, and no accuracy.",
 )
-@click.option("--quick", is_flag=True, help="One picture on one thread, fewer runs: about three minutes.")
+@click.option(
+    "--quick", is_flag=True, help="One picture on one thread, fewer runs: about three minutes."
+)
 @click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
 @click.option("--fresh", is_flag=True, help="Do not take up what was interrupted.")
 @click.option("--device", metavar="NAME", help="What this machine is called in the report.")
@@ -175,7 +177,7 @@ def _measure(
         figures=figures,
         qualities=qualities,
         has_photographs=course.data is not None,
-        stolen=_share_stolen(stolen, stolen_s(), datetime.now(UTC) - begun, machine),
+        stolen=_share_stolen(stolen, stolen_s(), datetime.now(UTC) - begun),
     )
 
 
@@ -196,12 +198,10 @@ def _facts(course: "Course") -> "dict[str, Facts]":
     return facts
 
 
-def _share_stolen(
-    before_s: float | None, after_s: float | None, taken: timedelta, machine: "Machine"
-) -> float | None:
+def _share_stolen(before_s: float | None, after_s: float | None, taken: timedelta) -> float | None:
     if before_s is None or after_s is None:
         return None
-    return round((after_s - before_s) / (taken.total_seconds() * machine.processors), 4)
+    return round((after_s - before_s) / taken.total_seconds(), 4)
 
 
 def _compare(paths: Sequence[Path], target: Path) -> None:
