@@ -18,6 +18,7 @@ from phiz.runtime.variants import installed_variants
 from phiz.study import plan
 from phiz.study.course import Course
 from phiz.study.journal import Answer
+from phiz.study.machine import LIMIT
 from phiz.study.plan import Effort, Lot
 from phiz.study.record import Study, read_study, to_document
 from phiz.study.summary import quiet
@@ -30,7 +31,7 @@ LITTLE = Effort(visits=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(
 
 @pytest.fixture(autouse=True)
 def _little(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PHIZ_MODELS", "PHIZ_PROFILE"):
+    for name in ("PHIZ_MODELS", "PHIZ_PROFILE", LIMIT):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(plan, "QUICK", LITTLE)
 
@@ -128,10 +129,100 @@ def test_a_profile_keeps_what_was_chosen_for_other_networks(
     result = run("--models", folder, "--quick", "--profile", profile)
     assert result.exit_code == 0, result.output
     after = read_profile(profile).networks
-    assert "to follow it for faces: PHIZ_RUNTIME=auto phiz serve" in result.stdout
+    settings = f"PHIZ_RUNTIME=auto PHIZ_MODELS={folder} PHIZ_PROFILE={profile}"
+    assert f"to follow it for faces: {settings} phiz serve" in result.stdout
     assert after.keys() == before.keys()
     assert after["onet"] == before["onet"]
     assert after["front"] != before["front"]
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is measured."""
+    monkeypatch.setattr(Course, "measure", lambda _, lot: invented(lot))
+
+
+@pytest.mark.usefixtures("quickly")
+def test_what_is_emulated_replaces_nothing(
+    folder: Path, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = profile.read_text()
+    monkeypatch.setenv("PHIZ_PROFILE", str(profile))
+    monkeypatch.setenv(LIMIT, "AVX2")
+    out = tmp_path / "half"
+    command: list[str | Path] = ["--models", folder, "--quick", "--emulated", "half of it"]
+    assert "--emulated needs --out DIR" in run(*command).output
+    result = run(*command, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "to follow it" not in result.stdout
+    assert read_study(out / "study.json").emulated == "half of it"
+    assert profile.read_text() == before
+    assert not list(folder.glob("*.json"))
+    assert {path.name for path in out.iterdir()} == {"study.json", "study.html"}
+    result = run(*command, "--out", out, "--profile", out / "profile.json")
+    assert result.exit_code == 0, result.output
+    assert "front" in read_profile(out / "profile.json").networks
+
+
+def test_a_limit_of_openvino_is_no_study_of_this_machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMIT, "AVX2")
+    result = run("--models", folder, "--quick")
+    assert result.exit_code == 1
+    assert f"{LIMIT} is AVX2, which limits OpenVINO" in result.output
+    assert "--emulated HOW, or unset it" in result.output
+
+
+@pytest.mark.usefixtures("quickly")
+def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> None:
+    (folder / "front.int8.onnx").unlink(missing_ok=True)
+    result = run("--models", folder, "--quick")
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stderr.splitlines() if line.startswith("not measured")]
+    assert len(told) == 3
+    assert "front.int8.onnx, back.onnx," in told[0]
+    assert told[0].endswith(f"phiz models build --variants int8 --models {folder}")
+    assert "mobilenet.onnx, mobilenet.int8.onnx, " in told[1]
+    assert told[1].endswith(f"phiz models build --group classify --models {folder}")
+    assert told[2].endswith(f"phiz models build --group study --models {folder}")
+    assert "mobilenet" not in run("--models", folder, "--quick", "--only", "front").stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("mobilenet", " --group classify"), ("mobilenet-ssd", " --group study"), ("back", "")],
+)
+def test_a_model_that_is_not_built_is_named(model: str, options: str, folder: Path) -> None:
+    result = run("--models", folder, "--only", "front", "--only", model)
+    assert result.exit_code == 2
+    assert f"not built in {folder}: {model}; " in result.output
+    assert f"phiz models build{options} --models {folder}" in result.output
+
+
+def test_photographs_that_nothing_can_be_judged_by_are_refused_at_once(
+    folder: Path, tmp_path: Path
+) -> None:
+    result = run("--models", folder, "--quick", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "wider/annotations.json cannot be read" in result.output
+    assert not list(folder.glob("*unfinished*"))
+
+
+@pytest.mark.usefixtures("quickly")
+def test_what_was_measured_is_kept_until_all_is_written(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "study.html").mkdir(parents=True)
+    command: list[str | Path] = ["--models", folder, "--quick", "--out", out]
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "study.html cannot be written: Is a directory" in result.output
+    assert list(out.glob("*unfinished*"))
+    (out / "study.html").rmdir()
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"taking up (\d+) of \1 measurements", result.stderr)
+    assert not list(out.glob("*unfinished*"))
 
 
 def written(path: Path, study: Study) -> Path:
@@ -147,12 +238,41 @@ def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
     assert "What networks cost on 2 devices" in page
 
 
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out" / "study.html").mkdir(parents=True)
+    result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "study.html cannot be written: Is a directory" in result.output
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(["--data", "."], ["--quick"], ["--only", "front"], ["--fresh"], ["--device", "Here"]),
+        *(["--emulated", "half"], ["--profile", "profile.json"], ["--models", "."]),
+    ],
+    ids=lambda option: option[0],
+)
+def test_comparing_has_no_use_for_options_of_measuring(option: list[str]) -> None:
+    result = run("--compare", "a.json", "--out", ".", *option)
+    assert result.exit_code == 2
+    assert f"--compare measures nothing: {option[0]} would have no effect" in result.output
+
+
+def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
+    monkeypatch.setenv("PHIZ_PROFILE", str(tmp_path / "profile.json"))
+    result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
         (["--compare"], "--compare needs the files of studies"),
         (["a.json"], "drawn side by side with --compare"),
-        (["--compare", "a.json"], "the study a.json cannot be read"),
+        (["--compare", "a.json"], "--compare needs --out DIR, a folder for study.html"),
+        (["--compare", "a.json", "--out", "."], "the study a.json cannot be read"),
         (["--only", "nobody"], "there is no model 'nobody'"),
         (["--models", "nowhere"], "no model is built in nowhere"),
     ],

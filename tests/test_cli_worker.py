@@ -82,12 +82,15 @@ def test_a_worker_tells_what_it_can_detect_with(
     models_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
+    monkeypatch.setenv("PHIZ_PROFILE", str(models_folder / "nowhere.json"))
     works, stock, _ = prepare()
     assert list(works) == ["detect", "classify"]
     assert isinstance(stock, Stock)
     assert stock.cards == catalog.load().group("face")
     assert stock.classifiers == catalog.load().group("classify")
     assert stock.folder == models_folder
+    default = recommended_form()
+    assert stock.default_forms == {"mobilenet": default, "efficientnet": default}
     assert {card.kind for card in stock.cards} <= set(stock.landmarks)
     assert sorted(stock.seconds) == sorted(names(catalog.load()))
 

@@ -140,7 +140,7 @@ def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) ->
 def work(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
     engine, models = load_engine(load())
-    stock = Stock(models.group("face"), router.load(), LANDMARKS, warm_up(engine), (), Path())
+    stock = Stock(models.group("face"), router.load(), LANDMARKS, warm_up(engine), (), Path(), {})
     _settle()
     connection.sendall(b"".join(encode(Outcome(READY, stock))))
     calls = Calls(connection, most)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
-from phiz.cards import Kind, ModelCard
+from phiz.cards import Form, Kind, ModelCard
 from phiz.router import RouterCard
 from phiz.timings import Timings
 
@@ -41,6 +41,7 @@ class Stock:
         seconds: What each name that a detection may ask for took in the warm-up.
         classifiers: Cards of what can be asked for where it is built.
         folder: Where built models lie.
+        default_forms: By classifier, what it is computed in where nobody says otherwise.
         measured: By network, if this machine was.
     """
 
@@ -50,6 +51,7 @@ class Stock:
     seconds: Mapping[str, float]
     classifiers: tuple[ModelCard, ...]
     folder: Path
+    default_forms: Mapping[str, Form]
     measured: Mapping[str, Measured] = field(default_factory=dict)
 
 

@@ -49,25 +49,30 @@ def cpu_quota(root: Path) -> float:
     Formats: the kernel's cgroup-v2 (``cpu.max``) and sched-bwc (``cpu.cfs_quota_us``)
     documents.
     """
-    return min((_quota(folder) for folder in _groups(root)), default=float("inf"))
+    return min(map(_quota, control_groups(root, "cpu")), default=float("inf"))
+
+
+def control_groups(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folder of each control group that this process is in, also those above.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+        controller: What the groups limit, as version 1 names it, such as ``cpu``.
+    """
+    for line in _read(root / MEMBERSHIP).splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and controller not in controllers.split(","):
+            continue
+        for top in (CGROUPS / controllers, CGROUPS / controller) if controllers else (CGROUPS,):
+            group = PurePosixPath(path.lstrip("/"))
+            yield from (root / top / folder for folder in (group, *group.parents))
 
 
 def _processors() -> int:
     if sys.platform == "linux":
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folder of each control group for processors that this process is in."""
-    for line in _read(root / MEMBERSHIP).splitlines():
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        for top in (CGROUPS / controllers, CGROUPS / "cpu") if controllers else (CGROUPS,):
-            group = PurePosixPath(path.lstrip("/"))
-            yield from (root / top / folder for folder in (group, *group.parents))
 
 
 def _quota(folder: Path) -> float:

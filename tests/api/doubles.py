@@ -129,14 +129,20 @@ def prepared(
     folder: Path = Path(),
 ) -> Prepared:
     engine = Engine(detectors, limits)
-    measured = {"front": Measured("openvino", "bf16", 0.5, 0.75)}
+    classifiers = catalog.load().group("classify")
+    measured = {
+        "front": Measured("openvino", "bf16", 0.5, 0.75),
+        "efficientnet": Measured("onnxruntime", "int8", 2.5, 5.5),
+        "mobilenet": Measured("onnxruntime", "float32", 4.5, 4.5),
+    }
     stock = Stock(
         cards,
         router.load(),
         LANDMARKS,
         seconds or {},
-        catalog.load().group("classify"),
+        classifiers,
         folder,
+        {"efficientnet": "int8", "mobilenet": "float32"},
         measured,
     )
     works: dict[str, Work] = {"detect": partial(detect, engine), "classify": classifying(limits)}

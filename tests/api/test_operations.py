@@ -14,7 +14,8 @@ from phiz import catalog, router
 from phiz.api.app import create_app
 from phiz.crew.crew import Crew
 from phiz.errors import ModelCorruptError
-from phiz.schemas import DetectParameters, ModelList
+from phiz.listing import ModelList
+from phiz.schemas import DetectParameters
 
 from .client import BOUNDS, Client, doubles, form, mirrors, samples, started
 from .doubles import command
@@ -246,6 +247,29 @@ def test_models_tell_what_was_measured(client: Client) -> None:
         "reference_ms": 0.75,
     }
     assert entries["back"]["networks"][0]["measured"] is None
+
+
+def test_of_classifiers_each_precision_tells_what_was_measured(client: Client) -> None:
+    found = {entry["name"]: entry for entry in client.ask("GET", "/models").json()["classifiers"]}
+    defaults = {name: entry["default_precision"] for name, entry in found.items()}
+    assert defaults == {"efficientnet": "int8", "mobilenet": "float32"}
+    told = {
+        (name, each["precision"]): each["measured"]
+        for name, entry in found.items()
+        for each in entry["precisions"]
+    }
+
+    def figures(precision: str, median_ms: float, reference_ms: float) -> dict[str, object]:
+        times = {"median_ms": median_ms, "reference_ms": reference_ms}
+        return {"runtime": "onnxruntime", "precision": precision, **times}
+
+    assert told == {
+        ("efficientnet", "float32"): figures("float32", 5.5, 5.5),
+        ("efficientnet", "int8"): figures("int8", 2.5, 5.5),
+        ("mobilenet", "float32"): figures("float32", 4.5, 4.5),
+        # Its figures are in study.json alone: what was chosen has others.
+        ("mobilenet", "int8"): None,
+    }
 
 
 def test_without_a_worker_requests_are_refused_and_counted(

@@ -20,6 +20,10 @@ def die() -> None:
     os._exit(3)
 
 
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
 def interrupt_and_wait(parent: int) -> None:
     os.kill(parent, signal.SIGINT)
     time.sleep(600)
@@ -37,6 +41,11 @@ def test_its_errors_are_ours() -> None:
 def test_its_end_is_told() -> None:
     with pytest.raises(WorkerDiedError, match="ended with 3"):
         call_apart(die)
+
+
+def test_who_was_killed_may_have_had_too_little_memory() -> None:
+    with pytest.raises(WorkerDiedError, match=r"killed \(ended with -9\), .*memory ran out"):
+        call_apart(kill_itself)
 
 
 def test_who_waits_can_be_interrupted() -> None:

@@ -1,10 +1,67 @@
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from phiz.study.course import collect
-from phiz.study.plan import Combination, Lot
+import pytest
+
+from phiz.errors import WorkerDiedError
+from phiz.study.course import Course, collect, run
+from phiz.study.journal import Answer, Journal
+from phiz.study.machine import LIMIT
+from phiz.study.plan import QUICK, Combination, Lot
 from phiz.study.timing import Turns
-from tests.study.made import FLOAT32, INT8, quality
+from tests.study.made import FLOAT32, INT8, MACHINE, quality
+
+COURSE = Course((), Path(), None, QUICK)
+
+
+@pytest.fixture(autouse=True)
+def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(LIMIT, raising=False)
+
+
+def subject_matter(course: Course = COURSE) -> dict[str, Any]:
+    return course.subject_matter(MACHINE)
+
+
+def test_what_is_measured_otherwise_is_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = subject_matter()
+    assert usual == subject_matter()
+    assert usual != subject_matter(replace(COURSE, emulated="half of it"))
+    assert usual != subject_matter(replace(COURSE, data=Path("data")))
+    monkeypatch.setenv(LIMIT, "AVX2")
+    assert usual != subject_matter()
+    monkeypatch.setenv(LIMIT, "")
+    assert usual == subject_matter()
+
+
+def test_the_clock_of_the_moment_is_nothing_else() -> None:
+    assert subject_matter() == COURSE.subject_matter(replace(MACHINE, clock_mhz=1.0))
+
+
+LOTS = [Lot("quality", "front"), Lot("quality", "back")]
+
+
+def failing_at(subject: str) -> Callable[[Lot], Answer]:
+    def measure(lot: Lot) -> Answer:
+        if lot.subject == subject:
+            raise WorkerDiedError("the process ended")
+        return []
+
+    return measure
+
+
+def test_who_dies_is_named_and_what_was_measured_before_is_kept(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, {})
+    with pytest.raises(
+        WorkerDiedError, match=r"^quality of back, visit 1: the process ended; the same command"
+    ):
+        list(run(LOTS, journal, QUICK, failing_at("back")))
+    assert list(Journal(tmp_path, {}).answers) == [str(LOTS[0])]
+    list(run(LOTS, Journal(tmp_path, {}), QUICK, failing_at("front")))
+    assert len(Journal(tmp_path, {}).answers) == 2
+
 
 PLAIN = [Combination("front", variant, 1, 1) for variant in (FLOAT32, INT8)]
 JUDGED = [replace(quality("front", each, 0.5), visits_ms=()) for each in (FLOAT32, INT8)]

@@ -4,6 +4,7 @@ import pytest
 
 from phiz.study.findings import compare_with_paper, find, ratio_of, speed_up
 from phiz.study.machine import Machine
+from phiz.study.record import Study
 from tests.study.made import FLOAT32, INT8, MACHINE, facts, figures, study, usual
 
 
@@ -61,7 +62,7 @@ def test_an_emulated_one_first_is_not_what_real_ones_are_compared_with() -> None
     emulated = usual("half", 3.0, emulated="a quota")
     other = replace(usual("Slide rule", 3.0), machine=OTHER)
     assert verdicts(emulated, other)[:2] == ["cannot be told", "cannot be told"]
-    assert verdicts(emulated, usual(), other)[:2] == ["holds in part", "does not hold"]
+    assert verdicts(emulated, usual(), other)[:2] == ["does not hold", "does not hold"]
     same = replace(usual("Slide rule"), machine=OTHER)
     hardware, memory, _ = find([emulated, usual(), same])
     assert (hardware.verdict, memory.verdict) == ("does not hold", "cannot be told")
@@ -78,8 +79,43 @@ def test_one_machine_twice_tells_nothing(slower: float) -> None:
 def test_real_devices_are_told_apart() -> None:
     other = replace(usual("Slide rule", 3.0), machine=OTHER)
     hardware, memory, _ = find([usual(), other])
-    assert (hardware.verdict, memory.verdict) == ("holds in part", "does not hold")
+    assert (hardware.verdict, memory.verdict) == ("does not hold", "does not hold")
     assert "Memory and clock are the same" in memory.figures[-1]
+
+
+def device(processor: str, slower: float) -> Study:
+    return replace(usual(processor, slower), machine=replace(MACHINE, processor=processor))
+
+
+@pytest.mark.parametrize(
+    ("times", "expected"),
+    [
+        ((3.0, 1.0), "holds"),
+        ((1.06, 1.0), "holds"),
+        ((1.04, 1.0), "does not hold"),
+        ((1.0, 1.0), "does not hold"),
+        ((1.0, 3.0), "does not hold"),
+        ((3.0, 2.0, 1.0), "holds"),
+        ((3.0, 1.0, 2.0), "holds in part"),
+        ((1.0, 2.0, 3.0), "does not hold"),
+    ],
+)
+def test_newer_devices_are_those_that_were_given_later(
+    times: tuple[float, ...], expected: str
+) -> None:
+    studies = [device(f"Abacus {place}", slower) for place, slower in enumerate(times)]
+    hardware = find(studies)[0]
+    assert hardware.verdict == expected
+    assert "the oldest first" in hardware.figures[-1]
+    pairs = len(times) * (len(times) - 1) // 2
+    assert len(hardware.figures) == pairs + 1
+
+
+def test_beside_an_emulated_one_real_ones_are_told_of() -> None:
+    emulated = usual("half", 4.0, emulated="a quota")
+    hardware = find([emulated, device("Old", 3.0), device("New", 1.5)])[0]
+    assert hardware.verdict == "holds"
+    assert "New takes 0.50 times as long as Old." in hardware.figures
 
 
 @pytest.mark.parametrize(

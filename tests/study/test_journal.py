@@ -77,6 +77,23 @@ def test_a_half_written_line_is_left_out_and_no_line_is_added_to_it(tmp_path: Pa
     assert len(Journal(tmp_path, {}).answers) == 2
 
 
+@pytest.mark.parametrize(
+    "broken", [b"\xff\xfe\n", b'"\xff"\n', b"{}\n", b"[]\n", b'{"seconds": 1, "answer": 2}\n']
+)
+def test_after_a_broken_line_nothing_is_taken_up(tmp_path: Path, broken: bytes) -> None:
+    Journal(tmp_path, {}).add(*ANSWERS[2], 1.0)
+    path = file_in(tmp_path)
+    first, second = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(first + second + broken + second.replace(b"memory of", b"times of"))
+    assert list(Journal(tmp_path, {}).answers) == [str(ANSWERS[2][0])]
+
+
+def test_a_file_that_is_no_text_is_begun_anew(tmp_path: Path) -> None:
+    Journal(tmp_path, {}).add(*ANSWERS[2], 1.0)
+    file_in(tmp_path).write_bytes(b"\xff" * 10)
+    assert Journal(tmp_path, {}).answers == {}
+
+
 def test_what_cannot_be_written_anew_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

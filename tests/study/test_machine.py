@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.study.machine import clock_of, instructions_of, memory_limit, stolen_s, this_machine
+from phiz.study.machine import clock_mhz, instructions_of, memory_limit, stolen_s, this_machine
 
 X86 = "processor\t: 0\nmodel name\t: A\ncpu MHz\t\t: 2595.124\nflags\t\t: fpu avx2 avx512_vnni\n\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n"
@@ -27,26 +27,79 @@ def test_apples_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "asimddp" in instructions_of("")
 
 
-def test_the_clock_is_told_where_the_system_tells_it() -> None:
-    assert clock_of(X86) == 2595.124
-    assert clock_of(ARM) is None
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, content in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
 
 
-@pytest.mark.parametrize("file", ["memory.max", "memory/memory.limit_in_bytes"])
-def test_a_group_may_have_less_memory_than_the_machine(file: str, tmp_path: Path) -> None:
+CLOCK = "sys/devices/system/cpu/cpu{}/cpufreq/cpuinfo_max_freq"
+
+
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({"proc/cpuinfo": X86}, 2595.124),
+        ({"proc/cpuinfo": ARM}, None),
+        ({}, None),
+        # A processor that idles, or that has two kinds of cores.
+        ({"proc/cpuinfo": X86, CLOCK.format(0): "3700000\n"}, 3700.0),
+        ({CLOCK.format(0): "1800000\n", CLOCK.format(4): "2400000\n"}, 2400.0),
+        ({"proc/cpuinfo": X86, CLOCK.format(0): "<unknown>\n"}, 2595.124),
+    ],
+)
+def test_the_clock_is_told_where_the_system_tells_it(
+    files: dict[str, str], expected: float | None, tmp_path: Path
+) -> None:
+    write(tmp_path, files)
+    assert clock_mhz(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("membership", "file"),
+    [
+        ("0::/\n", "memory.max"),
+        ("0::/a/b\n", "a/b/memory.max"),
+        ("0::/a/b\n", "a/memory.max"),
+        ("0::/not/seen/from/here\n", "memory.max"),
+        ("5:memory:/docker/abc\n", "memory/docker/abc/memory.limit_in_bytes"),
+        ("5:memory:/docker/abc\n", "memory/memory.limit_in_bytes"),
+    ],
+)
+def test_a_group_may_have_less_memory_than_the_machine(
+    membership: str, file: str, tmp_path: Path
+) -> None:
     everything = memory_limit(tmp_path)
-    path = tmp_path / "sys/fs/cgroup" / file
-    path.parent.mkdir(parents=True)
     for text, expected in (("1000\n", 1000), ("max\n", everything), (f"{10**18}\n", everything)):
-        path.write_text(text)
+        write(tmp_path, {"proc/self/cgroup": membership, f"sys/fs/cgroup/{file}": text})
         assert memory_limit(tmp_path) == expected
+
+
+def test_of_memory_the_smallest_limit_counts(tmp_path: Path) -> None:
+    groups = "sys/fs/cgroup"
+    limits = {f"{groups}/a/b/memory.max": "3000", f"{groups}/a/memory.max": "1000"}
+    write(tmp_path, {"proc/self/cgroup": "0::/a/b\n", **limits, f"{groups}/memory.max": "2000"})
+    assert memory_limit(tmp_path) == 1000
 
 
 def test_what_the_host_gave_away(tmp_path: Path) -> None:
     assert stolen_s(tmp_path) is None
-    (tmp_path / "proc").mkdir()
-    (tmp_path / "proc/stat").write_text("cpu  1 2 3 4 5 6 7 250 0 0\ncpu0 1 2\n")
+    write(tmp_path, {"proc/stat": "cpu  1 2 3 4 5 6 7 250 0 0\ncpu0 1 2\nintr 5\n"})
     assert stolen_s(tmp_path) == pytest.approx(2.5)  # of a hundred ticks a second
+
+
+def test_what_the_host_gave_away_is_of_all_processors_whatever_the_quota(tmp_path: Path) -> None:
+    stat = "cpu  1 2 3 4 5 6 7 800 0 0\n" + "".join(f"cpu{n} 1 2\n" for n in range(4))
+    quota = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}
+    write(tmp_path, {"proc/stat": stat, **quota})
+    assert stolen_s(tmp_path) == pytest.approx(2.0)  # 8 s of 4 processors
+
+
+@pytest.mark.parametrize("text", ["", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 250 0 0\n"])
+def test_a_system_that_does_not_tell_what_was_given_away(text: str, tmp_path: Path) -> None:
+    write(tmp_path, {"proc/stat": text})
+    assert stolen_s(tmp_path) is None
 
 
 def test_this_machine_is_described() -> None:

@@ -2,6 +2,7 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ addEventListener("load", () => {
     charts: boxes.map(box => [Math.round(box.width), Math.round(box.height)]),
     bars: bars.filter(bar => bar.width > 0 && bar.height > 0).length,
     text: Math.min(...texts.map(box => box.height)),
+    left: Math.min(...texts.map(box => box.left)),
     right: Math.max(...texts.map(box => box.right)),
     ground: getComputedStyle(document.body).backgroundColor,
     loaded: performance.getEntriesByType("resource").length,
@@ -62,7 +64,10 @@ def look(page: str, folder: Path, *options: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("devices", [1, 3])
 def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
-    studies = [usual(f"Device {n}", n, emulated="less of it") for n in range(1, devices + 1)]
+    studies = [
+        usual(f"AMD EPYC {n}R14, x86_64", n, emulated="less of it" if n % 2 else None)
+        for n in range(1, devices + 1)
+    ]
     page = draw_page(studies)
     seen = look(page, tmp_path)
     assert seen["screen"] == 390
@@ -71,7 +76,7 @@ def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
     assert all(width > 350 and height > 60 for width, height in seen["charts"])
     assert seen["bars"] == 3 * 6 * devices
     assert seen["text"] >= 12  # pixels, of the smallest letters in a chart
-    assert seen["right"] <= 390
+    assert 0 <= seen["left"] <= seen["right"] <= 390
     assert seen["loaded"] == 0
 
 
@@ -106,8 +111,28 @@ def test_devices_are_drawn_side_by_side_and_emulation_is_said() -> None:
     page = draw_page([usual("Whole"), usual("Half", 2.0, emulated="a quota of half a processor")])
     assert "<b>Half is emulated</b>: a quota of half a processor." in page
     assert "What networks cost on 2 devices" in page
-    bars = re.findall(r">(Whole|Half)</text>", page)
-    assert bars == ["Whole", "Half"] * 18
+    bars = re.findall(r">(Whole|Half \(emulated\))</text>", page)
+    assert bars == ["Whole", "Half (emulated)"] * 18
+    assert "Latency and answers, Half (emulated); in bold" in page
+    assert "Latency and answers, Whole; in bold" in page
+
+
+def test_a_long_name_leaves_room_for_its_being_emulated() -> None:
+    name = "A machine of wood and beads"
+    page = draw_page([usual("Whole"), usual(name), usual(name, emulated="less of it")])
+    assert ">A machine of wood…</text>" in page
+    assert ">A mach… (emulated)</text>" in page
+
+
+def test_only_devices_without_photographs_are_said_to_have_had_none() -> None:
+    with_them, without = usual("Whole"), replace(usual("Half"), has_photographs=False)
+    right, none = "Answers are those that are right", "here were no labelled photographs"
+    assert none not in draw_page([with_them])
+    assert right not in draw_page([without])
+    assert f"T{none}: answers" in draw_page([without])
+    both = draw_page([with_them, without])
+    assert right in both
+    assert f"On Half t{none}: answers" in both
 
 
 def test_names_are_text(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 """What operators and clients ask before and beside the detections."""
 
-from dataclasses import asdict
-from pathlib import Path
+from dataclasses import asdict, replace
 
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
@@ -9,11 +8,10 @@ from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
 from phiz.api.service import service_of, started
-from phiz.cards import ModelCard
+from phiz.cards import Form, ModelCard
 from phiz.errors import StudyMissingError
 from phiz.exchange import Measured, Stock
-from phiz.operating_point import OperatingPoint
-from phiz.schemas import (
+from phiz.listing import (
     ClassifierEntry,
     ClassifierForm,
     MeasuredEntry,
@@ -22,6 +20,7 @@ from phiz.schemas import (
     NetworkEntry,
     OperatingPointEntry,
 )
+from phiz.operating_point import OperatingPoint
 
 AUTO = "auto"
 STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the page has
@@ -31,7 +30,7 @@ async def models(request: Request) -> ModelList:
     """Return what a detection may ask for, and a classification where it is built."""
     stock = service_of(request).stock
     entries = [_entry(card, stock) for card in stock.cards]
-    classifiers = [_classifier(card, stock.folder) for card in stock.classifiers]
+    classifiers = [_classifier(card, stock) for card in stock.classifiers]
     return ModelList(models=[*entries, _auto(stock)], classifiers=classifiers)
 
 
@@ -118,7 +117,7 @@ def _point(point: OperatingPoint | None) -> OperatingPointEntry | None:
     )
 
 
-def _classifier(card: ModelCard, folder: Path) -> ClassifierEntry:
+def _classifier(card: ModelCard, stock: Stock) -> ClassifierEntry:
     assert card.input_size is not None, "the catalogue gives every classifier its input size"
     (network,) = card.networks
     return ClassifierEntry(
@@ -126,14 +125,27 @@ def _classifier(card: ModelCard, folder: Path) -> ClassifierEntry:
         title=card.title,
         input_size=card.input_size,
         licence=card.licence,
+        default_precision=stock.default_forms[card.name],
         precisions=[
             ClassifierForm(
                 precision=each.form,
                 # Its bytes are verified before it is used; this is asked for more often.
-                built=(folder / each.file).is_file(),
+                built=(stock.folder / each.file).is_file(),
                 sha256=each.sha256,
                 bytes=each.size_bytes,
+                measured=_measured_in(each.form, stock.measured.get(network.name)),
             )
             for each in (network, *network.variants)
         ],
     )
+
+
+def _measured_in(form: Form, found: Measured | None) -> MeasuredEntry | None:
+    """Return what was measured of a classifier in a form: of the best one, and of float32."""
+    if found is None:
+        return None
+    if form == found.precision:
+        return _measured(found)
+    if form == "float32":  # the reference
+        return _measured(replace(found, precision=form, median_ms=found.reference_ms))
+    return None

@@ -30,7 +30,7 @@ _models = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the built models.  [default: where they are built]",
 )
-_group = click.option("--group", help="Only the models of this group, such as 'face'.")
+_group = click.option("--group", help="Only the models of this group: face, classify or study.")
 
 
 @click.group()
@@ -62,7 +62,8 @@ models.add_command(limits)
     "--group",
     default=SERVICE,
     show_default=True,
-    help="Only the models of this group: 'face' for faces, 'classify' for what a picture shows.",
+    help="Only the models of this group: 'face' for faces, 'classify' for what a picture shows,"
+    " 'study' for what the study compares with.",
 )
 @_models
 def build(  # noqa: PLR0913  one for each option

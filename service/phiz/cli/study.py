@@ -1,23 +1,20 @@
 """``phiz study``: what every way to run every network costs here, and which to choose."""
 
-import signal
+import shlex
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
+from phiz.cli.course import course_of, measure
 from phiz.cli.files import check_writable, make_folder, write, write_json
-from phiz.cli.progress import shown
-from phiz.errors import OptionError
+from phiz.cli.unbuilt import tell_unbuilt
+from phiz.errors import OptionError, SettingError
 
 if TYPE_CHECKING:
-    from phiz.study.course import Course
-    from phiz.study.journal import Journal
-    from phiz.study.machine import Machine
-    from phiz.study.record import Facts, Study
+    from phiz.study.record import Study
 
 DOCUMENT = "study.json"
 PAGE = "study.html"
@@ -29,6 +26,7 @@ Examples:
   phiz study --data DIR
   phiz study --compare old.json new.json --out both/
 """
+_OF_COMPARING = frozenset({"compare", "studies", "out"})
 
 
 @click.command(epilog=_EPILOG)
@@ -43,13 +41,15 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for study.json and study.html.  [default: that of the profile]",
+    help="Folder for study.json and study.html; needed with --emulated and --compare."
+    "  [default: that of the profile]",
 )
 @click.option(
     "--profile",
     envvar="PHIZ_PROFILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the choice that the service follows.  [default: profile.json beside the models]",
+    help="File for the choice that the service follows; with --emulated there is none without it."
+    "  [default: profile.json beside the models]",
 )
 @click.option(
     "--data",
@@ -69,7 +69,9 @@ Examples:
     help="Say in the report that this is no such device, but this machine with less of it.",
 )
 @click.option(
-    "--compare", is_flag=True, help="Measure nothing: draw the STUDY files in one report."
+    "--compare",
+    is_flag=True,
+    help="Measure nothing: draw the STUDY files, those of the oldest device first, in one report.",
 )
 def study(  # noqa: PLR0913  one for each option
     *,
@@ -93,149 +95,130 @@ def study(  # noqa: PLR0913  one for each option
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog  # noqa: PLC0415
-    from phiz.runtime.profile import FILE, update_profile  # noqa: PLC0415
+    from phiz.runtime.profile import update_profile  # noqa: PLC0415
     from phiz.study.choices import choose  # noqa: PLC0415
     from phiz.study.journal import Journal  # noqa: PLC0415
     from phiz.study.machine import this_machine  # noqa: PLC0415
     from phiz.study.record import to_document  # noqa: PLC0415
 
     if compare:
-        _compare(studies, out or Path())
+        _compare(studies, out)
         return
     if studies:
         raise OptionError("files of studies are drawn side by side with --compare")
     place = folder or catalog.default_folder()
-    named = profile or place / FILE
-    target = out or named.parent
-    course = _course(place, data, only, quick=quick)
+    target, named = _targets(place, out, profile, emulated)
+    course = course_of(folder, data, only, emulated, quick=quick)
     make_folder(target)
     check_writable(target / DOCUMENT, target, "--out")
-    check_writable(named, named.absolute().parent, "--profile")
+    if named:
+        check_writable(named, named.absolute().parent, "--profile")
+    tell_unbuilt(catalog.load(), folder, only)
     machine = this_machine()
     journal = Journal(target, course.subject_matter(machine), fresh=fresh)
-    measured = _measure(course, journal, machine, device, emulated)
+    measured = measure(course, journal, machine, device)
     write_json(target / DOCUMENT, to_document(measured))
-    write(target / PAGE, _page([measured]).encode())
-    journal.remove()
-    chosen = choose(course.subjects, measured.figures, measured.qualities)
-    update_profile(measured.machine.processor, chosen, named)
+    _write_page(target / PAGE, [measured])
+    if named:
+        chosen = choose(course.subjects, measured.figures, measured.qualities)
+        update_profile(measured.machine.processor, chosen, named)
+    journal.remove()  # the last: until here the same command has it all again at once
     _tell(measured, target, named)
-    if _is_whole(named):
-        click.echo("to follow it for faces: PHIZ_RUNTIME=auto phiz serve")
+    if named and _is_to_follow(named):
+        click.echo(f"to follow it for faces: {_serving(folder, profile)}")
 
 
-def _course(place: Path, data: Path | None, only: Sequence[str], *, quick: bool) -> "Course":
-    from phiz import catalog  # noqa: PLC0415  see study
-    from phiz.study.course import Course  # noqa: PLC0415
-    from phiz.study.plan import FULL, QUICK  # noqa: PLC0415
-    from phiz.study.subjects import find_subjects  # noqa: PLC0415
+def _targets(
+    place: Path, out: Path | None, profile: Path | None, emulated: str | None
+) -> tuple[Path, Path | None]:
+    """Return the folder for the figures, and the file for the choices, if they are for any.
 
-    known = catalog.load()
-    for name in only:
-        known.model(name)
-    subjects = [
-        subject for subject in find_subjects(known, place) if not only or subject.model.name in only
-    ]
-    if not subjects:
-        raise OptionError(f"no model is built in {place}; build them with: phiz models build")
-    return Course(subjects, place, data, QUICK if quick else FULL)
+    Raises:
+        OptionError: Figures of an emulated device would replace the machine's own.
+        SettingError: OpenVINO is limited, and nobody said that a device is emulated.
+    """
+    from phiz.runtime.profile import FILE  # noqa: PLC0415  see study
+    from phiz.study.machine import LIMIT, instruction_limit  # noqa: PLC0415
 
-
-def _measure(
-    course: "Course",
-    journal: "Journal",
-    machine: "Machine",
-    device: str | None,
-    emulated: str | None,
-) -> "Study":
-    from phiz.study.course import collect, run  # noqa: PLC0415  see study
-    from phiz.study.machine import stolen_s  # noqa: PLC0415
-    from phiz.study.record import Study  # noqa: PLC0415
-
-    lots = course.lots()
-    begun, stolen = datetime.now(UTC), stolen_s()
-    if journal.answers:
-        click.echo(f"taking up {len(journal.answers)} of {len(lots)} measurements", err=True)
-    # As if from a terminal: the process that measures is ended too.
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        with shown(len(lots)) as progress:
-            for lot, left_s in run(lots, journal, course.effort, course.measure):
-                progress.show(lot, len(journal.answers), left_s)
-    except KeyboardInterrupt:
-        click.echo("interrupted; the same command takes it up where it was", err=True)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    figures, qualities = collect(lots, journal.answers)
-    return Study(
-        device=device or machine.processor,
-        emulated=emulated,
-        begun=journal.begun,
-        machine=machine,
-        networks=_facts(course),
-        figures=figures,
-        qualities=qualities,
-        has_photographs=course.data is not None,
-        stolen=_share_stolen(stolen, stolen_s(), datetime.now(UTC) - begun, machine),
-    )
+    if emulated is None:
+        if limit := instruction_limit():
+            raise SettingError(
+                f"{LIMIT} is {limit}, which limits OpenVINO, so that the figures would not be this"
+                " machine's; say how a device is emulated with --emulated HOW, or unset it"
+            )
+        named = profile or place / FILE
+        return out or named.parent, named
+    if out is None:
+        raise OptionError(
+            "--emulated needs --out DIR: its figures must not replace the machine's own"
+        )
+    # Not by PHIZ_PROFILE: that is what the service follows.
+    return out, profile if _is_given("profile") else None
 
 
-def _facts(course: "Course") -> "dict[str, Facts]":
-    """Return what is known of the networks; their sizes only where models can be built."""
-    from phiz.study.course import facts_of  # noqa: PLC0415  see study
-
-    facts = facts_of(course.subjects)
-    try:
-        from phiz.build.size import size_of  # noqa: PLC0415
-    except ModuleNotFoundError:
-        return facts
-    for subject in course.subjects:
-        name = subject.card.name
-        size = size_of(subject.read(course.folder).graphs["float32"])
-        if size is not None:
-            facts[name] = replace(facts[name], macs=size.macs, parameters=size.parameters)
-    return facts
-
-
-def _share_stolen(
-    before_s: float | None, after_s: float | None, taken: timedelta, machine: "Machine"
-) -> float | None:
-    if before_s is None or after_s is None:
-        return None
-    return round((after_s - before_s) / (taken.total_seconds() * machine.processors), 4)
-
-
-def _compare(paths: Sequence[Path], target: Path) -> None:
+def _compare(paths: Sequence[Path], target: Path | None) -> None:
     from phiz.study.record import read_study  # noqa: PLC0415  see study
 
+    others = [each for each in study.params if each.name not in _OF_COMPARING]
+    if idle := [each.opts[0] for each in others if _is_given(each.name or "")]:
+        names = ", ".join(idle)
+        raise OptionError(f"--compare measures nothing: {names} would have no effect; leave it out")
     if not paths:
         raise OptionError("--compare needs the files of studies: phiz study --compare A B")
+    if target is None:
+        raise OptionError(f"--compare needs --out DIR, a folder for {PAGE}")
+    studies = [read_study(path) for path in paths]
     make_folder(target)
-    write(target / PAGE, _page([read_study(path) for path in paths]).encode())
+    check_writable(target / PAGE, target, "--out")
+    _write_page(target / PAGE, studies)
     click.echo(f"wrote {target / PAGE}")
 
 
-def _page(studies: "Sequence[Study]") -> str:
+def _is_given(name: str) -> bool:
+    """Return whether an option was given to the command, and not by a variable."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _write_page(path: Path, studies: "Sequence[Study]") -> None:
+    """Write the report.
+
+    Raises:
+        ClickException: The file cannot be written.
+    """
     from phiz.study.page import draw_page  # noqa: PLC0415  see study
 
-    return draw_page(studies)
+    page = draw_page(studies).encode()
+    try:
+        write(path, page)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _tell(measured: "Study", target: Path, profile: Path) -> None:
+def _tell(measured: "Study", target: Path, profile: Path | None) -> None:
     from phiz.study.advice import advise, noise  # noqa: PLC0415  see study
 
     for advice in advise(measured):
         click.echo(advice)
     click.echo(noise(measured))
-    click.echo(f"wrote {target / DOCUMENT}, {target / PAGE} and {profile}")
+    figures = f"{target / DOCUMENT}, {target / PAGE}"
+    click.echo(f"wrote {figures} and {profile}" if profile else f"wrote {figures}; no profile")
 
 
-def _is_whole(profile: Path) -> bool:
-    """Return whether a profile has all networks of the face models, so that it can be followed."""
+def _is_to_follow(profile: Path) -> bool:
+    """Return whether a profile holds here, for all networks of the face models."""
     from phiz import catalog  # noqa: PLC0415  see study
-    from phiz.runtime.profile import read_profile  # noqa: PLC0415
+    from phiz.runtime.profile import find_flaws, read_profile  # noqa: PLC0415
 
-    models = catalog.load().group("face")
-    needed = {card.name for model in models for card in model.networks}
-    return needed <= read_profile(profile).networks.keys()
+    networks = [card for model in catalog.load().group("face") for card in model.networks]
+    return not list(find_flaws(read_profile(profile), networks))
+
+
+def _serving(folder: Path | None, profile: Path | None) -> str:
+    """Return the command of a service that follows what was chosen."""
+    words = ["PHIZ_RUNTIME=auto"]
+    if _is_given("folder"):
+        words.append(f"PHIZ_MODELS={shlex.quote(str(folder))}")
+    if _is_given("profile"):
+        words.append(f"PHIZ_PROFILE={shlex.quote(str(profile))}")
+    return " ".join([*words, "phiz serve"])

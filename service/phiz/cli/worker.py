@@ -62,6 +62,7 @@ def prepare() -> Prepared:
         seconds,
         models.group("classify"),
         folder,
+        {card.name: default_form(settings, card.name) for card in models.group("classify")},
         load_measured(settings),
     )
     works = {

@@ -33,9 +33,7 @@ def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) 
         error, result = receiver.recv()
     except EOFError:
         process.join()
-        raise WorkerDiedError(
-            f"the process that measured ended with {process.exitcode} and without figures"
-        ) from None
+        raise WorkerDiedError(f"the process that measured {_told(process.exitcode)}") from None
     finally:
         process.kill()
         process.join()
@@ -43,6 +41,16 @@ def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) 
     if error is not None:
         raise error
     return cast("T", result)
+
+
+def _told(code: int | None) -> str:
+    """Return how a process ended that gave no answer."""
+    if code == -signal.SIGKILL:
+        return (
+            "was killed (ended with -9), most likely because memory ran out: end other programs"
+            " or give it more"
+        )
+    return f"ended with {code} and without figures"
 
 
 def _answer(

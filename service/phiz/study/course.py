@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from phiz.errors import WorkerDiedError
 from phiz.measure.bench import thread_counts
 from phiz.quota import available_processors
 from phiz.study.apart import call_apart
 from phiz.study.journal import Answer, Journal
-from phiz.study.machine import Machine
+from phiz.study.machine import Machine, instruction_limit
 from phiz.study.plan import Combination, Effort, Lot, combinations_of, lots_of, seconds_left
 from phiz.study.quality import Quality, judge, pace
 from phiz.study.record import Facts, Figures
@@ -29,12 +30,14 @@ class Course:
         folder: Of the built models.
         data: Of labelled photographs, or None.
         effort: How much is measured.
+        emulated: How it differs from the machine that it runs on; None if it is that.
     """
 
     subjects: Sequence[Subject]
     folder: Path
     data: Path | None
     effort: Effort
+    emulated: str | None = None
 
     def combinations(self) -> dict[str, tuple[Combination, ...]]:
         """Return all combinations by network."""
@@ -66,6 +69,8 @@ class Course:
             "effort": asdict(self.effort),
             "files": files,
             "data": self.data and str(self.data.absolute()),
+            "emulated": self.emulated,
+            "limit": instruction_limit(),
         }
         return _plain(document)
 
@@ -98,6 +103,9 @@ def run(
         journal: Has those that are finished, and is given the others.
         effort: How much is measured.
         measure: Gives the answer of a lot.
+
+    Raises:
+        WorkerDiedError: The process that measured a lot ended early.
     """
     taken = {lot: journal.seconds[str(lot)] for lot in lots if str(lot) in journal.seconds}
     left = [lot for lot in lots if lot not in taken]
@@ -105,7 +113,13 @@ def run(
         lot = left[0]
         yield lot, seconds_left(left, taken, effort)
         started = time.perf_counter()
-        answer = measure(lot)
+        try:
+            answer = measure(lot)
+        except WorkerDiedError as error:
+            raise WorkerDiedError(
+                f"{lot}: {error}; the same command goes on from here, and with --only it leaves"
+                " other models out"
+            ) from error
         taken[lot] = time.perf_counter() - started
         journal.add(lot, answer, taken[lot])
         left.pop(0)

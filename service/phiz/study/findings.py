@@ -7,6 +7,7 @@ that quantisation is faster.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from statistics import median
 from typing import Final, Literal, TypeAlias
 
@@ -44,7 +45,11 @@ class Finding:
 
 
 def find(studies: Sequence[Study]) -> list[Finding]:
-    """Return the three findings, for one device or several."""
+    """Return the three findings, for one device or several.
+
+    Args:
+        studies: That of the oldest device first.
+    """
     return [_hardware(studies), _memory(studies), _quantisation(studies)]
 
 
@@ -116,16 +121,19 @@ def _hardware(studies: Sequence[Study]) -> Finding:
         if (ratio := ratio_of(first, other))
     ]
     real = _real(studies)
-    ratios = [
-        ratio
-        for other in real[1:]
-        if other.machine.processor != real[0].machine.processor
-        and (ratio := ratio_of(real[0], other))
-    ]
+    ratios = {
+        (older.device, newer.device): ratio
+        for older, newer in combinations(real, 2)
+        if older.machine.processor != newer.machine.processor and (ratio := ratio_of(older, newer))
+    }
     if ratios:
-        lines.append("Which of them is newer, the figures do not say; what is fastest, they do.")
-        apart = any(_is_apart(ratio) for ratio in ratios)
-        return Finding(claim, "holds in part" if apart else "does not hold", tuple(lines))
+        lines += [
+            f"{newer} takes {ratio:.2f} times as long as {older}."
+            for (older, newer), ratio in ratios.items()
+            if older != first.device
+        ]
+        lines.append("They are compared in the order in which they were given, the oldest first.")
+        return Finding(claim, _verdict([1 / ratio for ratio in ratios.values()]), tuple(lines))
     if not others:
         lines.append("One device cannot tell: measure another, and draw both with --compare.")
     elif len(real) > 1:

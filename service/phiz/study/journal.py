@@ -87,15 +87,18 @@ class Journal:
 
     def _lines(self) -> list[Any]:
         try:
-            lines = self._path.read_text("utf-8").splitlines()
+            lines = self._path.read_bytes().splitlines()
         except OSError:
             return []
-        read = []
+        read: list[Any] = []
         for line in lines:
             try:
-                read.append(json.loads(line))
-            except ValueError:  # the last line, half written
+                found = json.loads(line)
+            except ValueError:  # half written, or no text at all
                 break
+            if read and not _is_of_lot(found):
+                break
+            read.append(found)
         return read
 
     def _replace(self, text: str) -> None:
@@ -114,6 +117,10 @@ class Journal:
 
 def _is_about(subject: Mapping[str, Any], line: Any) -> bool:  # noqa: ANN401  JSON's
     return isinstance(line, dict) and line.get("subject") == subject and "begun" in line
+
+
+def _is_of_lot(line: Any) -> bool:  # noqa: ANN401  JSON's
+    return isinstance(line, dict) and {"lot", "seconds", "answer"} <= line.keys()
 
 
 def _answer(plain: Any) -> Answer:  # noqa: ANN401  JSON's

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 import phiz
-from phiz.quota import available_processors, cpu_quota
+from phiz.quota import available_processors, control_groups, cpu_quota
 from phiz.runtime.profile import processor_name
 from phiz.runtime.variants import RUNTIMES, version_of
 
@@ -25,6 +25,7 @@ INSTRUCTIONS: Final = (
 )
 # All of Apple's own processors since the first have these.
 APPLE: Final = ("asimd", "asimddp")
+LIMIT: Final = "ONEDNN_MAX_CPU_ISA"  # OpenVINO uses no instructions beyond it
 COPIED_BYTES: Final = 64 << 20  # more than a cache holds, on most machines
 COPIES: Final = 8
 
@@ -39,7 +40,8 @@ class Machine:
         processors: That this process may use.
         quota: Processors' time per time that it may use; None for no limit.
         memory_bytes: That there are for it.
-        clock_mhz: As the system says; None where it does not.
+        clock_mhz: The highest, or else the one of the moment, as the system says; None where it
+            does not.
         copied_gb_s: Bytes read and written per second by copying, one thread.
         versions: Of what was measured with, by name.
     """
@@ -64,7 +66,7 @@ def this_machine() -> Machine:
         processors=available_processors(),
         quota=None if quota == float("inf") else quota,
         memory_bytes=memory_limit(ROOT),
-        clock_mhz=clock_of(info),
+        clock_mhz=clock_mhz(ROOT),
         copied_gb_s=round(_copied_gb_s(), 1),
         versions=_versions(),
     )
@@ -78,39 +80,59 @@ def instructions_of(cpu_info: str) -> tuple[str, ...]:
     return tuple(name for name in INSTRUCTIONS if name in named)
 
 
-def clock_of(cpu_info: str) -> float | None:
-    """Return the MHz of a processor that Linux describes in this way, if it says so."""
-    value = _value(cpu_info, "cpu MHz")
+def clock_mhz(root: Path) -> float | None:
+    """Return the MHz of the fastest processor at most, or else of the first one now, or None.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Formats: the kernel's cpufreq (``cpuinfo_max_freq``, in kHz) and proc(5)'s ``cpuinfo``.
+    """
+    files = (root / "sys/devices/system/cpu").glob("cpu*/cpufreq/cpuinfo_max_freq")
+    highest_khz = [int(text) for text in map(str.strip, map(_read, files)) if text.isdigit()]
+    if highest_khz:
+        return max(highest_khz) / 1000
+    value = _value(_read(root / "proc/cpuinfo"), "cpu MHz")
     return float(value) if value else None
+
+
+def instruction_limit() -> str | None:
+    """Return what OpenVINO's instructions are limited to by the environment, if they are."""
+    return os.environ.get(LIMIT) or None
 
 
 def memory_limit(root: Path) -> int:
     """Return the bytes of memory that there are for this process.
 
-    The smaller of the machine's and the control group's.
+    The smallest of the machine's and the limits of its control groups, also those above.
 
     Args:
-        root: The folder that holds ``sys``.
+        root: The folder that holds ``proc`` and ``sys``.
 
     Format: the kernel's cgroup-v2 (``memory.max``) and memory (``limit_in_bytes``) documents.
     """
     all_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    groups = root / "sys/fs/cgroup"
-    for file in (groups / "memory.max", groups / "memory/memory.limit_in_bytes"):
-        text = _read(file).strip()
-        if text.isdigit():
-            all_bytes = min(all_bytes, int(text))
-    return all_bytes
+    texts = (
+        _read(group / name).strip()
+        for group in control_groups(root, "memory")
+        for name in ("memory.max", "memory.limit_in_bytes")
+    )
+    return min([all_bytes, *(int(text) for text in texts if text.isdigit())])
 
 
 def stolen_s(root: Path = ROOT) -> float | None:
-    """Return the seconds that the host gave to others, of all processors, or None.
+    """Return the seconds that the host gave to others, the mean of a processor, or None.
 
-    Format: the first line of proc(5)'s ``stat``.
+    Of all processors that the machine has, whatever this process may use of them.
+
+    Format: proc(5)'s ``stat``, the first line of which is the sum of those of its processors.
     """
-    fields = _read(root / "proc/stat").partition("\n")[0].split()
-    steal = 8
-    return int(fields[steal]) / os.sysconf("SC_CLK_TCK") if len(fields) > steal else None
+    first, *others = _read(root / "proc/stat").splitlines() or [""]
+    count = sum(line.startswith("cpu") for line in others)
+    fields, steal = first.split(), 8
+    if not count or len(fields) <= steal:
+        return None
+    return int(fields[steal]) / os.sysconf("SC_CLK_TCK") / count
 
 
 def _versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ GROUPS: Final = {
     "study": "For comparison",
 }
 UNIT_OF: Final = {"pnet": "a pyramid", "rnet": "32 crops", "onet": "16 crops"}
+EMULATED: Final = " (emulated)"
 # Of a dark page, as bright as the light ones are dark.
 DARK: Final = (
     *("#f08a70", "#5cc4b6", "#8db4f5", "#e0b04a", "#bd97ee", "#9cc174", "#e58bb6", "#aab4be"),
@@ -46,7 +47,7 @@ def draw_page(studies: Sequence[Study]) -> str:
     """Return the report as HTML; it loads nothing, and has no script.
 
     Args:
-        studies: Of one device, or of several, which are drawn side by side.
+        studies: Of one device, or of several, the oldest first, which are drawn side by side.
     """
     body = "\n".join(
         [
@@ -95,7 +96,7 @@ def _recommended(studies: Sequence[Study]) -> Iterator[str]:
     yield "<h2>What to run</h2>"
     for study in studies:
         if len(studies) > 1:
-            yield f"<h3>{escape(study.device)}</h3>"
+            yield f"<h3>{escape(_name(study))}</h3>"
         yield "<ul>"
         for advice in advise(study):
             yield (
@@ -110,17 +111,25 @@ def _recommended(studies: Sequence[Study]) -> Iterator[str]:
             if told:
                 yield f"<li>{GROUPS[group]}, best answers within {escape('; '.join(told))}.</li>"
         yield "</ul>"
-    photographs = all(study.has_photographs for study in studies)
-    yield (
-        "<p>One picture, one thread. "
-        + (
-            "Answers are those that are right: classes at first guess, and average precision of"
-            " WIDER FACE's easy faces.</p>"
-            if photographs
-            else "There were no labelled photographs: answers are those that float32 gives too,"
-            " so that models cannot be compared with each other by them.</p>"
-        )
+    yield f"<p>One picture, one thread. {escape(_meaning(studies))}</p>"
+
+
+def _meaning(studies: Sequence[Study]) -> str:
+    """Return what counts as an answer, on which of the devices."""
+    right = (
+        "Answers are those that are right: classes at first guess, and average precision of WIDER"
+        " FACE's easy faces."
     )
+    same = (
+        "answers are those that float32 gives too, so that models cannot be compared with each"
+        " other by them."
+    )
+    without = [_name(study) for study in studies if not study.has_photographs]
+    if not without:
+        return right
+    if len(without) == len(studies):
+        return f"There were no labelled photographs: {same}"
+    return f"{right} On {', '.join(without)} there were no labelled photographs: {same}"
 
 
 def _found(studies: Sequence[Study]) -> Iterator[str]:
@@ -141,7 +150,7 @@ def _said(verdict: str) -> str:
 def _paper(studies: Sequence[Study]) -> Iterator[str]:
     for study in studies:
         if lines := compare_with_paper(study):
-            yield f"<h2>BlazeFace beside MobileNetV2, {escape(study.device)}</h2>"
+            yield f"<h2>BlazeFace beside MobileNetV2, {escape(_name(study))}</h2>"
             yield (
                 "<p>The features of an SSD at 128 × 128, cut as SSDLite does, beside the whole of"
                 " BlazeFace's front model.</p><ul>"
@@ -193,9 +202,15 @@ def _bars(
     return [Bars(heading, tuple(bars)) for heading, bars in rows.items()]
 
 
+def _name(study: Study) -> str:
+    return study.device + (EMULATED if study.emulated else "")
+
+
 def _short_name(study: Study) -> str:
-    most = 18  # letters, so that it fits beside a bar
-    return study.device if len(study.device) <= most else study.device[: most - 1] + "…"
+    mark = EMULATED if study.emulated else ""
+    most = 18 - len(mark)  # letters, so that it fits beside a bar
+    name = study.device if len(study.device) <= most else f"{study.device[: most - 1].strip()}…"
+    return name + mark
 
 
 def _plots(studies: Sequence[Study], group: str) -> Iterator[str]:
@@ -203,7 +218,7 @@ def _plots(studies: Sequence[Study], group: str) -> Iterator[str]:
         found = candidates(study, group)
         if not found:
             continue
-        title = f"Latency and answers, {study.device}; in bold what nothing else beats in both"
+        title = f"Latency and answers, {_name(study)}; in bold what nothing else beats in both"
         axis = "right" if study.has_photographs else "as float32"
         yield _figure(
             title, draw_points(title, _points(found), ("ms a picture (logarithmic)", axis))
