@@ -26,6 +26,21 @@ def test_counts_add_up_by_their_labels(registry: CollectorRegistry) -> None:
     assert registry.get_sample_value("phiz_faces_total", {"model": "full"}) is None
 
 
+def test_a_histogram_is_shown_from_its_beginning_and_keeps_what_it_has(
+    registry: CollectorRegistry,
+) -> None:
+    histogram = Histogram("phiz_seconds", "Time.", LABELS, BOUNDS)
+    registry.register(histogram)
+    names = {"model": "back", "stage": "decode"}
+    histogram.begin(("back", "decode"))
+    for name in ("phiz_seconds_count", "phiz_seconds_sum"):
+        assert registry.get_sample_value(name, names) == 0
+    histogram.observe(("back", "decode"), 2.0)
+    histogram.begin(("back", "decode"))
+    assert registry.get_sample_value("phiz_seconds_count", names) == 1
+    assert registry.get_sample_value("phiz_seconds_sum", names) == 2
+
+
 @pytest.mark.parametrize(
     ("seconds", "expected"),
     [

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 import phiz
 from phiz import processes
 from phiz.metrics import BUCKETS_S, Metrics
+from phiz.quota import processor_share
 from phiz.settings import READ_ELSEWHERE, known_variables
 from phiz.timings import Timings
 
@@ -48,7 +49,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def metrics(registry: CollectorRegistry) -> Metrics:
-    return Metrics(registry, Idle(), {"front": "blazeface"})
+    return Metrics(registry, Idle(), {"front": "blazeface"}, ("auto",))
 
 
 def test_a_request_is_timed_by_model_and_outcome(
@@ -103,6 +104,73 @@ def test_stages_and_parts_are_timed_in_seconds(
     assert registry.get_sample_value("phiz_faces_total", {"model": "mtcnn"}) == 3
 
 
+def test_a_body_is_timed_once_it_has_come(metrics: Metrics, registry: CollectorRegistry) -> None:
+    for arrived in (0.0, 0.25, 0.5):
+        observation = metrics.begun()
+        observation.model = "front"
+        if arrived:
+            observation.arrived = observation.started + arrived
+        metrics.ended(observation, "deadline_exceeded")
+    labels = {"model": "front", "stage": "receive"}
+    assert registry.get_sample_value("phiz_stage_seconds_count", labels) == 2
+    assert registry.get_sample_value("phiz_stage_seconds_sum", labels) == pytest.approx(0.75)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels"),
+    [
+        pytest.param("phiz_rejected_total", {"reason": "overloaded"}, id="refusals"),
+        *(
+            pytest.param(name, {"model": model, "outcome": outcome}, id=f"{model}-{outcome}")
+            for model in ("front", "auto")
+            for name, outcome in (
+                ("phiz_request_seconds_count", "overloaded"),
+                ("phiz_pictures_total", "ok"),
+                ("phiz_pictures_total", "internal"),
+                ("phiz_pictures_total", "worker_died"),
+                ("phiz_pictures_total", "deadline_exceeded"),
+            )
+        ),
+    ],
+)
+def test_what_may_go_wrong_is_shown_before_it_does(
+    metrics: Metrics, registry: CollectorRegistry, name: str, labels: dict[str, str]
+) -> None:
+    assert registry.get_sample_value(name, labels) == 0
+    observation = metrics.begun()
+    observation.model = "front"
+    metrics.ended(observation)
+    assert registry.get_sample_value(name, labels) == 0
+
+
+def test_of_another_model_it_is_shown_once_it_is_asked_for(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    labels = {"model": "mobilenet", "outcome": "internal"}
+    assert registry.get_sample_value("phiz_pictures_total", labels) is None
+    observation = metrics.begun()
+    observation.model = "mobilenet"
+    metrics.answered("mobilenet", Timings({}, {}, 0), None)
+    metrics.ended(observation)
+    assert registry.get_sample_value("phiz_pictures_total", labels) == 0
+    labels["outcome"] = "ok"
+    assert registry.get_sample_value("phiz_pictures_total", labels) == 1
+
+
+def test_nothing_is_expected_of_a_model_that_there_is_not(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    metrics.ended(metrics.begun(), "bad_option", refused=True)
+    labels = {"model": "unknown", "outcome": "internal"}
+    assert registry.get_sample_value("phiz_pictures_total", labels) is None
+
+
+def test_before_anybody_asks_there_is_little_to_show(registry: CollectorRegistry) -> None:
+    """A scrape of every five seconds should not be larger for what has never been."""
+    Metrics(registry, Idle(), dict.fromkeys(("front", "back", "full", "mtcnn"), "x"), ("auto",))
+    assert len(generate_latest(registry)) < 12_000
+
+
 def test_no_faces_are_an_answer_too(metrics: Metrics, registry: CollectorRegistry) -> None:
     metrics.answered("front", Timings({}, {}, 0), 0)
     assert registry.get_sample_value("phiz_faces_total", {"model": "front"}) == 0
@@ -139,6 +207,14 @@ def test_workers_and_the_queue_are_shown_as_they_are(metrics: Metrics) -> None:
         labels = {"worker": worker}
         assert value("phiz_worker_resident_bytes", labels) == process * sysconf("SC_PAGE_SIZE")
         assert value("phiz_worker_cpu_seconds_total", labels) == process / sysconf("SC_CLK_TCK")
+
+
+def test_processors_are_shown_as_they_are(
+    metrics: Metrics, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert metrics.registry.get_sample_value("phiz_processors") == processor_share()
+    monkeypatch.setattr("phiz.metrics.processor_share", lambda: 0.5)
+    assert metrics.registry.get_sample_value("phiz_processors") == 0.5
 
 
 def test_a_worker_of_which_nothing_is_told_is_counted_still(metrics: Metrics, system: Path) -> None:
@@ -182,6 +258,7 @@ def test_every_metric_says_what_it_is(used: Metrics) -> None:
         "phiz_build_info",
         "phiz_model_info",
         "phiz_workers",
+        "phiz_processors",
         "phiz_workers_replaced",
         "phiz_worker_resident_bytes",
         "phiz_worker_cpu_seconds",

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.quota import available_processors, cpu_quota
+from phiz.quota import available_processors, cpu_quota, processor_share
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -113,8 +113,17 @@ def test_a_broken_quota_is_rounded_down_but_there_is_one_processor(
     assert available_processors(tmp_path) == expected
 
 
+def test_of_a_broken_quota_there_is_the_share_too(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"},
+    )
+    assert processor_share(tmp_path) == 0.5
+
+
 def test_no_more_than_there_are(tmp_path: Path) -> None:
     count = available_processors(tmp_path)
+    assert processor_share(tmp_path) == count
     assert 1 <= count <= (os.cpu_count() or 1)
     write(
         tmp_path,

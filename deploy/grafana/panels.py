@@ -68,8 +68,8 @@ ROWS: Final = {
         Graph(
             "Errors of the service",
             "percentunit",
-            (("phiz:errors:ratio5m", "of all requests"),),
-            "What callers could not help, over five minutes. PhizErrors fires above 5 %.",
+            (("phiz:errors:ratio5m", "of all {{of}}"),),
+            "What callers could not help, over five minutes. PhizErrors fires above 5 % of either.",
         ),
     ),
     "Time": (
@@ -77,7 +77,7 @@ ROWS: Final = {
             "Half of the answers within",
             "s",
             ((quantile(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
-            "From the headers of a request to its answer.",
+            "From the headers of a request to its answer, so with the time that its body takes.",
         ),
         Graph(
             "99 of 100 answers within",
@@ -89,15 +89,18 @@ ROWS: Final = {
             "Mean time of each stage",
             "s",
             ((mean("phiz_stage_seconds", SELECTED, "model, stage"), "{{model}} {{stage}}"),),
-            "pnet, rnet and onet are parts of inference.",
+            "receive is a body on its way; pnet, rnet and onet are parts of inference.",
         ),
     ),
     "How near to its limits": (
         Graph(
-            "Workers that are busy",
+            "Workers and processors that are busy",
             "percentunit",
-            (("phiz:workers:busy_ratio5m", "{{instance}}"),),
-            "Over five minutes. PhizSaturated fires above 90 %.",
+            (
+                ("phiz:workers:busy_ratio5m", "{{instance}} workers"),
+                ("phiz:processors:busy_ratio5m", "{{instance}} processors"),
+            ),
+            "Over five minutes. PhizSaturated fires above 90 % of either.",
         ),
         Graph(
             "What one more request would wait",
@@ -118,13 +121,13 @@ ROWS: Final = {
             "Refused before any work",
             "reqps",
             ((rate("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
-            "By the code of the error.",
+            "By the code of the error. PhizSaturated fires where 1 % are overloaded.",
         ),
         Graph(
             "Memory",
             "bytes",
             (("phiz:resident_bytes", "{{instance}}"),),
-            "Of all processes of a replica. PhizMemoryGrows compares it with six hours before.",
+            "Of all processes of a replica. PhizMemoryGrows looks for a ramp.",
         ),
         Graph(
             "Workers replaced",

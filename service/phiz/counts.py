@@ -74,12 +74,16 @@ class Histogram(Collector):
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
 
+    def begin(self, labels: tuple[str, ...]) -> list[int]:
+        """Show these labels from now on; return how many observations each bucket has."""
+        self._sums.setdefault(labels, 0.0)
+        return self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
+
     def observe(self, labels: tuple[str, ...], seconds: float) -> None:
         """Count one observation."""
         counts = self._counts.get(labels)
         if counts is None:
-            counts = self._counts[labels] = [0] * (len(self._bounds) + 1)
-            self._sums[labels] = 0.0
+            counts = self.begin(labels)
         counts[bisect_left(self._bounds, seconds)] += 1
         self._sums[labels] += seconds
 

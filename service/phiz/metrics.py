@@ -5,7 +5,7 @@ A label never holds a caller's own text: ``model`` is one of the models or ``unk
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -15,7 +15,9 @@ from prometheus_client.registry import Collector
 
 import phiz
 from phiz.counts import Counter, Histogram
+from phiz.errors import DeadlineError, OverloadedError, WorkerDiedError, WorkerFaultError
 from phiz.processes import processor_seconds, resident_bytes
+from phiz.quota import processor_share
 from phiz.timings import Timings
 
 # Seconds. The smallest network takes about 1 ms, a large picture through a cascade some 100.
@@ -37,6 +39,8 @@ BUCKETS_S: Final = (
 )
 UNKNOWN: Final = "unknown"
 OK: Final = "ok"
+# What may become of a picture through no fault of its own.
+FAULTS: Final = (DeadlineError.code, WorkerDiedError.code, WorkerFaultError.code)
 
 
 class Crew(Protocol):
@@ -91,6 +95,7 @@ class Metrics:
     """The collectors; ``registry`` is what ``/metrics`` shows."""
 
     __slots__ = (
+        "_expected",
         "_faces",
         "_inflight",
         "_pictures",
@@ -100,13 +105,20 @@ class Metrics:
         "registry",
     )
 
-    def __init__(self, registry: CollectorRegistry, crew: Crew, kinds: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        crew: Crew,
+        kinds: Mapping[str, str],
+        models: Collection[str] = (),
+    ) -> None:
         """Put every collector on the registry.
 
         Args:
             registry: Where they are put, together with those of the process.
             crew: Who works.
             kinds: The loaded models, name to kind.
+            models: What else may be asked for.
         """
         self.registry = registry
         self._requests = Histogram(
@@ -118,7 +130,8 @@ class Metrics:
         )
         self._stages = Histogram(
             "phiz_stage_seconds",
-            "Time of each stage of an answer; pnet, rnet and onet are parts of inference.",
+            "Time of each stage of an answer; receive is that of a request's body, and pnet, rnet"
+            " and onet are parts of inference.",
             ("model", "stage"),
             BUCKETS_S,
         )
@@ -153,6 +166,10 @@ class Metrics:
             info.labels(model, kind).set(1)
         registry.register(CrewCollector(crew))
         ProcessCollector(registry=registry)
+        self._expected = {UNKNOWN}
+        self._rejected.add((OverloadedError.code,), 0)
+        for model in (*kinds, *models):
+            self._expect(model)
 
     def begun(self) -> Observation:
         """Count a request that has come, until it has ``ended``."""
@@ -170,7 +187,11 @@ class Metrics:
         """
         self._inflight -= 1
         observation.code = code
-        self._requests.observe((observation.model, code), time.perf_counter() - observation.started)
+        model, started, arrived = observation.model, observation.started, observation.arrived
+        self._expect(model)
+        self._requests.observe((model, code), time.perf_counter() - started)
+        if arrived:
+            self._stages.observe((model, "receive"), arrived - started)
         if refused and not observation.admitted:
             self._rejected.add((code,))
 
@@ -187,6 +208,19 @@ class Metrics:
     def failed(self, model: str, code: str) -> None:
         """Count a picture that could not be answered."""
         self._pictures.add((model, code))
+
+    def _expect(self, model: str) -> None:
+        """Show what may go wrong with a model before it does: a rate begins at a first value.
+
+        A few lines of counters, and of histograms, which have many, only the one that no counter
+        knows by the model.
+        """
+        if model in self._expected:
+            return
+        self._expected.add(model)
+        self._requests.begin((model, OverloadedError.code))
+        for outcome in (OK, *FAULTS):
+            self._pictures.add((model, outcome), 0)
 
 
 class CrewCollector(Collector):
@@ -208,6 +242,11 @@ class CrewCollector(Collector):
             "phiz_queue_wait_seconds", "What one more would wait, as far as known.", crew.wait_s
         )
         yield GaugeMetricFamily("phiz_workers", "Workers that are ready.", len(processes))
+        yield GaugeMetricFamily(
+            "phiz_processors",
+            "Processors that there are to use, parts of one too.",
+            processor_share(),
+        )
         yield CounterMetricFamily(
             "phiz_workers_replaced", "Workers that ended and were replaced.", crew.replaced
         )

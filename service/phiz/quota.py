@@ -14,11 +14,18 @@ MOST_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
 def available_processors(root: Path = Path("/")) -> int:
     """Return how many processors there are to use here, at least 1.
 
-    The smaller of the processors that this process may use and its control group's quota.
     A broken quota is rounded down: one process too many is stopped again and again in the
     middle of a picture, when the quota of the period is used up.
     """
-    return max(1, int(min(_processors(), cpu_quota(root))))
+    return max(1, int(processor_share(root)))
+
+
+def processor_share(root: Path = Path("/")) -> float:
+    """Return the processors' time per time that there is to use here, which may be below 1.
+
+    The smaller of the processors that this process may use and its control group's quota.
+    """
+    return min(_processors(), cpu_quota(root))
 
 
 def open_files() -> int:

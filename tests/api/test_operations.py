@@ -125,6 +125,9 @@ def test_metrics_count_what_was_asked(fresh: Client, png: bytes) -> None:
     assert value("phiz_faces_total", model="full") == 3
     for stage in ("queue", "decode", "preprocess", "inference", "postprocess"):
         assert value("phiz_stage_seconds_count", model="back", stage=stage) == 1
+    # The body of the damaged picture came as well.
+    assert value("phiz_stage_seconds_count", model="back", stage="receive") == 2
+    assert value("phiz_pictures_total", model="auto", outcome="worker_died") == 0
     pictures = "phiz_pictures_total"
     assert value(pictures, model="back", outcome="ok") == 1
     assert value(pictures, model="full", outcome="ok") == 1
@@ -147,6 +150,7 @@ def test_several_pictures_are_one_request_and_counted_each(fresh: Client, png: b
     assert fresh.metric("phiz_pictures_total", model="back", outcome="unsupported_image") == 1
     assert fresh.metric("phiz_faces_total", model="back") == 6
     assert fresh.metric("phiz_stage_seconds_count", model="back", stage="decode") == 2
+    assert fresh.metric("phiz_stage_seconds_count", model="back", stage="receive") == 1
     assert fresh.metric("phiz_rejected_total", reason="unsupported_image") is None
 
 

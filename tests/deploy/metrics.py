@@ -15,7 +15,12 @@ RULES = [
 ]
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 # What Prometheus and the client library count by themselves.
-GIVEN = {"up", "process_resident_memory_bytes"}
+GIVEN = {
+    "up",
+    "process_cpu_seconds_total",
+    "process_resident_memory_bytes",
+    "process_start_time_seconds",
+}
 SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 
 

@@ -1,6 +1,7 @@
 import re
 import shutil
 import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,7 +9,12 @@ import yaml
 
 from .metrics import ALERTS, PROMETHEUS, ROOT, RULES, known, used
 
-TESTS = yaml.safe_load((PROMETHEUS / "rules_test.yml").read_text("utf-8"))["tests"]
+FILES = ("rules_test.yml", "rules_long_test.yml")
+TESTS = [
+    test
+    for name in FILES
+    for test in yaml.safe_load((PROMETHEUS / name).read_text("utf-8"))["tests"]
+]
 DEPLOYING = ROOT / "docs" / "deploying.md"
 
 
@@ -25,8 +31,37 @@ def test_prometheus_takes_the_configuration_and_the_rules() -> None:
     promtool("check", "config", "prometheus.yml")
 
 
-def test_the_rules_do_what_their_tests_say() -> None:
-    promtool("test", "rules", "rules_test.yml")
+@pytest.mark.parametrize("name", FILES)
+def test_the_rules_do_what_their_tests_say(name: str) -> None:
+    promtool("test", "rules", name)
+
+
+def test_the_wait_of_a_pod_that_has_no_worker_is_left_out_of_the_average(tmp_path: Path) -> None:
+    """The adapter fills in the pods of a cluster, and promtool the series."""
+    adapter = ROOT / "deploy" / "kubernetes" / "queue" / "adapter.yaml"
+    (rule,) = yaml.safe_load(adapter.read_text("utf-8"))["rules"]["custom"]
+    query = rule["metricsQuery"].replace("<<.Series>>", "phiz_queue_wait_seconds")
+    query = query.replace("<<.LabelMatchers>>", 'namespace="x"').replace("<<.GroupBy>>", "pod")
+    waits = {"a": "0.1x10", "b": "0.3x10", "c": "0.3x9 Inf"}
+    test = {
+        "interval": "30s",
+        "input_series": [
+            {"series": f'phiz_queue_wait_seconds{{namespace="x", pod="{pod}"}}', "values": values}
+            for pod, values in waits.items()
+        ],
+        "promql_expr_test": [
+            {
+                "expr": query,
+                "eval_time": "5m",
+                "exp_samples": [
+                    {"labels": '{pod="a"}', "value": 0.1},
+                    {"labels": '{pod="b"}', "value": 0.3},
+                ],
+            }
+        ],
+    }
+    (tmp_path / "adapter_test.yml").write_text(yaml.safe_dump({"tests": [test]}), "utf-8")
+    promtool("test", "rules", str(tmp_path / "adapter_test.yml"))
 
 
 def expectations(alert: str) -> list[Any]:
@@ -63,6 +98,6 @@ def test_the_names_in_a_query_are_found() -> None:
 def test_every_error_of_the_service_counts_as_one() -> None:
     document = (ROOT / "docs" / "service.md").read_text("utf-8")
     documented = set(re.findall(r"^\| 5\d\d \| `(\w+)`", document, re.MULTILINE))
-    (rule,) = (rule for rule in RULES if rule.get("record") == "phiz:errors:ratio5m")
+    (rule,) = (rule for rule in RULES if rule.get("record") == "phiz:errors:rate5m")
     (counted,) = re.findall(r'outcome=~"([^"]+)"', rule["expr"])
     assert set(counted.split("|")) == documented

@@ -1,5 +1,7 @@
 import asyncio
+import math
 import os
+import shutil
 import signal
 import sys
 import time
@@ -12,6 +14,7 @@ from tests.api.doubles import BEGUN, MAY_END, command
 from .doubled import doubled
 from .running import (
     GROUP,
+    ONE,
     PATIENCE_S,
     SELFIE,
     SERVE,
@@ -139,6 +142,22 @@ def test_our_own_mistakes_are_logged_and_not_told(models_folder: Path, tmp_path:
     assert "ZeroDivisionError" in log
     assert log.count("Traceback") == 1
     assert "PNG" not in log
+
+
+def test_a_service_that_cannot_begin_a_worker_tells_it_still(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    """The alerts go by it: it is found and its figures are there, though it answers nothing."""
+    folder = tmp_path / "models"
+    shutil.copytree(models_folder, folder)
+    with running(ONE, environment(folder), tmp_path / "log") as service:
+        assert service.metric("phiz_workers") == 1
+        (folder / "back.onnx").unlink()
+        (worker,) = children(service.process.pid)
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: service.metric("phiz_queue_wait_seconds") == math.inf)
+        assert service.metric("phiz_workers") == 0
+        assert curl(f"{service.url}/models")[0] == 503
 
 
 def test_each_worker_is_shown_where_the_system_tells_of_it(service: Running) -> None:

@@ -123,7 +123,7 @@ def _lifespan(
             for kind, seconds in stock.seconds.items():
                 crew.costs.observe(kind, seconds)
             kinds = {card.name: card.kind for card in stock.cards}
-            metrics = Metrics(CollectorRegistry(), crew, kinds)
+            metrics = Metrics(CollectorRegistry(), crew, kinds, (operations.AUTO,))
             admission = Admission(crew, bounds.queue, bounds.held_bytes, bounds.bodies)
             app.state.service = Service(stock, crew, bounds, admission, metrics)
             app.state.ready = True
