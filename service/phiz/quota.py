@@ -1,4 +1,4 @@
-"""How much of the machine this process may use: processors, and files."""
+"""How much of the machine this process may use: processors, memory, and files."""
 
 import os
 import resource
@@ -9,6 +9,11 @@ from pathlib import Path, PurePosixPath
 CGROUPS = Path("sys/fs/cgroup")
 MEMBERSHIP = Path("proc/self/cgroup")
 MOST_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
+# What the service holds when nothing is asked of it, what a worker holds once it is warm, and what
+# a pixel takes at the worst, which is a WebP with alpha; docs/deploying.md tells how it was seen.
+SERVICE_BYTES = 45_000_000
+WORKER_BYTES = 110_000_000
+PIXEL_BYTES = 18
 
 
 def available_processors(root: Path = Path("/")) -> int:
@@ -19,6 +24,22 @@ def available_processors(root: Path = Path("/")) -> int:
     middle of a picture, when the quota of the period is used up.
     """
     return max(1, int(min(_processors(), cpu_quota(root))))
+
+
+def affordable_workers(limit_bytes: float, max_pixels: int) -> float:
+    """Return how many workers a limit of memory has room for, at least 1, or infinity.
+
+    Beside the service and its workers there has to be room for one picture of the largest size.
+    More of these at once are for who runs the service to allow or not.
+
+    Args:
+        limit_bytes: As ``memory_limit`` has it.
+        max_pixels: Of the largest picture that is let in.
+    """
+    if limit_bytes == float("inf"):
+        return limit_bytes
+    left_bytes = limit_bytes - SERVICE_BYTES - PIXEL_BYTES * max_pixels
+    return max(1, left_bytes // WORKER_BYTES)
 
 
 def open_files() -> int:
@@ -49,7 +70,22 @@ def cpu_quota(root: Path) -> float:
     Formats: the kernel's cgroup-v2 (``cpu.max``) and sched-bwc (``cpu.cfs_quota_us``)
     documents.
     """
-    return min((_quota(folder) for folder in _groups(root)), default=float("inf"))
+    return min((_quota(folder) for folder in _groups(root, "cpu")), default=float("inf"))
+
+
+def memory_limit(root: Path = Path("/")) -> float:
+    """Return the bytes of memory that the control groups allow, or infinity.
+
+    As with the quota, the smallest one counts. The first version has no word for no limit: it
+    says a number that no machine has.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Formats: the kernel's cgroup-v2 (``memory.max``) and memory (``memory.limit_in_bytes``)
+    documents.
+    """
+    return min((_limit(folder) for folder in _groups(root, "memory")), default=float("inf"))
 
 
 def _processors() -> int:
@@ -58,14 +94,14 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _groups(root: Path) -> Iterator[Path]:
-    """Yield the folder of each control group for processors that this process is in."""
+def _groups(root: Path, controller: str) -> Iterator[Path]:
+    """Yield the folder of each control group of one kind that this process is in."""
     for line in _read(root / MEMBERSHIP).splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        for top in (CGROUPS / controllers, CGROUPS / "cpu") if controllers else (CGROUPS,):
+        for top in (CGROUPS / controllers, CGROUPS / controller) if controllers else (CGROUPS,):
             group = PurePosixPath(path.lstrip("/"))
             yield from (root / top / folder for folder in (group, *group.parents))
 
@@ -80,6 +116,12 @@ def _quota(folder: Path) -> float:
     if not (quota_us.isdigit() and period_us.isdigit() and int(period_us)):
         return float("inf")
     return int(quota_us) / int(period_us)
+
+
+def _limit(folder: Path) -> float:
+    """Return the bytes that one group allows, or infinity if it sets no limit."""
+    limit = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+    return int(limit) if limit.strip().isdigit() else float("inf")
 
 
 def _read(path: Path) -> str:
