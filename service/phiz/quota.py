@@ -13,7 +13,7 @@ MOST_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
 # a pixel takes at the worst, which is a WebP with alpha; docs/deploying.md tells how it was seen.
 SERVICE_BYTES = 45_000_000
 WORKER_BYTES = 110_000_000
-PIXEL_BYTES = 18
+PIXEL_BYTES = 20
 
 
 def available_processors(root: Path = Path("/")) -> int:
