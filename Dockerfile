@@ -2,7 +2,7 @@
 #
 #   docker build -t phiz .
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
-#       --memory 512m -p 127.0.0.1:8000:8000 phiz
+#       --memory 512m --cpus 1 --env PHIZ_MAX_PIXELS=13000000 -p 127.0.0.1:8000:8000 phiz
 #
 # BASE is any image with Python 3.11 or later and its venv module, wherever that Python lies.
 ARG BASE=python:3.11-slim-bookworm
@@ -30,10 +30,12 @@ RUN for group in ${MODELS}; do /opt/build/bin/phiz models build --group "${group
 
 
 FROM source AS packages
-COPY requirements/serve.txt requirements/
+# "otel" for traces as well.
+ARG PACKAGES=serve
+COPY requirements/${PACKAGES}.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/phiz && \
-    /opt/phiz/bin/pip install --quiet --require-hashes -r requirements/serve.txt
+    /opt/phiz/bin/pip install --quiet --require-hashes -r "requirements/${PACKAGES}.txt"
 COPY --from=models /wheel /wheel
 # What installs packages is of no use to what runs, nor are others' tests, compilers, converters
 # and sources, nor the library for programs in C that holds all of onnxruntime a second time.

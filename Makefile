@@ -14,7 +14,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup serve test bench load models format lock
+.PHONY: setup serve test bench load models format lock wheels
 
 setup: .venv/run models
 
@@ -75,6 +75,7 @@ lock: .venv/dev
 	$(LOCK) pyproject.toml --group dev --extra build -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
+	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt
 	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
 	$(LOCK) $(PEERS)/litert.in -c requirements/dev.txt -o $(PEERS)/litert.txt
 	$(LOCK) $(PEERS)/facenet.in -o $(PEERS)/facenet.txt
@@ -82,3 +83,15 @@ lock: .venv/dev
 	$(LOCK) $(PEERS)/mosec.in --group pyproject.toml:install -o $(PEERS)/mosec.txt
 	$(LOCK) $(PEERS)/litserve.in --group pyproject.toml:install -o $(PEERS)/litserve.txt
 	$(LOCK) $(PEERS)/bentoml.in --group pyproject.toml:install -o $(PEERS)/bentoml.txt
+	$(MAKE) wheels
+
+# Whether all that the image is made of is there for arm64 too, as a wheel that Debian 12 can use.
+wheels: .venv/made
+	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
+	for packages in serve otel; do \
+		$(BIN)/python -m pip download --quiet --disable-pip-version-check --python-version 3.11 \
+			$(foreach glibc,17 24 26 27 28 31 34,--platform manylinux_2_$(glibc)_aarch64) \
+			--platform manylinux2014_aarch64 --only-binary :all: --require-hashes --no-deps \
+			--dest "$$folder" --requirement requirements/$$packages.txt || exit; \
+	done; \
+	echo "all $$(ls "$$folder" | wc -l) packages have a wheel for arm64"

@@ -3,7 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from phiz.quota import available_processors, cpu_quota, processor_share
+from phiz.quota import (
+    affordable_workers,
+    available_processors,
+    cpu_quota,
+    memory_limit,
+    processor_share,
+)
 
 
 def write(root: Path, files: dict[str, str]) -> None:
@@ -130,3 +136,66 @@ def test_no_more_than_there_are(tmp_path: Path) -> None:
         {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "100000000 100000"},
     )
     assert available_processors(tmp_path) == count
+
+
+@pytest.mark.parametrize(
+    ("membership", "files", "expected"),
+    [
+        pytest.param("0::/\n", {"sys/fs/cgroup/memory.max": "536870912\n"}, 2**29, id="v2"),
+        pytest.param("0::/\n", {"sys/fs/cgroup/memory.max": "max\n"}, NONE, id="v2-none"),
+        pytest.param(
+            "0::/a/b\n",
+            {
+                "sys/fs/cgroup/a/b/memory.max": "1073741824",
+                "sys/fs/cgroup/a/memory.max": "536870912",
+            },
+            2**29,
+            id="v2-smallest",
+        ),
+        pytest.param(
+            "0::/not/seen/from/here\n",
+            {"sys/fs/cgroup/memory.max": "1073741824"},
+            2**30,
+            id="v2-container",
+        ),
+        pytest.param(
+            "5:memory:/docker/abc\n4:cpu,cpuacct:/other\n",
+            {
+                "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes": "536870912\n",
+                "sys/fs/cgroup/cpu,cpuacct/other/memory.limit_in_bytes": "1\n",
+            },
+            2**29,
+            id="v1",
+        ),
+        pytest.param(
+            "5:memory:/docker/abc\n",
+            {"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"},
+            9223372036854771712,
+            id="v1-none",
+        ),
+        pytest.param("0::/\n", {"sys/fs/cgroup/memory.max": "gibberish"}, NONE, id="gibberish"),
+        pytest.param("0::/\n", {}, NONE, id="no-files"),
+    ],
+)
+def test_the_limit_of_memory_is_the_smallest_of_the_groups(
+    tmp_path: Path, membership: str, files: dict[str, str], expected: float
+) -> None:
+    write(tmp_path, {"proc/self/cgroup": membership, **files})
+    assert memory_limit(tmp_path) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "max_pixels", "expected"),
+    [
+        pytest.param(NONE, 50_000_000, NONE, id="no-limit"),
+        pytest.param(512 * 2**20, 13_000_000, 2, id="one-container"),
+        pytest.param(1536 * 2**20, 25_000_000, 9, id="compose"),
+        pytest.param(1, 50_000_000, 1, id="never-none"),
+        pytest.param(45_000_000 + 20 + 2 * 110_000_000, 1, 2, id="just-enough"),
+        pytest.param(45_000_000 + 19 + 2 * 110_000_000, 1, 1, id="just-not"),
+    ],
+)
+def test_workers_leave_room_for_the_service_and_one_picture(
+    limit_bytes: float, max_pixels: int, expected: float
+) -> None:
+    assert affordable_workers(limit_bytes, max_pixels) == expected

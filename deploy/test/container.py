@@ -1,18 +1,25 @@
 """One container of the image by itself: how it begins, what it holds, how it ends."""
 
 import http.client
+import re
+import struct
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from engine import GUARDED, ROOT, anonymous_bytes, docker, inspect
+from engine import GUARDED, MAX_PIXELS, ROOT, anonymous_bytes, docker, inspect
 
 NAME: Final = "phiz-test-alone"
 PORT: Final = 18000
 PICTURE: Final = ROOT / "tests" / "pictures" / "selfie_360x640.png"
+WIDTH: Final = 5000  # of the largest picture
 PATIENCE_S: Final = 60
+SIGTERM_BIT: Final = 1 << 14  # of the signals that a process catches
+AT_ONCE_S: Final = 5  # far less than the engine waits until it kills
 IDLE_BYTES: Final = 150 * 2**20
 
 
@@ -30,31 +37,88 @@ def wait_for(condition: Callable[[], bool], what: str, patience_s: float = PATIE
     return time.monotonic() - begun
 
 
+def largest_picture(pixels: int) -> bytes:
+    """Return a PNG with alpha of so many pixels, or some less, that has only some kB.
+
+    Source: the PNG specification, sections 5.2, 5.3 and 11.2.
+    """
+    height = pixels // WIDTH
+    packer = zlib.compressobj()
+    row = bytes(1 + 4 * WIDTH)  # its filter, none, and its pixels
+    packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
+    head = struct.pack(">IIBBBBB", WIDTH, height, 8, 6, 0, 0, 0)  # RGBA, eight bits each
+    chunks = ((b"IHDR", head), (b"IDAT", packed), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in chunks
+    )
+
+
 @contextmanager
-def alone(image: str) -> Iterator[float]:
-    """Run the image as it is meant to be run, and give the seconds until it was healthy."""
+def begun(image: str) -> Iterator[None]:
+    """Run the image as it is meant to be run."""
     publish = f"--publish=127.0.0.1:{PORT}:8000"
     docker("run", "--detach", "--name", NAME, *GUARDED, publish, image)
     try:
-        yield wait_for(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "health")
+        yield
     finally:
         docker("rm", "--force", NAME)
 
 
+@contextmanager
+def alone(image: str) -> Iterator[float]:
+    """Run the image, and give the seconds until it was healthy."""
+    with begun(image):
+        yield wait_for(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "health")
+
+
 def check_alone(image: str) -> dict[str, str]:
     """Return the figures of a container: it answers, it is small, and it ends in order."""
+    loading_s = stop_while_loading(image)
     with alone(image) as healthy_s:
         idle_bytes = anonymous_bytes(NAME)
         assert idle_bytes <= IDLE_BYTES, f"{idle_bytes} anonymous bytes when idle"
+        burden()
         status, stopped_s = stop_in_flight()
         assert status == http.HTTPStatus.OK, f"the request in flight was answered with {status}"
         exit_code = inspect(NAME)["State"]["ExitCode"]
         assert exit_code == 0, f"it ended with {exit_code}"
     return {
         "container healthy after": f"{healthy_s:.1f} s",
+        "stopped while loading, in": f"{loading_s:.1f} s",
         "anonymous memory, idle, 1 worker": f"{idle_bytes / 2**20:.0f} MiB",
         "stopped, a request in flight answered, in": f"{stopped_s:.1f} s",
     }
+
+
+def stop_while_loading(image: str) -> float:
+    """Return the seconds that it takes to stop a container that is not ready yet."""
+    with begun(image):
+        status = Path(f"/proc/{inspect(NAME)['State']['Pid']}/status")
+
+        def catches() -> bool:
+            (line,) = re.findall(r"^SigCgt:\s+(\w+)", status.read_text("utf-8"), re.MULTILINE)
+            return bool(int(line, 16) & SIGTERM_BIT)
+
+        wait_for(catches, "Python had begun")
+        start = time.monotonic()
+        docker("stop", "--time=30", NAME)
+        took_s = time.monotonic() - start
+        assert "listens" not in docker("logs", NAME), "it was not stopped while it was loading"
+        exit_code = inspect(NAME)["State"]["ExitCode"]
+        assert exit_code == 0, f"stopped while loading it ended with {exit_code}"
+        assert took_s < AT_ONCE_S, f"stopping took {took_s:.1f} s"
+    return took_s
+
+
+def burden() -> None:
+    """See that the largest picture that is let in costs no worker."""
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_S)
+    picture = largest_picture(MAX_PIXELS)
+    connection.request("POST", "/detect?model=mtcnn", picture, {"Content-Type": "image/png"})
+    answer = connection.getresponse()
+    assert answer.status == http.HTTPStatus.OK, answer.read()
+    assert "phiz_workers_replaced_total 0.0" in _metrics()
 
 
 def stop_in_flight() -> tuple[int, float]:
@@ -71,13 +135,13 @@ def stop_in_flight() -> tuple[int, float]:
     connection.endheaders(picture[: len(picture) // 2])
     wait_for(lambda: "phiz_inflight_requests 1.0" in _metrics(), "the request in flight")
     stop = Thread(target=docker, args=("stop", "--time=30", NAME))
-    begun = time.monotonic()
+    started = time.monotonic()
     stop.start()
     time.sleep(1)
     connection.send(picture[len(picture) // 2 :])
     status = connection.getresponse().status
     stop.join()
-    return status, time.monotonic() - begun
+    return status, time.monotonic() - started
 
 
 def _metrics() -> str:

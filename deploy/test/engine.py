@@ -7,6 +7,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = "phiz-test"
+MAX_PIXELS: Final = 13_000_000  # what the memory below has room for
 GUARDED: Final = (
     "--read-only",
     "--tmpfs=/tmp",
@@ -15,6 +16,7 @@ GUARDED: Final = (
     "--pids-limit=200",
     "--memory=512m",
     "--cpus=1",
+    f"--env=PHIZ_MAX_PIXELS={MAX_PIXELS}",
 )
 
 

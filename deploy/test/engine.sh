@@ -1,16 +1,20 @@
 #!/usr/bin/env bash
 # Runs a command with a container engine: the one that is there, or one begun for it and ended
 # after it. STANDINS=1 also makes the images that no registry can give here: a base with Debian's
-# Python, and HAProxy, Prometheus and Alertmanager on it.
+# Python, and HAProxy, Prometheus and Alertmanager on it. They have names of their own, and are
+# removed at the end.
 #
 #   deploy/test/engine.sh COMMAND…
 set -euo pipefail
 here="$(cd "$(dirname "$0")" && pwd)"
 folder="$(mktemp -d "${TMPDIR:-/tmp}/phiz-engine.XXXXXX")"
 base="${PHIZ_BASE:-python:3.11-slim-bookworm}"
+made=()
 export DOCKER_BUILDKIT=1 DOCKER_CONFIG="$folder/config"
 
 end() {
+    # The last first: what is built on another goes before it.
+    for image in "${made[@]}"; do docker image rm "$image" >/dev/null 2>&1 || true; done
     if [ -f "$folder/pid" ]; then
         engine="$(cat "$folder/pid")"
         kill "$engine"
@@ -42,6 +46,7 @@ make_base() {
     cp /etc/ssl/certs/ca-certificates.crt "$folder/root/etc/ssl/certs/"
     tar -C "$folder/root" -c . | docker import -c 'CMD ["python3"]' - "$base" >/dev/null
     rm -rf "$folder/root"
+    made=("$base" "${made[@]}")
 }
 
 docker info >/dev/null 2>&1 || begin
@@ -51,10 +56,15 @@ compose="$(dirname "${PYTHON:-$here/../../.venv/bin/python}")/docker-compose"
 if [ -n "${STANDINS:-}" ]; then
     export PROXY_IMAGE=phiz-standin-proxy PROMETHEUS_IMAGE=phiz-standin-prometheus \
         ALERTMANAGER_IMAGE=phiz-standin-alertmanager
-    docker image inspect "$base" >/dev/null 2>&1 || make_base
+    if ! docker image inspect "$base" >/dev/null 2>&1; then
+        base=phiz-standin-base
+        make_base
+    fi
+    export PHIZ_BASE="$base"
     for part in proxy prometheus alertmanager; do
         docker build --quiet --network=host --build-arg BASE="$base" --target "$part" \
             --tag "phiz-standin-$part" "$here/standins" >/dev/null
+        made=("phiz-standin-$part" "${made[@]}")
     done
 fi
 "$@"

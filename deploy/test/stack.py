@@ -8,6 +8,7 @@ queries are put to Prometheus instead. What it began is removed, whatever happen
 
 import json
 import os
+import socket
 import sys
 import time
 import urllib.error
@@ -15,7 +16,7 @@ import urllib.parse
 import urllib.request
 from typing import Any, Final
 
-from container import PICTURE, check_alone, wait_for
+from container import PICTURE, check_alone, largest_picture, wait_for
 from engine import ROOT, compose, docker, inspect
 
 IMAGE: Final = "phiz:test"
@@ -27,9 +28,12 @@ MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
 ROUNDS: Final = 40  # of one request for each model
 PAUSE_S: Final = 0.5  # between rounds: over several scrapes, or there are no rates
 REQUEST_ID: Final = "a-caller.s_own-name"
+PRIVATE: Final = "private.jpg"
+TRICKLE_S: Final = 20  # timeout http-request of deploy/haproxy/haproxy.cfg
 PHIZ, PROMETHEUS, WEBHOOK = (f"http://127.0.0.1:{port}" for port in (8000, 9090, 9099))
 ENVIRONMENT: Final = {
     "PHIZ_IMAGE": IMAGE,
+    "PHIZ_BASE": BASE,
     "PHIZ_CPUS": "1",
     "ALERTMANAGER_CONFIG": "./deploy/test/alertmanager.yml",
 }
@@ -58,7 +62,16 @@ def ask(query: str) -> list[tuple[dict[str, str], float]]:
 def build() -> dict[str, str]:
     """Build the image and return how long it took and how large it is."""
     begun = time.monotonic()
-    docker("build", "--network=host", f"--build-arg=BASE={BASE}", f"--tag={IMAGE}", ".")
+    # What compose would build, without its plugin for that, buildx, which Debian has not.
+    told = json.loads(compose("config", "--format=json"))["services"]["phiz"]
+    assert told["image"] == IMAGE
+    section = told["build"]
+    arguments = [f"--build-arg={name}={value}" for name, value in section["args"].items()]
+    where = f"--file={section['context']}/{section['dockerfile']}"
+    docker(
+        *("build", f"--network={section['network']}", where, f"--tag={IMAGE}"),
+        *(*arguments, section["context"]),
+    )
     took_s = time.monotonic() - begun
     all_bytes = inspect(IMAGE)["Size"]
     own_bytes = all_bytes - inspect(BASE)["Size"]
@@ -137,12 +150,62 @@ def log() -> dict[str, str]:
     )
     with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  see above
         assert answer.headers["X-Request-Id"] == REQUEST_ID
+    put_private()
     lines = compose("logs", "--no-log-prefix", "proxy").splitlines()
     (line,) = (json.loads(line) for line in lines if REQUEST_ID in line)
     found = {name: line[name] for name in ("method", "path", "status")}
     assert found == {"method": "POST", "path": "/detect", "status": 200}
     assert not any("0.987" in line for line in lines), "the log has what was asked for"
+    assert not any(PRIVATE in line for line in lines), "the log has the name of a file"
     return {"log line of a request": json.dumps(line)}
+
+
+def put_private() -> None:
+    """Send a file as ``curl -T`` does, to an address that is not the service's."""
+    request = urllib.request.Request(f"{PHIZ}/{PRIVATE}", b"x", method="PUT")  # noqa: S310
+    try:
+        urllib.request.urlopen(request, timeout=30)  # noqa: S310  our own address
+    except urllib.error.HTTPError as error:
+        assert error.code == 404  # noqa: PLR2004, PT017
+        return
+    raise AssertionError(f"PUT /{PRIVATE} was answered with success")
+
+
+def burden() -> dict[str, str]:
+    """See that the largest picture that is let in costs no worker."""
+    (settings,) = [inspect(name)["Config"]["Env"] for name in _replicas()[:1]]
+    (max_pixels,) = [
+        int(one.partition("=")[2]) for one in settings if one.startswith("PHIZ_MAX_PIXELS=")
+    ]
+    picture = largest_picture(max_pixels)
+    begun = time.monotonic()
+    request = urllib.request.Request(  # noqa: S310  our own address
+        f"{PHIZ}/detect?model=mtcnn", picture, {"Content-Type": "image/png"}
+    )
+    assert get(request)["faces"] == []  # type: ignore[arg-type]
+    took_s = time.monotonic() - begun
+    time.sleep(6)  # a scrape after it
+    ((_, replaced),) = ask("sum(phiz_workers_replaced_total)")
+    assert replaced == 0, f"{replaced:.0f} workers were replaced"
+    return {f"PNG of {max_pixels} pixels": f"{len(picture)} bytes, answered in {took_s:.1f} s"}
+
+
+def trickle() -> dict[str, str]:
+    """See that who sends a request's head byte by byte is not waited for."""
+    begun = time.monotonic()
+    with socket.create_connection(("127.0.0.1", 8000), TRICKLE_S) as connection:
+        connection.settimeout(1)
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nx: ")
+        answer = b""
+        while not answer:
+            assert time.monotonic() - begun < TRICKLE_S + 5, "the proxy still waits"
+            connection.sendall(b"x")
+            try:
+                answer = connection.recv(100)
+            except TimeoutError:
+                continue
+    assert answer.startswith(b"HTTP/1.1 408 "), answer
+    return {"a head that trickles was refused after": f"{time.monotonic() - begun:.0f} s"}
 
 
 def show() -> dict[str, str]:
@@ -195,7 +258,10 @@ def main() -> int:
     os.environ.update(ENVIRONMENT)
     begun = time.monotonic()
     try:
-        for step in (build, lambda: check_alone(IMAGE), configure, begin, count, log, show, fail):
+        for step in (
+            *(build, lambda: check_alone(IMAGE), configure, begin, count),
+            *(log, burden, trickle, show, fail),
+        ):
             for what, figure in step().items():
                 print(f"{what}: {figure}", flush=True)
     except (AssertionError, RuntimeError, OSError) as error:

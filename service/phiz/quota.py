@@ -1,4 +1,4 @@
-"""How much of the machine this process may use: processors, and files."""
+"""How much of the machine this process may use: processors, memory, and files."""
 
 import os
 import resource
@@ -9,6 +9,11 @@ from pathlib import Path, PurePosixPath
 CGROUPS = Path("sys/fs/cgroup")
 MEMBERSHIP = Path("proc/self/cgroup")
 MOST_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
+# What the service holds when nothing is asked of it, what a worker holds once it is warm, and what
+# a pixel takes at the worst, which is a WebP with alpha; docs/deploying.md tells how it was seen.
+SERVICE_BYTES = 45_000_000
+WORKER_BYTES = 110_000_000
+PIXEL_BYTES = 20
 
 
 def available_processors(root: Path = Path("/")) -> int:
@@ -26,6 +31,22 @@ def processor_share(root: Path = Path("/")) -> float:
     The smaller of the processors that this process may use and its control group's quota.
     """
     return min(_processors(), cpu_quota(root))
+
+
+def affordable_workers(limit_bytes: float, max_pixels: int) -> float:
+    """Return how many workers a limit of memory has room for, at least 1, or infinity.
+
+    Beside the service and its workers there has to be room for one picture of the largest size.
+    More of these at once are for who runs the service to allow or not.
+
+    Args:
+        limit_bytes: As ``memory_limit`` has it.
+        max_pixels: Of the largest picture that is let in.
+    """
+    if limit_bytes == float("inf"):
+        return limit_bytes
+    left_bytes = limit_bytes - SERVICE_BYTES - PIXEL_BYTES * max_pixels
+    return max(1, left_bytes // WORKER_BYTES)
 
 
 def open_files() -> int:
@@ -56,10 +77,25 @@ def cpu_quota(root: Path) -> float:
     Formats: the kernel's cgroup-v2 (``cpu.max``) and sched-bwc (``cpu.cfs_quota_us``)
     documents.
     """
-    return min(map(_quota, control_groups(root, "cpu")), default=float("inf"))
+    return min(map(_quota, _control_groups(root, "cpu")), default=float("inf"))
 
 
-def control_groups(root: Path, controller: str) -> Iterator[Path]:
+def memory_limit(root: Path = Path("/")) -> float:
+    """Return the bytes of memory that the control groups allow, or infinity.
+
+    As with the quota, the smallest one counts. The first version has no word for no limit: it
+    says a number that no machine has.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Formats: the kernel's cgroup-v2 (``memory.max``) and memory (``memory.limit_in_bytes``)
+    documents.
+    """
+    return min((_limit(folder) for folder in _control_groups(root, "memory")), default=float("inf"))
+
+
+def _control_groups(root: Path, controller: str) -> Iterator[Path]:
     """Yield the folder of each control group that this process is in, also those above.
 
     Args:
@@ -92,6 +128,12 @@ def _quota(folder: Path) -> float:
     if not (quota_us.isdigit() and period_us.isdigit() and int(period_us)):
         return float("inf")
     return int(quota_us) / int(period_us)
+
+
+def _limit(folder: Path) -> float:
+    """Return the bytes that one group allows, or infinity if it sets no limit."""
+    limit = _read(folder / "memory.max") or _read(folder / "memory.limit_in_bytes")
+    return int(limit) if limit.strip().isdigit() else float("inf")
 
 
 def _read(path: Path) -> str:

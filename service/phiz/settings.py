@@ -55,7 +55,7 @@ class Settings(BaseSettings):
         ge=1,
         le=1024,
         description="Processes that work, which is how many pictures are worked on at once; by"
-        " default the processors this process may use.",
+        " default the processors this process may use, if there is memory for so many.",
     )
     queue: int | None = Field(
         default=None,

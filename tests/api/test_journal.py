@@ -1,4 +1,5 @@
 import asyncio
+import json
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from phiz.api.direct import Direct
 from phiz.api.journal import Journal, Kept, Traces
 from phiz.api.record import Record
+from phiz.crew.crew import Crew
 
 from .client import Client, form
 
@@ -93,6 +95,13 @@ def test_what_is_no_name_is_replaced(name: bytes, caplog: pytest.LogCaptureFixtu
     [
         (PARENT, TRACE),
         (PARENT.replace("00-4", "cc-4") + "-more", TRACE),
+        (PARENT.replace("00-4", "cc-4") + "-", TRACE),
+        (PARENT.replace("00-4", "cc-4") + "more", None),
+        (PARENT.replace("00-4", "ff-4"), None),
+        (PARENT + "-more", None),
+        (PARENT + "-", None),
+        (PARENT + "00", None),
+        (PARENT.replace("00f067aa0ba902b7", "0" * 16), None),
         (PARENT.upper(), None),
         (PARENT[:-1], None),
         (PARENT.replace(TRACE, "0" * 32), None),
@@ -155,7 +164,7 @@ def test_a_request_without_an_answer_has_a_line_too(
     with pytest.raises(type(error)):
         Asked().of(Journal(Answering(error=error), "failed", PATHS))
     (line,) = lines(caplog)
-    assert (line["level"], line["status"], line["code"]) == ("ERROR", 0, "http_0")
+    assert (line["level"], line["status"], line["code"]) == ("ERROR", 0, "internal")
 
 
 @pytest.mark.parametrize("path", ["/holiday.jpg", "/detect/", "/detect/me.jpg", "/DETECT", ""])
@@ -178,7 +187,12 @@ def test_other_messages_of_the_server_pass() -> None:
 
 
 def ask(
-    client: Client, path: str, content: bytes, kind: str, traces: Traces | None = None
+    client: Client,
+    path: str,
+    content: bytes,
+    kind: str,
+    traces: Traces | None = None,
+    method: str = "POST",
 ) -> list[Message]:
     """What the application answers behind a journal."""
     sent: list[Message] = []
@@ -196,7 +210,7 @@ def ask(
     path, _, query = path.partition("?")
     scope = {
         "type": "http",
-        "method": "POST",
+        "method": method,
         "scheme": "http",
         "path": path,
         "query_string": query.encode(),
@@ -237,6 +251,36 @@ def test_a_line_tells_the_code_of_an_error_and_nothing_of_its_reason(
     assert (second["status"], second["code"]) == (503, "model_not_built")
     assert (second["model"], second["bytes_in"], second["level"]) == ("mobilenet", 10, "ERROR")
     assert "SECRET" not in str(first)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/holiday.jpg", 404),
+        ("POST", "/models", 405),
+        ("GET", "/study", 404),
+        ("GET", "/readyz", 503),
+    ],
+)
+def test_a_line_tells_the_code_that_the_answer_has(
+    client: Client,
+    method: str,
+    path: str,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Crew, "able", False)
+    sent = ask(client, path, b"", "text/plain", method=method)
+    (line,) = lines(caplog)
+    answer = json.loads(b"".join(message.get("body", b"") for message in sent))
+    assert (line["status"], line["code"]) == (status, answer["code"])
+
+
+def test_of_several_traces_none_counts(caplog: pytest.LogCaptureFixture) -> None:
+    parent = (b"traceparent", PARENT.encode())
+    Asked(headers=[parent, parent]).of(Journal(Answering(), "all", PATHS))
+    assert "trace" not in lines(caplog)[0]
 
 
 def test_of_several_pictures_the_longest_wait_is_told(

@@ -130,6 +130,12 @@ def test_a_request_has_a_span_below_its_callers(
     }
 
 
+def test_all_lines_of_its_callers_state_go_on(begin: Begin) -> None:
+    states = [(b"tracestate", b"a=1,b=2"), (b"tracestate", b"c=3")]
+    span, _ = begin(scope(headers=[TRACEPARENT, *states]))
+    assert dict(span.span.get_span_context().trace_state) == {"a": "1", "b": "2", "c": "3"}
+
+
 def test_its_stages_are_below_it_one_behind_the_other(
     begin: Begin, exporter: InMemorySpanExporter
 ) -> None:

@@ -4,26 +4,81 @@ from typing import Any
 import pytest
 import yaml
 
+from phiz.api.app import create_app
+from phiz.api.service import Bounds
 from phiz.settings import READ_ELSEWHERE, known_variables
 
+from .memory import needed_bytes
 from .metrics import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 # Where things lie in the image, and what needs packages that the image has not.
 SET_BY_THE_IMAGE = {"PHIZ_MODELS", "PHIZ_RUNTIME", "PHIZ_PROVIDERS", "PHIZ_PROFILE"}
+DEFAULTS = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", TEXT))
+NAMES = {entry.partition("=")[0] for entry in SERVICES["phiz"]["environment"]}
+EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+PROXY = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text("utf-8")
 
 
 def test_every_setting_can_be_given() -> None:
     expected = {*known_variables()} - {*READ_ELSEWHERE} - SET_BY_THE_IMAGE
-    assert set(SERVICES["phiz"]["environment"]) == expected
+    assert expected == NAMES
 
 
 def test_the_example_has_every_variable_with_its_default() -> None:
-    example = (ROOT / ".env.example").read_text("utf-8")
-    lines = dict(re.findall(r"^#([A-Z_]+)=(.*)$", example, re.MULTILINE))
-    defaults = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", TEXT))
-    assert lines == defaults | dict.fromkeys(SERVICES["phiz"]["environment"], "")
+    lines = dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
+    assert lines == dict.fromkeys(NAMES, "") | DEFAULTS
+
+
+def test_each_worker_can_have_the_largest_picture_at_once() -> None:
+    limit_bytes = int(DEFAULTS["PHIZ_MEMORY"].removesuffix("m")) * 2**20
+    needed = needed_bytes(int(DEFAULTS["PHIZ_CPUS"]), int(DEFAULTS["PHIZ_MAX_PIXELS"]))
+    assert needed <= limit_bytes
+
+
+def timeout_s(name: str) -> int:
+    (seconds,) = re.findall(rf"^    timeout {name} (\d+)s$", PROXY, re.MULTILINE)
+    return int(seconds)
+
+
+@pytest.mark.parametrize(
+    ("variable", "cut_off_s"),
+    [
+        ("PHIZ_DEADLINE", timeout_s("server")),
+        ("PHIZ_BODY_TIMEOUT", timeout_s("client")),
+        ("PHIZ_DRAIN", int(SERVICES["phiz"]["stop_grace_period"].removesuffix("s"))),
+    ],
+)
+def test_the_example_bounds_what_would_be_cut_off(variable: str, cut_off_s: int) -> None:
+    ((most_s, told_s),) = re.findall(
+        rf"^# At most (\d+): .* (\d+) s .*\n#{variable}=$", EXAMPLE, re.MULTILINE
+    )
+    assert int(most_s) < int(told_s) == cut_off_s
+
+
+def test_who_trickles_a_request_line_is_not_waited_for_longer_than_who_sends_nothing() -> None:
+    assert timeout_s("http-request") <= timeout_s("client")
+    assert timeout_s("http-keep-alive") <= timeout_s("client")
+    assert timeout_s("queue") < timeout_s("server")
+
+
+def test_nobody_can_log_in_to_grafana_with_the_password_that_everybody_knows() -> None:
+    assert SERVICES["grafana"]["environment"]["GF_SECURITY_DISABLE_INITIAL_ADMIN_CREATION"] == (
+        "true"
+    )
+
+
+def test_the_proxy_logs_the_paths_that_the_service_has_and_no_other() -> None:
+    (before, condition), *more = re.findall(
+        r"^    http-request set-var\(txn\.path\) (\S+)(?: if \{ path (.+) \})?$",
+        PROXY,
+        re.MULTILINE,
+    )
+    assert (before, condition) == ("str(-)", "")
+    ((value, paths),) = more
+    assert value == "path"
+    assert set(paths.split()) == create_app(("unused",), 1, Bounds(1)).state.paths
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -25,8 +25,20 @@ def test_the_image_says_the_version_of_the_project() -> None:
     assert version == project["version"]
 
 
+def locked(packages: str) -> set[tuple[str, str]]:
+    """The names and versions of what an image is made of."""
+    text = (ROOT / "requirements" / f"{packages}.txt").read_text("utf-8")
+    return set(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+
+
 def test_what_the_image_runs_on_has_no_package_of_an_extra() -> None:
-    locked = (ROOT / "requirements" / "serve.txt").read_text("utf-8")
-    names = set(re.findall(r"^([a-z0-9-]+)==", locked, re.MULTILINE))
+    names = {name for name, _ in locked("serve")}
     assert {"onnxruntime", "uvicorn"} <= names
-    assert not names & {"ray", "pyarrow", "pandas", "openvino", "onnx"}
+    assert not names & {"ray", "pyarrow", "pandas", "openvino", "onnx", "opentelemetry-sdk"}
+
+
+def test_an_image_with_traces_has_what_they_need_beside_all_of_the_others() -> None:
+    assert locked("serve") < locked("otel")
+    more = {name for name, _ in locked("otel") - locked("serve")}
+    assert {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"} <= more
+    assert not more & {"ray", "pyarrow", "pandas", "openvino", "onnx"}

@@ -3,20 +3,23 @@ import re
 from typing import Any
 
 import kubernetes_validate
+import operator_rules
 import pytest
 import yaml
 
 import phiz
+from phiz.settings import known_variables
 
+from .memory import needed_bytes
 from .metrics import PROMETHEUS, ROOT, documented, used
 
 FOLDER = ROOT / "deploy" / "kubernetes"
-KINDS = ("deployment", "service", "autoscaler", "disruption", "monitor")
+KINDS = ("deployment", "service", "autoscaler", "disruption", "monitor", "rules")
 MANIFESTS: dict[str, Any] = {
     kind: yaml.safe_load((FOLDER / f"{kind}.yaml").read_text("utf-8")) for kind in KINDS
 }
-# The operator's own kind, which Kubernetes' schemas do not know.
-STANDARD = [kind for kind in KINDS if kind != "monitor"]
+# The operator's own kinds, which Kubernetes' schemas do not know.
+STANDARD = [kind for kind in KINDS if kind not in {"monitor", "rules"}]
 POD = MANIFESTS["deployment"]["spec"]["template"]
 (CONTAINER,) = POD["spec"]["containers"]
 
@@ -109,6 +112,29 @@ def test_a_pod_may_do_no_more_than_it_must() -> None:
     assert may["capabilities"]["drop"] == ["ALL"]
     (user,) = re.findall(r"^USER (\d+):\d+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert POD["spec"]["securityContext"]["runAsUser"] == int(user)
+
+
+def test_each_worker_can_have_the_largest_picture_at_once() -> None:
+    limits = CONTAINER["resources"]["limits"]
+    (max_pixels,) = (one["value"] for one in CONTAINER["env"] if one["name"] == "PHIZ_MAX_PIXELS")
+    limit_bytes = int(limits["memory"].removesuffix("Mi")) * 2**20
+    assert needed_bytes(int(limits["cpu"]), int(max_pixels)) <= limit_bytes
+
+
+def test_every_variable_is_a_setting() -> None:
+    assert {one["name"] for one in CONTAINER["env"]} <= set(known_variables())
+
+
+def test_the_rules_of_the_operator_are_those_of_prometheus() -> None:
+    written = (FOLDER / "rules.yaml").read_text("utf-8")
+    given = (PROMETHEUS / "rules.yml").read_text("utf-8")
+    assert written == operator_rules.rules(given), (
+        "run: python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml"
+    )
+    assert MANIFESTS["rules"]["spec"] == yaml.safe_load(given)
+    # What the chart of Prometheus and the operator looks for, unless it is told otherwise.
+    for kind in ("monitor", "rules"):
+        assert MANIFESTS[kind]["metadata"]["labels"]["release"] == "kube-prometheus-stack"
 
 
 def test_a_pod_has_time_to_end_what_it_began() -> None:

@@ -58,7 +58,7 @@ def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
     for answer, line in ((refused, second), (lost, third)):
         assert line["request"] == answer.headers["x-request-id"]
         assert (line["level"], line["status"]) == ("warning", answer.status_code)
-    assert (second["code"], third["code"]) == ("bad_option", "http_404")
+    assert (second["code"], third["code"]) == ("bad_option", "not_found")
     assert (second["path"], third["path"]) == ("/detect", "-")
 
 

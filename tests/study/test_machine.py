@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.study.machine import clock_mhz, instructions_of, memory_limit, stolen_s, this_machine
+from phiz.study.machine import available_memory, clock_mhz, instructions_of, stolen_s, this_machine
 
 X86 = "processor\t: 0\nmodel name\t: A\ncpu MHz\t\t: 2595.124\nflags\t\t: fpu avx2 avx512_vnni\n\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n"
@@ -70,17 +70,17 @@ def test_the_clock_is_told_where_the_system_tells_it(
 def test_a_group_may_have_less_memory_than_the_machine(
     membership: str, file: str, tmp_path: Path
 ) -> None:
-    everything = memory_limit(tmp_path)
+    everything = available_memory(tmp_path)
     for text, expected in (("1000\n", 1000), ("max\n", everything), (f"{10**18}\n", everything)):
         write(tmp_path, {"proc/self/cgroup": membership, f"sys/fs/cgroup/{file}": text})
-        assert memory_limit(tmp_path) == expected
+        assert available_memory(tmp_path) == expected
 
 
 def test_of_memory_the_smallest_limit_counts(tmp_path: Path) -> None:
     groups = "sys/fs/cgroup"
     limits = {f"{groups}/a/b/memory.max": "3000", f"{groups}/a/memory.max": "1000"}
     write(tmp_path, {"proc/self/cgroup": "0::/a/b\n", **limits, f"{groups}/memory.max": "2000"})
-    assert memory_limit(tmp_path) == 1000
+    assert available_memory(tmp_path) == 1000
 
 
 def test_what_the_host_gave_away(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from phiz.api.record import failed
 from phiz.errors import (
     BodyTimeoutError,
     DeadlineError,
@@ -160,7 +161,8 @@ def add_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unknown_error)
 
 
-async def _phiz_error(_request: Request, error: Exception) -> Response:
+async def _phiz_error(request: Request, error: Exception) -> Response:
+    failed(request.scope, outcome(error))
     return response_to(error)
 
 
@@ -173,10 +175,12 @@ async def _framework_error(request: Request, error: Exception) -> Response:
         detail = f"{request.method} is not answered at this address; {allow} is"
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; /docs tells what there is"
+    failed(request.scope, code)
     return _problem(_content(error.status_code, code, detail), error.headers)
 
 
-async def _disconnected(_request: Request, error: Exception) -> Response:
+async def _disconnected(request: Request, error: Exception) -> Response:
+    failed(request.scope, outcome(error))
     return response_to(error)
 
 

@@ -61,12 +61,12 @@ class Spans:
         if record.method != "POST" or record.path not in ENDPOINTS:
             return None
         origin_ns = time.time_ns() - _ns(time.perf_counter() - record.started)
-        headers = {
-            name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]
-        }
+        headers: dict[str, list[str]] = {}
+        for name, value in scope["headers"]:
+            headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
         span = self._tracer.start_span(
             f"POST {record.path}",
-            context=extract(headers),
+            context=extract({name: ",".join(values) for name, values in headers.items()}),
             kind=SpanKind.SERVER,
             attributes=_asked(record, scope),
             start_time=origin_ns,

@@ -67,7 +67,7 @@ class _Port(click.Option):
     type=click.IntRange(1, 1024),
     envvar="PHIZ_WORKERS",
     show_envvar=True,
-    help="Processes that work; by default the processors there are to use.",
+    help="Processes that work; by default the processors there are to use, if memory is enough.",
 )
 def serve(host: str, port: int, workers: int | None) -> None:
     """Answer over HTTP until stopped.
@@ -111,7 +111,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     from phiz.api.server import bind, run  # noqa: PLC0415
     from phiz.cli.traces import sent  # noqa: PLC0415
     from phiz.logs import configure  # noqa: PLC0415
-    from phiz.quota import available_processors, open_files  # noqa: PLC0415
+    from phiz.quota import available_processors, memory_limit, open_files  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
 
     settings = load()
@@ -120,7 +120,9 @@ def serve(host: str, port: int, workers: int | None) -> None:
     kept = settings.log_requests or ("all" if settings.log == "json" else "none")
     with sent(os.environ) as traces:
         listener = bind(host, port)
-        size = workers or available_processors()
+        size = workers or default_workers(
+            available_processors(), memory_limit(), settings.max_pixels
+        )
         app = create_app(
             WORKER, size, bounds_of(settings, open_files(), size), study_page(settings)
         )
@@ -131,6 +133,22 @@ def serve(host: str, port: int, workers: int | None) -> None:
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     """End with success: nothing has begun that would have to be ended."""
     sys.exit(0)
+
+
+def default_workers(processors: int, limit_bytes: float, max_pixels: int) -> int:
+    """Return a worker for each processor, or as many as there is memory for if that is less."""
+    from phiz.quota import affordable_workers  # noqa: PLC0415  see above
+
+    affordable = affordable_workers(limit_bytes, max_pixels)
+    if affordable >= processors:
+        return processors
+    _log.warning(
+        "%d MB of memory are enough for %d workers beside a picture of %d pixels, so that there"
+        " are not %d, one for each processor; give more, lower PHIZ_MAX_PIXELS, or set"
+        " PHIZ_WORKERS",
+        *(limit_bytes // 1_000_000, affordable, max_pixels, processors),
+    )
+    return int(affordable)
 
 
 def bounds_of(settings: "Settings", files: int, workers: int) -> "Bounds":

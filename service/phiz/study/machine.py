@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 import phiz
-from phiz.quota import available_processors, control_groups, cpu_quota
+from phiz.quota import available_processors, cpu_quota, memory_limit
 from phiz.runtime.profile import processor_name
 from phiz.runtime.variants import RUNTIMES, version_of
 
@@ -65,7 +65,7 @@ def this_machine() -> Machine:
         instructions=instructions_of(info),
         processors=available_processors(),
         quota=None if quota == float("inf") else quota,
-        memory_bytes=memory_limit(ROOT),
+        memory_bytes=available_memory(ROOT),
         clock_mhz=clock_mhz(ROOT),
         copied_gb_s=round(_copied_gb_s(), 1),
         versions=_versions(),
@@ -101,23 +101,16 @@ def instruction_limit() -> str | None:
     return os.environ.get(LIMIT) or None
 
 
-def memory_limit(root: Path) -> int:
+def available_memory(root: Path) -> int:
     """Return the bytes of memory that there are for this process.
 
-    The smallest of the machine's and the limits of its control groups, also those above.
+    The machine's, or what its control groups allow if that is less.
 
     Args:
         root: The folder that holds ``proc`` and ``sys``.
-
-    Format: the kernel's cgroup-v2 (``memory.max``) and memory (``limit_in_bytes``) documents.
     """
     all_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    texts = (
-        _read(group / name).strip()
-        for group in control_groups(root, "memory")
-        for name in ("memory.max", "memory.limit_in_bytes")
-    )
-    return min([all_bytes, *(int(text) for text in texts if text.isdigit())])
+    return int(min(all_bytes, memory_limit(root)))
 
 
 def stolen_s(root: Path = ROOT) -> float | None:

@@ -1,0 +1,37 @@
+"""Print the rules for the Prometheus operator.
+
+::
+
+    python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml
+"""
+
+import sys
+import textwrap
+from pathlib import Path
+from typing import Final
+
+RULES: Final = Path(__file__).parents[1] / "prometheus" / "rules.yml"
+HEAD: Final = """\
+# For the Prometheus operator, made of deploy/prometheus/rules.yml:
+# python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata:
+  name: phiz
+  labels: {app.kubernetes.io/name: phiz, release: kube-prometheus-stack}
+spec:
+"""
+
+
+def rules(given: str) -> str:
+    """Return rules as Prometheus reads them as what the operator takes."""
+    return HEAD + textwrap.indent(given, "  ")
+
+
+def main() -> None:
+    """Print them."""
+    sys.stdout.write(rules(RULES.read_text("utf-8")))
+
+
+if __name__ == "__main__":
+    main()
