@@ -9,7 +9,14 @@ import pytest
 
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.openvino import DEVICE, KEPT_KERNELS, OpenVino, OpenVinoSession, configuration
+from phiz.runtime.openvino import (
+    DEVICE,
+    KEPT_KERNELS,
+    OpenVino,
+    OpenVinoSession,
+    configuration,
+    has_bf16,
+)
 
 Open = Callable[[Runtime, str], Session]
 Pixels = Callable[..., np.ndarray]
@@ -141,3 +148,9 @@ def test_memory_of_shapes_is_bounded(open_in: Open) -> None:
     ((_, device, properties),) = given
     assert device == "CPU"
     assert properties["CPU_RUNTIME_CACHE_CAPACITY"] == KEPT_KERNELS
+
+
+def test_instructions_that_are_left_out_are_not_counted_on() -> None:
+    limited = [has_bf16({"ONEDNN_MAX_CPU_ISA": limit}) for limit in ("avx2", "AVX512_CORE_VNNI")]
+    assert limited == [False, False]
+    assert has_bf16({"ONEDNN_MAX_CPU_ISA": "ALL"}) == has_bf16({})

@@ -1,5 +1,7 @@
 """Networks in OpenVINO, on one processor, from the same ONNX files."""
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -17,6 +19,11 @@ HINTS: Final[dict[Precision, str]] = {"float32": "f32", "bf16": "bf16", "int8": 
 # 5000, keeps half a megabyte for each size that P-Net ever saw: a gigabyte after some
 # thousand pictures. One picture of 1280 × 720 needs about 200.
 KEPT_KERNELS: Final = 256
+LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
+"""The variable beyond whose instructions OpenVINO uses none."""
+WITHOUT_BF16: Final = frozenset(
+    {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,15 @@ def configuration(precision: Precision, threads: int) -> dict[str, Any]:
     }
 
 
-def has_bf16() -> bool:
-    """Return whether this processor computes bfloat16 itself."""
+def has_bf16(variables: Mapping[str, str] = os.environ) -> bool:
+    """Return whether this processor computes bfloat16 itself, and may.
+
+    OpenVINO tells what the processor has, also where the variable leaves some of it out; networks
+    in bfloat16 then cannot be compiled.
+
+    Args:
+        variables: Of the environment.
+    """
+    if variables.get(LIMIT, "").upper() in WITHOUT_BF16:
+        return False
     return "BF16" in ov.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
