@@ -13,12 +13,12 @@ from phiz import catalog
 from phiz.cards import Catalog
 from phiz.cli import main
 from phiz.cli.progress import shown
+from phiz.runtime.limits import LIMITS
 from phiz.runtime.profile import find_flaws, read_profile
 from phiz.runtime.variants import installed_variants
 from phiz.study import plan
 from phiz.study.course import Course
 from phiz.study.journal import Answer
-from phiz.study.machine import LIMIT
 from phiz.study.plan import Effort, Lot
 from phiz.study.record import Study, read_study, to_document
 from phiz.study.summary import quiet
@@ -31,7 +31,7 @@ LITTLE = Effort(visits=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(
 
 @pytest.fixture(autouse=True)
 def _little(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PHIZ_MODELS", "PHIZ_PROFILE", LIMIT):
+    for name in ("PHIZ_MODELS", "PHIZ_PROFILE", *LIMITS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(plan, "QUICK", LITTLE)
 
@@ -86,7 +86,7 @@ def invented(lot: Lot) -> Answer:
     if lot.kind == "times":
         return {str(each): Turns((1000, 1100), 0.002) for each in lot.combinations}
     if lot.kind == "pace":
-        return {str(each): Turns((900, 1000), 0.002) for each in installed_variants()}
+        return {str(each): [0.0009, 0.001] for each in installed_variants()}
     if lot.kind == "memory":
         return 100_000_000
     return [quality("front", each, 0.5) for each in installed_variants()]
@@ -148,7 +148,7 @@ def test_what_is_emulated_replaces_nothing(
 ) -> None:
     before = profile.read_text()
     monkeypatch.setenv("PHIZ_PROFILE", str(profile))
-    monkeypatch.setenv(LIMIT, "AVX2")
+    monkeypatch.setenv(LIMITS[0], "AVX2")
     out = tmp_path / "half"
     command: list[str | Path] = ["--models", folder, "--quick", "--emulated", "half of it"]
     assert "--emulated needs --out DIR" in run(*command).output
@@ -167,10 +167,10 @@ def test_what_is_emulated_replaces_nothing(
 def test_a_limit_of_openvino_is_no_study_of_this_machine(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(LIMIT, "AVX2")
+    monkeypatch.setenv(LIMITS[0], "AVX2")
     result = run("--models", folder, "--quick")
     assert result.exit_code == 1
-    assert f"{LIMIT} is AVX2, which limits OpenVINO" in result.output
+    assert "limits OpenVINO to AVX2" in result.output
     assert "--emulated HOW, or unset it" in result.output
 
 

@@ -188,11 +188,11 @@ def test_the_limit_of_memory_is_the_smallest_of_the_groups(
     ("limit_bytes", "max_pixels", "expected"),
     [
         pytest.param(NONE, 50_000_000, NONE, id="no-limit"),
-        pytest.param(512 * 2**20, 13_000_000, 2, id="one-container"),
-        pytest.param(1536 * 2**20, 25_000_000, 9, id="compose"),
+        pytest.param(512 * 2**20, 13_000_000, 1, id="one-container"),
+        pytest.param(1536 * 2**20, 25_000_000, 5, id="compose"),
         pytest.param(1, 50_000_000, 1, id="never-none"),
-        pytest.param(45_000_000 + 20 + 2 * 110_000_000, 1, 2, id="just-enough"),
-        pytest.param(45_000_000 + 19 + 2 * 110_000_000, 1, 1, id="just-not"),
+        pytest.param(45_000_000 + 20 + 2 * 190_000_000, 1, 2, id="just-enough"),
+        pytest.param(45_000_000 + 19 + 2 * 190_000_000, 1, 1, id="just-not"),
     ],
 )
 def test_workers_leave_room_for_the_service_and_one_picture(

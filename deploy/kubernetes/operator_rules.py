@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Final
 
 RULES: Final = Path(__file__).parents[1] / "prometheus" / "rules.yml"
+ALERT: Final = "      - alert: "
+# Its autoscaler takes replicas away, which is what this one tells of.
+LEFT_OUT: Final = "PhizReplicaGone"
 HEAD: Final = """\
 # For the Prometheus operator, made of deploy/prometheus/rules.yml:
 # python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml
@@ -24,8 +27,13 @@ spec:
 
 
 def rules(given: str) -> str:
-    """Return rules as Prometheus reads them as what the operator takes."""
-    return HEAD + textwrap.indent(given, "  ")
+    """Return rules as Prometheus reads them as what the operator takes.
+
+    An alert's comment stands before it, and an empty line behind.
+    """
+    paragraphs = given.split("\n\n")
+    kept = [each for each in paragraphs if f"{ALERT}{LEFT_OUT}\n" not in each]
+    return HEAD + textwrap.indent("\n\n".join(kept), "  ")
 
 
 def main() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 CGROUPS = Path("sys/fs/cgroup")
 MEMBERSHIP = Path("proc/self/cgroup")
 MOST_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
-# What the service holds when nothing is asked of it, what a worker holds once it is warm, and what
-# a pixel takes at the worst, which is a WebP with alpha; docs/deploying.md tells how it was seen.
+# What the service holds at rest, a worker after pictures of all kinds, and what a pixel takes at
+# the worst, a WebP with alpha; docs/deploying.md tells how it was seen.
 SERVICE_BYTES = 45_000_000
-WORKER_BYTES = 110_000_000
+WORKER_BYTES = 190_000_000
 PIXEL_BYTES = 20
 
 

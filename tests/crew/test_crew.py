@@ -651,6 +651,7 @@ def test_a_start_may_be_cancelled_at_any_time(run: Run, tmp_path: Path, turns: i
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await starting
+        assert not any(map(there, processes(tmp_path)))
 
     run(test)
 

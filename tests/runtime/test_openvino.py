@@ -153,4 +153,5 @@ def test_memory_of_shapes_is_bounded(open_in: Open) -> None:
 def test_instructions_that_are_left_out_are_not_counted_on() -> None:
     limited = [has_bf16({"ONEDNN_MAX_CPU_ISA": limit}) for limit in ("avx2", "AVX512_CORE_VNNI")]
     assert limited == [False, False]
+    assert not has_bf16({"DNNL_MAX_CPU_ISA": "AVX2"})  # its older name
     assert has_bf16({"ONEDNN_MAX_CPU_ISA": "ALL"}) == has_bf16({})

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from phiz.errors import WorkerDiedError
+from phiz.runtime.limits import LIMITS
 from phiz.study.course import Course, collect, run
 from phiz.study.journal import Answer, Journal
-from phiz.study.machine import LIMIT
 from phiz.study.plan import QUICK, Combination, Lot
 from phiz.study.timing import Turns
 from tests.study.made import FLOAT32, INT8, MACHINE, quality
@@ -18,7 +18,7 @@ COURSE = Course((), Path(), None, QUICK)
 
 @pytest.fixture(autouse=True)
 def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(LIMIT, raising=False)
+    monkeypatch.delenv(LIMITS[0], raising=False)
 
 
 def subject_matter(course: Course = COURSE) -> dict[str, Any]:
@@ -30,9 +30,9 @@ def test_what_is_measured_otherwise_is_something_else(monkeypatch: pytest.Monkey
     assert usual == subject_matter()
     assert usual != subject_matter(replace(COURSE, emulated="half of it"))
     assert usual != subject_matter(replace(COURSE, data=Path("data")))
-    monkeypatch.setenv(LIMIT, "AVX2")
+    monkeypatch.setenv(LIMITS[0], "AVX2")
     assert usual != subject_matter()
-    monkeypatch.setenv(LIMIT, "")
+    monkeypatch.setenv(LIMITS[0], "")
     assert usual == subject_matter()
 
 
@@ -74,7 +74,7 @@ def test_all_that_was_measured_of_something_comes_together() -> None:
         lots += [Lot("times", "front", visit, tuple(PLAIN)), Lot("pace", "front", visit)]
         answers |= {
             str(lots[-2]): {str(each): Turns((slower * 500,), 0.001) for each in PLAIN},
-            str(lots[-1]): {str(each.variant): Turns((slower * 900,), 0.001) for each in JUDGED},
+            str(lots[-1]): {str(each.variant): [slower * 0.0009] for each in JUDGED},
         }
     judged, held = Lot("quality", "front"), Lot("memory", "front", 0, (PLAIN[0],))
     figures, qualities = collect(

@@ -12,7 +12,7 @@ from tests.study.made import FLOAT32, quality
 WAY = Combination("front", FLOAT32, 1, 1)
 ANSWERS: list[tuple[Lot, Answer]] = [
     (Lot("times", "front", 0, (WAY,)), {str(WAY): Turns((100, 110), 0.5)}),
-    (Lot("pace", "front"), {str(FLOAT32): Turns((1100, 1200), 0.5)}),
+    (Lot("pace", "front"), {str(FLOAT32): [0.0011, 0.0012]}),
     (Lot("quality", "front"), [quality("front", FLOAT32, 0.5, excess={"front": 0.25})]),
     (Lot("memory", "front", 0, (WAY,)), 123),
 ]
@@ -31,6 +31,17 @@ def test_what_is_finished_is_taken_up(tmp_path: Path) -> None:
     again = Journal(tmp_path, {"machine": 1})
     assert again.answers == journal.answers == {str(lot): answer for lot, answer in ANSWERS}
     assert set(again.seconds.values()) == {2.5}
+
+
+def test_the_hosts_share_is_that_of_all_lots(tmp_path: Path) -> None:
+    first, second, third, _ = ANSWERS
+    journal = Journal(tmp_path, {})
+    assert journal.stolen is None
+    journal.add(*first, 9.0, 1.0)
+    journal.add(*second, 1.0, 0.5)
+    assert Journal(tmp_path, {}).stolen == journal.stolen == 0.15
+    journal.add(*third, 1.0)
+    assert journal.stolen is None
 
 
 def test_what_is_taken_up_began_when_it_was_first_begun(tmp_path: Path) -> None:

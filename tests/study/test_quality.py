@@ -2,7 +2,6 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -80,13 +79,13 @@ def test_a_face_model_is_timed_on_whole_pictures(
 ) -> None:
     found = pace(int8_folder, photographs if with_photographs else None, "mtcnn")
     assert {str(FLOAT32), str(INT8), str(OPENVINO), str(BF16)} <= found.keys()
-    for turns in found.values():
-        assert len(turns.run_us) == (1 if with_photographs else 8)
-        assert np.median(turns.run_us) > 1000
+    for seconds in found.values():
+        assert len(seconds) == (1 if with_photographs else 8)
+        assert min(seconds) > 0.001
 
 
 def test_a_classifier_is_timed_on_whole_pictures(
     built_classifier: Callable[[str], Path], photographs: Path
 ) -> None:
     found = pace(built_classifier("efficientnet"), photographs, "efficientnet")
-    assert len(found[str(INT8)].run_us) == 4
+    assert len(found[str(INT8)]) == 4

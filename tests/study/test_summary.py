@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from phiz.study.plan import Combination
-from phiz.study.summary import figures_of, is_too_noisy, medians_of, noisy, quiet, timed
+from phiz.study.summary import figures_of, is_too_noisy, noisy, quiet, timed
 from phiz.study.timing import Turns
 from tests.study.made import BF16, FLOAT32, OPENVINO, facts, figures, quality, study
 
@@ -48,7 +48,6 @@ def test_a_visit_counts_if_it_is_near_the_quietest(
 
 
 def test_a_models_time_is_that_of_its_quietest_visit() -> None:
-    assert medians_of([Turns((1, 5000, 3000), 0), Turns((1000,), 0)]) == (3.0, 1.0)
     assert quality("front", FLOAT32, 0.3, visits_ms=(2.2, 1.2, 1.3)).median_ms == 1.2
 
 

@@ -123,7 +123,8 @@ def _lifespan(
             for kind, seconds in stock.seconds.items():
                 crew.costs.observe(kind, seconds)
             kinds = {card.name: card.kind for card in stock.cards}
-            metrics = Metrics(CollectorRegistry(), crew, kinds, (operations.AUTO,))
+            others = (operations.AUTO, *(card.name for card in stock.classifiers))
+            metrics = Metrics(CollectorRegistry(), crew, kinds, others)
             admission = Admission(crew, bounds.queue, bounds.held_bytes, bounds.bodies)
             app.state.service = Service(stock, crew, bounds, admission, metrics)
             app.state.ready = True

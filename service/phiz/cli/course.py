@@ -3,7 +3,6 @@
 import signal
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -76,11 +75,9 @@ def measure(
         KeyboardInterrupt: It was interrupted, by SIGINT or SIGTERM.
     """
     from phiz.study.course import collect, run  # noqa: PLC0415  see course_of
-    from phiz.study.machine import stolen_s  # noqa: PLC0415
     from phiz.study.record import Study  # noqa: PLC0415
 
     lots = course.lots()
-    begun, stolen = datetime.now(UTC), stolen_s()
     if journal.answers:
         click.echo(f"taking up {len(journal.answers)} of {len(lots)} measurements", err=True)
     # As if from a terminal: the process that measures is ended too.
@@ -104,7 +101,7 @@ def measure(
         figures=figures,
         qualities=qualities,
         has_photographs=course.data is not None,
-        stolen=_share_stolen(stolen, stolen_s(), datetime.now(UTC) - begun),
+        stolen=None if journal.stolen is None else round(journal.stolen, 4),
     )
 
 
@@ -123,9 +120,3 @@ def _facts(course: "Course") -> "dict[str, Facts]":
         if size is not None:
             facts[name] = replace(facts[name], macs=size.macs, parameters=size.parameters)
     return facts
-
-
-def _share_stolen(before_s: float | None, after_s: float | None, taken: timedelta) -> float | None:
-    if before_s is None or after_s is None:
-        return None
-    return round((after_s - before_s) / taken.total_seconds(), 4)

@@ -1,5 +1,6 @@
 """``phiz study``: what every way to run every network costs here, and which to choose."""
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -89,9 +90,9 @@ def study(  # noqa: PLR0913  one for each option
 ) -> None:
     """Measure every model, precision, runtime, number of threads and batch, and recommend.
 
-    All take turns, in several visits that are minutes apart. What is interrupted is taken up
-    where it was. The figures go into study.json, the report into study.html, and the choice
-    into the profile that PHIZ_RUNTIME=auto and the classifiers follow.
+    All take turns, in several visits with everything else in between. What is interrupted is
+    taken up where it was. The figures go into study.json, the report into study.html, and the
+    choice into the profile that PHIZ_RUNTIME=auto and the classifiers follow.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import catalog  # noqa: PLC0415
@@ -137,14 +138,14 @@ def _targets(
         OptionError: Figures of an emulated device would replace the machine's own.
         SettingError: OpenVINO is limited, and nobody said that a device is emulated.
     """
-    from phiz.runtime.profile import FILE  # noqa: PLC0415  see study
-    from phiz.study.machine import LIMIT, instruction_limit  # noqa: PLC0415
+    from phiz.runtime.limits import LIMITS, instruction_limit  # noqa: PLC0415  see study
+    from phiz.runtime.profile import FILE  # noqa: PLC0415
 
     if emulated is None:
-        if limit := instruction_limit():
+        if limit := instruction_limit(os.environ):
             raise SettingError(
-                f"{LIMIT} is {limit}, which limits OpenVINO, so that the figures would not be this"
-                " machine's; say how a device is emulated with --emulated HOW, or unset it"
+                f"{' or '.join(LIMITS)} limits OpenVINO to {limit}, so that the figures would not"
+                " be this machine's; say how a device is emulated with --emulated HOW, or unset it"
             )
         named = profile or place / FILE
         return out or named.parent, named

@@ -20,6 +20,7 @@ Inputs: TypeAlias = list[NDArray[Any]]
 PICTURE_HW: Final = (720, 1280)
 STEP_PX: Final = 7
 STEPS: Final = 30  # after which the first size comes back
+STRIDE: Final = 11  # through these, so that the first few runs already see all of them evenly
 CROPS: Final[dict[Architecture, tuple[int, int]]] = {"rnet": (32, 24), "onet": (16, 48)}
 """How many in one run, and their side in pixels."""
 
@@ -43,7 +44,7 @@ def timing_inputs(
     if model.input_size is not None:
         return [_noise(random, batch, _side(model), _side(model))]
     if architecture == "pnet":
-        height, width = (side - turn % STEPS * STEP_PX for side in PICTURE_HW)
+        height, width = (side - turn * STRIDE % STEPS * STEP_PX for side in PICTURE_HW)
         scales = scales_of(height, width, model.thresholds["min_face"], model.thresholds["factor"])
         return [
             _noise(random, 1, len(rows), len(columns)).astype(np.float32)

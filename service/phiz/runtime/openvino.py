@@ -10,6 +10,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from phiz.cards import NetworkCard
+from phiz.runtime.limits import instruction_limit
 from phiz.runtime.session import Precision, Session
 
 DEVICE: Final = "CPU"
@@ -19,8 +20,6 @@ HINTS: Final[dict[Precision, str]] = {"float32": "f32", "bf16": "bf16", "int8": 
 # 5000, keeps half a megabyte for each size that P-Net ever saw: a gigabyte after some
 # thousand pictures. One picture of 1280 × 720 needs about 200.
 KEPT_KERNELS: Final = 256
-LIMIT: Final = "ONEDNN_MAX_CPU_ISA"
-"""The variable beyond whose instructions OpenVINO uses none."""
 WITHOUT_BF16: Final = frozenset(
     {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
 )
@@ -116,6 +115,6 @@ def has_bf16(variables: Mapping[str, str] = os.environ) -> bool:
     Args:
         variables: Of the environment.
     """
-    if variables.get(LIMIT, "").upper() in WITHOUT_BF16:
+    if (instruction_limit(variables) or "").upper() in WITHOUT_BF16:
         return False
     return "BF16" in ov.Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")

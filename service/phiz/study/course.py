@@ -1,23 +1,26 @@
 """A study from its first lot to its last: what is there, what is done, what is left."""
 
 import json
+import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from phiz.errors import WorkerDiedError
 from phiz.measure.bench import thread_counts
 from phiz.quota import available_processors
+from phiz.runtime.limits import instruction_limit
 from phiz.study.apart import call_apart
 from phiz.study.journal import Answer, Journal
-from phiz.study.machine import Machine, instruction_limit
+from phiz.study.machine import Machine, stolen_s
 from phiz.study.plan import Combination, Effort, Lot, combinations_of, lots_of, seconds_left
 from phiz.study.quality import Quality, judge, pace
 from phiz.study.record import Facts, Figures
 from phiz.study.subjects import Subject, whole_models
-from phiz.study.summary import figures_of, medians_of
+from phiz.study.summary import figures_of
 from phiz.study.timing import Turns, measure_memory, time_network
 
 
@@ -70,7 +73,7 @@ class Course:
             "files": files,
             "data": self.data and str(self.data.absolute()),
             "emulated": self.emulated,
-            "limit": instruction_limit(),
+            "limit": instruction_limit(os.environ),
         }
         return _plain(document)
 
@@ -112,7 +115,7 @@ def run(
     while left:
         lot = left[0]
         yield lot, seconds_left(left, taken, effort)
-        started = time.perf_counter()
+        started, before_s = time.perf_counter(), stolen_s()
         try:
             answer = measure(lot)
         except WorkerDiedError as error:
@@ -120,8 +123,9 @@ def run(
                 f"{lot}: {error}; the same command goes on from here, and with --only it leaves"
                 " other models out"
             ) from error
-        taken[lot] = time.perf_counter() - started
-        journal.add(lot, answer, taken[lot])
+        taken[lot], after_s = time.perf_counter() - started, stolen_s()
+        stolen = None if before_s is None or after_s is None else after_s - before_s
+        journal.add(lot, answer, taken[lot], stolen)
         left.pop(0)
 
 
@@ -130,25 +134,26 @@ def collect(
 ) -> tuple[tuple[Figures, ...], tuple[Quality, ...]]:
     """Return the figures of all combinations and of all models, from the answers of the lots."""
     visits: dict[Combination, list[Turns]] = {}
-    paces: dict[tuple[str, str], list[Turns]] = {}  # by model and variant
+    paces: dict[tuple[str, str], list[float]] = {}  # ms, by model and variant
     peaks: dict[Combination, int] = {}
     qualities: list[Quality] = []
+    by_name = {str(each): each for lot in lots for each in lot.combinations}
     for lot in lots:
         answer = answers[str(lot)]
         if isinstance(answer, list):
             qualities += answer
         elif isinstance(answer, int):
             peaks[lot.combinations[0]] = answer
-        elif lot.kind == "pace":
-            for variant, turns in answer.items():
-                paces.setdefault((lot.subject, variant), []).append(turns)
         else:
-            for combination in lot.combinations:
-                visits.setdefault(combination, []).append(answer[str(combination)])
+            for name, taken in answer.items():
+                if isinstance(taken, Turns):
+                    visits.setdefault(by_name[name], []).append(taken)
+                else:
+                    paces.setdefault((lot.subject, name), []).append(1000 * median(taken))
     return (
         tuple(figures_of(each, turns, peaks.get(each)) for each, turns in visits.items()),
         tuple(
-            replace(each, visits_ms=medians_of(paces[each.model, str(each.variant)]))
+            replace(each, visits_ms=tuple(paces[each.model, str(each.variant)]))
             for each in qualities
         ),
     )

@@ -121,19 +121,19 @@ def _hardware(studies: Sequence[Study]) -> Finding:
         if (ratio := ratio_of(first, other))
     ]
     real = _real(studies)
-    ratios = {
-        (older.device, newer.device): ratio
+    pairs = [
+        (older, newer, ratio)
         for older, newer in combinations(real, 2)
         if older.machine.processor != newer.machine.processor and (ratio := ratio_of(older, newer))
-    }
-    if ratios:
+    ]
+    if pairs:
         lines += [
-            f"{newer} takes {ratio:.2f} times as long as {older}."
-            for (older, newer), ratio in ratios.items()
-            if older != first.device
+            f"{newer.device} takes {ratio:.2f} times as long as {older.device}."
+            for older, newer, ratio in pairs
+            if older is not first
         ]
         lines.append("They are compared in the order in which they were given, the oldest first.")
-        return Finding(claim, _verdict([1 / ratio for ratio in ratios.values()]), tuple(lines))
+        return Finding(claim, _verdict([1 / ratio for *_, ratio in pairs]), tuple(lines))
     if not others:
         lines.append("One device cannot tell: measure another, and draw both with --compare.")
     elif len(real) > 1:

@@ -15,8 +15,8 @@ from phiz.study.plan import Lot
 from phiz.study.quality import Quality
 from phiz.study.timing import Turns
 
-Answer: TypeAlias = dict[str, Turns] | list[Quality] | int
-"""Of a lot of times, of quality, or of memory."""
+Answer: TypeAlias = dict[str, Turns] | dict[str, list[float]] | list[Quality] | int
+"""Of a lot of times, of pace, of quality, or of memory."""
 
 
 _NAME_DIGITS: Final = 8  # few studies are interrupted in one folder
@@ -44,6 +44,7 @@ class Journal:
         self._path = folder / f"study-{digest[:_NAME_DIGITS]}.unfinished"
         self.answers: dict[str, Answer] = {}
         self.seconds: dict[str, float] = {}
+        self._stolen_s: dict[str, float | None] = {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
         first: dict[str, Any] = {"subject": subject, "begun": now}
         lines = [] if fresh else self._lines()
@@ -57,18 +58,29 @@ class Journal:
         # Without a last line that was half written, to which the next would be added.
         self._replace("".join(json.dumps(line) + "\n" for line in [first, *lines]))
 
-    def add(self, lot: Lot, answer: Answer, seconds: float) -> None:
-        """Keep the answer of a lot, and how long it took.
+    @property
+    def stolen(self) -> float | None:
+        """The share of the time of all lots that the host gave to others; None if not known."""
+        known = [(each, self.seconds[lot]) for lot, each in self._stolen_s.items()]
+        if not known or any(each is None for each, _ in known):
+            return None
+        return sum(each or 0.0 for each, _ in known) / sum(seconds for _, seconds in known)
+
+    def add(self, lot: Lot, answer: Answer, seconds: float, stolen_s: float | None = None) -> None:
+        """Keep the answer of a lot, how long it took, and what the host took of that.
 
         Raises:
             SettingError: It cannot be written.
         """
         plain: Any = answer
         if isinstance(answer, dict):
-            plain = {name: asdict(turns) for name, turns in answer.items()}
+            plain = {
+                name: asdict(taken) if isinstance(taken, Turns) else taken
+                for name, taken in answer.items()
+            }
         elif isinstance(answer, list):
             plain = [asdict(quality) for quality in answer]
-        line = {"lot": str(lot), "seconds": seconds, "answer": plain}
+        line = {"lot": str(lot), "seconds": seconds, "stolen_s": stolen_s, "answer": plain}
         # As it will be read, so that a study that was interrupted is the same as one that was not.
         self._take(json.loads(json.dumps(line)))
         try:
@@ -84,6 +96,7 @@ class Journal:
     def _take(self, line: dict[str, Any]) -> None:
         self.answers[line["lot"]] = _answer(line["answer"])
         self.seconds[line["lot"]] = line["seconds"]
+        self._stolen_s[line["lot"]] = line["stolen_s"]
 
     def _lines(self) -> list[Any]:
         try:
@@ -120,18 +133,21 @@ def _is_about(subject: Mapping[str, Any], line: Any) -> bool:  # noqa: ANN401  J
 
 
 def _is_of_lot(line: Any) -> bool:  # noqa: ANN401  JSON's
-    return isinstance(line, dict) and {"lot", "seconds", "answer"} <= line.keys()
+    return isinstance(line, dict) and {"lot", "seconds", "stolen_s", "answer"} <= line.keys()
 
 
 def _answer(plain: Any) -> Answer:  # noqa: ANN401  JSON's
     if isinstance(plain, dict):
-        return {
-            name: Turns(tuple(turns["run_us"]), turns["processor_s"])
-            for name, turns in plain.items()
-        }
+        return {name: _taken(each) for name, each in plain.items()}
     if isinstance(plain, list):
         return [_quality(each) for each in plain]
     return int(plain)
+
+
+def _taken(plain: Any) -> Any:  # noqa: ANN401  of times or of pace
+    if isinstance(plain, dict):
+        return Turns(tuple(plain["run_us"]), plain["processor_s"])
+    return plain
 
 
 def _quality(plain: dict[str, Any]) -> Quality:

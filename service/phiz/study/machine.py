@@ -25,7 +25,6 @@ INSTRUCTIONS: Final = (
 )
 # All of Apple's own processors since the first have these.
 APPLE: Final = ("asimd", "asimddp")
-LIMIT: Final = "ONEDNN_MAX_CPU_ISA"  # OpenVINO uses no instructions beyond it
 COPIED_BYTES: Final = 64 << 20  # more than a cache holds, on most machines
 COPIES: Final = 8
 
@@ -94,11 +93,6 @@ def clock_mhz(root: Path) -> float | None:
         return max(highest_khz) / 1000
     value = _value(_read(root / "proc/cpuinfo"), "cpu MHz")
     return float(value) if value else None
-
-
-def instruction_limit() -> str | None:
-    """Return what OpenVINO's instructions are limited to by the environment, if they are."""
-    return os.environ.get(LIMIT) or None
 
 
 def available_memory(root: Path) -> int:

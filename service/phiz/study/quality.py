@@ -28,7 +28,6 @@ from phiz.picture import Picture, rgb
 from phiz.runtime.variants import REFERENCE, Variant, open_runtime
 from phiz.scenes import draw_crowd
 from phiz.study.subjects import Subject, find_subjects, offer_all
-from phiz.study.timing import Turns
 from phiz.timings import Stopwatch
 
 T = TypeVar("T")
@@ -94,8 +93,8 @@ def judge(folder: Path, data: Path | None, name: str) -> list[Quality]:
     return _judge_faces(offer_all(known), folder, data, subjects)
 
 
-def pace(folder: Path, data: Path | None, name: str) -> dict[str, Turns]:
-    """Return what a model takes for pictures, by variant: all stages but decoding, one thread.
+def pace(folder: Path, data: Path | None, name: str) -> dict[str, list[float]]:
+    """Return the seconds a model takes for each picture, by variant: one thread, no decoding.
 
     Args:
         folder: Of the built models.
@@ -118,10 +117,7 @@ def pace(folder: Path, data: Path | None, name: str) -> dict[str, Turns]:
         variants = _variants(offered, subjects)
         found, _ = answer(offered, folder, name, variants, _faces(labels))
         seconds = {variant: each.seconds for variant, each in found.items()}
-    return {
-        str(variant): Turns(tuple(round(1e6 * each) for each in taken), sum(taken))
-        for variant, taken in seconds.items()
-    }
+    return {str(variant): taken for variant, taken in seconds.items()}
 
 
 def _subjects(known: Catalog, folder: Path, name: str) -> list[Subject]:

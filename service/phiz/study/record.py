@@ -95,8 +95,7 @@ class Study:
         figures: Of every combination.
         qualities: Of every model and variant.
         has_photographs: Whether accuracy is known, and not agreement alone.
-        stolen: The share of the time of all processors that the host gave to others, since it was
-            last taken up.
+        stolen: The share of the time of all processors that the host gave to others.
     """
 
     device: str

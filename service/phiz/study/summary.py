@@ -26,7 +26,7 @@ def figures_of(combination: Combination, visits: Sequence[Turns], peak: int | No
         visits: Its runs in each visit.
         peak: Bytes of memory; None where they were not measured.
     """
-    visits_ms = medians_of(visits)
+    visits_ms = tuple(round(median(visit.run_us) / 1000, 4) for visit in visits)
     visits = [visit for visit, is_quiet in zip(visits, quiet(visits_ms), strict=True) if is_quiet]
     runs_ms = np.concatenate([visit.run_us for visit in visits]) / 1000  # (N,)
     nine, last = np.percentile(runs_ms, (90, 99)).tolist()
@@ -48,11 +48,6 @@ def quiet(visits_ms: Sequence[float]) -> list[bool]:
     """Return of each visit, by its median, whether it counts."""
     most = (1 + NOISY) * min(visits_ms)
     return [each <= most for each in visits_ms]
-
-
-def medians_of(visits: Sequence[Turns]) -> tuple[float, ...]:
-    """Return the median run of each visit, ms."""
-    return tuple(round(median(visit.run_us) / 1000, 4) for visit in visits)
 
 
 def plain_figures(study: Study) -> list[Figures]:
