@@ -1,9 +1,11 @@
+from statistics import mean
+
 import numpy as np
 import pytest
 
 from phiz import catalog
 from phiz.cards import Architecture
-from phiz.measure.workloads import parity_inputs, timing_inputs
+from phiz.measure.workloads import STEPS, parity_inputs, timing_inputs
 
 CATALOG = catalog.load()
 
@@ -27,12 +29,18 @@ def test_a_network_of_one_size_has_one_run(
 
 def test_pnet_gets_a_pyramid_of_another_size_in_every_round() -> None:
     model = CATALOG.model("mtcnn")
-    first, second = ({each.shape for each in timing_inputs(model, "pnet", turn)} for turn in (0, 1))
+    widest, area = [], []
+    for turn in range(STEPS + 1):
+        levels = timing_inputs(model, "pnet", turn)
+        assert min(level.shape[1] for level in levels) >= 11
+        widest.append(max(level.shape[2] for level in levels))
+        area.append(sum(level.shape[1] * level.shape[2] for level in levels))
     # The first level of 1280 × 720 at 12/20, plus one.
-    assert max(width for _, _, width, _ in first) == 769
-    # The smallest levels may be the same: of a few pixels less, nothing is left there.
-    assert max(width for _, _, width, _ in first & second) < 100
-    assert min(height for _, height, _, _ in first) >= 12
+    assert widest[0] == widest[STEPS] == max(widest) == 769
+    assert len(set(widest[:STEPS])) == STEPS
+    # Whoever has few runs has sizes as large as whoever has many.
+    several = [mean(area[:few]) for few in range(5, STEPS)]
+    assert several == pytest.approx([mean(area[:STEPS])] * len(several), rel=0.05)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ Inputs: TypeAlias = list[NDArray[Any]]
 PICTURE_HW: Final = (720, 1280)
 STEP_PX: Final = 7
 STEPS: Final = 30  # after which the first size comes back
-STRIDE: Final = 11  # through these, so that the first few runs already see all of them evenly
+STRIDE: Final = 19  # through these, so that the first few runs already see all of them evenly
 CROPS: Final[dict[Architecture, tuple[int, int]]] = {"rnet": (32, 24), "onet": (16, 48)}
 """How many in one run, and their side in pixels."""
 
