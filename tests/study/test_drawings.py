@@ -14,7 +14,7 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     ]
     drawn = ET.fromstring(draw_bars("times <1>", groups, "ms"))  # noqa: S314  our own
     widths = [float(bar.attrib["width"]) for bar in drawn.iter(f"{SVG}rect")]
-    assert widths == [166.0, 83.0, 1.0]
+    assert widths == [156.0, 78.0, 1.0]
     texts = [text.text for text in drawn.iter(f"{SVG}text")]
     assert texts == ["a & b", "one", "4.00 ms", "two", "2.00 ms", "c", "one", "0 ms"]
     title = drawn.find(f"{SVG}title")
@@ -35,12 +35,12 @@ def test_faster_is_left_and_better_is_above() -> None:
     assert len(circles) == 6  # and the legend's
 
 
-@pytest.mark.parametrize(("other", "width"), [(1.0, 27.7), (0.9, 166.0)])
+@pytest.mark.parametrize(("other", "width"), [(1.0, 26.0), (0.9, 156.0)])
 def test_what_is_far_below_has_its_own_scale(other: float, width: float) -> None:
     groups = [Bars("a", (("one", 0, 6.0),)), Bars("b", (("one", 0, other),))]
     drawn = ET.fromstring(draw_bars("t", groups, "ms"))  # noqa: S314  our own
     widths = [float(bar.attrib["width"]) for bar in drawn.iter(f"{SVG}rect")]
-    assert widths == [166.0, width]
+    assert widths == [156.0, width]
 
 
 @pytest.mark.parametrize(

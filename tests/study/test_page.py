@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from phiz.study.page import draw_page
+from phiz.study.record import read_study
 from tests.study.made import usual
 
+MEASURED = sorted((Path(__file__).parents[2] / "docs" / "study").glob("*.json"))
 # What the page looks like to who holds a phone, written where --dump-dom shows it.
 LOOK = """<script>
 addEventListener("load", () => {
@@ -25,6 +27,7 @@ addEventListener("load", () => {
     text: Math.min(...texts.map(box => box.height)),
     left: Math.min(...texts.map(box => box.left)),
     right: Math.max(...texts.map(box => box.right)),
+    edge: Math.min(...boxes.map(box => box.right)),
     ground: getComputedStyle(document.body).backgroundColor,
     loaded: performance.getEntriesByType("resource").length,
   }));
@@ -76,7 +79,7 @@ def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
     assert all(width > 350 and height > 60 for width, height in seen["charts"])
     assert seen["bars"] == 3 * 6 * devices
     assert seen["text"] >= 12  # pixels, of the smallest letters in a chart
-    assert 0 <= seen["left"] <= seen["right"] <= 390
+    assert 0 <= seen["left"] <= seen["right"] <= seen["edge"] <= 390  # beyond it a chart is cut
     assert seen["loaded"] == 0
 
 
@@ -139,3 +142,11 @@ def test_names_are_text(tmp_path: Path) -> None:
     page = draw_page([usual("<b>&")])
     assert "<b>&<" not in page
     assert look(page, tmp_path)["wide"] == 390
+
+
+@pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
+def test_what_the_documents_show_can_be_drawn(path: Path) -> None:
+    measured = read_study(path)
+    page = draw_page([measured])
+    assert page.count("<svg") >= 2 * 3
+    assert (measured.emulated is None) == ("emulated</b>" not in page)

@@ -18,7 +18,7 @@ FAINT: Final = "var(--faint, #d5dade)"
 
 WIDTH: Final = 360
 NAMES: Final = 142  # of a bar, to its left
-VALUES: Final = 52  # to its right
+VALUES: Final = 62  # to its right
 APART: Final = 6  # times as long are the longest bars of two groups at most, on one scale
 BAR: Final = 13
 STEP: Final = 17
