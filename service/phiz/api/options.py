@@ -92,12 +92,18 @@ def read_deadline(given: str | None, limit_s: float) -> float:
 
 def option_schema(known: type[BaseModel], name: str) -> JsonObject:
     """Return the JSON schema of an option's value; without a default if that is the model's."""
-    schema: JsonObject = dict(known.model_json_schema()["properties"][name])
+    schema: JsonObject = dict(_schema(known)["properties"][name])
     # Pydantic writes an optional value as "this or null"; a query cannot say null.
     value, *_ = schema.pop("anyOf", [{}])
     if schema["default"] is None:
         del schema["default"]
     return {**schema, **value}
+
+
+@lru_cache
+def _schema(known: type[BaseModel]) -> JsonObject:
+    # Making it takes pydantic half a millisecond, which every wrong option would cost.
+    return known.model_json_schema()
 
 
 def shown(text: str) -> str:

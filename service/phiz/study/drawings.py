@@ -124,8 +124,9 @@ def draw_points(title: str, points: Sequence[Point], axes: tuple[str, str]) -> s
     for number, point in enumerate(points, 1):
         y = PLOT + 10 + ROW * (number - 1)
         lines += _mark(8, y, number, point.colour)
-        text = f"{point.name}: {short(point.x)} ms, {point.y:.1%}"
-        lines.append(_text(20, y + 4, text, font_weight="bold" if point.is_front else "normal"))
+        text = f"{point.name}: {short(point.x)} ms, {short(100 * point.y)}%"
+        weight = "bold" if point.is_front else "normal"
+        lines.append(_text(20, y + 4, text, font_weight=weight, font_size="11"))
     return _svg(title, PLOT + 10 + ROW * len(points), lines)
 
 
