@@ -128,7 +128,7 @@ def test_workers_that_are_asked_for_are_begun_and_the_option_wins(
 
 @pytest.mark.parametrize(
     ("limit_bytes", "expected"),
-    [(float("inf"), 8), (2 * 2**30, 8), (2**30, 4), (512 * 2**20, 1), (1, 1)],
+    [(float("inf"), 8), (2 * 2**30, 8), (2**30, 2), (512 * 2**20, 1), (1, 1)],
 )
 def test_there_are_no_more_workers_than_there_is_memory_for(
     limit_bytes: float, expected: int, caplog: pytest.LogCaptureFixture
