@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from crew import Crew
+from phiz.measure.bench import rotated
 
 Turn: TypeAlias = list[dict[str, Any]]
 """What a worker tells of the runs of one turn."""
@@ -70,15 +71,6 @@ def ratio(times: Times, reference: Times) -> float:
 def excess(times: Times, reference: Times) -> float:
     """Return the median over rounds of the difference, in one round, of medians over items."""
     return float(np.median(np.median(times, axis=1) - np.median(reference, axis=1)))
-
-
-def rotated(names: Sequence[str], turn: int) -> list[str]:
-    """Return the names with another one first at each turn.
-
-    Who comes after the same one each time finds the caches as that one leaves them.
-    """
-    first = turn % len(names)
-    return [*names[first:], *names[:first]]
 
 
 def hold(crew: Crew, contest: str, plan: Plan, rounds: int, clock: Clock) -> dict[str, Score]:

@@ -143,11 +143,10 @@ def test_what_may_go_wrong_is_shown_before_it_does(
     assert registry.get_sample_value(name, labels) == 0
 
 
-def test_of_another_model_it_is_shown_once_it_is_asked_for(
-    metrics: Metrics, registry: CollectorRegistry
-) -> None:
+def test_of_a_classifier_it_is_shown_before_it_is_asked_for(registry: CollectorRegistry) -> None:
+    metrics = Metrics(registry, Idle(), {"front": "blazeface"}, ("auto", "mobilenet"))
     labels = {"model": "mobilenet", "outcome": "internal"}
-    assert registry.get_sample_value("phiz_pictures_total", labels) is None
+    assert registry.get_sample_value("phiz_pictures_total", labels) == 0
     observation = metrics.begun()
     observation.model = "mobilenet"
     metrics.answered("mobilenet", Timings({}, {}, 0), None)

@@ -11,13 +11,7 @@ from phiz.quota import (
     processor_share,
 )
 
-
-def write(root: Path, files: dict[str, str]) -> None:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
-
+from .layout import write
 
 V1 = "4:cpu,cpuacct:/docker/abc\n3:cpuset:/other\n1:name=systemd:/docker/abc\n"
 V1_FOLDER = "sys/fs/cgroup/cpu,cpuacct"

@@ -8,7 +8,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from contests import rotated
 from environments import PEERS
 
 from crew import Crew, crew
@@ -19,6 +18,7 @@ from load.cores import Cores, kept_to
 from load.opened import Opened
 from load.servers import Server, check, serving
 from load.single import excess_ms
+from phiz.measure.bench import rotated
 
 CLIENTS: Final = 8
 CROWDS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures

@@ -95,7 +95,6 @@ class Metrics:
     """The collectors; ``registry`` is what ``/metrics`` shows."""
 
     __slots__ = (
-        "_expected",
         "_faces",
         "_inflight",
         "_pictures",
@@ -166,7 +165,6 @@ class Metrics:
             info.labels(model, kind).set(1)
         registry.register(CrewCollector(crew))
         ProcessCollector(registry=registry)
-        self._expected = {UNKNOWN}
         self._rejected.add((OverloadedError.code,), 0)
         for model in (*kinds, *models):
             self._expect(model)
@@ -188,7 +186,6 @@ class Metrics:
         self._inflight -= 1
         observation.code = code
         model, started, arrived = observation.model, observation.started, observation.arrived
-        self._expect(model)
         self._requests.observe((model, code), time.perf_counter() - started)
         if arrived:
             self._stages.observe((model, "receive"), arrived - started)
@@ -215,9 +212,6 @@ class Metrics:
         A few lines of counters, and of histograms, which have many, only the one that no counter
         knows by the model.
         """
-        if model in self._expected:
-            return
-        self._expected.add(model)
         self._requests.begin((model, OverloadedError.code))
         for outcome in (OK, *FAULTS):
             self._pictures.add((model, outcome), 0)

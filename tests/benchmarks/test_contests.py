@@ -3,9 +3,10 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from contests import Plan, excess, hold, middle, ratio, rotated
+from contests import Plan, excess, hold, middle, ratio
 
 from crew import Crew, Entry
+from phiz.measure.bench import rotated
 
 # Two rounds of three items, ms.
 OURS = np.array([[1.0, 2.0, 9.0], [4.0, 4.0, 4.0]])

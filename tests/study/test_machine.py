@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from phiz.study.machine import available_memory, clock_mhz, instructions_of, stolen_s, this_machine
+from tests.layout import write
 
 X86 = "processor\t: 0\nmodel name\t: A\ncpu MHz\t\t: 2595.124\nflags\t\t: fpu avx2 avx512_vnni\n\n"
 ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n"
@@ -25,13 +26,6 @@ def test_apples_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert "asimddp" in instructions_of("")
-
-
-def write(root: Path, files: dict[str, str]) -> None:
-    for name, content in files.items():
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(content)
 
 
 CLOCK = "sys/devices/system/cpu/cpu{}/cpufreq/cpuinfo_max_freq"

@@ -195,12 +195,9 @@ def _show(measured: _Measured) -> None:
 def _tell_unbuilt(known: "Catalog", folder: Path) -> None:
     """Say on standard error which forms took no part, if any."""
     from phiz.cards import VARIANTS  # noqa: PLC0415  see bench
+    from phiz.cli.unbuilt import tell  # noqa: PLC0415
     from phiz.measure.networks import unbuilt  # noqa: PLC0415
 
     for form in VARIANTS:
         if files := unbuilt(known.group("face"), form, folder):
-            click.echo(
-                f"not measured, because they are not built: {', '.join(files)};"
-                f" build them with: phiz models build --variants {form}",
-                err=True,
-            )
+            tell(", ".join(files), f"phiz models build --variants {form}")

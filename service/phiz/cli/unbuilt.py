@@ -59,11 +59,14 @@ def tell_unbuilt(known: Catalog, folder: Path | None, only: Collection[str]) -> 
         ]
         if cards:
             files = ", ".join(card.file for card in cards)
-            click.echo(
-                f"not measured, because they are not built: {files};"
-                f" build them with: {_command(group, cards, folder)}",
-                err=True,
-            )
+            tell(files, _command(group, cards, folder))
+
+
+def tell(files: str, command: str) -> None:
+    """Say on standard error that files take no part in a measurement, and what builds them."""
+    click.echo(
+        f"not measured, because they are not built: {files}; build them with: {command}", err=True
+    )
 
 
 def _command(group: Group, cards: Collection[NetworkCard], folder: Path | None) -> str:

@@ -183,7 +183,8 @@ def rotated(ways: Sequence[T], turn: int) -> list[T]:
     """Return all, another first in each turn.
 
     A busy system takes the processor away about once a round, and would otherwise take it from
-    the same one again and again.
+    the same one again and again; and who comes after the same one each time finds the caches as
+    that one leaves them.
     """
     first = turn % len(ways)
     return [*ways[first:], *ways[:first]]

@@ -8,7 +8,7 @@ from phiz.measure.gates import WORTHWHILE
 from phiz.runtime.variants import REFERENCE, Variant
 from phiz.study.quality import Quality
 from phiz.study.record import Figures, Study
-from phiz.study.summary import is_too_noisy, noisy, plain_figures, quiet, timed
+from phiz.study.summary import counting, is_too_noisy, noisy, plain_figures, timed
 
 GOALS: Final = ("lowest latency", "best answers", "smallest memory")
 ACCURACY: Final = {"classify": "right", "face": "average precision"}
@@ -76,7 +76,6 @@ def candidates(study: Study, group: str) -> list[Candidate]:
 
     The simplest come first: the reference, then other runtimes and lower precisions.
     """
-    facts = study.networks
     plain = {
         (each.combination.network, each.combination.variant): each for each in plain_figures(study)
     }
@@ -84,7 +83,7 @@ def candidates(study: Study, group: str) -> list[Candidate]:
         _candidate(study, quality, group, plain)
         for quality in study.qualities
         if quality.passes or quality.variant == REFERENCE
-        if any(each.model == quality.model and each.group == group for each in facts.values())
+        if study.group_of(quality.model) == group
     ]
 
 
@@ -140,11 +139,11 @@ def noise(study: Study) -> str:
     visits = timed(study)
     if all(len(each) == 1 for each in visits.values()):
         return "There was one visit, so that nothing tells how noisy the machine was."
-    counting = [is_quiet for each in visits.values() for is_quiet in quiet(each)]
+    counted = counting(study)
     single = noisy(study)
     named = f" ({', '.join(single[:NAMED])}{', …' if len(single) > NAMED else ''})" * bool(single)
-    counted = (
-        f"Of {len(counting)} visits, {counting.count(False)} do not count: they took over 10 %"
+    told = (
+        f"Of {len(counted)} visits, {counted.count(False)} do not count: they took over 10 %"
         f" longer than the quietest of their kind. Of {len(visits)} times on one thread,"
         f" {len(single)} stand on a single visit{named}."
     )
@@ -154,7 +153,7 @@ def noise(study: Study) -> str:
         if is_too_noisy(study)
         else "The machine was quiet enough."
     )
-    return f"{verdict} {counted}{stolen}"
+    return f"{verdict} {told}{stolen}"
 
 
 def _candidate(

@@ -108,6 +108,10 @@ class Study:
     has_photographs: bool
     stolen: float | None = None
 
+    def group_of(self, model: str) -> Group | None:
+        """Return the group of a model, or None if none of its networks was measured."""
+        return next((facts.group for facts in self.networks.values() if facts.model == model), None)
+
 
 def to_document(study: Study) -> dict[str, Any]:
     """Return a study as plain values, which ``parse_study`` reads."""

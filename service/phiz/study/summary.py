@@ -63,10 +63,13 @@ def timed(study: Study) -> dict[str, tuple[float, ...]]:
     return {str(each.combination): each.visits_ms for each in plain_figures(study)} | {
         f"{each.model} as a whole, {each.variant}": each.visits_ms
         for each in study.qualities
-        if any(
-            facts.model == each.model and facts.group == "face" for facts in study.networks.values()
-        )
+        if study.group_of(each.model) == "face"
     }
+
+
+def counting(study: Study) -> list[bool]:
+    """Return of each visit to what is ``timed`` whether it counts."""
+    return [is_quiet for visits_ms in timed(study).values() for is_quiet in quiet(visits_ms)]
 
 
 def noisy(study: Study) -> list[str]:
@@ -84,10 +87,10 @@ def is_too_noisy(study: Study) -> bool:
     That is if nothing bears out a tenth or more of the times, if more than half of the visits do
     not count, or if the host gave much of the time away.
     """
-    counting = [is_quiet for visits_ms in timed(study).values() for is_quiet in quiet(visits_ms)]
+    counted = counting(study)
     return (
         len(noisy(study)) * 10 >= len(timed(study))
-        or sum(counting) * 2 < len(counting)
+        or sum(counted) * 2 < len(counted)
         or (study.stolen or 0.0) > STOLEN
     )
 
