@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.direct import Direct
@@ -129,6 +130,17 @@ def test_a_line_tells_what_became_of_a_request(caplog: pytest.LogCaptureFixture)
         "bytes_in": 3,
         "bytes_out": 7,
     }
+
+
+def test_before_it_is_ready_a_line_has_the_code_of_the_answer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = FastAPI()
+    app.state.service = None
+    head, body = Asked().of(Journal(Direct(app), "all", PATHS))
+    assert json.loads(body["body"])["code"] == "not_ready"
+    (line,) = lines(caplog)
+    assert (line["status"], line["code"]) == (head["status"], "not_ready") == (503, "not_ready")
 
 
 @pytest.mark.parametrize(

@@ -52,7 +52,7 @@ class Direct:
         try:
             response = await endpoint(Request(scope, receive))
         except Exception as error:  # noqa: BLE001  nothing above us would answer it
-            response = response_to(error)
+            response = response_to(error, scope)
             if not isinstance(error, (PhizError, HTTPException, ClientDisconnect)):
                 _log.exception("a request failed", extra=extra({"request": name_of(scope)}))
         await response(scope, receive, send)

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from phiz.api.record import failed
 from phiz.errors import (
@@ -127,8 +128,14 @@ def _problem(content: JsonObject, headers: Mapping[str, str] | None = None) -> R
     return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM)
 
 
-def response_to(error: Exception) -> Response:
-    """Return the answer to an error of a detection."""
+def response_to(error: Exception, scope: Scope) -> Response:
+    """Return the answer to an error, of whose code the request's record is told.
+
+    Args:
+        error: One that is not ours is not told to the caller.
+        scope: Of the request.
+    """
+    failed(scope, outcome(error))
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
@@ -155,15 +162,14 @@ def last_words(status: HTTPStatus, code: str, detail: str) -> bytes:
 
 def add_handlers(app: FastAPI) -> None:
     """Let every error of an application leave it in that shape."""
-    app.add_exception_handler(PhizError, _phiz_error)
     app.add_exception_handler(HTTPException, _framework_error)
-    app.add_exception_handler(ClientDisconnect, _disconnected)
-    app.add_exception_handler(Exception, _unknown_error)
+    # The framework passes what is not ours on to the server, which logs it with its traceback.
+    for kind in (PhizError, ClientDisconnect, Exception):
+        app.add_exception_handler(kind, _error)
 
 
-async def _phiz_error(request: Request, error: Exception) -> Response:
-    failed(request.scope, outcome(error))
-    return response_to(error)
+async def _error(request: Request, error: Exception) -> Response:
+    return response_to(error, request.scope)
 
 
 async def _framework_error(request: Request, error: Exception) -> Response:
@@ -177,13 +183,3 @@ async def _framework_error(request: Request, error: Exception) -> Response:
         detail = "there is nothing at this address; /docs tells what there is"
     failed(request.scope, code)
     return _problem(_content(error.status_code, code, detail), error.headers)
-
-
-async def _disconnected(request: Request, error: Exception) -> Response:
-    failed(request.scope, outcome(error))
-    return response_to(error)
-
-
-async def _unknown_error(_request: Request, error: Exception) -> Response:
-    # The framework passes the error on to the server, which logs it with its traceback.
-    return response_to(error)
