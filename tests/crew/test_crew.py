@@ -3,6 +3,8 @@ import gc
 import math
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -16,9 +18,10 @@ from typing import Any
 import pytest
 import uvloop
 
+from phiz.crew.calls import Outcome, encode
 from phiz.crew.crew import AHEAD_S, Crew
-from phiz.crew.member import Task
-from phiz.crew.worker import TIDY_IDLE_AFTER
+from phiz.crew.member import Member, Task
+from phiz.crew.worker import READY, TIDY_IDLE_AFTER
 from phiz.errors import (
     ModelCorruptError,
     OptionError,
@@ -610,6 +613,20 @@ def test_if_one_cannot_begin_none_is_left(run: Run, tmp_path: Path) -> None:
             await starting
 
     run(test)
+
+
+@pytest.mark.parametrize("error", [None, ModelCorruptError("back.onnx is another file")])
+def test_what_a_worker_tells_when_nobody_waits_any_more_is_nothing(
+    run: Run, error: PhizError | None
+) -> None:
+    async def test() -> None:
+        member = Member(0, process, Crew([], 0, 1.0))
+        member.ready.cancel()
+        member.data_received(b"".join(encode(Outcome(READY, 0, error))))
+        assert member.ready.cancelled()
+
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        run(test)
 
 
 class OneAtATime(ThreadPoolExecutor):

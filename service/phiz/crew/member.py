@@ -98,6 +98,8 @@ class Member(asyncio.Protocol):
             assert isinstance(outcome, Outcome), "a worker says nothing else"
             if outcome.number != READY:
                 self._owner.finished(self, outcome)
+            elif self.ready.done():
+                pass  # nobody waits for it any more: another could not begin
             elif outcome.error is not None:
                 self.ready.set_exception(outcome.error)
             else:
