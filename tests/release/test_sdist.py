@@ -40,7 +40,7 @@ def test_sdist_has_what_git_has(names: set[str]) -> None:
 def test_sdist_has_what_builds_and_tests(names: set[str]) -> None:
     assert {
         *("pyproject.toml", "README.md", "LICENSE", "NOTICE", "CHANGELOG.md", "Makefile"),
-        *("Dockerfile", "docker-compose.yml"),
+        *("Dockerfile", "docker-compose.yml", ".github/workflows/tests.yml"),
         *("models/catalog.toml", "models/router.toml", "models/calibration.json"),
         *("models/imagenet.txt", "requirements/dev.txt", "requirements/build.txt"),
         *("service/phiz/__init__.py", "service/phiz/py.typed", "tests/conftest.py"),
