@@ -6,6 +6,8 @@
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
 #                takes: all figures into docs/speed.json, and what the documents show of them
 #   make load    what it bears beside others, into docs/load.json and docs/load.svg (needs wrk)
+#   make dist    wheel and sdist, into dist/
+#   make sbom    what the service consists of, as CycloneDX, into build/
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -14,7 +16,7 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup serve test bench load models format lock wheels
+.PHONY: setup serve test bench load models format lock wheels dist sbom
 
 setup: .venv/run models
 
@@ -45,6 +47,25 @@ load: setup
 format: .venv/dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The wheel is built from the sdist, which shows that nothing is missing there.
+dist: .venv/dev
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
+
+# SERVED is a Python that has what serves and nothing else, unless there is one already.
+SERVED ?= build/served/bin/python
+SBOM ?= build/phiz.cdx.json
+
+sbom: .venv/dev $(SERVED)
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file $(SBOM) $(SERVED)
+
+build/served/bin/python: requirements/serve.txt dist
+	$(PYTHON) -m venv --clear --without-pip build/served
+	$(BIN)/python -m pip --python $@ install --quiet --require-hashes -r requirements/serve.txt
+	$(BIN)/python -m pip --python $@ install --quiet --no-deps dist/*.whl
 
 models: .venv/run
 	@$(BIN)/phiz models build
