@@ -6,14 +6,14 @@
 
 ``DIR`` has ``photos/`` (see ``phiz.measure.photos``); the photographs that the ranges of 8 bits
 were measured on are left out. Both forms of a network take turns in onnxruntime, on one thread;
-times are medians of the network alone, the shares are of bytes to classes.
+times are medians of the network alone, the shares are of bytes to classes. A ratio is the median of
+the ratios of single turns: other programs slow down both runs of a turn alike.
 """
 
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
 from typing import Final
 
 import click
@@ -82,8 +82,8 @@ def measure(model: ModelCard, folder: Path, judged: Sequence[Photo], runs: int) 
                 f"{np.mean(found[:, 0] == truth):.2f}",
                 f"{np.mean((found == truth[:, None]).any(axis=1)):.2f}",
                 f"{agree} of {len(judged)}",
-                f"{times[form]:.2f}",
-                f"{times['float32'] / times[form]:.2f}",
+                f"{np.median(times[form]):.2f}",
+                f"{np.median(times['float32'] / times[form]):.2f}",
             ]
         )
     return rows
@@ -100,8 +100,8 @@ def indices(
     return np.array(found)
 
 
-def take_turns(model: ModelCard, folder: Path, runs: int) -> dict[Form, float]:
-    """Return the median milliseconds that one inference of each form takes."""
+def take_turns(model: ModelCard, folder: Path, runs: int) -> dict[Form, NDArray[np.float64]]:
+    """Return the milliseconds (runs,) that one inference of each form takes in each turn."""
     assert model.input_size is not None, "the catalogue gives every classifier its input size"
     shape = (1, model.input_size, model.input_size, 3)
     picture = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -116,7 +116,7 @@ def take_turns(model: ModelCard, folder: Path, runs: int) -> dict[Form, float]:
             started = time.perf_counter()
             session.run(picture)
             seconds[form].append(time.perf_counter() - started)
-    return {form: 1000 * median(taken[WARM_UP:]) for form, taken in seconds.items()}
+    return {form: 1000 * np.array(taken[WARM_UP:]) for form, taken in seconds.items()}
 
 
 if __name__ == "__main__":

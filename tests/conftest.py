@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +16,6 @@ from phiz.build.quantise import quantise
 from phiz.build.sources import read_source
 from phiz.cards import NetworkCard
 from phiz.detectors import Detector
-from phiz.errors import SourceError
 from phiz.picture import Picture
 from phiz.resample import Sampling
 from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
@@ -96,30 +95,19 @@ def picture() -> Callable[[str], Picture]:
 
 
 @pytest.fixture(scope="session")
-def classifier_source() -> Callable[[NetworkCard], bytes]:
-    """Gives the bytes that a classifier is made from.
-
-    MobileNet comes from an address that not every machine may reach. There, unless
-    PHIZ_MODEL_FILES names a folder that has its file, the tests that need it are left out, and
-    the report says so.
-    """
+def classifier_sources() -> Iterator[Path]:
+    """A folder of the classifiers' packages: the one that is named, or downloaded once a run."""
     named = os.environ.get("PHIZ_MODEL_FILES")
     files = Path(named) if named else None
-    had: dict[str, bytes | SourceError] = {}
-    for card in CLASSIFIERS:
-        try:
-            with source_folder([card], print, files, may_download=True) as folder:
-                had[card.name] = read_source(card.made_from, folder)
-        except SourceError as error:
-            had[card.name] = error
+    with source_folder(CLASSIFIERS, print, files, may_download=True) as folder:
+        yield folder
 
-    def give(card: NetworkCard) -> bytes:
-        found = had[card.name]
-        if isinstance(found, SourceError):
-            pytest.skip(f"left out, because {card.name} cannot be built: {found}")
-        return found
 
-    return give
+@pytest.fixture(scope="session")
+def classifier_source(classifier_sources: Path) -> Callable[[NetworkCard], bytes]:
+    """Gives the bytes that a classifier is made from."""
+    read = {card.made_from: read_source(card.made_from, classifier_sources) for card in CLASSIFIERS}
+    return lambda card: read[card.made_from]
 
 
 @pytest.fixture(scope="session")

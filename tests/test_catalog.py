@@ -67,9 +67,19 @@ def test_defaults_are_known(name: str, min_score: float, thresholds: dict[str, f
     ("name", "black", "white"), [("front", -1, 1), ("mtcnn", -127.5 / 128, 127.5 / 128)]
 )
 def test_normalisation_maps_black_and_white(name: str, black: float, white: float) -> None:
-    numbers = catalog.load().model(name).networks[0].normalisation
-    assert numbers.offset == black
-    assert numbers.scale * 255 + numbers.offset == pytest.approx(white, abs=1e-15)
+    scale, offset = catalog.load().model(name).networks[0].normalisation.to_numbers()
+    assert offset == black
+    assert scale * 255 + offset == pytest.approx(white, abs=1e-15)
+
+
+def test_a_normalisation_may_have_a_number_for_each_channel() -> None:
+    numbers = catalog.load().model("mobilenet").networks[0].normalisation
+    assert isinstance(numbers.scale, tuple)
+    assert isinstance(numbers.offset, tuple)
+    zeros = [-offset / scale for scale, offset in zip(numbers.scale, numbers.offset, strict=True)]
+    assert zeros == pytest.approx([124, 116, 104], abs=1e-12)
+    with pytest.raises(CatalogError, match=r"scale \(0\.017.*takes one number for all channels"):
+        numbers.to_numbers()
 
 
 def test_models_are_found_by_name_and_by_group() -> None:
@@ -166,9 +176,24 @@ def drop(path: str) -> Callable[[Document], None]:
         (put("models/front/networks/front/int8/offered", 1), "offered is 1, not true or false"),
         (drop("models/front/networks/front/int8/bytes"), "networks.front.int8 lacks bytes"),
         (put("models/front/networks/front/int4", {}), "front has the unknown entry int4"),
-        (put("sources/facenet-pytorch/kind", "git"), "kind is 'git'; it must be one of wheel, d"),
-        (put("sources/coral-mobilenet/url", "http://a.b/c"), "it must begin with https://"),
-        (put("sources/coral-mobilenet/version", "1"), "has the unknown entry version"),
+        (put("sources/facenet-pytorch/url", "https://a.b/c"), "has the unknown entry url"),
+        (drop("sources/facenet-pytorch/package"), "sources.facenet-pytorch lacks package"),
+        (
+            put("models/mobilenet/normalisation/scale", [1, 2]),
+            "normalisation.scale has 2 numbers; it must be one number, or a list of three: for red",
+        ),
+        (put("models/mobilenet/normalisation/scale", []), "scale has 0 numbers; it must be one"),
+        (
+            put("models/mobilenet/normalisation/offset", [1, "2", 3]),
+            "models.mobilenet.normalisation.offset.green is '2', not a number",
+        ),
+        (put("models/mobilenet/normalisation/offset", "0"), "offset is '0', not a number"),
+        (put("models/front/normalisation/scale", 0), "scale is 0; it must be more than 0"),
+        (
+            put("models/front/normalisation/scale", [1, -1, 1]),
+            "models.front.normalisation.scale is [1, -1, 1]; it must be more than 0",
+        ),
+        (put("models/front/normalisation/mean", 0), "normalisation has the unknown entry mean"),
         (put("models/mobilenet/min_score", 0.5), "has the unknown entry min_score"),
         (drop("models/mobilenet/input_size"), "models.mobilenet lacks input_size"),
         (put("sources/facenet-pytorch/version", ""), "version is '', not a text"),

@@ -80,36 +80,17 @@ class Wheel:
 
 
 @dataclass(frozen=True, slots=True)
-class Download:
-    """A file at an address.
-
-    Attributes:
-        url: Of https.
-        sha256: Of the file.
-        size_bytes: Of the file.
-    """
-
-    url: str
-    sha256: str
-    size_bytes: int
-
-
-Source: TypeAlias = Wheel | Download
-"""Where a source file comes from; a further kind is a further class."""
-
-
-@dataclass(frozen=True, slots=True)
 class SourceFile:
     """The file that a network is converted from.
 
     Attributes:
-        source: Where it comes from.
-        path: Inside the source, with forward slashes; of a download, its name.
+        source: The package that it comes from.
+        path: Inside the package, with forward slashes.
         sha256: Of the file itself.
         size_bytes: Of the file itself.
     """
 
-    source: Source
+    source: Wheel
     path: str
     sha256: str
     size_bytes: int
@@ -117,10 +98,26 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What a network wants of a pixel p from 0 to 255: ``scale * p + offset``."""
+    """What a network wants of a pixel p from 0 to 255: ``scale * p + offset``.
 
-    scale: float
-    offset: float
+    Each is one number for all channels, or three: for red, green and blue.
+    """
+
+    scale: float | tuple[float, float, float]
+    offset: float | tuple[float, float, float]
+
+    def to_numbers(self) -> tuple[float, float]:
+        """Return scale and offset, one number each.
+
+        Raises:
+            CatalogError: The channels have their own.
+        """
+        if isinstance(self.scale, tuple) or isinstance(self.offset, tuple):
+            raise CatalogError(
+                f"the normalisation has scale {self.scale} and offset {self.offset}; "
+                f"this kind of model takes one number for all channels"
+            )
+        return self.scale, self.offset
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,12 +27,13 @@ from phiz.cards import (
     ModelCard,
     NetworkCard,
     Normalisation,
-    Source,
+    Wheel,
 )
 from phiz.errors import CatalogError, ModelCorruptError, ModelError, ModelNotBuiltError
 from phiz.operating_point import read_point
 from phiz.provenance import read_source_file, read_sources
 from phiz.tables import (
+    read_channels,
     read_choice,
     read_entries,
     read_flag,
@@ -149,7 +150,7 @@ def parse_catalog(document: Table) -> Catalog:
     return Catalog(models)
 
 
-def _model(name: str, value: object, sources: Mapping[str, Source]) -> ModelCard:
+def _model(name: str, value: object, sources: Mapping[str, Wheel]) -> ModelCard:
     where = f"models.{name}"
     table = _model_table(value, where)
     kind = read_choice(table["kind"], f"{where}.kind", KINDS)
@@ -187,12 +188,12 @@ def _input_size(model: Table, where: str) -> int | None:
 
 
 def _networks(
-    model: Table, where: str, kind: Kind, sources: Mapping[str, Source]
+    model: Table, where: str, kind: Kind, sources: Mapping[str, Wheel]
 ) -> tuple[NetworkCard, ...]:
-    numbers = read_numbers(model["normalisation"], f"{where}.normalisation", {"scale", "offset"})
+    normalisation = _normalisation(model["normalisation"], f"{where}.normalisation")
     where = f"{where}.networks"
     networks = tuple(
-        _network(name, value, where, Normalisation(**numbers), sources)
+        _network(name, value, where, normalisation, sources)
         for name, value in read_entries(model["networks"], where).items()
     )
     architectures = tuple(network.architecture for network in networks)
@@ -204,12 +205,20 @@ def _networks(
     return networks
 
 
+def _normalisation(value: object, where: str) -> Normalisation:
+    table = read_table(value, where, {"scale", "offset"})
+    scale = read_channels(table["scale"], f"{where}.scale")
+    if min(scale if isinstance(scale, tuple) else [scale]) <= 0:
+        raise CatalogError(f"{where}.scale is {table['scale']}; it must be more than 0")
+    return Normalisation(scale, read_channels(table["offset"], f"{where}.offset"))
+
+
 def _network(
     name: str,
     value: object,
     where: str,
     normalisation: Normalisation,
-    sources: Mapping[str, Source],
+    sources: Mapping[str, Wheel],
 ) -> NetworkCard:
     where = f"{where}.{name}"
     keys = {"architecture", "sha256", "bytes", "made_from"}

@@ -7,11 +7,13 @@ CatalogError that says where it stands, what it is and what it must be.
 import math
 import re
 from collections.abc import Collection
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from phiz.errors import CatalogError
 
 Choice = TypeVar("Choice", bound=str)
+
+CHANNELS: Final = ("red", "green", "blue")
 
 
 def read_table(
@@ -79,6 +81,22 @@ def read_number(value: object, where: str) -> float:
     if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
         raise CatalogError(f"{where} is {value!r}, not a number")
     return float(value)
+
+
+def read_channels(value: object, where: str) -> float | tuple[float, float, float]:
+    """Return a number for all channels of a picture, or a list of three as a tuple."""
+    if not isinstance(value, list):
+        return read_number(value, where)
+    if len(value) != len(CHANNELS):
+        raise CatalogError(
+            f"{where} has {len(value)} numbers; it must be one number, or a list of three: "
+            f"for {', '.join(CHANNELS)}"
+        )
+    red, green, blue = (
+        read_number(number, f"{where}.{channel}")
+        for number, channel in zip(value, CHANNELS, strict=True)
+    )
+    return red, green, blue
 
 
 def read_flag(value: object, where: str) -> bool:

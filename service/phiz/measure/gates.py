@@ -25,7 +25,7 @@ BLAZEFACE_TOLERANCES: Final[Mapping[str, float]] = {
     "probabilities": 1.4e-6,
 }
 MTCNN_TOLERANCE: Final = 2.2e-6
-CLASSIFIER_TOLERANCE: Final = 1e-4  # of logits from -12 to 13, and of features from 0 to 6
+CLASSIFIER_TOLERANCE: Final = 1e-4  # of logits from -12 to 33, and of features from 0 to 6
 # Where BlazeFace sees no face at all, it may regress to a thousand pixels and more, with an
 # error in proportion on both sides; nobody ever reads these numbers. They are compared as
 # "all anchors", where the tolerance grows with the largest regression in the picture and is
