@@ -38,6 +38,7 @@ lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin service/phiz
 
 # The first time, the others are installed into benchmarks/.peers: about 6 GB. One of them is
 # phiz with every runtime, which the other two then use.
