@@ -1,7 +1,9 @@
 # Each target sets up what it needs, and is quick when that is there already.
 #
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
-#   make test    format check, lint, types and tests
+#   make test    format check, lint, types and every test
+#   make check   the same with the unit tests alone, in less than a minute: all but those that are
+#                marked "integration", which start a service, a cluster or a browser, or measure
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
 #                takes: all figures into docs/speed.json, and what the documents show of them
@@ -16,18 +18,29 @@ PORT ?= 8000
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: setup serve test bench load models format lock wheels dist sbom
+# The tests start Python hundreds of times, and much of their time is waiting.
+unexport PYTHONDONTWRITEBYTECODE
+PROCESSES := 2
+PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
+
+.PHONY: setup serve test check lint bench load models format lock wheels dist sbom
 
 setup: .venv/run models
 
 serve: setup
 	@exec $(BIN)/phiz serve --host $(HOST) --port $(PORT)
 
-test: .venv/dev models
+test: lint models
+	$(PYTEST)
+
+check: lint models
+	$(PYTEST) -m "not integration"
+
+lint: .venv/dev
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin service/phiz
 
 # The first time, the others are installed into benchmarks/.peers: about 6 GB. One of them is
 # phiz with every runtime, which the other two then use.

@@ -29,6 +29,9 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("phiz", deadline=None)
 settings.load_profile("phiz")
 
+# Programs that not every machine has.
+pytest_plugins = ("tests.tools",)
+
 PICTURES = Path(__file__).parent / "pictures"
 INT8 = Variant("onnxruntime", "int8")
 CLASSIFIERS = [card for model in catalog.load().group("classify") for card in model.networks]

@@ -15,6 +15,8 @@ from phiz.runtime.profile import find_flaws, read_profile
 from phiz.runtime.variants import REFERENCE, installed_variants
 from phiz.scenes import draw_crowd
 
+pytestmark = pytest.mark.integration
+
 FRONT, FULL = catalog.load().model("front"), catalog.load().model("full")
 
 

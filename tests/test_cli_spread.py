@@ -15,6 +15,8 @@ from click.testing import CliRunner
 from phiz.cli import main
 from tests.conftest import PICTURES
 
+pytestmark = pytest.mark.integration
+
 PHIZ = [sys.executable, "-m", "phiz", "detect"]
 NAMES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
 ENVIRONMENT = {

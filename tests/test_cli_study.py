@@ -51,6 +51,7 @@ def folder(models_folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.integration
 def test_it_measures_and_recommends(folder: Path) -> None:
     result = run("--models", folder, "--quick", "--device", "Here")
     assert result.exit_code == 0, result.output

@@ -1,5 +1,4 @@
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Mapping
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 import phiz
 from phiz import processes
@@ -16,6 +16,9 @@ from phiz.metrics import BUCKETS_S, Metrics
 from phiz.quota import processor_share
 from phiz.settings import READ_ELSEWHERE, known_variables
 from phiz.timings import Timings
+
+from .exposition import check_openmetrics, check_text
+from .tools import program
 
 DOCUMENT = Path(__file__).parents[1] / "docs" / "service.md"
 
@@ -265,11 +268,21 @@ def test_every_metric_says_what_it_is(used: Metrics) -> None:
     assert all(family.documentation.endswith(".") for family in ours(used))
 
 
+def test_both_expositions_are_well_formed_and_tell_the_same(used: Metrics) -> None:
+    text = check_text(generate_latest(used.registry).decode())
+    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    openmetrics = check_openmetrics(encode(used.registry).decode())
+    names = {family.name for family in ours(used)}
+    assert {name for name in text if name.startswith("phiz")} == names
+    for name in names:
+        assert text[name].type == openmetrics[name].type
+        assert text[name].samples == openmetrics[name].samples
+
+
+@pytest.mark.needs("promtool")
 def test_prometheus_finds_nothing_wrong_with_them(used: Metrics) -> None:
-    promtool = shutil.which("promtool")
-    assert promtool, "promtool is missing; Debian has it in the package prometheus"
     checked = subprocess.run(
-        [promtool, "check", "metrics"],
+        [program("promtool"), "check", "metrics"],
         input=generate_latest(used.registry),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

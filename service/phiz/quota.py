@@ -2,7 +2,6 @@
 
 import os
 import resource
-import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -113,7 +112,7 @@ def _control_groups(root: Path, controller: str) -> Iterator[Path]:
 
 
 def _processors() -> int:
-    if sys.platform == "linux":
+    if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 

@@ -1,6 +1,7 @@
 """How the system's scheduler treats this process."""
 
 import os
+import sys
 from contextlib import suppress
 
 
@@ -11,6 +12,6 @@ def run_in_batches() -> None:
     something comes for them. Where they share one they change places less often, and each finds
     its caches as it left them; where there are enough processors nothing changes.
     """
-    if hasattr(os, "SCHED_BATCH"):
+    if sys.platform != "darwin" and hasattr(os, "SCHED_BATCH"):
         with suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))

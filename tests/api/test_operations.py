@@ -1,13 +1,11 @@
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 import httpx
 import pytest
-from prometheus_client.openmetrics.parser import (
-    text_string_to_metric_families as parse_openmetrics,
-)
+from prometheus_client import Metric
 from starlette.requests import ClientDisconnect
 
 from phiz import catalog, router
@@ -16,6 +14,7 @@ from phiz.crew.crew import Crew
 from phiz.errors import ModelCorruptError
 from phiz.listing import ModelList
 from phiz.schemas import DetectParameters
+from tests.exposition import check_openmetrics, check_text
 
 from .client import BOUNDS, Client, doubles, form, mirrors, samples, started
 from .doubles import command
@@ -165,14 +164,22 @@ def test_who_leaves_is_not_refused(fresh: Client, png: bytes) -> None:
     assert fresh.metric("phiz_rejected_total", reason="disconnected") is None
 
 
-def test_metrics_speak_openmetrics_to_those_who_ask(client: Client, png: bytes) -> None:
+@pytest.mark.parametrize(
+    ("media_type", "check"),
+    [
+        pytest.param("text/plain", check_text, id="text"),
+        pytest.param("application/openmetrics-text", check_openmetrics, id="openmetrics"),
+    ],
+)
+def test_metrics_are_well_formed_in_the_format_that_is_asked_for(
+    media_type: str, check: Callable[[str], dict[str, Metric]], client: Client, png: bytes
+) -> None:
     client.ask("POST", "/detect", content=png, kind="image/png")
-    accept = {"accept": "application/openmetrics-text; version=1.0.0"}
+    accept = {"accept": f"{media_type}; version=1.0.0"}
     response = client.runner.run(client.http.get("/metrics", headers=accept))
-    assert response.headers["content-type"].startswith("application/openmetrics-text")
-    families = parse_openmetrics(response.text)  # type: ignore[no-untyped-call]  # as shipped
-    names = {family.name for family in families}
-    assert {"phiz_request_seconds", "phiz_faces"} <= names
+    assert response.headers["content-type"].startswith(media_type)
+    names = {name.removesuffix("_total") for name in check(response.text)}
+    assert {"phiz_request_seconds", "phiz_faces", "phiz_workers", "process_cpu_seconds"} <= names
 
 
 def test_requests_are_counted_while_they_last(client: Client, png: bytes) -> None:

@@ -25,6 +25,8 @@ from phiz.processes import processor_seconds
 from tests.conftest import PICTURES
 from tests.service.running import SERVE, Running, alive, children, environment, running
 
+pytestmark = pytest.mark.integration
+
 CLUSTER = Path(__file__).with_name("cluster.py")
 GROUP = (PICTURES / "group_640x480.png").read_bytes()
 ROW = (PICTURES / "row_960x540.png").read_bytes()

@@ -33,6 +33,8 @@ from phiz.processes import resident_bytes
 
 from .doubles import BROKEN, PATIENCE_S, POISON, command
 
+pytestmark = pytest.mark.integration
+
 QUICK = "quick"  # kinds of work
 SLOW = "slow"
 STAGED = "staged"

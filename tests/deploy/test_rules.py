@@ -1,11 +1,12 @@
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.tools import program
 
 from .metrics import ALERTS, PROMETHEUS, ROOT, RULES, known, used
 
@@ -19,23 +20,28 @@ DEPLOYING = ROOT / "docs" / "deploying.md"
 
 
 def promtool(*arguments: str) -> None:
-    command = shutil.which("promtool")
-    assert command, "promtool is missing; Debian has it in the package prometheus"
     checked = subprocess.run(
-        [command, *arguments], cwd=PROMETHEUS, capture_output=True, text=True, check=False
+        [program("promtool"), *arguments],
+        cwd=PROMETHEUS,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
+@pytest.mark.needs("promtool")
 def test_prometheus_takes_the_configuration_and_the_rules() -> None:
     promtool("check", "config", "prometheus.yml")
 
 
+@pytest.mark.needs("promtool")
 @pytest.mark.parametrize("name", FILES)
 def test_the_rules_do_what_their_tests_say(name: str) -> None:
     promtool("test", "rules", name)
 
 
+@pytest.mark.needs("promtool")
 def test_the_wait_of_a_pod_that_has_no_worker_is_left_out_of_the_average(tmp_path: Path) -> None:
     """The adapter fills in the pods of a cluster, and promtool the series."""
     adapter = ROOT / "deploy" / "kubernetes" / "queue" / "adapter.yaml"

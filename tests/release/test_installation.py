@@ -11,6 +11,8 @@ from tests.service.running import SELFIE, running
 
 from .conftest import ROOT, TOOLS, Installed
 
+pytestmark = pytest.mark.integration
+
 FILES = {"front.onnx", "back.onnx", "full.onnx", "pnet.onnx", "rnet.onnx", "onet.onnx"}
 
 

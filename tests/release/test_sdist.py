@@ -1,10 +1,10 @@
-import os
-import shutil
 import subprocess
 import tarfile
 from pathlib import PurePosixPath
 
 import pytest
+
+from tests.tools import program
 
 from .conftest import ROOT, Distributions
 
@@ -20,14 +20,12 @@ def names(distributions: Distributions) -> set[str]:
         return {name.partition("/")[2] for name in archive.getnames()}
 
 
+@pytest.mark.needs("git")
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an unpacked sdist is no checkout")
 def test_sdist_has_what_git_has(names: set[str]) -> None:
-    git = shutil.which("git")
-    if git is None or not (ROOT / ".git").exists():
-        assert "PHIZ_TEST_ALL" not in os.environ, "this needs git, and a checkout made by it"
-        pytest.skip("git, and a checkout made by it, are needed")
     # New files too, because a test is written before it is committed.
     listed = subprocess.run(
-        [git, "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        [program("git"), "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
         cwd=ROOT,
         check=True,
         capture_output=True,

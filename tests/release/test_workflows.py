@@ -1,12 +1,12 @@
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from tests.tools import program
 
 from .conftest import ROOT, TOOLS
 from .test_wheel import PYTHONS
@@ -39,13 +39,12 @@ def test_workflows_pass_actionlint() -> None:
     check(*ACTIONLINT, "-shellcheck=", *(FOLDER / name for name in WORKFLOWS))
 
 
+# Linux on arm64 has no wheel of it, but packages of the system.
+@pytest.mark.needs("shellcheck")
 def test_commands_of_workflows_pass_shellcheck() -> None:
-    # Linux on arm64 has no wheel of it, but packages of the system.
-    shellcheck = shutil.which("shellcheck", path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
-    if shellcheck is None:
-        assert "PHIZ_TEST_ALL" not in os.environ, "shellcheck is missing; Debian has it"
-        pytest.skip("shellcheck is missing; Debian has it")
-    check(*ACTIONLINT, f"-shellcheck={shellcheck}", *(FOLDER / name for name in WORKFLOWS))
+    check(
+        *ACTIONLINT, f"-shellcheck={program('shellcheck')}", *(FOLDER / name for name in WORKFLOWS)
+    )
 
 
 def test_workflows_pass_audit() -> None:

@@ -17,6 +17,8 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.tools import program
+
 PICTURES = Path(__file__).parents[1] / "pictures"
 SELFIE = PICTURES / "selfie_360x640.png"
 GROUP = PICTURES / "group_640x480.png"
@@ -100,7 +102,14 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[Runn
 def curl(*arguments: str | Path) -> tuple[int, Any]:
     """Status and decoded answer of a request made with curl."""
     written = "\n%{http_code}"
-    command = ["curl", "--silent", "--show-error", "--write-out", written, *map(str, arguments)]
+    command = [
+        program("curl"),
+        "--silent",
+        "--show-error",
+        "--write-out",
+        written,
+        *map(str, arguments),
+    ]
     answer = subprocess.run(
         command, check=True, capture_output=True, text=True, timeout=PATIENCE_S
     ).stdout

@@ -11,6 +11,8 @@ from tests.malformed import malformed_inputs
 
 from .running import GROUP, PATIENCE_S, SELFIE, Running, all_received, curl
 
+pytestmark = pytest.mark.integration
+
 REFUSALS = {error.code for error in ImageError.__subclasses__()}
 
 
@@ -19,6 +21,7 @@ def test_it_is_ready_once_it_says_where_it_listens(service: Running) -> None:
     assert httpx.get(f"{service.url}/healthz").status_code == 200
 
 
+@pytest.mark.needs("curl")
 def test_the_example_of_the_documentation_is_true(service: Running) -> None:
     status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
     assert status == 200
@@ -32,6 +35,7 @@ def test_the_example_of_the_documentation_is_true(service: Running) -> None:
     assert answer == {key: FACES[key] for key in ("model", "image", "route")}
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
 def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -> None:
     form = curl("-F", f"model={model}", "-F", f"image=@{GROUP}", f"{service.url}/detect")
@@ -53,6 +57,7 @@ def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -
     assert form == plain
 
 
+@pytest.mark.needs("curl")
 def test_several_pictures_get_the_answers_of_each(service: Running, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
     pictures = (SELFIE, tmp_path / "text", GROUP)
@@ -71,6 +76,7 @@ def test_several_pictures_get_the_answers_of_each(service: Running, tmp_path: Pa
     assert results[1]["code"] == "unsupported_image"
 
 
+@pytest.mark.needs("curl")
 def test_a_body_that_curl_calls_a_web_form_is_explained(service: Running) -> None:
     status, problem = curl("--data-binary", f"@{GROUP}", f"{service.url}/detect")
     assert (status, problem["code"]) == (415, "unsupported_image")
@@ -109,6 +115,7 @@ def test_sixteen_at_once_get_their_own_answers(service: Running) -> None:
     asyncio.run(compare())
 
 
+@pytest.mark.needs("curl")
 def test_malformed_pictures_are_refused_and_it_goes_on(service: Running) -> None:
     inputs = malformed_inputs()
     assert len(inputs) >= 200

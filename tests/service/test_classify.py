@@ -10,6 +10,8 @@ from phiz.api.examples import CLASSES
 
 from .running import ONE, PICTURES, SELFIE, Running, curl, environment, running
 
+pytestmark = pytest.mark.integration
+
 ROW = PICTURES / "row_960x540.png"
 COMMAND = "phiz models build --group classify"
 
@@ -58,6 +60,7 @@ def built(service: Running, name: str) -> dict[str, bool]:
     return {each["precision"]: each["built"] for each in entry["precisions"]}
 
 
+@pytest.mark.needs("curl")
 def test_a_service_without_classifiers_is_ready_and_tells_what_to_run(unready: Running) -> None:
     assert built(unready, "efficientnet") == {"float32": False, "int8": False}
     for _ in range(2):
@@ -72,6 +75,7 @@ def test_a_service_without_classifiers_is_ready_and_tells_what_to_run(unready: R
     assert unready.log.read_text() == ""
 
 
+@pytest.mark.needs("curl")
 @every_form
 @every_model
 def test_what_is_built_while_it_runs_answers(
@@ -99,6 +103,7 @@ def test_what_is_built_while_it_runs_answers(
     assert by_form == plain
 
 
+@pytest.mark.needs("curl")
 def test_the_example_of_the_documentation_is_true(build: Callable[[str], Running]) -> None:
     status, answer = ask(build("efficientnet"), ROW, "precision=float32")
     assert status == 200
@@ -109,6 +114,7 @@ def test_the_example_of_the_documentation_is_true(build: Callable[[str], Running
     assert answer == {key: CLASSES[key] for key in ("model", "precision")}
 
 
+@pytest.mark.needs("curl")
 def test_without_a_precision_it_is_the_one_that_the_command_line_takes(
     build: Callable[[str], Running],
 ) -> None:
@@ -118,6 +124,7 @@ def test_without_a_precision_it_is_the_one_that_the_command_line_takes(
     assert answer["classes"] == same["classes"]
 
 
+@pytest.mark.needs("curl")
 def test_it_has_the_deadline_of_a_detection(build: Callable[[str], Running]) -> None:
     service = build("efficientnet")
     asked = ("-F", f"image=@{ROW}", f"{service.url}/classify")
@@ -126,6 +133,7 @@ def test_it_has_the_deadline_of_a_detection(build: Callable[[str], Running]) -> 
     assert curl("-H", "Phiz-Deadline: 10", *asked)[0] == 200
 
 
+@pytest.mark.needs("curl")
 def test_another_file_than_the_catalogues_is_told_apart(
     models_folder: Path, tmp_path: Path
 ) -> None:

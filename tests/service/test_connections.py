@@ -26,6 +26,8 @@ from .running import (
     wait_for,
 )
 
+pytestmark = pytest.mark.integration
+
 HEAD_S = 0.5
 LARGE = 8 * MAX_BYTES
 
@@ -50,6 +52,7 @@ TYPE = ("-H", "content-type: image/png")
 CHUNKED = ("-H", "transfer-encoding: chunked")
 
 
+@pytest.mark.needs("curl")
 @pytest.mark.parametrize("expects", [(), ("-H", "Expect:")], ids=["asks-first", "just-sends"])
 @pytest.mark.parametrize(
     ("query", "headers", "expected"),
@@ -307,6 +310,7 @@ def test_as_many_files_are_opened_as_may_be() -> None:
     assert ran.stdout.split() == ["500", "500"]
 
 
+@pytest.mark.needs("curl")
 def test_a_service_whose_files_are_used_up_goes_on_when_they_are_free(
     models_folder: Path, tmp_path: Path
 ) -> None:

@@ -24,6 +24,8 @@ from .running import (
     wait_for,
 )
 
+pytestmark = pytest.mark.integration
+
 
 def test_an_announced_length_over_the_limit_is_refused_at_once(service: Running) -> None:
     with service.connect() as connection:
@@ -34,6 +36,7 @@ def test_an_announced_length_over_the_limit_is_refused_at_once(service: Running)
         assert connection.recv(100).startswith(b"HTTP/1.1 413 ")
 
 
+@pytest.mark.needs("curl")
 def test_a_body_that_grows_over_the_limit_is_refused(service: Running, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(20 * 1024 * 1024 + 1))
     status, problem = curl(
@@ -68,6 +71,7 @@ def test_a_client_that_leaves_is_no_error(service: Running) -> None:
     assert service.log.read_text() == ""
 
 
+@pytest.mark.needs("curl")
 def test_slow_bodies_keep_nobody_out_and_end(models_folder: Path, tmp_path: Path) -> None:
     env = environment(models_folder, PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2")
     with running(ONE, env, tmp_path / "log") as service, ExitStack() as stack:
@@ -84,6 +88,7 @@ def test_slow_bodies_keep_nobody_out_and_end(models_folder: Path, tmp_path: Path
         assert service.log.read_text() == ""
 
 
+@pytest.mark.needs("curl")
 def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> None:
     env = environment(models_folder, PHIZ_WORKERS="1", PHIZ_DEADLINE="0.002", PHIZ_MAX_PICTURES="2")
     with running(SERVE, env, tmp_path / "log") as service:
@@ -99,6 +104,7 @@ def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> Non
         assert service.log.read_text() == ""
 
 
+@pytest.mark.needs("curl")
 def test_a_caller_may_ask_for_an_earlier_end(service: Running) -> None:
     detect = ("-F", f"image=@{GROUP}", f"{service.url}/detect?model=mtcnn")
     status, problem = curl("-H", "Phiz-Deadline: 0.002", *detect)
@@ -130,6 +136,7 @@ def held(tmp_path: Path) -> Held:
     return Held(tmp_path)
 
 
+@pytest.mark.needs("curl")
 def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
     models_folder: Path, tmp_path: Path, held: Held
 ) -> None:
@@ -161,6 +168,7 @@ def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
     assert held.begun() == ["1", "3"]
 
 
+@pytest.mark.needs("curl")
 def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
     models_folder: Path, tmp_path: Path, held: Held
 ) -> None:
@@ -204,6 +212,7 @@ def test_who_would_wait_too_long_is_told_when_to_try_again(
         assert received(first).startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.needs("curl")
 def test_what_is_late_is_told_so_and_its_place_is_free(
     models_folder: Path, tmp_path: Path, held: Held
 ) -> None:

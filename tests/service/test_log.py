@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from .running import ONE, PATIENCE_S, SELFIE, Running, environment, running
+
+pytestmark = pytest.mark.integration
 
 NAME = "a-caller.s_own-name"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"

@@ -11,6 +11,8 @@ from phiz.cli.serve import default_workers, serve
 
 from .running import ONE, PATIENCE_S, SERVE, Running, children, environment, running, wait_for
 
+pytestmark = pytest.mark.integration
+
 
 def fails(env: dict[str, str], *arguments: str) -> str:
     """What a service that does not start has to say."""

@@ -25,6 +25,8 @@ from .running import (
     wait_for,
 )
 
+pytestmark = pytest.mark.integration
+
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_told_to_stop_it_finishes_what_has_begun(

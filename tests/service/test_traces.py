@@ -20,6 +20,8 @@ from phiz.timings import STAGES
 
 from .running import GROUP, ONE, PATIENCE_S, Running, environment, running, wait_for
 
+pytestmark = pytest.mark.integration
+
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 
 

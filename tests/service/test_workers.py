@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.api.doubles import BEGUN, MAY_END, command
 
@@ -28,6 +29,8 @@ from .running import (
     running,
     wait_for,
 )
+
+pytestmark = pytest.mark.integration
 
 CUMULATIVE = ("_total", "_count", "_sum", "_bucket")
 
@@ -118,6 +121,7 @@ def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_
         assert service.metric("phiz_workers_replaced_total") == 1
 
 
+@pytest.mark.needs("curl")
 def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) -> None:
     program = doubled(command("held", tmp_path), deadline_s=0.3, hangs_s=0.6)
     with running(program, environment(models_folder), tmp_path / "log") as service:
@@ -130,6 +134,7 @@ def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) ->
         assert "has been at one call for 0.6 s; ending it" in service.log.read_text()
 
 
+@pytest.mark.needs("curl")
 def test_our_own_mistakes_are_logged_and_not_told(models_folder: Path, tmp_path: Path) -> None:
     program = doubled(command("broken"))
     with running(program, environment(models_folder), tmp_path / "log") as service:
@@ -144,6 +149,7 @@ def test_our_own_mistakes_are_logged_and_not_told(models_folder: Path, tmp_path:
     assert "PNG" not in log
 
 
+@pytest.mark.needs("curl")
 def test_a_service_that_cannot_begin_a_worker_tells_it_still(
     models_folder: Path, tmp_path: Path
 ) -> None:

@@ -1,6 +1,5 @@
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from phiz.study.page import draw_page
 from phiz.study.record import read_study
 from tests.study.made import usual
+from tests.tools import program
 
 MEASURED = sorted((Path(__file__).parents[2] / "docs" / "study").glob("*.json"))
 # What the page looks like to who holds a phone, written where --dump-dom shows it.
@@ -41,14 +41,12 @@ FRAME = """<!doctype html><body style="margin:0">
 
 def look(page: str, folder: Path, *options: str) -> dict[str, Any]:
     """Return what a browser makes of a page, on a screen as wide as a phone's."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
-    assert browser, "chromium is missing; Debian has it in the package chromium"
     framed = page.replace("</body>", LOOK.replace("document.body.set", "top.document.body.set"))
     file = folder / "page.html"
     quoted = framed.replace("&", "&amp;").replace('"', "&quot;")
     file.write_text(FRAME.format(*PHONE_WH, quoted))
     command = [
-        browser,
+        program("chromium"),
         "--headless=new",
         "--hide-scrollbars",
         "--no-sandbox",
@@ -65,6 +63,8 @@ def look(page: str, folder: Path, *options: str) -> dict[str, Any]:
     return seen
 
 
+@pytest.mark.integration
+@pytest.mark.needs("chromium")
 @pytest.mark.parametrize("devices", [1, 3])
 def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
     studies = [
@@ -83,6 +83,8 @@ def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
     assert seen["loaded"] == 0
 
 
+@pytest.mark.integration
+@pytest.mark.needs("chromium")
 def test_it_is_dark_where_the_reader_wants_that(tmp_path: Path) -> None:
     light = look(draw_page([usual()]), tmp_path)
     dark = look(
@@ -138,6 +140,8 @@ def test_only_devices_without_photographs_are_said_to_have_had_none() -> None:
     assert f"On Half t{none}: answers" in both
 
 
+@pytest.mark.integration
+@pytest.mark.needs("chromium")
 def test_names_are_text(tmp_path: Path) -> None:
     page = draw_page([usual("<b>&")])
     assert "<b>&<" not in page

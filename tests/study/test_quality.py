@@ -48,6 +48,7 @@ def test_a_classifier_is_held_against_float32_and_the_labels(
     assert found[OPENVINO].agreement == 1.0
 
 
+@pytest.mark.integration
 def test_without_photographs_8_bits_of_a_classifier_are_vouched_for(
     built_classifier: Callable[[str], Path],
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_face_model_is_held_against_float32_and_the_labels(
     assert not found[INT8].passes
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("with_photographs", [True, False])
 def test_a_face_model_is_timed_on_whole_pictures(
     int8_folder: Path, photographs: Path, *, with_photographs: bool
