@@ -6,8 +6,8 @@
 #                marked "integration", which start a service, a cluster or a browser, or measure
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
-#                takes: all figures into docs/speed.json, and what the documents show of them
-#   make load    what it bears beside others, into docs/load.json and docs/load.svg (needs wrk)
+#                takes: all figures into docs/measured/speed.json, and what the documents show of them
+#   make load    what it bears beside others, into docs/measured/load.json and docs/measured/load.svg (needs wrk)
 #   make dist    wheel and sdist, into dist/
 #   make sbom    what the service consists of, as CycloneDX, into build/
 
@@ -48,14 +48,14 @@ OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
 	@$(BIN)/phiz models build --variants int8
-	$(BIN)/python benchmarks/speed.py --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
-		--json docs/speed.json --picture docs/speed.svg
-	$(OURS) benchmarks/int8.py --data $(DATA) --json docs/speed.json --table docs/int8.md
-	$(OURS) benchmarks/soak.py --json docs/speed.json --table docs/runtimes.md
+	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
+		--json docs/measured/speed.json --picture docs/measured/speed.svg
+	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
+	$(OURS) -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
 
 # Likewise; the one with torch is that of the other benchmark.
 load: setup
-	PYTHONPATH=benchmarks $(BIN)/python -m load --json docs/load.json --picture docs/load.svg
+	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
 
 format: .venv/dev
 	$(BIN)/ruff check --fix

@@ -8,16 +8,17 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from phiz import catalog, detectors
-from phiz.build import calibration
-from phiz.build.conversion import convert
-from phiz.build.download import source_folder
-from phiz.build.quantise import quantise
-from phiz.build.sources import read_source
-from phiz.cards import NetworkCard
-from phiz.detectors import Detector
-from phiz.picture import Picture
-from phiz.resample import Sampling
+from phiz.convert import calibration
+from phiz.convert.conversion import convert
+from phiz.convert.download import source_folder
+from phiz.convert.quantise import quantise
+from phiz.convert.sources import read_source
+from phiz.detectors import factory
+from phiz.detectors.detector import Detector
+from phiz.image.lazy import Picture
+from phiz.image.resample import Sampling
+from phiz.models import catalog
+from phiz.models.specs import NetworkCard
 from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
 from phiz.runtime.variants import REFERENCE, Variant, version_of
 
@@ -81,7 +82,7 @@ def load_with(models_folder: Path) -> Callable[[Sampling], dict[str, Detector]]:
 
     def load(sampling: Sampling) -> dict[str, Detector]:
         if sampling not in loaded:
-            loaded[sampling] = detectors.load(catalog.load(), models_folder, sampling)
+            loaded[sampling] = factory.load(catalog.load(), models_folder, sampling)
         return loaded[sampling]
 
     return load

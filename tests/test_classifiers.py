@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from phiz import catalog, classifiers
-from phiz.cards import Form
+from phiz import classifiers
 from phiz.classifiers import (
     FORMS,
     Classifier,
@@ -17,8 +16,10 @@ from phiz.classifiers import (
     softmax,
 )
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
-from phiz.image import Limits
-from phiz.picture import Picture, Reduced, raster
+from phiz.image.decode import Limits
+from phiz.image.lazy import Picture, Reduced, raster
+from phiz.models import catalog
+from phiz.models.specs import Form
 from phiz.timings import Stopwatch
 from tests.conftest import PICTURES
 

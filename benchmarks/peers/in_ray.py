@@ -10,9 +10,8 @@ import signal
 import sys
 
 import ray
+from phiz.ray.serve import deployment
 from ray import serve
-
-from phiz.ray_app import deployment
 
 PROCESSORS = 2  # that Ray is told of, however many it is kept to
 

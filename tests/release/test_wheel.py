@@ -68,7 +68,7 @@ def test_wheel_has_licences(wheel: zipfile.ZipFile, info: str, metadata: Metadat
 
 def test_wheel_has_command(wheel: zipfile.ZipFile, info: str) -> None:
     assert wheel.read(f"{info}/entry_points.txt").decode() == (
-        "[console_scripts]\nphiz = phiz.cli:main\n"
+        "[console_scripts]\nphiz = phiz.cli.main:main\n"
     )
 
 

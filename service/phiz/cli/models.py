@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from phiz import catalog
-from phiz.cards import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
 from phiz.cli.limits import limits
 from phiz.errors import ModelError, ModelNotBuiltError
+from phiz.models import catalog
+from phiz.models.specs import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -201,7 +201,7 @@ def _builder() -> Callable[..., None]:
     # Not at the top: serving does without the converters' packages, and a build that finds
     # everything in its place should not wait for them.
     try:
-        from phiz.build.builder import build as build_networks  # noqa: PLC0415
+        from phiz.convert.builder import build as build_networks  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ModelError(
             f"building needs the package {error.name}, which is not installed; "

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from socket import socket
 
     from phiz.api.service import Bounds
-    from phiz.logs import Form
     from phiz.settings import Settings
+    from phiz.system.logs import Form
 
 _log = logging.getLogger(__name__)
 
-WORKER = (sys.executable, "-m", "phiz.cli.worker")
+WORKER = (sys.executable, "-m", "phiz.worker")
 
 # Of the service, beside the connections whose bodies come: its own, and connections that wait
 # for their answers or for nothing.
@@ -110,9 +110,9 @@ def serve(host: str, port: int, workers: int | None) -> None:
     from phiz.api.app import create_app  # noqa: PLC0415
     from phiz.api.server import bind, run  # noqa: PLC0415
     from phiz.cli.traces import sent  # noqa: PLC0415
-    from phiz.logs import configure  # noqa: PLC0415
-    from phiz.quota import available_processors, memory_limit, open_files  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
+    from phiz.system.cgroups import available_processors, memory_limit, open_files  # noqa: PLC0415
+    from phiz.system.logs import configure  # noqa: PLC0415
 
     settings = load()
     configure(settings.log)
@@ -137,7 +137,7 @@ def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
 
 def default_workers(processors: int, limit_bytes: float, max_pixels: int) -> int:
     """Return a worker for each processor, or as many as there is memory for if that is less."""
-    from phiz.quota import affordable_workers  # noqa: PLC0415  see above
+    from phiz.system.cgroups import affordable_workers  # noqa: PLC0415  see above
 
     affordable = affordable_workers(limit_bytes, max_pixels)
     if affordable >= processors:
@@ -175,8 +175,8 @@ def bounds_of(settings: "Settings", files: int, workers: int) -> "Bounds":
 
 def study_page(settings: "Settings") -> Path:
     """Return where the report is, beside the profile, if this machine was measured."""
-    from phiz import catalog  # noqa: PLC0415  see above
-    from phiz.cli.study import PAGE  # noqa: PLC0415
+    from phiz.lab.commands.study import PAGE  # noqa: PLC0415
+    from phiz.models import catalog  # noqa: PLC0415  see above
 
     if settings.profile is not None:
         return settings.profile.with_name(PAGE)

@@ -1,6 +1,6 @@
 from io import BytesIO
 
-from load.requests import as_it_is, in_form, read_picture
+from benchmarks.load.requests import as_it_is, in_form, read_picture
 from multipart import MultipartParser
 from PIL import Image as Pillow
 
