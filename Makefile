@@ -6,8 +6,8 @@
 #                marked "integration", which start a service, a cluster or a browser, or measure
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
-#                takes: all figures into docs/measured/speed.json, and what the documents show of them
-#   make load    what it bears beside others, into docs/measured/load.json and docs/measured/load.svg (needs wrk)
+#                takes: all figures into docs/measured/speed.json, and what the documents show
+#   make load    what it bears beside others, into docs/measured/load.json and load.svg (needs wrk)
 #   make dist    wheel and sdist, into dist/
 #   make sbom    what the service consists of, as CycloneDX, into build/
 
@@ -106,7 +106,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 PEERS := benchmarks/peers
 
 lock: .venv/dev
-	$(LOCK) pyproject.toml --group dev --extra build -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group dev --extra build --extra lab -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt

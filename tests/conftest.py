@@ -38,6 +38,9 @@ INT8 = Variant("onnxruntime", "int8")
 CLASSIFIERS = [card for model in catalog.load().group("classify") for card in model.networks]
 
 
+NETWORKS = [card for model in catalog.load().group("face") for card in model.networks]
+
+
 @pytest.fixture(scope="session")
 def models_folder() -> Path:
     """Where ``make setup`` has built the models."""
@@ -105,6 +108,22 @@ def classifier_sources() -> Iterator[Path]:
     files = Path(named) if named else None
     with source_folder(CLASSIFIERS, print, files, may_download=True) as folder:
         yield folder
+
+
+@pytest.fixture(scope="session")
+def sources() -> Iterator[Path]:
+    """A folder of the real source packages: the one that is named, or downloaded once a run."""
+    named = os.environ.get("PHIZ_MODEL_FILES")
+    files = Path(named) if named else None
+    with source_folder(NETWORKS, print, files, may_download=True) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def source_of(sources: Path) -> Callable[[str], bytes]:
+    """Gives the bytes that the network of a name is made from."""
+    cards = {card.name: card for card in NETWORKS}
+    return lambda name: read_source(cards[name].made_from, sources)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from phiz.classifiers import (
     softmax,
 )
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
-from phiz.image.decode import Limits
-from phiz.image.lazy import Picture, Reduced, raster
+from phiz.image.lazy import Picture, Reduced
+from phiz.image.limits import Limits
+from phiz.image.pixels import raster
 from phiz.models import catalog
 from phiz.models.specs import Form
 from phiz.timings import Stopwatch

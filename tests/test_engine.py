@@ -10,7 +10,7 @@ from phiz.detectors.time_budget import Costs
 from phiz.engine import Engine
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 

@@ -10,8 +10,8 @@ from phiz.detectors.factory import names
 from phiz.engine import Engine, load
 from phiz.errors import ModelNotBuiltError, OptionError
 from phiz.faces import Detections, DetectOptions
-from phiz.image.decode import Limits
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.models import catalog
 from phiz.models.specs import Form, NetworkCard
 from phiz.runtime import Session

@@ -4,7 +4,7 @@
 
     python -m benchmarks.accuracy.classes --data DIR
 
-``DIR`` has ``photos/`` (see ``phiz.lab.accuracy.photos``); the photographs that the ranges of 8 bits
+``DIR`` has ``photos/`` (``phiz.lab.accuracy.photos``); the photographs that the ranges of 8 bits
 were measured on are left out. Both forms of a network take turns in onnxruntime, on one thread;
 times are medians of the network alone, the shares are of bytes to classes. A ratio is the median of
 the ratios of single turns: other programs slow down both runs of a turn alike.
@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from phiz.classifiers import FORMS, Classifiers, load
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.lab.accuracy.photos import JUDGED, Photo, read_photos
 from phiz.models import catalog
 from phiz.models.specs import Form, ModelCard

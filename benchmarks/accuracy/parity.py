@@ -34,8 +34,9 @@ from phiz.detectors import factory
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
 from phiz.faces import Face
-from phiz.image.decode import Limits, decode
+from phiz.image.decode import decode
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.image.resample import Sampling
 from phiz.models import catalog
 from phiz.timings import Stopwatch

@@ -1,8 +1,9 @@
-"""What the router finds in what time, beside the cascade alone: tables, JSON and a curve.
+r"""What the router finds in what time, beside the cascade alone: tables, JSON and a curve.
 
 ::
 
-    python -m benchmarks.accuracy.router --data DIR --json docs/measured/router.json --curve docs/measured/router.svg
+    python -m benchmarks.accuracy.router --data DIR \
+        --json docs/measured/router.json --curve docs/measured/router.svg
 
 ``DIR`` has folders as ``phiz evaluate`` reads them. Every fourth picture of ``wider/`` is used,
 those that ``confidences.py`` does not fit to; each is decoded and searched under every setting

@@ -3,7 +3,7 @@
 ::
 
     python -m benchmarks.endurance.service
-    python -m benchmarks.endurance.service --requests 20000 --workers 2 --clients 16 --json endurance.json
+    python -m benchmarks.endurance.service --requests 20000 --workers 2 --clients 16 --json FILE
 
 Starts ``phiz serve`` from this environment and asks it for what ``mixture`` draws by chance: all
 models and options, several formats and sizes, forms, plain bodies, bodies in pieces, batches; one

@@ -32,7 +32,7 @@ from PIL import Image as Pillow
 from benchmarks.kit import figures, machine
 from phiz import engine
 from phiz.faces import DetectOptions
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.image.synthetic import draw_crowd
 from phiz.models import catalog
 from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant, open_runtime, version_of

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 
-from benchmarks.speed.goals import Goal
+from benchmarks.kit.goals import Goal
 
 WIDTH = 1000
 LABELS = 400  # where bars begin

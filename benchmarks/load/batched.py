@@ -18,6 +18,6 @@ ALL_S = 60.0
 if __name__ == "__main__":
     most = sys.argv.pop(1)
     command = (sys.executable, "-m", "benchmarks.load.batching", most)
-    serve.WORKER = command  # type: ignore[assignment]  # phiz's own has an argument less
+    serve.WORKER = command  # type: ignore[assignment,attr-defined]  # phiz's own is shorter
     pool.AHEAD_S = ALL_S  # type: ignore[misc]  # phiz does not change it; this is to see why
     main()

@@ -4,7 +4,7 @@
 
     python -m benchmarks.load.batching MOST SOCKET INDEX
 
-``benchmarks.load.batched`` begins it in the place of phiz's own worker. It answers the same, for the front
+``batched`` begins it in the place of phiz's own worker. It answers the same, for the front
 model alone; the stages of an answer hold the time of its whole batch.
 """
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.wire.encode import find
+from phiz.worker import find
 
 MILLION: Final = 1_000_000
 BILLION: Final = 1_000_000_000

@@ -1,8 +1,9 @@
-"""What a core answers, and what Ray Serve takes for itself: the figures of ``docs/scaling.md``.
+r"""What a core answers, and what Ray Serve takes for itself: the figures of ``docs/scaling.md``.
 
 ::
 
-    python -m benchmarks.load.scaling --data DIR --json docs/measured/scaling.json --table docs/scaling.md
+    python -m benchmarks.load.scaling --data DIR \
+        --json docs/measured/scaling.json --table docs/scaling.md
 
 ``DIR`` has folders with photographs in ``images/``: ``wider/``, groups and crowds, and ``lfpw/``,
 one large face each. One core works, and the other is the clients'. It needs Linux, wrk, and phiz
@@ -33,7 +34,7 @@ from benchmarks.load.servers import serving
 from benchmarks.load.single import excess_ms
 from phiz import engine
 from phiz.errors import PhizError
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.models.catalog import default_folder
 
 KINDS: Final = ("wider", "lfpw")

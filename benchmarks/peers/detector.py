@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.models import catalog
 from phiz.system.malloc import keep_large_blocks_apart
 from phiz.timings import Stopwatch

@@ -10,8 +10,9 @@ import signal
 import sys
 
 import ray
-from phiz.ray.serve import deployment
 from ray import serve
+
+from phiz.ray.serve import deployment
 
 PROCESSORS = 2  # that Ray is told of, however many it is kept to
 

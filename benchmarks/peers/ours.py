@@ -25,8 +25,8 @@ from phiz import settings
 from phiz.detectors import factory
 from phiz.engine import Engine
 from phiz.faces import DetectOptions, Face
-from phiz.image.decode import Limits
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.models import catalog
 from phiz.models.catalog import read_network
 from phiz.models.specs import Catalog

@@ -1,9 +1,10 @@
-"""How fast phiz is beside others, and what it should be: a table, a document and a picture.
+r"""How fast phiz is beside others, and what it should be: a table, a document and a picture.
 
 ::
 
     python -m benchmarks.speed --data DIR
-    python -m benchmarks.speed --data DIR --json docs/measured/speed.json --picture docs/measured/speed.svg
+    python -m benchmarks.speed --data DIR \
+        --json docs/measured/speed.json --picture docs/measured/speed.svg
 
 Everything runs on one thread, pinned to one core where the system can do that. Each library
 is a worker: a process in an environment of its own, which is made at first in a folder beside
@@ -71,7 +72,7 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
     "--peers",
     type=click.Path(file_okay=False, path_type=Path),
     default=HERE / ".peers",
-    help="Folder of the workers' environments.  [default: beside this file]",
+    help="Folder of the workers' environments.  [default: benchmarks/.peers]",
 )
 @click.option(
     "--python",

@@ -1,9 +1,10 @@
-"""What 8 bits save in each network and what they cost: one table.
+r"""What 8 bits save in each network and what they cost: one table.
 
 ::
 
     python -m benchmarks.speed.int8 --data DIR
-    python -m benchmarks.speed.int8 --data DIR --json docs/measured/speed.json --table docs/measured/int8.md
+    python -m benchmarks.speed.int8 --data DIR \
+        --json docs/measured/speed.json --table docs/measured/int8.md
 
 ``DIR`` has ``wider/``, as ``phiz evaluate`` reads it; every fourth picture is taken, none of
 which the ranges were measured on. All forms of a network take turns on one thread, in

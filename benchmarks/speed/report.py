@@ -8,9 +8,9 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from benchmarks.kit.goals import Goal
 from benchmarks.kit.machine import Machine
 from benchmarks.speed.contests import Clock, Score, Scores, middle
-from benchmarks.speed.goals import Goal
 
 COMMAND = "make bench DATA=DIR"
 STAGES = ("decode", "preprocess", "inference", "pnet", "rnet", "onet", "postprocess", "total")

@@ -15,8 +15,10 @@ from PIL import Image as Pillow
 
 from phiz.errors import ModelNotBuiltError, OptionError
 from phiz.faces import Image, Indices, Scores
-from phiz.image.decode import Limits, open_picture
-from phiz.image.lazy import Picture, Reduced, rgb
+from phiz.image.decode import open_picture
+from phiz.image.lazy import Picture, Reduced
+from phiz.image.limits import Limits
+from phiz.image.pixels import rgb
 from phiz.models.catalog import read_network
 from phiz.models.specs import CHOSEN, Catalog, Form
 from phiz.runtime import Runtime, Session

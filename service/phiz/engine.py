@@ -13,8 +13,9 @@ from phiz.detectors.rotation import compass_of, detect_upright
 from phiz.detectors.router import Auto
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
-from phiz.image.decode import Limits, open_picture
+from phiz.image.decode import open_picture
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.image.resample import Sampling
 from phiz.models import catalog
 from phiz.models.specs import Catalog

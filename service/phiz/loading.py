@@ -38,7 +38,7 @@ def load_engine(
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import engine  # noqa: PLC0415
-    from phiz.image.decode import Limits  # noqa: PLC0415
+    from phiz.image.limits import Limits  # noqa: PLC0415
     from phiz.models import catalog  # noqa: PLC0415
     from phiz.runtime.select import choose  # noqa: PLC0415
     from phiz.system.malloc import keep_large_blocks_apart  # noqa: PLC0415
@@ -68,7 +68,7 @@ def load_classifiers(
         ModelCorruptError: A model is not the one that the catalogue names.
     """
     from phiz import classifiers  # noqa: PLC0415  see above
-    from phiz.image.decode import Limits  # noqa: PLC0415
+    from phiz.image.limits import Limits  # noqa: PLC0415
     from phiz.models import catalog  # noqa: PLC0415  see above
     from phiz.system.malloc import keep_large_blocks_apart  # noqa: PLC0415
 

@@ -6,7 +6,9 @@ import math
 import socket
 import sys
 import time
+from collections.abc import Callable
 from functools import cache, partial
+from typing import Any, TypeAlias
 
 from PIL import Image as Pillow
 
@@ -16,21 +18,23 @@ from phiz.detectors.factory import LANDMARKS
 from phiz.engine import Engine
 from phiz.errors import ModelError, ModelNotBuiltError
 from phiz.faces import DetectOptions
-from phiz.image.decode import Limits, open_picture
+from phiz.image.decode import open_picture
 from phiz.image.headers import sniff
 from phiz.image.jpeg import announced_size
+from phiz.image.limits import Limits
 from phiz.image.synthetic import draw_crowd
 from phiz.loading import default_form, load_classifier, load_engine, load_measured
 from phiz.models import router_config
 from phiz.models.catalog import default_folder
-from phiz.models.specs import Form
+from phiz.models.specs import JOINING, Form
 from phiz.settings import Settings
 from phiz.settings import load as load_settings
 from phiz.system.logs import configure
 from phiz.system.malloc import give_back
-from phiz.timings import Stopwatch
-from phiz.wire.encode import Load, classify, find
-from phiz.wire.messages import JOINING, Stock
+from phiz.timings import Stopwatch, Timings
+from phiz.wire.encode import classification_payload, encoded, payload
+from phiz.wire.messages import Answer, Stock
+from phiz.workers.interleave import pause
 from phiz.workers.loop import Prepared, run
 from phiz.workers.protocol import Call
 
@@ -39,6 +43,10 @@ JOINING_PIXELS = 4_000_000
 WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
 
 _log = logging.getLogger(__name__)
+
+
+Load: TypeAlias = Callable[[str, Form | None], tuple[Classifiers, Form]]
+"""Gives the classifier of a name in a form, or in the one that is recommended here."""
 
 
 def prepare() -> Prepared:
@@ -91,6 +99,63 @@ def show(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
 ) -> tuple[object, ...]:
     """Return the plain answer to what a picture shows."""
     return classify(load, picture, model, precision, top, since).plain()
+
+
+def find(
+    engine: Engine, picture: bytes, model: str, options: DetectOptions, started: float
+) -> Answer:
+    """Return the encoded answer to a picture, in the calling thread.
+
+    Args:
+        engine: What detects.
+        picture: Encoded.
+        model: Which detector.
+        options: For it.
+        started: The reading of ``time.perf_counter`` since which the picture has waited; that
+            clock is the same in all processes of a machine.
+
+    Raises:
+        PhizError: As ``Engine.detect``.
+    """
+    stopwatch = Stopwatch(started, pause=pause)
+    stopwatch.lap("queue")
+    result = engine.detect(picture, model, options, stopwatch)
+    content = payload(result)
+    stopwatch.lap("postprocess")
+    return _answer(content, len(result.faces), stopwatch.timings())
+
+
+def classify(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
+    load: Load, picture: bytes, model: str, precision: Form | None, top: int, started: float
+) -> Answer:
+    """Return the encoded answer to what a picture shows, in the calling thread.
+
+    What loads the classifier, if nobody has asked for it before, counts as ``queue``.
+
+    Args:
+        load: Gives the classifier.
+        picture: Encoded.
+        model: Which classifier.
+        precision: Of its network; None for what is recommended here.
+        top: So many classes.
+        started: As for ``find``.
+
+    Raises:
+        PhizError: As ``Classifiers.classify``, or the classifier cannot be loaded.
+    """
+    stopwatch = Stopwatch(started)
+    classifiers, form = load(model, precision)
+    stopwatch.lap("queue")
+    content = classification_payload(classifiers.classify(picture, model, form, top, stopwatch))
+    stopwatch.lap("postprocess")
+    return _answer(content, None, stopwatch.timings())
+
+
+def _answer(content: dict[str, Any], faces: int | None, timings: Timings) -> Answer:
+    timing_ms = timings.milliseconds()
+    body = encoded({**content, "timing_ms": timing_ms})
+    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
+    return Answer(body, server_timing, faces, timings)
 
 
 def on_demand(settings: Settings) -> Load:

@@ -22,8 +22,8 @@ from phiz.detectors.factory import LANDMARKS
 from phiz.engine import Engine
 from phiz.errors import ModelCorruptError
 from phiz.faces import Detections, DetectOptions, Face, Step
-from phiz.image.decode import Limits
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.models import catalog, router_config
 from phiz.models.specs import Form, ModelCard
 from phiz.timings import Stopwatch

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phiz.boxes import nms as suppression
-from phiz.boxes.blending import elect, gather
+from phiz.boxes.blending import blend, elect, gather
 from phiz.boxes.nms import nms
 
 from .test_nms import PAIR, predictions
@@ -114,3 +114,39 @@ def test_nothing_is_gathered_without_leaders() -> None:
         PAIR, PAIR[:, None, :2], np.ones(2, np.float32), np.empty(0, np.intp), 0.3
     )
     assert (found.shape, moved.shape) == ((0, 4), (0, 1, 2))
+
+
+@given(predictions(), st.integers(0, 99))
+def test_blend_does_not_depend_on_the_order(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int
+) -> None:
+    boxes, keypoints, scores = made
+    order = np.random.default_rng(seed).permutation(len(boxes))
+    for one, other in zip(
+        blend(boxes, keypoints, scores, 0.3),
+        blend(boxes[order], keypoints[order], scores[order], 0.3),
+        strict=True,
+    ):
+        assert one == pytest.approx(other, abs=1e-4)
+
+
+def test_blend_is_the_score_weighted_mean_with_the_best_score() -> None:
+    boxes = np.array([[0, 0, 10, 10], [2, 0, 12, 10], [50, 50, 60, 60]], np.float32)
+    keypoints = np.array([[[1, 1]], [[5, 1]], [[55, 55]]], np.float32)
+    scores = np.array([0.25, 0.75, 0.5], np.float32)
+    blended, points, best = blend(boxes, keypoints, scores, 0.3)
+    assert blended.tolist() == [[1.5, 0, 11.5, 10], [50, 50, 60, 60]]
+    assert points.tolist() == [[[4, 1]], [[55, 55]]]
+    assert best.tolist() == [0.75, 0.5]
+
+
+def test_blend_of_scores_of_zero_is_the_first_alone() -> None:
+    blended, _, best = blend(PAIR, np.zeros((2, 6, 2), np.float32), np.zeros(2, np.float32), 0.3)
+    assert blended.tolist() == PAIR[:1].tolist()
+    assert best.tolist() == [0]
+
+
+def test_blend_of_nothing_keeps_its_shape() -> None:
+    nothing = np.empty((0, 4), np.float32), np.empty((0, 6, 2), np.float32)
+    blended, points, best = blend(*nothing, np.empty(0, np.float32), 0.3)
+    assert (blended.shape, points.shape, best.shape) == ((0, 4), (0, 6, 2), (0,))

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phiz.boxes import nms as suppression
+from phiz.boxes.blending import blend
 from phiz.boxes.geometry import iou
-from phiz.boxes.nms import BLOCK_LEADERS, blend, groups, meeting, nms
+from phiz.boxes.nms import BLOCK_LEADERS, groups, meeting, nms
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
@@ -83,20 +84,6 @@ def test_nms_twice_is_nms_once(
     assert nms(boxes[once], scores[once], limit).tolist() == list(range(len(once)))
 
 
-@given(predictions(), st.integers(0, 99))
-def test_blend_does_not_depend_on_the_order(
-    made: tuple[np.ndarray, np.ndarray, np.ndarray], seed: int
-) -> None:
-    boxes, keypoints, scores = made
-    order = np.random.default_rng(seed).permutation(len(boxes))
-    for one, other in zip(
-        blend(boxes, keypoints, scores, 0.3),
-        blend(boxes[order], keypoints[order], scores[order], 0.3),
-        strict=True,
-    ):
-        assert one == pytest.approx(other, abs=1e-4)
-
-
 @given(predictions())
 def test_every_prediction_belongs_to_one_group(
     made: tuple[np.ndarray, np.ndarray, np.ndarray],
@@ -127,28 +114,6 @@ def test_groups_equal_the_slow_rule_in_more_than_one_block(side: int) -> None:
     scores = rng.permutation(count).astype(np.float32)
     found = [members.tolist() for _, members in groups(boxes, scores, 0.3)]
     assert found == slow_groups(boxes, scores, 0.3)
-
-
-def test_blend_is_the_score_weighted_mean_with_the_best_score() -> None:
-    boxes = np.array([[0, 0, 10, 10], [2, 0, 12, 10], [50, 50, 60, 60]], np.float32)
-    keypoints = np.array([[[1, 1]], [[5, 1]], [[55, 55]]], np.float32)
-    scores = np.array([0.25, 0.75, 0.5], np.float32)
-    blended, points, best = blend(boxes, keypoints, scores, 0.3)
-    assert blended.tolist() == [[1.5, 0, 11.5, 10], [50, 50, 60, 60]]
-    assert points.tolist() == [[[4, 1]], [[55, 55]]]
-    assert best.tolist() == [0.75, 0.5]
-
-
-def test_blend_of_scores_of_zero_is_the_first_alone() -> None:
-    blended, _, best = blend(PAIR, np.zeros((2, 6, 2), np.float32), np.zeros(2, np.float32), 0.3)
-    assert blended.tolist() == PAIR[:1].tolist()
-    assert best.tolist() == [0]
-
-
-def test_blend_of_nothing_keeps_its_shape() -> None:
-    nothing = np.empty((0, 4), np.float32), np.empty((0, 6, 2), np.float32)
-    blended, points, best = blend(*nothing, np.empty(0, np.float32), 0.3)
-    assert (blended.shape, points.shape, best.shape) == ((0, 4), (0, 6, 2), (0,))
 
 
 def test_input_is_left_alone() -> None:

@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from phiz.cli.main import main
-from tests.convert.conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 FILES = [card.file for card in NETWORKS]
 VARIANTS = [variant.file for card in NETWORKS for variant in card.variants]

@@ -14,8 +14,7 @@ from phiz.convert.builder import LOCK, build
 from phiz.errors import BuildError, ConversionError, ModelError
 from phiz.models.catalog import find_flaw
 from phiz.models.specs import NetworkCard
-
-from .conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 FILES = {card.file for card in NETWORKS}
 

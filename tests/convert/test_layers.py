@@ -22,8 +22,7 @@ from phiz.convert.layers import (
     stack,
     widen,
 )
-
-from .conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 Array = NDArray[np.float32]
 

@@ -22,8 +22,7 @@ from phiz.models.specs import ModelCard, NetworkCard
 from phiz.runtime import Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
-
-from .conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 every_network = pytest.mark.parametrize("card", NETWORKS, ids=lambda card: card.name)
 

@@ -8,7 +8,8 @@ import pytest
 from phiz.boxes.geometry import iou
 from phiz.detectors.detector import Detector
 from phiz.faces import DetectOptions, Image
-from phiz.image.lazy import Picture, rgb
+from phiz.image.lazy import Picture
+from phiz.image.pixels import rgb
 from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 

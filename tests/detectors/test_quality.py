@@ -7,7 +7,8 @@ from PIL import Image, ImageFilter
 
 from phiz.detectors.quality import frontalness, roll_of, sharpness, with_quality, with_roll
 from phiz.faces import Face
-from phiz.image.lazy import Reduced, raster
+from phiz.image.lazy import Reduced
+from phiz.image.pixels import raster
 from tests.conftest import PICTURES
 
 CENTRE = 100.0

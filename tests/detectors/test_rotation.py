@@ -8,7 +8,8 @@ from phiz.detectors.detector import Detector
 from phiz.detectors.rotation import SURE, compass_of, detect_upright
 from phiz.detectors.router import Auto
 from phiz.faces import Detections, DetectOptions, Face
-from phiz.image.lazy import Picture, raster, rgb
+from phiz.image.lazy import Picture
+from phiz.image.pixels import raster, rgb
 from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 

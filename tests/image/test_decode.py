@@ -22,9 +22,9 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from phiz.image.decode import Limits, decode
+from phiz.image.decode import decode
 from phiz.image.headers import gif_blocks, jpeg_segments, png_chunks, sniff
-from phiz.image.limits import check_scans
+from phiz.image.limits import Limits, check_scans
 from tests.malformed import malformed_inputs
 
 LIMITS = Limits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
@@ -543,7 +543,7 @@ def test_threads_share_nothing() -> None:
 def test_pillows_warnings_and_logs_stay_inside() -> None:
     """A tag that is cut off makes Pillow warn; a process that decodes it says nothing."""
     script = (
-        "import sys; from phiz.image.decode import Limits, decode;"
+        "import sys; from phiz.image.limits import Limits; from phiz.image.decode import decode;"
         "print(decode(sys.stdin.buffer.read(), Limits(10**6, 10**6)).shape)"
     )
     done = subprocess.run(

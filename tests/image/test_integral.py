@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phiz.image.integral import MAX_WINDOW, crops, integral, level
-from phiz.image.lazy import raster
+from phiz.image.pixels import raster
 
 
 def slow_average(image: np.ndarray, shape_hw: tuple[int, int]) -> np.ndarray:

@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from phiz.image.decode import Limits, open_picture
+from phiz.image.decode import open_picture
 from phiz.image.jpeg import decode_jpeg, jpeg_size
-from phiz.image.lazy import rgb
+from phiz.image.limits import Limits
+from phiz.image.pixels import rgb
 
 FACTORS = (1, 2, 4, 8)
 

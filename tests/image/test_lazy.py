@@ -1,72 +1,11 @@
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
 
-from phiz.image.lazy import (
-    Picture,
-    Raster,
-    Reduced,
-    raster,
-    rgb,
-    spread,
-    turned,
-    turned_back,
-    turned_origin,
-    turned_size,
-    words,
-)
+from phiz.image.lazy import Picture, Reduced
+from phiz.image.orientation import turned, turned_origin, turned_size
+from phiz.image.pixels import raster, rgb
 
-
-def noise(height: int, width: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def test_a_word_holds_red_lowest() -> None:
-    image = np.array([[[0x11, 0x22, 0x33]]], np.uint8)
-    assert raster(image).tolist() == [[0x332211]]
-    assert words(np.array([[[1, 2, 3, 4]]], np.uint8)).tolist() == [[0x04030201]]
-
-
-def test_an_image_comes_back_from_its_raster() -> None:
-    image = noise(5, 7)
-    assert (rgb(raster(image)) == image).all()
-
-
-def test_channels_are_spread_without_the_fourth() -> None:
-    assert int(spread(np.array([0xFF332211], np.uint32))[0]) == 0x11 | 0x22 << 21 | 0x33 << 42
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_raster_is_turned_as_pillow_turns(orientation: int) -> None:
-    image = noise(5, 7)
-    picture = Image.fromarray(image)
-    picture.getexif()[0x0112] = orientation
-    expected = np.asarray(ImageOps.exif_transpose(picture))
-    upright = turned(raster(image), orientation)
-    assert (rgb(upright) == expected).all()
-    assert turned_size((7, 5), orientation) == expected.shape[1::-1]
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-@pytest.mark.parametrize("factor", [2, 4, 8])
-def test_a_turned_reduction_begins_where_its_origin_says(orientation: int, factor: int) -> None:
-    width, height = 21, 13
-    columns, rows = -(-width // factor), -(-height // factor)
-    # Each word holds the column and the row of the stored picture that its corner is at.
-    corners = np.mgrid[:rows, :columns] * factor
-    stored: Raster = (corners[1] + 256 * corners[0]).astype(np.uint32)
-    over = columns * factor - width, rows * factor - height
-    x, y = turned_origin(over, orientation)
-    upright = turned(stored, orientation)
-    full = np.mgrid[: rows * factor, : columns * factor]
-    whole = turned((full[1] + 256 * full[0]).astype(np.uint32)[:height, :width], orientation)
-    for i, row in enumerate(upright):
-        for j, word in enumerate(row):
-            block = whole[
-                max(0, i * factor + y) : i * factor + y + factor,
-                max(0, j * factor + x) : j * factor + x + factor,
-            ]
-            assert word in block
+from .test_pixels import noise
 
 
 def reads(asked: list[int]) -> Picture:
@@ -155,15 +94,6 @@ def test_a_picture_can_be_turned_at_any_scale(stored: int, orientation: int) -> 
     ):
         block = whole[max(0, row) : row + 4, max(0, column) : column + 4]
         assert word in block
-
-
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_points_come_back_from_a_turned_picture(orientation: int) -> None:
-    image = np.zeros((5, 7, 3), np.uint8)
-    image[1, 4] = 255
-    ((row, column, _), *_) = np.argwhere(rgb(turned(raster(image), orientation)))
-    centre = np.array([[column + 0.5, row + 0.5]])
-    assert turned_back(centre, (7, 5), orientation).tolist() == [[4.5, 1.5]]
 
 
 def test_the_finest_scale_is_of_those_that_were_read() -> None:

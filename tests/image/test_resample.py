@@ -6,7 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from phiz.boxes.geometry import Letterbox
-from phiz.image.lazy import Reduced, raster
+from phiz.image.lazy import Reduced
+from phiz.image.pixels import raster
 from phiz.image.resample import SAMPLINGS, Sampling, letterbox
 
 sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))

@@ -274,20 +274,24 @@ def test_a_checkout_keeps_its_models_with_itself() -> None:
 def installed_default(tmp_path: Path, **environment: str) -> str:
     """What an installed phiz says, of which only these files are there, and no checkout."""
     package = tmp_path / "site" / "phiz"
-    package.mkdir(parents=True)
-    source = Path(catalog.__file__).parent
+    (package / "models").mkdir(parents=True)
+    source = Path(catalog.__file__).parents[1]
     for name in (
         "__init__.py",
-        "catalog.py",
-        "cards.py",
         "errors.py",
-        "operating_point.py",
-        "provenance.py",
-        "tables.py",
+        "models/__init__.py",
+        "models/catalog.py",
+        "models/operating_point.py",
+        "models/sources.py",
+        "models/specs.py",
+        "models/tables.py",
     ):
         (package / name).write_bytes((source / name).read_bytes())
-    (package / "catalog.toml").write_bytes(FILE.read_bytes())
-    program = "from phiz.models import catalog; print(catalog.default_folder(), len(catalog.load().models))"
+    (package / "models" / "catalog.toml").write_bytes(FILE.read_bytes())
+    program = (
+        "from phiz.models import catalog;"
+        " print(catalog.default_folder(), len(catalog.load().models))"
+    )
     finished = subprocess.run(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -6,8 +6,9 @@ import sys
 from typing import Final
 
 import ray
-from phiz.ray.serve import NAME, deployment
 from ray import serve
+
+from phiz.ray.serve import NAME, deployment
 
 PROCESSORS: Final = 4  # as it is told; replicas need so many, however many there are
 SCALING: Final = {

@@ -7,7 +7,7 @@ import pytest
 
 from phiz import engine
 from phiz.faces import DetectOptions
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.ray.job import PART_PICTURES, Finder, Job, split
 from phiz.ray.parquet import read_done
 from phiz.ray.storage import place_of

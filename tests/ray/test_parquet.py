@@ -12,7 +12,7 @@ from phiz.cli.formats import LANDMARKS
 from phiz.engine import Engine, Result
 from phiz.errors import OptionError
 from phiz.faces import Details, DetectOptions
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.ray.parquet import SCHEMA, failed_row, found_row, read_done, write_part
 from phiz.ray.storage import Place, place_of
 from phiz.timings import Stopwatch

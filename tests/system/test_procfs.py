@@ -52,8 +52,8 @@ def test_this_process_is_known_where_the_system_tells() -> None:
 
 def test_the_peak_is_what_was_there_at_once() -> None:
     program = (
-        "from phiz.system.procfs import peak_bytes; before = peak_bytes(); block = b'1' * 100_000_000;"
-        " del block; print(peak_bytes() - before)"
+        "from phiz.system.procfs import peak_bytes; before = peak_bytes();"
+        " block = b'1' * 100_000_000; del block; print(peak_bytes() - before)"
     )
     # The peak of this process is far higher, and is not what it begins with.
     held = b"1" * 300_000_000

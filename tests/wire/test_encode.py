@@ -9,11 +9,12 @@ from PIL import Image as Pillow
 from phiz.engine import Engine, Result
 from phiz.errors import OptionError, UnsupportedImageError
 from phiz.faces import Detections, DetectOptions, Face, Quality, Step
-from phiz.image.decode import Limits
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.timings import Stopwatch
-from phiz.wire.encode import find, payload
+from phiz.wire.encode import payload
 from phiz.wire.schemas import DetectAnswer
+from phiz.worker import find
 
 FACE = Face((10.006, 20.0, 30.123, 40.0), 0.87654, {"nose": (1.005001, -2.349)}, "back")
 BOX = {"x": 10.01, "y": 20.0, "width": 20.12, "height": 20.0}

@@ -29,7 +29,8 @@ from phiz.api.openapi import (
 from phiz.api.routes_classify import classify
 from phiz.api.routes_detect import detect, detect_batch
 from phiz.api.service import Bounds, Service
-from phiz.wire.messages import JOINING, Stock
+from phiz.models.specs import JOINING
+from phiz.wire.messages import Stock
 from phiz.workers.pool import Crew
 
 NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)

@@ -23,6 +23,42 @@ VOTE_POWER = np.float32(0.7)
 LEAST_WEIGHT = np.float32(1e-6)  # of a leader
 
 
+def blend(
+    boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float
+) -> tuple[Boxes, Keypoints, Scores]:
+    """Return one prediction for each group: the score-weighted mean of its members.
+
+    The tie resolution of BlazeFace (Bazarevsky et al. 2019, section 3.4), which replaces
+    suppression so that small shifts of the picture no longer change the winner. The score
+    is the leader's, as in MediaPipe (a mean would punish a face for its weaker votes).
+
+    Args:
+        boxes: (N, 4).
+        keypoints: (N, K, 2).
+        scores: (N,), not negative.
+        limit: IoU above which a box belongs to a leader's group, 0 to 1.
+
+    Returns:
+        Boxes (G, 4), keypoints (G, K, 2) and scores (G,), by falling score.
+    """
+    if not len(boxes):
+        return boxes.copy(), keypoints.copy(), scores.copy()
+    predictions = np.concatenate(
+        [boxes, keypoints.reshape(len(boxes), -1)], axis=1, dtype=np.float64
+    )  # (N, 4 + 2K)
+    blended, leading = [], []
+    for leader, members in groups(boxes, scores, limit):
+        weights = scores[members].astype(np.float64)  # (M,)
+        total = weights.sum()
+        if total > 0:
+            blended.append(weights @ predictions[members] / total)  # (4 + 2K,)
+        else:  # scores of 0 alone: nothing to weigh by
+            blended.append(predictions[leader])
+        leading.append(leader)
+    means = np.stack(blended).astype(np.float32)  # (G, 4 + 2K)
+    return means[:, :4], means[:, 4:].reshape(len(means), *keypoints.shape[1:]), scores[leading]
+
+
 def elect(
     boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float, min_score: float
 ) -> tuple[Boxes, Keypoints, Scores]:

@@ -113,9 +113,8 @@ def _cluster() -> Iterator[None]:
         SettingError: It cannot be reached.
         ClickException: What is done there fails.
     """
-    from ray.exceptions import RayError  # noqa: PLC0415  see above
-
     import ray  # noqa: PLC0415  only the extra installs it
+    from ray.exceptions import RayError  # noqa: PLC0415  see above
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False

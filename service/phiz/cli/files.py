@@ -14,7 +14,7 @@ from phiz.errors import ImageBytesError, OptionError
 
 if TYPE_CHECKING:
     from phiz.faces import Face
-    from phiz.image.decode import Limits
+    from phiz.image.limits import Limits
 
 STANDARD_INPUT = Path("-")
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")

@@ -9,7 +9,16 @@ import click
 import phiz
 from phiz.errors import OptionError, PhizError
 
-_COMMANDS = ("detect", "classify", "serve", "models", "bench", "study", "evaluate")
+# By the name of a command, the package of its module.
+_COMMANDS = {
+    "detect": "phiz.cli",
+    "classify": "phiz.cli",
+    "serve": "phiz.cli",
+    "models": "phiz.cli",
+    "bench": "phiz.lab.commands",
+    "study": "phiz.lab.commands",
+    "evaluate": "phiz.lab.commands",
+}
 _INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 
 
@@ -22,7 +31,8 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002  see above
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(f"phiz.cli.{cmd_name}"), cmd_name)
+        module = import_module(f"{_COMMANDS[cmd_name]}.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
         return command
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import elect
+from phiz.boxes.blending import blend, elect
 from phiz.boxes.geometry import Letterbox, clip, shorter_side
-from phiz.boxes.nms import blend, nms
+from phiz.boxes.nms import nms
 from phiz.detectors.anchors import Anchors
 from phiz.faces import (
     Boxes,

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from phiz.faces import Face, Point, Quality
-from phiz.image.lazy import Reduced, rgb
+from phiz.image.lazy import Reduced
+from phiz.image.pixels import rgb
 
 SHARPNESS_SIDE = 64  # pixels that a face is brought to, so that all sizes compare
 

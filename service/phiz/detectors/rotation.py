@@ -14,7 +14,8 @@ from phiz.detectors.fusion import CASCADE
 from phiz.detectors.quality import roll_of
 from phiz.detectors.router import Auto
 from phiz.faces import Detections, DetectOptions, Face
-from phiz.image.lazy import Picture, turned_back
+from phiz.image.lazy import Picture
+from phiz.image.orientation import turned_back
 from phiz.timings import Stopwatch
 
 AS_GIVEN = 1  # Exif's name for a picture that is not turned

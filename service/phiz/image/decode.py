@@ -7,8 +7,6 @@ are not applied. What is transparent is laid over white. Sixteen-bit grey is sca
 bits. The Exif orientation is applied and then gone; damaged Exif counts as none.
 """
 
-from dataclasses import dataclass
-
 from phiz.errors import (
     EmptyImageError,
     ImageBytesError,
@@ -17,22 +15,11 @@ from phiz.errors import (
 from phiz.faces import Image
 from phiz.image.headers import Format, exif_orientation, sniff, split_jpeg
 from phiz.image.jpeg import decode_jpeg, jpeg_size
-from phiz.image.lazy import Picture, Reduced, rgb, turned, turned_origin, turned_size
-from phiz.image.limits import check_parts, check_scans, check_size
+from phiz.image.lazy import Picture, Reduced
+from phiz.image.limits import Limits, check_parts, check_scans, check_size
+from phiz.image.orientation import turned, turned_origin, turned_size
 from phiz.image.pillow import FORMATS, decode_any
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """The largest picture that is decoded.
-
-    Attributes:
-        max_bytes: Bytes of the encoded picture.
-        max_pixels: Width times height.
-    """
-
-    max_bytes: int
-    max_pixels: int
+from phiz.image.pixels import rgb
 
 
 def decode(data: bytes, limits: Limits) -> Image:

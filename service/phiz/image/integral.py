@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.faces import Indices
-from phiz.image.lazy import CHANNEL_BITS, Raster, spread
+from phiz.image.pixels import CHANNEL_BITS, Raster, spread
 
 Integral: TypeAlias = NDArray[np.uint64]
 """(H + 1, W + 1), packed sums of all pixels above and to the left."""

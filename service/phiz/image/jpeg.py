@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 
 from phiz.image.headers import jpeg_frames
-from phiz.image.lazy import Raster, words
+from phiz.image.pixels import Raster, words
 
 _COLOURS = ("YCbCr", "RGB", "Gray")  # of four channels, Pillow knows what Adobe meant
 # Baseline, extended sequential, progressive. Not lossless: it has no smaller scale, and the

@@ -1,33 +1,16 @@
-"""A picture as detectors take it: its size at once, its pixels at the scale they ask for.
+"""A picture as detectors take it: its size at once, its pixels at the scale they ask for."""
 
-A pixel is one 32-bit word, so that it is moved in one piece: red in the lowest byte, then
-green, then blue, and a highest byte without meaning.
-"""
-
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from phiz.faces import Image
-
-Raster: TypeAlias = NDArray[np.uint32]
-"""(H, W), one word a pixel: red, green, blue, nothing, from the lowest byte on."""
-
-CHANNEL_BITS = 21  # between channels of a word that is spread over 64 bits for arithmetic
-RED, GREEN, BLUE = (np.uint64(0xFF << CHANNEL_BITS * channel) for channel in range(3))
-APART = np.uint64(CHANNEL_BITS - 8)  # how much further from its neighbour than in a word
+from phiz.image.orientation import FLIPPED_X, FLIPPED_Y, turned, turned_origin, turned_size
+from phiz.image.pixels import Raster, raster, words
 
 FACTORS = (8, 4, 2, 1)  # what JPEG's cosine transform can be undone at
-
-# Exif orientations: what is done to the stored rows and columns, the transposition first.
-TRANSPOSED = (5, 6, 7, 8)
-FLIPPED_X = (2, 3, 6, 7)
-FLIPPED_Y = (3, 4, 7, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,27 +103,6 @@ class Picture:
         return self._scales[factor]
 
 
-def raster(image: Image) -> Raster:
-    """Return an image (H, W, 3) as a raster (H, W)."""
-    height, width, _ = image.shape
-    padded = np.empty((height, width, 4), np.uint8)
-    padded[..., :3] = image
-    padded[..., 3] = 0
-    return words(padded)
-
-
-def words(padded: NDArray[np.uint8]) -> Raster:
-    """Return contiguous bytes (H, W, 4), RGBX, as a raster (H, W), without a copy if it can be."""
-    little: Raster = padded.view("<u4")[..., 0]  # (H, W)
-    return little if sys.byteorder == "little" else little.astype(np.uint32)
-
-
-def rgb(pixels: Raster) -> Image:
-    """Return a raster (H, W) as an image (H, W, 3)."""
-    padded = pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
-    return np.ascontiguousarray(padded[..., :3])  # (H, W, 3)
-
-
 def averaged(whole: Reduced, factor: int) -> Reduced:
     """Return a picture at full scale reduced to the means of factor × factor pixels, rounded.
 
@@ -150,58 +112,6 @@ def averaged(whole: Reduced, factor: int) -> Reduced:
     padded = whole.pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
     image = Pillow.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1)
     return Reduced(words(np.asarray(image.reduce(factor))), factor)
-
-
-def spread(pixels: Raster) -> NDArray[np.uint64]:
-    """Return words (…) with their three channels 21 bits apart."""
-    wide = pixels.astype(np.uint64)  # (…)
-    channels = wide & RED
-    wide <<= APART
-    channels |= wide & GREEN
-    wide <<= APART
-    channels |= wide & BLUE
-    return channels
-
-
-def turned(pixels: Raster, orientation: int) -> Raster:
-    """Return a raster (H, W) upright, by its Exif orientation 1 to 8 (Exif 2.32, 4.6.4)."""
-    if orientation in TRANSPOSED:
-        pixels = pixels.T  # then what was first in x is first in y
-    down = -1 if orientation in FLIPPED_Y else 1
-    across = -1 if orientation in FLIPPED_X else 1
-    return np.ascontiguousarray(pixels[::down, ::across])
-
-
-def turned_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Return width and height upright."""
-    return size_wh[::-1] if orientation in TRANSPOSED else size_wh
-
-
-def turned_origin(over_xy: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Return where the first word's corner lies upright, given what hung over at the far ends.
-
-    A side that is flipped begins with what hung over.
-    """
-    x, y = turned_size(over_xy, orientation)
-    return (-x if orientation in FLIPPED_X else 0, -y if orientation in FLIPPED_Y else 0)
-
-
-def turned_back(
-    points: NDArray[np.floating], size_wh: tuple[int, int], orientation: int
-) -> NDArray[np.float64]:
-    """Return points (N, 2) of an upright picture where they lie in the one that is stored.
-
-    Args:
-        points: x y, pixels of the upright picture.
-        size_wh: Width and height as stored.
-        orientation: Of the stored picture, 1 to 8.
-    """
-    width, height = turned_size(size_wh, orientation)
-    x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)  # (N,) each
-    across = width - x if orientation in FLIPPED_X else x
-    down = height - y if orientation in FLIPPED_Y else y
-    pair = (down, across) if orientation in TRANSPOSED else (across, down)
-    return np.stack(pair, axis=1)  # (N, 2)
 
 
 def _turned(reduced: Reduced, size_wh: tuple[int, int], orientation: int) -> Reduced:

@@ -6,6 +6,7 @@ seconds; what is met in earnest has far fewer.
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import islice
 
 from phiz.errors import ImagePixelsError, UndecodableImageError, UnsupportedImageError
@@ -44,6 +45,19 @@ _TIFF_COMPRESSION = 259
 # tell nothing. Not fax: libtiff complains of its damage on standard error, line by line.
 _TIFF_COMPRESSIONS = (1, 5, 8, 32_946, 32_773)
 _TIFF_TILE_SIDES = (322, 323)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest picture that is decoded.
+
+    Attributes:
+        max_bytes: Bytes of the encoded picture.
+        max_pixels: Width times height.
+    """
+
+    max_bytes: int
+    max_pixels: int
 
 
 def check_size(size_wh: tuple[int, int], max_pixels: int) -> None:

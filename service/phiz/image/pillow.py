@@ -26,8 +26,9 @@ from phiz.errors import (
     UnsupportedImageError,
 )
 from phiz.image.headers import Format, exif_orientation, gif_size
-from phiz.image.lazy import Raster, turned, words
 from phiz.image.limits import check_bmp, check_scans, check_size, check_tiff
+from phiz.image.orientation import turned
+from phiz.image.pixels import Raster, words
 
 # Pillow warns of damaged metadata, which does not matter here. Filters belong to the whole
 # process, so that changing them around each call is not safe between threads; set once, and

@@ -14,7 +14,8 @@ from PIL import Image as Pillow
 
 from phiz.boxes.geometry import Letterbox
 from phiz.faces import Image, Indices
-from phiz.image.lazy import Raster, Reduced, rgb
+from phiz.image.lazy import Reduced
+from phiz.image.pixels import Raster, rgb
 
 Sampling: TypeAlias = Literal["reference", "half-pixel", "area"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)

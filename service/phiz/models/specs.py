@@ -62,6 +62,10 @@ CHOSEN: Final[Mapping[Group, tuple[Form, ...]]] = {
 """The forms beside float32 that a caller may ask for, so that they are built with the group."""
 
 
+JOINING: Final = frozenset({"front", "back", "full"})
+"""The models that a worker runs on several pictures side by side: they are short."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wheel:
     """A package of a fixed version, to be read as an archive.

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import pyarrow as pa
+import ray
 from ray.data import ActorPoolStrategy
 
-import ray
 from phiz.errors import PhizError, WorkerFaultError, WorkError
 from phiz.faces import DetectOptions
 from phiz.ray.parquet import failed_row, found_row, read_done, write_part

@@ -8,21 +8,21 @@ import os
 from http import HTTPStatus
 from typing import Any, Final
 
+import ray
 from fastapi import FastAPI
+from ray import serve
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-import ray
 from phiz.api.app import create_app
+from phiz.api.assembly import WORKER, bounds_of, study_page
 from phiz.api.errors import NotReadyError
 from phiz.api.service import BODIES
-from phiz.cli.serve import WORKER, bounds_of, study_page
 from phiz.settings import load
 from phiz.system.cgroups import open_files
 from phiz.system.logs import configure
-from ray import serve
 
 NAME: Final = "phiz"
 PROCESSORS: Final = 1  # of a replica; as many as it has workers

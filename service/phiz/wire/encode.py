@@ -1,77 +1,13 @@
-"""From the bytes of a picture to the bytes of an answer: the work of a worker."""
+"""Answers as plain values, and as JSON."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from collections.abc import Mapping
+from typing import Any
 
 import orjson
 
-from phiz.classifiers import Classification, Classifiers
-from phiz.engine import Engine, Result
-from phiz.faces import DetectOptions, Face, Point, Quality
-from phiz.models.specs import Form
-from phiz.timings import Stopwatch, Timings
-from phiz.wire.messages import Answer
-from phiz.workers.interleave import pause
-
-Load: TypeAlias = Callable[[str, Form | None], tuple[Classifiers, Form]]
-"""Gives the classifier of a name in a form, or in the one that is recommended here."""
-
-
-def find(
-    engine: Engine, picture: bytes, model: str, options: DetectOptions, started: float
-) -> Answer:
-    """Return the encoded answer to a picture, in the calling thread.
-
-    Args:
-        engine: What detects.
-        picture: Encoded.
-        model: Which detector.
-        options: For it.
-        started: The reading of ``time.perf_counter`` since which the picture has waited; that
-            clock is the same in all processes of a machine.
-
-    Raises:
-        PhizError: As ``Engine.detect``.
-    """
-    stopwatch = Stopwatch(started, pause=pause)
-    stopwatch.lap("queue")
-    result = engine.detect(picture, model, options, stopwatch)
-    content = payload(result)
-    stopwatch.lap("postprocess")
-    return _answer(content, len(result.faces), stopwatch.timings())
-
-
-def classify(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
-    load: Load, picture: bytes, model: str, precision: Form | None, top: int, started: float
-) -> Answer:
-    """Return the encoded answer to what a picture shows, in the calling thread.
-
-    What loads the classifier, if nobody has asked for it before, counts as ``queue``.
-
-    Args:
-        load: Gives the classifier.
-        picture: Encoded.
-        model: Which classifier.
-        precision: Of its network; None for what is recommended here.
-        top: So many classes.
-        started: As for ``find``.
-
-    Raises:
-        PhizError: As ``Classifiers.classify``, or the classifier cannot be loaded.
-    """
-    stopwatch = Stopwatch(started)
-    classifiers, form = load(model, precision)
-    stopwatch.lap("queue")
-    content = classification_payload(classifiers.classify(picture, model, form, top, stopwatch))
-    stopwatch.lap("postprocess")
-    return _answer(content, None, stopwatch.timings())
-
-
-def _answer(content: dict[str, Any], faces: int | None, timings: Timings) -> Answer:
-    timing_ms = timings.milliseconds()
-    body = encoded({**content, "timing_ms": timing_ms})
-    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    return Answer(body, server_timing, faces, timings)
+from phiz.classifiers import Classification
+from phiz.engine import Result
+from phiz.faces import Face, Point, Quality
 
 
 def encoded(content: Mapping[str, Any]) -> bytes:

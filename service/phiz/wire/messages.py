@@ -3,14 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from phiz.models.router_config import RouterCard
 from phiz.models.specs import Form, Kind, ModelCard
 from phiz.timings import Timings
-
-JOINING: Final = frozenset({"front", "back", "full"})
-"""The models that a worker runs on several pictures side by side: they are short."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@ import json
 from typing import Any
 
 import pyarrow as pa
-from benchmarks.accuracy.cluster import differing, plain, spread
 
+from benchmarks.accuracy.cluster import differing, plain, spread
 from phiz.ray.parquet import SCHEMA, failed_row
 
 FACE = {

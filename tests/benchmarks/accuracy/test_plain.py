@@ -2,8 +2,8 @@ from math import log
 
 import numpy as np
 import pytest
-from benchmarks.accuracy.plain import blended, decoded, overlap, squared, unboxed
 
+from benchmarks.accuracy.plain import blended, decoded, overlap, squared, unboxed
 from phiz.boxes.geometry import Letterbox
 from phiz.image.lazy import Picture
 from phiz.image.resample import letterbox

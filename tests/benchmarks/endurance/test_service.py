@@ -3,6 +3,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import pytest
+
 from benchmarks.endurance.instance import Holding, gone_back, total
 from benchmarks.endurance.mixture import ANSWERED, REFUSED, draw, draw_pictures
 from benchmarks.endurance.service import Endurance, Sample

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from benchmarks.kit.figures import keep, put, table
 
 PAGE = "Above.\n\n<!-- speed -->\n\nold\n\n<!-- /speed -->\n\nBelow.\n"

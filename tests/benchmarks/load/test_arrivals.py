@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
+
 from benchmarks.load.arrivals import Arrivals, arrive
 from benchmarks.load.requests import HOST, Request
 

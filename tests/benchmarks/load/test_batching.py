@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from benchmarks.load.batching import MODEL, Calls, answer
-from benchmarks.load.requests import read_picture
 from PIL import Image as Pillow
 
+from benchmarks.load.batching import MODEL, Calls, answer
+from benchmarks.load.requests import read_picture
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.image.synthetic import draw_crowd
-from phiz.wire.encode import find
+from phiz.worker import find
 from phiz.workers.protocol import Call, encode
 
 MOST = 3

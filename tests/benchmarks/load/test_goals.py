@@ -1,6 +1,7 @@
 from dataclasses import replace
 
 import pytest
+
 from benchmarks.load.closed import Closed
 from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
 from benchmarks.load.goals import Goal, Sense, goals, overhead_ms

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+
 from benchmarks.load.opened import EXPIRED, REFUSED, SUCCESS, WARM_UP_S, summary
 
 UNTIL = WARM_UP_S + 2

@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import pytest
+
 from benchmarks.load.contenders import Contender
 from benchmarks.load.errors import LoadError
 from benchmarks.load.requests import HOST

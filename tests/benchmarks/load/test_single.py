@@ -1,4 +1,5 @@
 import pytest
+
 from benchmarks.load.errors import LoadError
 from benchmarks.load.single import content_length, is_complete
 

@@ -3,9 +3,9 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+
 from benchmarks.kit.workers import Crew, Entry
 from benchmarks.speed.contests import Plan, excess, hold, middle, ratio
-
 from phiz.lab.timing.bench import rotated
 
 # Two rounds of three items, ms.

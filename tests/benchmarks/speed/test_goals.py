@@ -1,5 +1,7 @@
 import pytest
-from benchmarks.speed.goals import Goal, lowest_overlap
+
+from benchmarks.kit.goals import Goal
+from benchmarks.speed.goals import lowest_overlap
 
 SQUARE = (100.0, 100.0, 200.0, 200.0)
 OTHER = (400.0, 400.0, 500.0, 500.0)

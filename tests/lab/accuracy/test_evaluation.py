@@ -10,8 +10,9 @@ from PIL import Image
 from phiz.engine import Engine
 from phiz.errors import OptionError
 from phiz.faces import Detections, DetectOptions, Overlap
-from phiz.image.decode import Limits
-from phiz.image.lazy import Picture, rgb
+from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
+from phiz.image.pixels import rgb
 from phiz.lab.accuracy.datasets import Dataset, Kind
 from phiz.lab.accuracy.evaluation import Run, measure
 from phiz.lab.accuracy.jitter import draw_shifts

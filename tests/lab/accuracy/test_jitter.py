@@ -6,7 +6,8 @@ import pytest
 from PIL import Image
 
 from phiz.faces import Face
-from phiz.image.decode import Limits, decode
+from phiz.image.decode import decode
+from phiz.image.limits import Limits
 from phiz.lab.accuracy.jitter import (
     REACH,
     difference,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from phiz.errors import OptionError
-from phiz.image.decode import Limits
+from phiz.image.limits import Limits
 from phiz.image.synthetic import draw_crowd
 from phiz.lab.accuracy.labels import (
     Labelled,

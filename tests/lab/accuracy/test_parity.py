@@ -12,7 +12,7 @@ from phiz.convert.conversion import convert
 from phiz.lab.accuracy.mtcnn_reference import run_pnet
 from phiz.lab.accuracy.parity import Comparison, compare, main
 from phiz.models.specs import NetworkCard
-from tests.convert.conftest import NETWORKS
+from tests.conftest import NETWORKS
 
 PICTURES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
 FOLDER = Path(__file__).parents[2] / "pictures"

@@ -12,7 +12,7 @@ from phiz.lab.study.record import read_study
 from tests.lab.study.made import usual
 from tests.tools import program
 
-MEASURED = sorted((Path(__file__).parents[3] / "docs" / "study").glob("*.json"))
+MEASURED = sorted((Path(__file__).parents[3] / "docs" / "measured" / "study").glob("*.json"))
 # What the page looks like to who holds a phone, written where --dump-dom shows it.
 LOOK = """<script>
 addEventListener("load", () => {

@@ -18,8 +18,9 @@ import numpy as np
 
 from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.faces import Boxes, Keypoints
-from phiz.image.decode import Limits, open_picture
+from phiz.image.decode import open_picture
 from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
 from phiz.lab.accuracy.precision import Mask
 from phiz.models.tables import read_number, read_text
 

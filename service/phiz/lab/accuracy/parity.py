@@ -5,9 +5,9 @@
     python -m phiz.lab.accuracy.parity --from FOLDER PICTURE …
 
 BlazeFace is held against its own TensorFlow Lite file in LiteRT (package
-``ai-edge-litert``), MTCNN against ``phiz.lab.accuracy.mtcnn_reference``, and the classifiers, in float32,
-against ``phiz.lab.accuracy.classifier_reference``. They see the pictures that are named, and noise.
-What agrees is the rule of ``phiz.lab.accuracy.gates``.
+``ai-edge-litert``), MTCNN against ``phiz.lab.accuracy.mtcnn_reference``, and the classifiers,
+in float32, against ``phiz.lab.accuracy.classifier_reference``. They see the pictures that are
+named, and noise. What agrees is the rule of ``phiz.lab.accuracy.gates``.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -129,7 +129,7 @@ class _Bench:
     def _networks(
         self, cards: "Sequence[ModelCard]", labels: "Sequence[Labelled]"
     ) -> "list[NetworkFigures]":
-        from phiz.image.lazy import rgb  # noqa: PLC0415
+        from phiz.image.pixels import rgb  # noqa: PLC0415
         from phiz.lab.timing.bench import measure_network, thread_counts  # noqa: PLC0415  see bench
         from phiz.lab.timing.networks import read_networks  # noqa: PLC0415
         from phiz.system.cgroups import available_processors  # noqa: PLC0415

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
+from phiz.api.assembly import PAGE
 from phiz.cli.files import check_writable, make_folder, write, write_json
 from phiz.errors import OptionError, SettingError
 from phiz.lab.commands.missing_models import tell_unbuilt
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from phiz.lab.study.record import Study
 
 DOCUMENT = "study.json"
-PAGE = "study.html"
 
 _EPILOG = """
 \b

@@ -12,7 +12,8 @@ from phiz.classifiers import load
 from phiz.errors import ImageError, OptionError
 from phiz.faces import Image
 from phiz.image.decode import open_picture
-from phiz.image.lazy import Picture, rgb
+from phiz.image.lazy import Picture
+from phiz.image.pixels import rgb
 from phiz.image.synthetic import draw_crowd
 from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, open_photograph, read_labels
 from phiz.lab.accuracy.photos import JUDGED, Photo, read_photos
