@@ -109,9 +109,9 @@ def descendants(process: int) -> set[int]:
 
 
 def command_of(process: int) -> str:
-    file = Path(f"/proc/{process}/cmdline")
     try:
-        if file.exists():
+        if Path("/proc/self/cmdline").exists():
+            file = Path(f"/proc/{process}/cmdline")
             return file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:  # it has just ended
         return ""
