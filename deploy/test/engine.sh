@@ -2,7 +2,7 @@
 # Runs a command with a container engine: the one that is there, or one begun for it and ended
 # after it. STANDINS=1 also makes the images that no registry can give here: a base with Debian's
 # Python, and HAProxy, Prometheus and Alertmanager on it. They have names of their own, and are
-# removed at the end.
+# removed at the end. DEBIAN=FOLDER names a Debian that debian.sh has made; else one is made.
 #
 #   deploy/test/engine.sh COMMAND…
 set -euo pipefail
@@ -37,14 +37,8 @@ begin() {
 }
 
 make_base() {
-    # From where this machine has its own packages, and with what it trusts.
-    mirror="$(apt-get indextargets --format '$(REPO_URI)' \
-        'Created-By: Packages' 'Codename: bookworm' 'Origin: Debian' | head -n 1)"
-    debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm \
-        "$folder/root" "$mirror" >"$folder/debootstrap" || { tail "$folder/debootstrap" >&2; exit 1; }
-    rm -rf "$folder"/root/var/cache/apt/* "$folder"/root/var/lib/apt/lists/*
-    cp /etc/ssl/certs/ca-certificates.crt "$folder/root/etc/ssl/certs/"
-    tar -C "$folder/root" -c . | docker import -c 'CMD ["python3"]' - "$base" >/dev/null
+    [ -n "${DEBIAN:-}" ] || "$here/debian.sh" bookworm "$folder/root"
+    tar -C "${DEBIAN:-$folder/root}" -c . | docker import -c 'CMD ["python3"]' - "$base" >/dev/null
     rm -rf "$folder/root"
     made=("$base" "${made[@]}")
 }
