@@ -54,9 +54,16 @@ COPY deploy/image/ready.py LICENSE NOTICE /opt/phiz/
 
 FROM ${BASE}
 ARG VERSION=0.1.0
+# The commit, which is not sent to the builder: --build-arg REVISION=$(git rev-parse HEAD)
+ARG REVISION=
+ARG SOURCE=https://github.com/phiz-dev/phiz
 LABEL org.opencontainers.image.title="phiz" \
     org.opencontainers.image.description="Face detection as a microservice" \
     org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.source="${SOURCE}" \
+    org.opencontainers.image.url="${SOURCE}" \
+    org.opencontainers.image.documentation="${SOURCE}/blob/v${VERSION}/docs/deploying.md" \
     org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=packages /opt/phiz /opt/phiz
 # Unless it is told not to, onnxruntime reports its use to its makers.

@@ -6,8 +6,10 @@
 #                marked "integration", which start a service, a cluster or a browser, or measure
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
-#                takes: all figures into docs/speed.json, and what the documents show of them
-#   make load    what it bears beside others, into docs/load.json and docs/load.svg (needs wrk)
+#                takes: all figures into docs/measured/speed.json, and what the documents show
+#   make load    what it bears beside others, into docs/measured/load.json and load.svg (needs wrk)
+#   make dist    wheel and sdist, into dist/
+#   make sbom    what the service consists of, as CycloneDX, into build/
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -21,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 2
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
-.PHONY: setup serve test check lint unit bench load models format lock wheels
+.PHONY: setup serve test check lint unit bench load models format lock wheels dist sbom
 
 setup: .venv/run models
 
@@ -48,18 +50,37 @@ OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
 	@$(BIN)/phiz models build --variants int8
-	$(BIN)/python benchmarks/speed.py --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
-		--json docs/speed.json --picture docs/speed.svg
-	$(OURS) benchmarks/int8.py --data $(DATA) --json docs/speed.json --table docs/int8.md
-	$(OURS) benchmarks/soak.py --json docs/speed.json --table docs/runtimes.md
+	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
+		--json docs/measured/speed.json --picture docs/measured/speed.svg
+	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
+	$(OURS) -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
 
 # Likewise; the one with torch is that of the other benchmark.
 load: setup
-	PYTHONPATH=benchmarks $(BIN)/python -m load --json docs/load.json --picture docs/load.svg
+	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
+
+# The wheel is built from the sdist, which shows that nothing is missing there.
+dist: .venv/dev
+	rm -rf dist
+	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
+
+# SERVED is a Python that has what serves and nothing else, unless there is one already.
+SERVED ?= build/served/bin/python
+SBOM ?= build/phiz.cdx.json
+
+sbom: .venv/dev $(SERVED)
+	@mkdir -p $(dir $(SBOM))
+	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+		--output-file $(SBOM) $(SERVED)
+
+build/served/bin/python: requirements/serve.txt dist
+	$(PYTHON) -m venv --clear --without-pip build/served
+	$(BIN)/python -m pip --python $@ install --quiet --require-hashes -r requirements/serve.txt
+	$(BIN)/python -m pip --python $@ install --quiet --no-deps dist/*.whl
 
 models: .venv/run
 	@$(BIN)/phiz models build
@@ -87,7 +108,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 PEERS := benchmarks/peers
 
 lock: .venv/dev
-	$(LOCK) pyproject.toml --group dev --extra build -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group dev --extra build --extra lab -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt

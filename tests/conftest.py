@@ -1,6 +1,6 @@
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +8,17 @@ import pytest
 from hypothesis import settings
 from PIL import Image
 
-from phiz import catalog, detectors
-from phiz.build import calibration
-from phiz.build.conversion import convert
-from phiz.build.download import source_folder
-from phiz.build.quantise import quantise
-from phiz.build.sources import read_source
-from phiz.cards import NetworkCard
-from phiz.detectors import Detector
-from phiz.errors import SourceError
-from phiz.picture import Picture
-from phiz.resample import Sampling
+from phiz.convert import calibration
+from phiz.convert.conversion import convert
+from phiz.convert.download import source_folder
+from phiz.convert.quantise import quantise
+from phiz.convert.sources import read_source
+from phiz.detectors import factory
+from phiz.detectors.detector import Detector
+from phiz.image.lazy import Picture
+from phiz.image.resample import Sampling
+from phiz.models import catalog
+from phiz.models.specs import NetworkCard
 from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
 from phiz.runtime.variants import REFERENCE, Variant, version_of
 
@@ -36,6 +36,9 @@ pytest_plugins = ("tests.tools",)
 PICTURES = Path(__file__).parent / "pictures"
 INT8 = Variant("onnxruntime", "int8")
 CLASSIFIERS = [card for model in catalog.load().group("classify") for card in model.networks]
+
+
+NETWORKS = [card for model in catalog.load().group("face") for card in model.networks]
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +85,7 @@ def load_with(models_folder: Path) -> Callable[[Sampling], dict[str, Detector]]:
 
     def load(sampling: Sampling) -> dict[str, Detector]:
         if sampling not in loaded:
-            loaded[sampling] = detectors.load(catalog.load(), models_folder, sampling)
+            loaded[sampling] = factory.load(catalog.load(), models_folder, sampling)
         return loaded[sampling]
 
     return load
@@ -99,30 +102,35 @@ def picture() -> Callable[[str], Picture]:
 
 
 @pytest.fixture(scope="session")
-def classifier_source() -> Callable[[NetworkCard], bytes]:
-    """Gives the bytes that a classifier is made from.
-
-    MobileNet comes from an address that not every machine may reach. There, unless
-    PHIZ_MODEL_FILES names a folder that has its file, the tests that need it are left out, and
-    the report says so.
-    """
+def classifier_sources() -> Iterator[Path]:
+    """A folder of the classifiers' packages: the one that is named, or downloaded once a run."""
     named = os.environ.get("PHIZ_MODEL_FILES")
     files = Path(named) if named else None
-    had: dict[str, bytes | SourceError] = {}
-    for card in CLASSIFIERS:
-        try:
-            with source_folder([card], print, files, may_download=True) as folder:
-                had[card.name] = read_source(card.made_from, folder)
-        except SourceError as error:
-            had[card.name] = error
+    with source_folder(CLASSIFIERS, print, files, may_download=True) as folder:
+        yield folder
 
-    def give(card: NetworkCard) -> bytes:
-        found = had[card.name]
-        if isinstance(found, SourceError):
-            pytest.skip(f"left out, because {card.name} cannot be built: {found}")
-        return found
 
-    return give
+@pytest.fixture(scope="session")
+def sources() -> Iterator[Path]:
+    """A folder of the real source packages: the one that is named, or downloaded once a run."""
+    named = os.environ.get("PHIZ_MODEL_FILES")
+    files = Path(named) if named else None
+    with source_folder(NETWORKS, print, files, may_download=True) as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def source_of(sources: Path) -> Callable[[str], bytes]:
+    """Gives the bytes that the network of a name is made from."""
+    cards = {card.name: card for card in NETWORKS}
+    return lambda name: read_source(cards[name].made_from, sources)
+
+
+@pytest.fixture(scope="session")
+def classifier_source(classifier_sources: Path) -> Callable[[NetworkCard], bytes]:
+    """Gives the bytes that a classifier is made from."""
+    read = {card.made_from: read_source(card.made_from, classifier_sources) for card in CLASSIFIERS}
+    return lambda card: read[card.made_from]
 
 
 @pytest.fixture(scope="session")

@@ -4,14 +4,14 @@ from functools import cache
 
 import pytest
 
-from phiz.detectors import Detector
-from phiz.detectors.allowance import Costs
-from phiz.detectors.auto import Auto
+from phiz.detectors.detector import Detector
+from phiz.detectors.router import Auto
+from phiz.detectors.time_budget import Costs
 from phiz.engine import Engine
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions
-from phiz.image import Limits
-from phiz.resample import Sampling
+from phiz.image.limits import Limits
+from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 
 from .conftest import PICTURES

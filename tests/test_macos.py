@@ -41,7 +41,7 @@ def test_every_module_is_imported() -> None:
     command = [sys.executable, "-c", IMPORT, str(FOLDER / "sitecustomize.py")]
     ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
-    assert {"phiz.quota", "phiz.build.builder", "phiz.bulk.job", "phiz.ray_app"} <= {
+    assert {"phiz.system.cgroups", "phiz.convert.builder", "phiz.ray.job", "phiz.ray.serve"} <= {
         *ran.stdout.split()
     }
 

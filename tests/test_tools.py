@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 # All need promtool, but for one in each file that needs none; the page's need chromium.
 RULES = "tests/deploy/test_rules.py::test_prometheus_takes_the_configuration_and_the_rules"
 TOLD = "tests/deploy/test_rules.py::test_every_alert_has_a_runbook"
-PAGE = "tests/study/test_page.py::test_names_are_text"
+PAGE = "tests/lab/report/test_page.py::test_names_are_text"
 
 
 def run_tests(

@@ -6,7 +6,9 @@ where the program is missing, so that a machine that should have every program l
 
 import os
 import shutil
+import sys
 from collections import Counter
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import pytest
@@ -22,7 +24,9 @@ class Program(NamedTuple):
 PROGRAMS: Final = {
     "chromium": Program(("chromium", "chromium-browser"), "chromium"),
     "curl": Program(("curl",), "curl"),
+    "git": Program(("git",), "git"),
     "promtool": Program(("promtool",), "prometheus"),
+    "shellcheck": Program(("shellcheck",), "shellcheck"),
 }
 ALL: Final = "PHIZ_TEST_ALL"
 LEFT_OUT: Final = pytest.StashKey[Counter[str]]()
@@ -97,7 +101,10 @@ def _missing(item: pytest.Item) -> str | None:
 
 
 def _find(name: str) -> str | None:
-    return next(filter(None, map(shutil.which, PROGRAMS[name].commands)), None)
+    # Some come with packages for Python.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    found = (shutil.which(command, path=path) for command in PROGRAMS[name].commands)
+    return next(filter(None, found), None)
 
 
 def _advice(*names: str) -> str:

@@ -2,16 +2,16 @@
 
 ::
 
-    PYTHONPATH=benchmarks python -m load
-    PYTHONPATH=benchmarks python -m load --json docs/load.json --picture docs/load.svg
-    PYTHONPATH=benchmarks python -m load --only mosec --only batching --rounds 1
+    python -m benchmarks.load
+    python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
+    python -m benchmarks.load --only mosec --only batching --rounds 1
 
 Each server is kept to one core and the load to another. Each peer has an environment of its
 own, which is made at first in a folder beside this one. In every round each server is started,
 loaded and ended in turn, and between two of them the same answers are made in process on the
 same core; a ratio is taken within each round, and the median of the rounds is told.
 
-``docs/load.md`` says what is measured.
+``docs/measured/load.md`` says what is measured.
 """
 
 import json
@@ -24,17 +24,17 @@ from functools import partial
 from pathlib import Path
 
 import click
-import machine
-from environments import python_of
 from rich.console import Console
 
-from crew import WorkerError
-from load import chart, contenders, cores
-from load.closed import find_wrk
-from load.contenders import MAKERS, PHIZ, ours, ours_raw
-from load.errors import LoadError
-from load.goals import goals
-from load.report import (
+from benchmarks.kit import machine
+from benchmarks.kit.environments import python_of
+from benchmarks.kit.workers import WorkerError
+from benchmarks.load import chart, contenders, cores
+from benchmarks.load.closed import find_wrk
+from benchmarks.load.contenders import MAKERS, PHIZ, ours, ours_raw
+from benchmarks.load.errors import LoadError
+from benchmarks.load.goals import goals
+from benchmarks.load.report import (
     Report,
     batch_table,
     goal_table,
@@ -43,9 +43,9 @@ from load.report import (
     plain,
     rows,
 )
-from load.requests import read_picture
-from load.rounds import PARTS, Round, Trial, in_process
-from load.versions import versions_of, wrk_version
+from benchmarks.load.requests import read_picture
+from benchmarks.load.rounds import PARTS, Round, Trial, in_process
+from benchmarks.load.versions import versions_of, wrk_version
 from phiz.errors import PhizError
 
 PEERS_FOLDER = Path(__file__).parents[1] / ".peers"

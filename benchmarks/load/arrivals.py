@@ -2,7 +2,7 @@
 
 ::
 
-    python -m load.arrivals PORT RATE SECONDS < MESSAGE
+    python -m benchmarks.load.arrivals PORT RATE SECONDS < MESSAGE
 
 It is a process of its own, on a core of its own, which it does not leave while it waits: a
 timer of the system would come up to a millisecond late, a third of an answer's time. Each
@@ -19,9 +19,9 @@ from collections import deque
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
-from load.errors import LoadError
-from load.requests import HOST
-from load.single import HEAD_END, is_complete
+from benchmarks.load.errors import LoadError
+from benchmarks.load.requests import HOST
+from benchmarks.load.single import HEAD_END, is_complete
 
 CHUNK = 1 << 18
 LEFT_OVER_S = 10.0  # for the answers to what was sent last

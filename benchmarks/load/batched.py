@@ -1,14 +1,15 @@
-"""phiz's service with the worker of ``load.batching`` in the place of its own.
+"""phiz's service with the worker of ``benchmarks.load.batching`` in the place of its own.
 
 ::
 
-    python -m load.batched MOST serve --workers 1 --port PORT
+    python -m benchmarks.load.batched MOST serve --workers 1 --port PORT
 """
 
 import sys
 
-from phiz.cli import main, serve
-from phiz.crew import crew
+from phiz.cli import serve
+from phiz.cli.main import main
+from phiz.workers import pool
 
 # So much work ahead a worker is given otherwise that the next call comes without delay; to batch
 # calls it must have all that wait.
@@ -16,7 +17,7 @@ ALL_S = 60.0
 
 if __name__ == "__main__":
     most = sys.argv.pop(1)
-    command = (sys.executable, "-m", "load.batching", most)
-    serve.WORKER = command  # type: ignore[assignment]  # phiz's own has an argument less
-    crew.AHEAD_S = ALL_S  # type: ignore[misc]  # phiz does not change it; this is to see why
+    command = (sys.executable, "-m", "benchmarks.load.batching", most)
+    serve.WORKER = command  # type: ignore[assignment,attr-defined]  # phiz's own is shorter
+    pool.AHEAD_S = ALL_S  # type: ignore[misc]  # phiz does not change it; this is to see why
     main()

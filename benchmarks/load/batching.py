@@ -2,9 +2,9 @@
 
 ::
 
-    python -m load.batching MOST SOCKET INDEX
+    python -m benchmarks.load.batching MOST SOCKET INDEX
 
-``load.batched`` begins it in the place of phiz's own worker. It answers the same, for the front
+``batched`` begins it in the place of phiz's own worker. It answers the same, for the front
 model alone; the stages of an answer hold the time of its whole batch.
 """
 
@@ -22,23 +22,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz import router
-from phiz.answers import payload
-from phiz.cli.engines import load_engine
-from phiz.cli.worker import warm_up
-from phiz.crew.calls import Call, Decoder, Outcome, encode
-from phiz.crew.worker import READY
-from phiz.detectors import LANDMARKS
+from phiz.boxes.geometry import Letterbox
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
+from phiz.detectors.factory import LANDMARKS
 from phiz.engine import Engine, Result
-from phiz.exchange import Answer, Stock
 from phiz.faces import DetectOptions
-from phiz.geometry import Letterbox
-from phiz.image import open_picture
-from phiz.picture import Picture
-from phiz.resample import letterbox
+from phiz.image.decode import open_picture
+from phiz.image.lazy import Picture
+from phiz.image.resample import letterbox
+from phiz.loading import load_engine
+from phiz.models import router_config
 from phiz.settings import load
 from phiz.timings import Stopwatch
+from phiz.wire.encode import payload
+from phiz.wire.messages import Answer, Stock
+from phiz.worker import warm_up
+from phiz.workers.loop import READY
+from phiz.workers.protocol import Call, Decoder, Outcome, encode
 
 MODEL = "front"
 CHUNK = 1 << 18
@@ -140,7 +140,9 @@ def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) ->
 def work(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
     engine, models = load_engine(load())
-    stock = Stock(models.group("face"), router.load(), LANDMARKS, warm_up(engine), (), Path(), {})
+    stock = Stock(
+        models.group("face"), router_config.load(), LANDMARKS, warm_up(engine), (), Path(), {}
+    )
     _settle()
     connection.sendall(b"".join(encode(Outcome(READY, stock))))
     calls = Calls(connection, most)

@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 
-from bars import BAR, BOTTOM, FAINT, INK, LINE, MISSED, REACHED, TOP, WIDTH, label
-
-from load.goals import Goal
-from load.report import Row
+from benchmarks.kit.bars import BAR, BOTTOM, FAINT, INK, LINE, MISSED, REACHED, TOP, WIDTH, label
+from benchmarks.load.goals import Goal
+from benchmarks.load.report import Row
 
 LABELS = 260  # where bars begin
 ROOM = 340  # for the figures behind the longest bar

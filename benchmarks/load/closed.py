@@ -7,10 +7,10 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from load.cores import kept_to
-from load.errors import LoadError
-from load.requests import HOST
-from load.servers import Server
+from benchmarks.load.cores import kept_to
+from benchmarks.load.errors import LoadError
+from benchmarks.load.requests import HOST
+from benchmarks.load.servers import Server
 
 WARM_UP_S = 1
 TIMEOUT_S = 20

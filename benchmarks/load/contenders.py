@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from environments import PEERS
-
-from load.requests import HOST, Request, as_it_is, in_form
+from benchmarks.kit.environments import PEERS
+from benchmarks.load.requests import HOST, Request, as_it_is, in_form
 
 PHIZ = "phiz"
 RAW = "phiz, body as it is"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from load.errors import LoadError
+from benchmarks.load.errors import LoadError
 
 
 @dataclass(frozen=True, slots=True)

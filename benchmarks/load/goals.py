@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Literal, TypeAlias
 
-from load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
-from load.rounds import CLIENTS, DEADLINE_S, Round
+from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
+from benchmarks.load.rounds import CLIENTS, DEADLINE_S, Round
 
 Sense: TypeAlias = Literal["≥", "≤"]
 

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from load.cores import kept_to
-from load.errors import LoadError
-from load.servers import Server
+from benchmarks.load.cores import kept_to
+from benchmarks.load.errors import LoadError
+from benchmarks.load.servers import Server
 
 WARM_UP_S = 1.0
 SUCCESS, REFUSED, EXPIRED = "200", "503", "504"
@@ -59,7 +59,14 @@ def drive(server: Server, rate: float, seconds: float, cores: frozenset[int]) ->
     whole = WARM_UP_S + seconds
     with kept_to(cores):
         done = subprocess.run(  # noqa: S603  our own arguments
-            [sys.executable, "-m", "load.arrivals", str(server.port), str(rate), str(whole)],
+            [
+                sys.executable,
+                "-m",
+                "benchmarks.load.arrivals",
+                str(server.port),
+                str(rate),
+                str(whole),
+            ],
             input=server.request.message(server.port),
             check=False,
             capture_output=True,

@@ -5,15 +5,15 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from machine import Machine
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from load.closed import Closed
-from load.contenders import Contender
-from load.cores import Cores
-from load.goals import Goal, overhead_ms
-from load.rounds import CLIENTS, CROWDS, Round
+from benchmarks.kit.machine import Machine
+from benchmarks.load.closed import Closed
+from benchmarks.load.contenders import Contender
+from benchmarks.load.cores import Cores
+from benchmarks.load.goals import Goal, overhead_ms
+from benchmarks.load.rounds import CLIENTS, CROWDS, Round
 
 COMMAND = "make load"
 DECIMALS = 4

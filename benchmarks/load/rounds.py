@@ -8,17 +8,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from environments import PEERS
-
-from crew import Crew, crew
-from load import closed, opened
-from load.closed import Closed
-from load.contenders import PHIZ, Contender, ours
-from load.cores import Cores, kept_to
-from load.opened import Opened
-from load.servers import Server, check, serving
-from load.single import excess_ms
-from phiz.measure.bench import rotated
+from benchmarks.kit.environments import PEERS
+from benchmarks.kit.workers import Crew, crew
+from benchmarks.load import closed, opened
+from benchmarks.load.closed import Closed
+from benchmarks.load.contenders import PHIZ, Contender, ours
+from benchmarks.load.cores import Cores, kept_to
+from benchmarks.load.opened import Opened
+from benchmarks.load.servers import Server, check, serving
+from benchmarks.load.single import excess_ms
+from phiz.lab.timing.bench import rotated
 
 CLIENTS: Final = 8
 CROWDS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures
@@ -158,7 +157,7 @@ class Trial:
 def batched(most: int) -> Contender:
     """Return phiz with a worker that runs the network once for so many pictures at most."""
     arguments = ours().command[3:]  # after "python -m phiz"
-    command = (sys.executable, "-m", "load.batched", str(most), *arguments)
+    command = (sys.executable, "-m", "benchmarks.load.batched", str(most), *arguments)
     return Contender(f"phiz in batches of {most}", f"up to {most}", command, ours().path)
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any
 
-from crew import ONE_THREAD
-from load.contenders import Command, Contender
-from load.cores import kept_to
-from load.errors import LoadError
-from load.requests import HOST, Request
+from benchmarks.kit.workers import ONE_THREAD
+from benchmarks.load.contenders import Command, Contender
+from benchmarks.load.cores import kept_to
+from benchmarks.load.errors import LoadError
+from benchmarks.load.requests import HOST, Request
 
 READY_S = 120.0
 TRY_AGAIN_S = 0.1

@@ -5,10 +5,10 @@ import socket
 import time
 from statistics import median
 
-from load.cores import kept_to
-from load.errors import LoadError
-from load.requests import HOST
-from load.servers import Server
+from benchmarks.load.cores import kept_to
+from benchmarks.load.errors import LoadError
+from benchmarks.load.requests import HOST
+from benchmarks.load.servers import Server
 
 HEAD_END = b"\r\n\r\n"
 LENGTH = b"content-length:"

@@ -5,8 +5,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from load.closed import find_wrk
-from load.contenders import PACKAGES
+from benchmarks.load.closed import find_wrk
+from benchmarks.load.contenders import PACKAGES
 
 # Asked in the environment itself; the packages are its arguments.
 ASK = """

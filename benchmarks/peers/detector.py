@@ -6,13 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from phiz import catalog, engine
-from phiz.answers import payload
+from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image import Limits
-from phiz.memory import keep_large_blocks_apart
+from phiz.image.limits import Limits
+from phiz.models import catalog
+from phiz.system.malloc import keep_large_blocks_apart
 from phiz.timings import Stopwatch
+from phiz.wire.encode import payload
 
 MODEL = "front"
 LIMITS = Limits(max_bytes=20 << 20, max_pixels=50_000_000)  # what phiz serves with

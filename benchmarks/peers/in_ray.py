@@ -12,7 +12,7 @@ import sys
 import ray
 from ray import serve
 
-from phiz.ray_app import deployment
+from phiz.ray.serve import deployment
 
 PROCESSORS = 2  # that Ray is told of, however many it is kept to
 

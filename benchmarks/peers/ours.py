@@ -21,17 +21,19 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from turns import Facts, Task, serve
 
-from phiz import catalog, detectors, settings
-from phiz.cards import Catalog
-from phiz.catalog import read_network
+from phiz import settings
+from phiz.detectors import factory
 from phiz.engine import Engine
 from phiz.faces import DetectOptions, Face
-from phiz.image import Limits
-from phiz.memory import keep_large_blocks_apart
-from phiz.picture import Picture
+from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
+from phiz.models import catalog
+from phiz.models.catalog import read_network
+from phiz.models.specs import Catalog
 from phiz.runtime import Runtime
-from phiz.runtime.choice import choose
+from phiz.runtime.select import choose
 from phiz.runtime.variants import REFERENCE, installed_variants, open_runtime, version_of
+from phiz.system.malloc import keep_large_blocks_apart
 from phiz.timings import Stopwatch, Timings
 
 BLAZEFACE = ("front", "back", "full")
@@ -104,7 +106,7 @@ def picture_tasks(size: str, jpegs: Sequence[bytes]) -> Iterator[Task[Any]]:
     chosen = settings.load()
     limits = Limits(chosen.max_bytes, chosen.max_pixels)
     runtime = open_runtime(REFERENCE)
-    loaded = detectors.load(catalog.load(), folder(), chosen.sampling, BLAZEFACE, runtime)
+    loaded = factory.load(catalog.load(), folder(), chosen.sampling, BLAZEFACE, runtime)
     engine = Engine(loaded, limits)
     for model in BLAZEFACE:
         yield Task(size, f"faces {model}", partial(detect, engine, jpegs, model), tell)
@@ -150,11 +152,11 @@ def cascade_tasks(inputs: Path, ways: Mapping[str, Way]) -> Iterator[Task[Any]]:
     pictures = np.load(inputs / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
     sampling = settings.load().sampling
     for who, way in ways.items():
-        loaded = detectors.load(way.models, folder(), sampling, ["mtcnn"], way.runtime)
+        loaded = factory.load(way.models, folder(), sampling, ["mtcnn"], way.runtime)
         yield Task("cascade", who, partial(search, loaded["mtcnn"], pictures), tell)
 
 
-def search(detector: detectors.Detector, pictures: NDArray[np.uint8], item: int) -> Found:
+def search(detector: factory.Detector, pictures: NDArray[np.uint8], item: int) -> Found:
     """Return the faces in a picture that is decoded already, and the stages."""
     stopwatch = Stopwatch()
     faces = detector.detect(Picture.of(pictures[item]), CASCADE, stopwatch).faces

@@ -1,6 +1,6 @@
 """``python -m phiz``: the same as the command ``phiz``."""
 
-from phiz.cli import main
+from phiz.cli.main import main
 
 if __name__ == "__main__":
     main(prog_name="phiz")

@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from phiz.cards import CHOSEN, Catalog, Form
-from phiz.catalog import read_network
 from phiz.errors import ModelNotBuiltError, OptionError
 from phiz.faces import Image, Indices, Scores
-from phiz.image import Limits, open_picture
-from phiz.picture import Picture, Reduced, rgb
+from phiz.image.decode import open_picture
+from phiz.image.lazy import Picture, Reduced
+from phiz.image.limits import Limits
+from phiz.image.pixels import rgb
+from phiz.models.catalog import read_network
+from phiz.models.specs import CHOSEN, Catalog, Form
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch

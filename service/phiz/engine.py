@@ -5,17 +5,20 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from phiz import catalog, detectors
-from phiz.cards import Catalog
-from phiz.detectors import AUTO, Detector
-from phiz.detectors.auto import Auto
-from phiz.detectors.upright import compass_of, detect_upright
+from phiz.detectors import factory as detectors
+from phiz.detectors.detector import Detector
+from phiz.detectors.factory import AUTO
+from phiz.detectors.quality import with_quality, with_roll
+from phiz.detectors.rotation import compass_of, detect_upright
+from phiz.detectors.router import Auto
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions, Face, Step
-from phiz.image import Limits, open_picture
-from phiz.picture import Picture
-from phiz.quality import with_quality, with_roll
-from phiz.resample import Sampling
+from phiz.image.decode import open_picture
+from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
+from phiz.image.resample import Sampling
+from phiz.models import catalog
+from phiz.models.specs import Catalog
 from phiz.runtime import Runtime
 from phiz.timings import Stopwatch
 

@@ -25,6 +25,7 @@
         ├── CatalogError           the catalogue contradicts itself
         ├── SourceError            a file to build from is missing, or not the pinned one
         ├── ConversionError        a source file holds what the converter does not know
+        ├── BuildError             some networks could not be built; the others were
         ├── ModelNotBuiltError     a model's file is not there
         └── ModelCorruptError      a model's file is not the one the catalogue names
 
@@ -178,6 +179,12 @@ class ConversionError(ModelError):
     """A source file holds something that the converter does not know."""
 
     code = "conversion_failed"
+
+
+class BuildError(ModelError):
+    """Some of the networks that were wanted could not be built; the others were."""
+
+    code = "build_failed"
 
 
 class ModelNotBuiltError(ModelError):

@@ -103,7 +103,7 @@ class DetectOptions:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a face shows; ``phiz.quality`` says how each is measured.
+    """How well a face shows; ``phiz.detectors.quality`` says how each is measured.
 
     Attributes:
         eye_distance: Between the eyes, pixels of the upright source picture.

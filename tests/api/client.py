@@ -10,7 +10,7 @@ from PIL import Image as Pillow
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from phiz.api.app import create_app
-from phiz.api.direct import Direct
+from phiz.api.fast_path import Direct
 from phiz.api.service import Bounds
 
 from .doubles import LIMITS, PATIENCE_S, command

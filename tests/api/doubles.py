@@ -16,19 +16,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz import catalog, router
-from phiz.cards import Form, ModelCard
 from phiz.classifiers import Classifier, Classifiers, read_labels
-from phiz.cli.worker import detect, show
-from phiz.crew.worker import Prepared, Work, run
-from phiz.detectors import LANDMARKS, Detector
+from phiz.detectors.detector import Detector
+from phiz.detectors.factory import LANDMARKS
 from phiz.engine import Engine
 from phiz.errors import ModelCorruptError
-from phiz.exchange import Measured, Stock
 from phiz.faces import Detections, DetectOptions, Face, Step
-from phiz.image import Limits
-from phiz.picture import Picture
+from phiz.image.lazy import Picture
+from phiz.image.limits import Limits
+from phiz.models import catalog, router_config
+from phiz.models.specs import Form, ModelCard
 from phiz.timings import Stopwatch
+from phiz.wire.messages import Measured, Stock
+from phiz.worker import detect, show
+from phiz.workers.loop import Prepared, Work, run
 
 LIMITS = Limits(max_bytes=100_000, max_pixels=50_000)
 LARGE = Limits(max_bytes=10**6, max_pixels=10**6)
@@ -137,7 +138,7 @@ def prepared(
     }
     stock = Stock(
         cards,
-        router.load(),
+        router_config.load(),
         LANDMARKS,
         seconds or {},
         classifiers,

@@ -17,7 +17,7 @@ from phiz.api.errors import (
     status_of,
 )
 from phiz.errors import PhizError, SettingError
-from phiz.schemas import Problem
+from phiz.wire.schemas import Problem
 
 from .client import Client
 

@@ -5,7 +5,7 @@ from urllib.parse import urljoin
 import pytest
 from pydantic import BaseModel
 
-from phiz.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, DetectParameters, Problem
+from phiz.wire.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, DetectParameters, Problem
 
 from .client import Client
 

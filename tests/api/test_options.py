@@ -2,7 +2,7 @@ import pytest
 
 from phiz.api.options import option_schema, read_deadline, read_options, read_query, shown
 from phiz.errors import OptionError
-from phiz.schemas import DetectParameters
+from phiz.wire.schemas import DetectParameters
 
 Pairs = list[tuple[str, str]]
 

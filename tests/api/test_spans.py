@@ -8,14 +8,14 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import Message, Receive, Scope, Send
 
-from phiz.api.journal import Journal
-from phiz.api.record import Record
+from phiz.api.access_log import Journal
+from phiz.api.metrics import Observation
+from phiz.api.request_record import Record
 from phiz.api.spans import RequestSpan, Spans
-from phiz.metrics import Observation
 from phiz.timings import STAGES, Timings
 
 from .client import Client, form
-from .test_journal import ask
+from .test_access_log import ask
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = (b"traceparent", f"00-{TRACE}-{PARENT}-01".encode())

@@ -1,6 +1,6 @@
 """What a service may need."""
 
-from phiz.quota import PIXEL_BYTES, SERVICE_BYTES, WORKER_BYTES
+from phiz.system.cgroups import PIXEL_BYTES, SERVICE_BYTES, WORKER_BYTES
 
 
 def needed_bytes(workers: int, max_pixels: int) -> int:

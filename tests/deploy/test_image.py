@@ -1,7 +1,6 @@
 import re
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
@@ -17,12 +16,6 @@ def test_the_image_is_made_as_is_advised(file: str) -> None:
         [HADOLINT, "--no-color", file], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (checked.stdout, checked.returncode) == ("", 0)
-
-
-def test_the_image_says_the_version_of_the_project() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    (version,) = re.findall(r"^ARG VERSION=(\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    assert version == project["version"]
 
 
 def locked(packages: str) -> set[tuple[str, str]]:

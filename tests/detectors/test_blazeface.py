@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from phiz.boxes.blending import VOTE_POWER
 from phiz.detectors.blazeface import LANDMARKS, BlazeFace, Spec, decode
 from phiz.faces import DetectOptions, Face
-from phiz.picture import Picture
-from phiz.resample import Sampling
+from phiz.image.lazy import Picture
+from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
-from phiz.votes import VOTE_POWER
 
 SIZE = 128
 ANCHORS = np.array([[0.25, 0.5], [0.5, 0.5], [0.75, 0.5]], np.float32)

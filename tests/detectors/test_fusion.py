@@ -1,13 +1,13 @@
 import numpy as np
 import pytest
 
-from phiz import router
-from phiz.detectors.climb import NO_CANDIDATES, Candidates, joined
 from phiz.detectors.fusion import Glance, fused, glanced, rated, sum_below
+from phiz.detectors.pyramid_search import NO_CANDIDATES, Candidates, joined
 from phiz.faces import Face
-from phiz.picture import Reduced
+from phiz.image.lazy import Reduced
+from phiz.models import router_config
 
-CARD = router.load()
+CARD = router_config.load()
 SIZE_WH = (200, 100)
 VIEW = Reduced(np.zeros((50, 100), np.uint32), 2, (-1, 0))
 NOTHING = glanced((), VIEW, SIZE_WH, CARD, "back")

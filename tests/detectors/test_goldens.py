@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phiz.catalog import load as load_catalog
-from phiz.detectors import Detector, load, names
+from phiz.boxes.geometry import iou
 from phiz.detectors.blazeface import LANDMARKS
+from phiz.detectors.detector import Detector
+from phiz.detectors.factory import load, names
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
 from phiz.faces import DetectOptions, Face
-from phiz.geometry import iou
-from phiz.picture import Picture
-from phiz.resample import SAMPLINGS, Sampling
+from phiz.image.lazy import Picture
+from phiz.image.resample import SAMPLINGS, Sampling
+from phiz.models.catalog import load as load_catalog
 from phiz.timings import Stopwatch
 from tests.conftest import PICTURES
 

@@ -4,13 +4,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from phiz.detectors import Detector
 from phiz.detectors import mtcnn as cascade
+from phiz.detectors.detector import Detector
 from phiz.detectors.mtcnn import Mtcnn, batches
 from phiz.detectors.pyramid import tiles
 from phiz.faces import DetectOptions
-from phiz.picture import Picture
-from phiz.resample import Sampling
+from phiz.image.lazy import Picture
+from phiz.image.resample import Sampling
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 

@@ -5,11 +5,12 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from phiz.detectors import Detector
+from phiz.boxes.geometry import iou
+from phiz.detectors.detector import Detector
 from phiz.faces import DetectOptions, Image
-from phiz.geometry import iou
-from phiz.picture import Picture, rgb
-from phiz.resample import Sampling
+from phiz.image.lazy import Picture
+from phiz.image.pixels import rgb
+from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 
 Load = Callable[[Sampling], dict[str, Detector]]

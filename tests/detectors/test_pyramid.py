@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phiz.boxes.nms import groups
 from phiz.detectors.pyramid import (
     MAX_LEVEL_PIXELS,
     cell_boxes,
@@ -12,7 +13,6 @@ from phiz.detectors.pyramid import (
     scales_of,
     suppress_cells,
 )
-from phiz.suppression import groups
 
 
 @pytest.mark.parametrize(

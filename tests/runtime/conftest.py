@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phiz import catalog
-from phiz.cards import NetworkCard
+from phiz.models import catalog
+from phiz.models.specs import NetworkCard
 from phiz.runtime import Runtime, Session
 
 CARDS = {card.name: card for model in catalog.load().group("face") for card in model.networks}

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from phiz.cards import NetworkCard
 from phiz.errors import SettingError
+from phiz.models.specs import NetworkCard
 from phiz.runtime import profile as module
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.openvino import OpenVino

@@ -57,7 +57,7 @@ def test_what_is_not_installed_is_told_with_what_to_install(
 
 def test_serving_does_not_import_openvino_unless_asked() -> None:
     program = (
-        "import sys, phiz.api.app, phiz.cli.engines, phiz.engine, phiz.runtime.choice;"
+        "import sys, phiz.api.app, phiz.loading, phiz.engine, phiz.runtime.select;"
         "sys.exit('openvino' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

@@ -5,8 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
-from phiz.api.examples import FACES
 from phiz.errors import ImageError
+from phiz.wire.examples import FACES
 from tests.malformed import malformed_inputs
 
 from .running import GROUP, PATIENCE_S, SELFIE, Running, all_received, curl

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from phiz import catalog
-from phiz.api.examples import CLASSES
+from phiz.models import catalog
+from phiz.wire.examples import CLASSES
 
 from .running import ONE, PICTURES, SELFIE, Running, curl, environment, running
 

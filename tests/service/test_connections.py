@@ -304,7 +304,7 @@ def limited(soft: int, hard: int) -> list[str]:
 
 
 def test_as_many_files_are_opened_as_may_be() -> None:
-    program = "from phiz.quota import open_files; print(open_files(), open_files())"
+    program = "from phiz.system.cgroups import open_files; print(open_files(), open_files())"
     command = [*limited(100, 500), "-c", program]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     assert ran.stdout.split() == ["500", "500"]

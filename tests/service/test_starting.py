@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from phiz.cli.serve import default_workers, serve
+from phiz.cli.serve import serve
 
 from .running import ONE, PATIENCE_S, SERVE, Running, children, environment, running, wait_for
 
@@ -126,21 +126,6 @@ def test_workers_that_are_asked_for_are_begun_and_the_option_wins(
     env = environment(models_folder, PHIZ_WORKERS="1")
     with running([*ONE, "--workers", "3"], env, tmp_path / "log") as service:
         assert service.metric("phiz_workers") == len(children(service.process.pid)) == 3
-
-
-@pytest.mark.parametrize(
-    ("limit_bytes", "expected"),
-    [(float("inf"), 8), (2 * 2**30, 8), (2**30, 2), (512 * 2**20, 1), (1, 1)],
-)
-def test_there_are_no_more_workers_than_there_is_memory_for(
-    limit_bytes: float, expected: int, caplog: pytest.LogCaptureFixture
-) -> None:
-    assert default_workers(8, limit_bytes, 25_000_000) == expected
-    told = [one.getMessage() for one in caplog.records]
-    assert len(told) == (expected < 8)
-    for line in told:
-        assert f"enough for {expected} workers beside a picture of 25000000 pixels" in line
-        assert "not 8" in line
 
 
 def test_a_model_that_was_changed_is_told_in_one_line(models_folder: Path, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.crew.roster import END_S
+from phiz.workers.supervisor import END_S
 from tests.api.doubles import BEGUN, MAY_END, command
 
 from .doubled import doubled
@@ -155,7 +155,7 @@ def test_told_to_stop_while_it_starts_it_leaves_nothing(
 # Of a command that is about to import its server.
 IMPORTING = """
 import importlib.abc, sys, time
-from phiz.cli import main
+from phiz.cli.main import main
 
 class Late(importlib.abc.MetaPathFinder):
     def find_spec(self, name, path, target=None):

@@ -180,7 +180,7 @@ def test_without_its_packages_it_says_what_to_install(models_folder: Path) -> No
         "        if name == 'opentelemetry.exporter':\n"
         "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
         "sys.meta_path.insert(0, Missing())\n"
-        "from phiz.cli import main\n"
+        "from phiz.cli.main import main\n"
         "main(['serve', '--port', '0'])\n"
     )
     ended = subprocess.run(

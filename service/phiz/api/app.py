@@ -11,11 +11,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 import phiz
-from phiz.api import operations
+from phiz.api import routes_ops
 from phiz.api.admission import Admission
-from phiz.api.classify import classify
-from phiz.api.detect import detect, detect_batch
+from phiz.api.docs_page import page_routes
 from phiz.api.errors import add_handlers
+from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
     batch_operation,
@@ -26,11 +26,12 @@ from phiz.api.openapi import (
     detect_responses,
     problem_responses,
 )
-from phiz.api.page import page_routes
+from phiz.api.routes_classify import classify
+from phiz.api.routes_detect import detect, detect_batch
 from phiz.api.service import Bounds, Service
-from phiz.crew.crew import Crew
-from phiz.exchange import JOINING, Stock
-from phiz.metrics import Metrics
+from phiz.models.specs import JOINING
+from phiz.wire.messages import Stock
+from phiz.workers.pool import Crew
 
 NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
 HANGS_AFTER = 2  # deadlines; by then nobody has waited for its answer for as long again
@@ -92,17 +93,17 @@ def _add_routes(app: FastAPI) -> None:
         responses=classify_responses(),
         openapi_extra=classify_operation(),
     )(classify)
-    app.get("/models", tags=["detection"], responses=NOT_READY)(operations.models)
+    app.get("/models", tags=["detection"], responses=NOT_READY)(routes_ops.models)
     operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
-    operation.get("/healthz")(operations.healthz)
-    operation.get("/readyz", responses=NOT_READY)(operations.readyz)
+    operation.get("/healthz")(routes_ops.healthz)
+    operation.get("/readyz", responses=NOT_READY)(routes_ops.readyz)
     # Some health checks ask without wanting a body; the server sends none then.
-    operation.head("/healthz", include_in_schema=False)(operations.healthz)
-    operation.head("/readyz", include_in_schema=False)(operations.readyz)
-    operation.get("/metrics", responses=NOT_READY)(operations.metrics)
+    operation.head("/healthz", include_in_schema=False)(routes_ops.healthz)
+    operation.head("/readyz", include_in_schema=False)(routes_ops.readyz)
+    operation.get("/metrics", responses=NOT_READY)(routes_ops.metrics)
     operation.get(
         "/study", response_class=HTMLResponse, responses=problem_responses(HTTPStatus.NOT_FOUND)
-    )(operations.study)
+    )(routes_ops.study)
     app.include_router(operation)
     app.router.routes.extend(page_routes())
     # What has been included is not among the application's own.
@@ -123,7 +124,7 @@ def _lifespan(
             for kind, seconds in stock.seconds.items():
                 crew.costs.observe(kind, seconds)
             kinds = {card.name: card.kind for card in stock.cards}
-            others = (operations.AUTO, *(card.name for card in stock.classifiers))
+            others = (routes_ops.AUTO, *(card.name for card in stock.classifiers))
             metrics = Metrics(CollectorRegistry(), crew, kinds, others)
             admission = Admission(crew, bounds.queue, bounds.held_bytes, bounds.bodies)
             app.state.service = Service(stock, crew, bounds, admission, metrics)

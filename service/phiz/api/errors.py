@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from phiz.api.record import failed
+from phiz.api.request_record import failed
 from phiz.errors import (
     BodyTimeoutError,
     DeadlineError,
@@ -28,7 +28,7 @@ from phiz.errors import (
     UnsupportedImageError,
     WorkError,
 )
-from phiz.schemas import JsonObject
+from phiz.wire.schemas import JsonObject
 
 PROBLEM = "application/problem+json"
 

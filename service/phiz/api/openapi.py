@@ -7,9 +7,9 @@ from pydantic import BaseModel
 
 from phiz.api.body import FORM, IMAGE_FIELD, OCTETS
 from phiz.api.errors import PROBLEM
-from phiz.api.examples import CLASSES, FACES
 from phiz.api.options import option_schema
-from phiz.schemas import (
+from phiz.wire.examples import CLASSES, FACES
+from phiz.wire.schemas import (
     BatchAnswer,
     ClassifyAnswer,
     ClassifyParameters,

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl
 from pydantic import BaseModel, ValidationError
 
 from phiz.errors import OptionError
-from phiz.schemas import JsonObject
+from phiz.wire.schemas import JsonObject
 
 P = TypeVar("P", bound=BaseModel)
 

@@ -13,11 +13,11 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
+from phiz.api.access_log import Journal, Kept, Traces
 from phiz.api.connection import HEAD_S, Connection
-from phiz.api.direct import Direct
-from phiz.api.journal import Journal, Kept, Traces
+from phiz.api.fast_path import Direct
 from phiz.errors import SettingError
-from phiz.scheduling import run_in_batches
+from phiz.system.scheduling import run_in_batches
 
 
 class Server(uvicorn.Server):

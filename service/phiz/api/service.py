@@ -7,9 +7,9 @@ from starlette.requests import Request
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
-from phiz.crew.crew import Crew
-from phiz.exchange import Stock
-from phiz.metrics import Metrics
+from phiz.api.metrics import Metrics
+from phiz.wire.messages import Stock
+from phiz.workers.pool import Crew
 
 BODIES: Final = 1024
 

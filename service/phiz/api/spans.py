@@ -28,8 +28,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_
 from starlette.types import Scope
 
 import phiz
-from phiz.api.direct import ENDPOINTS
-from phiz.api.record import Record
+from phiz.api.fast_path import ENDPOINTS
+from phiz.api.request_record import Record
 from phiz.timings import Timings
 
 NAME: Final = "phiz"

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import click
 
-from phiz.cards import CLASSES
-from phiz.cli.engines import default_form, load_classifier
 from phiz.cli.files import find_pictures, read
-from phiz.cli.output import do_each, standard_output
+from phiz.cli.run import do_each, standard_output
+from phiz.loading import default_form, load_classifier
+from phiz.models.specs import CLASSES
 
 if TYPE_CHECKING:
-    from phiz.cards import Form
     from phiz.classifiers import Classification, Classifiers
+    from phiz.models.specs import Form
     from phiz.timings import Timings
 
 # Written out, because what knows them takes a while to import; a test compares them.
@@ -57,7 +57,7 @@ class _JsonReport:
     waits: ClassVar[bool] = False
 
     def add(self, file: str, found: "Classification", timings: "Timings") -> None:
-        from phiz.answers import classification_payload  # noqa: PLC0415  slow to load
+        from phiz.wire.encode import classification_payload  # noqa: PLC0415  slow to load
 
         answer = {"file": file, **classification_payload(found)}
         click.echo(json.dumps({**answer, "timing_ms": timings.milliseconds()}))

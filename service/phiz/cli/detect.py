@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phiz.cli.engines import load_engine
 from phiz.cli.files import Destinations, drawn, find_pictures, read, write
-from phiz.cli.output import do_each, standard_output
-from phiz.cli.reports import REPORTS, Report
+from phiz.cli.formats import REPORTS, Report
+from phiz.cli.run import do_each, standard_output
+from phiz.loading import load_engine
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
@@ -160,7 +160,7 @@ def detect(  # noqa: PLR0913  each is an option
     if parts is not None:
         if format_name or folder:
             raise click.UsageError("--ray writes Parquet; --format and --draw do not go with it")
-        from phiz.cli.spread import detect_in_cluster  # noqa: PLC0415  see above
+        from phiz.cli.cluster import detect_in_cluster  # noqa: PLC0415  see above
 
         detect_in_cluster(paths, parts, model, options)
         return

@@ -14,7 +14,7 @@ from phiz.errors import ImageBytesError, OptionError
 
 if TYPE_CHECKING:
     from phiz.faces import Face
-    from phiz.image import Limits
+    from phiz.image.limits import Limits
 
 STANDARD_INPUT = Path("-")
 SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -130,8 +130,8 @@ def drawn(data: bytes, faces: "Sequence[Face]", limits: "Limits", suffix: str) -
     # Not at the top: they bring numpy, which --help should not wait for.
     from PIL import Image as Pillow  # noqa: PLC0415
 
-    from phiz.drawing import annotate  # noqa: PLC0415
-    from phiz.image import decode  # noqa: PLC0415
+    from phiz.image.annotate import annotate  # noqa: PLC0415
+    from phiz.image.decode import decode  # noqa: PLC0415
 
     name = "JPEG" if suffix.lower() in _JPEG_SUFFIXES else "PNG"
     file = io.BytesIO()

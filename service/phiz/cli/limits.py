@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from phiz import catalog, router
-from phiz.operating_point import FOUND, OperatingPoint
+from phiz.models import catalog, router_config
+from phiz.models.operating_point import FOUND, OperatingPoint
 
 AUTO = "auto"
 
@@ -38,7 +38,7 @@ def _points() -> dict[str, tuple[float, OperatingPoint]]:
         for card in catalog.load().models
         if card.operating_point
     }
-    card = router.load()
+    card = router_config.load()
     return {**points, AUTO: (card.min_score, card.operating_point)}
 
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
-from phiz import catalog
-from phiz.cards import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
 from phiz.cli.limits import limits
 from phiz.errors import ModelError, ModelNotBuiltError
+from phiz.models import catalog
+from phiz.models.specs import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -78,6 +78,8 @@ def build(  # noqa: PLR0913  one for each option
     """Download the sources by their hashes and convert them to ONNX.
 
     What is there already and verified is left as it is, and costs no network and no words.
+    If a package cannot be had, the networks of the others are built all the same; the command
+    names the rest, with the reason, and exits with 1.
     """
     place = folder or catalog.default_folder()
     networks = _networks(catalog.load().group(group))
@@ -199,7 +201,7 @@ def _builder() -> Callable[..., None]:
     # Not at the top: serving does without the converters' packages, and a build that finds
     # everything in its place should not wait for them.
     try:
-        from phiz.build.builder import build as build_networks  # noqa: PLC0415
+        from phiz.convert.builder import build as build_networks  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ModelError(
             f"building needs the package {error.name}, which is not installed; "

@@ -7,26 +7,20 @@ import signal
 import sys
 import time
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from phiz.api.assembly import WORKER, bounds_of, default_workers, study_page
+
 if TYPE_CHECKING:
     from socket import socket
 
-    from phiz.api.service import Bounds
-    from phiz.logs import Form
-    from phiz.settings import Settings
+    from phiz.system.logs import Form
 
 _log = logging.getLogger(__name__)
 
-WORKER = (sys.executable, "-m", "phiz.cli.worker")
-
-# Of the service, beside the connections whose bodies come: its own, and connections that wait
-# for their answers or for nothing.
-_OTHER_FILES = 64
 
 # How the address begins that Kubernetes sets PHIZ_PORT to, in every container beside a service
 # that is called phiz.
@@ -109,9 +103,9 @@ def serve(host: str, port: int, workers: int | None) -> None:
     from phiz.api.app import create_app  # noqa: PLC0415
     from phiz.api.server import bind, run  # noqa: PLC0415
     from phiz.cli.traces import sent  # noqa: PLC0415
-    from phiz.logs import configure  # noqa: PLC0415
-    from phiz.quota import available_processors, memory_limit, open_files  # noqa: PLC0415
     from phiz.settings import load  # noqa: PLC0415
+    from phiz.system.cgroups import available_processors, memory_limit, open_files  # noqa: PLC0415
+    from phiz.system.logs import configure  # noqa: PLC0415
 
     settings = load()
     configure(settings.log)
@@ -132,54 +126,6 @@ def serve(host: str, port: int, workers: int | None) -> None:
 def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
     """End with success: nothing has begun that would have to be ended."""
     sys.exit(0)
-
-
-def default_workers(processors: int, limit_bytes: float, max_pixels: int) -> int:
-    """Return a worker for each processor, or as many as there is memory for if that is less."""
-    from phiz.quota import affordable_workers  # noqa: PLC0415  see above
-
-    affordable = affordable_workers(limit_bytes, max_pixels)
-    if affordable >= processors:
-        return processors
-    _log.warning(
-        "%d MB of memory are enough for %d workers beside a picture of %d pixels, so that there"
-        " are not %d, one for each processor; give more, lower PHIZ_MAX_PIXELS, or set"
-        " PHIZ_WORKERS",
-        *(limit_bytes // 1_000_000, affordable, max_pixels, processors),
-    )
-    return int(affordable)
-
-
-def bounds_of(settings: "Settings", files: int, workers: int) -> "Bounds":
-    """Return what a request may have in a service that may have so many files open."""
-    from phiz.api.service import BODIES, Bounds  # noqa: PLC0415  see above
-
-    bodies = max(1, min(BODIES, files - workers - _OTHER_FILES))
-    if bodies < BODIES:
-        _log.warning(
-            "no more than %d files may be open, so that %d bodies can come at once and not %d;"
-            " ulimit -n sets that",
-            *(files, bodies, BODIES),
-        )
-
-    return Bounds(
-        picture_bytes=settings.max_bytes,
-        pictures=settings.max_pictures,
-        body_s=settings.body_timeout,
-        deadline_s=settings.deadline,
-        bodies=bodies,
-        queue=settings.queue,
-    )
-
-
-def study_page(settings: "Settings") -> Path:
-    """Return where the report is, beside the profile, if this machine was measured."""
-    from phiz import catalog  # noqa: PLC0415  see above
-    from phiz.cli.study import PAGE  # noqa: PLC0415
-
-    if settings.profile is not None:
-        return settings.profile.with_name(PAGE)
-    return (settings.models or catalog.default_folder()) / PAGE
 
 
 def _announce(listener: "socket", form: "Form") -> None:

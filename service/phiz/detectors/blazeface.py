@@ -11,6 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.boxes.blending import blend, elect
+from phiz.boxes.geometry import Letterbox, clip, shorter_side
+from phiz.boxes.nms import nms
 from phiz.detectors.anchors import Anchors
 from phiz.faces import (
     Boxes,
@@ -22,13 +25,10 @@ from phiz.faces import (
     Scores,
     faces_of,
 )
-from phiz.geometry import Letterbox, clip, shorter_side
-from phiz.picture import Picture
-from phiz.resample import Sampling, letterbox
+from phiz.image.lazy import Picture
+from phiz.image.resample import Sampling, letterbox
 from phiz.runtime import Session
-from phiz.suppression import blend, nms
 from phiz.timings import Stopwatch
-from phiz.votes import elect
 
 # MediaPipe names them from the subject's view; these are the viewer's.
 LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")

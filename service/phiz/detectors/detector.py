@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from phiz.faces import Detections, DetectOptions
-from phiz.picture import Picture
+from phiz.image.lazy import Picture
 from phiz.timings import Stopwatch
 
 

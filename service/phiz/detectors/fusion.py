@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phiz.detectors.climb import Candidates
-from phiz.detectors.confidence import (
+from phiz.boxes.geometry import clip
+from phiz.detectors.calibration import (
     cascade_evidence,
     confidence,
     glance_evidence,
@@ -15,10 +15,10 @@ from phiz.detectors.confidence import (
     sides_of,
 )
 from phiz.detectors.mtcnn import LANDMARKS
+from phiz.detectors.pyramid_search import Candidates
 from phiz.faces import Boxes, Face, Scores, faces_of
-from phiz.geometry import clip
-from phiz.picture import Reduced
-from phiz.router import RouterCard, Weights
+from phiz.image.lazy import Reduced
+from phiz.models.router_config import RouterCard, Weights
 
 CASCADE = "mtcnn"
 

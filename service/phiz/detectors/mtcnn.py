@@ -4,7 +4,7 @@ Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Casca
 Convolutional Networks, 2016 (arXiv:1604.02878). Weights and arithmetic are those of
 facenet-pytorch 2.6.0 (``models/utils/detect_face.py``), whose answers this cascade gives.
 
-Boxes between the stages are inclusive (``phiz.detectors.inclusive``), because the networks were
+Boxes between the stages are inclusive (``phiz.detectors.mtcnn_boxes``), because the networks were
 trained with such.
 """
 
@@ -15,7 +15,10 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.detectors.inclusive import (
+from phiz.boxes.blending import gather
+from phiz.boxes.geometry import clip, square
+from phiz.boxes.nms import nms
+from phiz.detectors.mtcnn_boxes import (
     EXCLUSIVE,
     HALF_OPEN,
     INCLUSIVE,
@@ -39,13 +42,10 @@ from phiz.faces import (
     Scores,
     faces_of,
 )
-from phiz.geometry import clip, square
-from phiz.integral import Integral, Regions, crops, integral, level, shape_of
-from phiz.picture import Picture
+from phiz.image.integral import Integral, Regions, crops, integral, level, shape_of
+from phiz.image.lazy import Picture
 from phiz.runtime import Session
-from phiz.suppression import nms
 from phiz.timings import Stopwatch
-from phiz.votes import gather
 
 Predictions: TypeAlias = NDArray[np.float32]
 """(N, 9): box, score, regression."""

@@ -12,8 +12,8 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.boxes.nms import independent, nms, overlapping
 from phiz.faces import Boxes, Indices, Scores
-from phiz.suppression import independent, nms, overlapping
 
 Cells: TypeAlias = NDArray[np.intp]
 """(N, 2), column and row of P-Net's output."""

@@ -6,8 +6,8 @@ from typing import Any, Final
 import onnxruntime as ort
 from numpy.typing import NDArray
 
-from phiz.cards import Architecture, NetworkCard
 from phiz.errors import SettingError
+from phiz.models.specs import Architecture, NetworkCard
 from phiz.runtime.session import Session
 
 CPU: Final = "CPUExecutionProvider"

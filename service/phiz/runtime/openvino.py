@@ -9,8 +9,8 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from phiz.cards import NetworkCard
-from phiz.runtime.limits import instruction_limit
+from phiz.models.specs import NetworkCard
+from phiz.runtime.isa import instruction_limit
 from phiz.runtime.session import Precision, Session
 
 DEVICE: Final = "CPU"

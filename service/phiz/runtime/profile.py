@@ -13,11 +13,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from phiz.cards import Form, NetworkCard
 from phiz.errors import CatalogError, SettingError
-from phiz.runtime.session import Runtime, Session
-from phiz.runtime.variants import PRECISIONS, REFERENCE, RUNTIMES, Variant, open_runtime, version_of
-from phiz.tables import (
+from phiz.models.specs import Form, NetworkCard
+from phiz.models.tables import (
     read_choice,
     read_entries,
     read_number,
@@ -26,6 +24,8 @@ from phiz.tables import (
     read_text,
     read_whole,
 )
+from phiz.runtime.session import Runtime, Session
+from phiz.runtime.variants import PRECISIONS, REFERENCE, RUNTIMES, Variant, open_runtime, version_of
 
 FILE: Final = "profile.json"
 FORMAT: Final = 1

@@ -5,7 +5,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from phiz.cards import NetworkCard
+from phiz.models.specs import NetworkCard
 
 Precision: TypeAlias = Literal["float32", "bf16", "int8"]
 """What most layers of a network are computed in; its inputs and outputs stay what they are.

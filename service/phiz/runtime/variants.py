@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias, get_args
 
 import onnxruntime
 
-from phiz.cards import Form
 from phiz.errors import SettingError
+from phiz.models.specs import Form
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.session import Precision, Runtime
 

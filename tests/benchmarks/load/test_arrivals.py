@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from load.arrivals import Arrivals, arrive
-from load.requests import HOST, Request
+
+from benchmarks.load.arrivals import Arrivals, arrive
+from benchmarks.load.requests import HOST, Request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"

@@ -6,17 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from load.batching import MODEL, Calls, answer
-from load.requests import read_picture
 from PIL import Image as Pillow
 
+from benchmarks.load.batching import MODEL, Calls, answer
+from benchmarks.load.requests import read_picture
 from phiz import engine
-from phiz.answers import find
-from phiz.crew.calls import Call, encode
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image import Limits
-from phiz.scenes import draw_crowd
+from phiz.image.limits import Limits
+from phiz.image.synthetic import draw_crowd
+from phiz.worker import find
+from phiz.workers.protocol import Call, encode
 
 MOST = 3
 LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000)

@@ -1,11 +1,12 @@
 from dataclasses import replace
 
 import pytest
-from load.closed import Closed
-from load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
-from load.goals import Goal, Sense, goals, overhead_ms
-from load.opened import Opened
-from load.rounds import Round
+
+from benchmarks.load.closed import Closed
+from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
+from benchmarks.load.goals import Goal, Sense, goals, overhead_ms
+from benchmarks.load.opened import Opened
+from benchmarks.load.rounds import Round
 
 STEADY = Opened(
     280, 280, p50_ms=2, p99_ms=5, most_ms=9, expired=0, refused=0, refusal_ms=0, late_ms=0

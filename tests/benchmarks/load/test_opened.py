@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from load.opened import EXPIRED, REFUSED, SUCCESS, WARM_UP_S, summary
+
+from benchmarks.load.opened import EXPIRED, REFUSED, SUCCESS, WARM_UP_S, summary
 
 UNTIL = WARM_UP_S + 2
 

@@ -2,14 +2,14 @@ import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from load import chart
-from load.closed import Closed
-from load.contenders import MEDIAPIPE, PHIZ, Contender, ours
-from load.cores import Cores
-from load.goals import goals
-from load.report import Report, Row, heading, plain, rows
-from load.rounds import Round
-from machine import Machine
+from benchmarks.kit.machine import Machine
+from benchmarks.load import chart
+from benchmarks.load.closed import Closed
+from benchmarks.load.contenders import MEDIAPIPE, PHIZ, Contender, ours
+from benchmarks.load.cores import Cores
+from benchmarks.load.goals import goals
+from benchmarks.load.report import Report, Row, heading, plain, rows
+from benchmarks.load.rounds import Round
 
 MACHINE = Machine("a processor", (), cores=2, pinned_to=None, system="Linux", python="3.11")
 OTHER = Contender(MEDIAPIPE, "another <detector>", (), same=False)

@@ -1,8 +1,9 @@
 from io import BytesIO
 
-from load.requests import as_it_is, in_form, read_picture
 from multipart import MultipartParser
 from PIL import Image as Pillow
+
+from benchmarks.load.requests import as_it_is, in_form, read_picture
 
 
 def test_the_picture_is_a_jpeg_of_640_by_480() -> None:

@@ -4,10 +4,11 @@ import time
 from typing import Any
 
 import pytest
-from load.contenders import Contender
-from load.errors import LoadError
-from load.requests import HOST
-from load.servers import check, serving
+
+from benchmarks.load.contenders import Contender
+from benchmarks.load.errors import LoadError
+from benchmarks.load.requests import HOST
+from benchmarks.load.servers import check, serving
 
 ANYWHERE: frozenset[int] = frozenset()
 PATIENCE_S = 20

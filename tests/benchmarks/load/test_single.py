@@ -1,6 +1,7 @@
 import pytest
-from load.errors import LoadError
-from load.single import content_length, is_complete
+
+from benchmarks.load.errors import LoadError
+from benchmarks.load.single import content_length, is_complete
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-LENGTH: 3"
 

@@ -1,0 +1,1 @@
+"""Benchmarks, started from the root of a checkout with ``python -m benchmarks.FOLDER.NAME``."""

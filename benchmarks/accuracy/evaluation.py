@@ -1,0 +1,174 @@
+"""Whether ``phiz evaluate`` measures what others' own answers measure: one table.
+
+::
+
+    python -m benchmarks.accuracy.evaluation --data DIR
+
+``mtcnn`` is held against facenet-pytorch's own detections, ``back`` against its file in LiteRT
+with everything around it written plainly (``plain.py``), both at the peers' sampling and score
+limits. All answers go through the same metric. The exit status is 1 if an average precision
+differs by more than 0.01.
+
+``DIR`` has labelled photographs in ``wider/``, as ``phiz evaluate`` reads them.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.accuracy.plain import Plain
+from benchmarks.kit.environments import PEERS, python_of
+from phiz import engine
+from phiz.boxes.geometry import clip
+from phiz.convert.download import source_folder
+from phiz.convert.sources import read_source
+from phiz.faces import Boxes, DetectOptions, Scores
+from phiz.image.decode import decode
+from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, read_labels
+from phiz.lab.accuracy.precision import average_precision, judge, together
+from phiz.lab.accuracy.predictions import boxes_of, observe, scores_of
+from phiz.models import catalog
+
+MOST = 0.01  # that an average precision may differ by
+OPTIONS = {"mtcnn": DetectOptions(0.7, 20, overlap="nms"), "back": DetectOptions(0.05)}
+
+Found: TypeAlias = tuple[Boxes, Scores]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Average precision of one model at one level, ours and the peer's."""
+
+    model: str
+    level: str
+    ours: float
+    theirs: float
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
+)
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@click.option("--every", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--model", "names", type=click.Choice([*OPTIONS]), multiple=True, default=[*OPTIONS])
+@click.option(
+    "--facenet",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="A Python that has facenet-pytorch.  [default: one is made beside this file]",
+)
+@click.option(
+    "--from",
+    "sources",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of the published networks' packages.  [default: they are downloaded]",
+)
+def main(  # noqa: PLR0913 (one for each option)
+    *,
+    data: Path,
+    models: Path | None,
+    every: int,
+    names: Sequence[str],
+    facenet: Path | None,
+    sources: Path | None,
+) -> None:
+    """Compare average precision with that of other implementations."""
+    labels = read_labels(data)[::every]
+    rows = []
+    for name in names:
+        if name == "mtcnn":
+            python = facenet or python_of("facenet", PEERS.parent / ".peers")
+            theirs = list(cascade(python, shown(labels, "facenet-pytorch")))
+        else:
+            theirs = list(plain(name, sources, shown(labels, "LiteRT")))
+        ours = list(phiz(name, models, shown(labels, name)))
+        rows += compare(name, labels, ours, theirs)
+    Console(width=None if sys.stdout.isatty() else 100).print(table(rows))
+    sys.exit(any(abs(row.ours - row.theirs) > MOST for row in rows))
+
+
+def phiz(name: str, models: Path | None, labels: Iterable[Labelled]) -> Iterator[Found]:
+    """Yield what a model of ours finds, in the reference sampling."""
+    loaded = engine.load(models or catalog.default_folder(), "reference", LIMITS, [name])
+    for seen in observe(loaded, name, OPTIONS[name], labels):
+        yield boxes_of(seen.faces), scores_of(seen.faces)
+
+
+def cascade(python: Path, labels: Iterable[Labelled]) -> Iterator[Found]:
+    """Yield what facenet-pytorch finds, its boxes cut to the picture as ours are."""
+    command = [python, PEERS / "facenet_faces.py"]
+    with subprocess.Popen(  # noqa: S603  a Python that was named, and a file beside this one
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as worker:
+        assert worker.stdin is not None, "it is a pipe"
+        assert worker.stdout is not None, "it is a pipe"
+        for label in labels:
+            print(label.path.resolve(), file=worker.stdin, flush=True)
+            faces = np.array(json.loads(worker.stdout.readline()), np.float32).reshape(-1, 5)
+            height, width, _ = decode(label.path.read_bytes(), LIMITS).shape
+            yield clip(faces[:, :4], width, height), faces[:, 4]
+        worker.stdin.close()
+
+
+def plain(name: str, sources: Path | None, labels: Iterable[Labelled]) -> Iterator[Found]:
+    """Yield what a plain BlazeFace finds."""
+    (network,) = catalog.load().model(name).networks
+    with source_folder([network], print, sources) as packages:
+        detector = Plain.open(read_source(network.made_from, packages))
+    min_score = OPTIONS[name].min_score
+    assert min_score is not None, "it is given above"
+    for label in labels:
+        faces = detector.detect(decode(label.path.read_bytes(), LIMITS), min_score)
+        boxes = np.array([each for _, each in faces], np.float32).reshape(-1, 4)
+        yield boxes, np.array([score for score, _ in faces], np.float32)
+
+
+def compare(
+    name: str, labels: Sequence[Labelled], ours: Sequence[Found], theirs: Sequence[Found]
+) -> list[Row]:
+    """Return both average precisions at each level."""
+    return [
+        Row(name, level, precision(labels, ours, level), precision(labels, theirs, level))
+        for level in LEVELS
+    ]
+
+
+def precision(labels: Sequence[Labelled], found: Sequence[Found], level: str) -> float:
+    """Return the average precision at a level."""
+    judged = [
+        judge(*each, label.faces, label.counted[level])
+        for each, label in zip(found, labels, strict=True)
+    ]
+    return average_precision(together(judged))
+
+
+def shown(labels: Sequence[Labelled], what: str) -> Iterable[Labelled]:
+    """Yield labels with a bar, if standard error is a terminal."""
+    console = Console(stderr=True)
+    return track(labels, what, console=console, disable=not sys.stderr.isatty())
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Return the rows for a terminal."""
+    drawn = Table("model", "level", box=box.SIMPLE_HEAD)
+    for heading in ("AP ours", "AP theirs", "difference"):
+        drawn.add_column(heading, justify="right")
+    for row in rows:
+        figures = (f"{row.ours:.4f}", f"{row.theirs:.4f}", f"{row.ours - row.theirs:+.4f}")
+        drawn.add_row(row.model, row.level, *figures)
+    return drawn
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,208 @@
+r"""What the router finds in what time, beside the cascade alone: tables, JSON and a curve.
+
+::
+
+    python -m benchmarks.accuracy.router --data DIR \
+        --json docs/measured/router.json --curve docs/measured/router.svg
+
+``DIR`` has folders as ``phiz evaluate`` reads them. Every fourth picture of ``wider/`` is used,
+those that ``confidences.py`` does not fit to; each is decoded and searched under every setting
+before the next one, so that a machine that slows down slows all of them. Pictures of ``nofaces/``
+are for the share of them with a detection at the default limit.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import fmean, median, quantiles
+
+import click
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.kit.curves import Curve, draw_curves
+from phiz import engine
+from phiz.engine import Engine
+from phiz.faces import DetectOptions, Face
+from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, read_folder, read_labels
+from phiz.lab.accuracy.precision import average_precision, judge, together
+from phiz.lab.accuracy.predictions import boxes_of, scores_of
+from phiz.models import catalog
+from phiz.timings import Stopwatch
+
+PLAIN = "mtcnn"
+EVERY = 4
+ALL = 0.0  # score limit for the whole precision-recall curve
+BUDGETS_MS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
+MIN_FACES = (20.0, 28.0, 40.0, 56.0, 80.0)
+COLUMNS = 130
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One way to ask for faces."""
+
+    name: str
+    model: str
+    options: DetectOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The figures of one setting.
+
+    Attributes:
+        name: Of the setting.
+        model: That was asked.
+        budget_ms: As asked.
+        precision: Average precision at each of ``LEVELS``, 0 to 1.
+        mean_ms: Of bytes to faces.
+        median_ms: Likewise.
+        p95_ms: Likewise.
+        relative: Mean time, the plain cascade's being 1.
+        alarms: Share of the pictures without faces that have a detection, None if not measured.
+    """
+
+    name: str
+    model: str
+    budget_ms: float | None
+    precision: dict[str, float]
+    mean_ms: float
+    median_ms: float
+    p95_ms: float
+    relative: float
+    alarms: float | None
+
+
+SETTINGS = (
+    Setting(PLAIN, "mtcnn", DetectOptions(overlap="nms")),
+    Setting("mtcnn, blended", "mtcnn", DetectOptions()),
+    Setting("auto", "auto", DetectOptions()),
+    Setting("auto, all scores", "auto", DetectOptions(min_score=ALL)),
+    *(
+        Setting(f"auto, {budget:g} ms", "auto", DetectOptions(min_score=ALL, budget_ms=budget))
+        for budget in BUDGETS_MS
+    ),
+    *(
+        Setting(f"mtcnn from {side:g} px", "mtcnn", DetectOptions(min_score=0.05, min_face=side))
+        for side in MIN_FACES
+    ),
+)
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
+)
+@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the figures here.")
+@click.option("--curve", type=click.Path(path_type=Path), help="Draw precision over time here.")
+def main(data: Path, models: Path | None, target: Path | None, curve: Path | None) -> None:
+    """Measure the router beside the cascade on annotated pictures."""
+    folder = models or catalog.default_folder()
+    loaded = engine.load(folder, "half-pixel", LIMITS, {"mtcnn", "auto"})
+    loaded.expect_budgets()
+    rows = measure(loaded, data)
+    Console(width=COLUMNS).print(table(rows))
+    if target:
+        target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
+    if curve:
+        curve.write_text(draw(rows))
+
+
+def measure(loaded: Engine, data: Path) -> list[Row]:
+    """Return the figures of every setting."""
+    labels = read_labels(data)[::EVERY]
+    found: dict[str, list[tuple[Face, ...]]] = {setting.name: [] for setting in SETTINGS}
+    seconds: dict[str, list[float]] = {setting.name: [] for setting in SETTINGS}
+    for label in track(labels, "wider", console=Console(stderr=True)):
+        picture = label.path.read_bytes()
+        for setting in SETTINGS:
+            stopwatch = Stopwatch()
+            result = loaded.detect(picture, setting.model, setting.options, stopwatch)
+            found[setting.name].append(result.faces)
+            seconds[setting.name].append(stopwatch.timings().total_s)
+    alarms = {
+        setting.name: alarms_of(loaded, setting, data / "nofaces")
+        for setting in SETTINGS
+        if setting.options == DetectOptions()
+    }
+    plain = fmean(seconds[PLAIN])
+    return [
+        row(setting, labels, found[setting.name], seconds[setting.name], plain, alarms)
+        for setting in SETTINGS
+    ]
+
+
+def row(  # noqa: PLR0913, PLR0917 (a row has many sources)
+    setting: Setting,
+    labels: Sequence[Labelled],
+    found: Sequence[tuple[Face, ...]],
+    seconds: Sequence[float],
+    plain_s: float,
+    alarms: Mapping[str, float],
+) -> Row:
+    """Return the figures of one setting."""
+    return Row(
+        setting.name,
+        setting.model,
+        setting.options.budget_ms,
+        {level: precision(labels, found, level) for level in LEVELS},
+        1000 * fmean(seconds),
+        1000 * median(seconds),
+        1000 * quantiles(seconds, n=20)[-1],
+        fmean(seconds) / plain_s,
+        alarms.get(setting.name),
+    )
+
+
+def alarms_of(loaded: Engine, setting: Setting, folder: Path) -> float:
+    """Return the share of pictures without faces in which something is found."""
+    answers = [
+        loaded.detect(label.path.read_bytes(), setting.model, setting.options, Stopwatch())
+        for label in read_folder(folder)
+    ]
+    return sum(bool(answer.faces) for answer in answers) / len(answers)
+
+
+def precision(labels: Sequence[Labelled], found: Sequence[Sequence[Face]], level: str) -> float:
+    """Return the average precision at one level, 0 to 1."""
+    judgements = [
+        judge(boxes_of(faces), scores_of(faces), label.faces, label.counted[level])
+        for label, faces in zip(labels, found, strict=True)
+    ]
+    return average_precision(together(judgements))
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Return the rows for a terminal."""
+    shown = Table("setting", *LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
+    for each in rows:
+        shown.add_row(
+            each.name,
+            *(f"{each.precision[level]:.3f}" for level in LEVELS),
+            *(f"{value:.1f}" for value in (each.mean_ms, each.median_ms, each.p95_ms)),
+            f"{each.relative:.2f}",
+            "" if each.alarms is None else f"{100 * each.alarms:.1f} %",
+        )
+    return shown
+
+
+def draw(rows: Sequence[Row]) -> str:
+    """Return precision over time as SVG: the router by its budget, the cascade by its min_face."""
+    curves = []
+    for colour, level in enumerate(LEVELS):
+        for model in ("auto", "mtcnn"):
+            points = sorted(
+                (each.mean_ms, each.precision[level])
+                for each in rows
+                if each.model == model and each.name not in {"auto", PLAIN}
+            )
+            curves.append(Curve(f"{model}, {level}", points, colour, dashed=model == PLAIN))
+    return draw_curves(curves, "ms a picture", "average precision")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,195 @@
+"""Requests of all kinds, by chance: what they ask for, how they are sent, what is wrong with them.
+
+Most are what a service is asked in earnest; one in a hundred is malformed, and one is cut off
+somewhere. The same seed gives the same requests.
+"""
+
+import io
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final, TypeAlias
+
+from PIL import Image as Pillow
+
+from phiz.image.synthetic import draw_crowd
+
+# How often each is asked for. A cascade takes as long as ten single networks.
+MODELS: Final = ("front",) * 8 + ("back",) * 4 + ("full",) * 3 + ("auto",) * 2 + ("mtcnn",)
+ONE_IN: Final = 100  # requests is malformed, and as many are cut off
+BATCH_IN: Final = 20
+LARGE_IN: Final = 50
+LARGE: Final = 4  # times as many pixels each way
+TURNED_IN: Final = 30  # looks in four ways, for as long
+MOST_IN_BATCH: Final = 4
+QUALITIES: Final = (30, 98)
+SIZES: Final = 200
+LEAST_FACE: Final = 20  # a cascade takes four times as long for half of it
+BOUNDARY: Final = b"------------------------phiz"
+
+REFUSED: Final = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        HTTPStatus.UNPROCESSABLE_ENTITY,
+    }
+)
+ANSWERED: Final = frozenset({HTTPStatus.OK})
+
+Fields: TypeAlias = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Pictures:
+    """Encoded pictures to choose from.
+
+    Attributes:
+        common: Of many sizes.
+        large: Of more pixels.
+    """
+
+    common: Sequence[bytes]
+    large: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request.
+
+    Attributes:
+        message: As it is sent.
+        sent: So many of its bytes are, before the connection is closed; None for all, and the
+            answer is waited for.
+        allowed: The statuses that it may be answered with.
+    """
+
+    message: bytes
+    sent: int | None
+    allowed: frozenset[HTTPStatus]
+
+
+def draw_pictures(chance: random.Random, longest: int) -> Pictures:
+    """Return pictures of many sizes and some formats, parts of one crowd.
+
+    Args:
+        chance: Chooses.
+        longest: Side of the common ones, pixels.
+    """
+    crowd = Pillow.fromarray(draw_crowd(LARGE * longest, LARGE * longest))
+    return Pictures(
+        [_draw(chance, crowd, (32, longest)) for _ in range(SIZES)],
+        [_draw(chance, crowd, (longest, LARGE * longest)) for _ in range(SIZES // 20)],
+    )
+
+
+def draw(chance: random.Random, pictures: Pictures) -> Request:
+    """Return a request by chance."""
+    kind = chance.randrange(ONE_IN)
+    if kind == 0:
+        return _malformed(chance, pictures)
+    request = _proper(chance, pictures)
+    if kind > 1:
+        return request
+    return Request(request.message, chance.randint(0, len(request.message)), frozenset())
+
+
+def _draw(chance: random.Random, crowd: Pillow.Image, sides: tuple[int, int]) -> bytes:
+    part = crowd.crop((0, 0, chance.randint(*sides), chance.randint(*sides)))
+    file = io.BytesIO()
+    name = chance.choice(("JPEG",) * 6 + ("PNG", "WEBP"))
+    part.save(file, name, quality=chance.randint(*QUALITIES))
+    return file.getvalue()
+
+
+def _proper(chance: random.Random, pictures: Pictures) -> Request:
+    """Return a request that is answered."""
+    fields = _fields(chance)
+    if chance.randrange(BATCH_IN) == 0:
+        count = chance.randint(1, MOST_IN_BATCH)
+        some = [chance.choice(pictures.common) for _ in range(count)]
+        return _form(b"/detect/batch", some, fields, ANSWERED, chunked=chance.random() < 1 / 3)
+    large = chance.randrange(LARGE_IN) == 0 and fields["model"] not in {"mtcnn", "auto"}
+    picture = chance.choice(pictures.large if large else pictures.common)
+    return _send(chance, picture, fields, ANSWERED)
+
+
+def _fields(chance: random.Random) -> dict[str, str]:
+    """Return a model and options."""
+    model = chance.choice(MODELS)
+    fields = {"model": model, "max_faces": str(chance.randint(1, 50))}
+    if chance.random() < 1 / 3:
+        fields["min_score"] = f"{chance.random():.3f}"
+    if chance.random() < 1 / 3:
+        fields["min_face"] = str(chance.randint(LEAST_FACE, 100))
+    if chance.random() < 1 / 3:
+        fields["overlap"] = chance.choice(("blend", "nms"))
+    if chance.random() < 1 / 10:
+        fields["passes"] = "2"
+    if chance.random() < 1 / 10:
+        fields["details"] = "quality"
+    if chance.randrange(TURNED_IN) == 0 and model != "mtcnn":
+        fields["rotate"] = "auto"
+    if model == "auto" and chance.random() < 1 / 2:
+        fields["budget_ms"] = str(chance.randint(5, 100))
+    return fields
+
+
+def _malformed(chance: random.Random, pictures: Pictures) -> Request:
+    """Return a request that is refused: its picture, its options or its form are wrong."""
+    picture, fields = chance.choice(pictures.common), _fields(chance)
+    match chance.choice(("cut short", "without its start", "option", "kind", "form")):
+        case "cut short":
+            return _send(chance, picture[: chance.randint(0, 20)], fields, REFUSED)
+        case "without its start":
+            return _send(chance, picture[7:], fields, REFUSED)
+        case "option":
+            return _send(chance, picture, {**fields, "max_faces": "none"}, REFUSED)
+        case "kind":
+            return _raw(picture, fields, REFUSED, b"text/csv", chunked=False)
+        case _:
+            return _form(b"/detect", [], fields, REFUSED, chunked=False)
+
+
+def _send(
+    chance: random.Random, picture: bytes, fields: Fields, allowed: frozenset[HTTPStatus]
+) -> Request:
+    """Return a request with one picture, in a form or as it is, in pieces or not."""
+    chunked = chance.random() < 1 / 6
+    if chance.random() < 1 / 2:
+        return _raw(picture, fields, allowed, b"image/jpeg", chunked=chunked)
+    return _form(b"/detect", [picture], fields, allowed, chunked=chunked)
+
+
+def _raw(
+    picture: bytes, fields: Fields, allowed: frozenset[HTTPStatus], kind: bytes, *, chunked: bool
+) -> Request:
+    query = "&".join(f"{name}={text}" for name, text in fields.items()).encode()
+    return Request(_message(b"/detect?" + query, kind, picture, chunked=chunked), None, allowed)
+
+
+def _form(
+    path: bytes,
+    pictures: Sequence[bytes],
+    fields: Fields,
+    allowed: frozenset[HTTPStatus],
+    *,
+    chunked: bool,
+) -> Request:
+    part = b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
+    parts = [part % (name.encode(), b"", text.encode()) for name, text in fields.items()]
+    parts += [part % (b"image", b'; filename="a.jpg"', picture) for picture in pictures]
+    body = b"".join(parts) + b"--" + BOUNDARY + b"--\r\n"
+    kind = b"multipart/form-data; boundary=" + BOUNDARY
+    return Request(_message(path, kind, body, chunked=chunked), None, allowed)
+
+
+def _message(path: bytes, kind: bytes, body: bytes, *, chunked: bool) -> bytes:
+    head = b"POST %b HTTP/1.1\r\nhost: phiz\r\ncontent-type: %b\r\n" % (path, kind)
+    if not chunked:
+        return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    size = max(1, len(body) // 3)
+    pieces = [body[start : start + size] for start in range(0, len(body), size)]
+    sent = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    return head + b"transfer-encoding: chunked\r\n\r\n" + sent + b"0\r\n\r\n"

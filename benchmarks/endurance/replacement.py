@@ -1,0 +1,185 @@
+"""What it costs that a worker is killed under load, and how soon there is another.
+
+::
+
+    python -m benchmarks.endurance.replacement
+    python -m benchmarks.endurance.replacement --kills 10 --clients 16 --json docs/replacement.json
+
+Starts ``phiz serve`` from this environment, asks it without a pause, and ends one of its workers
+again and again as the system does when memory is short (SIGKILL). Prints for each how long it
+took until as many workers as before were ready, as ``/metrics`` shows it, and how many requests
+were not answered with success meanwhile.
+
+The exit status is 1 if that took longer than ``--within`` seconds, if more requests failed than
+the one that the worker was at, if one was never answered, or if anything that is counted went
+back.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import click
+
+from benchmarks.endurance.instance import (
+    HOST,
+    PATIENCE_S,
+    Instance,
+    Samples,
+    gone_back,
+    started,
+    total,
+)
+from benchmarks.kit import figures, machine
+from benchmarks.load.requests import as_it_is, read_picture
+
+LOOK_S: Final = 0.02  # between two looks at the metrics
+REST_S: Final = 1.0  # between a replacement and the next kill
+MOST_FAILURES: Final = 1  # what a worker is at; what it was given ahead is done by another
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """What one kill led to.
+
+    Attributes:
+        ready_s: From the signal until as many workers were ready as before.
+        failed: Answers other than success from there to the next kill, by status.
+        back: What was counted and has become less.
+    """
+
+    ready_s: float
+    failed: dict[str, int]
+    back: list[str]
+
+
+@dataclass(slots=True)
+class Load:
+    """Clients that each ask again as soon as they are answered.
+
+    Attributes:
+        message: That they send.
+        statuses: Of all answers; ``lost`` of those that never came.
+        ending: Whether they stop.
+    """
+
+    message: bytes
+    statuses: Counter[str] = field(default_factory=Counter)
+    ending: bool = False
+
+    async def ask(self, port: int) -> None:
+        """Ask until it ends."""
+        reader, writer = await asyncio.open_connection(HOST, port)
+        while not self.ending:
+            writer.write(self.message)
+            try:
+                status = await asyncio.wait_for(_status(reader), PATIENCE_S)
+            except (OSError, EOFError, TimeoutError):
+                self.statuses["lost"] += 1
+                reader, writer = await asyncio.open_connection(HOST, port)
+            else:
+                self.statuses[status] += 1
+        writer.close()
+
+    def failed(self) -> Counter[str]:
+        """Return the answers other than success so far."""
+        return Counter({status: n for status, n in self.statuses.items() if status != "200"})
+
+
+@click.command()
+@click.option("--kills", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--clients", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--model", default="front", show_default=True)
+@click.option("--within", type=float, default=2.0, show_default=True, help="Seconds.")
+@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+def main(  # noqa: PLR0913 (one for each option)
+    *, kills: int, workers: int, clients: int, model: str, within: float, document: Path | None
+) -> None:
+    """Kill workers under load, and watch what becomes of the requests."""
+    request = as_it_is(f"/detect?model={model}", read_picture())
+    with started(workers) as instance:
+        load = Load(request.message(instance.port))
+        told = asyncio.run(_all(instance, load, workers, clients, kills))
+    seconds = [kill.ready_s for kill in told]
+    answered = load.statuses["200"]
+    click.echo(
+        f"{answered} answered; ready again after {median(seconds):.2f} s (median), at most"
+        f" {max(seconds):.2f}; failed: {json.dumps(dict(load.failed()))}"
+    )
+    if document:
+        entry = {
+            "machine": asdict(machine.describe(None)),
+            "workers": workers,
+            "clients": clients,
+            "model": model,
+            "answered": answered,
+            "kills": [asdict(kill) for kill in told],
+        }
+        figures.keep(document, {"replacement": entry})
+    if any(_is_wrong(kill, within) for kill in told):
+        sys.exit(1)
+
+
+def _is_wrong(kill: Kill, within_s: float) -> bool:
+    failures = sum(kill.failed.values())
+    late = kill.ready_s > within_s
+    return late or failures > MOST_FAILURES or "lost" in kill.failed or bool(kill.back)
+
+
+async def _all(
+    instance: Instance, load: Load, workers: int, clients: int, kills: int
+) -> list[Kill]:
+    """Return what each kill led to."""
+    async with asyncio.TaskGroup() as group:
+        for _ in range(clients):
+            group.create_task(load.ask(instance.port))
+        await asyncio.sleep(REST_S)
+        told = []
+        for _ in range(kills):
+            told.append(await _one(instance, load, workers))
+            click.echo(f"ready after {told[-1].ready_s:.2f} s, failed {told[-1].failed}")
+        load.ending = True
+    return told
+
+
+async def _one(instance: Instance, load: Load, workers: int) -> Kill:
+    """Kill a worker, and return what that led to."""
+    failed = load.failed()
+    before = await asyncio.to_thread(instance.samples)
+    replaced = total(before, "phiz_workers_replaced_total")
+    back: set[str] = set()
+    started_s = time.perf_counter()
+    instance.kill(instance.workers()[0])
+    while True:
+        now = await asyncio.to_thread(instance.samples)
+        elapsed_s = time.perf_counter() - started_s
+        back.update(gone_back(before, now))
+        before = now
+        if _is_ready(now, replaced, workers):
+            break
+        assert elapsed_s < PATIENCE_S, "there is no other worker"
+        await asyncio.sleep(LOOK_S)
+    await asyncio.sleep(REST_S)
+    return Kill(elapsed_s, dict(load.failed() - failed), sorted(back))
+
+
+def _is_ready(samples: Samples, replaced: float, workers: int) -> bool:
+    again = total(samples, "phiz_workers_replaced_total") > replaced
+    return again and total(samples, "phiz_workers") == workers
+
+
+async def _status(reader: asyncio.StreamReader) -> str:
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
+    return head.split(None, 2)[1].decode()
+
+
+if __name__ == "__main__":
+    main()

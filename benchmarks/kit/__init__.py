@@ -1,0 +1,1 @@
+"""Shared by the benchmarks: goals, figures, charts, the machine, and workers."""

@@ -1,0 +1,195 @@
+r"""What a core answers, and what Ray Serve takes for itself: the figures of ``docs/scaling.md``.
+
+::
+
+    python -m benchmarks.load.scaling --data DIR \
+        --json docs/measured/scaling.json --table docs/scaling.md
+
+``DIR`` has folders with photographs in ``images/``: ``wider/``, groups and crowds, and ``lfpw/``,
+one large face each. One core works, and the other is the clients'. It needs Linux, wrk, and phiz
+with the extra ``ray``.
+"""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from statistics import median
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.kit import figures, machine
+from benchmarks.kit.environments import PEERS
+from benchmarks.load import capacity, closed, cores
+from benchmarks.load.closed import find_wrk
+from benchmarks.load.contenders import Contender, ours
+from benchmarks.load.errors import LoadError
+from benchmarks.load.requests import read_picture
+from benchmarks.load.servers import serving
+from benchmarks.load.single import excess_ms
+from phiz import engine
+from phiz.errors import PhizError
+from phiz.image.limits import Limits
+from phiz.models.catalog import default_folder
+
+KINDS: Final = ("wider", "lfpw")
+MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
+LIMITS: Final = Limits(20 << 20, 50_000_000)
+CLIENTS: Final = 8
+REQUESTS: Final = 300  # of one client
+SETTLE_S: Final = 6  # HAProxy closes its connections once more when it is told of the replica
+RAY: Final[Mapping[str, str]] = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+QUICK: Final[Mapping[str, str]] = {
+    "RAY_SERVE_ENABLE_HA_PROXY": "1",
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+}
+HEADINGS: Final = (
+    *("server", "one client: ms beyond the total", "8 clients: answers/s"),
+    *("median ms", "99th percentile ms"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What clients met at a server; medians of the rounds.
+
+    Attributes:
+        server: Which.
+        excess_ms: What one client waits beyond ``timing_ms.total``.
+        rate: Answers a second to 8 clients.
+        p50_ms: Median time of such an answer.
+        p99_ms: Of a hundred, one takes longer.
+    """
+
+    server: str
+    excess_ms: float
+    rate: float
+    p50_ms: float
+    p99_ms: float
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
+)
+@click.option("--every", type=click.IntRange(1), default=4, show_default=True)
+@click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
+@click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
+@click.option("--only", type=click.Choice(("core", "ray")), help="A part.  [default: both]")
+@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+@click.option("--table", "text", type=click.Path(path_type=Path), help="Document for the tables.")
+def main(  # noqa: PLR0913 (one for each option)
+    *,
+    data: Path,
+    every: int,
+    rounds: int,
+    seconds: int,
+    only: str | None,
+    document: Path | None,
+    text: Path | None,
+) -> None:
+    """Measure what a core answers, and what Ray Serve takes for itself."""
+    if only != "ray":
+        costs = core(data, every, rounds)
+        rows = [capacity.cells(cost) for cost in costs]
+        show("core", capacity.HEADINGS, rows, text)
+        keep(document, {"core": [asdict(cost) for cost in costs]})
+    if only != "core":
+        try:
+            taken = servers(rounds, seconds)
+        except LoadError as error:
+            raise click.ClickException(str(error)) from error
+        show("ray", HEADINGS, [cells(each) for each in taken], text)
+        keep(document, {"ray": [asdict(each) for each in taken]})
+
+
+def core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
+    """Return what each kind of pictures costs with each model, on one core.
+
+    Raises:
+        ClickException: The models cannot be loaded.
+    """
+    machine.pin()
+    try:
+        loaded = engine.load(default_folder(), "half-pixel", LIMITS)
+    except PhizError as error:
+        raise click.ClickException(str(error)) from error
+    files = {kind: sorted((data / kind / "images").iterdir())[::every] for kind in KINDS}
+    measure = partial(capacity.measure, loaded, MODELS, rounds=rounds)
+    return [cost for each in files.values() for cost in measure(each)]
+
+
+def servers(rounds: int, seconds: int) -> list[Taken]:
+    """Return what clients meet at the plain service and at Ray Serve, which take turns.
+
+    Raises:
+        LoadError: A server does not answer, or there are not two cores.
+    """
+    find_wrk()
+    plain = ours()
+    command = (sys.executable, PEERS / "in_ray.py", "{port}")
+    ray = partial(Contender, command=command, path=plain.path)
+    contenders = (
+        plain,
+        ray("ray", "phiz in Ray Serve", environment=RAY),
+        ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **QUICK}),
+    )
+    met = [[_round(each, seconds) for each in contenders] for _ in range(rounds)]
+    return [_median(each) for each in zip(*met, strict=True)]
+
+
+def _round(contender: Contender, seconds: int) -> Taken:
+    where = cores.choose()
+    with serving(contender, read_picture(), where.server) as server:
+        time.sleep(SETTLE_S)
+        excess = excess_ms(server, REQUESTS, where.load)
+        found = closed.drive(server, CLIENTS, seconds, where.load)
+    return Taken(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
+
+
+def _median(rounds: Sequence[Taken]) -> Taken:
+    return Taken(
+        rounds[0].server,
+        median(each.excess_ms for each in rounds),
+        median(each.rate for each in rounds),
+        median(each.p50_ms for each in rounds),
+        median(each.p99_ms for each in rounds),
+    )
+
+
+def cells(taken: Taken) -> list[str]:
+    """Return a row of the table, below ``HEADINGS``."""
+    return [
+        taken.server,
+        f"{taken.excess_ms:.2f}",
+        f"{taken.rate:.0f}",
+        f"{taken.p50_ms:.1f}",
+        f"{taken.p99_ms:.1f}",
+    ]
+
+
+def show(
+    name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], text: Path | None
+) -> None:
+    """Print a table, and put it into a document."""
+    printed = Table(*headings)
+    for row in rows:
+        printed.add_row(*row)
+    Console().print(printed)
+    if text:
+        figures.put(text, name, figures.table(headings, rows))
+
+
+def keep(document: Path | None, entries: Mapping[str, object]) -> None:
+    """Put figures into a document, with what they were measured on."""
+    if document:
+        figures.keep(document, {**entries, "machine": asdict(machine.describe(None))})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""How fast phiz is, alone and beside others."""

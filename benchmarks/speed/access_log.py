@@ -1,0 +1,109 @@
+"""What it costs the service to write down what becomes of a request.
+
+    python -m benchmarks.speed.access_log
+
+The time of its own process, in microseconds a request, beyond an application that answers at
+once: with a request's name alone, with its line in the log (which goes to /dev/null), and with its
+spans, made for OTLP and not sent.
+"""
+
+import argparse
+import asyncio
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from phiz.api.access_log import Journal, Kept
+from phiz.api.metrics import Observation
+from phiz.api.request_record import observed
+from phiz.api.spans import Spans
+from phiz.system.logs import Form, configure
+from phiz.timings import STAGES, Timings
+
+REQUESTS: Final = 20_000
+ROUNDS: Final = 7
+TIMINGS: Final = Timings(dict.fromkeys(STAGES, 0.001), {}, 0.005)
+HEADERS: Final = (
+    (b"host", b"127.0.0.1:8000"),
+    (b"content-type", b"multipart/form-data; boundary=limit"),
+    (b"content-length", b"30000"),
+    (b"accept", b"*/*"),
+    (b"user-agent", b"benchmark"),
+)
+WAYS: Final[Sequence[tuple[str, Kept, Form, bool]]] = (
+    ("the name alone", "none", "text", False),
+    ("and a line of text", "all", "text", False),
+    ("and a line of JSON", "all", "json", False),
+    ("the name and the spans", "none", "text", True),
+)
+
+
+class Discarded(SpanExporter):
+    """Sends spans nowhere, but makes of them what would be sent."""
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Take spans."""
+        encode_spans(spans).SerializeToString()
+        return SpanExportResult.SUCCESS
+
+
+async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer as a detection is, without one (ASGI)."""
+    await receive()
+    now = time.perf_counter()
+    observation = Observation(now, "front", arrived=now, timings=[TIMINGS])
+    observed(scope, observation)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": bytes(900)})
+
+
+async def cost_us(app: ASGIApp) -> float:
+    """Return what a request takes of this process, microseconds."""
+
+    async def receive() -> Message:
+        return {"type": "http.request", "body": bytes(1000)}
+
+    async def send(message: Message) -> None:
+        """Send nothing."""
+
+    started = time.process_time()
+    for _ in range(REQUESTS):
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/detect",
+            "headers": HEADERS,
+            "scheme": "http",
+        }
+        await app(scope, receive, send)
+    return (time.process_time() - started) / REQUESTS * 1e6
+
+
+def main() -> None:
+    """Print the median of several rounds, in which all ways take turns."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(Discarded()))
+    spans = Spans(provider)
+    with Path("/dev/null").open("w") as sys.stderr:
+        costs: dict[str, list[float]] = {name: [] for name, *_ in WAYS}
+        for _ in range(ROUNDS):
+            bare = asyncio.run(cost_us(answer))
+            for name, kept, form, traced in WAYS:
+                configure(form)
+                journal = Journal(answer, kept, {"/detect"}, spans if traced else None)
+                costs[name].append(asyncio.run(cost_us(journal)) - bare)
+    for name, found in costs.items():
+        print(f"{name}: {statistics.median(found):.1f} µs")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""Two checkouts side by side: equal answers, and requests a second in turns.
+
+    python -m benchmarks.speed.compare BEFORE [AFTER] [--requests 200] [--pairs 9] [--seconds 2]
+
+It starts ``phiz serve`` from the source of both checkouts, with the packages of this Python. Both
+get the same requests over all options, as forms and as raw bodies, good and bad. Their answers must
+have the same status and the same bytes, except for times and for sentences (``timing_ms``, ``why``,
+``detail``). Then both are loaded in turns, and the ratio of each pair is printed: a machine that is
+slow for a while is slow for both.
+
+The exit code is 1 if an answer differs.
+"""
+
+import argparse
+import http.client
+import io
+import itertools
+import os
+import random
+import re
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
+
+from PIL import Image
+
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+PICTURES: Final = CHECKOUT / "tests" / "pictures"
+HOST: Final = "127.0.0.1"
+PATIENCE_S: Final = 60.0
+SEED: Final = 1
+BOUNDARY: Final = "boundary-of-the-form"
+# What may differ: times, sentences, and what names the reason of a step in one word.
+BLANKED: Final = re.compile(
+    rb'"timing_ms":\{[^}]*\}|"(?:why|detail|reason)":"(?:[^"\\]|\\.)*",?|,(?=\})'
+)
+OPTIONS: Final[dict[str, Sequence[str]]] = {
+    "model": ("front", "back", "full", "mtcnn", "auto", "none-such"),
+    "min_score": ("0", "0.3", "0.9", "1", "1.5", "nan"),
+    "min_face": ("1", "20", "64", "65535", "0", "x"),
+    "max_faces": ("1", "3", "10000", "0", "1.5"),
+    "overlap": ("blend", "nms", "none"),
+    "passes": ("1", "2", "3"),
+    "rotate": ("none", "auto", "yes"),
+    "details": ("none", "quality", "all"),
+    "unknown": ("1",),
+}
+MEAN_OPTIONS: Final = 2.5  # a request; the others have their defaults
+BAD_SHARE: Final = 0.1  # of the values that are chosen
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is sent to both.
+
+    Attributes:
+        path: With the query.
+        content_type: Of the body.
+        body: Of the request.
+    """
+
+    path: str
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back, as far as it has to be equal."""
+
+    status: int
+    content_type: str
+    body: bytes
+
+
+def main() -> None:
+    """Compare two checkouts."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("before", type=Path, help="a checkout")
+    parser.add_argument("after", type=Path, nargs="?", default=CHECKOUT, help="another")
+    parser.add_argument("--requests", type=int, default=200, help="to compare the answers of")
+    parser.add_argument("--pairs", type=int, default=9, help="turns of load, each with both")
+    parser.add_argument("--seconds", type=float, default=2.0, help="of load in one turn")
+    parser.add_argument("--clients", type=int, default=8, help="that send at once")
+    chosen = parser.parse_args()
+    with ExitStack() as stack:
+        ports = [stack.enter_context(start_service(each)) for each in (chosen.before, chosen.after)]
+        different = compare_answers(ports, chosen.requests)
+        if chosen.pairs:
+            compare_load(ports, chosen.pairs, chosen.seconds, chosen.clients)
+    sys.exit(different > 0)
+
+
+@contextmanager
+def start_service(checkout: Path) -> Iterator[int]:
+    """Give the port of a service of one worker that runs from the source of a checkout."""
+    environment = {**os.environ, "PYTHONPATH": str((checkout / "service").resolve())}
+    environment.setdefault("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
+    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", "1"]
+    with subprocess.Popen(  # noqa: S603  our own command
+        command, stdout=subprocess.PIPE, text=True, env=environment, cwd=checkout
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield int(line.split(f"http://{HOST}:")[1].split()[0])
+        finally:
+            process.terminate()
+
+
+def compare_answers(ports: Sequence[int], count: int) -> int:
+    """Return how many of so many requests are answered differently, and print these."""
+    different = 0
+    statuses: dict[int, int] = {}
+    for request in make_requests(count):
+        before, after = (send(port, request) for port in ports)
+        statuses[after.status] = statuses.get(after.status, 0) + 1
+        if before != after:
+            different += 1
+            print(f"{request.path}\n  before {before}\n  after  {after}")
+    by_status = ", ".join(f"{number} × {status}" for status, number in sorted(statuses.items()))
+    print(f"{count} requests ({by_status}): {different} answers differ")
+    return different
+
+
+def make_requests(count: int) -> Iterator[Request]:
+    """Give requests over all options; the same ones each time."""
+    chooser = random.Random(SEED)  # noqa: S311  no secret
+    images = load_images()
+    for number in range(count):
+        name, image_bytes = images[number % len(images)]
+        query = urlencode(choose_options(chooser))
+        if number % 2:
+            yield Request(f"/detect?{query}", f"image/{name}", image_bytes)
+        else:
+            yield make_form(f"/detect?{query}", [image_bytes])
+    every = [image_bytes for _, image_bytes in images]
+    yield make_form("/detect/batch?model=front", every)
+    yield make_form("/detect", [])
+    yield Request("/detect", "text/plain", b"no image")
+    yield Request("/detect?model=back", "image/png", every[0][:200])
+
+
+def choose_options(chooser: random.Random) -> dict[str, str]:
+    """Return some options; the last values of each are mostly wrong, and seldom chosen."""
+    names = chooser.sample(list(OPTIONS)[:-1], round(chooser.uniform(0, 2 * MEAN_OPTIONS)))
+    chosen = {name: OPTIONS[name][0] for name in names}
+    for name in names:
+        values = OPTIONS[name]
+        chosen[name] = values[-1] if chooser.random() < BAD_SHARE else chooser.choice(values[:-1])
+    return {**chosen, "unknown": "1"} if chooser.random() < BAD_SHARE / 4 else chosen
+
+
+def load_images() -> list[tuple[str, bytes]]:
+    """Return format and bytes of the test pictures, as they are and as others, some turned."""
+    images = []
+    for path in sorted(PICTURES.glob("*.png")):
+        images.append(("png", path.read_bytes()))
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+        for form, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
+            file = io.BytesIO()
+            turned.save(file, form)
+            images.append((form, file.getvalue()))
+    return images
+
+
+def make_form(path: str, images: Sequence[bytes]) -> Request:
+    """Return a request with images in a form."""
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
+    parts = b"".join(head.encode() + image + b"\r\n" for image in images)
+    body = parts + f"--{BOUNDARY}--\r\n".encode()
+    return Request(path, f"multipart/form-data; boundary={BOUNDARY}", body)
+
+
+def send(port: int, request: Request) -> Answer:
+    """Return the answer to a request."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
+    try:
+        return _send_on(connection, request)
+    finally:
+        connection.close()
+
+
+def _send_on(connection: http.client.HTTPConnection, request: Request) -> Answer:
+    headers = {"content-type": request.content_type}
+    connection.request("POST", request.path, request.body, headers)
+    response = connection.getresponse()
+    body = BLANKED.sub(b"", response.read())
+    return Answer(response.status, response.getheader("content-type", ""), body)
+
+
+def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
+    """Load two services in turns, and print requests a second and their ratios."""
+    image = next(image_bytes for form, image_bytes in load_images() if form == "jpeg")
+    request = Request("/detect?model=front", "image/jpeg", image)
+    rates = []
+    for number in range(pairs):
+        turns = ports if number % 2 == 0 else ports[::-1]  # each goes first as often
+        found = {port: measure_rate(port, request, seconds, clients) for port in turns}
+        rates.append([found[port] for port in ports])
+    ratios = sorted(after / before for before, after in rates)
+    before, after = (statistics.median(column) for column in zip(*rates, strict=True))
+    print(
+        f"requests a second, median of {pairs} pairs: {before:.0f} before, {after:.0f} after;"
+        f" ratio {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})"
+    )
+
+
+def measure_rate(port: int, request: Request, seconds: float, clients: int) -> float:
+    """Return how many requests a second a service answers to clients that send at once."""
+    counts = [0] * clients
+    end = time.perf_counter() + seconds
+
+    def ask(index: int) -> None:
+        connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
+        while time.perf_counter() < end:
+            counts[index] += _send_on(connection, request).status == http.client.OK
+        connection.close()
+
+    threads = [threading.Thread(target=ask, args=(index,)) for index in range(clients)]
+    started = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / (time.perf_counter() - started)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Who is how fast: all who do the same take turns, so that they meet the same noise."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks.kit.workers import Crew
+from phiz.lab.timing.bench import rotated
+
+Turn: TypeAlias = list[dict[str, Any]]
+"""What a worker tells of the runs of one turn."""
+
+Clock: TypeAlias = Literal["wall", "processor"]
+CLOCKS: tuple[Clock, ...] = get_args(Clock)
+
+Times: TypeAlias = NDArray[np.float64]
+"""(rounds, items), ms: each the median of the runs of one turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a contest is held: to how many items, and how often at each turn."""
+
+    items: int
+    repeats: int
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How one who took part did.
+
+    Attributes:
+        times: (rounds, items), ms.
+        stages: By name, likewise; empty where it does not tell.
+        boxes: Of the faces of each item, (F, 4) in pixels; empty where it does not tell.
+        sums: By clock, ms of all runs.
+    """
+
+    times: Times
+    stages: Mapping[str, Times]
+    boxes: Sequence[Sequence[Sequence[float]]]
+    sums: Mapping[Clock, float]
+
+    @property
+    def ms(self) -> float:
+        """Its time."""
+        return middle(self.times)
+
+
+Scores: TypeAlias = Mapping[str, Mapping[str, Score]]
+"""By contest, and by who took part."""
+
+
+def middle(times: Times) -> float:
+    """Return the median over rounds of the median over items."""
+    return float(np.median(np.median(times, axis=1)))
+
+
+def ratio(times: Times, reference: Times) -> float:
+    """Return the median over rounds of the ratio, in one round, of medians over items."""
+    return float(np.median(np.median(times, axis=1) / np.median(reference, axis=1)))
+
+
+def excess(times: Times, reference: Times) -> float:
+    """Return the median over rounds of the difference, in one round, of medians over items."""
+    return float(np.median(np.median(times, axis=1) - np.median(reference, axis=1)))
+
+
+def hold(crew: Crew, contest: str, plan: Plan, rounds: int, clock: Clock) -> dict[str, Score]:
+    """Return by name how all did who take part in a contest.
+
+    Args:
+        crew: Has them.
+        contest: In question.
+        plan: How it is held.
+        rounds: That count, after one that does not.
+        clock: That times are read from; stages are always told by the wall's.
+
+    Raises:
+        WorkerError: A worker has ended, or does not answer.
+    """
+    turns: dict[str, list[Turn]] = {who: [] for who in crew.contests()[contest]}
+    for turn in track(
+        range(1 + rounds), contest, console=Console(stderr=True), disable=not sys.stderr.isatty()
+    ):
+        for item in range(plan.items):
+            for who in rotated(list(turns), turn + item):
+                turns[who].append(crew.run((contest, who), item, plan.repeats))
+    return {who: score(taken[plan.items :], plan.items, clock) for who, taken in turns.items()}
+
+
+def score(turns: Sequence[Turn], items: int, clock: Clock) -> Score:
+    """Return the score of turns that went through all items, round by round."""
+    times = [median(run[clock] for run in turn) for turn in turns]
+    names = {name: None for turn in turns for run in turn for name in run.get("stages", ())}
+    stages = {
+        # A picture without proposals never comes to the later networks.
+        name: [median(run["stages"].get(name, 0.0) for run in turn) for turn in turns]
+        for name in names
+    }
+    return Score(
+        np.reshape(times, (-1, items)),
+        {name: np.reshape(each, (-1, items)) for name, each in stages.items()},
+        [turn[-1].get("boxes", []) for turn in turns[-items:]],
+        {each: sum(run[each] for turn in turns for run in turn) for each in CLOCKS},
+    )

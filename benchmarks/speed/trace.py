@@ -1,0 +1,151 @@
+"""The way of one request through the code: functions, files, and changes of file.
+
+    python -m benchmarks.speed.trace [--image tests/pictures/selfie_360x640.png] [--calls]
+
+It starts ``phiz serve`` with one worker, sends requests until everything is warm, and records one
+more ``curl -F image=@…  …/detect?model=front`` in both processes. Functions of phiz are counted
+once, comprehensions and lambdas not at all; a change of file is a call into another file than the
+call before it. The figures are of the code, not of the machine.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final
+
+from PIL import Image
+
+import phiz
+
+HOOK: Final = Path(__file__).with_name("hook")
+IMAGE: Final = Path(__file__).parents[2] / "tests" / "pictures" / "selfie_360x640.png"
+PACKAGE: Final = Path(phiz.__file__).parent
+WARM_UP: Final = 5  # requests before the one that is recorded
+OUTSIDE: Final = ("Server.begin",)  # goes on after each signal
+PATIENCE_S: Final = 60.0
+SETTLE_S: Final = 0.3  # until a process has taken a signal, or has ended what follows an answer
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call of a function of phiz.
+
+    Attributes:
+        file: Below the package.
+        function: Its qualified name.
+        line: Where it begins.
+    """
+
+    file: str
+    function: str
+    line: int
+
+
+def main() -> None:
+    """Print what one request calls."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--image", type=Path, default=IMAGE, help="what is sent, as a JPEG")
+    parser.add_argument("--calls", action="store_true", help="print every call in its order")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, start_service(Path(folder)) as (service, url):
+        (worker,) = find_children(service)
+        jpeg = Path(folder, "face.jpg")
+        Image.open(chosen.image).convert("RGB").save(jpeg)
+        for _ in range(WARM_UP):
+            send(url, jpeg)
+        signal_all((service, worker), signal.SIGUSR1)
+        send(url, jpeg)
+        signal_all((service, worker), signal.SIGUSR2)
+        for name, process in (("service", service), ("worker", worker)):
+            calls = read_calls(Path(folder, f"{process}.json"))
+            print(describe_calls(name, calls))
+            if chosen.calls:
+                print_calls(calls)
+
+
+@contextmanager
+def start_service(folder: Path) -> Iterator[tuple[int, str]]:
+    """Give the process id and the address of a service that records its calls into a folder."""
+    path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
+    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", "1"]
+    environment = {**os.environ, "PYTHONPATH": path, "TRACE_FOLDER": str(folder)}
+    with subprocess.Popen(  # noqa: S603  our own command
+        command, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            yield process.pid, next(word for word in line.split() if word.startswith("http://"))
+        finally:
+            process.terminate()
+
+
+def find_children(process: int) -> list[int]:
+    """Return the ids of the processes that another has started (Linux)."""
+    children = Path(f"/proc/{process}/task/{process}/children").read_text("ascii")
+    return [int(child) for child in children.split()]
+
+
+def send(url: str, image: Path) -> None:
+    """Ask for the faces of an image as the README does.
+
+    Raises:
+        subprocess.CalledProcessError: The answer is an error.
+    """
+    command = ["curl", "--silent", "--show-error", "--fail", "-F", f"image=@{image}"]
+    subprocess.run(  # noqa: S603  our own command
+        [*command, f"{url}/detect?model=front"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+        timeout=PATIENCE_S,
+    )
+
+
+def signal_all(processes: Sequence[int], number: int) -> None:
+    """Send a signal to processes, and wait until they have taken it."""
+    time.sleep(SETTLE_S)
+    for process in processes:
+        os.kill(process, number)
+    time.sleep(SETTLE_S)
+
+
+def read_calls(path: Path) -> list[Call]:
+    """Return the calls that a process has recorded."""
+    return [
+        Call(str(Path(file).relative_to(PACKAGE)), function, line)
+        for file, function, line in json.loads(path.read_text("utf-8"))
+        if function not in OUTSIDE
+    ]
+
+
+def describe_calls(name: str, calls: Sequence[Call]) -> str:
+    """Return the figures of a process in one line."""
+    files = {call.file for call in calls}
+    changes = sum(one.file != other.file for one, other in pairwise(calls))
+    return (
+        f"{name}: {len(set(calls))} functions in {len(files)} files, {len(calls)} calls,"
+        f" {changes} changes of file"
+    )
+
+
+def print_calls(calls: Sequence[Call]) -> None:
+    """Print calls in their order, those in one file on one line."""
+    before = ""
+    for call in calls:
+        print(f"\n  {call.file}:" if call.file != before else ",", call.function, end="")
+        before = call.file
+    print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,58 @@
+"""The shortest way from the server to a detection or a classification."""
+
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TypeAlias
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from phiz.api.errors import response_to
+from phiz.api.request_record import name_of
+from phiz.api.routes_classify import classify
+from phiz.api.routes_detect import detect, detect_batch
+from phiz.errors import PhizError
+from phiz.system.logs import extra
+
+Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
+
+ENDPOINTS: Mapping[str, Endpoint] = {
+    "/detect": detect,
+    "/detect/batch": detect_batch,
+    "/classify": classify,
+}
+"""By path; their method is POST."""
+
+_log = logging.getLogger(__name__)
+
+
+class Direct:
+    """An application in front of another, which answers what is asked of pictures itself.
+
+    The other one has these routes too, and gives the same answers. But it passes each request
+    through seven layers, for which it needs a third of the time that the service has for one.
+    """
+
+    __slots__ = ("_app",)
+
+    def __init__(self, app: FastAPI) -> None:
+        """Pass on to this application what is nothing of this."""
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI)."""
+        endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" else None
+        if endpoint is None or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        scope["app"] = self._app
+        try:
+            response = await endpoint(Request(scope, receive))
+        except Exception as error:  # noqa: BLE001  nothing above us would answer it
+            response = response_to(error, scope)
+            if not isinstance(error, (PhizError, HTTPException, ClientDisconnect)):
+                _log.exception("a request failed", extra=extra({"request": name_of(scope)}))
+        await response(scope, receive, send)

@@ -1,0 +1,1 @@
+"""Arithmetic on boxes: pure numpy, without images or models."""

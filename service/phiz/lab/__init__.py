@@ -1,0 +1,1 @@
+"""The lab: measures accuracy and speed, and is never imported by serving."""

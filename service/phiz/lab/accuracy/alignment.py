@@ -1,0 +1,111 @@
+"""How far a found face lies from its labels, in distances of the eyes.
+
+The distance between the labelled eyes (inter-ocular distance, IOD) makes errors on small and
+on large faces comparable. Compared are eyes and nose, which every model gives. What a model
+takes for the box of a face is its own convention, which labels do not share: the offset of
+each side that a model has in the median is told apart from what is left around it.
+
+An error is the mean absolute error of the coordinates, as BlazeFace's regression error
+(Bazarevsky et al. 2019, section 4); of landmarks, the mean of the distances is given as well, the
+normalised mean error (NME) of face alignment.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from phiz.boxes.geometry import iou
+from phiz.faces import Boxes, Face, Keypoints
+from phiz.lab.accuracy.labels import Labelled
+from phiz.lab.accuracy.precision import Figures
+from phiz.lab.accuracy.predictions import Observation, boxes_of
+
+POINTS: Final = ("left_eye", "right_eye", "nose")
+"""The landmarks that every model has, in the order of the labels, which begin with them."""
+# The labelled box of a portrait is tight around the landmarks, and the models' boxes are not:
+# a limit that tells the labelled face from a bystander, not a good box from a bad one.
+SAME_FACE_IOU: Final = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """The errors on labelled faces that were found, N of them.
+
+    Attributes:
+        landmarks: (N,), mean absolute error of x and y of eyes and nose, in IOD.
+        distances: (N,), mean distance of eyes and nose from their labels, in IOD.
+        sides: (N, 4), found box less labelled box, in IOD.
+        missed: Labelled faces that were not found.
+    """
+
+    landmarks: Figures
+    distances: Figures
+    sides: Figures
+    missed: int
+
+
+def align(observations: Sequence[Observation]) -> Alignment:
+    """Return the errors on all faces whose eyes and nose are labelled."""
+    points, sides, missed = [], [], 0
+    for observation in observations:
+        label = observation.label
+        for place in with_points(label):
+            face = nearest(label.faces[place], observation.faces)
+            if face is None:
+                missed += 1
+                continue
+            labelled = label.landmarks[place, : len(POINTS)].astype(np.float64)  # (3, 2)
+            iod = eye_distance(labelled)
+            points.append((points_of(face) - labelled) / iod)
+            sides.append((np.array(face.box) - label.faces[place]) / iod)
+    errors = np.array(points, float).reshape(-1, len(POINTS), 2)  # (N, 3, 2)
+    return Alignment(
+        landmarks=np.abs(errors).mean(axis=(1, 2)),
+        distances=np.hypot(errors[..., 0], errors[..., 1]).mean(axis=1),
+        sides=np.array(sides, float).reshape(-1, 4),
+        missed=missed,
+    )
+
+
+def with_points(label: Labelled) -> list[int]:
+    """Return the places of the faces that count at a level and whose eyes and nose are labelled."""
+    counted = np.any([*label.counted.values()], axis=0)  # (F,)
+    labelled = np.isfinite(label.landmarks[:, : len(POINTS)]).all(axis=(1, 2))  # (F,)
+    places: list[int] = np.flatnonzero(counted & labelled).tolist()
+    return places
+
+
+def nearest(box: Boxes, faces: Sequence[Face]) -> Face | None:
+    """Return the face that overlaps a box (4,) most, or None if it is of another person."""
+    overlaps = iou(box, boxes_of(faces))  # (N,)
+    if overlaps.max(initial=0.0) < SAME_FACE_IOU:
+        return None
+    return faces[int(overlaps.argmax())]
+
+
+def points_of(face: Face) -> Keypoints:
+    """Return eyes and nose of a face as an array (3, 2)."""
+    return np.array([face.landmarks[name] for name in POINTS], np.float32)
+
+
+def eye_distance(points: Keypoints | Figures) -> float:
+    """Return the distance of the eyes, the first two of points (K, 2), pixels."""
+    return float(np.hypot(*(points[1] - points[0])))
+
+
+def box_errors(sides: Figures) -> tuple[Figures, Figures]:
+    """Return the mean absolute error of the four sides of each box, (N,), and a model's offset.
+
+    Args:
+        sides: (N, 4), found box less labelled box, in IOD.
+
+    Returns:
+        The errors (N,) around the offset, in IOD, and the offset (4,): the median of each side.
+    """
+    if not len(sides):
+        return np.zeros(0), np.full(4, np.nan)
+    offset: Figures = np.median(sides, axis=0)  # (4,)
+    errors: Figures = np.abs(sides - offset).mean(axis=1)  # (N,)
+    return errors, offset

@@ -1,0 +1,136 @@
+"""How much predictions move where the face does not, in distances of the eyes.
+
+The measure of BlazeFace (Bazarevsky et al. 2019, section 3.4): a picture is moved by a few
+pixels, the predictions are moved back, and the mean squared difference from the predictions
+for the picture as it was is taken. Over the squared distance of the eyes (IOD²) it does not
+depend on the size of the face; its square root is in parts of that distance. Predictions are
+x and y of the two corners of the box and of every landmark.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from itertools import pairwise
+from typing import Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Pillow
+
+from phiz.faces import Boxes, Face, Image
+from phiz.lab.accuracy.alignment import eye_distance, nearest, points_of
+from phiz.lab.accuracy.precision import Figures
+
+Shifts: TypeAlias = NDArray[np.int64]
+"""(S, 2), right and down, pixels."""
+Points: TypeAlias = NDArray[np.float64]
+"""(K, 2), x y, pixels."""
+
+REACH: Final = 8  # pixels each way
+
+
+@dataclass(frozen=True, slots=True)
+class Jitter:
+    """How much the predictions for one face differ.
+
+    Attributes:
+        square: Mean squared difference over squared distance of the eyes; NaN if the face was
+            not found twice.
+        lost: How often the face was not found although it was found in the picture as it was.
+    """
+
+    square: float
+    lost: int
+
+
+def draw_shifts(count: int) -> Shifts:
+    """Return shifts (S, 2) of up to ``REACH`` pixels each way, the same for a count."""
+    random = np.random.default_rng(0)
+    places = 2 * REACH + 1
+    chosen = random.choice(places**2 - 1, count, replace=False)
+    chosen += chosen >= places**2 // 2  # the middle one is no shift
+    return np.stack([chosen % places, chosen // places], axis=1) - REACH
+
+
+def shifted(image: Image, right: int, down: int) -> Image:
+    """Return a picture (H, W, 3) moved within its frame; its border fills what is left free."""
+    height, width, _ = image.shape
+    rows = np.clip(np.arange(height) - down, 0, height - 1)
+    columns = np.clip(np.arange(width) - right, 0, width - 1)
+    moved: Image = image[rows[:, None], columns]  # (H, W, 3)
+    return moved
+
+
+def encoded(image: Image) -> bytes:
+    """Return a picture (H, W, 3) as a file that decodes to the same pixels."""
+    file = BytesIO()
+    Pillow.fromarray(image).save(file, "BMP")
+    return file.getvalue()
+
+
+def face_jitter(
+    box: Boxes,
+    iod: float,
+    faces: Sequence[Face],
+    moved: Sequence[tuple[Sequence[Face], NDArray[np.int64]]],
+) -> Jitter:
+    """Return the jitter of one face.
+
+    Args:
+        box: (4,), of the face, labelled.
+        iod: The distance of its eyes, pixels.
+        faces: What was found in the picture as it was.
+        moved: What was found in it when it was moved, and by how much (2,), pixels.
+    """
+    expected = nearest(box, faces)
+    if expected is None:
+        return Jitter(float("nan"), 0)
+    again = [(nearest(moved_box(box, shift), found), shift) for found, shift in moved]
+    squares = [
+        mean_square(difference(expected, face) - shift) for face, shift in again if face is not None
+    ]
+    square = float(np.mean(squares)) / iod**2 if squares else float("nan")
+    return Jitter(square, len(again) - len(squares))
+
+
+def moved_box(box: Boxes, shift: NDArray[np.int64]) -> Boxes:
+    """Return a box (4,) moved by a shift (2,)."""
+    return box + np.tile(shift, 2).astype(np.float32)
+
+
+def film_steps(faces: Sequence[Face | None]) -> Figures:
+    """Return the mean squared difference of each two successive frames over IOD², (T,).
+
+    IOD is the median of what was found. A frame without a face is compared with no other.
+
+    Args:
+        faces: Of each frame, the best.
+    """
+    found = [face for face in faces if face is not None]
+    iod = float(np.median([eye_distance(points_of(face)) for face in found])) if found else 1.0
+    steps = [
+        mean_square(difference(one, other))
+        for one, other in pairwise(faces)
+        if one is not None and other is not None
+    ]
+    return np.array(steps, float) / iod**2
+
+
+def difference(one: Face, other: Face) -> Points:
+    """Return how far the predictions (K, 2) of another face lie from those of one, pixels.
+
+    They are the corners of the box and the landmarks that both have.
+    """
+    shared = [name for name in one.landmarks if name in other.landmarks]
+    pairs = (
+        [face.box[:2], face.box[2:], *(face.landmarks[name] for name in shared)]
+        for face in (one, other)
+    )
+    first, second = (np.array(points, float) for points in pairs)  # (K, 2) each
+    apart: Points = second - first  # (K, 2)
+    return apart
+
+
+def mean_square(differences: Points) -> float:
+    """Return the mean of the squares of all coordinates of points (K, 2)."""
+    return float(np.square(differences).mean())

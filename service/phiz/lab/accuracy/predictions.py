@@ -1,0 +1,57 @@
+"""What a model answers to labelled photographs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from phiz.engine import Engine
+from phiz.errors import ImageError, OptionError
+from phiz.faces import Boxes, DetectOptions, Face, Scores
+from phiz.lab.accuracy.labels import Labelled
+from phiz.timings import Stopwatch, Timings
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """The answer to one photograph.
+
+    Attributes:
+        label: The photograph and its labelled faces.
+        size_wh: Pixels of the photograph, upright.
+        faces: That were found, by falling score.
+        timings: Of the stages.
+    """
+
+    label: Labelled
+    size_wh: tuple[int, int]
+    faces: tuple[Face, ...]
+    timings: Timings
+
+
+def observe(
+    engine: Engine, model: str, options: DetectOptions, labels: Iterable[Labelled]
+) -> Iterator[Observation]:
+    """Yield what a model answers to photographs, one after the other.
+
+    Raises:
+        OptionError: There is no such model; a photograph is not there or cannot be decoded.
+    """
+    for label in labels:
+        stopwatch = Stopwatch()
+        try:
+            result = engine.detect(label.path.read_bytes(), model, options, stopwatch)
+        except (OSError, ImageError) as error:
+            raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
+        size_wh = result.width, result.height
+        yield Observation(label, size_wh, result.faces, stopwatch.timings())
+
+
+def boxes_of(faces: Sequence[Face]) -> Boxes:
+    """Return the boxes of faces as an array (N, 4), also of none."""
+    return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
+
+
+def scores_of(faces: Sequence[Face]) -> Scores:
+    """Return the scores of faces as an array (N,)."""
+    return np.array([face.score for face in faces], np.float32)

@@ -1,0 +1,1 @@
+"""The commands of ``phiz`` that measure: ``bench``, ``evaluate`` and ``study``."""

@@ -1,0 +1,184 @@
+"""``phiz evaluate``: how good the models are on labelled photographs."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from phiz.cli.files import check_writable, make_folder, write_json
+from phiz.errors import OptionError
+from phiz.lab.report.evaluation_tables import document, tables
+from phiz.loading import load_engine
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from phiz.faces import Overlap
+    from phiz.lab.accuracy.evaluation import Measured
+
+T = TypeVar("T")
+
+# Written out, because what knows them takes a while to import; a test compares them.
+MODELS = ("front", "back", "full", "mtcnn", "auto")
+OVERLAPS = ("blend", "nms")
+MAX_PASSES = 2
+MAX_SHIFTS = 288  # all there are of up to 8 pixels each way
+
+FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
+
+_EPILOG = """
+\b
+DATA is one of these, or a folder of them:
+  annotations.json and images/   faces with box, landmarks, wider_levels
+  WIDER FACE                     wider_face_split/ and WIDER_val/, perhaps ground_truth/
+  FDDB                           FDDB-folds/ and originalPics/
+  numbered frames of a film      one head that hardly moves
+
+\b
+Examples:
+  phiz evaluate data/ --every 4 --json figures.json
+  phiz evaluate data/lfpw --model front --overlap blend --overlap nms
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--model",
+    "models",
+    type=click.Choice(MODELS),
+    multiple=True,
+    default=MODELS,
+    help="What detects; may be given more than once.  [default: all]",
+)
+@click.option(
+    "--overlap",
+    "overlaps",
+    type=click.Choice(OVERLAPS),
+    multiple=True,
+    default=("blend",),
+    help="What becomes of predictions that overlap; may be given more than once.  [default: blend]",
+)
+@click.option(
+    "--passes",
+    type=click.IntRange(1, MAX_PASSES),
+    default=1,
+    show_default=True,
+    help="How often front, back and full look at a picture.",
+)
+@click.option(
+    "--min-score",
+    type=click.FloatRange(0, 1),
+    help="Score limit of everything.  [default: the models' own; for the average precision of"
+    " front, back and full 0.05]",
+)
+@click.option(
+    "--every",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Take every n-th photograph of a set.",
+)
+@click.option(
+    "--offset",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    help="The first photograph that is taken, from 0.",
+)
+@click.option(
+    "--shifts",
+    type=click.IntRange(0, MAX_SHIFTS),
+    default=8,
+    show_default=True,
+    help="How often a portrait is moved to measure jitter.",
+)
+@click.option(
+    "--json",
+    "target",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for all the figures.",
+)
+@click.option(
+    "--pictures",
+    "folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for curves and histograms (SVG), and sheets of the worst misses and false"
+    " alarms (JPEG), which show parts of the photographs.",
+)
+def evaluate(  # noqa: PLR0913  each is an option
+    *,
+    data: Path,
+    models: Sequence[str],
+    overlaps: "Sequence[Overlap]",
+    passes: int,
+    min_score: float | None,
+    every: int,
+    offset: int,
+    shifts: int,
+    target: Path | None,
+    folder: Path | None,
+) -> None:
+    """Measure precision, errors, jitter and false alarms on labelled photographs.
+
+    Settings are the service's: PHIZ_SAMPLING=reference resizes as the originals do.
+    """
+    # Not at the top: they take a while to import, and --help should not wait for them.
+    from phiz import settings  # noqa: PLC0415
+    from phiz.lab.accuracy.datasets import find_datasets  # noqa: PLC0415
+    from phiz.lab.accuracy.evaluation import Run, measure  # noqa: PLC0415
+    from phiz.lab.accuracy.figures import summarise  # noqa: PLC0415
+    from phiz.lab.accuracy.jitter import draw_shifts  # noqa: PLC0415
+    from phiz.lab.accuracy.labels import LIMITS  # noqa: PLC0415
+
+    if target:
+        check_writable(target, target if target.exists() else target.absolute().parent, "--json")
+    if folder:
+        make_folder(folder)
+    found = [dataset.thinned(every, offset) for dataset in find_datasets(data)]
+    datasets = [dataset for dataset in found if dataset.photographs]
+    if not datasets:
+        raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
+    # Photographs of any size, because moved ones come without compression.
+    loaded, _ = load_engine(settings.load(), models)
+    engine = replace(loaded, limits=LIMITS)
+    # Jitter is measured under both overlaps at once, so that a model's first run has it all.
+    runs = [
+        Run(model, overlap, min_score, draw_shifts(0 if place else shifts), passes)
+        for model in dict.fromkeys(models)
+        for place, overlap in enumerate(dict.fromkeys(overlaps))
+    ]
+    measured = [measure(engine, dataset, run, _shown) for dataset in datasets for run in runs]
+    summaries = [summarise(each) for each in measured]
+    _show(tables(summaries))
+    if target:
+        write_json(target, document(summaries))
+    if folder:
+        _draw(measured, folder)
+
+
+def _draw(measured: "Sequence[Measured]", folder: Path) -> None:
+    from phiz.lab.report.evaluation_pictures import draw_pictures  # noqa: PLC0415  see evaluate
+
+    for path in draw_pictures(measured, folder):
+        click.echo(f"wrote {click.format_filename(path)}")
+
+
+def _shown(items: Sequence[T], what: str) -> Iterable[T]:
+    """Yield the items, with a bar that moves if standard error is a terminal."""
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.progress import track  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    yield from track(items, what, console=console, transient=True, disable=not sys.stderr.isatty())
+
+
+def _show(shown: "Iterable[Table]") -> None:
+    from rich.console import Console  # noqa: PLC0415  see above
+
+    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
+    for table in shown:
+        console.print(table)

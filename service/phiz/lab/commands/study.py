@@ -1,0 +1,225 @@
+"""``phiz study``: what every way to run every network costs here, and which to choose."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+from click.core import ParameterSource
+
+from phiz.api.assembly import PAGE
+from phiz.cli.files import check_writable, make_folder, write, write_json
+from phiz.errors import OptionError, SettingError
+from phiz.lab.commands.missing_models import tell_unbuilt
+from phiz.lab.commands.study_run import course_of, measure
+
+if TYPE_CHECKING:
+    from phiz.lab.study.record import Study
+
+DOCUMENT = "study.json"
+
+_EPILOG = """
+\b
+Examples:
+  phiz study --quick
+  phiz study --data DIR
+  phiz study --compare old.json new.json --out both/
+"""
+_OF_COMPARING = frozenset({"compare", "studies", "out"})
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("studies", metavar="[STUDY...]", nargs=-1, type=click.Path(path_type=Path))
+@click.option(
+    "--models",
+    "folder",
+    envvar="PHIZ_MODELS",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the built models.  [default: where they are built]",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for study.json and study.html; needed with --emulated and --compare."
+    "  [default: that of the profile]",
+)
+@click.option(
+    "--profile",
+    envvar="PHIZ_PROFILE",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File for the choice that the service follows; with --emulated there is none without it."
+    "  [default: profile.json beside the models]",
+)
+@click.option(
+    "--data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder of labelled photographs, photos/ and wider/: without them there is agreement"
+    " with float32, and no accuracy.",
+)
+@click.option(
+    "--quick", is_flag=True, help="One picture on one thread, fewer runs: about three minutes."
+)
+@click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
+@click.option("--fresh", is_flag=True, help="Do not take up what was interrupted.")
+@click.option("--device", metavar="NAME", help="What this machine is called in the report.")
+@click.option(
+    "--emulated",
+    metavar="HOW",
+    help="Say in the report that this is no such device, but this machine with less of it.",
+)
+@click.option(
+    "--compare",
+    is_flag=True,
+    help="Measure nothing: draw the STUDY files, those of the oldest device first, in one report.",
+)
+def study(  # noqa: PLR0913  one for each option
+    *,
+    studies: tuple[Path, ...],
+    folder: Path | None,
+    out: Path | None,
+    profile: Path | None,
+    data: Path | None,
+    only: tuple[str, ...],
+    device: str | None,
+    emulated: str | None,
+    quick: bool,
+    fresh: bool,
+    compare: bool,
+) -> None:
+    """Measure every model, precision, runtime, number of threads and batch, and recommend.
+
+    All take turns, in several visits with everything else in between. What is interrupted is
+    taken up where it was. The figures go into study.json, the report into study.html, and the
+    choice into the profile that PHIZ_RUNTIME=auto and the classifiers follow.
+    """
+    # Not at the top: they take a while to import, and --help should not wait for them.
+    from phiz.lab.study.checkpoint import Journal  # noqa: PLC0415
+    from phiz.lab.study.machine import this_machine  # noqa: PLC0415
+    from phiz.lab.study.record import to_document  # noqa: PLC0415
+    from phiz.lab.study.selection import choose  # noqa: PLC0415
+    from phiz.models import catalog  # noqa: PLC0415
+    from phiz.runtime.profile import update_profile  # noqa: PLC0415
+
+    if compare:
+        _compare(studies, out)
+        return
+    if studies:
+        raise OptionError("files of studies are drawn side by side with --compare")
+    place = folder or catalog.default_folder()
+    target, named = _targets(place, out, profile, emulated)
+    course = course_of(folder, data, only, emulated, quick=quick)
+    make_folder(target)
+    check_writable(target / DOCUMENT, target, "--out")
+    if named:
+        check_writable(named, named.absolute().parent, "--profile")
+    tell_unbuilt(catalog.load(), folder, only)
+    machine = this_machine()
+    journal = Journal(target, course.subject_matter(machine), fresh=fresh)
+    measured = measure(course, journal, machine, device)
+    write_json(target / DOCUMENT, to_document(measured))
+    _write_page(target / PAGE, [measured])
+    if named:
+        chosen = choose(course.subjects, measured.figures, measured.qualities)
+        update_profile(measured.machine.processor, chosen, named)
+    journal.remove()  # the last: until here the same command has it all again at once
+    _tell(measured, target, named)
+    if named and _is_to_follow(named):
+        click.echo(f"to follow it for faces: {_serving(folder, profile)}")
+
+
+def _targets(
+    place: Path, out: Path | None, profile: Path | None, emulated: str | None
+) -> tuple[Path, Path | None]:
+    """Return the folder for the figures, and the file for the choices, if they are for any.
+
+    Raises:
+        OptionError: Figures of an emulated device would replace the machine's own.
+        SettingError: OpenVINO is limited, and nobody said that a device is emulated.
+    """
+    from phiz.runtime.isa import LIMITS, instruction_limit  # noqa: PLC0415  see study
+    from phiz.runtime.profile import FILE  # noqa: PLC0415
+
+    if emulated is None:
+        if limit := instruction_limit(os.environ):
+            raise SettingError(
+                f"{' or '.join(LIMITS)} limits OpenVINO to {limit}, so that the figures would not"
+                " be this machine's; say how a device is emulated with --emulated HOW, or unset it"
+            )
+        named = profile or place / FILE
+        return out or named.parent, named
+    if out is None:
+        raise OptionError(
+            "--emulated needs --out DIR: its figures must not replace the machine's own"
+        )
+    # Not by PHIZ_PROFILE: that is what the service follows.
+    return out, profile if _is_given("profile") else None
+
+
+def _compare(paths: Sequence[Path], target: Path | None) -> None:
+    from phiz.lab.study.record import read_study  # noqa: PLC0415  see study
+
+    others = [each for each in study.params if each.name not in _OF_COMPARING]
+    if idle := [each.opts[0] for each in others if _is_given(each.name or "")]:
+        names = ", ".join(idle)
+        raise OptionError(f"--compare measures nothing: {names} would have no effect; leave it out")
+    if not paths:
+        raise OptionError("--compare needs the files of studies: phiz study --compare A B")
+    if target is None:
+        raise OptionError(f"--compare needs --out DIR, a folder for {PAGE}")
+    studies = [read_study(path) for path in paths]
+    make_folder(target)
+    check_writable(target / PAGE, target, "--out")
+    _write_page(target / PAGE, studies)
+    click.echo(f"wrote {target / PAGE}")
+
+
+def _is_given(name: str) -> bool:
+    """Return whether an option was given to the command, and not by a variable."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
+def _write_page(path: Path, studies: "Sequence[Study]") -> None:
+    """Write the report.
+
+    Raises:
+        ClickException: The file cannot be written.
+    """
+    from phiz.lab.report.page import draw_page  # noqa: PLC0415  see study
+
+    page = draw_page(studies).encode()
+    try:
+        write(path, page)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _tell(measured: "Study", target: Path, profile: Path | None) -> None:
+    from phiz.lab.report.recommendations import advise, noise  # noqa: PLC0415  see study
+
+    for advice in advise(measured):
+        click.echo(advice)
+    click.echo(noise(measured))
+    figures = f"{target / DOCUMENT}, {target / PAGE}"
+    click.echo(f"wrote {figures} and {profile}" if profile else f"wrote {figures}; no profile")
+
+
+def _is_to_follow(profile: Path) -> bool:
+    """Return whether a profile holds here, for all networks of the face models."""
+    from phiz.models import catalog  # noqa: PLC0415  see study
+    from phiz.runtime.profile import find_flaws, read_profile  # noqa: PLC0415
+
+    networks = [card for model in catalog.load().group("face") for card in model.networks]
+    return not list(find_flaws(read_profile(profile), networks))
+
+
+def _serving(folder: Path | None, profile: Path | None) -> str:
+    """Return the command of a service that follows what was chosen."""
+    words = ["PHIZ_RUNTIME=auto"]
+    if _is_given("folder"):
+        words.append(f"PHIZ_MODELS={shlex.quote(str(folder))}")
+    if _is_given("profile"):
+        words.append(f"PHIZ_PROFILE={shlex.quote(str(profile))}")
+    return " ".join([*words, "phiz serve"])

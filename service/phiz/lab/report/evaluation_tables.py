@@ -1,0 +1,161 @@
+"""The figures of ``phiz evaluate`` as tables, and as a document."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from phiz.lab.accuracy.summary import Found, Summary
+
+PERCENT = 100
+
+
+def tables(summaries: "Sequence[Summary]") -> "Iterator[Table]":
+    """Yield a table for each kind of measure that there are figures of."""
+    for dataset in dict.fromkeys(each.dataset for each in summaries):
+        rows = [each for each in summaries if each.dataset == dataset]
+        if rows[0].levels and not rows[0].errors:
+            yield precision_table(dataset, rows)
+        if rows[0].levels:
+            yield recall_table(dataset, rows)
+        if rows[0].errors:
+            yield error_table(dataset, rows)
+        if rows[0].jitter:
+            yield jitter_table(dataset, rows)
+        if rows[0].alarms:
+            yield alarm_table(dataset, rows)
+        if rows[0].film:
+            yield film_table(dataset, rows)
+
+
+def precision_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
+    """Return average precision and recall by level, and the time of a picture."""
+    levels = list(rows[0].levels or ())
+    headings = [*(f"AP {level}" for level in levels), *(f"recall {level}" for level in levels)]
+    shown = _table(f"{dataset}: average precision and recall at IoU 0.5", *headings, "ms")
+    for row in rows:
+        found = list((row.levels or {}).values())
+        figures = [*(each.precision for each in found), *(each.recall for each in found)]
+        total = f"{row.median_ms['total']:.1f}"
+        shown.add_row(row.model, row.overlap, *(_decimals(each, 3) for each in figures), total)
+    return shown
+
+
+def recall_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
+    """Return recall by height of the face and by the share of the picture that it takes."""
+    first = {**(rows[0].heights or {}), **(rows[0].shares or {})}
+    headings = [f"{name}\n({found.faces})" for name, found in first.items()]
+    shown = _table(f"{dataset}: recall by height, and by share of the picture (faces)", *headings)
+    for row in rows:
+        found = {**(row.heights or {}), **(row.shares or {})}
+        shown.add_row(row.model, row.overlap, *map(_recall, found.values()))
+    return shown
+
+
+def error_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
+    """Return the errors on labelled faces, % of the distance of the eyes."""
+    shown = _table(
+        f"{dataset}: errors, % of the distance of the eyes",
+        *(
+            "found",
+            "missed",
+            "landmarks median",
+            "p90",
+            "NME median",
+            "p90",
+            "box median",
+            "p90",
+            "box offset",
+        ),
+    )
+    for row in rows:
+        if row.errors:
+            spreads = (row.errors.landmarks, row.errors.distances, row.errors.box)
+            percents = [
+                _percent(each) for spread in spreads for each in (spread.median, spread.p90)
+            ]
+            offset = " ".join(f"{PERCENT * each:+.0f}" for each in row.errors.box_offset)
+            counts = str(row.errors.faces), str(row.errors.missed)
+            shown.add_row(row.model, row.overlap, *counts, *percents, offset)
+    return shown
+
+
+def jitter_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
+    """Return the jitter of faces in pictures that were moved, by overlap."""
+    shown = _table(
+        f"{dataset}: jitter, root of the median mean square, % of the distance of the eyes",
+        *("blend", "nms", "mean square of blend to nms", "faces", "lost"),
+    )
+    for row in rows:
+        if not row.jitter:
+            continue
+        jitter = row.jitter
+        rms = [_percent(jitter[each].rms) if each in jitter else "-" for each in ("blend", "nms")]
+        change = "-"
+        if "blend" in jitter and "nms" in jitter and jitter["nms"].square:
+            change = f"{PERCENT * (jitter['blend'].square / jitter['nms'].square - 1):+.0f} %"
+        own = jitter[row.overlap]
+        shown.add_row(row.model, row.overlap, *rms, change, str(own.faces), str(own.lost))
+    return shown
+
+
+def alarm_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
+    """Return the false alarms in pictures without faces."""
+    shown = _table(f"{dataset}: false alarms", "pictures", "with detections", "detections")
+    for row in rows:
+        if row.alarms:
+            counts = (row.pictures, row.alarms.pictures, row.alarms.detections)
+            shown.add_row(row.model, row.overlap, *map(str, counts))
+    return shown
+
+
+def film_table(dataset: str, rows: "Sequence[Summary]") -> "Table":
+    """Return the jitter between successive frames."""
+    shown = _table(
+        f"{dataset}: jitter between frames, % of the distance of the eyes",
+        *("root of the median mean square", "pairs", "frames without a face"),
+    )
+    for row in rows:
+        if row.film:
+            counts = str(row.film.faces), str(row.film.lost)
+            shown.add_row(row.model, row.overlap, _percent(row.film.rms), *counts)
+    return shown
+
+
+def document(summaries: "Sequence[Summary]") -> dict[str, Any]:
+    """Return all figures as a document of plain values; what is not a number is null."""
+    return {"figures": [_plain(asdict(each)) for each in summaries]}
+
+
+def _table(title: str, *numbers: str) -> "Table":
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.table import Table  # noqa: PLC0415
+
+    shown = Table("model", "overlap", title=title, title_justify="left", box=SIMPLE_HEAD)
+    for heading in numbers:
+        shown.add_column(heading, justify="right")
+    return shown
+
+
+def _recall(found: "Found") -> str:
+    return _decimals(found.recall, 3)
+
+
+def _percent(value: float) -> str:
+    return _decimals(PERCENT * value, 2)
+
+
+def _decimals(value: float, count: int) -> str:
+    return f"{value:.{count}f}" if isfinite(value) else "-"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401  JSON's
+    """Return a value with None for every number that JSON does not have."""
+    if isinstance(value, Mapping):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,0 +1,1 @@
+"""The study: every way to run every network on this machine."""

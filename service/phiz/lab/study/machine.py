@@ -1,0 +1,155 @@
+"""What a study ran on: the processor, its instructions, memory, and the versions."""
+
+import os
+import platform
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+import phiz
+from phiz.runtime.profile import processor_name
+from phiz.runtime.variants import RUNTIMES, version_of
+from phiz.system.cgroups import available_processors, cpu_quota, memory_limit
+
+ROOT: Final = Path("/")
+# Of those that Linux names, what decides how fast networks are.
+INSTRUCTIONS: Final = (
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"),
+    *("asimd", "asimddp", "i8mm", "bf16"),
+)
+# All of Apple's own processors since the first have these.
+APPLE: Final = ("asimd", "asimddp")
+COPIED_BYTES: Final = 64 << 20  # more than a cache holds, on most machines
+COPIES: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine, as far as a process can see.
+
+    Attributes:
+        processor: Its name and architecture.
+        instructions: By the names that Linux gives them.
+        processors: That this process may use.
+        quota: Processors' time per time that it may use; None for no limit.
+        memory_bytes: That there are for it.
+        clock_mhz: The highest, or else the one of the moment, as the system says; None where it
+            does not.
+        copied_gb_s: Bytes read and written per second by copying, one thread.
+        versions: Of what was measured with, by name.
+    """
+
+    processor: str
+    instructions: tuple[str, ...]
+    processors: int
+    quota: float | None
+    memory_bytes: int
+    clock_mhz: float | None
+    copied_gb_s: float
+    versions: Mapping[str, str]
+
+
+def this_machine() -> Machine:
+    """Return the machine that this process runs on; it takes half a second."""
+    info = _read(ROOT / "proc/cpuinfo")
+    quota = cpu_quota(ROOT)
+    return Machine(
+        processor=processor_name(),
+        instructions=instructions_of(info),
+        processors=available_processors(),
+        quota=None if quota == float("inf") else quota,
+        memory_bytes=available_memory(ROOT),
+        clock_mhz=clock_mhz(ROOT),
+        copied_gb_s=round(_copied_gb_s(), 1),
+        versions=_versions(),
+    )
+
+
+def instructions_of(cpu_info: str) -> tuple[str, ...]:
+    """Return the instructions of a processor that Linux describes in this way."""
+    if sys.platform == "darwin" and platform.machine() == "arm64":
+        return APPLE
+    named = {*_value(cpu_info, "flags").split(), *_value(cpu_info, "Features").split()}
+    return tuple(name for name in INSTRUCTIONS if name in named)
+
+
+def clock_mhz(root: Path) -> float | None:
+    """Return the MHz of the fastest processor at most, or else of the first one now, or None.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+
+    Formats: the kernel's cpufreq (``cpuinfo_max_freq``, in kHz) and proc(5)'s ``cpuinfo``.
+    """
+    files = (root / "sys/devices/system/cpu").glob("cpu*/cpufreq/cpuinfo_max_freq")
+    highest_khz = [int(text) for text in map(str.strip, map(_read, files)) if text.isdigit()]
+    if highest_khz:
+        return max(highest_khz) / 1000
+    value = _value(_read(root / "proc/cpuinfo"), "cpu MHz")
+    return float(value) if value else None
+
+
+def available_memory(root: Path) -> int:
+    """Return the bytes of memory that there are for this process.
+
+    The machine's, or what its control groups allow if that is less.
+
+    Args:
+        root: The folder that holds ``proc`` and ``sys``.
+    """
+    all_bytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return int(min(all_bytes, memory_limit(root)))
+
+
+def stolen_s(root: Path = ROOT) -> float | None:
+    """Return the seconds that the host gave to others, the mean of a processor, or None.
+
+    Of all processors that the machine has, whatever this process may use of them.
+
+    Format: proc(5)'s ``stat``, the first line of which is the sum of those of its processors.
+    """
+    first, *others = _read(root / "proc/stat").splitlines() or [""]
+    count = sum(line.startswith("cpu") for line in others)
+    fields, steal = first.split(), 8
+    if not count or len(fields) <= steal:
+        return None
+    return int(fields[steal]) / os.sysconf("SC_CLK_TCK") / count
+
+
+def _versions() -> dict[str, str]:
+    runtimes = {name: version_of(name) for name in RUNTIMES}
+    return {
+        "phiz": phiz.__version__,
+        "python": platform.python_version(),
+        "numpy": version("numpy"),
+        **{name: found for name, found in runtimes.items() if found is not None},
+    }
+
+
+def _copied_gb_s() -> float:
+    source = np.ones(COPIED_BYTES, np.uint8)
+    target = np.zeros_like(source)
+    seconds = []
+    for _ in range(COPIES):
+        started = time.perf_counter()
+        np.copyto(target, source)
+        seconds.append(time.perf_counter() - started)
+    return 2 * COPIED_BYTES / min(seconds) / 1e9
+
+
+def _value(cpu_info: str, key: str) -> str:
+    named = (line.partition(":") for line in cpu_info.splitlines())
+    return next((value.strip() for name, _, value in named if name.strip() == key), "")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "replace")
+    except OSError:  # not Linux, or not there
+        return ""

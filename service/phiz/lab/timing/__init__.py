@@ -1,0 +1,1 @@
+"""How fast networks and models are on this machine."""

@@ -1,1 +1,0 @@
-"""How well and how fast: what the benchmarks and the command line share."""

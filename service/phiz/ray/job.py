@@ -1,0 +1,158 @@
+"""The work on many pictures, spread over a cluster of Ray."""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pyarrow as pa
+import ray
+from ray.data import ActorPoolStrategy
+
+from phiz.errors import PhizError, WorkerFaultError, WorkError
+from phiz.faces import DetectOptions
+from phiz.ray.parquet import failed_row, found_row, read_done, write_part
+from phiz.ray.storage import Files, Place
+from phiz.timings import Stopwatch
+
+if TYPE_CHECKING:
+    from phiz.engine import Engine
+
+PART_PICTURES: Final = 500  # of a part at most: what is lost where a machine is
+PARTS_EACH: Final = 4  # for each processor at least, so that all have work until the end
+UNREADABLE: Final = "unreadable_file"
+FAULT: Final = "something went wrong here; Ray's log of the worker tells what"
+
+_log = logging.getLogger(__name__)
+
+
+class Counts(NamedTuple):
+    """What became of pictures.
+
+    Attributes:
+        pictures: How many have a row now.
+        failed: How many of these could not be read.
+        faces: How many were found.
+    """
+
+    pictures: int = 0
+    failed: int = 0
+    faces: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done with every picture.
+
+    Attributes:
+        files: That the pictures are among.
+        folder: Where the parts are written.
+        model: Which detector.
+        options: For it.
+        load: Gives the engine, on the machine that works.
+    """
+
+    files: Files
+    folder: Place
+    model: str
+    options: DetectOptions
+    load: "Callable[[], Engine]"
+
+
+class Finder:
+    """Finds the faces of one part after the other; an actor of Ray with one processor."""
+
+    def __init__(self, job: Job) -> None:
+        """Do nothing yet.
+
+        Args:
+            job: What is to be done; the pictures' paths come with the parts.
+        """
+        # onnxruntime reports its use to its makers, unless this is there before it is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        self._job = job
+        self._engine: Engine | None = None
+
+    def __call__(self, part: pa.Table) -> pa.Table:
+        """Write the rows of pictures, and return one with their counts, or with what went wrong.
+
+        What is raised here would be tried again, and told with pages of Ray's own traces.
+        """
+        problem, counts = None, Counts()
+        try:
+            counts = self._do(part["path"].to_pylist())
+        except (PhizError, OSError) as error:
+            problem = str(error)
+        return pa.table({"problem": pa.array([problem], pa.string())} | _columns(counts))
+
+    def _do(self, paths: Sequence[str]) -> Counts:
+        if self._engine is None:
+            self._engine = self._job.load()
+        rows = [self._row(self._engine, path) for path in paths]
+        write_part(self._job.folder, rows)
+        failed = sum(row["error"] is not None for row in rows)
+        faces = sum(len(row["faces"] or ()) for row in rows)
+        return Counts(len(rows), failed, faces)
+
+    def _row(self, engine: "Engine", path: str) -> dict[str, Any]:
+        job = self._job
+        address = job.files.address(path)
+        try:
+            data = job.files.read(path, engine.limits.max_bytes)
+            result = engine.detect(data, job.model, job.options, Stopwatch())
+        except PhizError as error:
+            return failed_row(address, job.model, error.code, str(error))
+        except OSError as error:
+            detail = error.strerror or str(error)
+            return failed_row(address, job.model, UNREADABLE, detail)
+        except Exception:  # noqa: BLE001  whatever it is, the next picture is another
+            _log.exception("the detection of one picture failed")
+            return failed_row(address, job.model, WorkerFaultError.code, FAULT)
+        return found_row(address, result)
+
+
+def run(job: Job, paths: Sequence[str]) -> Iterator[Counts]:
+    """Work on those pictures that have no row yet, in the cluster that Ray is connected to.
+
+    Args:
+        job: What is done with them.
+        paths: Of the pictures, in the job's files.
+
+    Yields:
+        What has been done so far, after each part.
+
+    Raises:
+        OSError: The folder cannot be made or read.
+        OptionError: A part that is there already is damaged.
+        WorkError: A machine cannot do its part: it has not the models, or cannot write.
+    """
+    done = read_done(job.folder)
+    left = [path for path in paths if job.files.address(path) not in done]
+    parts = split(left, int(ray.cluster_resources().get("CPU", 1)))
+    if not parts:
+        return
+    counts = ray.data.from_arrow([pa.table({"path": part}) for part in parts]).map_batches(
+        Finder,
+        batch_size=None,  # a part is a block
+        batch_format="pyarrow",
+        compute=ActorPoolStrategy(min_size=1, max_size=len(parts)),
+        num_cpus=1,
+        fn_constructor_args=(job,),
+    )
+    total = Counts()
+    for row in counts.iter_rows():
+        if row["problem"] is not None:
+            raise WorkError(row["problem"])
+        total = Counts(*(so_far + row[name] for name, so_far in total._asdict().items()))
+        yield total
+
+
+def split(paths: Sequence[str], processors: int) -> list[list[str]]:
+    """Return paths in parts, in their order: none too large, and enough for all processors."""
+    size = min(PART_PICTURES, max(1, len(paths) // (PARTS_EACH * processors)))
+    return [list(paths[start : start + size]) for start in range(0, len(paths), size)]
+
+
+def _columns(counts: Counts) -> dict[str, list[int]]:
+    return {name: [count] for name, count in counts._asdict().items()}

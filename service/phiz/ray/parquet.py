@@ -1,0 +1,118 @@
+"""The answers as Parquet files: one row for each picture, whether or not it could be read.
+
+A part is written under another name first, so that what is called ``part-….parquet`` is whole.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+import pyarrow.parquet as pq
+from pyarrow.fs import FileSelector
+
+from phiz.engine import Result
+from phiz.errors import OptionError
+from phiz.ray.storage import Place
+from phiz.wire.encode import payload
+
+_POINT: Final = pa.struct([("x", pa.float64()), ("y", pa.float64())])
+_LANDMARKS: Final = (
+    *("left_eye", "right_eye", "nose", "mouth"),
+    *("mouth_left", "mouth_right", "left_ear", "right_ear"),
+)
+_FACE: Final = pa.struct(
+    [
+        ("box", pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height")])),
+        ("score", pa.float64()),
+        ("landmarks", pa.struct([(name, _POINT) for name in _LANDMARKS])),
+        ("roll", pa.float64()),
+        (
+            "quality",
+            pa.struct(
+                [(name, pa.float64()) for name in ("eye_distance", "frontalness", "sharpness")]
+            ),
+        ),
+        ("model", pa.string()),
+    ]
+)
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("path", pa.string(), nullable=False),
+        pa.field("model", pa.string(), nullable=False),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("faces", pa.list_(_FACE)),
+        ("error", pa.struct([("code", pa.string()), ("detail", pa.string())])),
+    ]
+)
+"""Of every part; names and numbers are those of the wire format, and what is not there is null."""
+
+_UNFINISHED: Final = "_"  # who reads a folder of Parquet files passes over names that begin so
+_NAME_DIGITS: Final = 16
+_NAME: Final = re.compile(rf"part-[0-9a-f]{{{_NAME_DIGITS}}}\.parquet")
+
+
+def found_row(path: str, result: Result) -> dict[str, Any]:
+    """Return the row of a picture that was looked at."""
+    answer = payload(result)
+    return {
+        "path": path,
+        "model": answer["model"],
+        **answer["image"],
+        "faces": answer["faces"],
+        "error": None,
+    }
+
+
+def failed_row(path: str, model: str, code: str, detail: str) -> dict[str, Any]:
+    """Return the row of a picture that could not be read."""
+    nothing = dict.fromkeys(("width", "height", "faces"))
+    error = {"code": code, "detail": detail}
+    return {"path": path, "model": model, **nothing, "error": error}
+
+
+def write_part(folder: Place, rows: Sequence[dict[str, Any]]) -> str:
+    """Write rows into a file of a folder, wholly or not at all, and return its name.
+
+    The name follows from the pictures: those of a part that is done twice replace each other.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    paths = "\n".join(row["path"] for row in rows)
+    digest = hashlib.sha256(paths.encode("utf-8", "surrogateescape")).hexdigest()
+    name = f"part-{digest[:_NAME_DIGITS]}.parquet"
+    unfinished = f"{folder.path}/{_UNFINISHED}{name}"
+    system = folder.files.system
+    with system.open_output_stream(unfinished) as stream:
+        pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), stream, compression="zstd")
+    system.move(unfinished, f"{folder.path}/{name}")
+    return name
+
+
+def read_done(folder: Place) -> set[str]:
+    """Return the pictures that have a row already, for which the folder is made if need be.
+
+    Whatever else is in the folder is passed over.
+
+    Raises:
+        OSError: It cannot be made or read.
+        OptionError: What has the name of a part is none.
+    """
+    system = folder.files.system
+    system.create_dir(folder.path, recursive=True)
+    parts = [
+        info.path
+        for info in system.get_file_info(FileSelector(folder.path))
+        if info.is_file and _NAME.fullmatch(PurePosixPath(info.path).name)
+    ]
+    try:
+        dataset = ds.dataset(parts, SCHEMA, format="parquet", filesystem=system)
+        return set(dataset.to_table(columns=["path"])["path"].to_pylist())
+    except pa.ArrowException as error:
+        address = folder.files.address(folder.path)
+        raise OptionError(f"a part in {address} cannot be read: {error}") from error

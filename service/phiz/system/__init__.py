@@ -1,0 +1,1 @@
+"""What the host tells this process, and what it is asked for."""

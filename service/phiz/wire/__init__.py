@@ -1,0 +1,1 @@
+"""What leaves a process: schemas, encoded answers, and what workers tell the service."""

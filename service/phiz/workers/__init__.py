@@ -1,0 +1,1 @@
+"""Worker processes: the pool, its supervisor, and the loop inside each of them."""

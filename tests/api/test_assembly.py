@@ -1,0 +1,18 @@
+import pytest
+
+from phiz.api.assembly import default_workers
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "expected"),
+    [(float("inf"), 8), (2 * 2**30, 8), (2**30, 2), (512 * 2**20, 1), (1, 1)],
+)
+def test_there_are_no_more_workers_than_there_is_memory_for(
+    limit_bytes: float, expected: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert default_workers(8, limit_bytes, 25_000_000) == expected
+    told = [one.getMessage() for one in caplog.records]
+    assert len(told) == (expected < 8)
+    for line in told:
+        assert f"enough for {expected} workers beside a picture of 25000000 pixels" in line
+        assert "not 8" in line

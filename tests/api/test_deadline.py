@@ -1,0 +1,195 @@
+import asyncio
+import gc
+from collections.abc import Callable, Sequence
+
+import pytest
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Message
+
+from phiz.api.deadline import WATCH_AFTER_S, outcomes
+from phiz.errors import DeadlineError, UndecodableImageError
+from phiz.workers.handle import Task
+from phiz.workers.pool import Crew
+
+from .doubles import PATIENCE_S
+
+
+def asked(*messages: Message | Exception) -> Request:
+    """A request whose connection gives these after its body, and then nothing."""
+    coming = list(messages)
+
+    async def receive() -> Message:
+        if not coming:
+            await asyncio.Event().wait()
+        message = coming.pop(0)
+        if isinstance(message, Exception):
+            raise message
+        return message
+
+    return Request({"type": "http"}, receive)
+
+
+def idle() -> Crew:
+    """A crew without workers: what becomes of a task, the test decides."""
+    return Crew(["nothing"], 1, PATIENCE_S)
+
+
+def submitted(crew: Crew, count: int) -> list[Task]:
+    return [crew.submit("detect", b"", (), "auto") for _ in range(count)]
+
+
+def test_outcomes_are_in_the_order_of_the_tasks() -> None:
+    error = UndecodableImageError("cut short")
+
+    async def ask() -> Sequence[object]:
+        crew = idle()
+        first, second, third = tasks = submitted(crew, 3)
+        third.done.set_result("third")
+        second.done.set_exception(error)
+        asyncio.get_running_loop().call_later(0.01, first.done.set_result, "first")
+        return await outcomes(tasks, crew, asked(), PATIENCE_S)
+
+    assert asyncio.run(ask()) == ["first", error, "third"]
+
+
+def test_what_is_not_done_in_time_ends_with_the_deadline() -> None:
+    async def ask() -> tuple[Sequence[object], int]:
+        crew = idle()
+        tasks = submitted(crew, 3)
+        tasks[1].done.set_result("in time")
+        return await outcomes(tasks, crew, asked(), 0.01), crew.waiting
+
+    (first, second, third), waiting = asyncio.run(ask())
+    assert second == "in time"
+    for late in (first, third):
+        assert isinstance(late, DeadlineError)
+        assert str(late).startswith("the answer was not there after 0.01 s, which is the limit")
+    assert waiting == 0
+
+
+@pytest.mark.parametrize(
+    ("left_s", "expected"),
+    [
+        (WATCH_AFTER_S / 2, [WATCH_AFTER_S / 2]),
+        (WATCH_AFTER_S * 3, [WATCH_AFTER_S, WATCH_AFTER_S * 2]),
+    ],
+)
+def test_the_time_is_up_when_it_should_be(
+    monkeypatch: pytest.MonkeyPatch, left_s: float, expected: list[float]
+) -> None:
+    delays: list[float] = []
+
+    async def ask() -> Sequence[object]:
+        loop = asyncio.get_running_loop()
+        call_later = loop.call_later
+
+        def noted(delay: float, callback: Callable[..., object]) -> asyncio.TimerHandle:
+            delays.append(delay)
+            return call_later(delay, callback)
+
+        monkeypatch.setattr(loop, "call_later", noted)
+        crew = idle()
+        return await outcomes(submitted(crew, 1), crew, asked(), left_s)
+
+    (late,) = asyncio.run(ask())
+    assert isinstance(late, DeadlineError)
+    assert delays == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("messages", "expected"),
+    [
+        pytest.param([{"type": "http.disconnect"}], ClientDisconnect, id="left"),
+        pytest.param(
+            [{"type": "http.request"}, {"type": "http.disconnect"}], ClientDisconnect, id="later"
+        ),
+        pytest.param([ConnectionResetError("reset")], ConnectionResetError, id="broken"),
+    ],
+)
+def test_what_ends_a_connection_ends_the_wait(
+    messages: list[Message | Exception], expected: type[Exception]
+) -> None:
+    async def ask() -> int:
+        crew = idle()
+        with pytest.raises(expected):
+            await outcomes(submitted(crew, 2), crew, asked(*messages), PATIENCE_S)
+        return crew.waiting
+
+    assert asyncio.run(ask()) == 0
+
+
+def test_who_is_answered_at_once_is_not_watched() -> None:
+    looks: list[str] = []
+
+    async def receive() -> Message:
+        looks.append("at the connection")
+        return await asyncio.Future()
+
+    async def ask() -> Sequence[object]:
+        crew = idle()
+        tasks = submitted(crew, 1)
+        asyncio.get_running_loop().call_soon(tasks[0].done.set_result, "at once")
+        answers = await outcomes(tasks, crew, Request({"type": "http"}, receive), PATIENCE_S)
+        await asyncio.sleep(2 * WATCH_AFTER_S)
+        return answers
+
+    assert asyncio.run(ask()) == ["at once"]
+    assert looks == []
+
+
+def test_who_waits_longer_is_watched_until_he_is_answered() -> None:
+    looks: list[str] = []
+
+    async def receive() -> Message:
+        looks.append("at the connection")
+        try:
+            return await asyncio.Future()
+        finally:
+            looks.append("no more")
+
+    async def ask() -> None:
+        crew = idle()
+        tasks = submitted(crew, 1)
+        asyncio.get_running_loop().call_later(2 * WATCH_AFTER_S, tasks[0].done.set_result, "late")
+        assert await outcomes(tasks, crew, Request({"type": "http"}, receive), PATIENCE_S)
+        await asyncio.sleep(0)
+        assert looks == ["at the connection", "no more"]
+
+    asyncio.run(ask())
+
+
+def test_a_request_that_is_cancelled_leaves_nothing_to_do() -> None:
+    async def ask() -> int:
+        crew = idle()
+        waiting = asyncio.create_task(outcomes(submitted(crew, 2), crew, asked(), PATIENCE_S))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        return crew.waiting
+
+    assert asyncio.run(ask()) == 0
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_no_error_is_left_that_nobody_takes(*, cancelled: bool) -> None:
+    """The work has failed, and the connection fails or the request is cancelled."""
+    complaints: list[str] = []
+
+    async def ask() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+        crew = idle()
+        tasks = submitted(crew, 2)
+        tasks[1].done.set_exception(UndecodableImageError("of the work"))
+        request = asked() if cancelled else asked(ConnectionResetError("reset"))
+        waiting = asyncio.create_task(outcomes(tasks, crew, request, PATIENCE_S))
+        await asyncio.sleep(0)
+        if cancelled:
+            waiting.cancel()
+        with pytest.raises(asyncio.CancelledError if cancelled else ConnectionResetError):
+            await waiting
+
+    asyncio.run(ask())
+    gc.collect()
+    assert complaints == []

@@ -1,0 +1,44 @@
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from phiz.api.fast_path import Direct
+
+from .client import Client, form
+
+ASKED = [
+    pytest.param("POST", "/detect", id="detect"),
+    pytest.param("POST", "/detect?min_score=2", id="wrong-option"),
+    pytest.param("GET", "/detect", id="wrong-method"),
+    pytest.param("POST", "/detect/batch", id="batch"),
+    pytest.param("OPTIONS", "/detect/batch", id="options"),
+    pytest.param("POST", "/classify", id="classify"),
+    pytest.param("PUT", "/classify", id="classify-method"),
+    pytest.param("GET", "/models", id="models"),
+    pytest.param("POST", "/nothing", id="nothing"),
+]
+
+
+@pytest.mark.parametrize(("method", "path"), ASKED)
+def test_it_answers_as_the_application_behind_it(
+    client: Client, png: bytes, method: str, path: str
+) -> None:
+    body, kind = form(("image", png))
+
+    async def ask(app: Any) -> tuple[int, Any, dict[str, str]]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://phiz") as http:
+            headers = {"content-type": kind}
+            response = await http.request(method, path, content=body, headers=headers)
+        told = response.json()
+        for entry in (told, *told.get("results", ())):
+            entry.pop("timing_ms", None)
+        names = {name: response.headers[name] for name in ("content-type",)}
+        return response.status_code, told, names
+
+    async def ask_both() -> None:
+        assert await ask(Direct(client.app)) == await ask(client.app)
+
+    client.runner.run(asyncio.wait_for(ask_both(), 20))

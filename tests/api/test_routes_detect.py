@@ -1,0 +1,259 @@
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from phiz.api.body import FORM_OVERHEAD_BYTES, MAX_FIELD_BYTES
+from phiz.wire.schemas import DetectAnswer
+
+from .client import BOUNDS, SIZE_WH, Client, Part, doubles, encoded, form
+from .doubles import LIMITS, command
+
+KINDS = ("image/png", "image/*", "application/octet-stream", "IMAGE/PNG; x=y", None)
+FACE = {
+    "box": {"x": 0, "y": 0, "width": 60, "height": 40},
+    "score": 0.5,
+    "landmarks": {"nose": {"x": 30.0, "y": 20.0}},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_picture_may_be_the_whole_body(client: Client, png: bytes, kind: str | None) -> None:
+    response = client.ask("POST", "/detect?model=back&max_faces=1", content=png, kind=kind)
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "application/json"
+    answer = response.json()
+    timing = answer.pop("timing_ms")
+    width, height = SIZE_WH
+    assert answer == {
+        "model": "back",
+        "image": {"width": width, "height": height},
+        "faces": [FACE],
+    }
+    assert list(timing) == [
+        "queue",
+        "decode",
+        "preprocess",
+        "inference",
+        "postprocess",
+        "total",
+    ]
+    total = timing.pop("total")
+    assert total == pytest.approx(sum(timing.values()), abs=0.005)
+
+
+def test_under_auto_the_answer_tells_what_ran(client: Client, png: bytes) -> None:
+    answer = client.ask("POST", "/detect", content=png, kind="image/png").json()
+    assert answer["model"] == "auto"
+    assert [face["model"] for face in answer["faces"]] == ["front"] * 3
+    assert answer["route"] == [{"model": "front", "ran": True, "faces": 3, "why": "it mirrors"}]
+    DetectAnswer.model_validate(answer)
+
+
+@pytest.mark.parametrize(
+    ("fields", "query", "expected"),
+    [
+        pytest.param([], "", ("auto", 3, 0.5), id="defaults"),
+        pytest.param([("model", b"full")], "", ("full", 3, 0.5), id="form"),
+        pytest.param([], "?max_faces=2", ("auto", 2, 0.5), id="query"),
+        pytest.param(
+            [("min_score", b"0.1"), ("max_faces", b"1")],
+            "?min_score=0.2",
+            ("auto", 1, 0.2),
+            id="query-wins",
+        ),
+    ],
+)
+def test_options_come_from_query_and_form(
+    client: Client, png: bytes, fields: list[Part], query: str, expected: tuple[str, int, float]
+) -> None:
+    body, kind = form(*fields, ("image", png))
+    answer = client.ask("POST", f"/detect{query}", content=body, kind=kind).json()
+    assert (answer["model"], len(answer["faces"]), answer["faces"][0]["score"]) == expected
+
+
+def test_the_stages_are_a_header_too(client: Client, png: bytes) -> None:
+    response = client.ask("POST", "/detect", content=png, kind="image/png")
+    stages = response.json()["timing_ms"]
+    expected = ", ".join(f"{name};dur={ms}" for name, ms in stages.items())
+    assert response.headers["server-timing"] == expected
+
+
+def test_a_picture_of_exactly_the_limit_is_read(client: Client, png: bytes) -> None:
+    padded = png.ljust(LIMITS.max_bytes, b"\0")
+    body, kind = form(("image", padded))
+    for content, content_type in ((padded, "image/png"), (body, kind)):
+        response = client.ask("POST", "/detect", content=content, kind=content_type)
+        assert response.status_code == 200
+
+
+FIELD = b"x" * MAX_FIELD_BYTES
+OVER = LIMITS.max_bytes + 1
+LOST = b'--limit\r\nContent-Disposition: form-data; name="image"\r\n\r\nabc'
+BAD_HEAD = b"--limit\r\nno colon\r\n\r\n\r\n--limit--"
+URLENCODED = "application/x-www-form-urlencoded"
+MULTIPART = "multipart/form-data; boundary=limit"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "status", "code", "detail"),
+    [
+        pytest.param(
+            b"x", URLENCODED, 415, "unsupported_image", "-F image=@face.jpg", id="urlencoded"
+        ),
+        pytest.param(
+            b"x", "application/json", 415, "unsupported_image", "'application/json'", id="json"
+        ),
+        pytest.param(b"no picture", "image/png", 415, "unsupported_image", "", id="text"),
+        pytest.param(b"", "image/png", 400, "empty_image", "", id="empty"),
+        pytest.param(b"", None, 400, "empty_image", "", id="nothing"),
+        pytest.param(
+            encoded((60, 40))[:60], "image/png", 400, "undecodable_image", "", id="cut-short"
+        ),
+        pytest.param(
+            encoded((251, 200)), "image/png", 413, "too_many_pixels", "50000", id="pixels"
+        ),
+        pytest.param(
+            bytes(OVER),
+            "image/png",
+            413,
+            "too_many_bytes",
+            "100001 bytes; the limit is 100000",
+            id="bytes",
+        ),
+        pytest.param(
+            *form(("image", bytes(OVER))), 413, "too_many_bytes", "100000", id="bytes-in-form"
+        ),
+        pytest.param(
+            *form(("image", b""), ("x", bytes(OVER + FORM_OVERHEAD_BYTES))),
+            413,
+            "too_many_bytes",
+            "bytes; the limit is 100000 for the picture and 65536 for all else in the form",
+            id="bytes-beside",
+        ),
+        pytest.param(
+            *form(("file", b"x" * 2000)), 400, "missing_image", "it has 'file'", id="other-field"
+        ),
+        pytest.param(*form(), 400, "missing_image", "no fields at all", id="no-field"),
+        pytest.param(
+            *form(("image", b"1"), ("image", b"2")),
+            400,
+            "malformed_body",
+            "one picture",
+            id="two-pictures",
+        ),
+        pytest.param(*form(*[("x", b"")] * 33), 400, "malformed_body", "count", id="parts"),
+        pytest.param(LOST, MULTIPART, 400, "malformed_body", "end of multipart", id="no-end"),
+        pytest.param(BAD_HEAD, MULTIPART, 400, "malformed_body", "header", id="bad-head"),
+        pytest.param(
+            b"x", "multipart/form-data", 400, "malformed_body", "boundary", id="no-boundary"
+        ),
+        pytest.param(
+            *form(("image", b"1"), ("x", b"")), 422, "bad_option", "'x'", id="unknown-field"
+        ),
+        pytest.param(
+            *form(("image", b"1"), ("model", FIELD)),
+            422,
+            "bad_option",
+            "front, back",
+            id="field-limit",
+        ),
+        pytest.param(
+            *form(("image", b"1"), ("model", FIELD + b"x")),
+            422,
+            "bad_option",
+            "1024 bytes",
+            id="field-too-long",
+        ),
+        pytest.param(
+            *form(("image", b"1"), ("model", b"back"), ("model", b"back")),
+            422,
+            "bad_option",
+            "twice",
+            id="field-twice",
+        ),
+    ],
+)
+def test_a_wrong_body_is_explained(
+    client: Client, content: bytes, kind: str | None, status: int, code: str, detail: str
+) -> None:
+    response = client.ask("POST", "/detect", content=content, kind=kind)
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
+    assert detail in problem["detail"]
+
+
+def test_a_body_without_a_length_is_refused_while_it_comes(client: Client) -> None:
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while True:
+            sent += 10_000
+            yield bytes(10_000)
+
+    request = client.http.post("/detect", content=endless(), headers={"content-type": "image/png"})
+    response = client.runner.run(request)
+    assert (response.status_code, response.json()["code"]) == (413, "too_many_bytes")
+    assert sent == LIMITS.max_bytes + 10_000
+
+
+@pytest.mark.parametrize("size", [1, 7, 64, 1000])
+def test_a_form_may_come_in_pieces_of_any_size(client: Client, png: bytes, size: int) -> None:
+    body, kind = form(("model", b"mtcnn"), ("image", png), ("max_faces", b"2"))
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), size):
+            yield body[start : start + size]
+
+    request = client.http.post("/detect", content=pieces(), headers={"content-type": kind})
+    answer = client.runner.run(request).json()
+    assert (answer["model"], len(answer["faces"])) == ("mtcnn", 2)
+
+
+def test_a_wrong_query_is_refused_before_the_body_is_read(client: Client) -> None:
+    async def untouched() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    request = client.http.post(
+        "/detect?min_score=2", content=untouched(), headers={"content-type": "image/png"}
+    )
+    assert client.runner.run(request).status_code == 422
+
+
+def test_what_goes_wrong_inside_stays_inside(png: bytes, capfd: pytest.CaptureFixture[str]) -> None:
+    with doubles(command("broken"), BOUNDS) as client:
+        response = client.ask("POST", "/detect?model=front", content=png, kind="image/png")
+        assert response.status_code == 500
+        assert response.headers["content-type"] == "application/problem+json"
+        assert response.json()["code"] == "internal"
+        assert "ZeroDivision" not in response.text
+        assert "40" not in response.json()["detail"]
+        labels = {"model": "front", "outcome": "internal"}
+        assert client.metric("phiz_request_seconds_count", **labels) == 1
+        assert client.metric("phiz_pictures_total", **labels) == 1
+    assert "ZeroDivisionError" in capfd.readouterr().err
+
+
+def test_a_model_that_is_not_there_is_an_option_that_is_wrong(png: bytes) -> None:
+    with doubles(command("lonely"), BOUNDS) as client:
+        response = client.ask("POST", "/detect?model=back", content=png, kind="image/png")
+    assert (response.status_code, response.json()["code"]) == (422, "bad_option")
+
+
+def test_a_picture_that_ends_its_worker_is_told_so_and_the_next_is_answered(png: bytes) -> None:
+    with doubles(command("dying"), BOUNDS) as client:
+        died = client.ask("POST", "/detect", content=encoded((13, 40)), kind="image/png")
+        assert (died.status_code, died.json()["code"]) == (500, "worker_died")
+        assert client.ask("POST", "/detect", content=png, kind="image/png").status_code == 200
+        labels = {"model": "auto", "outcome": "worker_died"}
+        assert client.metric("phiz_request_seconds_count", **labels) == 1
+        assert client.metric("phiz_pictures_total", **labels) == 1
+        assert client.metric("phiz_workers_replaced_total") == 1
+
+
+def test_many_faces_are_encoded_once_and_compactly(client: Client, png: bytes) -> None:
+    response = client.ask("POST", "/detect", content=png, kind="image/png")
+    assert response.content == json.dumps(response.json(), separators=(",", ":")).encode()

@@ -1,0 +1,105 @@
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.endurance.instance import Holding, gone_back, total
+from benchmarks.endurance.mixture import ANSWERED, REFUSED, draw, draw_pictures
+from benchmarks.endurance.service import Endurance, Sample
+
+COUNT = 2000
+STEADY = Sample(Holding(50, 20, 2), (Holding(80, 10, 3), Holding(90, 10, 3)))
+
+
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)  # noqa: S311  nothing is secret here
+
+
+def seen(
+    last: Sample,
+    statuses: Mapping[str, int] | None = None,
+    left: Mapping[str, float] | None = None,
+    before: Sequence[Sample] = (STEADY,) * 3,
+) -> Endurance:
+    return Endurance(1000, 10.0, [*before, last], statuses or {"200": 990}, left or {"a": 0.0})
+
+
+def test_what_stays_as_it_is_has_no_problems() -> None:
+    assert seen(STEADY).problems(5) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        pytest.param(
+            replace(STEADY, service=Holding(52.6, 20, 2)),
+            ["the memory of service grew by 5.2 % in the last half"],
+            id="service",
+        ),
+        pytest.param(
+            replace(STEADY, workers=(Holding(80, 10, 3), Holding(100, 10, 3))),
+            [
+                "the memory of worker 1 grew by 11.11 % in the last half",
+                "the memory of worker 1 grew by 11.11 % since the first tenth",
+            ],
+            id="worker",
+        ),
+        pytest.param(
+            replace(STEADY, service=Holding(50, 22, 3)),
+            ["2 files are left over", "1 threads are left over"],
+            id="files-and-threads",
+        ),
+    ],
+)
+def test_what_grows_is_a_problem(last: Sample, expected: list[str]) -> None:
+    assert seen(last).problems(5) == expected
+
+
+def test_growth_before_the_last_half_is_a_problem_too() -> None:
+    grown = replace(STEADY, service=Holding(56, 20, 2))
+    before = [STEADY, STEADY, grown, grown, grown]
+    assert seen(grown, before=before).problems(5) == [
+        "the memory of service grew by 12 % since the first tenth"
+    ]
+
+
+def test_unexpected_statuses_and_what_is_left_are_problems() -> None:
+    last = seen(STEADY, {"200": 9, "500 unexpected": 1}, {"phiz_inflight_requests": 2.0, "b": 0.0})
+    assert last.problems(5) == ["status 500 unexpected", "phiz_inflight_requests is 2"]
+
+
+def test_requests_are_of_all_kinds_and_the_same_for_a_seed() -> None:
+    pictures = draw_pictures(seeded(1), 64)
+    first, again = (
+        [draw(chance, pictures) for _ in range(COUNT)] for chance in (seeded(2), seeded(2))
+    )
+    assert first == again
+    cut = [request for request in first if request.sent is not None]
+    refused = [request for request in first if request.allowed == REFUSED]
+    answered = [request for request in first if request.allowed == ANSWERED]
+    assert len(cut) + len(refused) + len(answered) == COUNT
+    assert 0.002 < len(cut) / COUNT < 0.03
+    assert 0.002 < len(refused) / COUNT < 0.03
+    for piece in (
+        b"/detect/batch",
+        b"transfer-encoding: chunked",
+        b"?model=",
+        b"boundary",
+        b"mtcnn",
+    ):
+        assert any(piece in request.message[:400] for request in answered), piece
+
+
+def test_only_what_is_counted_can_go_back() -> None:
+    one, two = frozenset({("model", "front")}), frozenset({("model", "back")})
+    before = {
+        ("a_total", one): 3.0,
+        ("a_total", two): 1.0,
+        ("gauge", one): 9.0,
+        ("b_sum", one): 1.0,
+    }
+    assert gone_back(before, {**before, ("gauge", one): 1.0}) == []
+    assert gone_back(before, {**before, ("a_total", two): 0.0}) == ["a_total"]
+    assert gone_back(before, {("a_total", one): 3.0, ("a_total", two): 1.0}) == ["b_sum"]
+    assert total(before, "a_total") == 4

@@ -1,0 +1,161 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from phiz.boxes import nms as suppression
+from phiz.boxes.blending import blend
+from phiz.boxes.geometry import iou
+from phiz.boxes.nms import BLOCK_LEADERS, groups, meeting, nms
+
+
+def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
+    """The rule, word for word: a box stays unless a better one that stays overlaps it."""
+    kept: list[int] = []
+    for candidate in sorted(range(len(boxes)), key=lambda index: -scores[index]):
+        if all(iou(boxes[better], boxes[[candidate]])[0] <= limit for better in kept):
+            kept.append(candidate)
+    return kept
+
+
+@st.composite
+def predictions(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    count = draw(st.integers(0, 12))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    low = rng.uniform(0, 20, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(0, 15, (count, 2))], axis=1)
+    scores = rng.permutation(count) / max(count, 1)
+    keypoints = rng.uniform(0, 30, (count, 6, 2))
+    return boxes.astype(np.float32), keypoints.astype(np.float32), scores.astype(np.float32)
+
+
+PAIR = np.array([[0, 0, 10, 10], [0, 0, 10, 5]], np.float32)  # IoU is exactly 0.5
+
+
+@pytest.mark.parametrize(
+    ("limit", "kept"),
+    [
+        pytest.param(0.49, [1], id="IoU above the limit"),
+        pytest.param(0.5, [1, 0], id="IoU at the limit stays"),
+        pytest.param(0.51, [1, 0], id="IoU below the limit"),
+    ],
+)
+def test_nms_limit(limit: float, kept: list[int]) -> None:
+    assert nms(PAIR, np.array([0.6, 0.9], np.float32), limit).tolist() == kept
+
+
+def test_nms_of_nothing() -> None:
+    kept = nms(np.empty((0, 4), np.float32), np.empty(0, np.float32), 0.5)
+    assert kept.shape == (0,)
+    assert kept.dtype == np.intp
+
+
+def test_of_equal_scores_the_first_leads() -> None:
+    assert nms(PAIR, np.array([0.9, 0.9], np.float32), 0.3).tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        pytest.param([5, 5, 5, 5], id="without area"),
+        pytest.param([np.nan] * 4, id="NaN"),
+        pytest.param([9, 9, 1, 1], id="inside out"),
+    ],
+)
+def test_a_degenerate_box_ends_and_takes_nothing(box: list[float]) -> None:
+    boxes = np.array([box, box, [0, 0, 10, 10]], np.float32)
+    assert nms(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3).tolist() == [0, 1, 2]
+
+
+@given(predictions(), st.floats(0, 1))
+def test_nms_equals_the_slow_rule(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
+) -> None:
+    boxes, _, scores = made
+    assert nms(boxes, scores, limit).tolist() == slow_nms(boxes, scores, limit)
+
+
+@given(predictions(), st.floats(0, 1))
+def test_nms_twice_is_nms_once(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
+) -> None:
+    boxes, _, scores = made
+    once = nms(boxes, scores, limit)
+    assert nms(boxes[once], scores[once], limit).tolist() == list(range(len(once)))
+
+
+@given(predictions())
+def test_every_prediction_belongs_to_one_group(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    boxes, _, scores = made
+    members = [index for _, group in groups(boxes, scores, 0.3) for index in group.tolist()]
+    assert sorted(members) == list(range(len(boxes)))
+
+
+def slow_groups(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[list[int]]:
+    """The rule, word for word: the best one left takes all that are left and overlap it."""
+    left = sorted(range(len(boxes)), key=lambda index: -scores[index])
+    found = []
+    while left:
+        leader, *others = left
+        taken = [other for other in others if iou(boxes[leader], boxes[[other]])[0] > limit]
+        left = [other for other in others if other not in taken]
+        found.append([leader, *taken])
+    return found
+
+
+@pytest.mark.parametrize("side", [20, 60, 400], ids=["crowded", "close", "apart"])
+def test_groups_equal_the_slow_rule_in_more_than_one_block(side: int) -> None:
+    rng = np.random.default_rng(side)
+    count = 3 * BLOCK_LEADERS + 1
+    low = rng.uniform(0, side, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(5, 15, (count, 2))], axis=1).astype(np.float32)
+    scores = rng.permutation(count).astype(np.float32)
+    found = [members.tolist() for _, members in groups(boxes, scores, 0.3)]
+    assert found == slow_groups(boxes, scores, 0.3)
+
+
+def test_input_is_left_alone() -> None:
+    boxes, keypoints, scores = PAIR.copy(), np.ones((2, 6, 2), np.float32), np.ones(2, np.float32)
+    blend(boxes, keypoints, scores, 0.3)
+    assert boxes.tolist() == PAIR.tolist()
+
+
+@given(predictions(), st.floats(0, 1))
+def test_many_boxes_are_suppressed_as_few_are(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
+) -> None:
+    boxes, _, scores = made
+    leaders = [leader for leader, _ in groups(boxes, scores, limit)]
+    assert nms(boxes, scores, limit).tolist() == leaders
+
+
+@pytest.mark.parametrize("block", [1, 7, 1 << 18])
+@given(made=predictions())
+def test_all_boxes_that_share_pixels_are_paired_once(
+    block: int, made: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    boxes, _, _ = made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suppression, "BLOCK_PAIRS", block)
+        found = [frozenset(pair) for pairs in meeting(boxes) for pair in pairs.T.tolist()]
+    assert len(set(found)) == len(found)
+    assert all(len(pair) == 2 for pair in found)
+    sharing = {
+        frozenset((i, j))
+        for i in range(len(boxes))
+        for j in range(i)
+        if iou(boxes[i], boxes[[j]])[0] > 0
+    }
+    assert sharing <= set(found)
+
+
+@pytest.mark.parametrize("axis", [0, 1], ids=["wide", "tall"])
+def test_a_crowd_is_suppressed_in_few_pairs(axis: int) -> None:
+    rng = np.random.default_rng(1)
+    low = rng.uniform(0, [[40_000, 40], [40, 40_000]][axis], (3000, 2))
+    boxes = np.concatenate([low, low + 20], axis=1).astype(np.float32)
+    scores = rng.uniform(0, 1, len(boxes)).astype(np.float32)
+    assert sum(pairs.shape[1] for pairs in meeting(boxes)) < 10 * len(boxes)
+    assert nms(boxes, scores, 0.2).tolist() == [leader for leader, _ in groups(boxes, scores, 0.2)]

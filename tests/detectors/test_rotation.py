@@ -1,0 +1,199 @@
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from phiz.boxes.geometry import iou
+from phiz.detectors.detector import Detector
+from phiz.detectors.rotation import SURE, compass_of, detect_upright
+from phiz.detectors.router import Auto
+from phiz.faces import Detections, DetectOptions, Face
+from phiz.image.lazy import Picture
+from phiz.image.pixels import raster, rgb
+from phiz.image.resample import Sampling
+from phiz.timings import Stopwatch
+
+Load = Callable[[Sampling], dict[str, Detector]]
+OPTIONS = DetectOptions(max_faces=7)
+WIDTH, HEIGHT = 30, 20
+STANDING = {"left_eye": (2.0, 3.0), "right_eye": (6.0, 3.0), "nose": (4.0, 5.0)}
+LYING = {"left_eye": (2.0, 3.0), "right_eye": (2.0, 7.0), "nose": (1.0, 5.0)}
+
+
+def found(
+    score: float, landmarks: dict[str, tuple[float, float]] = STANDING, model: str = "front"
+) -> Detections:
+    return Detections((Face((1, 2, 7, 8), score, landmarks, model),))
+
+
+class Ways:
+    """A detector with an answer for each way in which a marked picture may be turned."""
+
+    def __init__(self, *answers: Detections, options: DetectOptions = OPTIONS) -> None:
+        self.answers = answers
+        self.options = options
+        self.asked: list[int] = []
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        assert options == self.options
+        stopwatch.lap("inference")
+        pixels = picture.whole()
+        corners = (pixels[0, 0], pixels[0, -1], pixels[-1, -1], pixels[-1, 0])
+        quarters = [bool(corner) for corner in corners].index(True)  # to the right
+        self.asked.append(quarters)
+        return self.answers[quarters]
+
+
+def marked() -> Picture:
+    """A picture whose upper left corner alone is not black."""
+    image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    image[0, 0] = 255
+    return Picture.of(image)
+
+
+NOTHING = Detections(())
+
+
+@pytest.mark.parametrize(
+    ("answers", "asked", "box"),
+    [
+        pytest.param((found(SURE), NOTHING, NOTHING, NOTHING), [0], (1, 2, 7, 8), id="as given"),
+        pytest.param((NOTHING, found(0.9), found(0.9), NOTHING), [0, 1], (2, 13, 8, 19), id="90"),
+        pytest.param((NOTHING, NOTHING, NOTHING, found(0.9)), [0, 1, 3], (22, 1, 28, 7), id="270"),
+        pytest.param(
+            (NOTHING, NOTHING, found(0.6), NOTHING), [0, 1, 3, 2], (23, 12, 29, 18), id="180"
+        ),
+        pytest.param(
+            (found(0.95, model="mtcnn"), found(0.99, model="mtcnn"), NOTHING, NOTHING),
+            [0, 1],
+            (2, 13, 8, 19),
+            id="the cascade is sure later",
+        ),
+        pytest.param(
+            (found(0.9, LYING), found(0.6), NOTHING, NOTHING),
+            [0, 1, 3, 2],
+            (2, 13, 8, 19),
+            id="a face that lies is not what is looked for",
+        ),
+        pytest.param(
+            (found(0.6), found(0.6), found(0.6), found(0.6)),
+            [0, 1, 3, 2],
+            (1, 2, 7, 8),
+            id="as given where nothing is better",
+        ),
+        pytest.param(
+            (found(0.9, LYING), NOTHING, NOTHING, NOTHING),
+            [0, 1, 3, 2],
+            (1, 2, 7, 8),
+            id="a face that lies is better than none",
+        ),
+    ],
+)
+def test_the_way_that_shows_an_upright_face_is_taken(
+    answers: tuple[Detections, ...], asked: list[int], box: tuple[float, ...]
+) -> None:
+    detector = Ways(*answers)
+    (face,) = detect_upright(detector, compass_of(detector), marked(), OPTIONS, Stopwatch()).faces
+    assert detector.asked == asked
+    assert face.box == box
+    (x1, y1, x2, y2) = box
+    assert all(x1 <= x <= x2 and y1 <= y <= y2 for x, y in face.landmarks.values())
+
+
+def test_landmarks_keep_the_names_of_an_upright_face() -> None:
+    detector = Ways(NOTHING, NOTHING, found(0.9), NOTHING)
+    (face,) = detect_upright(detector, compass_of(detector), marked(), OPTIONS, Stopwatch()).faces
+    assert face.landmarks == {"left_eye": (28, 17), "right_eye": (24, 17), "nose": (26, 15)}
+
+
+def test_no_face_any_way_is_no_face() -> None:
+    detector = Ways(NOTHING, NOTHING, NOTHING, NOTHING)
+    assert (
+        detect_upright(detector, compass_of(detector), marked(), OPTIONS, Stopwatch()).faces == ()
+    )
+    assert detector.asked == [0, 1, 3, 2]
+
+
+@pytest.mark.parametrize("quarters", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", ["front", "back", "full", "mtcnn", "auto"])
+def test_a_turned_picture_has_the_same_face(
+    load_with: Load, picture: Callable[[str], Picture], name: str, quarters: int
+) -> None:
+    detector = load_with("half-pixel")[name]
+    upright = picture("selfie_360x640.png")
+    (face,) = detector.detect(upright, DetectOptions(), Stopwatch()).faces
+    turned = Picture.of_raster(raster(np.rot90(rgb(upright.whole()), -quarters)))
+    (again,) = detect_upright(
+        detector, compass_of(detector), turned, DetectOptions(), Stopwatch()
+    ).faces
+    x1, y1, x2, y2 = face.box
+    width, height = upright.width, upright.height
+    expected = [
+        (x1, y1, x2, y2),
+        (height - y2, x1, height - y1, x2),
+        (width - x2, height - y2, width - x1, height - y1),
+        (y1, width - x2, y2, width - x1),
+    ][quarters]
+    assert iou(np.array(expected, np.float32), np.array([again.box], np.float32)) > 0.9
+
+
+def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
+    compass = Ways(NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions(0.5))
+    detector = Ways(found(0.99), found(0.2, LYING), NOTHING, NOTHING)
+    (face,) = detect_upright(detector, compass, marked(), OPTIONS, Stopwatch()).faces
+    assert (compass.asked, detector.asked) == ([0, 1], [1])
+    assert (face.score, face.box) == (0.2, (2, 13, 8, 19))
+
+
+def test_where_the_compass_sees_nothing_the_detector_tells_the_way() -> None:
+    compass = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5))
+    detector = Ways(NOTHING, NOTHING, NOTHING, found(0.9))
+    (face,) = detect_upright(detector, compass, marked(), OPTIONS, Stopwatch()).faces
+    assert (compass.asked, detector.asked) == ([0, 1, 3, 2], [0, 1, 3])
+    assert face.box == (22, 1, 28, 7)
+
+
+def test_only_the_router_has_a_compass(load_with: Load) -> None:
+    loaded = load_with("half-pixel")
+    auto = loaded["auto"]
+    assert isinstance(auto, Auto)
+    assert compass_of(auto) is auto.glances["front"]
+    assert compass_of(loaded["mtcnn"]) is loaded["mtcnn"]
+
+
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("name", ["group_640x480.png", "row_960x540.png"])
+def test_the_router_finds_many_faces_in_a_turned_picture(
+    load_with: Load, picture: Callable[[str], Picture], name: str, quarters: int
+) -> None:
+    auto = load_with("half-pixel")["auto"]
+    upright = picture(name)
+    expected = auto.detect(upright, DetectOptions(), Stopwatch()).faces
+    turned = Picture.of_raster(raster(np.rot90(rgb(upright.whole()), -quarters)))
+    again = detect_upright(auto, compass_of(auto), turned, DetectOptions(), Stopwatch()).faces
+    assert len(again) == len(expected) > 3
+
+
+class Lasting:
+    """Finds nothing, and takes 15 ms for it."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.looks = 0
+
+    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del picture, options
+        self.now += 0.015
+        self.looks += 1
+        stopwatch.lap("inference")
+        return NOTHING
+
+
+@pytest.mark.parametrize(("budget_ms", "looks"), [(10, 1), (20, 2), (None, 4)])
+def test_no_way_is_tried_once_the_time_is_over(budget_ms: float | None, looks: int) -> None:
+    detector = Lasting()
+    stopwatch = Stopwatch(clock=lambda: detector.now)
+    detect_upright(
+        detector, compass_of(detector), marked(), DetectOptions(budget_ms=budget_ms), stopwatch
+    )
+    assert detector.looks == looks

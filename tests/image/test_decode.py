@@ -1,0 +1,556 @@
+import io
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, features
+from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+from phiz.errors import (
+    EmptyImageError,
+    ImageBytesError,
+    ImageError,
+    ImagePixelsError,
+    UndecodableImageError,
+    UnsupportedImageError,
+)
+from phiz.image.decode import decode
+from phiz.image.headers import gif_blocks, jpeg_segments, png_chunks, sniff
+from phiz.image.limits import Limits, check_scans
+from tests.malformed import malformed_inputs
+
+LIMITS = Limits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
+
+
+def scene() -> Image.Image:
+    """A picture in which no turn or swap of channels goes unseen: 48 x 32."""
+    y, x = np.mgrid[0:32, 0:48]
+    channels = [x * 5, y * 7, 255 - (x + y) * 3]
+    return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+
+
+def save(picture: Image.Image, name: str, **options: object) -> bytes:
+    out = io.BytesIO()
+    picture.save(out, name, **options)
+    return out.getvalue()
+
+
+def png_chunk(name: bytes, content: bytes) -> bytes:
+    crc = zlib.crc32(name + content)
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
+
+
+def rgb(picture: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(picture.convert("RGB"))
+
+
+def assert_is_an_image(image: NDArray[np.uint8]) -> None:
+    assert image.dtype == np.uint8
+    assert image.ndim == 3
+    assert image.shape[2] == 3
+    assert image.size > 0
+    assert image.flags.c_contiguous
+
+
+LOSSLESS = [
+    pytest.param("RGB", "PNG", {}, id="png-rgb"),
+    pytest.param("RGB", "PNG", {"compress_level": 0}, id="png-stored"),
+    pytest.param("L", "PNG", {}, id="png-grey"),
+    pytest.param("1", "PNG", {}, id="png-one-bit"),
+    pytest.param("P", "PNG", {}, id="png-palette"),
+    pytest.param("P", "PNG", {"bits": 4}, id="png-palette-4-bits"),
+    pytest.param("RGB", "WEBP", {"lossless": True}, id="webp-lossless"),
+    pytest.param("RGB", "BMP", {}, id="bmp-rgb"),
+    pytest.param("L", "BMP", {}, id="bmp-grey"),
+    pytest.param("1", "BMP", {}, id="bmp-one-bit"),
+    pytest.param("P", "BMP", {}, id="bmp-palette"),
+    pytest.param("P", "GIF", {}, id="gif-palette"),
+    pytest.param("L", "GIF", {}, id="gif-grey"),
+    pytest.param("P", "GIF", {"interlace": True}, id="gif-interlaced"),
+    pytest.param("RGB", "TIFF", {}, id="tiff-rgb"),
+    pytest.param("RGB", "TIFF", {"compression": "tiff_lzw"}, id="tiff-lzw"),
+    pytest.param("RGB", "TIFF", {"compression": "tiff_deflate"}, id="tiff-deflate"),
+    pytest.param("RGB", "TIFF", {"compression": "packbits"}, id="tiff-packbits"),
+    pytest.param("1", "TIFF", {}, id="tiff-one-bit"),
+    pytest.param("L", "TIFF", {}, id="tiff-grey"),
+    pytest.param("P", "TIFF", {}, id="tiff-palette"),
+    pytest.param("CMYK", "TIFF", {}, id="tiff-cmyk"),
+]
+
+
+@pytest.mark.parametrize(("mode", "name", "options"), LOSSLESS)
+def test_lossless_formats_give_the_picture_that_was_saved(
+    mode: str, name: str, options: dict[str, object]
+) -> None:
+    picture = scene().convert(mode)
+    if "bits" in options:
+        picture = scene().quantize(16)
+    image = decode(save(picture, name, **options), LIMITS)
+    assert_is_an_image(image)
+    np.testing.assert_array_equal(image, rgb(picture))
+
+
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [
+        pytest.param("RGB", {}, id="baseline"),
+        pytest.param("RGB", {"progressive": True}, id="progressive"),
+        pytest.param("RGB", {"subsampling": "4:4:4", "quality": 95}, id="no-subsampling"),
+        pytest.param("RGB", {"restart_marker_rows": 1}, id="restart-markers"),
+        pytest.param("RGB", {"icc_profile": b"profile" * 20_000}, id="profile-in-three-segments"),
+        pytest.param("L", {}, id="grey"),
+        pytest.param("CMYK", {}, id="cmyk-of-adobe"),
+    ],
+)
+def test_a_jpeg_is_bit_equal_to_pillows_own_decoding(mode: str, options: dict[str, object]) -> None:
+    data = save(scene().convert(mode), "JPEG", **options)
+    image = decode(data, LIMITS)
+    assert_is_an_image(image)
+    np.testing.assert_array_equal(image, rgb(Image.open(io.BytesIO(data))))
+    assert np.abs(image.astype(int) - rgb(scene().convert(mode))).mean() < 8
+
+
+@pytest.mark.parametrize(
+    ("width", "height"),
+    [
+        pytest.param(1, 1, id="one-pixel"),
+        pytest.param(1, 3000, id="column"),
+        pytest.param(3000, 1, id="row"),
+        pytest.param(512, 256, id="one-band-exactly"),
+        pytest.param(512, 257, id="one-band-and-a-row"),
+        pytest.param(512, 800, id="four-bands"),
+        pytest.param(65_000, 5, id="wide"),
+    ],
+)
+def test_sizes_around_the_bands_in_which_pixels_are_copied(width: int, height: int) -> None:
+    picture = scene().resize((width, height))
+    np.testing.assert_array_equal(decode(save(picture, "BMP"), LIMITS), rgb(picture))
+
+
+LOSSY = ["WEBP", *(["AVIF"] if features.check("avif") else [])]
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_lossy_formats_give_nearly_the_picture_that_was_saved(name: str) -> None:
+    image = decode(save(scene(), name, quality=90), LIMITS)
+    assert_is_an_image(image)
+    assert np.abs(image.astype(int) - rgb(scene())).mean() < 8
+
+
+@pytest.mark.parametrize("name", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_of_several_frames_the_first_is_taken(name: str) -> None:
+    frames = [Image.new("RGB", (9, 7), colour) for colour in ("red", "blue")]
+    options = {"lossless": True} if name == "WEBP" else {}
+    data = save(frames[0], name, save_all=True, append_images=frames[1:], **options)
+    np.testing.assert_array_equal(decode(data, LIMITS), rgb(frames[0]))
+
+
+@pytest.mark.parametrize("name", ["PNG", "TIFF"])
+def test_sixteen_bit_grey_is_scaled_and_rounded_not_clipped(name: str) -> None:
+    deep = np.array([[0, 128, 129, 256, 257, 32_768, 65_406, 65_407, 65_535]], np.uint16)
+    image = decode(save(Image.fromarray(deep), name), LIMITS)
+    np.testing.assert_array_equal(image[0, :, 0], np.rint(deep[0] / 257))
+    np.testing.assert_array_equal(image[..., 0], image[..., 2])
+
+
+def test_one_transparent_grey_of_sixteen_bits_becomes_white() -> None:
+    deep = np.array([[25_700, 25_701, 51_400]], np.uint16)  # the first two are alike in 8 bits
+    data = save(Image.fromarray(deep), "PNG")
+    transparent = png_chunk(b"tRNS", struct.pack(">H", 25_700))
+    image = decode(data.replace(data[33:], transparent + data[33:]), LIMITS)
+    np.testing.assert_array_equal(image[0, :, 2], [255, 100, 200])
+
+
+def test_big_endian_sixteen_bit_grey() -> None:
+    deep = np.array([[0, 257, 25_700, 65_535]], np.uint16)
+    header = struct.pack(">4sIH", b"MM\0*", 16, 8)
+    tags = [(256, 4), (257, 1), (258, 16), (259, 1), (262, 1), (273, 8), (278, 1), (279, 8)]
+    entries = b"".join(struct.pack(">2HI2H", tag, 3, 1, value, 0) for tag, value in tags)
+    data = header[:8] + deep.astype(">u2").tobytes() + header[8:] + entries + bytes(4)
+    np.testing.assert_array_equal(decode(data, LIMITS)[0, :, 1], [0, 1, 100, 255])
+
+
+def half_transparent(mode: str) -> Image.Image:
+    """Two pixels of one colour, the first opaque, the second wholly transparent."""
+    picture = Image.new("RGBA", (2, 1), (200, 100, 50, 255))
+    picture.putpixel((1, 0), (200, 100, 50, 0))
+    return picture.convert(mode)
+
+
+@pytest.mark.parametrize(
+    ("picture", "name", "options"),
+    [
+        pytest.param(half_transparent("RGBA"), "PNG", {}, id="png-rgba"),
+        pytest.param(half_transparent("LA"), "PNG", {}, id="png-grey-alpha"),
+        pytest.param(half_transparent("RGBA").quantize(), "PNG", {}, id="png-palette-alphas"),
+        pytest.param(half_transparent("RGBA"), "WEBP", {"lossless": True}, id="webp"),
+        pytest.param(half_transparent("RGBA"), "TIFF", {}, id="tiff"),
+        pytest.param(half_transparent("RGBA"), "GIF", {}, id="gif"),
+    ],
+)
+def test_what_is_transparent_becomes_white(
+    picture: Image.Image, name: str, options: dict[str, object]
+) -> None:
+    image = decode(save(picture, name, **options), LIMITS)
+    opaque = picture.convert("RGBA").getpixel((0, 0))
+    assert isinstance(opaque, tuple)
+    np.testing.assert_array_equal(image[0], [opaque[:3], [255, 255, 255]])
+
+
+@pytest.mark.parametrize(
+    ("mode", "colour"),
+    [pytest.param("RGB", (9, 8, 7), id="rgb"), pytest.param("L", 9, id="grey")],
+)
+def test_one_transparent_colour_of_a_png_becomes_white(
+    mode: str, colour: int | tuple[int, int, int]
+) -> None:
+    picture = Image.new(mode, (2, 1), colour)
+    picture.putpixel((0, 0), 90 if mode == "L" else (90, 90, 90))
+    image = decode(save(picture, "PNG", transparency=colour), LIMITS)
+    np.testing.assert_array_equal(image[0], [[90, 90, 90], [255, 255, 255]])
+
+
+def test_alpha_is_a_weighted_mean_with_white() -> None:
+    picture = Image.new("RGBA", (1, 1), (0, 100, 255, 51))  # a fifth
+    np.testing.assert_array_equal(decode(save(picture, "PNG"), LIMITS)[0, 0], [204, 224, 255])
+
+
+TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
+    1: lambda a: a,
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.transpose(1, 0, 2),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].transpose(1, 0, 2),
+    8: np.rot90,
+}
+
+
+def oriented(value: int) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    return exif.tobytes()
+
+
+@pytest.mark.parametrize("orientation", TURNS)
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_the_exif_orientation_is_applied(name: str, orientation: int) -> None:
+    options: dict[str, object] = {"lossless": True} if name == "WEBP" else {}
+    upright = decode(save(scene(), name, **options), LIMITS)
+    if name == "TIFF":
+        tags = ImageFileDirectory_v2()
+        tags[0x0112] = orientation
+        data = save(scene(), name, tiffinfo=tags)
+    else:
+        data = save(scene(), name, exif=oriented(orientation), **options)
+    image = decode(data, LIMITS)
+    assert_is_an_image(image)
+    np.testing.assert_array_equal(image, TURNS[orientation](upright))
+
+
+@pytest.mark.parametrize("name", LOSSY)
+def test_the_orientation_of_a_lossy_picture_is_applied(name: str) -> None:
+    assert decode(save(scene(), name, exif=oriented(6)), LIMITS).shape == (48, 32, 3)
+
+
+@pytest.mark.parametrize("value", [0, 9, 255])
+def test_an_orientation_that_does_not_exist_is_none(value: int) -> None:
+    plain = decode(save(scene(), "JPEG"), LIMITS)
+    np.testing.assert_array_equal(
+        decode(save(scene(), "JPEG", exif=oriented(value)), LIMITS), plain
+    )
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP"])
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=64), st.booleans())
+def test_damaged_exif_does_not_cost_the_picture(name: str, noise: bytes, whole: bool) -> None:  # noqa: FBT001 - hypothesis passes it by position
+    exif = b"Exif\0\0" + (oriented(1)[6:20] if whole else b"") + noise
+    options = {"lossless": True} if name == "WEBP" else {}
+    image = decode(save(scene(), name, exif=exif, **options), LIMITS)
+    assert sorted(image.shape) == [3, 32, 48]
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
+def test_limits_are_met_exactly_or_not_at_all(name: str) -> None:
+    data = save(scene(), name)
+    at_limit = Limits(max_bytes=len(data), max_pixels=48 * 32)
+    assert decode(data, at_limit).shape == (32, 48, 3)
+    with pytest.raises(ImageBytesError, match=rf"{len(data)} bytes; the limit is {len(data) - 1} "):
+        decode(data, Limits(at_limit.max_bytes - 1, at_limit.max_pixels))
+    with pytest.raises(ImagePixelsError, match="48 x 32, 1536 pixels; the limit is 1535 pixels"):
+        decode(data, Limits(at_limit.max_bytes, at_limit.max_pixels - 1))
+
+
+def test_the_pixel_limit_counts_both_sides_of_a_turned_picture() -> None:
+    data = save(scene(), "JPEG", exif=oriented(6))
+    assert decode(data, Limits(len(data), 48 * 32)).shape == (48, 32, 3)
+    with pytest.raises(ImagePixelsError):
+        decode(data, Limits(len(data), 48 * 32 - 1))
+
+
+def tiff(**changes: int) -> bytes:
+    """A grey TIFF of 16 x 16 in one strip, some of whose tags have other values or counts."""
+    tags = {
+        "width": (256, 1, 16),
+        "height": (257, 1, 16),
+        "bits": (258, 1, 8),
+        "compression": (259, 1, 1),
+        "photometric": (262, 1, 1),
+        "strips": (273, 1, 122),
+        "rows": (278, 1, 16),
+        "strip_bytes": (279, 1, 256),
+        "extra": (600, 1, 0),
+    }
+    for name, value in changes.items():
+        number, count, _ = tags[name]
+        tags[name] = (number, value if name == "extra" else count, value)
+    entries = b"".join(struct.pack("<2H2I", tag, 4, *rest) for tag, *rest in tags.values())
+    return struct.pack("<4sIH", b"II*\0", 8, len(tags)) + entries + bytes(4) + bytes(range(256))
+
+
+def test_a_tiff_that_does_not_say_too_much() -> None:
+    np.testing.assert_array_equal(decode(tiff(), LIMITS)[..., 0].ravel(), range(256))
+
+
+@pytest.mark.parametrize(
+    ("data", "error", "message"),
+    [
+        pytest.param(b"", EmptyImageError, "empty", id="empty"),
+        pytest.param(b"<html>", UnsupportedImageError, "send one of JPEG, PNG", id="html"),
+        pytest.param(save(scene(), "PPM"), UnsupportedImageError, "send one of", id="ppm"),
+        pytest.param(save(scene(), "EPS"), UnsupportedImageError, "send one of", id="postscript"),
+        pytest.param(save(scene(), "ICO"), UnsupportedImageError, "send one of", id="icon"),
+        pytest.param(
+            save(scene().convert("F"), "TIFF"),
+            UnsupportedImageError,
+            "save it with 8 or 16 bits",
+            id="tiff-float",
+        ),
+        pytest.param(
+            save(scene().convert("I"), "TIFF"),
+            UnsupportedImageError,
+            "save it with 8 or 16 bits",
+            id="tiff-32-bits",
+        ),
+        pytest.param(
+            save(scene(), "TIFF", compression="jpeg"),
+            UnsupportedImageError,
+            "save it with LZW, deflate or no compression",
+            id="tiff-jpeg",
+        ),
+        pytest.param(
+            save(scene().convert("1"), "TIFF", compression="group4"),
+            UnsupportedImageError,
+            "save it with LZW, deflate or no compression",
+            id="tiff-fax",
+        ),
+        pytest.param(
+            tiff(compression=50_000), UnsupportedImageError, "save it with LZW", id="tiff-zstd"
+        ),
+        pytest.param(
+            tiff(extra=65_537),
+            UndecodableImageError,
+            "tag 600 of the TIFF has 65537 values; the limit is 65536",
+            id="tiff-values",
+        ),
+        pytest.param(
+            save(scene(), "JPEG")[:400], UndecodableImageError, "JPEG of 400 bytes", id="jpeg-cut"
+        ),
+        pytest.param(
+            save(scene(), "PNG")[:60], UndecodableImageError, "PNG of 60 bytes", id="png-cut"
+        ),
+    ],
+)
+def test_each_error_says_what_to_do(data: bytes, error: type[ImageError], message: str) -> None:
+    with pytest.raises(error, match=message):
+        decode(data, LIMITS)
+
+
+def test_scans_of_a_jpeg_are_limited() -> None:
+    data = save(scene(), "JPEG", progressive=True)
+    scans = data.count(b"\xff\xda")
+    last = data[data.rindex(b"\xff\xda") : -2]
+    at_limit = data[:-2] + last * (100 - scans)
+    assert decode(at_limit + data[-2:], LIMITS).shape == (32, 48, 3)
+    with pytest.raises(UndecodableImageError, match="more than 100 scans"):
+        decode(at_limit + last + data[-2:], LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("size_wh", "limit"),
+    [
+        pytest.param((48, 32), 100, id="small"),
+        pytest.param((10_000, 1000), 100, id="10-megapixels"),
+        pytest.param((10_101, 1000), 99, id="just-over-10-megapixels"),
+        pytest.param((7000, 7000), 20, id="49-megapixels"),
+        pytest.param((20_000, 10_000), 16, id="200-megapixels"),
+    ],
+)
+def test_the_larger_a_jpeg_the_fewer_scans_it_may_have(
+    size_wh: tuple[int, int], limit: int
+) -> None:
+    data = save(scene(), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    at_limit = data[:-2] + last * (limit - data.count(b"\xff\xda"))
+    check_scans(at_limit + data[-2:], size_wh)
+    with pytest.raises(UndecodableImageError, match=f"more than {limit} scans"):
+        check_scans(at_limit + last + data[-2:], size_wh)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "CMYK"])
+def test_scans_are_limited_by_the_size_that_the_header_announces(mode: str) -> None:
+    data = save(scene().convert(mode), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    many = data[:-2] + last * 20 + data[-2:]
+    assert decode(many, LIMITS).shape == (32, 48, 3)
+    frame = many.index(b"\xff\xc2") + 5
+    large = many[:frame] + struct.pack(">2H", 7000, 7000) + many[frame + 4 :]
+    with pytest.raises(UndecodableImageError, match="20 scans, the limit for 7000 x 7000"):
+        decode(large, LIMITS)
+
+
+@pytest.mark.parametrize(("compression", "bits"), [(1, 8), (2, 4)])
+def test_run_lengths_of_a_bmp_are_not_read(compression: int, bits: int) -> None:
+    header = struct.pack("<I2i2H6I", 40, 2, 1, 1, bits, compression, 4, 0, 0, 2, 0)
+    file = struct.pack("<2sI2HI", b"BM", 66, 0, 0, 62) + header + bytes(8) + b"\2\0\0\1"
+    with pytest.raises(
+        UnsupportedImageError, match=r"run lengths, .*; save it without compression"
+    ):
+        decode(file, LIMITS)
+
+
+def test_a_bmp_with_a_header_too_short_for_a_compression_is_read() -> None:
+    pixels = bytes([9, 9, 9, 5, 1, 0, 0, 0])  # where other headers would name run lengths
+    header = struct.pack("<I4H", 12, 2, 1, 1, 24)
+    file = struct.pack("<2sI2HI", b"BM", 34, 0, 0, 26) + header + pixels
+    assert file[30:34] == b"\1\0\0\0"
+    assert decode(file, LIMITS).tolist() == [[[9, 9, 9], [0, 1, 5]]]
+
+
+@pytest.mark.parametrize(
+    ("good", "at", "part", "limit", "message"),
+    [
+        pytest.param(
+            *(save(scene(), "JPEG"), 2, b"\xff\xe0\0\2", 4096),
+            "JPEG has more than 4096 segments before its pixels",
+            id="jpeg-segments",
+        ),
+        pytest.param(
+            *(save(scene(), "PNG"), 33, png_chunk(b"prVt", b""), 16_384),
+            "PNG has more than 16384 chunks",
+            id="png-chunks",
+        ),
+        pytest.param(
+            *(save(scene(), "PNG"), 33, png_chunk(b"IDAT", b""), 16_384),
+            "PNG has more than 16384 chunks",
+            id="png-chunks-of-pixels",
+        ),
+        pytest.param(
+            *(save(scene().convert("P"), "GIF"), -1, b"\0", 4096),
+            "GIF has more than 4096 blocks before its pixels",
+            id="gif-stray-bytes",
+        ),
+    ],
+)
+def test_parts_of_a_file_are_limited(
+    good: bytes, at: int, part: bytes, limit: int, message: str
+) -> None:
+    name = sniff(good)
+    parts = {"JPEG": jpeg_segments, "PNG": png_chunks, "GIF": gif_blocks}[name or ""]
+    if name == "GIF":
+        at = next(gif_blocks(good))
+    left = limit - len(list(parts(good)))
+    np.testing.assert_array_equal(
+        decode(good[:at] + part * left + good[at:], LIMITS), decode(good, LIMITS)
+    )
+    with pytest.raises(UndecodableImageError, match=message):
+        decode(good[:at] + part * (left + 1) + good[at:], LIMITS)
+
+
+def test_fill_before_a_segment_is_no_damage() -> None:
+    good = save(scene(), "JPEG")
+    image = decode(good[:2] + b"\xff" * 1_000_000 + good[2:], LIMITS)
+    np.testing.assert_array_equal(image, decode(good, LIMITS))
+
+
+MALFORMED = malformed_inputs()
+
+
+def test_there_are_enough_malformed_inputs_and_each_has_its_name() -> None:
+    assert len({name for name, _ in MALFORMED}) == len(MALFORMED) >= 200
+    assert malformed_inputs() == MALFORMED
+
+
+@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in MALFORMED])
+def test_malformed_input_is_refused(data: bytes) -> None:
+    with pytest.raises(ImageError) as caught:
+        decode(data, LIMITS)
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+    assert len(str(caught.value)) < 200
+
+
+SEEDS = {
+    "JPEG": save(scene(), "JPEG", exif=oriented(6)),
+    "JPEG progressive": save(scene(), "JPEG", progressive=True),
+    "PNG": save(scene(), "PNG", exif=oriented(3)),
+    "PNG palette": save(scene().quantize(16), "PNG", transparency=3),
+    "WebP": save(scene(), "WEBP"),
+    "WebP lossless": save(half_transparent("RGBA"), "WEBP", lossless=True),
+    "GIF": save(scene().convert("P"), "GIF"),
+    "BMP": save(scene(), "BMP"),
+    "TIFF": save(scene(), "TIFF"),
+    "TIFF deflate": save(scene(), "TIFF", compression="tiff_deflate"),
+    **({"AVIF": save(scene(), "AVIF")} if "AVIF" in LOSSY else {}),
+}
+
+
+@pytest.mark.parametrize("name", SEEDS)
+@settings(max_examples=100, deadline=None)
+@given(st.data())
+def test_changed_bytes_give_a_picture_or_an_image_error(name: str, data: st.DataObject) -> None:
+    changed = bytearray(SEEDS[name])
+    places = st.integers(0, min(len(changed) - 1, data.draw(st.sampled_from([64, 512, 10**6]))))
+    for at, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1)):
+        changed[at] = value
+    end = data.draw(st.sampled_from([len(changed), len(changed), len(changed) // 2]))
+    try:
+        image = decode(bytes(changed[:end]), Limits(10**6, 10**6))
+    except ImageError:
+        return
+    assert_is_an_image(image)
+
+
+def test_threads_share_nothing() -> None:
+    pictures = list(SEEDS.values()) * 8
+    expected = [decode(data, LIMITS) for data in pictures]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda data: decode(data, LIMITS), pictures))
+    for image, same in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(image, same)
+
+
+def test_pillows_warnings_and_logs_stay_inside() -> None:
+    """A tag that is cut off makes Pillow warn; a process that decodes it says nothing."""
+    script = (
+        "import sys; from phiz.image.limits import Limits; from phiz.image.decode import decode;"
+        "print(decode(sys.stdin.buffer.read(), Limits(10**6, 10**6)).shape)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "always", "-c", script],
+        input=tiff(extra=4000),
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.strip() == b"(16, 16, 3)"
+    assert done.stderr == b""

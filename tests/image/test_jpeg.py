@@ -1,0 +1,109 @@
+import io
+import struct
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from phiz.image.decode import open_picture
+from phiz.image.jpeg import decode_jpeg, jpeg_size
+from phiz.image.limits import Limits
+from phiz.image.pixels import rgb
+
+FACTORS = (1, 2, 4, 8)
+
+
+def scene(width: int, height: int) -> Image.Image:
+    y, x = np.mgrid[:height, :width]
+    waves = np.stack([np.sin(x / 9), np.cos(y / 7), np.sin((x + y) / 11)], axis=-1)
+    return Image.fromarray((127 + 120 * waves).astype(np.uint8))
+
+
+def encode(picture: Image.Image, **options: object) -> bytes:
+    file = io.BytesIO()
+    picture.save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 2}, {"quality": 20}],
+    ids=str,
+)
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_full_scale_is_what_pillow_gives(mode: str, options: dict[str, object]) -> None:
+    data = encode(scene(213, 121).convert(mode), **options)
+    assert jpeg_size(data) == (213, 121)
+    pixels = decode_jpeg(data, (213, 121), 1)
+    assert pixels is not None
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert (rgb(pixels) == expected).all()
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("size", [(1, 1), (8, 8), (17, 400), (641, 481), (37, 53)], ids=str)
+def test_a_smaller_scale_is_rounded_up(size: tuple[int, int], factor: int) -> None:
+    pixels = decode_jpeg(encode(scene(*size)), size, factor)
+    assert pixels is not None
+    assert pixels.shape == (-(-size[1] // factor), -(-size[0] // factor))
+
+
+@pytest.mark.parametrize("factor", [2, 4, 8])
+def test_a_smaller_scale_averages(factor: int) -> None:
+    picture = scene(640, 480)
+    pixels = decode_jpeg(encode(picture, quality=95, subsampling=0), (640, 480), factor)
+    assert pixels is not None
+    averages = np.asarray(picture.resize((640 // factor, 480 // factor), Image.Resampling.BOX))
+    assert np.abs(rgb(pixels).astype(int) - averages).mean() < 2
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return struct.pack(">2BH", 0xFF, marker, len(content) + 2) + content
+
+
+def lossless(width: int, height: int) -> bytes:
+    """A JPEG of mode RGB, all mid-grey: each pixel is its neighbour, told by one bit of zero."""
+    frame = struct.pack(">B2HB", 8, height, width, 3) + b"\1\x11\0\2\x11\0\3\x11\0"
+    table = b"\0" + b"\1" + bytes(15) + b"\0"
+    scan = b"\3\1\0\2\0\3\0" + b"\1\0\0"
+    header = segment(0xC3, frame) + segment(0xC4, table) + segment(0xDA, scan)
+    return b"\xff\xd8" + header + bytes(width * height * 3 // 8 + 1) + b"\xff\xd9"
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+def test_a_lossless_picture_is_decoded_at_full_scale(factor: int) -> None:
+    data = lossless(640, 480)
+    picture = open_picture(data, Limits(len(data), 640 * 480))
+    reduced = picture.reduced(640 / factor)
+    # What is smaller is averaged from that.
+    assert (reduced.factor, reduced.pixels.shape) == (factor, (480 // factor, 640 // factor))
+    assert (rgb(reduced.pixels) == 128).all()
+    assert picture.whole().shape == (480, 640)
+    assert (rgb(picture.whole()) == 128).all()
+
+
+# Of the first of three components, each of which has its number, both factors, and its table.
+SUBSAMPLED_4_4_1 = encode(scene(64, 48)).replace(b"\3\1\x22\0\2\x11", b"\3\1\x14\0\2\x11")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"\xff\xd8\xff", id="a signature alone"),
+        pytest.param(encode(scene(64, 48))[:300], id="no frame yet"),
+        pytest.param(encode(Image.new("CMYK", (9, 9))), id="four channels"),
+        pytest.param(lossless(64, 48), id="lossless"),
+        pytest.param(encode(scene(64, 48)).replace(b"\xff\xc0", b"\xff\xc9"), id="arithmetic"),
+        pytest.param(SUBSAMPLED_4_4_1, id="a subsampling without a name"),
+    ],
+)
+def test_headers_that_are_left_to_others(data: bytes) -> None:
+    assert jpeg_size(data) is None
+
+
+@pytest.mark.parametrize("factor", FACTORS)
+@pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
+def test_a_picture_cut_short_is_none(share: float, factor: int) -> None:
+    data = encode(scene(320, 240))
+    assert decode_jpeg(data[: int(len(data) * share)], (320, 240), factor) is None

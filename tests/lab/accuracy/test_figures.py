@@ -1,0 +1,116 @@
+from math import isnan, nan
+
+import numpy as np
+import pytest
+
+from phiz.faces import Overlap
+from phiz.lab.accuracy.datasets import Dataset, Kind
+from phiz.lab.accuracy.evaluation import Measured, Run
+from phiz.lab.accuracy.figures import summarise
+from phiz.lab.accuracy.jitter import Jitter, draw_shifts
+from phiz.lab.accuracy.predictions import Observation
+from phiz.lab.accuracy.summary import Spread
+from tests.lab.accuracy.answers import HEAD, answer, found, labelled
+
+AWAY = (60, 60, 80, 80)
+TALL = (0, 0, 30, 60)
+RUN = Run("front", "blend", None, draw_shifts(0))
+
+
+def measured(
+    kind: Kind,
+    served: list[Observation],
+    curve: list[Observation] | None = None,
+    jitters: dict[Overlap, list[Jitter]] | None = None,
+) -> Measured:
+    dataset = Dataset("some", kind, tuple(each.label for each in served))
+    return Measured(dataset, RUN, served, curve or served, jitters or {})
+
+
+def test_scenes_give_precision_and_recall() -> None:
+    label = labelled([HEAD, TALL])
+    served = answer(label, [found(HEAD, 0.9)])
+    curve = answer(label, [found(HEAD, 0.9), found(AWAY, 0.4), found(TALL, 0.3)])
+    summary = summarise(measured("scenes", [served], [curve]))
+    assert summary.levels is not None
+    assert summary.levels["all"].faces == 2
+    assert summary.levels["all"].recall == 0.5
+    # A hit, an alarm, a hit: half of the recall at precision 1, half at 2/3.
+    assert summary.levels["all"].precision == pytest.approx(1 / 2 + 1 / 3)
+    assert summary.heights is not None
+    assert summary.heights["20 to 50 px"].recall == 1
+    assert summary.heights["50 to 100 px"].recall == 0
+    assert isnan(summary.heights["300 px and more"].recall)
+    assert summary.shares is not None
+    # 400 and 1800 of 10000 pixels.
+    assert [each.faces for each in summary.shares.values()] == [1, 1, 0]
+    assert {summary.errors, summary.film, summary.alarms} == {None}
+    assert summary.jitter is None
+
+
+def test_faces_of_other_sizes_are_neither_found_nor_alarms() -> None:
+    label = labelled([HEAD, TALL])
+    summary = summarise(measured("scenes", [answer(label, [found(TALL, 0.9), found(HEAD, 0.5)])]))
+    assert summary.heights is not None
+    assert summary.heights["20 to 50 px"].precision == 1
+
+
+def test_portraits_give_errors_and_no_precision() -> None:
+    label = labelled([HEAD], has_points=True)
+    good, off = answer(label, [found(), found(AWAY)]), answer(label, [found(by=(1, 0))])
+    jitters: dict[Overlap, list[Jitter]] = {
+        "blend": [Jitter(0.0004, 0), Jitter(nan, 2), Jitter(0.0009, 1), Jitter(0.0016, 0)]
+    }
+    summary = summarise(measured("portraits", [good, off, answer(label, [])], None, jitters))
+    assert summary.errors is not None
+    assert (summary.errors.faces, summary.errors.missed) == (2, 1)
+    assert summary.errors.landmarks.median == pytest.approx(0.025)
+    assert summary.errors.landmarks.p90 == pytest.approx(0.045)
+    assert summary.errors.distances.median == pytest.approx(0.05)
+    assert summary.errors.box_offset == pytest.approx((0, 0, 0, 0))
+    assert summary.levels is not None
+    assert summary.levels["all"].recall == pytest.approx(2 / 3)
+    assert isnan(summary.levels["all"].precision)
+    assert summary.jitter is not None
+    steadiness = summary.jitter["blend"]
+    assert (steadiness.faces, steadiness.lost) == (3, 3)
+    assert steadiness.square == pytest.approx(0.0009)
+    assert steadiness.rms == pytest.approx(0.03)
+
+
+def test_pictures_without_faces_give_alarms() -> None:
+    label = labelled([])
+    seen = [answer(label, []), answer(label, [found()]), answer(label, [found(), found(AWAY)])]
+    summary = summarise(measured("faceless", seen))
+    assert summary.alarms is not None
+    assert (summary.alarms.pictures, summary.alarms.detections) == (2, 3)
+    assert summary.pictures == 3
+    assert summary.levels is None
+
+
+# All that is predicted moves by 1 of 10 pixels in x and y between the second and the third.
+def test_a_film_gives_its_steps() -> None:
+    label = labelled([])
+    still, moved = found(), found((6, 6, 26, 26), by=(1, 1))
+    frames = [answer(label, [each]) for each in (still, still, moved)]
+    summary = summarise(measured("film", [*frames, answer(label, [])]))
+    assert summary.film is not None
+    assert (summary.film.faces, summary.film.lost) == (2, 1)
+    assert summary.film.square == pytest.approx(0.005)
+
+
+def test_times_are_medians_by_stage() -> None:
+    summary = summarise(measured("faceless", [answer(labelled([]), [])]))
+    assert summary.median_ms == {
+        "decode": 1,
+        "preprocess": 2,
+        "inference": 3,
+        "postprocess": 4,
+        "total": 10,
+    }
+
+
+def test_a_spread_of_nothing() -> None:
+    spread = Spread.of(np.zeros(0))
+    assert isnan(spread.median)
+    assert isnan(spread.p90)

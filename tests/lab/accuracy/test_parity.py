@@ -1,0 +1,93 @@
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from numpy.typing import NDArray
+from PIL import Image
+
+from phiz.convert.builder import build
+from phiz.convert.conversion import convert
+from phiz.lab.accuracy.mtcnn_reference import run_pnet
+from phiz.lab.accuracy.parity import Comparison, compare, main
+from phiz.models.specs import NetworkCard
+from tests.conftest import NETWORKS
+
+PICTURES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
+FOLDER = Path(__file__).parents[2] / "pictures"
+
+
+@pytest.mark.parametrize("card", NETWORKS, ids=lambda card: card.name)
+def test_a_converted_network_agrees_with_its_original(
+    card: NetworkCard, source_of: Callable[[str], bytes]
+) -> None:
+    source = source_of(card.name)
+    pictures = [np.asarray(Image.open(FOLDER / name).convert("RGB")) for name in PICTURES]
+    found = compare(card, convert(card, source), source, pictures)
+    outputs = {"regressions", "probabilities"}
+    outputs |= {"all anchors"} if card.architecture == "blazeface" else set()
+    assert {each.output for each in found} >= outputs
+    assert [each for each in found if not each.agrees] == []
+
+
+@pytest.mark.parametrize(
+    ("numbers", "difference", "agrees"),
+    [
+        (1, 0.0, True),
+        (1, 1e-6, True),
+        (1, 1.1e-6, False),
+        (1, float("nan"), False),
+        (0, 0.0, False),
+    ],
+    ids=["equal", "at the limit", "beyond", "NaN", "nothing compared"],
+)
+def test_what_agrees(numbers: int, difference: float, agrees: bool) -> None:  # noqa: FBT001
+    assert Comparison("net", "output", numbers, difference, 1e-6).agrees is agrees
+
+
+def test_the_reference_pools_and_slopes_as_the_paper_says() -> None:
+    """A P-Net that adds up: every convolution takes the middle pixel of one channel."""
+
+    def middle(outputs: int, inputs: int) -> NDArray[np.float32]:
+        kernels = np.zeros((outputs, inputs, 3, 3), np.float32)
+        kernels[0, 0, 1, 1] = 1
+        return kernels
+
+    weights = {
+        "conv1.weight": middle(10, 3),
+        "conv1.bias": np.zeros(10, np.float32),
+        "prelu1.weight": np.full(10, 2, np.float32),
+        "conv2.weight": middle(16, 10),
+        "conv2.bias": np.zeros(16, np.float32),
+        "prelu2.weight": np.full(16, 2, np.float32),
+        "conv3.weight": middle(32, 16),
+        "conv3.bias": np.zeros(32, np.float32),
+        "prelu3.weight": np.full(32, 2, np.float32),
+        "conv4_1.weight": middle(2, 32)[:, :, 1:2, 1:2],
+        "conv4_1.bias": np.zeros(2, np.float32),
+        "conv4_2.weight": middle(4, 32)[:, :, 1:2, 1:2],
+        "conv4_2.bias": np.arange(4, dtype=np.float32),
+    }
+    black = run_pnet(weights, np.zeros((1, 12, 12, 3), np.float32))
+    value = 2 * 2 * 2 * -127.5 / 128  # three slopes, each of them beyond 1
+    assert black["regressions"].ravel().tolist() == [value, 1, 2, 3]
+    assert black["probabilities"].item() == pytest.approx(1 / (1 + np.exp(value)))
+    # Of the pooled pixels the middle one of rows and columns 4 and 5 of the convolved is seen.
+    pixels = np.zeros((1, 12, 12, 3), np.float32)
+    pixels[0, 6, 6, 0] = 255
+    assert run_pnet(weights, pixels)["regressions"][0, 0, 0, 0] == 127.5 / 128
+
+
+def test_the_report_ends_with_1_if_a_network_differs(
+    tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(NETWORKS, tmp_path, print, files=sources)
+    arguments = ["--from", str(sources), "--models", str(tmp_path), str(FOLDER / PICTURES[0])]
+    good = CliRunner().invoke(main, arguments)
+    assert good.exit_code == 0, good.output
+    assert good.stdout.count(" agrees") == 16
+    monkeypatch.setattr("phiz.lab.accuracy.gates.MTCNN_TOLERANCE", 0.0)
+    bad = CliRunner().invoke(main, arguments)
+    assert bad.exit_code == 1
+    assert bad.stdout.count(" DIFFERS") == 7

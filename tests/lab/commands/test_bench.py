@@ -1,0 +1,170 @@
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from PIL import Image
+
+from phiz.cli.main import main
+from phiz.image.synthetic import draw_crowd
+from phiz.models import catalog
+from phiz.models.specs import Catalog
+from phiz.runtime.profile import find_flaws, read_profile
+from phiz.runtime.variants import REFERENCE, installed_variants
+
+pytestmark = pytest.mark.integration
+
+FRONT, FULL = catalog.load().model("front"), catalog.load().model("full")
+
+
+@pytest.fixture(autouse=True)
+def _only_front(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PHIZ_MODELS", "PHIZ_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(catalog, "load", lambda: Catalog((FRONT,)))
+
+
+def bench(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["bench", "--runs", "1", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(models_folder: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "front.onnx").write_bytes((models_folder / "front.onnx").read_bytes())
+    return folder
+
+
+def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
+    figures = tmp_path / "figures.json"
+    result = bench("--models", folder, "--json", figures)
+    assert result.exit_code == 0, result.output
+    profile = read_profile(folder / "profile.json")
+    assert f"wrote {folder / 'profile.json'}" in result.stdout
+    assert list(find_flaws(profile, FRONT.networks)) == []
+    # Drawn faces are no evidence for anything less than float32.
+    assert profile.networks["front"].variant.precision == "float32"
+    for variant in installed_variants():
+        assert str(variant) in result.stdout
+        assert variant.precision == "float32" or "not gated" in result.stdout
+    written = json.loads(figures.read_text())
+    assert {each["threads"] for each in written["networks"]["front"]} >= {1}
+    assert len(written["models"]["front"]) == len(installed_variants())
+    assert written["models"]["front"][0]["passes"] is False
+    assert written["parity"]["front"][0]["excess"] == 0
+
+
+def test_8_bits_take_part_where_they_are_built(
+    int8_folder: Path, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "load", lambda: Catalog((FULL,)))
+    profile = tmp_path / "p.json"
+    result = bench("--models", int8_folder, "--profile", profile, "--json", tmp_path / "f.json")
+    assert result.exit_code == 0, result.output
+    assert "not built" not in result.stderr
+    written = json.loads((tmp_path / "f.json").read_text())
+    for figures in (written["networks"], written["parity"], written["models"]):
+        eight = [each["runtime"] for each in figures["full"] if each["precision"] == "int8"]
+        assert {*eight} == {"onnxruntime", "openvino"}
+    # Drawn faces are no evidence.
+    assert read_profile(profile).networks["full"].variant.form == "float32"
+    (tmp_path / "full.onnx").write_bytes((models_folder / "full.onnx").read_bytes())
+    result = bench("--models", tmp_path, "--profile", profile)
+    assert result.exit_code == 0, result.output
+    assert "int8" not in result.stdout
+    assert result.stderr == (
+        "not measured, because they are not built: full.int8.onnx;"
+        " build them with: phiz models build --variants int8\n"
+    )
+
+
+def test_labelled_photographs_are_used(folder: Path, tmp_path: Path) -> None:
+    images = tmp_path / "wider" / "images"
+    images.mkdir(parents=True)
+    Image.fromarray(draw_crowd(320, 240)).save(images / "a.png")
+    faces = [{"box": [10, 10, 50, 60], "wider_levels": ["easy", "medium", "hard"]}]
+    labels = [{"image": "a.png", "faces": faces}]
+    (images.parent / "annotations.json").write_text(json.dumps(labels))
+    result = bench("--models", folder, "--data", tmp_path, "--profile", tmp_path / "p.json")
+    assert result.exit_code == 0, result.output
+    assert "+0.0000" in result.stdout
+    assert read_profile(tmp_path / "p.json").networks["front"].reference_ms > 0
+    assert not (folder / "profile.json").exists()
+
+
+def test_a_folder_without_labels_is_a_wrong_option(folder: Path, tmp_path: Path) -> None:
+    result = bench("--models", folder, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "annotations.json cannot be read" in result.output
+
+
+def test_a_photograph_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "wider").mkdir()
+    labels = [{"image": "gone.jpg", "faces": []}]
+    (tmp_path / "wider" / "annotations.json").write_text(json.dumps(labels))
+    result = bench("--models", folder, "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "gone.jpg cannot be read" in " ".join(result.output.split())
+
+
+@pytest.mark.parametrize("option", ["--json", "--profile"])
+def test_nothing_is_measured_for_a_file_that_cannot_be_written(
+    folder: Path, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def measure(*_: object) -> None:
+        pytest.fail("it has begun to measure")
+
+    monkeypatch.setattr("phiz.lab.timing.bench.measure_network", measure)
+    result = bench("--models", folder, option, tmp_path / "nowhere" / "file.json")
+    assert result.exit_code == 2
+    assert f"there is no {tmp_path / 'nowhere'}; see {option}" in result.output
+
+
+def test_models_that_are_not_built(tmp_path: Path) -> None:
+    result = bench("--models", tmp_path)
+    assert result.exit_code == 1
+    assert "phiz models build" in result.output
+
+
+def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "crowd.png"
+    Image.fromarray(draw_crowd(320, 240)).save(picture)
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("PHIZ_")}
+    command = [sys.executable, "-m", "phiz", "detect", "--model", "front", str(picture)]
+
+    def detect(**settings: str) -> subprocess.CompletedProcess[str]:
+        env = {**plain, "PHIZ_MODELS": str(folder), **settings}
+        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+    missing = detect(PHIZ_RUNTIME="auto")
+    assert missing.returncode == 1
+    assert "phiz bench" in missing.stderr
+    # A profile of one model, where the service wants all: not followed, and told in one line.
+    assert bench("--models", folder).exit_code == 0
+    stale = detect(PHIZ_RUNTIME="auto")
+    assert stale.returncode == 0
+    assert "it says nothing of back.onnx" in stale.stderr
+    assert stale.stderr.count("\n") == 1
+    reference = json.loads(detect().stdout)["faces"]
+    other = json.loads(detect(PHIZ_RUNTIME="openvino").stdout)["faces"]
+    assert json.loads(stale.stdout)["faces"] == reference
+    assert other == [
+        {
+            **face,
+            "score": pytest.approx(face["score"], abs=1e-4),
+            "box": pytest.approx(face["box"], abs=0.01),
+            "landmarks": {
+                name: pytest.approx(point, abs=0.01) for name, point in face["landmarks"].items()
+            },
+        }
+        for face in reference
+    ]
+    assert reference
+
+
+def test_the_reference_is_a_variant_that_is_installed() -> None:
+    assert installed_variants()[0] == REFERENCE

@@ -1,0 +1,322 @@
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from phiz.cli.main import main
+from phiz.lab.commands.progress import shown
+from phiz.lab.study import plan
+from phiz.lab.study.checkpoint import Answer
+from phiz.lab.study.plan import Effort, Lot
+from phiz.lab.study.record import Study, read_study, to_document
+from phiz.lab.study.run import Course
+from phiz.lab.study.summary import quiet
+from phiz.lab.study.timing import Turns
+from phiz.models import catalog
+from phiz.models.specs import Catalog
+from phiz.runtime.isa import LIMITS
+from phiz.runtime.profile import find_flaws, read_profile
+from phiz.runtime.variants import installed_variants
+from tests.lab.study.made import quality, usual
+
+FRONT = catalog.load().model("front")
+LITTLE = Effort(visits=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(1,), threads=1)
+
+
+@pytest.fixture(autouse=True)
+def _little(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PHIZ_MODELS", "PHIZ_PROFILE", *LIMITS):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(plan, "QUICK", LITTLE)
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(main, ["study", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(models_folder: Path, tmp_path: Path) -> Path:
+    """One model, and its 8 bits if they are built, though they are not offered."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    for card in (card for one in FRONT.networks for card in (one, *one.variants)):
+        if (models_folder / card.file).exists():
+            (folder / card.file).write_bytes((models_folder / card.file).read_bytes())
+    return folder
+
+
+@pytest.mark.integration
+def test_it_measures_and_recommends(folder: Path) -> None:
+    result = run("--models", folder, "--quick", "--device", "Here")
+    assert result.exit_code == 0, result.output
+    assert "face, lowest latency: front in" in result.stdout
+    assert re.search(r"^The machine was (too noisy:|quiet enough\.)", result.stdout, re.MULTILINE)
+    # Of the other face models it has nothing, so that the service could not follow it.
+    assert "to follow it for faces" not in result.stdout
+    assert re.search(r"1 of \d+: times of front, visit 1; about \d+ s left", result.stderr)
+    found = read_study(folder / "study.json")
+    assert found.device == "Here"
+    assert {each.combination.variant for each in found.figures} >= {*installed_variants()}
+    for each in found.figures:
+        assert each.runs == 5 * sum(quiet(each.visits_ms))
+        assert each.median_ms <= each.p90_ms
+        assert each.p99_ms is None
+        assert len(each.visits_ms) == 2
+        assert each.peak_bytes is not None
+        assert 10_000_000 < each.peak_bytes < 2_000_000_000
+        assert each.processor_ms > 0
+    (reference, *_) = found.qualities
+    assert (reference.agreement, reference.excess, reference.passes) == (1, {"front": 0}, True)
+    assert reference.compared > 0
+    assert "<svg" in (folder / "study.html").read_text()
+    profile = read_profile(folder / "profile.json")
+    assert list(find_flaws(profile, FRONT.networks)) == []
+    # Drawn faces are no evidence for anything less.
+    assert profile.networks["front"].variant.precision == "float32"
+    assert not list(folder.glob("*unfinished*"))
+
+
+def invented(lot: Lot) -> Answer:
+    """An answer of the right kind that nobody measured."""
+    if lot.kind == "times":
+        return {str(each): Turns((1000, 1100), 0.002) for each in lot.combinations}
+    if lot.kind == "pace":
+        return {str(each): [0.0009, 0.001] for each in installed_variants()}
+    if lot.kind == "memory":
+        return 100_000_000
+    return [quality("front", each, 0.5) for each in installed_variants()]
+
+
+def test_what_is_interrupted_is_taken_up(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[Lot] = []
+    stopped: list[Lot] = []
+
+    def measure(_: Course, lot: Lot) -> Answer:
+        if len(measured) == 2 and not stopped:
+            stopped.append(lot)
+            handle = signal.getsignal(signal.SIGTERM)
+            assert callable(handle)
+            # Not by a real one: pytest has signals handled on a stack of their own, which is too
+            # small as soon as OpenVINO has let the processor use its tiles (AMX) in this process.
+            handle(signal.SIGTERM, None)
+        measured.append(lot)
+        return invented(lot)
+
+    monkeypatch.setattr(Course, "measure", measure)
+    result = run("--models", folder, "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 130
+    assert "the same command takes it up where it was" in result.stderr
+    assert not (tmp_path / "out" / "study.json").exists()
+    result = run("--models", folder, "--quick", "--out", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "taking up 2 of" in result.stderr
+    assert len(measured) == len(set(measured))
+    assert read_study(tmp_path / "out" / "study.json").figures
+
+
+def test_a_profile_keeps_what_was_chosen_for_other_networks(
+    folder: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Course, "measure", lambda _, lot: invented(lot))
+    before = read_profile(profile).networks
+    result = run("--models", folder, "--quick", "--profile", profile)
+    assert result.exit_code == 0, result.output
+    after = read_profile(profile).networks
+    settings = f"PHIZ_RUNTIME=auto PHIZ_MODELS={folder} PHIZ_PROFILE={profile}"
+    assert f"to follow it for faces: {settings} phiz serve" in result.stdout
+    assert after.keys() == before.keys()
+    assert after["onet"] == before["onet"]
+    assert after["front"] != before["front"]
+
+
+@pytest.fixture
+def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is measured."""
+    monkeypatch.setattr(Course, "measure", lambda _, lot: invented(lot))
+
+
+@pytest.mark.usefixtures("quickly")
+def test_what_is_emulated_replaces_nothing(
+    folder: Path, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = profile.read_text()
+    monkeypatch.setenv("PHIZ_PROFILE", str(profile))
+    monkeypatch.setenv(LIMITS[0], "AVX2")
+    out = tmp_path / "half"
+    command: list[str | Path] = ["--models", folder, "--quick", "--emulated", "half of it"]
+    assert "--emulated needs --out DIR" in run(*command).output
+    result = run(*command, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "to follow it" not in result.stdout
+    assert read_study(out / "study.json").emulated == "half of it"
+    assert profile.read_text() == before
+    assert not list(folder.glob("*.json"))
+    assert {path.name for path in out.iterdir()} == {"study.json", "study.html"}
+    result = run(*command, "--out", out, "--profile", out / "profile.json")
+    assert result.exit_code == 0, result.output
+    assert "front" in read_profile(out / "profile.json").networks
+
+
+def test_a_limit_of_openvino_is_no_study_of_this_machine(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(LIMITS[0], "AVX2")
+    result = run("--models", folder, "--quick")
+    assert result.exit_code == 1
+    assert "limits OpenVINO to AVX2" in result.output
+    assert "--emulated HOW, or unset it" in result.output
+
+
+@pytest.mark.usefixtures("quickly")
+def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> None:
+    (folder / "front.int8.onnx").unlink(missing_ok=True)
+    result = run("--models", folder, "--quick")
+    assert result.exit_code == 0, result.output
+    told = [line for line in result.stderr.splitlines() if line.startswith("not measured")]
+    assert len(told) == 3
+    assert "front.int8.onnx, back.onnx," in told[0]
+    assert told[0].endswith(f"phiz models build --variants int8 --models {folder}")
+    assert "mobilenet.onnx, mobilenet.int8.onnx, " in told[1]
+    assert told[1].endswith(f"phiz models build --group classify --models {folder}")
+    assert told[2].endswith(f"phiz models build --group study --models {folder}")
+    assert "mobilenet" not in run("--models", folder, "--quick", "--only", "front").stderr
+
+
+@pytest.mark.parametrize(
+    ("model", "options"),
+    [("mobilenet", " --group classify"), ("mobilenet-ssd", " --group study"), ("back", "")],
+)
+def test_a_model_that_is_not_built_is_named(model: str, options: str, folder: Path) -> None:
+    result = run("--models", folder, "--only", "front", "--only", model)
+    assert result.exit_code == 2
+    assert f"not built in {folder}: {model}; " in result.output
+    assert f"phiz models build{options} --models {folder}" in result.output
+
+
+def test_photographs_that_nothing_can_be_judged_by_are_refused_at_once(
+    folder: Path, tmp_path: Path
+) -> None:
+    result = run("--models", folder, "--quick", "--data", tmp_path)
+    assert result.exit_code == 2
+    assert "wider/annotations.json cannot be read" in result.output
+    assert not list(folder.glob("*unfinished*"))
+
+
+@pytest.mark.usefixtures("quickly")
+def test_what_was_measured_is_kept_until_all_is_written(folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    (out / "study.html").mkdir(parents=True)
+    command: list[str | Path] = ["--models", folder, "--quick", "--out", out]
+    result = run(*command)
+    assert result.exit_code == 1
+    assert "study.html cannot be written: Is a directory" in result.output
+    assert list(out.glob("*unfinished*"))
+    (out / "study.html").rmdir()
+    result = run(*command)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"taking up (\d+) of \1 measurements", result.stderr)
+    assert not list(out.glob("*unfinished*"))
+
+
+def written(path: Path, study: Study) -> Path:
+    path.write_text(json.dumps(to_document(study)))
+    return path
+
+
+def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
+    files = [written(tmp_path / f"{name}.json", usual(name)) for name in ("One", "Two")]
+    result = run("--compare", *files, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    page = (tmp_path / "study.html").read_text()
+    assert "What networks cost on 2 devices" in page
+
+
+def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "out" / "study.html").mkdir(parents=True)
+    result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "study.html cannot be written: Is a directory" in result.output
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        *(["--data", "."], ["--quick"], ["--only", "front"], ["--fresh"], ["--device", "Here"]),
+        *(["--emulated", "half"], ["--profile", "profile.json"], ["--models", "."]),
+    ],
+    ids=lambda option: option[0],
+)
+def test_comparing_has_no_use_for_options_of_measuring(option: list[str]) -> None:
+    result = run("--compare", "a.json", "--out", ".", *option)
+    assert result.exit_code == 2
+    assert f"--compare measures nothing: {option[0]} would have no effect" in result.output
+
+
+def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
+    monkeypatch.setenv("PHIZ_PROFILE", str(tmp_path / "profile.json"))
+    result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--compare"], "--compare needs the files of studies"),
+        (["a.json"], "drawn side by side with --compare"),
+        (["--compare", "a.json"], "--compare needs --out DIR, a folder for study.html"),
+        (["--compare", "a.json", "--out", "."], "the study a.json cannot be read"),
+        (["--only", "nobody"], "there is no model 'nobody'"),
+        (["--models", "nowhere"], "no model is built in nowhere"),
+    ],
+)
+def test_what_is_wrong_is_named(arguments: list[str], complaint: str) -> None:
+    result = run(*arguments)
+    assert result.exit_code in {1, 2}
+    assert complaint in " ".join(result.output.split())
+
+
+def test_without_models_there_is_nothing_to_measure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(catalog, "load", lambda: Catalog((FRONT,)))
+    assert "phiz models build" in run("--models", tmp_path).output
+
+
+PROGRAM = """
+from phiz.lab.commands.progress import shown
+from phiz.lab.study.plan import Lot
+with shown(3) as progress:
+    progress.show(Lot("quality", "front"), 1, 200.0)
+"""
+
+
+def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
+    master, slave = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while part := os.read(master, 4096):
+                seen += part
+        except OSError:  # the end, as Linux tells it
+            pass
+    os.close(master)
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "1/3" in text
+    assert "about 3 min left" in text
+
+
+def test_elsewhere_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with shown(3) as progress:
+        progress.show(Lot("quality", "front"), 1, 20.0)
+    assert capsys.readouterr().err == "2 of 3: quality of front, visit 1; about 20 s left\n"

@@ -1,0 +1,114 @@
+"""Studies as nobody measured them, to compute with."""
+
+from collections.abc import Mapping, Sequence
+
+from phiz.lab.study.machine import Machine
+from phiz.lab.study.plan import Combination
+from phiz.lab.study.quality import Quality
+from phiz.lab.study.record import Facts, Figures, Study
+from phiz.models.specs import Form
+from phiz.runtime.variants import Variant
+
+FLOAT32, INT8 = Variant("onnxruntime", "float32"), Variant("onnxruntime", "int8")
+OPENVINO, BF16 = Variant("openvino", "float32"), Variant("openvino", "bf16")
+
+MACHINE = Machine(
+    processor="Abacus, beads",
+    instructions=("avx2", "avx512_vnni"),
+    processors=2,
+    quota=None,
+    memory_bytes=8_000_000_000,
+    clock_mhz=2500.0,
+    copied_gb_s=10.0,
+    versions={"phiz": "0.1.0", "onnxruntime": "1.31.1"},
+)
+
+
+def facts(model: str, group: str = "classify") -> Facts:
+    sizes = {"float32": 14_000_000, "int8": 4_000_000}
+    return Facts(model, group, dict.fromkeys(sizes, "0" * 64), sizes)  # type: ignore[arg-type]
+
+
+def figures(
+    network: str,
+    variant: Variant,
+    median_ms: float,
+    visits_ms: Sequence[float] = (),
+    mean_ms: float | None = None,
+    peak_bytes: int | None = 100_000_000,
+    threads: int = 1,
+    batch: int = 1,
+) -> Figures:
+    return Figures(
+        combination=Combination(network, variant, threads, batch),
+        runs=500,
+        median_ms=median_ms,
+        mean_ms=mean_ms or median_ms,
+        p90_ms=1.2 * median_ms,
+        p99_ms=1.5 * median_ms,
+        visits_ms=tuple(visits_ms) or (median_ms, 1.01 * median_ms),
+        processor_ms=median_ms,
+        peak_bytes=peak_bytes,
+    )
+
+
+def quality(
+    model: str,
+    variant: Variant,
+    answers: float,
+    median_ms: float = 5.0,
+    *,
+    passes: bool = True,
+    visits_ms: Sequence[float] = (),
+    excess: Mapping[str, float] | None = None,
+    forms: Mapping[str, Form] | None = None,
+) -> Quality:
+    accuracy = {"top-1": answers, "top-5": 0.99}
+    visits = tuple(visits_ms) or (median_ms, 1.01 * median_ms)
+    own = {model: variant.form, **(forms or {})}
+    return Quality(model, variant, own, 100, 0.98, accuracy, passes, excess or {}, visits)
+
+
+def study(
+    *measured: Figures,
+    qualities: Sequence[Quality] = (),
+    device: str = "Abacus",
+    emulated: str | None = None,
+    machine: Machine = MACHINE,
+    networks: Mapping[str, Facts] | None = None,
+) -> Study:
+    names = dict.fromkeys(each.combination.network for each in measured)
+    return Study(
+        device=device,
+        emulated=emulated,
+        begun="2026-01-01T00:00:00+00:00",
+        machine=machine,
+        networks=networks or {name: facts(name) for name in names},
+        figures=measured,
+        qualities=tuple(qualities),
+        has_photographs=True,
+        stolen=0.01,
+    )
+
+
+def usual(device: str = "Abacus", slower: float = 1.0, emulated: str | None = None) -> Study:
+    """Two classifiers and a face model, where 8 bits are faster but for the face model."""
+    times = {
+        ("mobilenet", FLOAT32): 4.0,
+        ("mobilenet", INT8): 2.0,
+        ("efficientnet", FLOAT32): 6.0,
+        ("efficientnet", INT8): 3.0,
+        ("front", FLOAT32): 0.5,
+        ("front", INT8): 0.6,
+    }
+    answers = {"mobilenet": 0.85, "efficientnet": 0.89, "front": 0.3}
+    return study(
+        *(figures(name, variant, slower * each) for (name, variant), each in times.items()),
+        qualities=[
+            quality(name, variant, answers[name], 1.0, passes=(name, variant) != ("front", INT8))
+            for name, variant in times
+        ],
+        device=device,
+        emulated=emulated,
+        networks={**{name: facts(name) for name in answers}, "front": facts("front", "face")},
+    )

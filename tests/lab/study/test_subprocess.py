@@ -1,0 +1,75 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from phiz.errors import ModelNotBuiltError, WorkerDiedError
+from phiz.lab.study.subprocess import call_apart
+
+# In a process of its own: in one where OpenVINO has been used and closed, signals end on a stack
+# that it has given back.
+INTERRUPTED = """
+import os
+from phiz.lab.study.subprocess import call_apart
+from tests.lab.study.test_subprocess import interrupt_and_wait
+
+call_apart(interrupt_and_wait, os.getpid())
+"""
+
+
+def own_number(plus: int) -> int:
+    return os.getpid() + plus
+
+
+def refuse() -> None:
+    raise ModelNotBuiltError("it is not there")
+
+
+def die() -> None:
+    os._exit(3)
+
+
+def kill_itself() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def interrupt_and_wait(parent: int) -> None:
+    os.kill(parent, signal.SIGINT)
+    time.sleep(600)
+
+
+def test_it_is_another_process() -> None:
+    assert call_apart(own_number, 0) != os.getpid()
+
+
+def test_its_errors_are_ours() -> None:
+    with pytest.raises(ModelNotBuiltError, match="it is not there"):
+        call_apart(refuse)
+
+
+def test_its_end_is_told() -> None:
+    with pytest.raises(WorkerDiedError, match="ended with 3"):
+        call_apart(die)
+
+
+def test_who_was_killed_may_have_had_too_little_memory() -> None:
+    with pytest.raises(WorkerDiedError, match=r"killed \(ended with -9\), .*memory ran out"):
+        call_apart(kill_itself)
+
+
+def test_who_waits_can_be_interrupted() -> None:
+    # The output ends only when the other process, which sleeps and has it open too, was ended.
+    ran = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED],
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ran.returncode == -signal.SIGINT
+    assert ran.stderr.rstrip().endswith("KeyboardInterrupt")

@@ -1,0 +1,94 @@
+from dataclasses import replace
+
+import pytest
+
+from phiz.lab.study.plan import Combination
+from phiz.lab.study.summary import figures_of, is_too_noisy, noisy, quiet, timed
+from phiz.lab.study.timing import Turns
+from tests.lab.study.made import BF16, FLOAT32, OPENVINO, facts, figures, quality, study
+
+BATCH = Combination("mobilenet", FLOAT32, 2, 4)
+
+
+def test_figures_are_those_of_the_quiet_visits() -> None:
+    visits = [
+        Turns((3000,) * 10, 0.6),
+        Turns(tuple(range(1000, 2000, 100)), 0.02),
+        Turns((1500,) * 9 + (9000,), 0.06),
+    ]
+    found = figures_of(BATCH, visits, 7)
+    assert found.visits_ms == (3.0, 1.45, 1.5)
+    assert found.runs == 20
+    assert found.median_ms == 1.45  # of the quietest
+    assert found.mean_ms == pytest.approx((14.5 + 9 * 1.5 + 9) / 20)
+    assert found.p90_ms == pytest.approx(1.81)
+    assert found.p99_ms is None  # of 20 runs there is none
+    # 80 ms of processor time for 20 runs of 4 pictures
+    assert found.processor_ms == 1.0
+    assert found.peak_bytes == 7
+
+
+def test_what_a_quota_stops_shows_in_the_pictures_a_second() -> None:
+    stopped = figures("mobilenet", FLOAT32, 2.0, mean_ms=4.0, batch=2)
+    assert stopped.pictures_per_s == 500
+
+
+@pytest.mark.parametrize(
+    ("visits_ms", "expected"),
+    [
+        ((2.0,), [True]),
+        ((1.1, 1.0, 1.11), [True, True, False]),
+        ((3.0, 1.0, 2.0), [False, True, False]),
+    ],
+)
+def test_a_visit_counts_if_it_is_near_the_quietest(
+    visits_ms: tuple[float, ...], expected: list[bool]
+) -> None:
+    assert quiet(visits_ms) == expected
+
+
+def test_a_models_time_is_that_of_its_quietest_visit() -> None:
+    assert quality("front", FLOAT32, 0.3, visits_ms=(2.2, 1.2, 1.3)).median_ms == 1.2
+
+
+def test_with_500_runs_there_is_a_99th_percentile() -> None:
+    enough = figures_of(BATCH, [Turns((1000,) * 494 + (9000,) * 6, 1.0)], None)
+    assert enough.p99_ms == 9.0
+    assert figures_of(BATCH, [Turns((1000,) * 499, 1.0)], None).p99_ms is None
+
+
+@pytest.mark.parametrize(
+    ("noisy_ones", "expected"), [(0, False), (1, False), (2, True), (20, True)]
+)
+def test_a_tenth_that_nothing_bears_out_is_too_noisy(noisy_ones: int, *, expected: bool) -> None:
+    visits = [(1.0, 1.11, 3.0)] * noisy_ones + [(1.0, 1.09, 1.05)] * (20 - noisy_ones)
+    ways = [figures(f"n{number}", FLOAT32, 1.0, each) for number, each in enumerate(visits)]
+    other = figures("n0", FLOAT32, 1.0, (1.0, 9.0), threads=2)
+    whole = study(*ways, other)
+    assert noisy(whole) == [f"n{number} {FLOAT32}, 1 thr., batch 1" for number in range(noisy_ones)]
+    assert is_too_noisy(whole) is expected
+
+
+def test_visits_most_of_which_do_not_count_are_too_noisy() -> None:
+    half = study(figures("n0", FLOAT32, 1.0, (1.0, 1.05, 1.2, 1.3)))
+    assert not is_too_noisy(half)
+    assert is_too_noisy(study(figures("n0", FLOAT32, 1.0, (1.0, 1.05, 1.2, 1.3, 1.4))))
+    assert is_too_noisy(replace(half, stolen=0.06))
+    assert not is_too_noisy(replace(half, stolen=None))
+
+
+def test_face_models_as_a_whole_are_compared_too() -> None:
+    networks = {"front": facts("front", "face"), "mobilenet": facts("mobilenet")}
+    measured = study(
+        figures("front", FLOAT32, 0.5),
+        figures("mobilenet", FLOAT32, 4.0),
+        qualities=[
+            quality("front", FLOAT32, 0.3, visits_ms=(2.0, 1.0)),
+            quality("front", OPENVINO, 0.3, visits_ms=(1.0, 1.05)),
+            quality("front", BF16, 0.3, visits_ms=(1.0,)),  # of one visit nothing is known
+            quality("mobilenet", FLOAT32, 0.8, visits_ms=(2.0, 1.0)),  # its network's time counts
+        ],
+        networks=networks,
+    )
+    assert len(timed(measured)) == 2 + 3
+    assert noisy(measured) == [f"front as a whole, {FLOAT32}"]

@@ -1,0 +1,55 @@
+from typing import Any
+
+import pytest
+
+from phiz.errors import CatalogError
+from phiz.models import catalog, router_config
+from phiz.models.operating_point import FOUND, OperatingPoint, read_point
+
+TABLE = {
+    "measured_on": "ten pictures",
+    "precision": 0.9,
+    "easy": 0.8,
+    "medium": 0.7,
+    "hard": 0.6,
+    "portraits": 1,
+    "alarms": 0.1,
+}
+
+
+def test_a_table_becomes_a_record() -> None:
+    recall = {"easy": 0.8, "medium": 0.7, "hard": 0.6, "portraits": 1.0}
+    assert read_point(TABLE, "x") == OperatingPoint("ten pictures", 0.9, recall, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param({"alarms": 1.1}, r"x\.alarms is 1\.1; it must be from 0 to 1", id="a share"),
+        pytest.param({"hard": "some"}, r"x\.hard is 'some', not a number", id="a number"),
+        pytest.param({"measured_on": ""}, r"x\.measured_on is '', not a text", id="a text"),
+        pytest.param({"tiny": 0.1}, "x has the unknown entry tiny", id="unknown"),
+    ],
+)
+def test_what_is_none_is_refused(changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(CatalogError, match=message):
+        read_point({**TABLE, **changes}, "x")
+
+
+def test_what_lacks_an_entry_is_refused() -> None:
+    with pytest.raises(CatalogError, match="x lacks alarms, easy, hard, measured_on, medium"):
+        read_point({"precision": 1, "portraits": 1}, "x")
+
+
+def test_every_face_model_says_what_its_limit_means() -> None:
+    cards = catalog.load().group("face")
+    points = [*(card.operating_point for card in cards), router_config.load().operating_point]
+    for point in points:
+        assert point is not None
+        assert list(point.recall) == list(FOUND)
+        # Larger faces are found more often, and a portrait's most of all.
+        shares = [point.recall[name] for name in ("hard", "medium", "easy", "portraits")]
+        assert shares == sorted(shares)
+        assert point.alarms < 0.1
+        assert point.precision > 0.8
+    assert all(card.operating_point is None for card in catalog.load().group("classify"))

@@ -1,0 +1,86 @@
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+import phiz
+from tests.service.running import SELFIE, running
+
+from .conftest import ROOT, TOOLS, Installed
+
+pytestmark = pytest.mark.integration
+
+FILES = {"front.onnx", "back.onnx", "full.onnx", "pnet.onnx", "rnet.onnx", "onet.onnx"}
+
+
+@pytest.fixture(scope="module")
+def built(installed: Installed) -> Path:
+    """Where the installed phiz keeps the models that it builds."""
+    installed.run("phiz", "models", "build")
+    return installed.folder / "cache" / "phiz" / "models"
+
+
+def test_package_is_that_of_environment(installed: Installed) -> None:
+    place = installed.run("python", "-c", "import phiz; print(phiz.__file__)")
+    assert Path(place).is_relative_to(installed.python.parents[1])
+    assert installed.run("phiz", "--version") == f"phiz, version {phiz.__version__}\n"
+
+
+def test_environment_has_what_package_requires(installed: Installed) -> None:
+    assert installed.run("python", "-m", "pip", "check") == "No broken requirements found.\n"
+
+
+def test_models_are_built_into_cache_and_verified(installed: Installed, built: Path) -> None:
+    assert {path.name for path in built.glob("*.onnx")} == FILES
+    listed = installed.run("phiz", "models", "verify")
+    assert all(listed.count(name) >= 1 for name in FILES)
+    elsewhere = installed.folder / "moved"
+    shutil.copytree(built, elsewhere)
+    installed.run("phiz", "models", "verify", "--models", str(elsewhere))
+
+
+@pytest.mark.usefixtures("built")
+def test_command_finds_face(installed: Installed) -> None:
+    shutil.copy(SELFIE, installed.folder / "face.png")
+    found = json.loads(installed.run("phiz", "detect", "face.png"))
+    assert len(found["faces"]) == 1
+
+
+@pytest.mark.usefixtures("built")
+def test_service_answers(installed: Installed, tmp_path: Path) -> None:
+    command = [str(installed.python.with_name("phiz")), "serve", "--port", "0", "--workers", "1"]
+    with running(command, installed.environment, tmp_path / "log") as service:
+        answer = httpx.post(f"{service.url}/detect", files={"image": SELFIE.read_bytes()})
+        assert answer.status_code == httpx.codes.OK, answer.text
+        assert len(answer.json()["faces"]) == 1
+        assert {model["name"] for model in httpx.get(f"{service.url}/models").json()["models"]} >= {
+            "front",
+            "mtcnn",
+            "auto",
+        }
+        assert "phiz" in httpx.get(f"{service.url}/docs").text
+        assert service.stop() == 0
+
+
+def test_sbom_lists_what_service_consists_of(installed: Installed, tmp_path: Path) -> None:
+    sbom = tmp_path / "phiz.cdx.json"
+    subprocess.run(
+        [
+            *("make", "--silent", "--old-file=.venv/dev", "sbom", f"BIN={TOOLS}"),
+            *(f"SERVED={installed.python}", f"SBOM={sbom}"),
+        ],
+        cwd=ROOT,
+        env=installed.environment,
+        check=True,
+    )
+    document = json.loads(sbom.read_text("utf-8"))
+    assert document["bomFormat"] == "CycloneDX"
+    subject = document["metadata"]["component"]
+    assert (subject["name"], subject["version"]) == ("phiz", phiz.__version__)
+    parts = {part["name"]: part for part in document["components"]}
+    assert {"onnxruntime", "uvicorn", "numpy"} <= parts.keys()
+    assert parts["uvicorn"]["licenses"][0]["license"]["id"] == "BSD-3-Clause"
+    assert not parts.keys() & {"pytest", "ruff", "mypy"}

@@ -1,0 +1,74 @@
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# The largest block that the process has had freed would decide, if nothing was set: then the
+# next one of that size comes from the heap, and stays there.
+PROBE = """
+import sys
+import numpy as np
+from phiz.system.malloc import LARGE_BYTES, keep_large_blocks_apart
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+if sys.argv[1] == "set":
+    assert keep_large_blocks_apart()
+for _ in range(3):
+    block = np.ones(4 * LARGE_BYTES, np.uint8)
+    small = [np.ones(20_000, np.uint8) for _ in range(5)]
+    before = resident()
+    del block
+    kept = resident() - before > -3 * LARGE_BYTES
+print(kept)
+"""
+
+
+GLIBC = platform.libc_ver()[0] == "glibc"
+
+
+def test_only_glibc_can() -> None:
+    command = "from phiz.system.malloc import keep_large_blocks_apart as keep; print(keep())"
+    found = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    assert found.stdout.split() == [str(GLIBC).encode()]
+
+
+@pytest.mark.parametrize(("how", "kept"), [("set", "False"), ("left", "True")] if GLIBC else [])
+def test_large_blocks_are_given_back(how: str, kept: str) -> None:
+    command = [sys.executable, "-c", PROBE, how]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == kept
+
+
+# Every second block is freed, and not the last: the heap does not shrink by itself.
+HOLES = """
+import sys
+from phiz.system.malloc import give_back
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+blocks = [bytearray(65_536) for _ in range(400)]
+del blocks[::2]
+before = resident()
+given = give_back()
+print(given, before - resident() > 5_000_000)
+"""
+
+
+@pytest.mark.parametrize("expected", ["True True"] if GLIBC else [])
+def test_what_lies_free_between_blocks_is_given_back(expected: str) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", HOLES], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.strip() == expected
+
+
+def test_only_glibc_can_be_asked_to_give_back() -> None:
+    command = (
+        "from phiz.system.malloc import give_back; x = b'x' * 500_000; del x; print(give_back())"
+    )
+    found = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
+    assert found.stdout.split() == [str(GLIBC).encode()]

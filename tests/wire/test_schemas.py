@@ -1,0 +1,47 @@
+import pytest
+from pydantic import ValidationError
+
+from phiz.detectors.factory import names
+from phiz.faces import DetectOptions
+from phiz.models import catalog
+from phiz.wire.schemas import BatchAnswer, DetectAnswer, DetectParameters, Problem
+
+
+def test_options_that_are_not_given_are_the_detectors_own() -> None:
+    assert DetectParameters().options() == DetectOptions()
+
+
+def test_each_option_reaches_the_detector() -> None:
+    chosen = DetectParameters(
+        min_score=0.25,
+        min_face=30,
+        max_faces=5,
+        overlap="nms",
+        passes=2,
+        rotate="auto",
+        details="quality",
+        budget_ms=8,
+    )
+    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality", 8)
+
+
+def test_a_name_that_is_no_option_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        DetectParameters.model_validate({"minscore": 1})
+
+
+def test_the_models_to_choose_from_are_those_there_are() -> None:
+    schema = DetectParameters.model_json_schema()["properties"]["model"]
+    assert tuple(schema["enum"]) == names(catalog.load())
+
+
+def test_each_result_of_several_is_an_answer_or_a_problem() -> None:
+    answer = {
+        "model": "back",
+        "image": {"width": 1, "height": 1},
+        "faces": [],
+        "timing_ms": {"total": 1},
+    }
+    problem = {"type": "x", "title": "x", "status": 400, "code": "bad_image", "detail": "x"}
+    results = BatchAnswer.model_validate({"results": [answer, problem, answer]}).results
+    assert [type(result) for result in results] == [DetectAnswer, Problem, DetectAnswer]

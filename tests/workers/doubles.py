@@ -1,0 +1,136 @@
+"""Workers as the tests want them: ``python doubles.py MODE FOLDER SOCKET INDEX``.
+
+Each leaves a file in the folder that is named by its process, and waits for files in it.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from phiz.errors import ModelCorruptError
+from phiz.system.logs import configure
+from phiz.workers.interleave import pause
+from phiz.workers.loop import Prepared, Work, run
+from phiz.workers.protocol import Call
+
+PATIENCE_S = 20
+POISON = b"poison"
+BROKEN = "broken"  # as long as a file has this name, no worker becomes ready
+
+
+def command(mode: str, folder: Path) -> list[str]:
+    return [sys.executable, __file__, mode, str(folder)]
+
+
+def measure(picture: bytes, _since: float) -> tuple[int, int]:
+    return len(picture), zlib.crc32(picture)
+
+
+def process(_picture: bytes, _since: float) -> int:
+    return os.getpid()
+
+
+def fail(_picture: bytes, _since: float, error: Exception) -> None:
+    raise error
+
+
+def leave(_picture: bytes, _since: float, number: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def hold(_picture: bytes, _since: float, folder: str, name: str) -> str:
+    """Tell that it has begun, and return when it may end."""
+    (Path(folder) / name).touch()
+    wait_for(Path(folder) / f"{name}-may-end")
+    return name
+
+
+def note(_picture: bytes, _since: float, folder: str, name: str) -> str:
+    """Tell that it has begun."""
+    (Path(folder) / name).touch()
+    return name
+
+
+def staged(picture: bytes, _since: float, folder: str, name: str) -> str:
+    """Leave a line for each of two stages; a poison ends the process in the second."""
+    stages = Path(folder) / "stages"
+    for stage in "12":
+        with stages.open("a") as file:
+            file.write(f"{name}{stage} ")
+        if picture == POISON and stage == "2":
+            os.kill(os.getpid(), signal.SIGKILL)
+        pause()
+    return name
+
+
+def join(call: Call, _picture: bytes) -> bool:
+    return call.name == "staged"
+
+
+KEPT: list[bytearray] = []
+
+
+def litter(_picture: bytes, _since: float) -> None:
+    """Leave much free memory between what stays."""
+    KEPT.extend([bytearray(65_536) for _ in range(400)][::2])
+
+
+def wait_for(path: Path) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not path.exists():
+        assert time.monotonic() < give_up
+        time.sleep(0.001)
+
+
+WORKS: Mapping[str, Work] = {
+    work.__name__: work for work in (measure, process, fail, leave, hold, note, staged, litter)
+}
+
+
+def ready(folder: Path, index: int) -> Prepared:
+    if (folder / BROKEN).exists():
+        raise ModelCorruptError("back.onnx is another file")
+    return Prepared(WORKS, index)
+
+
+def dying(_folder: Path, _index: int) -> Prepared:
+    os._exit(3)
+
+
+def slow(folder: Path, index: int) -> Prepared:
+    """Become ready when it may, but for the second, which cannot."""
+    if index == 1:
+        wait_for(folder / "second-may-fail")
+        raise ModelCorruptError("back.onnx is another file")
+    wait_for(folder / "may-be-ready")
+    return Prepared(WORKS, index)
+
+
+def measuring(folder: Path, index: int) -> Prepared:
+    return Prepared(WORKS, index, lambda: wait_for(folder / "may-go-on"))
+
+
+def refusing(_folder: Path, _index: int) -> Prepared:
+    raise ModelCorruptError("back.onnx is another file")
+
+
+MODES: Mapping[str, Callable[[Path, int], Prepared]] = {
+    mode.__name__: mode for mode in (ready, dying, slow, measuring, refusing)
+}
+
+
+def main(mode: str, folder: str, connection: str, index: str) -> None:
+    configure("json")
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(6 * PATIENCE_S)  # whatever happens, nothing of a test stays
+    (Path(folder) / f"process-{os.getpid()}").touch()
+    run(socket.socket(fileno=int(connection)), lambda: MODES[mode](Path(folder), int(index)), join)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

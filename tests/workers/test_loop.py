@@ -1,0 +1,223 @@
+import json
+import socket
+import subprocess
+import sys
+from collections import deque
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from phiz.errors import WorkerFaultError
+from phiz.workers.loop import READY, SIDE_BY_SIDE, Calls, never
+from phiz.workers.protocol import Call, Decoder, Message, Outcome, Withdrawal, encode
+
+from .doubles import PATIENCE_S, command
+
+
+class Service:
+    """The other end of a worker's socket."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self.connection = connection
+        self.decoder = Decoder()
+        self.heard: deque[Outcome] = deque()
+
+    def say(self, *messages: Message, picture: bytes = b"") -> None:
+        for message in messages:
+            self.connection.sendall(b"".join(encode(message, picture)))
+
+    def hear(self) -> Outcome:
+        """The next outcome."""
+        while not self.heard:
+            received = self.connection.recv(1 << 16)
+            if not received:
+                raise EOFError
+            for outcome, _ in self.decoder.feed(received):
+                assert isinstance(outcome, Outcome)
+                self.heard.append(outcome)
+        return self.heard.popleft()
+
+
+@pytest.fixture
+def ends() -> Iterator[tuple[Service, socket.socket]]:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.settimeout(PATIENCE_S)
+        yield Service(ours), theirs
+
+
+def call(number: int) -> Call:
+    return Call(number, "measure", ())
+
+
+def rest() -> None:
+    """What is done while there is nothing to do."""
+
+
+def test_calls_are_taken_in_their_order(ends: tuple[Service, socket.socket]) -> None:
+    service, theirs = ends
+    service.say(call(1), call(2), picture=b"picture")
+    service.say(call(3))
+    calls = Calls(theirs, never, rest)
+    taken = [calls.next(), calls.next(), calls.next()]
+    assert taken == [[(call(1), b"picture")], [(call(2), b"picture")], [(call(3), b"")]]
+
+
+def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
+    ends: tuple[Service, socket.socket],
+) -> None:
+    service, theirs = ends
+    calls = Calls(theirs, never, rest)
+    service.say(call(1), call(2), call(3), Withdrawal(2))
+    assert calls.next() == [(call(1), b"")]
+    assert calls.next() == [(call(3), b"")]
+    assert service.hear() == Outcome(2)
+
+
+def test_a_withdrawal_that_comes_while_work_is_done_is_seen_before_the_next(
+    ends: tuple[Service, socket.socket],
+) -> None:
+    service, theirs = ends
+    calls = Calls(theirs, never, rest)
+    service.say(call(1), call(2), call(3))
+    assert calls.next() == [(call(1), b"")]
+    service.say(Withdrawal(2))
+    assert calls.next() == [(call(3), b"")]
+
+
+def test_a_withdrawal_that_comes_too_late_is_forgotten(
+    ends: tuple[Service, socket.socket],
+) -> None:
+    service, theirs = ends
+    calls = Calls(theirs, never, rest)
+    service.say(call(1))
+    assert calls.next() == [(call(1), b"")]
+    service.say(Withdrawal(1), call(2))
+    assert calls.next() == [(call(2), b"")]
+
+
+def test_there_are_no_more_calls_once_the_service_has_gone(
+    ends: tuple[Service, socket.socket],
+) -> None:
+    service, theirs = ends
+    service.say(call(1))
+    calls = Calls(theirs, never, rest)
+    assert calls.next() == [(call(1), b"")]
+    service.connection.close()
+    assert calls.next() == []
+
+
+def test_those_that_join_are_taken_together_and_no_others(
+    ends: tuple[Service, socket.socket],
+) -> None:
+    service, theirs = ends
+    calls = Calls(
+        theirs, lambda call, picture: call.name == "measure" and picture == b"small", rest
+    )
+    lone = call(4)._replace(alone=True)
+    service.say(call(1), call(2), call(3), lone, call(5), picture=b"small")
+    service.say(call(6), picture=b"large")
+    service.say(call(7), call(8), picture=b"small")
+    service.say(Withdrawal(3), Withdrawal(7))
+    taken = [[call.number for call, _ in calls.next()] for _ in range(5)]
+    assert taken == [[1, 2], [4], [5], [6], [8]]
+    assert [service.hear(), service.hear()] == [Outcome(3), Outcome(7)]
+
+
+def test_no_more_are_taken_together_than_may(ends: tuple[Service, socket.socket]) -> None:
+    service, theirs = ends
+    calls = Calls(theirs, lambda *_: True, rest)
+    service.say(*map(call, range(SIDE_BY_SIDE + 3)))
+    assert [len(calls.next()), len(calls.next())] == [SIDE_BY_SIDE, 3]
+
+
+def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socket.socket]) -> None:
+    service, theirs = ends
+    idle: list[int] = []
+
+    def come() -> None:
+        idle.append(len(idle))
+        if len(idle) == 2:
+            service.say(call(1), call(2))
+
+    calls = Calls(theirs, never, come)
+    assert [calls.next(), calls.next()] == [[(call(1), b"")], [(call(2), b"")]]
+    assert idle == [0, 1]
+
+
+def test_a_worker_ends_when_the_service_has_gone(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(PATIENCE_S)
+        service = Service(ours)
+        with theirs:
+            worker = subprocess.Popen(
+                [*command("ready", tmp_path), str(theirs.fileno()), "0"],
+                pass_fds=[theirs.fileno()],
+            )
+        assert service.hear() == Outcome(READY, 0)
+        service.say(call(1), picture=b"picture")
+        assert service.hear().number == 1
+    assert worker.wait(PATIENCE_S) == 0
+
+
+def test_a_worker_is_ready_before_it_does_what_nobody_waits_for(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(PATIENCE_S)
+        service = Service(ours)
+        with theirs:
+            worker = subprocess.Popen(
+                [*command("measuring", tmp_path), str(theirs.fileno()), "0"],
+                pass_fds=[theirs.fileno()],
+            )
+        assert service.hear() == Outcome(READY, 0)
+        service.say(call(1))
+        (tmp_path / "may-go-on").touch()
+        assert service.hear().number == 1
+    assert worker.wait(PATIENCE_S) == 0
+
+
+def test_a_worker_whose_service_goes_while_it_prepares_ends_quietly(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with theirs:
+        worker = subprocess.Popen(
+            [*command("slow", tmp_path), str(theirs.fileno()), "0"],
+            pass_fds=[theirs.fileno()],
+            stderr=subprocess.PIPE,
+        )
+    ours.close()
+    (tmp_path / "may-be-ready").touch()
+    _, complaints = worker.communicate(timeout=PATIENCE_S)
+    assert (complaints, worker.returncode) == (b"", 0)
+
+
+def test_a_worker_works_with_nothing_but_the_errors_and_the_calls() -> None:
+    """What it is begun for decides what it loads; its own part is small."""
+    program = (
+        "import sys, phiz.workers.loop;"
+        "sys.exit(any(name in sys.modules for name in ('asyncio', 'numpy', 'fastapi')))"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_what_fails_is_logged_with_the_name_of_its_request(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours:
+        ours.settimeout(PATIENCE_S)
+        service = Service(ours)
+        with theirs:
+            worker = subprocess.Popen(
+                [*command("ready", tmp_path), str(theirs.fileno()), "0"],
+                pass_fds=[theirs.fileno()],
+                stderr=subprocess.PIPE,
+            )
+        assert service.hear().number == READY
+        service.say(Call(1, "fail", (ZeroDivisionError("by nothing"),), request="a-request"))
+        assert isinstance(service.hear().error, WorkerFaultError)
+    _, errors = worker.communicate(timeout=PATIENCE_S)
+    told = json.loads(errors)
+    assert (told["level"], told["request"]) == ("error", "a-request")
+    assert told["message"] == "the work 'fail' failed"
+    assert told["traceback"].endswith("ZeroDivisionError: by nothing")

@@ -1,0 +1,711 @@
+import asyncio
+import gc
+import math
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+
+from phiz.errors import (
+    ModelCorruptError,
+    OptionError,
+    PhizError,
+    WorkerDiedError,
+    WorkerFaultError,
+)
+from phiz.system.procfs import resident_bytes
+from phiz.workers.handle import Member, Task
+from phiz.workers.loop import READY, TIDY_IDLE_AFTER
+from phiz.workers.pool import AHEAD_S, Crew
+from phiz.workers.protocol import Outcome, encode
+
+from .doubles import BROKEN, PATIENCE_S, POISON, command
+
+pytestmark = pytest.mark.integration
+
+QUICK = "quick"  # kinds of work
+SLOW = "slow"
+STAGED = "staged"
+
+
+class Doubles:
+    """A crew of doubles, and the folder by which they are told when to go on."""
+
+    def __init__(self, crew: Crew, folder: Path) -> None:
+        self.crew = crew
+        self.folder = folder
+
+    def submit(self, name: str, *arguments: object, picture: bytes = b"", kind: str = SLOW) -> Task:
+        return self.crew.submit(name, picture, arguments, kind)
+
+    def hold(self, name: str, kind: str = SLOW) -> Task:
+        return self.submit("hold", str(self.folder), name, kind=kind)
+
+    def note(self, name: str, kind: str = SLOW) -> Task:
+        return self.submit("note", str(self.folder), name, kind=kind)
+
+    def staged(self, name: str, picture: bytes = b"") -> Task:
+        return self.crew.submit("staged", picture, (str(self.folder), name), STAGED)
+
+    def stages(self) -> list[str]:
+        return (self.folder / "stages").read_text().split()
+
+    def end(self, name: str) -> None:
+        (self.folder / f"{name}-may-end").touch()
+
+    def begun(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    async def until_begun(self, *names: str) -> None:
+        await until(lambda: all(self.begun(name) for name in names))
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    give_up = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < give_up
+        await asyncio.sleep(0.001)
+
+
+def processes(folder: Path) -> list[int]:
+    """Every process that was begun."""
+    return [int(path.name.partition("-")[2]) for path in folder.glob("process-*")]
+
+
+def there(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@asynccontextmanager
+async def working(folder: Path, size: int, limit_s: float = PATIENCE_S) -> AsyncIterator[Doubles]:
+    crew = Crew(command("ready", folder), size, limit_s, {STAGED})
+    assert await crew.start() == list(range(size))
+    crew.costs.observe(QUICK, AHEAD_S / 100)
+    crew.costs.observe(SLOW, 1.0)
+    crew.costs.observe(STAGED, AHEAD_S / 100)
+    try:
+        yield Doubles(crew, folder)
+    finally:
+        await crew.close()
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Iterator[Callable[[Callable[[], Awaitable[None]]], None]]:
+    """Runs a test; in the end no error was left, and no process is."""
+    complaints: list[Any] = []
+
+    def run(test: Callable[[], Awaitable[None]]) -> None:
+        async def watched() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: complaints.append(context))
+            await test()
+            gc.collect()
+
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:  # as the service does
+            runner.run(watched())
+
+    yield run
+    gc.collect()
+    assert complaints == []
+    assert not any(map(there, processes(tmp_path)))
+
+
+Run = Callable[[Callable[[], Awaitable[None]]], None]
+
+
+def test_work_is_done_in_other_processes(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            process = await doubles.submit("process").done
+            assert process in doubles.crew.processes.values()
+            assert process != os.getpid()
+            assert sorted(doubles.crew.processes) == [0, 1]
+            assert sorted(doubles.crew.processes.values()) == sorted(processes(tmp_path))
+
+    run(test)
+
+
+def test_an_error_comes_back_as_it_was_raised(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            failing = doubles.submit("fail", OptionError("min_face is 0"))
+            with pytest.raises(OptionError, match="min_face is 0"):
+                await failing.done
+
+    run(test)
+
+
+def test_a_mistake_of_ours_is_logged_and_the_worker_goes_on(
+    run: Run, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            before = await doubles.submit("process").done
+            with pytest.raises(WorkerFaultError) as caught:
+                await doubles.submit("fail", ZeroDivisionError("of the work")).done
+            assert "of the work" not in str(caught.value)
+            assert await doubles.submit("process").done == before
+
+    run(test)
+    log = capfd.readouterr().err
+    assert "ZeroDivisionError: of the work" in log
+    assert log.count("Traceback") == 1
+
+
+def test_a_worker_with_nothing_to_do_gives_free_memory_back(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            (process,) = doubles.crew.processes.values()
+            await doubles.submit("litter").done
+            for _ in range(TIDY_IDLE_AFTER - 1):
+                await doubles.submit("process").done
+            held = resident_bytes(process)
+            assert held is not None
+            await until(lambda: (resident_bytes(process) or held) < held - 5_000_000)
+
+    run(test)
+
+
+def note_end(ended: list[int], number: int, _done: object) -> None:
+    ended.append(number)
+
+
+@pytest.mark.parametrize("kind", [QUICK, SLOW])
+def test_work_is_begun_in_the_order_in_which_it_came(run: Run, tmp_path: Path, kind: str) -> None:
+    async def test() -> None:
+        ended: list[int] = []
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", kind)
+            tasks = [doubles.note(f"{number}", kind) for number in range(30)]
+            for number, task in enumerate(tasks):
+                task.done.add_done_callback(partial(note_end, ended, number))
+            doubles.end("first")
+            names = await asyncio.gather(held.done, *(task.done for task in tasks))
+            assert names == ["first", *map(str, range(30))]
+        assert ended == list(range(30))
+        began_ns = [(tmp_path / f"{number}").stat().st_mtime_ns for number in range(30)]
+        assert began_ns == sorted(began_ns)
+
+    run(test)
+
+
+def test_large_pictures_arrive_whole(run: Run, tmp_path: Path) -> None:
+    pictures = [os.urandom(20 * 1024 * 1024), b"", os.urandom(3), os.urandom(5_000_000)]
+
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            tasks = [
+                doubles.submit("measure", picture=picture, kind=kind)
+                for picture in pictures
+                for kind in (QUICK, SLOW)
+            ]
+            sums = await asyncio.gather(*(task.done for task in tasks))
+        assert sums[::2] == sums[1::2]
+        assert sums[::2] == [(len(picture), zlib.crc32(picture)) for picture in pictures]
+
+    run(test)
+
+
+def test_as_many_run_at_once_as_there_are_workers_and_the_rest_waits(
+    run: Run, tmp_path: Path
+) -> None:
+    names = ["a", "b", "c", "d", "e"]
+
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            tasks = [doubles.hold(name) for name in names]
+            await doubles.until_begun("a", "b")
+            assert doubles.crew.waiting == 3
+            assert not any(map(doubles.begun, "cde"))
+            for name in names:
+                doubles.end(name)
+            assert await asyncio.gather(*(task.done for task in tasks)) == names
+            assert doubles.crew.waiting == 0
+
+    run(test)
+
+
+def test_a_call_is_expected_to_wait_for_what_is_ahead_of_it(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            crew = doubles.crew
+            waits = [crew.wait_s]
+            tasks = []
+            for name in "abc":
+                tasks.append(doubles.hold(name))
+                waits.append(crew.wait_s)
+            # Each takes 1 s, and two are done at once.
+            assert waits == pytest.approx([0, 0, 1, 1.5], abs=0.2)
+            crew.withdraw(tasks[2])
+            assert crew.wait_s == pytest.approx(1, abs=0.2)
+            doubles.end("a")
+            await tasks[0].done
+            assert crew.wait_s == 0
+            doubles.end("b")
+            await tasks[1].done
+
+    run(test)
+
+
+def test_what_work_takes_is_learnt(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("a", "new")
+            await doubles.until_begun("a")
+            await asyncio.sleep(0.1)
+            doubles.end("a")
+            await held.done
+            assert 0.1 <= doubles.crew.costs.expected("new") < PATIENCE_S
+            with pytest.raises(OptionError):
+                await doubles.submit("fail", OptionError("at once"), kind="failing").done
+            assert doubles.crew.costs.expected("failing") == AHEAD_S
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("kind", "ahead"),
+    [pytest.param(SLOW, False, id="here"), pytest.param(QUICK, True, id="at-the-worker")],
+)
+def test_what_is_withdrawn_before_it_begins_is_not_done(
+    run: Run, tmp_path: Path, kind: str, *, ahead: bool
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", kind)
+            withdrawn, refused, last = (doubles.note(name, kind) for name in "abc")
+            assert (withdrawn.member is not None) == ahead
+            assert doubles.crew.waiting == 3
+            doubles.crew.withdraw(withdrawn)
+            doubles.crew.withdraw(withdrawn, OptionError("once more changes nothing"))
+            doubles.crew.withdraw(refused, OptionError("the reason"))
+            assert doubles.crew.waiting == 1
+            assert withdrawn.done.cancelled()
+            with pytest.raises(OptionError, match="the reason"):
+                await refused.done
+            doubles.end("first")
+            assert [await held.done, await last.done] == ["first", "c"]
+            assert not doubles.begun("a")
+            assert not doubles.begun("b")
+            assert (doubles.crew.waiting, doubles.crew.wait_s) == (0, 0)
+
+    run(test)
+
+
+def test_what_is_withdrawn_while_it_runs_is_done_for_nobody(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            withdrawn = doubles.hold("first")
+            await doubles.until_begun("first")
+            doubles.crew.withdraw(withdrawn)
+            doubles.crew.withdraw(withdrawn)  # once more changes nothing
+            assert doubles.crew.waiting == 0
+            behind = doubles.note("behind")
+            assert doubles.crew.waiting == 1
+            doubles.end("first")
+            assert await behind.done == "behind"
+            assert doubles.crew.waiting == 0
+
+    run(test)
+
+
+def test_a_caller_that_was_cancelled_costs_no_worker(run: Run, tmp_path: Path) -> None:
+    """It may be so before the task is withdrawn, with the outcome between the two."""
+
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            for task in (doubles.note("a"), doubles.submit("fail", OptionError("too late"))):
+                task.done.cancel()
+            assert await doubles.note("b").done == "b"
+            assert doubles.begun("a")
+            assert doubles.crew.replaced == 0
+
+    run(test)
+
+
+def test_of_a_worker_that_dies_only_the_call_that_it_was_at_fails(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", QUICK)
+            others = [doubles.note(f"{number}", QUICK) for number in range(9)]
+            assert all(task.member is not None for task in others)
+            await doubles.until_begun("first")
+            (process,) = doubles.crew.processes.values()
+            os.kill(process, signal.SIGKILL)
+            with pytest.raises(WorkerDiedError, match="the process that worked on the picture"):
+                await held.done
+            assert [await task.done for task in others] == [f"{number}" for number in range(9)]
+            assert doubles.crew.replaced == 1
+            assert list(doubles.crew.processes) == [0]
+            assert process not in doubles.crew.processes.values()
+            assert (doubles.crew.waiting, doubles.crew.wait_s) == (0, 0)
+        began_ns = [(tmp_path / f"{number}").stat().st_mtime_ns for number in range(9)]
+        assert began_ns == sorted(began_ns)
+
+    run(test)
+    assert "ended with status -9; beginning another" in caplog.text
+
+
+def test_while_a_worker_cannot_be_replaced_the_others_do_its_work(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            held = [doubles.hold(name) for name in "ab"]
+            await doubles.until_begun("a", "b")
+            (tmp_path / BROKEN).touch()
+            dying, other = (task.member for task in held)
+            assert dying is not None
+            assert other is not None
+            dying.process.kill()
+            with pytest.raises(WorkerDiedError):
+                await held[0].done
+            behind = doubles.note("behind")
+            doubles.end("b")
+            assert [await held[1].done, await behind.done] == ["b", "behind"]
+            assert list(doubles.crew.processes) == [other.index]
+            await until(lambda: "cannot begin again" in caplog.text)
+            assert doubles.crew.able
+            (tmp_path / BROKEN).unlink()
+            await until(lambda: sorted(doubles.crew.processes) == [0, 1])
+
+    run(test)
+
+
+def test_what_a_dead_worker_had_ahead_is_done_by_one_that_is_free(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            held = doubles.hold("first", QUICK)
+            other = doubles.hold("second", QUICK)
+            await doubles.until_begun("first", "second")
+            ahead = [doubles.note(f"{number}", QUICK) for number in range(6)]
+            doubles.end("second")
+            assert await other.done == "second"
+            (tmp_path / BROKEN).touch()
+            assert held.member is not None
+            held.member.process.kill()
+            with pytest.raises(WorkerDiedError):
+                await held.done
+            assert [await task.done for task in ahead] == [f"{number}" for number in range(6)]
+            (tmp_path / BROKEN).unlink()
+
+    run(test)
+
+
+def test_a_crew_whose_last_worker_cannot_be_replaced_is_not_able(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            crew = doubles.crew
+            assert crew.able
+            (tmp_path / BROKEN).touch()
+            os.kill(crew.processes[0], signal.SIGKILL)
+            await until(lambda: not crew.able)
+            assert crew.wait_s == math.inf
+            (tmp_path / BROKEN).unlink()
+            await until(lambda: crew.able)
+            assert crew.wait_s == 0
+
+    run(test)
+
+
+def test_a_picture_is_kept_no_longer_than_somebody_waits_for_it(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first")
+            waits = doubles.crew.submit("measure", bytes(1000), (), SLOW)
+            assert len(waits.picture) == 1000
+            doubles.crew.withdraw(waits)
+            assert waits.picture == b""
+            done = doubles.crew.submit("measure", bytes(1000), (), SLOW)
+            doubles.end("first")
+            assert await held.done == "first"
+            await done.done
+            assert done.picture == b""
+
+    run(test)
+
+
+def test_a_worker_that_is_late_is_expected_to_be_later_still(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", QUICK)
+            await doubles.until_begun("first")
+            doubles.crew.withdraw(held)  # and yet the worker is at it
+            await until(lambda: doubles.crew.wait_s > 0.05)
+            doubles.end("first")
+            await until(lambda: doubles.crew.wait_s == 0)
+
+    run(test)
+
+
+def test_a_worker_that_dies_with_nothing_to_do_is_replaced(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            before = dict(doubles.crew.processes)
+            os.kill(before[1], signal.SIGKILL)
+            await until(lambda: doubles.crew.processes.get(1, before[1]) != before[1])
+            assert doubles.crew.processes[0] == before[0]
+            assert doubles.crew.replaced == 1
+
+    run(test)
+
+
+def test_a_call_that_kills_every_worker_kills_one(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 2) as doubles:
+            with pytest.raises(WorkerDiedError):
+                await doubles.submit("leave", signal.SIGSEGV).done
+            assert await doubles.note("next").done == "next"
+            assert doubles.crew.replaced == 1
+
+    run(test)
+
+
+def test_those_that_join_go_through_their_stages_side_by_side(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", STAGED)
+            await doubles.until_begun("first")
+            tasks = [doubles.staged(name) for name in "abc"]
+            doubles.end("first")
+            assert await held.done == "first"
+            assert [await task.done for task in tasks] == ["a", "b", "c"]
+            assert doubles.stages() == ["a1", "b1", "c1", "a2", "b2", "c2"]
+
+    run(test)
+
+
+def test_of_those_side_by_side_only_the_one_that_kills_the_worker_fails(
+    run: Run, tmp_path: Path
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", STAGED)
+            await doubles.until_begun("first")
+            tasks = [doubles.staged(name, POISON if name == "b" else b"") for name in "abc"]
+            doubles.end("first")
+            assert await held.done == "first"
+            with pytest.raises(WorkerDiedError):
+                await tasks[1].done
+            assert [await tasks[0].done, await tasks[2].done] == ["a", "c"]
+            assert doubles.crew.replaced == 2
+            together, alone = ["a1", "b1", "c1", "a2", "b2"], ["a1", "a2", "b1", "b2", "c1", "c2"]
+            assert doubles.stages() == together + alone
+
+    run(test)
+
+
+def test_a_worker_that_hangs_is_replaced(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1, limit_s=0.2) as doubles:
+            held = doubles.hold("for ever")
+            behind = doubles.note("behind")
+            with pytest.raises(WorkerDiedError):
+                await held.done
+            assert await behind.done == "behind"
+            assert doubles.crew.replaced == 1
+
+    run(test)
+    assert "worker 0 has been at one call for 0.2 s; ending it" in caplog.text
+
+
+def test_a_worker_that_hangs_for_nobody_is_replaced_too(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1, limit_s=0.2) as doubles:
+            held = doubles.hold("for ever")
+            await doubles.until_begun("for ever")
+            doubles.crew.withdraw(held)
+            assert await doubles.note("behind").done == "behind"
+            assert doubles.crew.replaced == 1
+
+    run(test)
+
+
+def test_many_calls_in_a_row_are_no_hang(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1, limit_s=0.4) as doubles:
+            ending = time.monotonic() + 1.2
+            while time.monotonic() < ending:
+                tasks = [doubles.submit("process", kind=QUICK) for _ in range(20)]
+                await asyncio.gather(*(task.done for task in tasks))
+            assert doubles.crew.replaced == 0
+
+    run(test)
+
+
+def test_a_replacement_that_cannot_begin_is_tried_again(
+    run: Run, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            (tmp_path / BROKEN).touch()
+            os.kill(doubles.crew.processes[0], signal.SIGKILL)
+            await until(lambda: "cannot begin again" in caplog.text)
+            waiting = doubles.note("waiting")
+            assert (doubles.crew.waiting, dict(doubles.crew.processes)) == (1, {})
+            (tmp_path / BROKEN).unlink()
+            assert await waiting.done == "waiting"
+            assert doubles.crew.replaced == 1
+
+    run(test)
+    assert "worker 0 cannot begin again: back.onnx is another file" in caplog.text
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_whole_group_is_the_services(
+    run: Run, tmp_path: Path, number: signal.Signals
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("a")
+            await doubles.until_begun("a")
+            os.kill(doubles.crew.processes[0], number)
+            doubles.end("a")
+            assert await held.done == "a"
+            assert await doubles.note("b").done == "b"
+            assert doubles.crew.replaced == 0
+
+    run(test)
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        pytest.param("refusing", ModelCorruptError, id="refuses"),
+        pytest.param("dying", WorkerDiedError, id="dies"),
+    ],
+)
+def test_a_worker_that_cannot_begin_is_an_error(
+    run: Run, tmp_path: Path, mode: str, expected: type[PhizError]
+) -> None:
+    async def test() -> None:
+        with pytest.raises(expected):
+            await Crew(command(mode, tmp_path), 2, PATIENCE_S).start()
+
+    run(test)
+    assert processes(tmp_path)
+
+
+def test_if_one_cannot_begin_none_is_left(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        starting = asyncio.create_task(Crew(command("slow", tmp_path), 3, PATIENCE_S).start())
+        await until(lambda: len(processes(tmp_path)) == 3)
+        (tmp_path / "second-may-fail").touch()
+        with pytest.raises(ModelCorruptError):
+            await starting
+
+    run(test)
+
+
+@pytest.mark.parametrize("error", [None, ModelCorruptError("back.onnx is another file")])
+def test_what_a_worker_tells_when_nobody_waits_any_more_is_nothing(
+    run: Run, error: PhizError | None
+) -> None:
+    async def test() -> None:
+        member = Member(0, process, Crew([], 0, 1.0))
+        member.ready.cancel()
+        member.data_received(b"".join(encode(Outcome(READY, 0, error))))
+        assert member.ready.cancelled()
+
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        run(test)
+
+
+class OneAtATime(ThreadPoolExecutor):
+    """Threads that are slow to come: one after the other, once they may."""
+
+    def __init__(self) -> None:
+        super().__init__(1)
+        self.asked = 0
+        self.may = threading.Event()
+        super().submit(self.may.wait, PATIENCE_S)
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        self.asked += 1
+        future = super().submit(fn, *args, **kwargs)
+        super().submit(time.sleep, 0.1)
+        return future
+
+
+def test_those_that_fail_together_are_all_waited_for(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        threads = OneAtATime()
+        asyncio.get_running_loop().set_default_executor(threads)
+        starting = asyncio.create_task(Crew(command("refusing", tmp_path), 3, PATIENCE_S).start())
+        await until(lambda: threads.asked == 3)
+        threads.may.set()
+        with pytest.raises(ModelCorruptError):
+            await starting
+        assert not any(map(there, processes(tmp_path)))
+
+    run(test)
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_start_may_be_cancelled_at_any_time(run: Run, tmp_path: Path, turns: int) -> None:
+    async def test() -> None:
+        starting = asyncio.create_task(Crew(command("slow", tmp_path), 2, PATIENCE_S).start())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+        assert not any(map(there, processes(tmp_path)))
+
+    run(test)
+
+
+def test_a_start_that_is_cancelled_leaves_none(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        starting = asyncio.create_task(Crew(command("slow", tmp_path), 3, PATIENCE_S).start())
+        await until(lambda: len(processes(tmp_path)) == 3)
+        starting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await starting
+
+    run(test)
+
+
+def test_a_command_that_is_none_is_an_error(run: Run) -> None:
+    async def test() -> None:
+        with pytest.raises(OSError, match="nothing-of-that-name"):
+            await Crew(["nothing-of-that-name"], 2, PATIENCE_S).start()
+
+    run(test)
+
+
+def test_closing_ends_workers_at_work_and_those_that_begin(run: Run, tmp_path: Path) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 3) as doubles:
+            held = doubles.hold("a")
+            await doubles.until_begun("a")
+            free = [
+                process
+                for process in doubles.crew.processes.values()
+                if held.member is None or process != held.member.process.pid
+            ]
+            os.kill(free[0], signal.SIGKILL)
+            await until(lambda: doubles.crew.replaced == 1)
+            doubles.crew.withdraw(held)
+
+    run(test)
