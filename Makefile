@@ -23,7 +23,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 2
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
-.PHONY: setup serve test check lint bench load models format lock wheels dist sbom
+.PHONY: setup serve test check lint unit bench load models format lock wheels dist sbom
 
 setup: .venv/run models
 
@@ -33,7 +33,9 @@ serve: setup
 test: lint models
 	$(PYTEST)
 
-check: lint models
+check: lint unit
+
+unit: .venv/dev models
 	$(PYTEST) -m "not integration"
 
 lint: .venv/dev

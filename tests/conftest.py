@@ -1,3 +1,4 @@
+import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -148,3 +149,14 @@ def built_classifier(
         return folder
 
     return give
+
+
+@pytest.fixture(scope="module")
+def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Wait until no other process of this run has a Ray cluster: two may not start in time."""
+    folder = tmp_path_factory.getbasetemp()
+    # Of pytest-xdist each process has a folder of its own in the one of the run.
+    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+    with (shared / "cluster.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -2,7 +2,7 @@
 # Runs a command with a container engine: the running one, or one that it starts and stops itself.
 # STANDINS=1 also builds stand-ins for images of a registry: a base with Debian's Python, and
 # HAProxy, Prometheus and Alertmanager on it. They have names of their own and are removed at the
-# end.
+# end. DEBIAN=FOLDER uses a Debian made by debian.sh; otherwise one is made.
 #
 #   deploy/test/engine.sh COMMAND…
 set -euo pipefail
@@ -37,14 +37,8 @@ begin() {
 }
 
 make_base() {
-    # Uses this machine's package mirror and its certificates.
-    mirror="$(apt-get indextargets --format '$(REPO_URI)' \
-        'Created-By: Packages' 'Codename: bookworm' 'Origin: Debian' | head -n 1)"
-    debootstrap --variant=minbase --include=ca-certificates,python3,python3-venv bookworm \
-        "$folder/root" "$mirror" >"$folder/debootstrap" || { tail "$folder/debootstrap" >&2; exit 1; }
-    rm -rf "$folder"/root/var/cache/apt/* "$folder"/root/var/lib/apt/lists/*
-    cp /etc/ssl/certs/ca-certificates.crt "$folder/root/etc/ssl/certs/"
-    tar -C "$folder/root" -c . | docker import -c 'CMD ["python3"]' - "$base" >/dev/null
+    [ -n "${DEBIAN:-}" ] || "$here/debian.sh" bookworm "$folder/root"
+    tar -C "${DEBIAN:-$folder/root}" -c . | docker import -c 'CMD ["python3"]' - "$base" >/dev/null
     rm -rf "$folder/root"
     made=("$base" "${made[@]}")
 }

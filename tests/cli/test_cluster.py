@@ -15,13 +15,14 @@ from click.testing import CliRunner
 from phiz.cli.main import main
 from tests.conftest import PICTURES
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_cluster")]
 
 PHIZ = [sys.executable, "-m", "phiz", "detect"]
 NAMES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
 ENVIRONMENT = {
     "RAY_ADDRESS": "local",
     "RAY_AUTH_MODE": "disabled",  # nobody else reaches it, and a token would stay
+    "RAY_raylet_start_wait_time_s": "120",  # on a machine that is busy
 }
 
 

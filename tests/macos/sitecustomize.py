@@ -62,5 +62,7 @@ for module, beginnings in NAMES.items():
     for name in dir(module):
         if name.startswith(beginnings):
             delattr(module, name)
+if sys.version_info >= (3, 13):  # where os itself uses what it may lack
+    os.process_cpu_count = os.cpu_count
 ctypes.CDLL = _Library  # type: ignore[misc]  # in the place of what it inherits
 sys.addaudithook(_hide_kernel)

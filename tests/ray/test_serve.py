@@ -25,7 +25,7 @@ from phiz.system.procfs import processor_seconds
 from tests.conftest import PICTURES
 from tests.service.running import SERVE, Running, alive, children, environment, running
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_cluster")]
 
 CLUSTER = Path(__file__).with_name("cluster.py")
 GROUP = (PICTURES / "group_640x480.png").read_bytes()
@@ -109,9 +109,9 @@ def descendants(process: int) -> set[int]:
 
 
 def command_of(process: int) -> str:
-    file = Path(f"/proc/{process}/cmdline")
     try:
-        if file.exists():
+        if Path("/proc/self/cmdline").exists():
+            file = Path(f"/proc/{process}/cmdline")
             return file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:  # it has just ended
         return ""
@@ -154,6 +154,7 @@ def cluster(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         PYTHONWARNINGS="default",  # Ray has its own
         RAY_AUTH_MODE="disabled",  # nobody else reaches it, and a token would stay
         RAY_USAGE_STATS_ENABLED="0",
+        RAY_raylet_start_wait_time_s="120",  # on a machine that is busy
     )
     with running([sys.executable, str(CLUSTER), str(free_port())], env, log) as service:
         yield service

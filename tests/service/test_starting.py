@@ -151,7 +151,7 @@ def test_it_answers_although_nobody_hears_that_it_listens(models_folder: Path) -
     os.close(deaf)
     process = subprocess.Popen(
         [*ONE, "--port", str(port)],
-        env=environment(models_folder),
+        env=environment(models_folder, PYTHONUNBUFFERED=""),
         stdout=words,
         stderr=subprocess.PIPE,
         text=True,

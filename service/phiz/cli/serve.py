@@ -6,7 +6,6 @@ import os
 import signal
 import sys
 import time
-from contextlib import suppress
 from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn
@@ -136,8 +135,11 @@ def _announce(listener: "socket", form: "Form") -> None:
     line = f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect"
     if form == "json":
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
-    with suppress(BrokenPipeError):  # whoever began it may have stopped listening, and others ask
+    try:
         click.echo(line)
+    except BrokenPipeError:  # the parent has stopped reading, and other clients send requests
+        # Python would try to write the line again when it exits, and exit with 120.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _warn_of_unknown_variables() -> None:
