@@ -2,8 +2,9 @@
 #
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
 #   make test    format check, lint, types and every test
-#   make check   the same with the unit tests alone, in less than a minute: all but those that are
-#                marked "integration", which start a service, a cluster or a browser, or measure
+#   make check   the same with the unit tests alone, in less than a minute: all tests but those of
+#                workers, services, clusters, browsers, packages and measurements, which are
+#                marked "integration"
 #   make setup   what both begin with; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
 #                takes: all figures into docs/measured/speed.json, and what the documents show
