@@ -56,6 +56,7 @@ def test_another_result_than_the_catalogues_is_refused(
         convert(other, classifier_source(card))
 
 
+@pytest.mark.integration
 @every_classifier
 def test_a_converted_classifier_agrees_with_the_slow_one(
     card: NetworkCard, classifier_source: Source

@@ -8,6 +8,8 @@ from tests.tools import program
 
 from .conftest import ROOT, Distributions
 
+pytestmark = pytest.mark.integration
+
 WEIGHTS = {".onnx", ".tflite", ".pt", ".pth", ".bin", ".npz", ".whl"}
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tiff", ".avif"}
 ALLOWED_BYTES = 3_000_000

@@ -13,6 +13,8 @@ import phiz
 
 from .conftest import ROOT, Distributions, build
 
+pytestmark = pytest.mark.integration
+
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 PACKAGE = Path(phiz.__file__).parent
 # Files of the checkout's other folders that an installed phiz reads.

@@ -14,6 +14,8 @@ from phiz.lab.accuracy.parity import Comparison, compare, main
 from phiz.models.specs import NetworkCard
 from tests.conftest import NETWORKS
 
+pytestmark = pytest.mark.integration
+
 PICTURES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
 FOLDER = Path(__file__).parents[2] / "pictures"
 
