@@ -13,59 +13,61 @@ SERVICE: Final = 'job="phiz"'
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class PanelSpec:
     """A panel.
 
     Attributes:
         title: Above it.
         unit: Grafana's name of the unit.
         queries: Each with the name of its lines.
-        why: What it tells, shown when it is asked for.
+        description: What it tells, shown when it is asked for.
         as_number: Whether only the newest value is shown.
     """
 
     title: str
     unit: str
     queries: tuple[tuple[str, str], ...]
-    why: str
+    description: str
     as_number: bool = False
 
 
-def rate(metric: str, selector: str, by: str) -> str:
+def build_rate_query(metric: str, selector: str, by: str) -> str:
     """Return the query of how fast counters grow, summed by labels."""
     return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
-def quantile(share: float, metric: str, selector: str, by: str) -> str:
+def build_quantile_query(share: float, metric: str, selector: str, by: str) -> str:
     """Return the query of what a share of a histogram's observations lies within."""
-    return f"histogram_quantile({share}, {rate(f'{metric}_bucket', selector, f'le, {by}')})"
+    buckets = build_rate_query(f"{metric}_bucket", selector, f"le, {by}")
+    return f"histogram_quantile({share}, {buckets})"
 
 
-def mean(metric: str, selector: str, by: str) -> str:
+def build_mean_query(metric: str, selector: str, by: str) -> str:
     """Return the query of the mean of a histogram's observations."""
-    return f"{rate(f'{metric}_sum', selector, by)} / {rate(f'{metric}_count', selector, by)}"
+    total = build_rate_query(f"{metric}_sum", selector, by)
+    return f"{total} / {build_rate_query(f'{metric}_count', selector, by)}"
 
 
-FACES_A_PICTURE: Final = (
-    f"{rate('phiz_faces_total', SELECTED, 'model')}"
-    f" / {rate('phiz_pictures_total', ANSWERED, 'model')}"
+FACES_PER_IMAGE: Final = (
+    f"{build_rate_query('phiz_faces_total', SELECTED, 'model')}"
+    f" / {build_rate_query('phiz_pictures_total', ANSWERED, 'model')}"
 )
 
 ROWS: Final = {
     "Requests": (
-        Graph(
+        PanelSpec(
             "Requests",
             "reqps",
-            ((rate("phiz_request_seconds_count", SELECTED, "model"), "{{model}}"),),
+            ((build_rate_query("phiz_request_seconds_count", SELECTED, "model"), "{{model}}"),),
             "Detection requests by the model asked for, whatever became of them.",
         ),
-        Graph(
+        PanelSpec(
             "Outcomes",
             "reqps",
-            ((rate("phiz_request_seconds_count", SELECTED, "outcome"), "{{outcome}}"),),
+            ((build_rate_query("phiz_request_seconds_count", SELECTED, "outcome"), "{{outcome}}"),),
             "ok, or the code of the error.",
         ),
-        Graph(
+        PanelSpec(
             "Errors of the service",
             "percentunit",
             (("phiz:errors:ratio5m", "of all {{of}}"),),
@@ -73,27 +75,32 @@ ROWS: Final = {
         ),
     ),
     "Time": (
-        Graph(
+        PanelSpec(
             "Half of the answers within",
             "s",
-            ((quantile(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
+            ((build_quantile_query(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
             "From the headers of a request to its answer, so with the time that its body takes.",
         ),
-        Graph(
+        PanelSpec(
             "99 of 100 answers within",
             "s",
-            ((quantile(0.99, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
+            ((build_quantile_query(0.99, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
             "PhizSlow fires above one second.",
         ),
-        Graph(
+        PanelSpec(
             "Mean time of each stage",
             "s",
-            ((mean("phiz_stage_seconds", SELECTED, "model, stage"), "{{model}} {{stage}}"),),
+            (
+                (
+                    build_mean_query("phiz_stage_seconds", SELECTED, "model, stage"),
+                    "{{model}} {{stage}}",
+                ),
+            ),
             "receive is a body on its way; pnet, rnet and onet are parts of inference.",
         ),
     ),
     "How near to its limits": (
-        Graph(
+        PanelSpec(
             "Workers and processors that are busy",
             "percentunit",
             (
@@ -102,13 +109,13 @@ ROWS: Final = {
             ),
             "Over five minutes. PhizSaturated fires above 90 % of either.",
         ),
-        Graph(
+        PanelSpec(
             "What one more request would wait",
             "s",
             ((f"phiz_queue_wait_seconds{{{SERVICE}}}", "{{instance}}"),),
             "PhizSaturated fires above two seconds; above half the deadline requests are refused.",
         ),
-        Graph(
+        PanelSpec(
             "Requests that wait, and in flight",
             "none",
             (
@@ -117,19 +124,19 @@ ROWS: Final = {
             ),
             "Those in flight include bodies that are still coming.",
         ),
-        Graph(
+        PanelSpec(
             "Refused before any work",
             "reqps",
-            ((rate("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
+            ((build_rate_query("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
             "By the code of the error. PhizSaturated fires where 1 % are overloaded.",
         ),
-        Graph(
+        PanelSpec(
             "Memory",
             "bytes",
             (("phiz:resident_bytes", "{{instance}}"),),
             "Of all processes of a replica. PhizMemoryGrows looks for a ramp.",
         ),
-        Graph(
+        PanelSpec(
             "Workers replaced",
             "none",
             ((f"increase(phiz_workers_replaced_total{{{SERVICE}}}[15m])", "{{instance}}"),),
@@ -137,41 +144,46 @@ ROWS: Final = {
         ),
     ),
     "What it finds": (
-        Graph(
+        PanelSpec(
             "Faces a second",
             "none",
-            ((rate("phiz_faces_total", SELECTED, "model"), "{{model}}"),),
+            ((build_rate_query("phiz_faces_total", SELECTED, "model"), "{{model}}"),),
             "Faces answered.",
         ),
-        Graph(
+        PanelSpec(
             "Faces a picture",
             "none",
-            ((FACES_A_PICTURE, "{{model}}"),),
+            ((FACES_PER_IMAGE, "{{model}}"),),
             "A sudden change is one of what is sent, or of the models.",
         ),
-        Graph(
+        PanelSpec(
             "Pictures",
             "none",
-            ((rate("phiz_pictures_total", SELECTED, "model, outcome"), "{{model}} {{outcome}}"),),
+            (
+                (
+                    build_rate_query("phiz_pictures_total", SELECTED, "model, outcome"),
+                    "{{model}} {{outcome}}",
+                ),
+            ),
             "Several in a batch.",
         ),
     ),
     "What runs": (
-        Graph(
+        PanelSpec(
             "Replicas by version",
             "none",
             ((f"count by (version) (phiz_build_info{{{SERVICE}}})", "{{version}}"),),
             "More than one version only while one takes the place of another.",
             as_number=True,
         ),
-        Graph(
+        PanelSpec(
             "Replicas by model",
             "none",
             ((f"count by (model, kind) (phiz_model_info{{{SERVICE}}})", "{{model}} ({{kind}})"),),
             "A replica begins with all its models verified, or not at all.",
             as_number=True,
         ),
-        Graph(
+        PanelSpec(
             "Workers",
             "none",
             ((f"sum by (instance) (phiz_workers{{{SERVICE}}})", "{{instance}}"),),
