@@ -16,15 +16,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from phiz.boxes.geometry import iou
+from phiz.boxes.geometry import box_iou
 from phiz.detectors import factory
 from phiz.detectors.detector import Detector
-from phiz.detectors.rotation import compass_of, detect_upright
-from phiz.faces import Boxes, Detections, DetectOptions, Face, Image
-from phiz.image.decode import decode
-from phiz.image.lazy import Picture
-from phiz.lab.accuracy.labels import LIMITS, read_folder
-from phiz.lab.accuracy.predictions import boxes_of
+from phiz.detectors.rotation import detect_with_rotation, get_orientation_detector
+from phiz.faces import Boxes, Detections, DetectOptions, Face, RgbImage
+from phiz.image.decode import decode_image
+from phiz.image.lazy import LazyImage
+from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS, read_annotations
+from phiz.lab.accuracy.predictions import to_boxes
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
@@ -34,16 +34,16 @@ OPTIONS = DetectOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class CountingDetector:
     """A detector that counts how often it looks at a picture."""
 
     detector: Detector
-    times: list[int]
+    calls: list[int]
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return what the detector finds."""
-        self.times.append(1)
-        return self.detector.detect(picture, options, stopwatch)
+        self.calls.append(1)
+        return self.detector.detect(image, options, stopwatch)
 
 
 @click.command()
@@ -55,63 +55,82 @@ class Looks:
 def main(data: Path, names: Sequence[str], every: int) -> None:
     """Measure detection in turned pictures."""
     for name in names:
-        detector = factory.load(catalog.load(), catalog.default_folder(), "half-pixel", [name])[
-            name
-        ]
-        click.echo(f"{name}: {portraits(detector, images(data / 'lfpw', every))}")
-        click.echo(f"{name}: {alarms(detector, images(data / 'nofaces', every))}")
+        detector = factory.load_detectors(
+            catalog.load_catalog(), catalog.get_default_folder(), "half-pixel", [name]
+        )[name]
+        click.echo(f"{name}: {describe_portraits(detector, decode_images(data / 'lfpw', every))}")
+        click.echo(
+            f"{name}: {describe_false_alarms(detector, decode_images(data / 'nofaces', every))}"
+        )
 
 
-def images(folder: Path, every: int) -> list[Image]:
+def decode_images(folder: Path, every: int) -> list[RgbImage]:
     """Return every n-th picture of a folder."""
-    return [decode(label.path.read_bytes(), LIMITS) for label in read_folder(folder)[::every]]
+    return [
+        decode_image(label.path.read_bytes(), PHOTOGRAPH_LIMITS)
+        for label in read_annotations(folder)[::every]
+    ]
 
 
-def portraits(detector: Detector, pictures: Sequence[Image]) -> str:
+def describe_portraits(detector: Detector, images: Sequence[RgbImage]) -> str:
     """Return in words how often the best face of a picture is found again when it is turned."""
-    upright = [detector.detect(Picture.of(image), OPTIONS, Stopwatch()).faces for image in pictures]
-    known = [(image, faces[0]) for image, faces in zip(pictures, upright, strict=True) if faces]
+    upright = [
+        detector.detect(LazyImage.from_array(image), OPTIONS, Stopwatch()).faces for image in images
+    ]
+    known = [(image, faces[0]) for image, faces in zip(images, upright, strict=True) if faces]
     shares = []
     for quarters in range(4):
-        same, (looks, compass) = [], watched(detector)
+        same, (detector_calls, orientation_calls) = [], wrap_detectors(detector)
         for image, best in known:
-            turned = Picture.of(np.ascontiguousarray(np.rot90(image, -quarters)))
-            found = detect_upright(looks, compass, turned, OPTIONS, Stopwatch()).faces
-            truth = turned_box(best, image.shape, quarters)
-            same.append(iou(truth, boxes_of(found)).max(initial=0) >= SAME_IOU)
-        shares.append(f"{90 * quarters}°: {np.mean(same):.1%}, {told(looks, compass, len(known))}")
+            rotated = LazyImage.from_array(np.ascontiguousarray(np.rot90(image, -quarters)))
+            found = detect_with_rotation(
+                detector_calls, orientation_calls, rotated, OPTIONS, Stopwatch()
+            ).faces
+            truth = rotate_box(best, image.shape, quarters)
+            same.append(box_iou(truth, to_boxes(found)).max(initial=0) >= SAME_IOU)
+        shares.append(
+            f"{90 * quarters}°: {np.mean(same):.1%}, "
+            f"{describe_calls(detector_calls, orientation_calls, len(known))}"
+        )
     return "; ".join(shares)
 
 
-def alarms(detector: Detector, pictures: Sequence[Image]) -> str:
+def describe_false_alarms(detector: Detector, images: Sequence[RgbImage]) -> str:
     """Return in words how many pictures without faces have some, as they are and turned."""
-    looks, compass = watched(detector)
+    detector_calls, orientation_calls = wrap_detectors(detector)
     plain = sum(
-        bool(detector.detect(Picture.of(image), OPTIONS, Stopwatch()).faces) for image in pictures
+        bool(detector.detect(LazyImage.from_array(image), OPTIONS, Stopwatch()).faces)
+        for image in images
     )
     turned = sum(
-        bool(detect_upright(looks, compass, Picture.of(image), OPTIONS, Stopwatch()).faces)
-        for image in pictures
+        bool(
+            detect_with_rotation(
+                detector_calls, orientation_calls, LazyImage.from_array(image), OPTIONS, Stopwatch()
+            ).faces
+        )
+        for image in images
     )
-    times = told(looks, compass, len(pictures))
-    return f"false alarms {plain}, with rotate {turned} of {len(pictures)}; {times}"
+    times = describe_calls(detector_calls, orientation_calls, len(images))
+    return f"false alarms {plain}, with rotate {turned} of {len(images)}; {times}"
 
 
-def watched(detector: Detector) -> tuple[Looks, Looks]:
-    """Return a detector and its compass, which count; they are one where it needs no other."""
-    looks, compass = Looks(detector, []), compass_of(detector)
-    return looks, looks if compass is detector else Looks(compass, [])
+def wrap_detectors(detector: Detector) -> tuple[CountingDetector, CountingDetector]:
+    """Return a detector and its orientation detector, which count; they may be one."""
+    counting, orientation = CountingDetector(detector, []), get_orientation_detector(detector)
+    return counting, counting if orientation is detector else CountingDetector(orientation, [])
 
 
-def told(looks: Looks, compass: Looks, pictures: int) -> str:
+def describe_calls(
+    detector_calls: CountingDetector, orientation_calls: CountingDetector, images: int
+) -> str:
     """Return in words how often a picture was looked at."""
-    times = f"{len(looks.times) / pictures:.2f} looks"
-    if compass is looks:
+    times = f"{len(detector_calls.calls) / images:.2f} looks"
+    if orientation_calls is detector_calls:
         return times
-    return f"{times} and {len(compass.times) / pictures:.2f} of its compass"
+    return f"{times} and {len(orientation_calls.calls) / images:.2f} of its compass"
 
 
-def turned_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:
+def rotate_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:
     """Return the box (4,) of a face in a picture (H, W, 3) that is turned to the right."""
     x1, y1, x2, y2 = face.box
     height, width = shape[:2]

@@ -26,15 +26,25 @@ from benchmarks.kit.curves import Curve, draw_curves
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions, Face
-from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, read_folder, read_labels
-from phiz.lab.accuracy.precision import average_precision, judge, together
-from phiz.lab.accuracy.predictions import boxes_of, scores_of
+from phiz.lab.accuracy.labels import (
+    LEVELS,
+    PHOTOGRAPH_LIMITS,
+    LabelledImage,
+    read_annotations,
+    read_wider_labels,
+)
+from phiz.lab.accuracy.precision import (
+    compute_average_precision,
+    judge_detections,
+    merge_judgements,
+)
+from phiz.lab.accuracy.predictions import to_boxes, to_scores
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
-PLAIN = "mtcnn"
-EVERY = 4
-ALL = 0.0  # score limit for the whole precision-recall curve
+BASELINE = "mtcnn"
+TAKEN_EVERY = 4
+ALL_SCORES = 0.0  # score limit for the whole precision-recall curve
 BUDGETS_MS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 MIN_FACES = (20.0, 28.0, 40.0, 56.0, 80.0)
 COLUMNS = 130
@@ -50,7 +60,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """The figures of one setting.
 
     Attributes:
@@ -77,12 +87,14 @@ class Row:
 
 
 SETTINGS = (
-    Setting(PLAIN, "mtcnn", DetectOptions(overlap="nms")),
+    Setting(BASELINE, "mtcnn", DetectOptions(overlap="nms")),
     Setting("mtcnn, blended", "mtcnn", DetectOptions()),
     Setting("auto", "auto", DetectOptions()),
-    Setting("auto, all scores", "auto", DetectOptions(min_score=ALL)),
+    Setting("auto, all scores", "auto", DetectOptions(min_score=ALL_SCORES)),
     *(
-        Setting(f"auto, {budget:g} ms", "auto", DetectOptions(min_score=ALL, budget_ms=budget))
+        Setting(
+            f"auto, {budget:g} ms", "auto", DetectOptions(min_score=ALL_SCORES, budget_ms=budget)
+        )
         for budget in BUDGETS_MS
     ),
     *(
@@ -101,55 +113,55 @@ SETTINGS = (
 @click.option("--curve", type=click.Path(path_type=Path), help="Draw precision over time here.")
 def main(data: Path, models: Path | None, target: Path | None, curve: Path | None) -> None:
     """Measure the router beside the cascade on annotated pictures."""
-    folder = models or catalog.default_folder()
-    loaded = engine.load(folder, "half-pixel", LIMITS, {"mtcnn", "auto"})
-    loaded.expect_budgets()
-    rows = measure(loaded, data)
-    Console(width=COLUMNS).print(table(rows))
+    folder = models or catalog.get_default_folder()
+    loaded = engine.build_engine(folder, "half-pixel", PHOTOGRAPH_LIMITS, {"mtcnn", "auto"})
+    loaded.measure_step_costs()
+    rows = measure_settings(loaded, data)
+    Console(width=COLUMNS).print(build_table(rows))
     if target:
         target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     if curve:
-        curve.write_text(draw(rows))
+        curve.write_text(draw_precision(rows))
 
 
-def measure(loaded: Engine, data: Path) -> list[Row]:
+def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
     """Return the figures of every setting."""
-    labels = read_labels(data)[::EVERY]
+    labels = read_wider_labels(data)[::TAKEN_EVERY]
     found: dict[str, list[tuple[Face, ...]]] = {setting.name: [] for setting in SETTINGS}
     seconds: dict[str, list[float]] = {setting.name: [] for setting in SETTINGS}
     for label in track(labels, "wider", console=Console(stderr=True)):
-        picture = label.path.read_bytes()
+        image_bytes = label.path.read_bytes()
         for setting in SETTINGS:
             stopwatch = Stopwatch()
-            result = loaded.detect(picture, setting.model, setting.options, stopwatch)
+            result = loaded.detect(image_bytes, setting.model, setting.options, stopwatch)
             found[setting.name].append(result.faces)
-            seconds[setting.name].append(stopwatch.timings().total_s)
+            seconds[setting.name].append(stopwatch.to_timings().total_s)
     alarms = {
-        setting.name: alarms_of(loaded, setting, data / "nofaces")
+        setting.name: compute_alarms(loaded, setting, data / "nofaces")
         for setting in SETTINGS
         if setting.options == DetectOptions()
     }
-    plain = fmean(seconds[PLAIN])
+    plain = fmean(seconds[BASELINE])
     return [
-        row(setting, labels, found[setting.name], seconds[setting.name], plain, alarms)
+        build_row(setting, labels, found[setting.name], seconds[setting.name], plain, alarms)
         for setting in SETTINGS
     ]
 
 
-def row(  # noqa: PLR0913, PLR0917 (a row has many sources)
+def build_row(  # noqa: PLR0913, PLR0917 (a row has many sources)
     setting: Setting,
-    labels: Sequence[Labelled],
+    labels: Sequence[LabelledImage],
     found: Sequence[tuple[Face, ...]],
     seconds: Sequence[float],
     plain_s: float,
     alarms: Mapping[str, float],
-) -> Row:
+) -> SettingRow:
     """Return the figures of one setting."""
-    return Row(
+    return SettingRow(
         setting.name,
         setting.model,
         setting.options.budget_ms,
-        {level: precision(labels, found, level) for level in LEVELS},
+        {level: compute_precision(labels, found, level) for level in LEVELS},
         1000 * fmean(seconds),
         1000 * median(seconds),
         1000 * quantiles(seconds, n=20)[-1],
@@ -158,39 +170,41 @@ def row(  # noqa: PLR0913, PLR0917 (a row has many sources)
     )
 
 
-def alarms_of(loaded: Engine, setting: Setting, folder: Path) -> float:
+def compute_alarms(loaded: Engine, setting: Setting, folder: Path) -> float:
     """Return the share of pictures without faces in which something is found."""
     answers = [
         loaded.detect(label.path.read_bytes(), setting.model, setting.options, Stopwatch())
-        for label in read_folder(folder)
+        for label in read_annotations(folder)
     ]
     return sum(bool(answer.faces) for answer in answers) / len(answers)
 
 
-def precision(labels: Sequence[Labelled], found: Sequence[Sequence[Face]], level: str) -> float:
+def compute_precision(
+    labels: Sequence[LabelledImage], found: Sequence[Sequence[Face]], level: str
+) -> float:
     """Return the average precision at one level, 0 to 1."""
     judgements = [
-        judge(boxes_of(faces), scores_of(faces), label.faces, label.counted[level])
+        judge_detections(to_boxes(faces), to_scores(faces), label.faces, label.counted[level])
         for label, faces in zip(labels, found, strict=True)
     ]
-    return average_precision(together(judgements))
+    return compute_average_precision(merge_judgements(judgements))
 
 
-def table(rows: Sequence[Row]) -> Table:
+def build_table(rows: Sequence[SettingRow]) -> Table:
     """Return the rows for a terminal."""
-    shown = Table("setting", *LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
+    table = Table("setting", *LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
     for each in rows:
-        shown.add_row(
+        table.add_row(
             each.name,
             *(f"{each.precision[level]:.3f}" for level in LEVELS),
             *(f"{value:.1f}" for value in (each.mean_ms, each.median_ms, each.p95_ms)),
             f"{each.relative:.2f}",
             "" if each.alarms is None else f"{100 * each.alarms:.1f} %",
         )
-    return shown
+    return table
 
 
-def draw(rows: Sequence[Row]) -> str:
+def draw_precision(rows: Sequence[SettingRow]) -> str:
     """Return precision over time as SVG: the router by its budget, the cascade by its min_face."""
     curves = []
     for colour, level in enumerate(LEVELS):
@@ -198,9 +212,9 @@ def draw(rows: Sequence[Row]) -> str:
             points = sorted(
                 (each.mean_ms, each.precision[level])
                 for each in rows
-                if each.model == model and each.name not in {"auto", PLAIN}
+                if each.model == model and each.name not in {"auto", BASELINE}
             )
-            curves.append(Curve(f"{model}, {level}", points, colour, dashed=model == PLAIN))
+            curves.append(Curve(f"{model}, {level}", points, colour, dashed=model == BASELINE))
     return draw_curves(curves, "ms a picture", "average precision")
 
 

@@ -14,17 +14,17 @@ from typing import Final, TypeAlias
 from prometheus_client.parser import text_string_to_metric_families
 
 HOST: Final = "127.0.0.1"
-PATIENCE_S: Final = 30
-CUMULATIVE: Final = ("_total", "_count", "_sum", "_bucket")
+TIMEOUT_S: Final = 30
+COUNTER_SUFFIXES: Final = ("_total", "_count", "_sum", "_bucket")
 # A worker's own time begins anew with its process, as a counter may.
-OF_A_PROCESS: Final = "phiz_worker_cpu"
+PROCESS_PREFIX: Final = "phiz_worker_cpu"
 
 Samples: TypeAlias = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 """Metrics by name and labels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ProcessUsage:
     """What a process holds.
 
     Attributes:
@@ -39,7 +39,7 @@ class Holding:
 
 
 @dataclass(frozen=True, slots=True)
-class Instance:
+class RunningService:
     """A service that answers.
 
     Attributes:
@@ -50,9 +50,9 @@ class Instance:
     process: int
     port: int
 
-    def samples(self) -> Samples:
+    def read_samples(self) -> Samples:
         """Return what its metrics show."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE_S)
+        connection = http.client.HTTPConnection(HOST, self.port, timeout=TIMEOUT_S)
         try:
             connection.request("GET", "/metrics")
             text = connection.getresponse().read().decode()
@@ -64,59 +64,61 @@ class Instance:
             for sample in family.samples
         }
 
-    def workers(self) -> list[int]:
+    def list_workers(self) -> list[int]:
         """Return the processes of its workers."""
         tasks = (Path("/proc") / str(self.process) / "task").iterdir()
-        return sorted(int(child) for task in tasks for child in _read(task / "children").split())
+        return sorted(
+            int(child) for task in tasks for child in _read_text(task / "children").split()
+        )
 
-    def kill(self, worker: int) -> None:
+    def kill_worker(self, worker: int) -> None:
         """End a worker as the system does if memory is short."""
-        assert worker in self.workers(), "no other process is ended"
+        assert worker in self.list_workers(), "no other process is ended"
         os.kill(worker, signal.SIGKILL)
 
 
 @contextmanager
-def started(workers: int) -> Iterator[Instance]:
+def start_service(workers: int) -> Iterator[RunningService]:
     """Give a service of this environment, and end it afterwards."""
     command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", str(workers)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         try:
             assert process.stdout is not None, "it is a pipe"
             words = process.stdout.readline().split()
-            yield Instance(process.pid, int(words[3].rpartition(":")[2]))
+            yield RunningService(process.pid, int(words[3].rpartition(":")[2]))
         finally:
             process.terminate()
 
 
-def total(samples: Samples, name: str) -> float:
+def sum_samples(samples: Samples, name: str) -> float:
     """Return the sum of a metric over all its labels."""
     return sum(value for (other, _), value in samples.items() if other == name)
 
 
-def gone_back(before: Samples, now: Samples) -> list[str]:
+def find_decreased(before: Samples, now: Samples) -> list[str]:
     """Return the names of what is counted and has become less, or is there no more."""
     return sorted(
         {
             name
             for (name, labels), value in before.items()
-            if name.endswith(CUMULATIVE)
-            and not name.startswith(OF_A_PROCESS)
+            if name.endswith(COUNTER_SUFFIXES)
+            and not name.startswith(PROCESS_PREFIX)
             and now.get((name, labels), -1.0) < value
         }
     )
 
 
-def holding(process: int) -> Holding:
+def measure_usage(process: int) -> ProcessUsage:
     """Return what a process holds."""
     folder = Path("/proc") / str(process)
-    lines = _read(folder / "status").splitlines()
+    lines = _read_text(folder / "status").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("RssAnon:"))
-    return Holding(
+    return ProcessUsage(
         int(kilobytes) * 1024 / 1e6,
         len(list((folder / "fd").iterdir())),
         len(list((folder / "task").iterdir())),
     )
 
 
-def _read(path: Path) -> str:
+def _read_text(path: Path) -> str:
     return path.read_text("utf-8", "replace")

@@ -6,58 +6,58 @@ from html import escape
 from benchmarks.kit.goals import Goal
 
 WIDTH = 1000
-LABELS = 400  # where bars begin
-BAR = 18
-LINE = 34
-TOP = 72
-BOTTOM = 44
-WIDEST = 1.5  # the ratio that ends where the figures need room; longer bars are cut there
-SCALE = (WIDTH - LABELS - 210) / WIDEST
-MOST = 2.0  # the largest limit that is drawn to scale; the others are told in words
+LABEL_PX = 400  # where bars begin
+BAR_PX = 18
+LINE_PX = 34
+TOP_PX = 72
+BOTTOM_PX = 44
+MAX_RATIO = 1.5  # the ratio that ends where the figures need room; longer bars are cut there
+SCALE = (WIDTH - LABEL_PX - 210) / MAX_RATIO
+MAX_DRAWN_LIMIT = 2.0  # the largest limit that is drawn to scale; the others are told in words
 REACHED, MISSED = "#2a9d8f", "#e76f51"
 INK, FAINT = "#22303c", "#73808c"
 
 
-def draw(goals: Sequence[Goal], title: str, footer: str) -> str:
+def draw_goals(goals: Sequence[Goal], title: str, footer: str) -> str:
     """Return an SVG of the goals that have a limit, one below the other."""
     shown = [goal for goal in goals if goal.limit is not None]
-    height = TOP + LINE * len(shown) + BOTTOM
+    height = TOP_PX + LINE_PX * len(shown) + BOTTOM_PX
     lines = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}"'
             f' width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="13">'
         ),
         f'<rect width="{WIDTH}" height="{height}" fill="white"/>',
-        label(16, 28, title, INK, size=17),
-        label(16, 48, "bars: time in proportion to what stands below the name", FAINT),
+        draw_label(16, 28, title, INK, size=17),
+        draw_label(16, 48, "bars: time in proportion to what stands below the name", FAINT),
     ]
     for row, goal in enumerate(shown):
-        lines += _row(goal, TOP + LINE * row)
-    lines += [label(16, height - 16, footer, FAINT, size=11), "</svg>"]
+        lines += _draw_goal(goal, TOP_PX + LINE_PX * row)
+    lines += [draw_label(16, height - 16, footer, FAINT, size=11), "</svg>"]
     return "\n".join(lines) + "\n"
 
 
-def _row(goal: Goal, y: int) -> Iterator[str]:
+def _draw_goal(goal: Goal, y: int) -> Iterator[str]:
     """Yield a goal's names, its bar if it is a ratio that has one, and its figure."""
-    yield label(16, y + 8, goal.what, INK)
-    yield label(16, y + 22, goal.against, FAINT, size=11)
+    yield draw_label(16, y + 8, goal.what, INK)
+    yield draw_label(16, y + 22, goal.against, FAINT, size=11)
     assert goal.limit is not None, "only goals with one are drawn"
     colour = REACHED if goal.is_reached else MISSED
-    if goal.measure != "ratio" or goal.limit > MOST:
-        yield f'<circle cx="{LABELS + BAR / 2}" cy="{y + BAR / 2}" r="6" fill="{colour}"/>'
-        yield label(LABELS + BAR + 8, y + 13, told(goal), INK)
+    if goal.measure != "ratio" or goal.limit > MAX_DRAWN_LIMIT:
+        yield f'<circle cx="{LABEL_PX + BAR_PX / 2}" cy="{y + BAR_PX / 2}" r="6" fill="{colour}"/>'
+        yield draw_label(LABEL_PX + BAR_PX + 8, y + 13, format_figure(goal), INK)
         return
-    length, aim = (SCALE * min(value, WIDEST) for value in (goal.figure, goal.limit))
-    x = LABELS + aim
-    yield f'<rect x="{LABELS}" y="{y}" width="{length:.1f}" height="{BAR}" fill="{colour}"/>'
+    length, aim = (SCALE * min(value, MAX_RATIO) for value in (goal.figure, goal.limit))
+    x = LABEL_PX + aim
+    yield f'<rect x="{LABEL_PX}" y="{y}" width="{length:.1f}" height="{BAR_PX}" fill="{colour}"/>'
     yield (
-        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4}" y2="{y + BAR + 4}"'
+        f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y - 4}" y2="{y + BAR_PX + 4}"'
         f' stroke="{INK}" stroke-width="2"/>'
     )
-    yield label(LABELS + max(length, aim) + 8, y + 13, told(goal), INK)
+    yield draw_label(LABEL_PX + max(length, aim) + 8, y + 13, format_figure(goal), INK)
 
 
-def told(goal: Goal) -> str:
+def format_figure(goal: Goal) -> str:
     """Return a goal's figure, its limit, and the times behind it."""
     if goal.measure == "IoU":
         return f"{goal.figure:.4f} (≥ {goal.limit:g})"
@@ -67,6 +67,6 @@ def told(goal: Goal) -> str:
     return f"{goal.figure:.2f} (≤ {goal.limit:g}): {times}"
 
 
-def label(x: float, y: float, text: str, colour: str, size: int = 13) -> str:
+def draw_label(x: float, y: float, text: str, colour: str, size: int = 13) -> str:
     """Return a line of text that begins at a place and stands on it."""
     return f'<text x="{x:.1f}" y="{y}" fill="{colour}" font-size="{size}">{escape(text)}</text>'

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-def keep(path: Path, figures: Mapping[str, Any]) -> None:
+def update_json(path: Path, figures: Mapping[str, Any]) -> None:
     """Replace these entries of a document, which is begun if it is not there.
 
     Several benchmarks write into one document, each its own entries.
@@ -17,7 +17,7 @@ def keep(path: Path, figures: Mapping[str, Any]) -> None:
     path.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
 
 
-def put(path: Path, name: str, block: str) -> None:
+def replace_block(path: Path, name: str, block: str) -> None:
     """Replace what a Markdown document has between two comments, NAME and /NAME.
 
     Args:
@@ -36,7 +36,7 @@ def put(path: Path, name: str, block: str) -> None:
     path.write_text(f"{before}{first}{block}{last}{after}", "utf-8")
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown, its lines ended."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from phiz.runtime.profile import processor_name
+from phiz.runtime.profile import get_processor_name
 
 # What decides how fast a network is; a processor lists a hundred others.
 TELLING_FLAGS = re.compile(r"avx|fma|amx|asimd|bf16|i8mm|sve")
@@ -34,11 +34,11 @@ class Machine:
     python: str
 
 
-def describe(pinned_to: int | None) -> Machine:
+def describe_machine(pinned_to: int | None) -> Machine:
     """Return this machine."""
     return Machine(
-        processor=processor_name(),
-        flags=_flags(),
+        processor=get_processor_name(),
+        flags=_read_flags(),
         cores=os.cpu_count() or 1,
         pinned_to=pinned_to,
         system=f"{platform.system()} {platform.release()}",
@@ -46,7 +46,7 @@ def describe(pinned_to: int | None) -> Machine:
     )
 
 
-def pin() -> int | None:
+def pin_to_core() -> int | None:
     """Keep this process, and those that it starts, to the last core that it may use."""
     if not hasattr(os, "sched_setaffinity"):
         return None
@@ -55,7 +55,7 @@ def pin() -> int | None:
     return core
 
 
-def _flags() -> tuple[str, ...]:
+def _read_flags() -> tuple[str, ...]:
     try:
         lines = CPU_INFO.read_text("utf-8", "replace").splitlines()
     except OSError:  # not Linux

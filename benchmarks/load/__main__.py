@@ -27,25 +27,25 @@ import click
 from rich.console import Console
 
 from benchmarks.kit import machine
-from benchmarks.kit.environments import python_of
+from benchmarks.kit.environments import make_environment
 from benchmarks.kit.workers import WorkerError
 from benchmarks.load import chart, contenders, cores
 from benchmarks.load.closed import find_wrk
-from benchmarks.load.contenders import MAKERS, PHIZ, ours, ours_raw
+from benchmarks.load.contenders import MAKERS, PHIZ, make_phiz, make_phiz_raw
 from benchmarks.load.errors import LoadError
-from benchmarks.load.goals import goals
+from benchmarks.load.goals import build_goals
 from benchmarks.load.report import (
-    Report,
-    batch_table,
-    goal_table,
-    heading,
-    peer_table,
-    plain,
-    rows,
+    LoadReport,
+    build_batch_table,
+    build_goal_table,
+    build_peer_table,
+    build_rows,
+    format_heading,
+    to_document,
 )
-from benchmarks.load.requests import read_picture
-from benchmarks.load.rounds import PARTS, Round, Trial, in_process
-from benchmarks.load.versions import versions_of, wrk_version
+from benchmarks.load.requests import encode_test_image
+from benchmarks.load.rounds import PARTS, Round, Trial, open_in_process
+from benchmarks.load.versions import read_versions, read_wrk_version
 from phiz.errors import PhizError
 
 PEERS_FOLDER = Path(__file__).parents[1] / ".peers"
@@ -95,17 +95,19 @@ def main(  # noqa: PLR0913 (one for each option)
         find_wrk()
         named = read_pythons(pythons)
         names = [name for name in MAKERS if name in (wanted or MAKERS)]
-        environments = {name: named.get(name) or python_of(name, folder) for name in names}
+        environments = {name: named.get(name) or make_environment(name, folder) for name in names}
         parts = [part for part in PARTS if part in (wanted or PARTS)]
-        report = measure(environments, parts, count, seconds)
+        report = measure_all(environments, parts, count, seconds)
     except (PhizError, LoadError, WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from error
-    show(report)
+    print_tables(report)
     if document:
-        document.write_text(json.dumps(plain(report), indent=1) + "\n")
+        document.write_text(json.dumps(to_document(report), indent=1) + "\n")
     if picture:
         title = "phiz under load, beside its peers"
-        picture.write_text(chart.draw([*rows(report)], report.goals, title, heading(report)))
+        picture.write_text(
+            chart.draw_servers([*build_rows(report)], report.goals, title, format_heading(report))
+        )
 
 
 def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
@@ -119,49 +121,49 @@ def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def measure(
+def measure_all(
     environments: Mapping[str, str | Path], parts: Sequence[str], count: int, seconds: int
-) -> Report:
+) -> LoadReport:
     """Return all figures."""
-    chosen, picture = cores.choose(), read_picture()
-    taking_part = [ours(), ours_raw(), *contenders.peers(environments)]
+    chosen, image_bytes = cores.choose_cores(), encode_test_image()
+    taking_part = [make_phiz(), make_phiz_raw(), *contenders.make_peers(environments)]
     with tempfile.TemporaryDirectory(prefix="phiz-load-") as name:
         file = Path(name) / "picture.jpg"
-        file.write_bytes(picture)
-        with in_process(file, chosen) as alone:
-            trial = Trial(taking_part, parts, picture, seconds, chosen, alone, [])
-            rounds = hold(trial, count)
-            versions = {PHIZ: alone.workers[0].versions, "load": {"wrk": wrk_version()}}
+        file.write_bytes(image_bytes)
+        with open_in_process(file, chosen) as in_process:
+            trial = Trial(taking_part, parts, image_bytes, seconds, chosen, in_process, [])
+            rounds = run_rounds(trial, count)
+            versions = {PHIZ: in_process.workers[0].versions, "load": {"wrk": read_wrk_version()}}
     runs = trial.runs
-    return Report(
-        machine=machine.describe(None),
+    return LoadReport(
+        machine=machine.describe_machine(None),
         cores=chosen,
-        versions={**versions, **versions_of(environments)},
+        versions={**versions, **read_versions(environments)},
         seconds=seconds,
         disturbed=max(0.0, 1 - sum(r["processor"] for r in runs) / sum(r["wall"] for r in runs)),
         contenders=taking_part,
         rounds=rounds,
-        goals=[*goals(rounds)],
+        goals=[*build_goals(rounds)],
     )
 
 
-def hold(trial: Trial, count: int) -> list[Round]:
+def run_rounds(trial: Trial, count: int) -> list[Round]:
     """Return what so many rounds give, and tell how far it is."""
     with Console(stderr=True).status("") as status:
 
-        def tell(number: int, what: str) -> None:
+        def report_step(number: int, what: str) -> None:
             status.update(f"round {number + 1} of {count}: {what}")
 
-        return [trial.hold(number, partial(tell, number)) for number in range(count)]
+        return [trial.run_round(number, partial(report_step, number)) for number in range(count)]
 
 
-def show(report: Report) -> None:
+def print_tables(report: LoadReport) -> None:
     """Print all tables."""
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    console.print(peer_table(report))
+    console.print(build_peer_table(report))
     if report.rounds[0].batching:
-        console.print(batch_table(report.rounds))
-    console.print(goal_table(report.goals), heading(report))
+        console.print(build_batch_table(report.rounds))
+    console.print(build_goal_table(report.goals), format_heading(report))
 
 
 if __name__ == "__main__":

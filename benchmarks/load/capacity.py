@@ -9,7 +9,7 @@ from typing import Final
 
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.worker import find
+from phiz.worker import answer_detection
 
 MILLION: Final = 1_000_000
 BILLION: Final = 1_000_000_000
@@ -48,7 +48,7 @@ class Cost:
         return self.core_s * BILLION / DAY_S
 
 
-def measure(
+def measure_costs(
     engine: Engine, models: Sequence[str], files: Sequence[Path], rounds: int
 ) -> list[Cost]:
     """Return what pictures cost with each model: the median of so many rounds over all of them.
@@ -59,11 +59,11 @@ def measure(
         files: Pictures of one folder.
         rounds: That count.
     """
-    pictures = [file.read_bytes() for file in files]
+    image_bytes = [file.read_bytes() for file in files]
     taken: dict[str, list[float]] = {model: [] for model in models}
     for _ in range(rounds + 1):
         for model in models:
-            taken[model].append(_core_s(engine, model, pictures))
+            taken[model].append(_measure_core_s(engine, model, image_bytes))
     kind = files[0].parents[1].name
     return [
         Cost(kind, model, len(files), median(seconds[1:]) / len(files))
@@ -71,14 +71,14 @@ def measure(
     ]
 
 
-def _core_s(engine: Engine, model: str, pictures: Sequence[bytes]) -> float:
+def _measure_core_s(engine: Engine, model: str, images_bytes: Sequence[bytes]) -> float:
     began = time.process_time()
-    for picture in pictures:
-        find(engine, picture, model, DetectOptions(), time.perf_counter())
+    for image_bytes in images_bytes:
+        answer_detection(engine, image_bytes, model, DetectOptions(), time.perf_counter())
     return time.process_time() - began
 
 
-def cells(cost: Cost) -> list[str]:
+def format_row(cost: Cost) -> list[str]:
     """Return a row of the table, below ``HEADINGS``."""
     return [
         f"`{cost.kind}`",

@@ -26,7 +26,7 @@ class Cores:
         return self.server | self.load
 
 
-def choose() -> Cores:
+def choose_cores() -> Cores:
     """Return the first two cores that this process may use.
 
     Raises:
@@ -41,7 +41,7 @@ def choose() -> Cores:
 
 
 @contextmanager
-def kept_to(cores: frozenset[int]) -> Iterator[None]:
+def pin_to(cores: frozenset[int]) -> Iterator[None]:
     """Keep this thread, and the processes that it starts meanwhile, to some cores.
 
     Args:

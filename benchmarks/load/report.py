@@ -9,11 +9,11 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmarks.kit.machine import Machine
-from benchmarks.load.closed import Closed
+from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import Contender
 from benchmarks.load.cores import Cores
-from benchmarks.load.goals import Goal, overhead_ms
-from benchmarks.load.rounds import CLIENTS, CROWDS, Round
+from benchmarks.load.goals import Goal, compute_overhead_ms
+from benchmarks.load.rounds import CLIENT_COUNTS, CLIENTS, Round
 
 COMMAND = "make load"
 DECIMALS = 4
@@ -21,7 +21,7 @@ VERDICTS = {True: "reached", False: "MISSED"}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LoadReport:
     """All that was measured.
 
     Attributes:
@@ -47,7 +47,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ServerRow:
     """What one contender did: medians of the rounds.
 
     Attributes:
@@ -65,7 +65,7 @@ class Row:
     overhead_ms: float | None
 
 
-def heading(report: Report) -> str:
+def format_heading(report: LoadReport) -> str:
     """Return in one line where it was measured."""
     (server,), (load,) = report.cores.server, report.cores.load
     return (
@@ -75,43 +75,43 @@ def heading(report: Report) -> str:
     )
 
 
-def rows(report: Report) -> Iterator[Row]:
+def build_rows(report: LoadReport) -> Iterator[ServerRow]:
     """Yield what each contender did."""
     for contender in report.contenders:
         name = contender.name
-        middle = middle_of([each.closed[name] for each in report.rounds])
-        overhead = median(overhead_ms(each, name) for each in report.rounds)
-        yield Row(
+        middle = compute_medians([each.closed[name] for each in report.rounds])
+        overhead = median(compute_overhead_ms(each, name) for each in report.rounds)
+        yield ServerRow(
             contender.title,
             middle.rate,
             middle.p50_ms,
             middle.p99_ms,
-            overhead if contender.same else None,
+            overhead if contender.has_same_detector else None,
         )
 
 
-def middle_of(taken: Sequence[Closed]) -> Closed:
+def compute_medians(taken: Sequence[ClosedLoopResult]) -> ClosedLoopResult:
     """Return the medians of all rounds."""
-    return Closed(
+    return ClosedLoopResult(
         rate=median(each.rate for each in taken),
         p50_ms=median(each.p50_ms for each in taken),
         p99_ms=median(each.p99_ms for each in taken),
     )
 
 
-def peer_table(report: Report) -> Table:
+def build_peer_table(report: LoadReport) -> Table:
     """Return one row for each contender."""
     table = Table("server", box=SIMPLE_HEAD, title=f"{CLIENTS} clients, one core")
     for name in ("requests/s", "p50 ms", "p99 ms", "overhead ms"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in rows(report):
+    for row in build_rows(report):
         overhead = "" if row.overhead_ms is None else f"{row.overhead_ms:.2f}"
         figures = (f"{row.rate:.0f}", f"{row.p50_ms:.1f}", f"{row.p99_ms:.1f}", overhead)
         table.add_row(row.title, *figures)
     return table
 
 
-def goal_table(goals: Sequence[Goal]) -> Table:
+def build_goal_table(goals: Sequence[Goal]) -> Table:
     """Return one row for each figure."""
     table = Table("what", box=SIMPLE_HEAD)
     for name in ("figure", "aim", "rounds"):
@@ -128,21 +128,21 @@ def goal_table(goals: Sequence[Goal]) -> Table:
     return table
 
 
-def batch_table(rounds: Sequence[Round]) -> Table:
+def build_batch_table(rounds: Sequence[Round]) -> Table:
     """Return one row for each number of clients."""
     ways = list(rounds[0].batching)
     table = Table("clients", box=SIMPLE_HEAD, title="single pictures and batches")
     for way in ways:
         for name in ("requests/s", "p99 ms"):
             table.add_column(f"{way}: {name}", justify="right", no_wrap=True)
-    for clients in CROWDS:
-        met = [middle_of([each.batching[way][clients] for each in rounds]) for way in ways]
+    for clients in CLIENT_COUNTS:
+        met = [compute_medians([each.batching[way][clients] for each in rounds]) for way in ways]
         figures = (f for each in met for f in (f"{each.rate:.0f}", f"{each.p99_ms:.1f}"))
         table.add_row(str(clients), *figures)
     return table
 
 
-def plain(report: Report) -> dict[str, Any]:
+def to_document(report: LoadReport) -> dict[str, Any]:
     """Return all figures as JSON takes them."""
     document = {
         "command": COMMAND,
@@ -153,18 +153,18 @@ def plain(report: Report) -> dict[str, Any]:
         "clients": CLIENTS,
         "disturbed": report.disturbed,
         "goals": [{**asdict(goal), "reached": goal.is_reached} for goal in report.goals],
-        "servers": [asdict(row) for row in rows(report)],
+        "servers": [asdict(row) for row in build_rows(report)],
         "rounds": [asdict(each) for each in report.rounds],
     }
-    rounded: dict[str, Any] = _rounded(document)
+    rounded: dict[str, Any] = _round_figures(document)
     return rounded
 
 
-def _rounded(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
+def _round_figures(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
     if isinstance(value, float):
         return round(value, DECIMALS)
     if isinstance(value, Mapping):
-        return {name: _rounded(each) for name, each in value.items()}
+        return {name: _round_figures(each) for name, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
+        return [_round_figures(each) for each in value]
     return value

@@ -27,24 +27,26 @@ from benchmarks.kit import figures, machine
 from benchmarks.kit.environments import PEERS
 from benchmarks.load import capacity, closed, cores
 from benchmarks.load.closed import find_wrk
-from benchmarks.load.contenders import Contender, ours
+from benchmarks.load.contenders import Contender, make_phiz
 from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import read_picture
-from benchmarks.load.servers import serving
-from benchmarks.load.single import excess_ms
+from benchmarks.load.requests import encode_test_image
+from benchmarks.load.servers import start_server
+from benchmarks.load.single import measure_excess_ms
 from phiz import engine
 from phiz.errors import PhizError
-from phiz.image.limits import Limits
-from phiz.models.catalog import default_folder
+from phiz.image.limits import DecodingLimits
+from phiz.models.catalog import get_default_folder
 
 KINDS: Final = ("wider", "lfpw")
 MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
-LIMITS: Final = Limits(20 << 20, 50_000_000)
+LIMITS: Final = DecodingLimits(20 << 20, 50_000_000)
 CLIENTS: Final = 8
 REQUESTS: Final = 300  # of one client
-SETTLE_S: Final = 6  # HAProxy closes its connections once more when it is told of the replica
+HAPROXY_SETTLE_S: Final = (
+    6  # HAProxy closes its connections once more when it is told of the replica
+)
 RAY: Final[Mapping[str, str]] = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-QUICK: Final[Mapping[str, str]] = {
+RAY_HAPROXY: Final[Mapping[str, str]] = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
 }
@@ -55,7 +57,7 @@ HEADINGS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class ServerTimes:
     """What clients met at a server; medians of the rounds.
 
     Attributes:
@@ -95,65 +97,65 @@ def main(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Measure what a core answers, and what Ray Serve takes for itself."""
     if only != "ray":
-        costs = core(data, every, rounds)
-        rows = [capacity.cells(cost) for cost in costs]
-        show("core", capacity.HEADINGS, rows, text)
-        keep(document, {"core": [asdict(cost) for cost in costs]})
+        costs = measure_core(data, every, rounds)
+        rows = [capacity.format_row(cost) for cost in costs]
+        print_table("core", capacity.HEADINGS, rows, text)
+        write_figures(document, {"core": [asdict(cost) for cost in costs]})
     if only != "core":
         try:
-            taken = servers(rounds, seconds)
+            taken = measure_servers(rounds, seconds)
         except LoadError as error:
             raise click.ClickException(str(error)) from error
-        show("ray", HEADINGS, [cells(each) for each in taken], text)
-        keep(document, {"ray": [asdict(each) for each in taken]})
+        print_table("ray", HEADINGS, [format_row(each) for each in taken], text)
+        write_figures(document, {"ray": [asdict(each) for each in taken]})
 
 
-def core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
+def measure_core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
     """Return what each kind of pictures costs with each model, on one core.
 
     Raises:
         ClickException: The models cannot be loaded.
     """
-    machine.pin()
+    machine.pin_to_core()
     try:
-        loaded = engine.load(default_folder(), "half-pixel", LIMITS)
+        loaded = engine.build_engine(get_default_folder(), "half-pixel", LIMITS)
     except PhizError as error:
         raise click.ClickException(str(error)) from error
     files = {kind: sorted((data / kind / "images").iterdir())[::every] for kind in KINDS}
-    measure = partial(capacity.measure, loaded, MODELS, rounds=rounds)
+    measure = partial(capacity.measure_costs, loaded, MODELS, rounds=rounds)
     return [cost for each in files.values() for cost in measure(each)]
 
 
-def servers(rounds: int, seconds: int) -> list[Taken]:
+def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
     """Return what clients meet at the plain service and at Ray Serve, which take turns.
 
     Raises:
         LoadError: A server does not answer, or there are not two cores.
     """
     find_wrk()
-    plain = ours()
+    plain = make_phiz()
     command = (sys.executable, PEERS / "in_ray.py", "{port}")
     ray = partial(Contender, command=command, path=plain.path)
     contenders = (
         plain,
         ray("ray", "phiz in Ray Serve", environment=RAY),
-        ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **QUICK}),
+        ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **RAY_HAPROXY}),
     )
-    met = [[_round(each, seconds) for each in contenders] for _ in range(rounds)]
-    return [_median(each) for each in zip(*met, strict=True)]
+    met = [[_measure_round(each, seconds) for each in contenders] for _ in range(rounds)]
+    return [_compute_medians(each) for each in zip(*met, strict=True)]
 
 
-def _round(contender: Contender, seconds: int) -> Taken:
-    where = cores.choose()
-    with serving(contender, read_picture(), where.server) as server:
-        time.sleep(SETTLE_S)
-        excess = excess_ms(server, REQUESTS, where.load)
-        found = closed.drive(server, CLIENTS, seconds, where.load)
-    return Taken(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
+def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
+    where = cores.choose_cores()
+    with start_server(contender, encode_test_image(), where.server) as server:
+        time.sleep(HAPROXY_SETTLE_S)
+        excess = measure_excess_ms(server, REQUESTS, where.load)
+        found = closed.run_closed_loop(server, CLIENTS, seconds, where.load)
+    return ServerTimes(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
 
 
-def _median(rounds: Sequence[Taken]) -> Taken:
-    return Taken(
+def _compute_medians(rounds: Sequence[ServerTimes]) -> ServerTimes:
+    return ServerTimes(
         rounds[0].server,
         median(each.excess_ms for each in rounds),
         median(each.rate for each in rounds),
@@ -162,7 +164,7 @@ def _median(rounds: Sequence[Taken]) -> Taken:
     )
 
 
-def cells(taken: Taken) -> list[str]:
+def format_row(taken: ServerTimes) -> list[str]:
     """Return a row of the table, below ``HEADINGS``."""
     return [
         taken.server,
@@ -173,7 +175,7 @@ def cells(taken: Taken) -> list[str]:
     ]
 
 
-def show(
+def print_table(
     name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], text: Path | None
 ) -> None:
     """Print a table, and put it into a document."""
@@ -182,13 +184,15 @@ def show(
         printed.add_row(*row)
     Console().print(printed)
     if text:
-        figures.put(text, name, figures.table(headings, rows))
+        figures.replace_block(text, name, figures.format_table(headings, rows))
 
 
-def keep(document: Path | None, entries: Mapping[str, object]) -> None:
+def write_figures(document: Path | None, entries: Mapping[str, object]) -> None:
     """Put figures into a document, with what they were measured on."""
     if document:
-        figures.keep(document, {**entries, "machine": asdict(machine.describe(None))})
+        figures.update_json(
+            document, {**entries, "machine": asdict(machine.describe_machine(None))}
+        )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import detect_face
-from turns import Facts, Task, serve
+from turns import Facts, Task, serve_tasks
 
 MIN_FACE = 20
 FACTOR = 0.709
@@ -23,13 +23,13 @@ MIN_SCORES = (0.6, 0.7, 0.7)
 def main() -> None:
     """Serve the cascade."""
     torch.set_num_threads(1)
-    pictures = np.load(Path(sys.argv[1]) / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
+    images = np.load(Path(sys.argv[1]) / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
     networks = MTCNN(keep_all=True, device="cpu")
 
     def detect(item: int) -> Any:  # noqa: ANN401  as the peer returns it
         with torch.no_grad():
             boxes, _ = detect_face(
-                pictures[item][None],
+                images[item][None],
                 MIN_FACE,
                 networks.pnet,
                 networks.rnet,
@@ -40,13 +40,13 @@ def main() -> None:
             )
         return boxes[0]  # (F, 5)
 
-    serve(
-        [Task("cascade", "facenet-pytorch", detect, tell)],
+    serve_tasks(
+        [Task("cascade", "facenet-pytorch", detect, list_boxes)],
         ("facenet-pytorch", "torch", "torchvision", "numpy"),
     )
 
 
-def tell(boxes: Any) -> Facts:  # noqa: ANN401  see above
+def list_boxes(boxes: Any) -> Facts:  # noqa: ANN401  see above
     """Return the boxes without their scores."""
     return {"boxes": np.asarray(boxes, float).reshape(-1, 5)[:, :4].tolist()}
 

@@ -25,26 +25,32 @@ import click
 from rich.console import Console
 
 from benchmarks.kit import figures, machine
-from benchmarks.kit.bars import draw
-from benchmarks.kit.environments import OURS, PEERS, python_of
-from benchmarks.kit.workers import WorkerError, crew
-from benchmarks.speed.contests import CLOCKS, Clock, Plan, hold
-from benchmarks.speed.goals import goals
-from benchmarks.speed.inputs import CASCADE, JPEGS, prepare
-from benchmarks.speed.report import Report, goal_table, heading, plain, stage_table
+from benchmarks.kit.bars import draw_goals
+from benchmarks.kit.environments import OUR_WORKER, PEERS, make_environment
+from benchmarks.kit.workers import WorkerError, open_workers
+from benchmarks.speed.contests import CLOCKS, Clock, Plan, run_contest
+from benchmarks.speed.goals import build_goals
+from benchmarks.speed.inputs import CASCADE_IMAGES, JPEGS_PER_SIZE, write_inputs
+from benchmarks.speed.report import (
+    SpeedReport,
+    build_goal_table,
+    build_stage_table,
+    format_heading,
+    to_document,
+)
 from phiz.errors import PhizError
 from phiz.runtime.profile import read_profile
 
-HERE = Path(__file__).parents[1]
-WORKERS = (OURS, "litert", "facenet")
+FOLDER = Path(__file__).parents[1]
+WORKERS = (OUR_WORKER, "litert", "facenet")
 PLANS = {
     "call front": Plan(items=1, repeats=60),
     "call back": Plan(items=1, repeats=15),
     "call full": Plan(items=1, repeats=20),
-    "640x480": Plan(items=JPEGS, repeats=9),
-    "641x481": Plan(items=JPEGS, repeats=9),
-    "4000x3000": Plan(items=JPEGS, repeats=3),
-    "cascade": Plan(items=CASCADE, repeats=1),
+    "640x480": Plan(items=JPEGS_PER_SIZE, repeats=9),
+    "641x481": Plan(items=JPEGS_PER_SIZE, repeats=9),
+    "4000x3000": Plan(items=JPEGS_PER_SIZE, repeats=3),
+    "cascade": Plan(items=CASCADE_IMAGES, repeats=1),
 }
 FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
 
@@ -71,7 +77,7 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
 @click.option(
     "--peers",
     type=click.Path(file_okay=False, path_type=Path),
-    default=HERE / ".peers",
+    default=FOLDER / ".peers",
     help="Folder of the workers' environments.  [default: benchmarks/.peers]",
 )
 @click.option(
@@ -108,20 +114,26 @@ def main(  # noqa: PLR0913 (one for each option)
     """Measure how fast phiz is, and tell which goals are reached."""
     named = read_pythons(pythons)
     try:
-        environments = {name: named.get(name) or python_of(name, peers) for name in WORKERS}
+        environments = {name: named.get(name) or make_environment(name, peers) for name in WORKERS}
         with tempfile.TemporaryDirectory(prefix="phiz-speed-") as name:
             inputs = Path(name)
-            prepare(photographs(data), sources, inputs)
-            chosen = profile or choose(environments[OURS], data, inputs / "profile.json")
-            report = measure(environments, inputs, chosen, rounds, clock)
+            write_inputs(list_photographs(data), sources, inputs)
+            chosen = profile or choose_profile(
+                environments[OUR_WORKER], data, inputs / "profile.json"
+            )
+            report = measure_all(environments, inputs, chosen, rounds, clock)
     except (PhizError, WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from error
     console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    console.print(goal_table(report.goals), stage_table(report.scores), heading(report))
+    console.print(
+        build_goal_table(report.goals), build_stage_table(report.results), format_heading(report)
+    )
     if document:
-        figures.keep(document, plain(report))
+        figures.update_json(document, to_document(report))
     if picture:
-        picture.write_text(draw(report.goals, "phiz: measured against the aims", heading(report)))
+        picture.write_text(
+            draw_goals(report.goals, "phiz: measured against the aims", format_heading(report))
+        )
 
 
 def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
@@ -135,42 +147,43 @@ def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
     return named
 
 
-def photographs(data: Path) -> list[Path]:
+def list_photographs(data: Path) -> list[Path]:
     """Return the first pictures of ``wider/``, in the order of its annotations."""
-    labels = json.loads((data / "wider" / "annotations.json").read_text())[:CASCADE]
+    labels = json.loads((data / "wider" / "annotations.json").read_text())[:CASCADE_IMAGES]
     return [data / "wider" / "images" / label["image"] for label in labels]
 
 
-def choose(python: str | Path, data: Path, profile: Path) -> Path:
+def choose_profile(python: str | Path, data: Path, profile: Path) -> Path:
     """Return the file where ``phiz bench`` wrote which runtimes are best here, by its gates."""
     command = [python, "-m", "phiz", "bench", "--data", data, "--profile", profile]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603  our own arguments
     return profile
 
 
-def measure(
+def measure_all(
     environments: Mapping[str, str | Path], inputs: Path, profile: Path, rounds: int, clock: Clock
-) -> Report:
+) -> SpeedReport:
     """Return all figures, measured on the core that this process is then kept to."""
-    place = machine.describe(machine.pin())
+    place = machine.describe_machine(machine.pin_to_core())
     commands: dict[str, list[str | Path]] = {
         name: [python, PEERS / f"{name}.py", inputs] for name, python in environments.items()
     }
-    commands[OURS].append(profile)
-    with crew(commands) as workers:
+    commands[OUR_WORKER].append(profile)
+    with open_workers(commands) as workers:
         scores = {
-            contest: hold(workers, contest, plan, rounds, clock) for contest, plan in PLANS.items()
+            contest: run_contest(workers, contest, plan, rounds, clock)
+            for contest, plan in PLANS.items()
         }
         versions = {worker.name: worker.versions for worker in workers.workers}
     choices = read_profile(profile).networks
-    return Report(
+    return SpeedReport(
         machine=place,
         versions=versions,
-        chosen={network: str(choice.variant) for network, choice in choices.items()},
+        variants={network: str(choice.variant) for network, choice in choices.items()},
         rounds=rounds,
         clock=clock,
-        scores=scores,
-        goals=[*goals(scores)],
+        results=scores,
+        goals=[*build_goals(scores)],
     )
 
 

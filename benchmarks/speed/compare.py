@@ -166,10 +166,10 @@ def load_images() -> list[tuple[str, bytes]]:
         images.append(("png", path.read_bytes()))
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-        for form, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
+        for precision, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
             file = io.BytesIO()
-            turned.save(file, form)
-            images.append((form, file.getvalue()))
+            turned.save(file, precision)
+            images.append((precision, file.getvalue()))
     return images
 
 
@@ -200,7 +200,7 @@ def _send_on(connection: http.client.HTTPConnection, request: Request) -> Answer
 
 def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
     """Load two services in turns, and print requests a second and their ratios."""
-    image = next(image_bytes for form, image_bytes in load_images() if form == "jpeg")
+    image = next(image_bytes for precision, image_bytes in load_images() if precision == "jpeg")
     request = Request("/detect?model=front", "image/jpeg", image)
     rates = []
     for number in range(pairs):

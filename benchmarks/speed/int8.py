@@ -7,7 +7,7 @@ r"""What 8 bits save in each network and what they cost: one table.
         --json docs/measured/speed.json --table docs/measured/int8.md
 
 ``DIR`` has ``wider/``, as ``phiz evaluate`` reads it; every fourth picture is taken, none of
-which the ranges were measured on. All forms of a network take turns on one thread, in
+which the ranges were measured on. All precisions of a network take turns on one thread, in
 onnxruntime and, where it is installed, in OpenVINO. Times are medians of processor time, as a
 run on one thread would take on a core of its own, because others may be at work on the same
 machine. A model is judged with one of its networks in 8 bits and the others in float32, in
@@ -29,32 +29,32 @@ import click
 from rich.console import Console
 
 from benchmarks.kit import figures, machine
-from benchmarks.speed.savings import HEADINGS, Row, cells, table
+from benchmarks.speed.savings import HEADINGS, SavingsRow, build_table, format_row
 from phiz.convert import calibration
-from phiz.convert.quantise import quantise
-from phiz.detectors.factory import KINDS
+from phiz.convert.quantise import quantise_graph
+from phiz.detectors.factory import DETECTOR_FACTORIES
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.lab.accuracy.figures import MIN_IOU, at_level, judged
+from phiz.lab.accuracy.figures import MIN_IOU, judge_predictions, mask_level
 from phiz.lab.accuracy.gates import count_kept
-from phiz.lab.accuracy.labels import LEVELS, LIMITS, read_labels
-from phiz.lab.accuracy.precision import average_precision
-from phiz.lab.accuracy.predictions import Observation, boxes_of, observe, scores_of
-from phiz.lab.timing.workloads import Inputs, timing_inputs
+from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, read_wider_labels
+from phiz.lab.accuracy.precision import compute_average_precision
+from phiz.lab.accuracy.predictions import Prediction, predict_faces, to_boxes, to_scores
+from phiz.lab.timing.workloads import Inputs, make_timing_inputs
 from phiz.models import catalog
-from phiz.models.specs import ModelCard, NetworkCard
+from phiz.models.specs import ModelSpec, NetworkSpec
 from phiz.runtime import Session
 from phiz.runtime.variants import (
-    REFERENCE,
-    RUNTIMES,
-    installed_variants,
+    REFERENCE_VARIANT,
+    RUNTIME_FACTORIES,
+    find_installed_variants,
+    get_version,
     open_runtime,
-    version_of,
 )
 
-EVERY = 4
+TAKEN_EVERY = 4
 MIN_SCORE = 0.2  # low, so that the curve of precision has its weak detections too
-WARM_UP = 3
+WARM_UP_ROUNDS = 3
 FILE_COLUMNS = 120  # of the table where there is no terminal to ask
 
 
@@ -80,41 +80,47 @@ def main(
     data: Path, models: Path | None, runs: int, document: Path | None, page: Path | None
 ) -> None:
     """Measure every face network in float32 and in 8 bits."""
-    folder = models or catalog.default_folder()
+    folder = models or catalog.get_default_folder()
     rows = [
-        row for model in catalog.load().group("face") for row in measure(model, folder, data, runs)
+        row
+        for model in catalog.load_catalog().get_models("face")
+        for row in measure_rows(model, folder, data, runs)
     ]
-    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(table(rows))
-    place = machine.describe(None)
-    versions = {name: version_of(name) for name in RUNTIMES if version_of(name)}
+    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(build_table(rows))
+    place = machine.describe_machine(None)
+    versions = {name: get_version(name) for name in RUNTIME_FACTORIES if get_version(name)}
     if document:
         entry = {"machine": asdict(place), "versions": versions, "rows": [*map(asdict, rows)]}
-        figures.keep(document, {"int8": entry})
+        figures.update_json(document, {"int8": entry})
     if page:
         where = ", ".join([place.processor, *(f"{name} {each}" for name, each in versions.items())])
-        figures.put(page, "int8", f"{where}:\n\n{figures.table(HEADINGS, [*map(cells, rows)])}")
+        figures.replace_block(
+            page, "int8", f"{where}:\n\n{figures.format_table(HEADINGS, [*map(format_row, rows)])}"
+        )
 
 
-def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
+def measure_rows(model: ModelSpec, folder: Path, data: Path, runs: int) -> list[SavingsRow]:
     """Return the figures of each network of a model."""
-    floats = {card.name: catalog.read_network(card, folder) for card in model.networks}
-    calibrations = calibration.load()
-    expected = answers(model, floats, data)
+    floats = {spec.name: catalog.read_network(spec, folder) for spec in model.networks}
+    calibrations = calibration.load_calibrations()
+    expected = predict_with_graphs(model, floats, data)
     rows = []
-    for card in model.networks:
-        graph = floats[card.name]
-        rounded = quantise(graph, calibration.ranges_of(card.name, graph, calibrations))
-        found = answers(model, {**floats, card.name: rounded}, data)
-        faces, kept = counts(found, expected)
-        row = Row(
-            network=card.name,
+    for spec in model.networks:
+        graph = floats[spec.name]
+        quantised = quantise_graph(graph, calibration.get_ranges(spec.name, graph, calibrations))
+        found = predict_with_graphs(model, {**floats, spec.name: quantised}, data)
+        faces, kept = count_kept_faces(found, expected)
+        row = SavingsRow(
+            network=spec.name,
             float_bytes=len(graph),
-            int8_bytes=len(rounded),
-            median_ms=take_turns(
-                sessions(card, graph, rounded), timing_inputs(model, card.architecture, 0), runs
+            int8_bytes=len(quantised),
+            median_ms=time_interleaved(
+                open_sessions(spec, graph, quantised),
+                make_timing_inputs(model, spec.architecture, 0),
+                runs,
             ),
-            float_precision=[precision(expected, level) for level in LEVELS],
-            int8_precision=[precision(found, level) for level in LEVELS],
+            float_precision=[compute_precision(expected, level) for level in LEVELS],
+            int8_precision=[compute_precision(found, level) for level in LEVELS],
             faces=faces,
             kept=kept,
         )
@@ -122,54 +128,64 @@ def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
     return rows
 
 
-def answers(model: ModelCard, graphs: Mapping[str, bytes], data: Path) -> list[Observation]:
+def predict_with_graphs(
+    model: ModelSpec, graphs: Mapping[str, bytes], data: Path
+) -> list[Prediction]:
     """Return what a model of these graphs answers to the pictures."""
-    runtime = open_runtime(REFERENCE)
+    runtime = open_runtime(REFERENCE_VARIANT)
 
-    def load(card: NetworkCard) -> Session:
-        return runtime.open(card, graphs[card.name])
+    def load(spec: NetworkSpec) -> Session:
+        return runtime.open(spec, graphs[spec.name])
 
-    engine = Engine({model.name: KINDS[model.kind](model, load, "half-pixel")}, LIMITS)
-    labels = read_labels(data)[::EVERY]
-    return list(observe(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels))
+    engine = Engine(
+        {model.name: DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")}, PHOTOGRAPH_LIMITS
+    )
+    labels = read_wider_labels(data)[::TAKEN_EVERY]
+    return list(predict_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels))
 
 
-def precision(observations: Sequence[Observation], level: str) -> float:
+def compute_precision(predictions: Sequence[Prediction], level: str) -> float:
     """Return the average precision at one level of WIDER FACE, 0 to 1."""
-    return average_precision(judged(observations, partial(at_level, level), MIN_IOU))
+    return compute_average_precision(
+        judge_predictions(predictions, partial(mask_level, level), MIN_IOU)
+    )
 
 
-def counts(found: Sequence[Observation], expected: Sequence[Observation]) -> tuple[int, int]:
+def count_kept_faces(
+    found: Sequence[Prediction], expected: Sequence[Prediction]
+) -> tuple[int, int]:
     """Return how many faces float32 is sure of, and how many have a counterpart."""
     by_picture = [
-        count_kept(boxes_of(ours.faces), boxes_of(theirs.faces), scores_of(theirs.faces))
+        count_kept(to_boxes(ours.faces), to_boxes(theirs.faces), to_scores(theirs.faces))
         for ours, theirs in zip(found, expected, strict=True)
     ]
     return sum(faces for faces, _ in by_picture), sum(kept for _, kept in by_picture)
 
 
-def sessions(card: NetworkCard, graph: bytes, rounded: bytes) -> dict[str, Session]:
+def open_sessions(spec: NetworkSpec, graph: bytes, quantised: bytes) -> dict[str, Session]:
     """Return sessions of both graphs in everything that can run them here."""
     opened = {}
-    for variant in installed_variants():
-        opened[str(variant)] = open_runtime(variant).open(card, graph)
+    for variant in find_installed_variants():
+        opened[str(variant)] = open_runtime(variant).open(spec, graph)
         if variant.precision == "float32":
-            opened[f"{variant.runtime} int8"] = open_runtime(variant).open(card, rounded)
+            opened[f"{variant.runtime} int8"] = open_runtime(variant).open(spec, quantised)
     return opened
 
 
-def take_turns(ways: Mapping[str, Session], inputs: Inputs, runs: int) -> dict[str, float]:
+def time_interleaved(
+    sessions: Mapping[str, Session], inputs: Inputs, runs: int
+) -> dict[str, float]:
     """Return the median milliseconds of processor time that the inputs take each session."""
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(WARM_UP + runs):
+    seconds: dict[str, list[float]] = {name: [] for name in sessions}
+    for turn in range(WARM_UP_ROUNDS + runs):
         # Another begins each round, so that the same one does not always meet what others left.
-        first = turn % len(ways)
-        for way in [*ways, *ways][first : first + len(ways)]:
+        first = turn % len(sessions)
+        for name in [*sessions, *sessions][first : first + len(sessions)]:
             started = time.process_time()
             for each in inputs:
-                ways[way].run(each)
-            seconds[way].append(time.process_time() - started)
-    return {way: 1000 * median(taken[WARM_UP:]) for way, taken in seconds.items()}
+                sessions[name].run(each)
+            seconds[name].append(time.process_time() - started)
+    return {name: 1000 * median(taken[WARM_UP_ROUNDS:]) for name, taken in seconds.items()}
 
 
 if __name__ == "__main__":

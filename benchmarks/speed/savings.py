@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 
 from phiz.lab.accuracy.gates import LEAST_KEPT, MAX_PRECISION_LOSS
-from phiz.runtime.variants import RUNTIMES, RuntimeName
+from phiz.runtime.variants import RUNTIME_FACTORIES, RuntimeName
 
 BF16 = "openvino bf16"
 HEADINGS = (
@@ -17,14 +17,14 @@ HEADINGS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SavingsRow:
     """The figures of one network.
 
     Attributes:
         network: Its name.
         float_bytes: Of the ONNX file.
         int8_bytes: Likewise.
-        median_ms: Processor time of one picture or batch of crops, by runtime and form.
+        median_ms: Processor time of one picture or batch of crops, by runtime and precision.
         float_precision: Average precision of its model at each of ``LEVELS``, 0 to 1.
         int8_precision: The same with this network in 8 bits.
         faces: That float32 is sure of.
@@ -48,12 +48,12 @@ class Row:
         return loses_little and self.kept >= LEAST_KEPT * self.faces
 
 
-def cells(row: Row) -> list[str]:
+def format_row(row: SavingsRow) -> list[str]:
     """Return a row of the table in Markdown, below ``HEADINGS``."""
     return [
         f"`{row.network}`",
         f"{row.float_bytes / 1000:.0f} → {row.int8_bytes / 1000:.0f}",
-        *(_change(row, runtime) for runtime in RUNTIMES),
+        *(_format_change(row, runtime) for runtime in RUNTIME_FACTORIES),
         f"{row.median_ms[BF16]:.2f}" if BF16 in row.median_ms else "-",
         " / ".join(f"{area:.3f}" for area in row.float_precision),
         " / ".join(f"{area:.3f}" for area in row.int8_precision),
@@ -62,24 +62,24 @@ def cells(row: Row) -> list[str]:
     ]
 
 
-def _change(row: Row, runtime: RuntimeName) -> str:
+def _format_change(row: SavingsRow, runtime: RuntimeName) -> str:
     """Return a runtime's time in float32, in 8 bits, and the ratio."""
     if f"{runtime} int8" not in row.median_ms:
         return "-"
-    before, after = (row.median_ms[f"{runtime} {form}"] for form in ("float32", "int8"))
+    before, after = (row.median_ms[f"{runtime} {precision}"] for precision in ("float32", "int8"))
     return f"{before:.2f} → {after:.2f} ({after / before:.2f})"
 
 
-def table(rows: Sequence[Row]) -> Table:
+def build_table(rows: Sequence[SavingsRow]) -> Table:
     """Return the rows for a terminal."""
     ways = list(rows[0].median_ms)
-    shown = Table(box=box.SIMPLE_HEAD)
-    shown.add_column("network")
+    table = Table(box=box.SIMPLE_HEAD)
+    table.add_column("network")
     for heading in ("kB", "int8", *(f"{way} ms" for way in ways), "AP", "AP int8", "kept"):
-        shown.add_column(heading, justify="right")
-    shown.add_column("gate")
+        table.add_column(heading, justify="right")
+    table.add_column("gate")
     for row in rows:
-        shown.add_row(
+        table.add_row(
             row.network,
             f"{row.float_bytes / 1000:.0f}",
             f"{row.int8_bytes / 1000:.0f}",
@@ -91,4 +91,4 @@ def table(rows: Sequence[Row]) -> Table:
             f"{row.kept}/{row.faces}",
             "passes" if row.passes else "fails",
         )
-    return shown
+    return table

@@ -11,12 +11,12 @@ from phiz.convert.quantise import Ranges
 from phiz.errors import CatalogError, ConversionError
 from phiz.models.tables import read_entries, read_number, read_sha256, read_table
 
-_PACKAGED: Final = Path(__file__).with_name("calibration.json")
-_CHECKOUT: Final = Path(__file__).parents[3] / "models" / "calibration.json"
+_PACKAGED_CALIBRATION: Final = Path(__file__).with_name("calibration.json")
+_CHECKOUT_CALIBRATION: Final = Path(__file__).parents[3] / "models" / "calibration.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class RangeCalibration:
     """What is known of the tensors of one float graph.
 
     Attributes:
@@ -28,23 +28,23 @@ class Calibration:
     ranges: Ranges
 
 
-def load(path: Path | None = None) -> dict[str, Calibration]:
+def load_calibrations(path: Path | None = None) -> dict[str, RangeCalibration]:
     """Return the calibrations by network, of a file or those that belong to this phiz.
 
     Raises:
         CatalogError: The file cannot be read, or an entry is missing or of the wrong type.
     """
     if path is None:
-        path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+        path = _PACKAGED_CALIBRATION if _PACKAGED_CALIBRATION.exists() else _CHECKOUT_CALIBRATION
     try:
         document = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise CatalogError(f"the calibration {path} cannot be read: {error}") from error
     entries = read_entries(document, "the calibration")
-    return {name: _calibration(value, name) for name, value in entries.items()}
+    return {name: _parse_calibration(value, name) for name, value in entries.items()}
 
 
-def ranges_of(network: str, graph: bytes, calibrations: Mapping[str, Calibration]) -> Ranges:
+def get_ranges(network: str, graph: bytes, calibrations: Mapping[str, RangeCalibration]) -> Ranges:
     """Return the ranges of a network's tensors.
 
     Args:
@@ -65,7 +65,7 @@ def ranges_of(network: str, graph: bytes, calibrations: Mapping[str, Calibration
     return calibration.ranges
 
 
-def dump(calibrations: Mapping[str, Calibration]) -> str:
+def format_calibrations(calibrations: Mapping[str, RangeCalibration]) -> str:
     """Return the text of a file that ``load`` reads, a tensor on each line."""
     networks = [
         f'  "{name}": {{\n    "sha256": "{each.sha256}",\n    "ranges": {{\n'
@@ -78,16 +78,18 @@ def dump(calibrations: Mapping[str, Calibration]) -> str:
     return "{\n" + ",\n".join(networks) + "\n}\n"
 
 
-def _calibration(value: object, where: str) -> Calibration:
+def _parse_calibration(value: object, where: str) -> RangeCalibration:
     table = read_table(value, where, {"sha256", "ranges"})
     ranges = read_entries(table["ranges"], f"{where}.ranges")
-    return Calibration(
+    return RangeCalibration(
         sha256=read_sha256(table["sha256"], f"{where}.sha256"),
-        ranges={name: _range(entry, f"{where}.ranges.{name}") for name, entry in ranges.items()},
+        ranges={
+            name: _parse_range(entry, f"{where}.ranges.{name}") for name, entry in ranges.items()
+        },
     )
 
 
-def _range(value: Any, where: str) -> tuple[float, float]:  # noqa: ANN401  JSON's
+def _parse_range(value: Any, where: str) -> tuple[float, float]:  # noqa: ANN401  JSON's
     if not isinstance(value, list) or len(value) != len(("least", "largest")):
         raise CatalogError(f"{where} is not a list of two numbers")
     low, high = (read_number(number, where) for number in value)

@@ -1,7 +1,7 @@
 import pytest
 
 from benchmarks.kit.goals import Goal
-from benchmarks.speed.goals import lowest_overlap
+from benchmarks.speed.goals import find_lowest_overlap
 
 SQUARE = (100.0, 100.0, 200.0, 200.0)
 OTHER = (400.0, 400.0, 500.0, 500.0)
@@ -27,12 +27,12 @@ WIDER = (-50.0, 100.0, 100.0, 200.0)
 def test_the_lowest_overlap(
     ours: list[list[tuple[float, ...]]], theirs: list[list[tuple[float, ...]]], expected: float
 ) -> None:
-    assert lowest_overlap(ours, theirs) == pytest.approx(expected)
+    assert find_lowest_overlap(ours, theirs) == pytest.approx(expected)
 
 
 def test_pictures_are_compared_one_by_one() -> None:
     with pytest.raises(ValueError, match="longer than"):
-        lowest_overlap([[SQUARE]], [[SQUARE], [SQUARE]])
+        find_lowest_overlap([[SQUARE]], [[SQUARE], [SQUARE]])
 
 
 @pytest.mark.parametrize(

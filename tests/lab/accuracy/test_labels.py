@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from phiz.errors import OptionError
-from phiz.image.limits import Limits
+from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
 from phiz.lab.accuracy.labels import (
-    Labelled,
+    LabelledImage,
     check_photographs,
     open_photograph,
-    read_folder,
-    read_labels,
+    read_annotations,
+    read_wider_labels,
 )
 
 FACES = [
@@ -24,11 +24,11 @@ FACES = [
 ]
 
 
-LIMITS = Limits(1_000_000, 1_000_000)
+LIMITS = DecodingLimits(1_000_000, 1_000_000)
 
 
-def labelled(path: Path) -> Labelled:
-    return Labelled(path, np.empty((0, 4), np.float32), {}, np.empty((0, 5, 2), np.float32))
+def labelled(path: Path) -> LabelledImage:
+    return LabelledImage(path, np.empty((0, 4), np.float32), {}, np.empty((0, 5, 2), np.float32))
 
 
 def write(folder: Path, document: Any) -> None:
@@ -38,7 +38,7 @@ def write(folder: Path, document: Any) -> None:
 
 def test_faces_count_by_their_levels(tmp_path: Path) -> None:
     write(tmp_path, [{"image": "a.jpg", "faces": FACES}])
-    (label,) = read_labels(tmp_path)
+    (label,) = read_wider_labels(tmp_path)
     assert label.path == tmp_path / "wider" / "images" / "a.jpg"
     np.testing.assert_array_equal(label.faces, np.array([face["box"] for face in FACES], "f4"))
     counted = {level: mask.tolist() for level, mask in label.counted.items()}
@@ -54,7 +54,7 @@ def test_landmarks_are_read_where_there_are_some(tmp_path: Path) -> None:
     plain: dict[str, Any] = {"box": [1, 2, 3, 4]}
     faces = [{**plain, "landmarks": points}, {**plain, "landmarks": None}, plain]
     (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))
-    (label,) = read_folder(tmp_path)
+    (label,) = read_annotations(tmp_path)
     np.testing.assert_array_equal(label.landmarks[0], points)
     assert np.isnan(label.landmarks[1:]).all()
     assert label.landmarks.shape == (3, 5, 2)
@@ -64,14 +64,14 @@ def test_without_levels_all_count_that_are_not_difficult_or_invalid(tmp_path: Pa
     box = [1, 2, 3, 4]
     faces = [{"box": box}, {"box": box, "difficult": True}, {"box": box, "invalid": True}]
     (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))
-    (label,) = read_folder(tmp_path)
+    (label,) = read_annotations(tmp_path)
     assert label.counted["all"].tolist() == [True, False, False]
     assert not label.counted["hard"].any()
 
 
 def test_a_picture_without_faces(tmp_path: Path) -> None:
     write(tmp_path, [{"image": "a.jpg", "faces": []}])
-    (label,) = read_labels(tmp_path)
+    (label,) = read_wider_labels(tmp_path)
     assert label.faces.shape == (0, 4)
     assert all(mask.shape == (0,) and mask.dtype == bool for mask in label.counted.values())
 
@@ -105,20 +105,20 @@ def test_a_picture_without_faces(tmp_path: Path) -> None:
 def test_labels_that_are_none(tmp_path: Path, document: Any, what: str) -> None:
     write(tmp_path, document)
     with pytest.raises(OptionError, match=what):
-        read_labels(tmp_path)
+        read_wider_labels(tmp_path)
 
 
 def test_a_folder_without_labels(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"annotations\.json cannot be read"):
-        read_labels(tmp_path)
+        read_wider_labels(tmp_path)
 
 
 def test_a_photograph_that_can_be_read(tmp_path: Path) -> None:
     label = labelled(tmp_path / "a.jpg")
     Image.fromarray(draw_crowd(64, 48)).save(label.path)
     check_photographs([label], LIMITS)
-    picture = open_photograph(label, LIMITS)
-    assert (picture.width, picture.height) == (64, 48)
+    image = open_photograph(label, LIMITS)
+    assert (image.width, image.height) == (64, 48)
 
 
 @pytest.mark.parametrize("kept", [None, 0, 20, 700], ids=["missing", "empty", "head", "cut"])

@@ -77,7 +77,7 @@ def test_variables_may_be_compressed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "what"),
+    ("content", "what"),
     [
         pytest.param(b"", "not a MATLAB file", id="empty"),
         pytest.param(b"\x89HDF\r\n".ljust(200), "not a MATLAB file", id="level 7.3"),
@@ -90,9 +90,9 @@ def test_variables_may_be_compressed() -> None:
         pytest.param(file(matrix(6, (1, 1), element(14, b""))), "type 14", id="no type of numbers"),
     ],
 )
-def test_what_is_not_read(data: bytes, what: str) -> None:
+def test_what_is_not_read(content: bytes, what: str) -> None:
     with pytest.raises(CatalogError, match=what):
-        read_mat(data)
+        read_mat(content)
 
 
 def test_the_other_byte_order() -> None:
@@ -105,5 +105,5 @@ def test_the_other_byte_order() -> None:
             struct.pack(">II", 9, 8) + struct.pack(">d", 2.5),
         ]
     )
-    data = HEADER[:-4] + struct.pack(">H", 0x0100) + b"MI" + struct.pack(">II", 14, len(inner))
-    assert read_mat(data + inner)["a"].tolist() == [[2.5]]
+    content = HEADER[:-4] + struct.pack(">H", 0x0100) + b"MI" + struct.pack(">II", 14, len(inner))
+    assert read_mat(content + inner)["a"].tolist() == [[2.5]]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from phiz.errors import CatalogError, OptionError
-from phiz.lab.accuracy.wider import find_text, parse_lists, parse_text, read_wider
+from phiz.lab.accuracy.wider import find_boxes_file, parse_boxes, parse_counted_faces, read_wider
 from tests.lab.accuracy.test_matfile import cells, file, numbers, text
 
 TEXT = """\
@@ -39,7 +39,7 @@ def level(*places: float) -> bytes:
 
 
 def test_boxes_are_corner_and_size() -> None:
-    first, second = parse_text(TEXT)
+    first, second = parse_boxes(TEXT)
     assert first.path == "0--Parade/a.jpg"
     assert first.boxes[:2].tolist() == [[10, 20, 15, 70], [1, 2, 4, 32]]
     assert first.valid.tolist() == [True, True, True, False]
@@ -74,12 +74,12 @@ def test_the_lists_say_what_counts(tmp_path: Path) -> None:
 
 
 def test_validation_is_preferred_to_training(tmp_path: Path) -> None:
-    assert find_text(tmp_path) is None
+    assert find_boxes_file(tmp_path) is None
     train = write(tmp_path, "wider_face_train_bbx_gt.txt")
-    assert find_text(tmp_path) == train
+    assert find_boxes_file(tmp_path) == train
     val = write(tmp_path)
-    assert find_text(tmp_path) == val
-    assert find_text(val.parent) == val
+    assert find_boxes_file(tmp_path) == val
+    assert find_boxes_file(val.parent) == val
 
 
 def test_pictures_are_found_beside_the_split(tmp_path: Path) -> None:
@@ -100,14 +100,14 @@ def test_pictures_are_found_beside_the_split(tmp_path: Path) -> None:
 )
 def test_a_text_that_is_none(broken: str, what: str) -> None:
     with pytest.raises(CatalogError, match=what):
-        list(parse_text(broken))
+        list(parse_boxes(broken))
 
 
 def test_lists_of_something_else(tmp_path: Path) -> None:
     with pytest.raises(CatalogError, match="event_list"):
-        parse_lists({})
+        parse_counted_faces({})
     with pytest.raises(CatalogError, match="not a list of WIDER FACE"):
-        parse_lists({"event_list": ["a"], "file_list": [], "gt_list": []})
+        parse_counted_faces({"event_list": ["a"], "file_list": [], "gt_list": []})
     path = write(tmp_path)
     (tmp_path / "wider_hard_val.mat").write_bytes(b"something else")
     with pytest.raises(OptionError, match="not a MATLAB file"):

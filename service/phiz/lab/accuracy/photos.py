@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from phiz.errors import CatalogError, OptionError
-from phiz.models.specs import CLASSES
+from phiz.models.specs import CLASS_COUNT
 from phiz.models.tables import read_text
 
-FOLDER: Final = "photos"
-CALIBRATED: Final = slice(1, None, 2)
-JUDGED: Final = slice(0, None, 2)
+PHOTOS_FOLDER: Final = "photos"
+CALIBRATION_PART: Final = slice(1, None, 2)
+TEST_PART: Final = slice(0, None, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ def read_photos(data: Path, part: slice) -> list[Photo]:
     Raises:
         OptionError: The folder does not have them, or they are not as they should be.
     """
-    path = data / FOLDER / "labels.json"
+    path = data / PHOTOS_FOLDER / "labels.json"
     try:
         return parse_photos(json.loads(path.read_text("utf-8")), path.parent / "images")[part]
     except (OSError, ValueError, CatalogError) as error:
@@ -48,13 +48,13 @@ def parse_photos(document: object, images: Path) -> list[Photo]:
     """
     if not isinstance(document, list):
         raise CatalogError("it is not a list of pictures")
-    return [_photo(entry, images) for entry in document]
+    return [_parse_photo(entry, images) for entry in document]
 
 
-def _photo(entry: Any, images: Path) -> Photo:  # noqa: ANN401  JSON's
+def _parse_photo(entry: Any, images: Path) -> Photo:  # noqa: ANN401  JSON's
     if not isinstance(entry, dict):
         raise CatalogError(f"{entry!r} is not a picture and its class")
     index = entry.get("class_index")
-    if not isinstance(index, int) or not 0 <= index < CLASSES:
-        raise CatalogError(f"class_index is {index!r}; it must be from 0 to {CLASSES - 1}")
+    if not isinstance(index, int) or not 0 <= index < CLASS_COUNT:
+        raise CatalogError(f"class_index is {index!r}; it must be from 0 to {CLASS_COUNT - 1}")
     return Photo(images / read_text(entry.get("image"), "image"), index)

@@ -10,46 +10,48 @@ import click
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-    from phiz.lab.study.plan import Lot
+    from phiz.lab.study.plan import StudyTask
 
-LONG_S = 90  # from here on in minutes
+MIN_MINUTES_S = 90  # from here on in minutes
 
 
-class Progress(Protocol):
+class StudyProgress(Protocol):
     """Shows how far it is."""
 
-    def show(self, lot: "Lot", done: int, left_s: float) -> None:
+    def show(self, task: "StudyTask", done: int, left_s: float) -> None:
         """Show what is measured now, how much is done, and how long the rest will take."""
         ...  # pragma: no cover
 
 
-class _Lines:
-    """A line for each lot, where there is no terminal."""
+class _LineProgress:
+    """A line for each task, where there is no terminal."""
 
     def __init__(self, total: int) -> None:
         self._total = total
 
-    def show(self, lot: "Lot", done: int, left_s: float) -> None:
-        click.echo(f"{done + 1} of {self._total}: {lot}; {_duration(left_s)} left", err=True)
+    def show(self, task: "StudyTask", done: int, left_s: float) -> None:
+        click.echo(
+            f"{done + 1} of {self._total}: {task}; {_format_duration(left_s)} left", err=True
+        )
 
 
-class _Bar:
+class _BarProgress:
     """A bar that moves."""
 
     def __init__(self, progress: "RichProgress", total: int) -> None:
         self._progress = progress
-        self._task = progress.add_task("", total=total)
+        self._bar_id = progress.add_task("", total=total)
 
-    def show(self, lot: "Lot", done: int, left_s: float) -> None:
-        text = f"{_duration(left_s)} left: {lot}"
-        self._progress.update(self._task, completed=done, description=text)
+    def show(self, task: "StudyTask", done: int, left_s: float) -> None:
+        text = f"{_format_duration(left_s)} left: {task}"
+        self._progress.update(self._bar_id, completed=done, description=text)
 
 
 @contextmanager
-def shown(total: int) -> Iterator[Progress]:
-    """Give what shows how far a measurement of so many lots is."""
+def show_progress(total: int) -> Iterator[StudyProgress]:
+    """Give what shows how far a measurement of so many tasks is."""
     if not sys.stderr.isatty():
-        yield _Lines(total)
+        yield _LineProgress(total)
         return
     # Slow to load, and seldom needed.
     from rich.console import Console  # noqa: PLC0415
@@ -58,10 +60,10 @@ def shown(total: int) -> Iterator[Progress]:
 
     columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bar(progress, total)
+        yield _BarProgress(progress, total)
 
 
-def _duration(seconds: float) -> str:
-    if seconds >= LONG_S:
+def _format_duration(seconds: float) -> str:
+    if seconds >= MIN_MINUTES_S:
         return f"about {seconds / 60:.0f} min"
     return f"about {seconds:.0f} s"
