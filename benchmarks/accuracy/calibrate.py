@@ -6,7 +6,7 @@
 
 ``DIR`` has ``wider/``, as ``phiz evaluate`` reads it, of which every fourth picture is left out
 because accuracy is measured on those, and ``lfpw/``, whose large faces are ``front``'s task. The
-classifiers see every other picture of ``photos/``, as ``classes.py`` wants it.
+classifiers see every other picture of ``photos/`` (``phiz.lab.accuracy.photos``).
 The figures go to ``models/calibration.json``; a build needs them, and no photographs. Do it
 again whenever a float graph has changed, and put the hashes that the build then names into
 the catalogue.
@@ -27,6 +27,8 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import omit_held_out
 from phiz.classifiers import Classifier, read_class_labels
 from phiz.convert import calibration
 from phiz.convert.calibration import RangeCalibration
@@ -41,7 +43,6 @@ from phiz.models.specs import MODEL_GROUPS, ModelGroup, ModelSpec, NetworkSpec
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
-LEFT_OUT_EVERY = 4
 CALIBRATION_FILE = Path(__file__).parents[2] / "models" / "calibration.json"
 LARGE_FACES = "front"
 
@@ -91,10 +92,8 @@ class RangeRecorder:
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option("--group", type=click.Choice(MODEL_GROUPS), help="Only the networks of this group.")
 def main(data: Path, models: Path | None, group: ModelGroup | None) -> None:
     """Calibrate all networks of a group, or all of both."""
@@ -109,9 +108,7 @@ def main(data: Path, models: Path | None, group: ModelGroup | None) -> None:
 
 def iterate_image_files(data: Path, model: ModelSpec) -> Iterator[Path]:
     """Yield the pictures that a model is calibrated on."""
-    for number, path in enumerate(list_image_files(data / "wider")):
-        if number % LEFT_OUT_EVERY:
-            yield path
+    yield from omit_held_out(list_image_files(data / "wider"))
     if model.name == LARGE_FACES:
         yield from list_image_files(data / "lfpw")
 

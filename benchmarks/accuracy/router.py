@@ -18,36 +18,29 @@ from pathlib import Path
 from statistics import fmean, median, quantiles
 
 import click
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from benchmarks.kit.curves import Curve, draw_curves
+from benchmarks.kit import report
+from benchmarks.kit.charts import Curve, draw_curves
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import Detected, compute_precision, read_held_out_labels
 from phiz import engine
 from phiz.engine import Engine
-from phiz.faces import DetectOptions, Face
+from phiz.faces import DetectOptions
 from phiz.lab.accuracy.labels import (
     LEVELS,
     PHOTOGRAPH_LIMITS,
     LabelledImage,
     read_annotations,
-    read_wider_labels,
-)
-from phiz.lab.accuracy.precision import (
-    compute_average_precision,
-    judge_detections,
-    merge_judgements,
 )
 from phiz.lab.accuracy.predictions import to_boxes, to_scores
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
 BASELINE = "mtcnn"
-TAKEN_EVERY = 4
 ALL_SCORES = 0.0  # score limit for the whole precision-recall curve
 BUDGETS_MS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 MIN_FACES = (20.0, 28.0, 40.0, 56.0, 80.0)
-COLUMNS = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +98,8 @@ SETTINGS = (
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write the figures here.")
 @click.option("--curve", type=click.Path(path_type=Path), help="Draw precision over time here.")
 def main(data: Path, models: Path | None, target: Path | None, curve: Path | None) -> None:
@@ -117,7 +108,7 @@ def main(data: Path, models: Path | None, target: Path | None, curve: Path | Non
     loaded = engine.build_engine(folder, "half-pixel", PHOTOGRAPH_LIMITS, {"mtcnn", "auto"})
     loaded.measure_step_costs()
     rows = measure_settings(loaded, data)
-    Console(width=COLUMNS).print(build_table(rows))
+    report.print_tables(build_table(rows))
     if target:
         target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     if curve:
@@ -126,15 +117,15 @@ def main(data: Path, models: Path | None, target: Path | None, curve: Path | Non
 
 def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
     """Return the figures of every setting."""
-    labels = read_wider_labels(data)[::TAKEN_EVERY]
-    found: dict[str, list[tuple[Face, ...]]] = {setting.name: [] for setting in SETTINGS}
+    labels = read_held_out_labels(data)
+    found: dict[str, list[Detected]] = {setting.name: [] for setting in SETTINGS}
     seconds: dict[str, list[float]] = {setting.name: [] for setting in SETTINGS}
-    for label in track(labels, "wider", console=Console(stderr=True)):
+    for label in report.track_progress(labels, "wider"):
         image_bytes = label.path.read_bytes()
         for setting in SETTINGS:
             stopwatch = Stopwatch()
             result = loaded.detect(image_bytes, setting.model, setting.options, stopwatch)
-            found[setting.name].append(result.faces)
+            found[setting.name].append((to_boxes(result.faces), to_scores(result.faces)))
             seconds[setting.name].append(stopwatch.to_timings().total_s)
     alarms = {
         setting.name: compute_alarms(loaded, setting, data / "nofaces")
@@ -151,7 +142,7 @@ def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
 def build_row(  # noqa: PLR0913, PLR0917 (a row has many sources)
     setting: Setting,
     labels: Sequence[LabelledImage],
-    found: Sequence[tuple[Face, ...]],
+    found: Sequence[Detected],
     seconds: Sequence[float],
     plain_s: float,
     alarms: Mapping[str, float],
@@ -179,29 +170,20 @@ def compute_alarms(loaded: Engine, setting: Setting, folder: Path) -> float:
     return sum(bool(answer.faces) for answer in answers) / len(answers)
 
 
-def compute_precision(
-    labels: Sequence[LabelledImage], found: Sequence[Sequence[Face]], level: str
-) -> float:
-    """Return the average precision at one level, 0 to 1."""
-    judgements = [
-        judge_detections(to_boxes(faces), to_scores(faces), label.faces, label.counted[level])
-        for label, faces in zip(labels, found, strict=True)
-    ]
-    return compute_average_precision(merge_judgements(judgements))
-
-
 def build_table(rows: Sequence[SettingRow]) -> Table:
     """Return the rows for a terminal."""
-    table = Table("setting", *LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
-    for each in rows:
-        table.add_row(
+    cells = [
+        (
             each.name,
             *(f"{each.precision[level]:.3f}" for level in LEVELS),
             *(f"{value:.1f}" for value in (each.mean_ms, each.median_ms, each.p95_ms)),
             f"{each.relative:.2f}",
             "" if each.alarms is None else f"{100 * each.alarms:.1f} %",
         )
-    return table
+        for each in rows
+    ]
+    headings = (*LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
+    return report.build_table(["setting"], headings, cells)
 
 
 def draw_precision(rows: Sequence[SettingRow]) -> str:

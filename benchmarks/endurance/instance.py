@@ -1,19 +1,18 @@
-"""A service that is started to be watched: its metrics, and what its processes hold (Linux)."""
+"""Metrics of a running service, and what its processes hold (Linux)."""
 
-import http.client
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
 
-HOST: Final = "127.0.0.1"
+from benchmarks.kit.requests import open_connection
+from benchmarks.kit.service import RunningService
+
 TIMEOUT_S: Final = 30
 COUNTER_SUFFIXES: Final = ("_total", "_count", "_sum", "_bucket")
 # A worker's own time begins anew with its process, as a counter may.
@@ -38,56 +37,22 @@ class ProcessUsage:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
-class RunningService:
-    """A service that answers.
-
-    Attributes:
-        process: That accepts connections.
-        port: Of the loopback address.
-    """
-
-    process: int
-    port: int
-
-    def read_samples(self) -> Samples:
-        """Return what its metrics show."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=TIMEOUT_S)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-
-    def list_workers(self) -> list[int]:
-        """Return the processes of its workers."""
-        tasks = (Path("/proc") / str(self.process) / "task").iterdir()
-        return sorted(
-            int(child) for task in tasks for child in _read_text(task / "children").split()
-        )
-
-    def kill_worker(self, worker: int) -> None:
-        """End a worker as the system does if memory is short."""
-        assert worker in self.list_workers(), "no other process is ended"
-        os.kill(worker, signal.SIGKILL)
+def read_samples(service: RunningService) -> Samples:
+    """Return the metrics of a service."""
+    with closing(open_connection(service.port, TIMEOUT_S)) as connection:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
-@contextmanager
-def start_service(workers: int) -> Iterator[RunningService]:
-    """Give a service of this environment, and end it afterwards."""
-    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", str(workers)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stdout is not None, "it is a pipe"
-            words = process.stdout.readline().split()
-            yield RunningService(process.pid, int(words[3].rpartition(":")[2]))
-        finally:
-            process.terminate()
+def kill_worker(service: RunningService, worker: int) -> None:
+    """End a worker as the system does if memory is short."""
+    assert worker in service.list_workers(), "no other process is ended"
+    os.kill(worker, signal.SIGKILL)
 
 
 def sum_samples(samples: Samples, name: str) -> float:
@@ -111,14 +76,10 @@ def find_decreased(before: Samples, now: Samples) -> list[str]:
 def measure_usage(process: int) -> ProcessUsage:
     """Return what a process holds."""
     folder = Path("/proc") / str(process)
-    lines = _read_text(folder / "status").splitlines()
+    lines = (folder / "status").read_text("utf-8", "replace").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("RssAnon:"))
     return ProcessUsage(
         int(kilobytes) * 1024 / 1e6,
         len(list((folder / "fd").iterdir())),
         len(list((folder / "task").iterdir())),
     )
-
-
-def _read_text(path: Path) -> str:
-    return path.read_text("utf-8", "replace")

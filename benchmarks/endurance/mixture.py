@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
+from urllib.parse import urlencode
 
 from PIL import Image as Pillow
 
+from benchmarks.kit.requests import encode_form, encode_raw
 from phiz.image.synthetic import draw_crowd
 
 # How often each is asked for. A cascade takes as long as ten single networks.
@@ -26,7 +28,7 @@ MAX_BATCH: Final = 4
 QUALITIES: Final = (30, 98)
 SIZES: Final = 200
 MIN_FACE: Final = 20  # a cascade takes four times as long for half of it
-BOUNDARY: Final = b"------------------------phiz"
+PORT: Final = 80  # named in a head; any will do
 
 REFUSED: Final = frozenset(
     {
@@ -112,9 +114,8 @@ def _choose_valid(chance: random.Random, images: EncodedImages) -> Request:
     if chance.randrange(BATCH_IN) == 0:
         count = chance.randint(1, MAX_BATCH)
         some = [chance.choice(images.common) for _ in range(count)]
-        return _encode_form(
-            b"/detect/batch", some, fields, ANSWERED, chunked=chance.random() < 1 / 3
-        )
+        form = encode_form("/detect/batch", *some, fields=fields)
+        return Request(form.to_message(PORT, chunked=chance.random() < 1 / 3), None, ANSWERED)
     large = chance.randrange(LARGE_IN) == 0 and fields["model"] not in {"mtcnn", "auto"}
     image_bytes = chance.choice(images.large if large else images.common)
     return _encode_request(chance, image_bytes, fields, ANSWERED)
@@ -152,9 +153,11 @@ def _choose_malformed(chance: random.Random, images: EncodedImages) -> Request:
         case "option":
             return _encode_request(chance, image_bytes, {**fields, "max_faces": "none"}, REFUSED)
         case "kind":
-            return _encode_raw(image_bytes, fields, REFUSED, b"text/csv", chunked=False)
+            raw = encode_raw(f"/detect?{urlencode(fields)}", image_bytes, "text/csv")
+            return Request(raw.to_message(PORT), None, REFUSED)
         case _:
-            return _encode_form(b"/detect", [], fields, REFUSED, chunked=False)
+            form = encode_form("/detect", fields=fields)
+            return Request(form.to_message(PORT), None, REFUSED)
 
 
 def _encode_request(
@@ -163,45 +166,7 @@ def _encode_request(
     """Return a request with one picture, in a form or as it is, in pieces or not."""
     chunked = chance.random() < 1 / 6
     if chance.random() < 1 / 2:
-        return _encode_raw(image_bytes, fields, allowed, b"image/jpeg", chunked=chunked)
-    return _encode_form(b"/detect", [image_bytes], fields, allowed, chunked=chunked)
-
-
-def _encode_raw(
-    image_bytes: bytes,
-    fields: Fields,
-    allowed: frozenset[HTTPStatus],
-    kind: bytes,
-    *,
-    chunked: bool,
-) -> Request:
-    query = "&".join(f"{name}={text}" for name, text in fields.items()).encode()
-    return Request(
-        _to_message(b"/detect?" + query, kind, image_bytes, chunked=chunked), None, allowed
-    )
-
-
-def _encode_form(
-    path: bytes,
-    images_bytes: Sequence[bytes],
-    fields: Fields,
-    allowed: frozenset[HTTPStatus],
-    *,
-    chunked: bool,
-) -> Request:
-    part = b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
-    parts = [part % (name.encode(), b"", text.encode()) for name, text in fields.items()]
-    parts += [part % (b"image", b'; filename="a.jpg"', image_bytes) for image_bytes in images_bytes]
-    body = b"".join(parts) + b"--" + BOUNDARY + b"--\r\n"
-    kind = b"multipart/form-data; boundary=" + BOUNDARY
-    return Request(_to_message(path, kind, body, chunked=chunked), None, allowed)
-
-
-def _to_message(path: bytes, kind: bytes, body: bytes, *, chunked: bool) -> bytes:
-    head = b"POST %b HTTP/1.1\r\nhost: phiz\r\ncontent-type: %b\r\n" % (path, kind)
-    if not chunked:
-        return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
-    size = max(1, len(body) // 3)
-    pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    sent = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
-    return head + b"transfer-encoding: chunked\r\n\r\n" + sent + b"0\r\n\r\n"
+        request = encode_raw(f"/detect?{urlencode(fields)}", image_bytes)
+    else:
+        request = encode_form("/detect", image_bytes, fields=fields)
+    return Request(request.to_message(PORT, chunked=chunked), None, allowed)

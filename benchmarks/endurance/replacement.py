@@ -28,16 +28,17 @@ from typing import Final
 import click
 
 from benchmarks.endurance.instance import (
-    HOST,
     TIMEOUT_S,
-    RunningService,
     Samples,
     find_decreased,
-    start_service,
+    kill_worker,
+    read_samples,
     sum_samples,
 )
-from benchmarks.kit import figures, machine
-from benchmarks.load.requests import encode_raw, encode_test_image
+from benchmarks.kit.figures import write_entry
+from benchmarks.kit.options import json_option
+from benchmarks.kit.requests import HOST, encode_raw, encode_test_image, read_answer
+from benchmarks.kit.service import RunningService, start_service
 
 POLL_INTERVAL_S: Final = 0.02  # between two looks at the metrics
 PAUSE_S: Final = 1.0  # between a replacement and the next kill
@@ -79,12 +80,12 @@ class RunningClients:
         while not self.ending:
             writer.write(self.message)
             try:
-                status = await asyncio.wait_for(_read_status(reader), TIMEOUT_S)
+                status, _ = await asyncio.wait_for(read_answer(reader), TIMEOUT_S)
             except (OSError, EOFError, TimeoutError):
                 self.statuses["lost"] += 1
                 reader, writer = await asyncio.open_connection(HOST, port)
             else:
-                self.statuses[status] += 1
+                self.statuses[str(status)] += 1
         writer.close()
 
     def count_failed(self) -> Counter[str]:
@@ -98,7 +99,7 @@ class RunningClients:
 @click.option("--clients", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--model", default="front", show_default=True)
 @click.option("--within", type=float, default=2.0, show_default=True, help="Seconds.")
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+@json_option
 def main(  # noqa: PLR0913 (one for each option)
     *, kills: int, workers: int, clients: int, model: str, within: float, document: Path | None
 ) -> None:
@@ -113,16 +114,14 @@ def main(  # noqa: PLR0913 (one for each option)
         f"{answered} answered; ready again after {median(seconds):.2f} s (median), at most"
         f" {max(seconds):.2f}; failed: {json.dumps(dict(load.count_failed()))}"
     )
-    if document:
-        entry = {
-            "machine": asdict(machine.describe_machine(None)),
-            "workers": workers,
-            "clients": clients,
-            "model": model,
-            "answered": answered,
-            "kills": [asdict(kill) for kill in results],
-        }
-        figures.update_json(document, {"replacement": entry})
+    entry = {
+        "workers": workers,
+        "clients": clients,
+        "model": model,
+        "answered": answered,
+        "kills": [asdict(kill) for kill in results],
+    }
+    write_entry(document, "replacement", entry)
     if any(has_failed(kill, within) for kill in results):
         sys.exit(1)
 
@@ -153,13 +152,13 @@ async def _kill_all(
 async def _kill_one(instance: RunningService, load: RunningClients, workers: int) -> Kill:
     """Kill a worker, and return what that led to."""
     failed = load.count_failed()
-    before = await asyncio.to_thread(instance.read_samples)
+    before = await asyncio.to_thread(read_samples, instance)
     replaced = sum_samples(before, "phiz_workers_replaced_total")
     back: set[str] = set()
     started_s = time.perf_counter()
-    instance.kill_worker(instance.list_workers()[0])
+    kill_worker(instance, instance.list_workers()[0])
     while True:
-        now = await asyncio.to_thread(instance.read_samples)
+        now = await asyncio.to_thread(read_samples, instance)
         elapsed_s = time.perf_counter() - started_s
         back.update(find_decreased(before, now))
         before = now
@@ -174,12 +173,6 @@ async def _kill_one(instance: RunningService, load: RunningClients, workers: int
 def _is_ready(samples: Samples, replaced: float, workers: int) -> bool:
     again = sum_samples(samples, "phiz_workers_replaced_total") > replaced
     return again and sum_samples(samples, "phiz_workers") == workers
-
-
-async def _read_status(reader: asyncio.StreamReader) -> str:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
-    return head.split(None, 2)[1].decode()
 
 
 if __name__ == "__main__":

@@ -32,17 +32,17 @@ from typing import Final
 import click
 
 from benchmarks.endurance.instance import (
-    HOST,
     TIMEOUT_S,
     ProcessUsage,
-    RunningService,
-    Samples,
     measure_usage,
-    start_service,
+    read_samples,
     sum_samples,
 )
 from benchmarks.endurance.mixture import Request, choose_request, encode_images
-from benchmarks.kit import figures, machine
+from benchmarks.kit.figures import write_entry
+from benchmarks.kit.options import json_option
+from benchmarks.kit.requests import HOST, read_answer
+from benchmarks.kit.service import RunningService, start_service
 from phiz.workers.loop import IDLE_TIMEOUT_S
 
 REPORT_LINES: Final = 20  # lines of the report
@@ -139,7 +139,7 @@ class Endurance:
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--longest", type=click.IntRange(64), default=480, show_default=True, help="Pixels.")
 @click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+@json_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     requests: int,
@@ -162,17 +162,12 @@ def main(  # noqa: PLR0913 (one for each option)
     click.echo(f"memory, percent: last half {seen.compute_growth(seen.half_part)}")
     click.echo(f"since the first tenth {seen.compute_growth(EARLY_PART)}")
     click.echo("; ".join(problems) or "all as it should be")
-    if document:
-        entry = {
-            "machine": asdict(machine.describe_machine(None)),
-            **asdict(seen),
-            "problems": problems,
-        }
-        growths = {
-            "half": seen.compute_growth(seen.half_part),
-            "first_tenth": seen.compute_growth(EARLY_PART),
-        }
-        figures.update_json(document, {"endurance": {**entry, "growth_percent": growths}})
+    growths = {
+        "half": seen.compute_growth(seen.half_part),
+        "first_tenth": seen.compute_growth(EARLY_PART),
+    }
+    entry = {**asdict(seen), "problems": problems, "growth_percent": growths}
+    write_entry(document, "endurance", entry)
     if problems:
         sys.exit(1)
 
@@ -193,7 +188,7 @@ async def send_all(
         await asyncio.sleep(SETTLE_S)
         samples.append(take_sample(instance))
         print_sample(done, samples[-1], time.perf_counter() - started_s)
-    shown: Samples = await asyncio.to_thread(instance.read_samples)
+    shown = await asyncio.to_thread(read_samples, instance)
     left = {name: sum_samples(shown, name) for name in ZERO_METRICS}
     return Endurance(requests, time.perf_counter() - started_s, samples, dict(statuses), left)
 
@@ -215,13 +210,6 @@ async def send_requests(todo: Iterator[Request], port: int, statuses: Counter[st
             await close_connection(writer)
             reader, writer = await asyncio.open_connection(HOST, port)
     await close_connection(writer)
-
-
-async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Read an answer; return its status and whether the connection is kept."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
-    return int(head.split(None, 2)[1]), b"connection: close" not in head
 
 
 async def close_connection(writer: asyncio.StreamWriter) -> None:

@@ -29,7 +29,8 @@ from pathlib import Path
 import click
 from PIL import Image as Pillow
 
-from benchmarks.kit import figures, machine
+from benchmarks.kit.figures import format_table, replace_block, write_entry
+from benchmarks.kit.options import json_option, models_option, table_option
 from phiz import engine
 from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
@@ -81,7 +82,7 @@ class SoakResult:
 
 
 @click.command()
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@models_option
 @click.option(
     "--model",
     "shares",
@@ -97,18 +98,8 @@ class SoakResult:
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--longest", type=click.IntRange(64), default=1280, show_default=True, help="Pixels.")
 @click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
-@click.option(
-    "--json",
-    "document",
-    type=click.Path(path_type=Path),
-    help="File for the figures, as its entry soak; what other benchmarks wrote into it stays.",
-)
-@click.option(
-    "--table",
-    "page",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Markdown with the last figures, which are replaced.",
-)
+@json_option
+@table_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     models: Path | None,
@@ -149,17 +140,14 @@ def print_result(soak: SoakResult, document: Path | None, page: Path | None) -> 
         f"{soak.first_mb:.1f} MB after {soak.warm_up}, {soak.last_mb:.1f} MB after"
         f" {soak.detections}: {soak.growth_percent:+.1f} %"
     )
-    if document:
-        entry = {"machine": asdict(machine.describe_machine(None)), **asdict(soak)}
-        figures.update_json(
-            document, {"soak": {**entry, "growth_percent": round(soak.growth_percent, 2)}}
-        )
+    growth = {"growth_percent": round(soak.growth_percent, 2)}
+    write_entry(document, "soak", asdict(soak) | growth)
     if page:
         headings = ("models in turns", "runtime", "threads", "detections", "resident MB")
         shared = [", ".join(f"`{name}`" for name in soak.models), soak.runtime, str(soak.threads)]
         counts = (soak.warm_up, soak.first_mb), (soak.detections, soak.last_mb)
         rows = [[*shared, f"{count:,}", f"{mb:.0f}"] for count, mb in counts]
-        figures.replace_block(page, "soak", figures.format_table(headings, rows))
+        replace_block(page, "soak", format_table(headings, rows))
 
 
 def expand_share(share: str) -> list[str]:

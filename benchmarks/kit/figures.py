@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+
+from benchmarks.kit.report import build_table, print_tables
+from phiz.lab.study.machine import describe_machine
 
 
 def update_json(path: Path, figures: Mapping[str, Any]) -> None:
@@ -15,6 +19,39 @@ def update_json(path: Path, figures: Mapping[str, Any]) -> None:
     """
     kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
     path.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
+
+
+def update_figures(document: Path | None, figures: Mapping[str, Any]) -> None:
+    """Replace these entries of a document, if there is one, and its machine by this one."""
+    if document:
+        update_json(document, {**figures, "machine": asdict(describe_machine())})
+
+
+def write_entry(document: Path | None, name: str, figures: Mapping[str, Any]) -> None:
+    """Replace an entry of a document, if there is one, by figures and the machine behind them."""
+    if document:
+        update_json(document, {name: {"machine": asdict(describe_machine()), **figures}})
+
+
+def print_results(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    page: Path | None,
+    name: str,
+    above: str = "",
+) -> None:
+    """Print a table, and put it into a Markdown document, if there is one.
+
+    Args:
+        headings: The first is that of texts, the others those of numbers.
+        rows: Below them.
+        page: The document.
+        name: Of the place in it.
+        above: Lines that the document has above the table.
+    """
+    print_tables(build_table(headings[:1], headings[1:], rows))
+    if page:
+        replace_block(page, name, above + format_table(headings, rows))
 
 
 def replace_block(path: Path, name: str, block: str) -> None:

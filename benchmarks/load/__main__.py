@@ -17,7 +17,6 @@ same core; a ratio is taken within each round, and the median of the rounds is t
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,30 +25,37 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.kit import machine
+from benchmarks.kit import cores
+from benchmarks.kit.charts import draw_bars, goals_to_bars
 from benchmarks.kit.environments import make_environment
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.options import (
+    json_option,
+    peers_option,
+    picture_option,
+    pythons_option,
+    read_pythons,
+)
+from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables
+from benchmarks.kit.requests import encode_test_image
 from benchmarks.kit.workers import WorkerError
-from benchmarks.load import chart, contenders, cores
+from benchmarks.load import contenders
 from benchmarks.load.closed import find_wrk
 from benchmarks.load.contenders import MAKERS, PHIZ, make_phiz, make_phiz_raw
-from benchmarks.load.errors import LoadError
 from benchmarks.load.goals import build_goals
 from benchmarks.load.report import (
     LoadReport,
     build_batch_table,
-    build_goal_table,
     build_peer_table,
     build_rows,
     format_heading,
+    rows_to_bars,
     to_document,
 )
-from benchmarks.load.requests import encode_test_image
 from benchmarks.load.rounds import PARTS, Round, Trial, open_in_process
 from benchmarks.load.versions import read_versions, read_wrk_version
 from phiz.errors import PhizError
-
-PEERS_FOLDER = Path(__file__).parents[1] / ".peers"
-FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
+from phiz.lab.study.machine import describe_machine
 
 
 @click.command()
@@ -62,28 +68,16 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
 )
 @click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
-@click.option(
-    "--peers",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=PEERS_FOLDER,
-    help="Folder of the peers' environments.  [default: benchmarks/.peers]",
-)
-@click.option(
-    "--python",
-    "pythons",
-    metavar="NAME=PYTHON",
-    multiple=True,
-    help="A peer's interpreter, which has what it needs.",
-)
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
-@click.option("--picture", type=click.Path(path_type=Path), help="File for the servers, as SVG.")
+@peers_option
+@pythons_option
+@json_option
+@picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     wanted: Sequence[str],
     count: int,
     seconds: int,
-    folder: Path,
+    peers: Path,
     pythons: Sequence[str],
     document: Path | None,
     picture: Path | None,
@@ -93,32 +87,22 @@ def main(  # noqa: PLR0913 (one for each option)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         find_wrk()
-        named = read_pythons(pythons)
+        named = read_pythons(pythons, MAKERS)
         names = [name for name in MAKERS if name in (wanted or MAKERS)]
-        environments = {name: named.get(name) or make_environment(name, folder) for name in names}
+        environments = {name: named.get(name) or make_environment(name, peers) for name in names}
         parts = [part for part in PARTS if part in (wanted or PARTS)]
         report = measure_all(environments, parts, count, seconds)
     except (PhizError, LoadError, WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from error
-    print_tables(report)
+    batching = [build_batch_table(report.rounds)] if report.rounds[0].batching else []
+    goals = build_goal_table(report.goals)
+    print_tables(build_peer_table(report), *batching, goals, format_heading(report))
     if document:
         document.write_text(json.dumps(to_document(report), indent=1) + "\n")
     if picture:
-        title = "phiz under load, beside its peers"
-        picture.write_text(
-            chart.draw_servers([*build_rows(report)], report.goals, title, format_heading(report))
-        )
-
-
-def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
-    """Return interpreters by peer."""
-    named = dict(pair.partition("=")[::2] for pair in pairs)
-    for name, python in named.items():
-        if name not in MAKERS or not python:
-            raise click.BadParameter(
-                f"{name}={python} must be NAME=PYTHON, with NAME one of {', '.join(MAKERS)}"
-            )
-    return named
+        bars = [*rows_to_bars(build_rows(report)), *goals_to_bars(report.goals)]
+        title, subtitle = "phiz under load, beside its peers", "bars: requests answered in a second"
+        picture.write_text(draw_bars(title, subtitle, bars, format_heading(report)))
 
 
 def measure_all(
@@ -134,13 +118,12 @@ def measure_all(
             trial = Trial(taking_part, parts, image_bytes, seconds, chosen, in_process, [])
             rounds = run_rounds(trial, count)
             versions = {PHIZ: in_process.workers[0].versions, "load": {"wrk": read_wrk_version()}}
-    runs = trial.runs
     return LoadReport(
-        machine=machine.describe_machine(None),
+        machine=describe_machine(),
         cores=chosen,
         versions={**versions, **read_versions(environments)},
         seconds=seconds,
-        disturbed=max(0.0, 1 - sum(r["processor"] for r in runs) / sum(r["wall"] for r in runs)),
+        disturbed=compute_disturbance(trial.runs),
         contenders=taking_part,
         rounds=rounds,
         goals=[*build_goals(rounds)],
@@ -155,15 +138,6 @@ def run_rounds(trial: Trial, count: int) -> list[Round]:
             status.update(f"round {number + 1} of {count}: {what}")
 
         return [trial.run_round(number, partial(report_step, number)) for number in range(count)]
-
-
-def print_tables(report: LoadReport) -> None:
-    """Print all tables."""
-    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    console.print(build_peer_table(report))
-    if report.rounds[0].batching:
-        console.print(build_batch_table(report.rounds))
-    console.print(build_goal_table(report.goals), format_heading(report))
 
 
 if __name__ == "__main__":

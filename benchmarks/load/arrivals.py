@@ -19,8 +19,8 @@ from collections import deque
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.single import HEAD_END, is_complete
 
 CHUNK_BYTES = 1 << 18

@@ -7,9 +7,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load.cores import pin_to
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.servers import Server
 
 WARM_UP_S = 1

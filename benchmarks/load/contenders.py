@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from benchmarks.kit.environments import PEERS
-from benchmarks.load.requests import HOST, Request, encode_form, encode_raw
+from benchmarks.kit.requests import HOST, Request, encode_form, encode_raw
 
 PHIZ = "phiz"
 RAW = "phiz, body as it is"

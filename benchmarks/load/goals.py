@@ -1,38 +1,11 @@
 """The figures that the load benchmark is for, and what each of them should be."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
-from typing import Literal, TypeAlias
 
+from benchmarks.kit.goals import Goal, Sense
 from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
 from benchmarks.load.rounds import CLIENTS, DEADLINE_S, Round
-
-Sense: TypeAlias = Literal["≥", "≤"]
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One figure.
-
-    Attributes:
-        what: It is, with its unit.
-        figure: The median of the rounds.
-        sense: Whether it should be at least or at most the limit.
-        limit: In question.
-        rounds: The figure of each.
-    """
-
-    what: str
-    figure: float
-    sense: Sense
-    limit: float
-    rounds: Sequence[float]
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether the figure is what it should be."""
-        return self.figure >= self.limit if self.sense == "≥" else self.figure <= self.limit
 
 
 def build_goals(rounds: Sequence[Round]) -> Iterator[Goal]:

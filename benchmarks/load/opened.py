@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.load.cores import pin_to
-from benchmarks.load.errors import LoadError
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
 from benchmarks.load.servers import Server
 
 WARM_UP_S = 1.0

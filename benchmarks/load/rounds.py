@@ -8,12 +8,12 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from benchmarks.kit.cores import Cores, pin_to
 from benchmarks.kit.environments import PEERS
 from benchmarks.kit.workers import WorkerSet, open_workers
 from benchmarks.load import closed, opened
 from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import PHIZ, Contender, make_phiz
-from benchmarks.load.cores import Cores, pin_to
 from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.servers import Server, check_answer, start_server
 from benchmarks.load.single import measure_excess_ms

@@ -20,16 +20,16 @@ from statistics import median
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.kit import figures, machine
+from benchmarks.kit import cores
 from benchmarks.kit.environments import PEERS
-from benchmarks.load import capacity, closed, cores
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.figures import print_results, update_figures
+from benchmarks.kit.options import data_option, json_option, table_option
+from benchmarks.kit.requests import encode_test_image
+from benchmarks.load import capacity, closed
 from benchmarks.load.closed import find_wrk
 from benchmarks.load.contenders import Contender, make_phiz
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import encode_test_image
 from benchmarks.load.servers import start_server
 from benchmarks.load.single import measure_excess_ms
 from phiz import engine
@@ -76,15 +76,13 @@ class ServerTimes:
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@data_option
 @click.option("--every", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
 @click.option("--only", type=click.Choice(("core", "ray")), help="A part.  [default: both]")
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
-@click.option("--table", "text", type=click.Path(path_type=Path), help="Document for the tables.")
+@json_option
+@table_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -93,21 +91,21 @@ def main(  # noqa: PLR0913 (one for each option)
     seconds: int,
     only: str | None,
     document: Path | None,
-    text: Path | None,
+    page: Path | None,
 ) -> None:
     """Measure what a core answers, and what Ray Serve takes for itself."""
     if only != "ray":
         costs = measure_core(data, every, rounds)
         rows = [capacity.format_row(cost) for cost in costs]
-        print_table("core", capacity.HEADINGS, rows, text)
-        write_figures(document, {"core": [asdict(cost) for cost in costs]})
+        print_results(capacity.HEADINGS, rows, page, "core")
+        update_figures(document, {"core": [asdict(cost) for cost in costs]})
     if only != "core":
         try:
             taken = measure_servers(rounds, seconds)
         except LoadError as error:
             raise click.ClickException(str(error)) from error
-        print_table("ray", HEADINGS, [format_row(each) for each in taken], text)
-        write_figures(document, {"ray": [asdict(each) for each in taken]})
+        print_results(HEADINGS, [format_row(each) for each in taken], page, "ray")
+        update_figures(document, {"ray": [asdict(each) for each in taken]})
 
 
 def measure_core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
@@ -116,7 +114,7 @@ def measure_core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
     Raises:
         ClickException: The models cannot be loaded.
     """
-    machine.pin_to_core()
+    cores.pin_to_core()
     try:
         loaded = engine.build_engine(get_default_folder(), "half-pixel", LIMITS)
     except PhizError as error:
@@ -155,13 +153,9 @@ def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
 
 
 def _compute_medians(rounds: Sequence[ServerTimes]) -> ServerTimes:
-    return ServerTimes(
-        rounds[0].server,
-        median(each.excess_ms for each in rounds),
-        median(each.rate for each in rounds),
-        median(each.p50_ms for each in rounds),
-        median(each.p99_ms for each in rounds),
-    )
+    names = ("excess_ms", "rate", "p50_ms", "p99_ms")
+    medians = (median(getattr(each, name) for each in rounds) for name in names)
+    return ServerTimes(rounds[0].server, *medians)
 
 
 def format_row(taken: ServerTimes) -> list[str]:
@@ -173,26 +167,6 @@ def format_row(taken: ServerTimes) -> list[str]:
         f"{taken.p50_ms:.1f}",
         f"{taken.p99_ms:.1f}",
     ]
-
-
-def print_table(
-    name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], text: Path | None
-) -> None:
-    """Print a table, and put it into a document."""
-    printed = Table(*headings)
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if text:
-        figures.replace_block(text, name, figures.format_table(headings, rows))
-
-
-def write_figures(document: Path | None, entries: Mapping[str, object]) -> None:
-    """Put figures into a document, with what they were measured on."""
-    if document:
-        figures.update_json(
-            document, {**entries, "machine": asdict(machine.describe_machine(None))}
-        )
 
 
 if __name__ == "__main__":

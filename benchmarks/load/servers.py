@@ -9,16 +9,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any
 
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST, Request, open_connection, send_request
 from benchmarks.kit.workers import ONE_THREAD
 from benchmarks.load.contenders import Command, Contender
-from benchmarks.load.cores import pin_to
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST, Request
 
 READY_TIMEOUT_S = 120.0
 POLL_INTERVAL_S = 0.1
@@ -103,31 +103,15 @@ def _wait_for_answer(
     until = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError, http.client.HTTPException):
-            status, body = post_request(port, request)
-            if status == HTTPStatus.OK:
-                answer: dict[str, Any] = json.loads(body)
-                return answer
+            with closing(open_connection(port, ANSWER_TIMEOUT_S)) as connection:
+                answer = send_request(connection, request)
+            if answer.status == HTTPStatus.OK:
+                document: dict[str, Any] = json.loads(answer.body)
+                return document
         time.sleep(POLL_INTERVAL_S)
     output.seek(0)
     text = output.read().decode(errors="replace")[-MAX_OUTPUT_CHARS:]
     raise LoadError(f"{name} does not answer after {READY_TIMEOUT_S:g} s, or has ended:\n{text}")
-
-
-def post_request(port: int, request: Request) -> tuple[int, bytes]:
-    """Return the status and the body of an answer.
-
-    Raises:
-        OSError: There is no connection.
-        HTTPException: What comes is no HTTP.
-    """
-    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_TIMEOUT_S)
-    try:
-        headers = {"Content-Type": request.content_type}
-        connection.request("POST", request.path, request.body, headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
 
 
 def _stop_process(process: subprocess.Popen[bytes]) -> None:

@@ -5,9 +5,9 @@ import socket
 import time
 from statistics import median
 
-from benchmarks.load.cores import pin_to
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.servers import Server
 
 HEAD_END = b"\r\n\r\n"

@@ -16,32 +16,35 @@ noise; a ratio is taken within each round, and the median of the rounds is told.
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from benchmarks.kit import figures, machine
-from benchmarks.kit.bars import draw_goals
+from benchmarks.kit import figures
+from benchmarks.kit.charts import draw_bars, goals_to_bars
+from benchmarks.kit.cores import pin_to_core
 from benchmarks.kit.environments import OUR_WORKER, PEERS, make_environment
+from benchmarks.kit.options import (
+    data_option,
+    json_option,
+    peers_option,
+    picture_option,
+    pythons_option,
+    read_pythons,
+    sources_option,
+)
+from benchmarks.kit.report import build_goal_table, print_tables
 from benchmarks.kit.workers import WorkerError, open_workers
 from benchmarks.speed.contests import CLOCKS, Clock, Plan, run_contest
 from benchmarks.speed.goals import build_goals
 from benchmarks.speed.inputs import CASCADE_IMAGES, JPEGS_PER_SIZE, write_inputs
-from benchmarks.speed.report import (
-    SpeedReport,
-    build_goal_table,
-    build_stage_table,
-    format_heading,
-    to_document,
-)
+from benchmarks.speed.report import SpeedReport, build_stage_table, format_heading, to_document
 from phiz.errors import PhizError
+from phiz.lab.study.machine import describe_machine
 from phiz.runtime.profile import read_profile
 
-FOLDER = Path(__file__).parents[1]
 WORKERS = (OUR_WORKER, "litert", "facenet")
 PLANS = {
     "call front": Plan(items=1, repeats=60),
@@ -52,13 +55,10 @@ PLANS = {
     "4000x3000": Plan(items=JPEGS_PER_SIZE, repeats=3),
     "cascade": Plan(items=CASCADE_IMAGES, repeats=1),
 }
-FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@data_option
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 @click.option(
     "--clock",
@@ -67,38 +67,16 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
     show_default=True,
     help="On a machine that is not quiet, the processor's own tells more.",
 )
-@click.option(
-    "--from",
-    "sources",
-    envvar="PHIZ_MODEL_FILES",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the published networks' packages, instead of a download.",
-)
-@click.option(
-    "--peers",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=FOLDER / ".peers",
-    help="Folder of the workers' environments.  [default: benchmarks/.peers]",
-)
-@click.option(
-    "--python",
-    "pythons",
-    metavar="NAME=PYTHON",
-    multiple=True,
-    help="A worker's interpreter, which has what it needs: ours, litert or facenet.",
-)
+@sources_option
+@peers_option
+@pythons_option
 @click.option(
     "--profile",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What phiz bench chose here; without it, that is measured first.",
 )
-@click.option(
-    "--json",
-    "document",
-    type=click.Path(path_type=Path),
-    help="File for all figures; what other benchmarks wrote into it stays.",
-)
-@click.option("--picture", type=click.Path(path_type=Path), help="File for the goals, as SVG.")
+@json_option
+@picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -112,7 +90,7 @@ def main(  # noqa: PLR0913 (one for each option)
     picture: Path | None,
 ) -> None:
     """Measure how fast phiz is, and tell which goals are reached."""
-    named = read_pythons(pythons)
+    named = read_pythons(pythons, WORKERS)
     try:
         environments = {name: named.get(name) or make_environment(name, peers) for name in WORKERS}
         with tempfile.TemporaryDirectory(prefix="phiz-speed-") as name:
@@ -124,27 +102,14 @@ def main(  # noqa: PLR0913 (one for each option)
             report = measure_all(environments, inputs, chosen, rounds, clock)
     except (PhizError, WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from error
-    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    console.print(
-        build_goal_table(report.goals), build_stage_table(report.results), format_heading(report)
-    )
+    heading = format_heading(report)
+    print_tables(build_goal_table(report.goals), build_stage_table(report.results), heading)
     if document:
         figures.update_json(document, to_document(report))
     if picture:
-        picture.write_text(
-            draw_goals(report.goals, "phiz: measured against the aims", format_heading(report))
-        )
-
-
-def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
-    """Return interpreters by worker."""
-    named = dict(pair.partition("=")[::2] for pair in pairs)
-    for name, python in named.items():
-        if name not in WORKERS or not python:
-            raise click.BadParameter(
-                f"{name}={python} must be NAME=PYTHON, with NAME one of {', '.join(WORKERS)}"
-            )
-    return named
+        subtitle = "bars: time as a share of the reference below each name"
+        bars = [*goals_to_bars(report.goals)]
+        picture.write_text(draw_bars("phiz: measured against the goals", subtitle, bars, heading))
 
 
 def list_photographs(data: Path) -> list[Path]:
@@ -164,7 +129,7 @@ def measure_all(
     environments: Mapping[str, str | Path], inputs: Path, profile: Path, rounds: int, clock: Clock
 ) -> SpeedReport:
     """Return all figures, measured on the core that this process is then kept to."""
-    place = machine.describe_machine(machine.pin_to_core())
+    core = pin_to_core()
     commands: dict[str, list[str | Path]] = {
         name: [python, PEERS / f"{name}.py", inputs] for name, python in environments.items()
     }
@@ -177,7 +142,8 @@ def measure_all(
         versions = {worker.name: worker.versions for worker in workers.workers}
     choices = read_profile(profile).networks
     return SpeedReport(
-        machine=place,
+        machine=describe_machine(),
+        pinned_to=core,
         versions=versions,
         variants={network: str(choice.variant) for network, choice in choices.items()},
         rounds=rounds,

@@ -1,6 +1,5 @@
 """Who is how fast: all who do the same take turns, so that they meet the same noise."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -8,9 +7,8 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
+from benchmarks.kit.report import track_progress
 from benchmarks.kit.workers import WorkerSet
 from phiz.lab.timing.bench import rotate_order
 
@@ -89,9 +87,7 @@ def run_contest(
         WorkerError: A worker has ended, or does not answer.
     """
     turns: dict[str, list[Turn]] = {who: [] for who in workers.list_contests()[contest]}
-    for turn in track(
-        range(1 + rounds), contest, console=Console(stderr=True), disable=not sys.stderr.isatty()
-    ):
+    for turn in track_progress(range(1 + rounds), contest):
         for item in range(plan.items):
             for who in rotate_order(list(turns), turn + item):
                 turns[who].append(workers.run((contest, who), item, plan.repeats))

@@ -41,12 +41,12 @@ def _build_ratio_goal(
     """Return the goal of a ratio of times."""
     return Goal(
         what,
-        against,
-        "ratio",
         compute_ratio(ours, other),
-        limit,
-        compute_median(ours),
-        compute_median(other),
+        limit=limit,
+        measure="ratio",
+        against=against,
+        ours_ms=compute_median(ours),
+        other_ms=compute_median(other),
     )
 
 
@@ -86,12 +86,12 @@ def _build_large_jpeg_goals(scores: Mapping[str, ContestResult]) -> Iterator[Goa
         floor = decoding + call
         yield Goal(
             what,
-            f"{against}, and call",
-            "ms more",
             compute_difference(ours, floor),
-            1.5 if model == "back" else None,
-            compute_median(ours),
-            compute_median(floor),
+            limit=1.5 if model == "back" else None,
+            measure="ms more",
+            against=f"{against}, and call",
+            ours_ms=compute_median(ours),
+            other_ms=compute_median(floor),
         )
 
 
@@ -116,7 +116,7 @@ def _build_cascade_goals(scores: Mapping[str, ContestResult]) -> Iterator[Goal]:
     for who, score in ours.items():
         yield _build_ratio_goal(f"mtcnn, {who}", score.times, FACENET, peer.times, limits.get(who))
         least = SAME_IOU if who == DEFAULT_RUNTIME else None
-        yield Goal(f"mtcnn, {who}", "its faces: least IoU", "IoU", overlaps[who], least)
+        yield Goal(f"mtcnn, {who}", overlaps[who], "≥", least, (), "IoU", "its faces: least IoU")
         most = 3.0 if who in limits else None
         yield _build_worst_goal(f"mtcnn, {who}, worst picture", score, most)
     if same:
@@ -128,7 +128,8 @@ def _build_cascade_goals(scores: Mapping[str, ContestResult]) -> Iterator[Goal]:
 def _build_worst_goal(what: str, score: ContestResult, limit: float | None) -> Goal:
     times = np.median(score.times, axis=0)  # (items,)
     worst, median = float(times.max()), float(np.median(times))
-    return Goal(what, "its own median", "ratio", worst / median, limit, worst, median)
+    ratio = worst / median
+    return Goal(what, ratio, "≤", limit, (), "ratio", "its own median", worst, median)
 
 
 def find_lowest_overlap(

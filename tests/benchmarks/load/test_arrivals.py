@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
+from benchmarks.kit.requests import HOST, Request
 from benchmarks.load.arrivals import Arrivals, send_at_rate
-from benchmarks.load.requests import HOST, Request
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"

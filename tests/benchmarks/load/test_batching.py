@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
+from benchmarks.kit.requests import encode_test_image
 from benchmarks.load.batching import MODEL, RequestQueue, answer_batch
-from benchmarks.load.requests import encode_test_image
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions

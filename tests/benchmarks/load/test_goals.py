@@ -4,7 +4,7 @@ import pytest
 
 from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
-from benchmarks.load.goals import Goal, Sense, build_goals, compute_overhead_ms
+from benchmarks.load.goals import build_goals, compute_overhead_ms
 from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.rounds import Round
 
@@ -54,20 +54,3 @@ def test_a_figure_is_the_median_of_those_of_the_rounds() -> None:
 
 def test_overhead_is_what_an_answer_takes_beyond_the_same_in_process() -> None:
     assert compute_overhead_ms(ROUND, LITSERVE) == pytest.approx(2)
-
-
-@pytest.mark.parametrize(
-    ("figure", "sense", "expected"),
-    [
-        pytest.param(0.8, "≥", True, id="at the least"),
-        pytest.param(0.79, "≥", False, id="below it"),
-        pytest.param(0.8, "≤", True, id="at the most"),
-        pytest.param(0.81, "≤", False, id="above it"),
-    ],
-)
-def test_a_limit_is_reached_on_its_own_side(
-    figure: float,
-    sense: Sense,
-    expected: bool,  # noqa: FBT001
-) -> None:
-    assert Goal("a", figure, sense, 0.8, [figure]).is_reached is expected

@@ -2,16 +2,23 @@ import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from benchmarks.kit.machine import Machine
-from benchmarks.load import chart
+from benchmarks.kit.charts import draw_bars, goals_to_bars
+from benchmarks.kit.cores import Cores
 from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import MEDIAPIPE, PHIZ, Contender, make_phiz
-from benchmarks.load.cores import Cores
 from benchmarks.load.goals import build_goals
-from benchmarks.load.report import LoadReport, ServerRow, build_rows, format_heading, to_document
+from benchmarks.load.report import (
+    LoadReport,
+    ServerRow,
+    build_rows,
+    format_heading,
+    rows_to_bars,
+    to_document,
+)
 from benchmarks.load.rounds import Round
+from phiz.lab.study.machine import Machine
 
-MACHINE = Machine("a processor", (), cores=2, pinned_to=None, system="Linux", python="3.11")
+MACHINE = Machine("a processor", (), 2, None, 1 << 30, None, 10.0, {})
 OTHER = Contender(MEDIAPIPE, "another <detector>", (), has_same_detector=False)
 ROUND = Round(
     alone_ms={PHIZ: 2.0, MEDIAPIPE: 2.0},
@@ -56,10 +63,11 @@ def test_the_heading_tells_where_and_how() -> None:
 
 
 def test_the_picture_has_a_bar_for_each_server_in_proportion() -> None:
-    svg = chart.draw_servers([*build_rows(REPORT)], REPORT.goals, "title", "footer")
+    bars = [*rows_to_bars(build_rows(REPORT)), *goals_to_bars(REPORT.goals)]
+    svg = draw_bars("title", "subtitle", bars, "footer")
     drawn = ET.fromstring(svg)  # noqa: S314  our own
-    _, *bars = drawn.findall("{*}rect")
-    widths = [float(bar.attrib["width"]) for bar in bars]
+    _, *drawn_bars = drawn.findall("{*}rect")
+    widths = [float(bar.attrib["width"]) for bar in drawn_bars]
     assert len(widths) == 2
     assert abs(widths[1] / widths[0] - 160 / 400) < 0.001
     assert "another <detector>" in [text.text for text in drawn.findall("{*}text")]

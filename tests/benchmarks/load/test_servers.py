@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.contenders import Contender
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
 from benchmarks.load.servers import check_answer, start_server
 
 ANYWHERE: frozenset[int] = frozenset()

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.load.errors import LoadError
+from benchmarks.kit.errors import LoadError
 from benchmarks.load.single import is_complete, parse_content_length
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-LENGTH: 3"

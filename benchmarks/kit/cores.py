@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from benchmarks.load.errors import LoadError
+from benchmarks.kit.errors import LoadError
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +56,15 @@ def pin_to(cores: frozenset[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def pin_to_core() -> int | None:
+    """Keep this process, and those that it starts, to the last core that it may use.
+
+    Return that core, or None on a system without such a choice.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core
