@@ -43,9 +43,7 @@ from phiz.timings import Stopwatch
 MODELS = ("front", "back", "full", "mtcnn", "auto")
 SIZES = 500
 QUALITIES = (30, 98)  # of the files, the lowest and the highest
-LIMITS = DecodingLimits(
-    max_bytes=1_000_000_000, max_pixels=1_000_000_000
-)  # that no picture comes near
+LIMITS = DecodingLimits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # never reached
 REPORT_LINES = 20  # lines of the report
 
 

@@ -39,9 +39,8 @@ from benchmarks.kit.options import (
 from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables
 from benchmarks.kit.requests import encode_test_image
 from benchmarks.kit.workers import WorkerError
-from benchmarks.load import contenders
 from benchmarks.load.closed import find_wrk
-from benchmarks.load.contenders import MAKERS, PHIZ, make_phiz, make_phiz_raw
+from benchmarks.load.contenders import PEER_SERVERS, PHIZ, make_peers, make_phiz, make_phiz_raw
 from benchmarks.load.goals import build_goals
 from benchmarks.load.report import (
     LoadReport,
@@ -63,7 +62,7 @@ from phiz.lab.study.machine import describe_machine
     "--only",
     "wanted",
     multiple=True,
-    type=click.Choice((*MAKERS, *PARTS)),
+    type=click.Choice((*PEER_SERVERS, *PARTS)),
     help="A peer or a part; phiz itself is always there.  [default: all]",
 )
 @click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True)
@@ -87,8 +86,8 @@ def main(  # noqa: PLR0913 (one for each option)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         find_wrk()
-        named = read_pythons(pythons, MAKERS)
-        names = [name for name in MAKERS if name in (wanted or MAKERS)]
+        named = read_pythons(pythons, PEER_SERVERS)
+        names = [name for name in PEER_SERVERS if name in (wanted or PEER_SERVERS)]
         environments = {name: named.get(name) or make_environment(name, peers) for name in names}
         parts = [part for part in PARTS if part in (wanted or PARTS)]
         report = measure_all(environments, parts, count, seconds)
@@ -110,7 +109,7 @@ def measure_all(
 ) -> LoadReport:
     """Return all figures."""
     chosen, image_bytes = cores.choose_cores(), encode_test_image()
-    taking_part = [make_phiz(), make_phiz_raw(), *contenders.make_peers(environments)]
+    taking_part = [make_phiz(), make_phiz_raw(), *make_peers(environments)]
     with tempfile.TemporaryDirectory(prefix="phiz-load-") as name:
         file = Path(name) / "picture.jpg"
         file.write_bytes(image_bytes)

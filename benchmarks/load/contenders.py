@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -34,6 +34,7 @@ class Contender:
         has_same_detector: Whether it detects with what phiz detects with, and so answers the same.
         is_slow: Whether it takes so long for an answer that what a warm-up leaves is in the way.
         environment: Variables that it needs.
+        packages: Whose versions are told.
     """
 
     name: str
@@ -44,6 +45,7 @@ class Contender:
     has_same_detector: bool = True
     is_slow: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
 
     def build_request(self, image_bytes: bytes) -> Request:
         """Return what it is sent."""
@@ -67,55 +69,56 @@ def make_peers(pythons: Mapping[str, str | Path]) -> list[Contender]:
     Args:
         pythons: The interpreters of the environments, by their names.
     """
-    return [MAKERS[name](python) for name, python in pythons.items()]
+    return [_make_peer(PEER_SERVERS[name], python) for name, python in pythons.items()]
 
 
-def _make_mosec(python: str | Path) -> Contender:
-    command = (python, PEERS / "in_mosec.py", "--address", HOST, "--port", "{port}")
-    return Contender(MOSEC, "same detector, mosec", command, "/inference", encode_raw)
+def _make_peer(peer: Contender, python: str | Path) -> Contender:
+    home = Path(python).parent.parent / "home"
+    environment = {name: value.format(home=home) for name, value in peer.environment.items()}
+    return replace(peer, command=(python, *peer.command), environment=environment)
 
 
-def _make_litserve(python: str | Path) -> Contender:
-    command = (python, PEERS / "in_litserve.py", "{port}")
-    return Contender(LITSERVE, "same detector, LitServe", command)
-
-
-def _make_bentoml(python: str | Path) -> Contender:
-    serve = ("serve", "in_bentoml:Detector", "--working-dir", PEERS)
-    command = (python, "-m", "bentoml", *serve, "--host", HOST, "--port", "{port}")
-    # It would tell its makers what is run here, and keep files in the user's home.
-    environment = {
-        "BENTOML_DO_NOT_TRACK": "True",
-        "BENTOML_HOME": str(Path(python).parents[1] / "home"),
-    }
-    return Contender(BENTOML, "same detector, BentoML", command, environment=environment)
-
-
-def _make_mediapipe(python: str | Path) -> Contender:
-    command = (python, PEERS / "mediapipe_in_fastapi.py", "{port}")
-    return Contender(MEDIAPIPE, "MediaPipe, FastAPI", command, has_same_detector=False)
-
-
-def _make_facenet(python: str | Path) -> Contender:
-    command = (python, PEERS / "facenet_in_fastapi.py", "{port}")
-    return Contender(
-        FACENET, "facenet-pytorch's MTCNN, FastAPI", command, has_same_detector=False, is_slow=True
-    )
-
-
-MAKERS: Final[Mapping[str, Callable[[str | Path], Contender]]] = {
-    MOSEC: _make_mosec,
-    LITSERVE: _make_litserve,
-    BENTOML: _make_bentoml,
-    MEDIAPIPE: _make_mediapipe,
-    FACENET: _make_facenet,
-}
 DETECTOR_PACKAGES: Final = ("onnxruntime", "numpy", "pillow", "simplejpeg")
-PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    MOSEC: ("mosec", *DETECTOR_PACKAGES),
-    LITSERVE: ("litserve", "fastapi", "uvicorn", *DETECTOR_PACKAGES),
-    BENTOML: ("bentoml", "starlette", "uvicorn", *DETECTOR_PACKAGES),
-    MEDIAPIPE: ("mediapipe", "fastapi", "uvicorn", "opencv-contrib-python"),
-    FACENET: ("facenet-pytorch", "torch", "fastapi", "uvicorn", "pillow"),
+PEER_SERVERS: Final[Mapping[str, Contender]] = {
+    MOSEC: Contender(
+        MOSEC,
+        "same detector, mosec",
+        (PEERS / "in_mosec.py", "--address", HOST, "--port", "{port}"),
+        "/inference",
+        encode_raw,
+        packages=("mosec", *DETECTOR_PACKAGES),
+    ),
+    LITSERVE: Contender(
+        LITSERVE,
+        "same detector, LitServe",
+        (PEERS / "in_litserve.py", "{port}"),
+        packages=("litserve", "fastapi", "uvicorn", *DETECTOR_PACKAGES),
+    ),
+    BENTOML: Contender(
+        BENTOML,
+        "same detector, BentoML",
+        (
+            *("-m", "bentoml", "serve", "in_bentoml:Detector", "--working-dir", PEERS),
+            *("--host", HOST, "--port", "{port}"),
+        ),
+        # It would tell its makers what is run here, and keep files in the user's home.
+        environment={"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{home}"},
+        packages=("bentoml", "starlette", "uvicorn", *DETECTOR_PACKAGES),
+    ),
+    MEDIAPIPE: Contender(
+        MEDIAPIPE,
+        "MediaPipe, FastAPI",
+        (PEERS / "mediapipe_in_fastapi.py", "{port}"),
+        has_same_detector=False,
+        packages=("mediapipe", "fastapi", "uvicorn", "opencv-contrib-python"),
+    ),
+    FACENET: Contender(
+        FACENET,
+        "facenet-pytorch's MTCNN, FastAPI",
+        (PEERS / "facenet_in_fastapi.py", "{port}"),
+        has_same_detector=False,
+        is_slow=True,
+        packages=("facenet-pytorch", "torch", "fastapi", "uvicorn", "pillow"),
+    ),
 }
-"""What is told of each environment."""
+"""Their commands follow an interpreter; ``{home}`` stands for a folder beside it."""

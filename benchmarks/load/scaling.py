@@ -27,45 +27,76 @@ from benchmarks.kit.errors import LoadError
 from benchmarks.kit.figures import print_results, update_figures
 from benchmarks.kit.options import data_option, json_option, table_option
 from benchmarks.kit.requests import encode_test_image
-from benchmarks.load import capacity, closed
-from benchmarks.load.closed import find_wrk
+from benchmarks.load.closed import find_wrk, run_closed_loop
 from benchmarks.load.contenders import Contender, make_phiz
 from benchmarks.load.servers import start_server
 from benchmarks.load.single import measure_excess_ms
-from phiz import engine
+from phiz.engine import Engine, build_engine
 from phiz.errors import PhizError
+from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
 from phiz.models.catalog import get_default_folder
+from phiz.worker import answer_detection
 
 KINDS: Final = ("wider", "lfpw")
 MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
 LIMITS: Final = DecodingLimits(20 << 20, 50_000_000)
 CLIENTS: Final = 8
 REQUESTS: Final = 300  # of one client
-HAPROXY_SETTLE_S: Final = (
-    6  # HAProxy closes its connections once more when it is told of the replica
-)
+HAPROXY_SETTLE_S: Final = 6  # it closes its connections once more when it learns of the replica
 RAY: Final[Mapping[str, str]] = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
 RAY_HAPROXY: Final[Mapping[str, str]] = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
 }
-HEADINGS: Final = (
+CORE_HEADINGS: Final = (
+    *("pictures", "model", "ms of a core", "pictures/s and core"),
+    *("core hours, a million", "cores, a billion a day"),
+)
+SERVER_HEADINGS: Final = (
     *("server", "one client: ms beyond the total", "8 clients: answers/s"),
     *("median ms", "99th percentile ms"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class ServerTimes:
-    """What clients met at a server; medians of the rounds.
+class Cost:
+    """Cost of pictures of one kind with one model.
 
     Attributes:
-        server: Which.
-        excess_ms: What one client waits beyond ``timing_ms.total``.
+        kind: Name of their folder.
+        model: That detects.
+        pictures: Number of them.
+        core_s: Mean processor time from the bytes of a picture to the bytes of its answer.
+    """
+
+    kind: str
+    model: str
+    pictures: int
+    core_s: float
+
+    def to_row(self) -> list[str]:
+        """Return a row of the table, below ``CORE_HEADINGS``."""
+        return [
+            f"`{self.kind}`",
+            f"`{self.model}`",
+            f"{1000 * self.core_s:.1f}",
+            f"{1 / self.core_s:.0f}",
+            f"{self.core_s * 1e6 / 3600:.2f}",
+            f"{self.core_s * 1e9 / 86_400:,.0f}",
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """Times that clients saw at a server; medians of the rounds.
+
+    Attributes:
+        server: Its title.
+        excess_ms: Time of one client beyond ``timing_ms.total``.
         rate: Answers a second to 8 clients.
         p50_ms: Median time of such an answer.
-        p99_ms: Of a hundred, one takes longer.
+        p99_ms: 99th percentile of it.
     """
 
     server: str
@@ -73,6 +104,11 @@ class ServerTimes:
     rate: float
     p50_ms: float
     p99_ms: float
+
+    def to_row(self) -> list[str]:
+        """Return a row of the table, below ``SERVER_HEADINGS``."""
+        excess, rate = f"{self.excess_ms:.2f}", f"{self.rate:.0f}"
+        return [self.server, excess, rate, f"{self.p50_ms:.1f}", f"{self.p99_ms:.1f}"]
 
 
 @click.command()
@@ -96,19 +132,18 @@ def main(  # noqa: PLR0913 (one for each option)
     """Measure what a core answers, and what Ray Serve takes for itself."""
     if only != "ray":
         costs = measure_core(data, every, rounds)
-        rows = [capacity.format_row(cost) for cost in costs]
-        print_results(capacity.HEADINGS, rows, page, "core")
+        print_results(CORE_HEADINGS, [cost.to_row() for cost in costs], page, "core")
         update_figures(document, {"core": [asdict(cost) for cost in costs]})
     if only != "core":
         try:
             taken = measure_servers(rounds, seconds)
         except LoadError as error:
             raise click.ClickException(str(error)) from error
-        print_results(HEADINGS, [format_row(each) for each in taken], page, "ray")
+        print_results(SERVER_HEADINGS, [each.to_row() for each in taken], page, "ray")
         update_figures(document, {"ray": [asdict(each) for each in taken]})
 
 
-def measure_core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
+def measure_core(data: Path, every: int, rounds: int) -> list[Cost]:
     """Return what each kind of pictures costs with each model, on one core.
 
     Raises:
@@ -116,12 +151,29 @@ def measure_core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
     """
     cores.pin_to_core()
     try:
-        loaded = engine.build_engine(get_default_folder(), "half-pixel", LIMITS)
+        loaded = build_engine(get_default_folder(), "half-pixel", LIMITS)
     except PhizError as error:
         raise click.ClickException(str(error)) from error
-    files = {kind: sorted((data / kind / "images").iterdir())[::every] for kind in KINDS}
-    measure = partial(capacity.measure_costs, loaded, MODELS, rounds=rounds)
-    return [cost for each in files.values() for cost in measure(each)]
+    folders = [sorted((data / kind / "images").iterdir())[::every] for kind in KINDS]
+    return [cost for files in folders for cost in measure_costs(loaded, files, rounds)]
+
+
+def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Cost]:
+    """Return what pictures of a folder cost with each model, as the median of the rounds.
+
+    Models take turns in each round, so that they meet the same noise; a first one does not count.
+    """
+    images_bytes = [file.read_bytes() for file in files]
+    taken: dict[str, list[float]] = {model: [] for model in MODELS}
+    for _ in range(rounds + 1):
+        for model in MODELS:
+            started = time.process_time()
+            for image_bytes in images_bytes:
+                now = time.perf_counter()
+                answer_detection(loaded, image_bytes, model, DetectOptions(), now)
+            taken[model].append((time.process_time() - started) / len(files))
+    kind = files[0].parents[1].name
+    return [Cost(kind, model, len(files), median(seconds[1:])) for model, seconds in taken.items()]
 
 
 def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
@@ -139,8 +191,11 @@ def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
         ray("ray", "phiz in Ray Serve", environment=RAY),
         ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **RAY_HAPROXY}),
     )
-    met = [[_measure_round(each, seconds) for each in contenders] for _ in range(rounds)]
-    return [_compute_medians(each) for each in zip(*met, strict=True)]
+    times: list[list[ServerTimes]] = [[] for _ in contenders]
+    for _ in range(rounds):
+        for place, contender in enumerate(contenders):
+            times[place].append(_measure_round(contender, seconds))
+    return [_compute_medians(each) for each in times]
 
 
 def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
@@ -148,7 +203,7 @@ def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
     with start_server(contender, encode_test_image(), where.server) as server:
         time.sleep(HAPROXY_SETTLE_S)
         excess = measure_excess_ms(server, REQUESTS, where.load)
-        found = closed.run_closed_loop(server, CLIENTS, seconds, where.load)
+        found = run_closed_loop(server, CLIENTS, seconds, where.load)
     return ServerTimes(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
 
 
@@ -156,17 +211,6 @@ def _compute_medians(rounds: Sequence[ServerTimes]) -> ServerTimes:
     names = ("excess_ms", "rate", "p50_ms", "p99_ms")
     medians = (median(getattr(each, name) for each in rounds) for name in names)
     return ServerTimes(rounds[0].server, *medians)
-
-
-def format_row(taken: ServerTimes) -> list[str]:
-    """Return a row of the table, below ``HEADINGS``."""
-    return [
-        taken.server,
-        f"{taken.excess_ms:.2f}",
-        f"{taken.rate:.0f}",
-        f"{taken.p50_ms:.1f}",
-        f"{taken.p99_ms:.1f}",
-    ]
 
 
 if __name__ == "__main__":

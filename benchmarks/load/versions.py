@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks.load.closed import find_wrk
-from benchmarks.load.contenders import PACKAGES
+from benchmarks.load.contenders import PEER_SERVERS
 
 # Asked in the environment itself; the packages are its arguments.
 VERSION_SCRIPT = """
@@ -19,7 +19,7 @@ print(json.dumps({name: version(name) for name in sys.argv[1:]}))
 def read_versions(environments: Mapping[str, str | Path]) -> dict[str, dict[str, str]]:
     """Return by peer, and by package, the versions of its environment."""
     return {
-        name: _read_package_versions(python, PACKAGES[name])
+        name: _read_package_versions(python, PEER_SERVERS[name].packages)
         for name, python in environments.items()
     }
 
