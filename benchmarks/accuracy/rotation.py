@@ -47,6 +47,41 @@ class CountingDetector:
         return self.detector.detect(image, options, stopwatch)
 
 
+@dataclass(slots=True)
+class RotatingDetector:
+    """A detector with ``rotate=auto`` that counts how often it looks at a picture.
+
+    Attributes:
+        detector: Finds the faces.
+        orientation: Finds the orientation; may be the same.
+        images: Number of pictures so far.
+    """
+
+    detector: CountingDetector
+    orientation: CountingDetector
+    images: int = 0
+
+    @classmethod
+    def wrap(cls, detector: Detector) -> "RotatingDetector":
+        """Return a detector that counts."""
+        counting, orientation = CountingDetector(detector, []), get_orientation_detector(detector)
+        is_one = orientation is detector
+        return cls(counting, counting if is_one else CountingDetector(orientation, []))
+
+    def detect(self, image: RgbImage) -> Detections:
+        """Return the faces of a picture."""
+        self.images += 1
+        lazy = LazyImage.from_array(image)
+        return detect_with_rotation(self.detector, self.orientation, lazy, OPTIONS, Stopwatch())
+
+    def describe_calls(self) -> str:
+        """Return in words how often a picture was looked at."""
+        times = f"{len(self.detector.calls) / self.images:.2f} looks"
+        if self.orientation is self.detector:
+            return times
+        return f"{times} and {len(self.orientation.calls) / self.images:.2f} of its compass"
+
+
 @click.command()
 @data_option
 @click.option("--model", "names", type=click.Choice(MODELS), multiple=True, default=MODELS)
@@ -73,60 +108,30 @@ def decode_images(folder: Path, every: int) -> list[RgbImage]:
 
 def describe_portraits(detector: Detector, images: Sequence[RgbImage]) -> str:
     """Return in words how often the best face of a picture is found again when it is turned."""
-    upright = [
-        detector.detect(LazyImage.from_array(image), OPTIONS, Stopwatch()).faces for image in images
-    ]
-    known = [(image, faces[0]) for image, faces in zip(images, upright, strict=True) if faces]
+    upright = [detector.detect(LazyImage.from_array(each), OPTIONS, Stopwatch()) for each in images]
+    pairs = zip(images, upright, strict=True)
+    known = [(image, found.faces[0]) for image, found in pairs if found.faces]
     shares = []
     for quarters in range(4):
-        same, (detector_calls, orientation_calls) = [], wrap_detectors(detector)
+        same, counting = [], RotatingDetector.wrap(detector)
         for image, best in known:
-            rotated = LazyImage.from_array(np.ascontiguousarray(np.rot90(image, -quarters)))
-            found = detect_with_rotation(
-                detector_calls, orientation_calls, rotated, OPTIONS, Stopwatch()
-            ).faces
+            found = counting.detect(np.ascontiguousarray(np.rot90(image, -quarters)))
             truth = rotate_box(best, image.shape, quarters)
-            same.append(box_iou(truth, to_boxes(found)).max(initial=0) >= SAME_IOU)
-        shares.append(
-            f"{90 * quarters}°: {np.mean(same):.1%}, "
-            f"{describe_calls(detector_calls, orientation_calls, len(known))}"
-        )
+            same.append(box_iou(truth, to_boxes(found.faces)).max(initial=0) >= SAME_IOU)
+        shares.append(f"{90 * quarters}°: {np.mean(same):.1%}, {counting.describe_calls()}")
     return "; ".join(shares)
 
 
 def describe_false_alarms(detector: Detector, images: Sequence[RgbImage]) -> str:
     """Return in words how many pictures without faces have some, as they are and turned."""
-    detector_calls, orientation_calls = wrap_detectors(detector)
-    plain = sum(
-        bool(detector.detect(LazyImage.from_array(image), OPTIONS, Stopwatch()).faces)
-        for image in images
+    counting = RotatingDetector.wrap(detector)
+    found = [detector.detect(LazyImage.from_array(each), OPTIONS, Stopwatch()) for each in images]
+    plain, turned = (
+        sum(bool(each.faces) for each in answers)
+        for answers in (found, [counting.detect(each) for each in images])
     )
-    turned = sum(
-        bool(
-            detect_with_rotation(
-                detector_calls, orientation_calls, LazyImage.from_array(image), OPTIONS, Stopwatch()
-            ).faces
-        )
-        for image in images
-    )
-    times = describe_calls(detector_calls, orientation_calls, len(images))
+    times = counting.describe_calls()
     return f"false alarms {plain}, with rotate {turned} of {len(images)}; {times}"
-
-
-def wrap_detectors(detector: Detector) -> tuple[CountingDetector, CountingDetector]:
-    """Return a detector and its orientation detector, which count; they may be one."""
-    counting, orientation = CountingDetector(detector, []), get_orientation_detector(detector)
-    return counting, counting if orientation is detector else CountingDetector(orientation, [])
-
-
-def describe_calls(
-    detector_calls: CountingDetector, orientation_calls: CountingDetector, images: int
-) -> str:
-    """Return in words how often a picture was looked at."""
-    times = f"{len(detector_calls.calls) / images:.2f} looks"
-    if orientation_calls is detector_calls:
-        return times
-    return f"{times} and {len(orientation_calls.calls) / images:.2f} of its compass"
 
 
 def rotate_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:

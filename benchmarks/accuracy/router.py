@@ -12,7 +12,7 @@ are for the share of them with a detection at the default limit.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median, quantiles
@@ -30,7 +30,6 @@ from phiz.faces import DetectOptions
 from phiz.lab.accuracy.labels import (
     LEVELS,
     PHOTOGRAPH_LIMITS,
-    LabelledImage,
     read_annotations,
 )
 from phiz.lab.accuracy.predictions import to_boxes, to_scores
@@ -118,47 +117,32 @@ def main(data: Path, models: Path | None, target: Path | None, curve: Path | Non
 def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
     """Return the figures of every setting."""
     labels = read_held_out_labels(data)
-    found: dict[str, list[Detected]] = {setting.name: [] for setting in SETTINGS}
-    seconds: dict[str, list[float]] = {setting.name: [] for setting in SETTINGS}
+    by_name = {setting.name: setting for setting in SETTINGS}
+    found: dict[str, list[Detected]] = {name: [] for name in by_name}
+    seconds: dict[str, list[float]] = {name: [] for name in by_name}
     for label in report.track_progress(labels, "wider"):
         image_bytes = label.path.read_bytes()
-        for setting in SETTINGS:
+        for name, setting in by_name.items():
             stopwatch = Stopwatch()
             result = loaded.detect(image_bytes, setting.model, setting.options, stopwatch)
-            found[setting.name].append((to_boxes(result.faces), to_scores(result.faces)))
-            seconds[setting.name].append(stopwatch.to_timings().total_s)
-    alarms = {
-        setting.name: compute_alarms(loaded, setting, data / "nofaces")
-        for setting in SETTINGS
-        if setting.options == DetectOptions()
-    }
-    plain = fmean(seconds[BASELINE])
+            found[name].append((to_boxes(result.faces), to_scores(result.faces)))
+            seconds[name].append(stopwatch.to_timings().total_s)
     return [
-        build_row(setting, labels, found[setting.name], seconds[setting.name], plain, alarms)
-        for setting in SETTINGS
+        SettingRow(
+            name,
+            setting.model,
+            setting.options.budget_ms,
+            {level: compute_precision(labels, found[name], level) for level in LEVELS},
+            1000 * fmean(seconds[name]),
+            1000 * median(seconds[name]),
+            1000 * quantiles(seconds[name], n=20)[-1],
+            fmean(seconds[name]) / fmean(seconds[BASELINE]),
+            compute_alarms(loaded, setting, data / "nofaces")
+            if setting.options == DetectOptions()
+            else None,
+        )
+        for name, setting in by_name.items()
     ]
-
-
-def build_row(  # noqa: PLR0913, PLR0917 (a row has many sources)
-    setting: Setting,
-    labels: Sequence[LabelledImage],
-    found: Sequence[Detected],
-    seconds: Sequence[float],
-    plain_s: float,
-    alarms: Mapping[str, float],
-) -> SettingRow:
-    """Return the figures of one setting."""
-    return SettingRow(
-        setting.name,
-        setting.model,
-        setting.options.budget_ms,
-        {level: compute_precision(labels, found, level) for level in LEVELS},
-        1000 * fmean(seconds),
-        1000 * median(seconds),
-        1000 * quantiles(seconds, n=20)[-1],
-        fmean(seconds) / plain_s,
-        alarms.get(setting.name),
-    )
 
 
 def compute_alarms(loaded: Engine, setting: Setting, folder: Path) -> float:

@@ -19,9 +19,9 @@ import random
 import re
 import statistics
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from http import HTTPStatus
@@ -174,21 +174,19 @@ def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int)
 
 def measure_rate(port: int, request: Request, seconds: float, clients: int) -> float:
     """Return how many requests a second a service answers to clients that send at once."""
-    counts = [0] * clients
     end = time.perf_counter() + seconds
 
-    def ask(index: int) -> None:
+    def count_answers(_: int) -> int:
+        count = 0
         with closing(open_connection(port)) as connection:
             while time.perf_counter() < end:
-                counts[index] += send_request(connection, request).status == HTTPStatus.OK
+                count += send_request(connection, request).status == HTTPStatus.OK
+        return count
 
-    threads = [threading.Thread(target=ask, args=(index,)) for index in range(clients)]
     started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - started)
+    with ThreadPoolExecutor(clients) as pool:
+        answered = sum(pool.map(count_answers, range(clients)))
+    return answered / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":
