@@ -15,7 +15,7 @@ all; then bias and a common factor are fitted again without weights, so that a c
 share of such detections that are faces.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -94,7 +94,7 @@ def main(data: Path, models: Path | None, numbers: Path) -> None:
     edges = {name: measure_edges(name, auto, labels) for name in auto.config.box_calibration}
     auto = replace(auto, config=replace(auto.config, box_calibration=edges))
     importance = compute_importance(labels)
-    fitted = [format_box_calibrations(edges)]
+    fitted = [format_box_calibration(*each) for each in edges.items()]
     for name, detector in auto.first_pass.items():
         standalone = replace(auto, first_pass={name: detector})
         fitted.append(format_first_pass(name, fit_first_pass(standalone, labels, importance)))
@@ -252,33 +252,32 @@ def rescale_weights(
     ]
 
 
-def format_box_calibrations(calibrations: dict[str, router_config.BoxCalibration]) -> str:
-    """Return the tables of the box calibrations."""
-    lines = []
-    for name, each in calibrations.items():
-        first = [f"first_px = {each.first_px:g}"] if each.first_px else []
-        shares = [
-            f"{edge} = {share:.3f}"
-            for edge, share in zip(router_config.EDGES, each.edge_offsets, strict=True)
-        ]
-        lines += [f"[box_calibration.{name}]", *first, *shares, ""]
-    return "\n".join(lines)
+def format_toml(name: str, figures: Mapping[str, float]) -> str:
+    """Return a TOML table of figures with three decimals."""
+    lines = [f"{key} = {figure:.3f}" for key, figure in figures.items()]
+    return "\n".join([f"[{name}]", *lines, ""])
+
+
+def format_box_calibration(name: str, calibration: router_config.BoxCalibration) -> str:
+    """Return the table of a box calibration."""
+    offsets = dict(zip(router_config.EDGES, calibration.edge_offsets, strict=True))
+    table = format_toml(f"box_calibration.{name}", offsets)
+    if not calibration.first_px:
+        return table
+    head, _, rest = table.partition("\n")
+    return f"{head}\nfirst_px = {calibration.first_px:g}\n{rest}"
 
 
 def format_first_pass(name: str, config: router_config.FirstPassConfig) -> str:
     """Return the tables of one first pass."""
-    names = (
-        router_config.FIRST_PASS_FEATURES,
-        router_config.FIRST_PASS_FEATURES,
-        router_config.CASCADE_FEATURES,
-    )
-    lines = []
-    for which, features in zip(router_config.WEIGHT_TABLES, names, strict=True):
+    first, cascade = router_config.FIRST_PASS_FEATURES, router_config.CASCADE_FEATURES
+    tables = []
+    for which, features in zip(router_config.WEIGHT_TABLES, (first, first, cascade), strict=True):
         weights: router_config.LogisticWeights = getattr(config, which)
-        lines += [f"[first_pass.{name}.{which}]", f"bias = {weights.bias:.3f}"]
-        lines += [f"{e} = {w:.3f}" for e, w in zip(features, weights.coefficients, strict=True)]
-        lines.append("")
-    return "\n".join(lines)
+        coefficients = zip(features, weights.coefficients, strict=True)
+        figures = {"bias": weights.bias, **dict(coefficients)}
+        tables.append(format_toml(f"first_pass.{name}.{which}", figures))
+    return "\n".join(tables)
 
 
 if __name__ == "__main__":

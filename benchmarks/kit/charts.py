@@ -12,7 +12,7 @@ INK, FAINT, GRID = "#22303c", "#73808c", "#c9d0d6"
 GREEN, RED, GREY = "#2a9d8f", "#e76f51", "#b8c0c8"
 COLOURS = (GREEN, "#e9a03b", "#5b6bbf")
 
-LABEL_PX, FIGURES_PX = 390, 350  # left of the bars, and right of the longest one
+LABEL_PX, FIGURES_PX = 390, 370  # left of the bars, and right of the longest one
 BAR_PX, LINE_PX, TOP_PX, BOTTOM_PX = 18, 34, 72, 44
 MAX_RATIO = 1.5  # longer bars of ratios are cut
 MAX_DRAWN_LIMIT = 2.0  # larger limits have a dot instead of a bar
