@@ -35,13 +35,18 @@ def test_the_committed_file_is_as_it_is_written() -> None:
 @pytest.mark.parametrize(
     ("document", "complaint"),
     [
-        ([], "the calibration is not a table"),
+        ([], "the calibration is [], not a table"),
         ({"front": {"ranges": {"a": [0, 1]}}}, "front lacks sha256"),
         ({"front": {"sha256": "0", "ranges": {"a": [0, 1]}}}, "front.sha256 is '0'"),
-        ({"front": {"sha256": HASH, "ranges": {}}}, "front.ranges is not a table of entries"),
-        ({"front": {"sha256": HASH, "ranges": {"a": [0]}}}, "front.ranges.a is not a list of two"),
+        ({"front": {"sha256": HASH, "ranges": {}}}, "front.ranges is empty"),
+        ({"front": {"sha256": HASH, "ranges": {"a": [0]}}}, "front.ranges.a[1] is missing"),
+        ({"front": {"sha256": HASH, "ranges": {"a": [0, 1, 2]}}}, "a has 3 entries"),
+        ({"front": {"sha256": HASH, "ranges": {"A": [0, 1]}}}, "ranges.A is 'A'; it must match"),
         ({"front": {"sha256": HASH, "ranges": {"a": [2, 1]}}}, "a is from 2 to 1; it must go up"),
-        ({"front": {"sha256": HASH, "ranges": {"a": [0, "1"]}}}, "ranges.a is '1', not a number"),
+        (
+            {"front": {"sha256": HASH, "ranges": {"a": [0, "1"]}}},
+            "ranges.a[1] is '1', not a number",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

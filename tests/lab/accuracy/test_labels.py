@@ -79,25 +79,27 @@ def test_a_picture_without_faces(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "what"),
     [
-        pytest.param({}, "not a list of pictures", id="object"),
-        pytest.param([], "not a list of pictures", id="empty"),
-        pytest.param([3], r"\[0\] is not a picture", id="number"),
-        pytest.param([{"image": "a.jpg"}], r"\[0\] is not a picture", id="no faces"),
-        pytest.param([{"faces": []}], r"\[0\]\.image is None", id="no image"),
-        pytest.param([{"image": "a", "faces": [{"box": [1, 2, 3]}]}], "without a box", id="three"),
-        pytest.param([{"image": "a", "faces": [{}]}], "without a box", id="no box"),
-        pytest.param([{"image": "a", "faces": [7]}], "a face that is 7", id="face"),
+        pytest.param({}, "the document is {}, not a list", id="object"),
+        pytest.param([], "the document is empty", id="empty"),
+        pytest.param([3], r"\[0\] is 3, not a table", id="number"),
+        pytest.param([{"image": "a.jpg"}], r"\[0\] lacks faces", id="no faces"),
+        pytest.param([{"faces": []}], r"\[0\] lacks image", id="no image"),
+        pytest.param(
+            [{"image": "a", "faces": [{"box": [1, 2, 3]}]}], r"box\[3\] is missing", id="three"
+        ),
+        pytest.param([{"image": "a", "faces": [{}]}], r"faces\[0\] lacks box", id="no box"),
+        pytest.param([{"image": "a", "faces": [7]}], r"faces\[0\] is 7, not a table", id="face"),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, "4"]}]}], "not a number", id="text"
         ),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, 4], "landmarks": [[1, 2]]}]}],
-            "not five points",
+            "landmarks has 1 entries; it must have at least 5",
             id="one landmark",
         ),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, 4], "landmarks": [[1, 2, 3]] * 5}]}],
-            "not a point",
+            r"landmarks\[0\] has 3 entries; it must have at most 2",
             id="landmarks in space",
         ),
     ],

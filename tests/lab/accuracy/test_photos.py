@@ -23,13 +23,13 @@ def test_half_is_calibrated_on_and_the_other_judged(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("labels", "complaint"),
     [
-        ({}, "not a list of pictures"),
-        ([1], "1 is not a picture"),
+        ({}, "the document is {}, not a list"),
+        ([1], r"\[0\] is 1, not a table"),
         (
             [{"image": "a.jpg", "class_index": 1000}],
-            "class_index is 1000; it must be",
+            "class_index is 1000; it must be less than 1000",
         ),
-        ([{"class_index": 0}], "image is None"),
+        ([{"class_index": 0}], r"\[0\] lacks image"),
     ],
 )
 def test_what_is_wrong_is_named(labels: object, complaint: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 from phiz.errors import SettingError
 from phiz.lab.study.checkpoint import Checkpoint, TaskResult
 from phiz.lab.study.plan import Combination, StudyTask
+from phiz.lab.study.quality import VariantQuality
 from phiz.lab.study.timing import RunTimes
 from tests.lab.study.made import FLOAT32, quality
 
@@ -15,6 +16,7 @@ ANSWERS: list[tuple[StudyTask, TaskResult]] = [
     (StudyTask("pace", "front"), {str(FLOAT32): [0.0011, 0.0012]}),
     (StudyTask("quality", "front"), [quality("front", FLOAT32, 0.5, excess={"front": 0.25})]),
     (StudyTask("memory", "front", 0, (WAY,)), 123),
+    (StudyTask("quality", "back"), [VariantQuality("back", FLOAT32, {"back": "float32"}, 0, 1.0)]),
 ]
 
 
@@ -34,7 +36,7 @@ def test_what_is_finished_is_taken_up(tmp_path: Path) -> None:
 
 
 def test_the_hosts_share_is_that_of_all_lots(tmp_path: Path) -> None:
-    first, second, third, _ = ANSWERS
+    first, second, third, *_ = ANSWERS
     checkpoint = Checkpoint(tmp_path, {})
     assert checkpoint.stolen is None
     checkpoint.add(*first, 9.0, 1.0)
@@ -54,7 +56,7 @@ def test_what_is_taken_up_began_when_it_was_first_begun(tmp_path: Path) -> None:
 
 def test_of_something_else_nothing_is_taken_up_and_nothing_is_lost(tmp_path: Path) -> None:
     first = Checkpoint(tmp_path, {"machine": 1})
-    first.add(*ANSWERS[-1], 1.0)
+    first.add(*ANSWERS[3], 1.0)
     other = Checkpoint(tmp_path, {"machine": 2})
     assert other.results == {}
     other.remove()
@@ -64,14 +66,14 @@ def test_of_something_else_nothing_is_taken_up_and_nothing_is_lost(tmp_path: Pat
 
 
 def test_it_can_be_begun_anew(tmp_path: Path) -> None:
-    Checkpoint(tmp_path, {}).add(*ANSWERS[-1], 1.0)
+    Checkpoint(tmp_path, {}).add(*ANSWERS[3], 1.0)
     assert Checkpoint(tmp_path, {}, fresh=True).results == {}
     assert Checkpoint(tmp_path, {}).results == {}
 
 
 @pytest.mark.parametrize("first", ["", "null", "[]", '{"subject": {"machine": 2}, "begun": "x"}'])
 def test_a_file_that_is_about_something_else_is_begun_anew(tmp_path: Path, first: str) -> None:
-    Checkpoint(tmp_path, {"machine": 1}).add(*ANSWERS[-1], 1.0)
+    Checkpoint(tmp_path, {"machine": 1}).add(*ANSWERS[3], 1.0)
     path = file_in(tmp_path)
     _, *rest = path.read_text().splitlines()
     path.write_text("\n".join([first, *rest, ""]))
@@ -79,11 +81,11 @@ def test_a_file_that_is_about_something_else_is_begun_anew(tmp_path: Path, first
 
 
 def test_a_half_written_line_is_left_out_and_no_line_is_added_to_it(tmp_path: Path) -> None:
-    Checkpoint(tmp_path, {}).add(*ANSWERS[-1], 1.0)
+    Checkpoint(tmp_path, {}).add(*ANSWERS[3], 1.0)
     path = file_in(tmp_path)
     path.write_text(path.read_text() + '{"lot": "times of fr')
     checkpoint = Checkpoint(tmp_path, {})
-    assert list(checkpoint.results) == [str(ANSWERS[-1][0])]
+    assert list(checkpoint.results) == [str(ANSWERS[3][0])]
     checkpoint.add(*ANSWERS[1], 1.0)
     assert len(Checkpoint(tmp_path, {}).results) == 2
 
@@ -108,7 +110,7 @@ def test_a_file_that_is_no_text_is_begun_anew(tmp_path: Path) -> None:
 def test_what_cannot_be_written_anew_stays_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    Checkpoint(tmp_path, {}).add(*ANSWERS[-1], 1.0)
+    Checkpoint(tmp_path, {}).add(*ANSWERS[3], 1.0)
 
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")

@@ -10,22 +10,30 @@ exactly the height of a limit, or lie on their side).
 """
 
 import re
+import struct
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from phiz.errors import CatalogError, OptionError
 from phiz.faces import Boxes
 from phiz.lab.accuracy.labels import LANDMARK_COUNT, LEVELS, LabelledImage
-from phiz.lab.accuracy.matfile import read_mat
 from phiz.lab.accuracy.precision import Mask
 
 BOXES_GLOB: Final = "wider_face_*_bbx_gt.txt"
 BOXES_FOLDERS: Final = (".", "wider_face_split")
 MAT_FOLDERS: Final = (".", "wider_face_split", "ground_truth", "eval_tools/ground_truth")
+LISTS: Final = ("event_list", "file_list", "gt_list")
+DAMAGES: Final = (
+    *(AttributeError, KeyError, NotImplementedError, OSError, TypeError, ValueError),
+    *(struct.error, zlib.error),
+)
+"""The errors of SciPy's reader for a damaged file, and ours for one that holds something else."""
 FACE_NUMBERS: Final = 10  # of a line that describes a face
 INVALID_INDEX: Final = 7  # the place of the mark among them
 LEAST_HEIGHT_PX: Final[Mapping[str, int]] = {"easy": 50, "medium": 30, "hard": 10}
@@ -98,23 +106,37 @@ def parse_boxes(text: str) -> Iterator[WiderEntry]:
         yield WiderEntry(path, boxes, faces[:, INVALID_INDEX] == 0)
 
 
-def parse_counted_faces(document: Mapping[str, Any]) -> dict[str, list[int]]:
-    """Return which faces count, of a list of the benchmark.
+def read_counted_faces(path: Path) -> dict[str, list[int]]:
+    """Return which faces count, of a MATLAB file of the benchmark.
 
     Raises:
-        CatalogError: It is not such a list.
+        CatalogError: It is not such a list, or SciPy is not installed.
     """
     try:
-        events = zip(
-            document["event_list"], document["file_list"], document["gt_list"], strict=True
-        )
+        from scipy.io import loadmat  # noqa: PLC0415  an extra
+        from scipy.io.matlab import MatReadError  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise CatalogError(
+            f"{path.name} needs SciPy; install phiz with its extra: pip install 'phiz[lab]'"
+        ) from error
+    try:
+        document = loadmat(path, variable_names=LISTS)
+        events = zip(*(document[name].ravel() for name in LISTS), strict=True)
         return {
-            f"{event}/{name}.jpg": [int(place) for place in np.asarray(places).ravel()]
+            f"{_get_word(event)}/{_get_word(name)}.jpg": [int(place) for place in places.ravel()]
             for event, names, lists in events
-            for name, places in zip(names, lists, strict=True)
+            for name, places in zip(names.ravel(), lists.ravel(), strict=True)
         }
-    except (KeyError, TypeError, ValueError) as error:
-        raise CatalogError(f"it is not a list of WIDER FACE: {error}") from error
+    except (*DAMAGES, MatReadError) as error:
+        raise CatalogError(
+            f"{path.name} cannot be read as a list of WIDER FACE: {error}"
+        ) from error
+
+
+def _get_word(cell: NDArray[Any]) -> str:
+    if cell.dtype.kind != "U":
+        raise ValueError(f"it has {cell!r} in place of a text")
+    return str(cell.item())
 
 
 def _read_counted_faces(folder: Path, name: str) -> CountedFaces | None:
@@ -122,7 +144,7 @@ def _read_counted_faces(folder: Path, name: str) -> CountedFaces | None:
     for inner in MAT_FOLDERS:
         path = folder / inner / name
         if path.exists():
-            return parse_counted_faces(read_mat(path.read_bytes()))
+            return read_counted_faces(path)
     return None
 
 

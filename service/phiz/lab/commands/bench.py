@@ -1,17 +1,19 @@
 """``phiz bench``: what is fastest on this machine, and as good."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from phiz.cli.files import check_writable, write_json
+from phiz.lab.commands.progress import track_items
 from phiz.lab.report.bench_tables import build_model_table, build_network_table, build_report
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from phiz.image.lazy import LazyImage
     from phiz.lab.accuracy.labels import LabelledImage
     from phiz.lab.timing.bench import Configuration, ModelMeasurement, NetworkMeasurement
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from phiz.models.specs import Catalog, ModelSpec
     from phiz.runtime.profile import ProfileEntry
     from phiz.runtime.variants import Variant
-
-T = TypeVar("T")
 
 BENCH_SCENES = 8  # pictures, where no photographs are given
 BENCH_SCENE_SIZE_WH = (960, 720)
@@ -139,7 +139,7 @@ class _BenchRun:
         images = [unpack_rgb(image.decode_full()) for image, _ in _iter_images(labels)]
         return [
             measure_network(network, _list_ways(network, counts), self.runs, images)
-            for network in _track_items(networks, "networks")
+            for network in track_items(networks, "networks")
         ]
 
     def _measure_model(
@@ -149,7 +149,7 @@ class _BenchRun:
         from phiz.lab.timing.networks import list_built_precisions, list_variants  # noqa: PLC0415
 
         variants = list_variants(list_built_precisions(spec, self.folder))
-        images = _track_items(_iter_images(labels), spec.name, len(labels) or BENCH_SCENES)
+        images = track_items(_iter_images(labels), spec.name, len(labels) or BENCH_SCENES)
         return measure_model(self.catalog, self.folder, spec.name, variants, images)
 
 
@@ -175,19 +175,8 @@ def _iter_images(
         yield LazyImage.from_array(draw_crowd(*BENCH_SCENE_SIZE_WH, seed)), None
 
 
-def _track_items(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
-    """Yield the items, with a bar that moves if standard error is a terminal."""
-    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.progress import track  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    yield from track(
-        items, what, total=total, console=console, transient=True, disable=not sys.stderr.isatty()
-    )
-
-
 def _print_tables(measured: _BenchFigures) -> None:
-    from rich.console import Console  # noqa: PLC0415  see above
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
 
     console = Console(width=None if sys.stdout.isatty() else BENCH_COLUMNS)
     console.print(build_network_table(measured.networks, measured.models, measured.choices))

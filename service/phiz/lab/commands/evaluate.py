@@ -4,12 +4,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from phiz.cli.files import check_writable, make_folder, write_json
 from phiz.errors import OptionError
+from phiz.lab.commands.progress import track_items
 from phiz.lab.report.evaluation_tables import build_document, build_tables
 from phiz.loading import load_engine
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
     from phiz.faces import Overlap
     from phiz.lab.accuracy.evaluation import Evaluation
-
-T = TypeVar("T")
 
 # Written out, because what knows them takes a while to import; a test compares them.
 EVALUATED_MODELS = ("front", "back", "full", "mtcnn", "auto")
@@ -152,7 +151,7 @@ def evaluate(  # noqa: PLR0913  each is an option
         for place, overlap in enumerate(dict.fromkeys(overlaps))
     ]
     measured = [
-        evaluate_model(engine, dataset, run, _track_items) for dataset in datasets for run in runs
+        evaluate_model(engine, dataset, run, track_items) for dataset in datasets for run in runs
     ]
     summaries = [summarise_evaluation(each) for each in measured]
     _print_tables(build_tables(summaries))
@@ -169,17 +168,8 @@ def _write_figures(evaluations: "Sequence[Evaluation]", folder: Path) -> None:
         click.echo(f"wrote {click.format_filename(path)}")
 
 
-def _track_items(items: Sequence[T], what: str) -> Iterable[T]:
-    """Yield the items, with a bar that moves if standard error is a terminal."""
-    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.progress import track  # noqa: PLC0415
-
-    console = Console(stderr=True)
-    yield from track(items, what, console=console, transient=True, disable=not sys.stderr.isatty())
-
-
 def _print_tables(tables: "Iterable[Table]") -> None:
-    from rich.console import Console  # noqa: PLC0415  see above
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
 
     console = Console(width=None if sys.stdout.isatty() else EVALUATE_COLUMNS)
     for table in tables:

@@ -1,20 +1,23 @@
-"""Bars and points as SVG, drawn by hand, as wide as a phone.
-
-Colours are those of the page that a chart is in, or else their light ones.
-"""
+"""Bars and points as SVG, as wide as a phone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, floor, log10
 from typing import Final
+
+from phiz.lab.report.svg import (
+    CSS_BACKGROUND,
+    CSS_GRID_COLOUR,
+    CSS_TEXT_COLOUR,
+    draw_line,
+    draw_part,
+    draw_text,
+    wrap_svg,
+)
 
 PALETTE: Final = (
     *("#c44e34", "#1f7a70", "#3a6fc4", "#8a5a00", "#7d4bb5", "#4d6b2f", "#a13d6c", "#5b6570"),
 )
-CSS_TEXT_COLOUR: Final = "var(--ink, #1c242b)"
-CSS_BACKGROUND: Final = "var(--ground, #fff)"
-CSS_GRID_COLOUR: Final = "var(--faint, #d5dade)"
 
 WIDTH: Final = 360
 BAR_LABEL_PX: Final = 142  # of a bar, to its left
@@ -79,21 +82,20 @@ def draw_bars(title: str, groups: Sequence[BarGroup], unit: str) -> str:
     lines: list[str] = []
     y = 0
     for group, most in zip(groups, longest, strict=True):
-        lines.append(_draw_text(0, y + 15, group.heading, font_weight="bold"))
+        lines.append(draw_text(0, y + 15, group.heading, font_weight="bold"))
         y += HEADING_PX
         for name, number, length in group.bars:
-            lines.append(_draw_text(BAR_LABEL_PX - 6, y + 10, name, text_anchor="end"))
+            lines.append(draw_text(BAR_LABEL_PX - 6, y + 10, name, text_anchor="end"))
             wide = max((WIDTH - BAR_LABEL_PX - BAR_VALUE_PX) * length / most, 1)
+            size = {"width": f"{wide:.1f}", "height": f"{BAR_PX}", "rx": "2"}
+            fill = get_colour(number)
+            lines.append(draw_part("rect", x=BAR_LABEL_PX, y=y, **size, fill=fill))
             lines.append(
-                f'<rect x="{BAR_LABEL_PX}" y="{y}" width="{wide:.1f}" height="{BAR_PX}" rx="2"'
-                f' fill="{get_colour(number)}"/>'
-            )
-            lines.append(
-                _draw_text(BAR_LABEL_PX + wide + 4, y + 10, f"{format_short(length)} {unit}")
+                draw_text(BAR_LABEL_PX + wide + 4, y + 10, f"{format_short(length)} {unit}")
             )
             y += BAR_STEP_PX
         y += GROUP_GAP_PX
-    return _wrap_svg(title, y, lines)
+    return wrap_svg(title, (WIDTH, y), lines)
 
 
 def has_one_scale(groups: Sequence[BarGroup]) -> bool:
@@ -119,10 +121,7 @@ def draw_scatter(title: str, points: Sequence[ScatterPoint], axes: tuple[str, st
 
     lines = [*_draw_axes(left, right, low, axes)]
     front = sorted((point for point in points if point.is_front), key=lambda point: point.x)
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, front))
-    lines.append(
-        f'<polyline points="{path}" fill="none" stroke="{CSS_TEXT_COLOUR}" stroke-dasharray="4 3"/>'
-    )
+    lines.append(draw_line(map(place, front), stroke=CSS_TEXT_COLOUR, stroke_dasharray="4 3"))
     for number, point in enumerate(points, 1):
         lines += _draw_mark(*place(point), number, point.colour)
     for number, point in enumerate(points, 1):
@@ -130,13 +129,13 @@ def draw_scatter(title: str, points: Sequence[ScatterPoint], axes: tuple[str, st
         lines += _draw_mark(8, y, number, point.colour)
         text = f"{point.name}: {format_short(point.x)} ms, {format_short(100 * point.y)}%"
         weight = "bold" if point.is_front else "normal"
-        lines.append(_draw_text(20, y + 4, text, font_weight=weight, font_size="11"))
-    return _wrap_svg(title, PLOT_PX + 10 + LEGEND_ROW_PX * len(points), lines)
+        lines.append(draw_text(20, y + 4, text, font_weight=weight, font_size="11"))
+    return wrap_svg(title, (WIDTH, PLOT_PX + 10 + LEGEND_ROW_PX * len(points)), lines)
 
 
 def _draw_mark(x: float, y: float, number: int, hue: int) -> Iterator[str]:
-    yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{MARK_RADIUS_PX}" fill="{get_colour(hue)}"/>'
-    yield _draw_text(x, y + 3.5, str(number), CSS_BACKGROUND, text_anchor="middle", font_size="11")
+    yield draw_part("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=MARK_RADIUS_PX, fill=get_colour(hue))
+    yield draw_text(x, y + 3.5, str(number), CSS_BACKGROUND, text_anchor="middle", font_size="11")
 
 
 def format_short(value: float) -> str:
@@ -152,37 +151,22 @@ def _draw_axes(left: int, right: int, low: float, axes: tuple[str, str]) -> Iter
     for tick in range(GRID_LINES + 1):
         share = tick / GRID_LINES
         y = 10 + (1 - share) * (bottom - 10)
-        yield f'<path d="M{LEFT_PX} {y:.1f}H{end}" stroke="{CSS_GRID_COLOUR}"/>'
-        yield _draw_text(LEFT_PX - 4, y + 4, f"{low + share * (1 - low):.0%}", text_anchor="end")
+        yield draw_part("path", d=f"M{LEFT_PX} {y:.1f}H{end}", stroke=CSS_GRID_COLOUR)
+        yield draw_text(LEFT_PX - 4, y + 4, f"{low + share * (1 - low):.0%}", text_anchor="end")
     for decade in range(left, right + 1):
         for step in (1, 2, 5):
             across = (decade - left + log10(step)) / (right - left)
             if across > 1:
                 continue
             x = LEFT_PX + across * (end - LEFT_PX)
-            yield f'<path d="M{x:.1f} 10V{bottom}" stroke="{CSS_GRID_COLOUR}"/>'
-            yield _draw_text(
+            yield draw_part("path", d=f"M{x:.1f} 10V{bottom}", stroke=CSS_GRID_COLOUR)
+            yield draw_text(
                 x, bottom + 14, f"{step * 10.0**decade:g}", text_anchor="middle", font_size="11"
             )
-    yield _draw_text((LEFT_PX + end) / 2, PLOT_PX - 10, axes[0], text_anchor="middle")
-    yield _draw_text(LEFT_PX + 4, 22, axes[1])
+    yield draw_text((LEFT_PX + end) / 2, PLOT_PX - 10, axes[0], text_anchor="middle")
+    yield draw_text(LEFT_PX + 4, 22, axes[1])
 
 
 def _find_decades(values: Sequence[float]) -> tuple[int, int]:
     left, right = floor(log10(min(values))), ceil(log10(max(values)))
     return left, max(right, left + 1)
-
-
-def _wrap_svg(title: str, height: float, lines: Sequence[str]) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img"'
-        f' font-family="system-ui, sans-serif" font-size="12">\n<title>{escape(title)}</title>\n'
-        + "\n".join(lines)
-        + "\n</svg>\n"
-    )
-
-
-def _draw_text(x: float, y: float, text: str, ink: str = CSS_TEXT_COLOUR, **attributes: str) -> str:
-    """Return a text that begins at a place; further attributes have their dashes as underlines."""
-    more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}"{more}>{escape(text)}</text>'

@@ -1,14 +1,14 @@
-"""Curves and histograms as SVG, drawn by hand: a panel for each measure, a line for each model."""
+"""Curves and histograms as SVG: a panel for each measure, a line for each model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import floor, log10
 from typing import Final
 
 import numpy as np
 
 from phiz.lab.accuracy.precision import FloatArray
+from phiz.lab.report.svg import draw_line, draw_part, draw_text, wrap_svg
 
 PANEL_PX: Final = 300  # side of the square that is drawn into
 MARGIN_PX: Final = 52
@@ -81,56 +81,34 @@ def draw_panels(title: str, panels: Sequence[Panel]) -> str:
     width = (PANEL_PX + MARGIN_PX) * len(panels) + MARGIN_PX
     height = TOP_PX + PANEL_PX + MARGIN_PX + LEGEND_LINE_PX * len(names)
     lines = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-            f' width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
-        ),
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        _draw_text(16, 28, title, size=17),
+        draw_part("rect", width=width, height=height, fill="white"),
+        draw_text(16, 28, title, TEXT_COLOUR, font_size="17"),
     ]
     for place, panel in enumerate(panels):
         lines += _draw_panel(panel, MARGIN_PX + place * (PANEL_PX + MARGIN_PX), colours)
     for place, (name, colour) in enumerate(colours.items()):
         y = TOP_PX + PANEL_PX + MARGIN_PX + LEGEND_LINE_PX * place
-        lines.append(f'<rect x="{MARGIN_PX}" y="{y - 4}" width="22" height="4" fill="{colour}"/>')
-        lines.append(_draw_text(MARGIN_PX + 30, y, name))
-    return "\n".join([*lines, "</svg>"]) + "\n"
+        lines.append(draw_part("rect", x=MARGIN_PX, y=y - 4, width=22, height=4, fill=colour))
+        lines.append(draw_text(MARGIN_PX + 30, y, name, TEXT_COLOUR))
+    return wrap_svg(title, (width, height), lines, width=str(width), height=str(height))
 
 
 def _draw_panel(panel: Panel, left: int, colours: Mapping[str, str]) -> Iterator[str]:
-    yield _draw_text(left, TOP_PX - 12, panel.title, size=14)
+    bottom, right = TOP_PX + PANEL_PX, left + PANEL_PX
+    yield draw_text(left, TOP_PX - 12, panel.title, TEXT_COLOUR, font_size="14")
     for tick in range(TICK_COUNT + 1):
         share = tick / TICK_COUNT
-        x, y = left + PANEL_PX * share, TOP_PX + PANEL_PX * (1 - share)
-        yield (
-            f'<path d="M{x:.1f} {TOP_PX}v{PANEL_PX}M{left} {y:.1f}h{PANEL_PX}" '
-            f'stroke="{GRID_COLOUR}"/>'
-        )
-        yield _draw_text(
-            x, TOP_PX + PANEL_PX + 16, f"{share * panel.axis_ends[0]:.3g}", anchor="middle"
-        )
-        yield _draw_text(left - 6, y + 4, f"{share * panel.axis_ends[1]:.2g}", anchor="end")
-    yield _draw_text(left + PANEL_PX / 2, TOP_PX + PANEL_PX + 34, panel.axes[0], anchor="middle")
-    yield _draw_text(left + PANEL_PX, TOP_PX - 12, panel.axes[1], anchor="end")
-    for name, (across, up) in panel.lines.items():
-        points = _format_points(
-            left + PANEL_PX * np.clip(across / panel.axis_ends[0], 0, 1),
-            TOP_PX + PANEL_PX * (1 - np.clip(up / panel.axis_ends[1], 0, 1)),
-        )
-        yield (
-            f'<polyline points="{points}" fill="none" stroke="{colours[name]}"'
-            ' stroke-width="1.8" stroke-linejoin="round"/>'
-        )
-
-
-def _format_points(x: FloatArray, y: FloatArray) -> str:
-    """Return points as SVG has them, without those that are the same to a tenth of a pixel."""
-    pairs = (f"{a:.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
-    return " ".join(dict.fromkeys(pairs))
-
-
-def _draw_text(x: float, y: float, text: str, size: int = 12, anchor: str = "start") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" fill="{TEXT_COLOUR}" font-size="{size}"'
-        f' text-anchor="{anchor}">{escape(text)}</text>'
-    )
+        x, y = left + PANEL_PX * share, bottom - PANEL_PX * share
+        cross = f"M{x:.1f} {TOP_PX}v{PANEL_PX}M{left} {y:.1f}h{PANEL_PX}"
+        yield draw_part("path", d=cross, stroke=GRID_COLOUR)
+        across, up = (share * end for end in panel.axis_ends)
+        yield draw_text(x, bottom + 16, f"{across:.3g}", TEXT_COLOUR, text_anchor="middle")
+        yield draw_text(left - 6, y + 4, f"{up:.2g}", TEXT_COLOUR, text_anchor="end")
+    middle = left + PANEL_PX / 2
+    yield draw_text(middle, bottom + 34, panel.axes[0], TEXT_COLOUR, text_anchor="middle")
+    yield draw_text(right, TOP_PX - 12, panel.axes[1], TEXT_COLOUR, text_anchor="end")
+    for name, (x_values, y_values) in panel.lines.items():
+        x_px = left + PANEL_PX * np.clip(x_values / panel.axis_ends[0], 0, 1)
+        y_px = TOP_PX + PANEL_PX * (1 - np.clip(y_values / panel.axis_ends[1], 0, 1))
+        points = zip(x_px.tolist(), y_px.tolist(), strict=True)
+        yield draw_line(points, stroke=colours[name], stroke_width="1.8", stroke_linejoin="round")

@@ -3,23 +3,36 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from phiz.errors import SettingError
 from phiz.lab.study.plan import StudyTask
 from phiz.lab.study.quality import VariantQuality
 from phiz.lab.study.timing import RunTimes
-from phiz.runtime.variants import Variant
 
 TaskResult: TypeAlias = dict[str, RunTimes] | dict[str, list[float]] | list[VariantQuality] | int
 """Of a task of times, of pace, of quality, or of memory."""
 
-
 _DIGEST_DIGITS: Final = 8  # few studies are interrupted in one folder
+
+
+# An excess may be infinite. The names of the entries are those of the file.
+@with_config(ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants"))
+@dataclass(frozen=True, slots=True)
+class _TaskLine:
+    lot: str
+    seconds: float
+    stolen_s: float | None
+    answer: TaskResult
+
+
+_TASK_LINE: Final = TypeAdapter(_TaskLine)
 
 
 class Checkpoint:
@@ -50,15 +63,13 @@ class Checkpoint:
         now = datetime.now(UTC).isoformat(timespec="seconds")
         first: dict[str, Any] = {"subject": fingerprint, "begun": now}
         lines = [] if fresh else self._read_lines()
-        if lines and _has_fingerprint(fingerprint, lines[0]):
-            first, *lines = lines
-        else:
-            lines = []
+        texts: list[str] = []
+        if lines and (found := _parse_first(lines[0], fingerprint)):
+            first = found
+            texts = list(self._load_lines(lines[1:]))
         self.begun: str = first["begun"]
-        for line in lines:
-            self._load_line(line)
         # Without a last line that was half written, to which the next would be added.
-        self._rewrite("".join(json.dumps(line) + "\n" for line in [first, *lines]))
+        self._rewrite("".join([json.dumps(first) + "\n", *texts]))
 
     @property
     def stolen(self) -> float | None:
@@ -76,20 +87,12 @@ class Checkpoint:
         Raises:
             SettingError: It cannot be written.
         """
-        plain: Any = result
-        if isinstance(result, dict):
-            plain = {
-                name: asdict(taken) if isinstance(taken, RunTimes) else taken
-                for name, taken in result.items()
-            }
-        elif isinstance(result, list):
-            plain = [asdict(quality) for quality in result]
-        line = {"lot": str(task), "seconds": seconds, "stolen_s": stolen_s, "answer": plain}
+        text = _format_line(_TaskLine(str(task), seconds, stolen_s, result))
         # As it will be read, so that a study that was interrupted is the same as one that was not.
-        self._load_line(json.loads(json.dumps(line)))
+        self._load_line(_TASK_LINE.validate_json(text))
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(text)
         except OSError as error:
             raise self._make_write_error(error) from error
 
@@ -97,26 +100,25 @@ class Checkpoint:
         """Remove the file: everything is measured."""
         self._path.unlink(missing_ok=True)
 
-    def _load_line(self, line: dict[str, Any]) -> None:
-        self.results[line["lot"]] = _parse_result(line["answer"])
-        self.seconds[line["lot"]] = line["seconds"]
-        self._stolen_s[line["lot"]] = line["stolen_s"]
+    def _load_line(self, line: _TaskLine) -> None:
+        self.results[line.lot] = line.answer
+        self.seconds[line.lot] = line.seconds
+        self._stolen_s[line.lot] = line.stolen_s
 
-    def _read_lines(self) -> list[Any]:
+    def _load_lines(self, texts: Iterable[bytes]) -> Iterator[str]:
+        """Yield the lines before the first that is half written, or no line of a task."""
+        for text in texts:
+            try:
+                self._load_line(_TASK_LINE.validate_json(text))
+            except ValidationError:
+                return
+            yield text.decode() + "\n"
+
+    def _read_lines(self) -> list[bytes]:
         try:
-            lines = self._path.read_bytes().splitlines()
+            return self._path.read_bytes().splitlines()
         except OSError:
             return []
-        read: list[Any] = []
-        for line in lines:
-            try:
-                found = json.loads(line)
-            except ValueError:  # half written, or no text at all
-                break
-            if read and not _is_task_line(found):
-                break
-            read.append(found)
-        return read
 
     def _rewrite(self, text: str) -> None:
         """Write all of the file anew, so that it is there as it was or as it will be."""
@@ -132,28 +134,15 @@ class Checkpoint:
         return SettingError(f"{self._path} cannot be written: {error.strerror}")
 
 
-def _has_fingerprint(fingerprint: Mapping[str, Any], line: Any) -> bool:  # noqa: ANN401  JSON's
-    return isinstance(line, dict) and line.get("subject") == fingerprint and "begun" in line
+def _parse_first(line: bytes, fingerprint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the first line of a file about what is measured, or None if it is no such line."""
+    try:
+        first = json.loads(line)
+    except ValueError:
+        return None
+    is_same = isinstance(first, dict) and first.get("subject") == fingerprint and "begun" in first
+    return first if is_same else None
 
 
-def _is_task_line(line: Any) -> bool:  # noqa: ANN401  JSON's
-    return isinstance(line, dict) and {"lot", "seconds", "stolen_s", "answer"} <= line.keys()
-
-
-def _parse_result(plain: Any) -> TaskResult:  # noqa: ANN401  JSON's
-    if isinstance(plain, dict):
-        return {name: _parse_times(each) for name, each in plain.items()}
-    if isinstance(plain, list):
-        return [_parse_quality(each) for each in plain]
-    return int(plain)
-
-
-def _parse_times(plain: Any) -> Any:  # noqa: ANN401  of times or of pace
-    if isinstance(plain, dict):
-        return RunTimes(tuple(plain["run_us"]), plain["processor_s"])
-    return plain
-
-
-def _parse_quality(plain: dict[str, Any]) -> VariantQuality:
-    variant, visits_ms = Variant(**plain["variant"]), tuple(plain["visits_ms"])
-    return VariantQuality(**{**plain, "variant": variant, "visits_ms": visits_ms})
+def _format_line(line: _TaskLine) -> str:
+    return _TASK_LINE.dump_json(line).decode() + "\n"

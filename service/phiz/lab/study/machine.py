@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 import phiz
+from phiz.models.documents import PositiveInt, Text
 from phiz.runtime.profile import get_processor_name
 from phiz.runtime.variants import RUNTIME_FACTORIES, get_version
 from phiz.system.cgroups import count_processors, read_cpu_quota, read_memory_limit
@@ -45,14 +46,14 @@ class Machine:
         versions: Of what was measured with, by name.
     """
 
-    processor: str
-    instructions: tuple[str, ...]
-    processors: int
+    processor: Text
+    instructions: tuple[Text, ...]
+    processors: PositiveInt
     quota: float | None
-    memory_bytes: int
+    memory_bytes: PositiveInt
     clock_mhz: float | None
     copied_gb_s: float
-    versions: Mapping[str, str]
+    versions: Mapping[str, Text]
 
 
 def describe_machine() -> Machine:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias, get_args
 
+from phiz.models.documents import PositiveInt, Text
 from phiz.models.specs import Architecture, ModelSpec
 from phiz.runtime.variants import Variant
 
@@ -24,10 +25,10 @@ class Combination:
         batch: Pictures in one inference.
     """
 
-    network: str
+    network: Text
     variant: Variant
-    threads: int
-    batch: int
+    threads: PositiveInt
+    batch: PositiveInt
 
     def __str__(self) -> str:
         return f"{self.network} {self.variant}, {self.threads} thr., batch {self.batch}"

@@ -3,10 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Annotated, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field
 
 from phiz.classifiers import build_classification_engine
 from phiz.errors import ImageError, OptionError
@@ -33,6 +34,7 @@ from phiz.lab.timing.bench import (
     rotate_order,
 )
 from phiz.models import catalog
+from phiz.models.documents import Text
 from phiz.models.specs import Catalog, ModelSpec, Precision
 from phiz.runtime.variants import REFERENCE_VARIANT, Variant, open_runtime
 from phiz.timings import Stopwatch
@@ -65,9 +67,9 @@ class VariantQuality:
         visits_ms: The median of each round, of a picture: all stages but decoding, one thread.
     """
 
-    model: str
+    model: Text
     variant: Variant
-    forms: Mapping[str, Precision]
+    forms: Annotated[Mapping[str, Precision], Field(min_length=1)]
     compared: int
     agreement: float
     accuracy: Mapping[str, float] = field(default_factory=dict)
