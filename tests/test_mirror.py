@@ -43,7 +43,6 @@ TESTED_ELSEWHERE = {
     "lab/report/bench_tables": ("lab/commands/test_bench.py", "reads the tables of the command"),
     "lab/report/evaluation_pictures": ("lab/commands/test_evaluate.py", "reads what is drawn"),
     "lab/report/evaluation_tables": ("lab/commands/test_evaluate.py", "compares with the JSON"),
-    "lab/report/tables": ("lab/report/test_page.py", "reads the tables of the page"),
     "lab/study/networks": ("lab/study/test_selection.py", "selects among them"),
     "models/sources": ("models/test_catalog.py", "reads good and bad entries of the catalogue"),
     "models/specs": ("models/test_catalog.py", "reads the specs of the catalogue"),
