@@ -10,7 +10,7 @@ from phiz.detectors.detector import Detector
 from phiz.detectors.router import Router
 from phiz.detectors.time_budget import StepCosts
 from phiz.faces import Detections, DetectOptions, RgbImage
-from phiz.image.lazy import LazyImage
+from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.resample import Sampling
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
@@ -207,6 +207,35 @@ def test_where_decoding_took_it_all_front_runs_and_the_route_says_so(
     found = detect(slow, LazyImage((100, 100), read), clock, budget_ms=20)
     assert [(step.model, step.ran) for step in found.route] == [("front", True), ("mtcnn", False)]
     assert found.route[0].why == "decoding left no time: 30.0 ms of 20 are gone"
+
+
+@pytest.mark.parametrize(
+    ("decode_ms", "budget_ms", "is_whole"),
+    [
+        # To decode 1200 x 800 pixels whole is expected to take three times as long as at a half,
+        # and to sum them up 3.8 ms. After the look of 6 ms that must be 0.3 of what is left.
+        pytest.param(1, 28, False, id="1 ms, 0.33 of 20.6 ms"),
+        pytest.param(1, 32, True, id="1 ms, 0.28 of 24.6 ms"),
+        pytest.param(2, 39, False, id="2 ms, 0.32 of 30.6 ms"),
+        pytest.param(2, 44, True, id="2 ms, 0.28 of 35.6 ms"),
+        pytest.param(5, 70, False, id="5 ms, 0.32 of 58.6 ms"),
+        pytest.param(5, 78, True, id="5 ms, 0.28 of 66.6 ms"),
+        pytest.param(20, None, True, id="without a budget"),
+    ],
+)
+def test_whole_picture_is_decoded_where_that_takes_at_most_three_tenths_of_the_time(
+    slow: Router, clock: Clock, decode_ms: float, budget_ms: float | None, *, is_whole: bool
+) -> None:
+    factors: list[int] = []
+
+    def read(factor: int) -> ScaledImage:
+        factors.append(factor)
+        clock.now += decode_ms / 1000
+        return ScaledImage(np.full((800 // factor, 1200 // factor), 0x5A5A5A, np.uint32), factor)
+
+    found = detect(slow, LazyImage((1200, 800), read), clock, budget_ms=budget_ms)
+    assert found.route[0].model == "back"
+    assert factors == ([2, 1] if is_whole else [2])
 
 
 def _always(seconds: float) -> Callable[[NDArray[Any]], float]:

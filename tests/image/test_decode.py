@@ -22,9 +22,10 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from phiz.image.decode import decode_image
+from phiz.image.decode import decode_image, open_image
 from phiz.image.headers import find_gif_blocks, find_jpeg_segments, find_png_chunks, sniff_format
 from phiz.image.limits import DecodingLimits, check_scans
+from phiz.image.pixels import unpack_rgb
 from tests.malformed import malformed_inputs
 
 LIMITS = DecodingLimits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
@@ -324,6 +325,42 @@ def tiff(**changes: int) -> bytes:
 
 def test_a_tiff_that_does_not_say_too_much() -> None:
     np.testing.assert_array_equal(decode_image(tiff(), LIMITS)[..., 0].ravel(), range(256))
+
+
+@pytest.mark.parametrize(
+    ("orientation", "origin_xy"),
+    [
+        pytest.param(1, (0, 0), id="as-stored"),
+        pytest.param(2, (-7, 0), id="mirrored"),
+        pytest.param(3, (-7, -3), id="half-turn"),
+        pytest.param(4, (0, -3), id="upside-down"),
+        pytest.param(5, (0, 0), id="transposed"),
+        pytest.param(6, (-3, 0), id="quarter-right"),
+        pytest.param(7, (-3, -7), id="transversed"),
+        pytest.param(8, (0, -7), id="quarter-left"),
+    ],
+)
+def test_scaled_jpeg_begins_with_its_partial_block_where_a_side_is_flipped(
+    orientation: int, origin_xy: tuple[int, int]
+) -> None:
+    # Blocks of 8 cover 264 x 200 pixels: 7 columns and 3 rows more than the picture has.
+    y, x = np.mgrid[:197, :257]
+    ramps = Image.fromarray(np.stack([x // 2, y, x * 0 + 128], axis=-1).astype(np.uint8))
+    image_bytes = save(ramps, "JPEG", quality=100, subsampling=0, exif=oriented(orientation))
+    image = open_image(image_bytes, LIMITS)
+    scaled = image.decode_scaled(32)
+    assert (scaled.factor, scaled.origin_xy) == (8, origin_xy)
+    full, blocks = unpack_rgb(image.decode_full()), unpack_rgb(scaled.pixels)
+    left, top = origin_xy
+    for row, column in ((1, 1), (12, 9), (-2, -2)):  # whole blocks, counted from either end
+        y1, x1 = (
+            8 * (index % count) + offset
+            for index, count, offset in zip(
+                (row, column), blocks.shape[:2], (top, left), strict=True
+            )
+        )
+        means = full[y1 : y1 + 8, x1 : x1 + 8].mean(axis=(0, 1))
+        assert blocks[row, column] == pytest.approx(means, abs=1.5)
 
 
 @pytest.mark.parametrize(

@@ -207,6 +207,26 @@ def test_work_is_begun_in_the_order_in_which_it_came(run: Run, tmp_path: Path, k
     run(test)
 
 
+@pytest.mark.parametrize(
+    ("size", "is_ahead"),
+    [(0, True), (700_000, True), (1_048_576, True), (1_048_577, False), (20_000_000, False)],
+)
+def test_picture_over_one_mebibyte_is_not_sent_to_a_busy_worker(
+    run: Run, tmp_path: Path, size: int, *, is_ahead: bool
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", QUICK)
+            await doubles.until_begun("first")
+            task = doubles.submit("measure", image_bytes=bytes(size), kind=QUICK)
+            assert (task.worker is not None) == is_ahead
+            doubles.end("first")
+            assert await held.future == "first"
+            assert await task.future == (size, zlib.crc32(bytes(size)))
+
+    run(test)
+
+
 def test_large_pictures_arrive_whole(run: Run, tmp_path: Path) -> None:
     images = [os.urandom(20 * 1024 * 1024), b"", os.urandom(3), os.urandom(5_000_000)]
 
