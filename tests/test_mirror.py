@@ -38,7 +38,6 @@ TESTED_ELSEWHERE = {
     "lab/accuracy/predictions": ("lab/accuracy/test_figures.py", "summarises them"),
     "lab/accuracy/summary": ("lab/accuracy/test_figures.py", "compares its figures"),
     "lab/commands/missing_models": ("lab/commands/test_study.py", "reads what it says"),
-    "lab/commands/progress": ("lab/commands/test_study.py", "reads the bar and the lines"),
     "lab/commands/study_run": ("lab/commands/test_study.py", "runs the command"),
     "lab/report/bench_tables": ("lab/commands/test_bench.py", "reads the tables of the command"),
     "lab/report/evaluation_pictures": ("lab/commands/test_evaluate.py", "reads what is drawn"),
