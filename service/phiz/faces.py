@@ -35,6 +35,19 @@ MAX_FACES_LIMIT = 10_000
 MAX_PASSES = 2
 MIN_FACE_LIMIT = 65_535  # pixels; no picture that can be read is as large both ways
 BUDGET_LIMIT_MS = 60_000
+RouteReason: TypeAlias = Literal[
+    "first_pass",
+    "fits_budget",
+    "budget_spent",
+    "close_up",
+    "close_up_unconfirmed",
+    "not_close_up",
+    "more_faces_expected",
+    "too_few_expected",
+    "no_time_left",
+]
+"""Why the router ran a step or skipped it: a stable name for programs."""
+ROUTE_REASONS: tuple[RouteReason, ...] = get_args(RouteReason)
 
 Point: TypeAlias = tuple[float, float]
 
@@ -139,17 +152,19 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class RoutingStep:
-    """One step on the way to an answer.
+    """One step of the router.
 
     Attributes:
-        model: That it ran, or would have.
-        faces: How many of the answered faces it had given by then.
-        why: Why it ran, or why not.
-        ran: False for a step that was left out.
+        model: The model that ran or was skipped.
+        faces: Number of faces that passed the caller's limits after this step; 0 if skipped.
+        reason: Why the step ran or was skipped, as a stable name.
+        why: The same as a sentence, with its numbers.
+        ran: False for a skipped step.
     """
 
     model: str
     faces: int
+    reason: RouteReason
     why: str
     ran: bool = True
 

@@ -56,7 +56,11 @@ class Mirror:
         face = Face((0, 0, width, height), score, {"nose": (width / 2, height / 2)}, "front")
         stopwatch.lap("inference")
         count = min(options.max_faces, 3)
-        route = (RoutingStep("front", count, "it mirrors"),) if self.name == "auto" else ()
+        route = (
+            (RoutingStep("front", count, "first_pass", "it mirrors"),)
+            if self.name == "auto"
+            else ()
+        )
         return Detections((face,) * count, route)
 
 

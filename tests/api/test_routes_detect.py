@@ -46,7 +46,15 @@ def test_under_auto_the_answer_tells_what_ran(client: Client, png: bytes) -> Non
     answer = client.ask("POST", "/detect", content=png, kind="image/png").json()
     assert answer["model"] == "auto"
     assert [face["model"] for face in answer["faces"]] == ["front"] * 3
-    assert answer["route"] == [{"model": "front", "ran": True, "faces": 3, "why": "it mirrors"}]
+    assert answer["route"] == [
+        {
+            "model": "front",
+            "ran": True,
+            "faces": 3,
+            "reason": "first_pass",
+            "why": "it mirrors",
+        }
+    ]
     DetectAnswer.model_validate(answer)
 
 

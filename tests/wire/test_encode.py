@@ -31,12 +31,21 @@ def test_a_box_has_a_corner_and_a_size() -> None:
 
 
 def test_a_route_names_the_model_of_each_face() -> None:
-    steps = (RoutingStep("front", 0, "first"), RoutingStep("back", 0, "left out", ran=False))
+    steps = (
+        RoutingStep("front", 0, "first_pass", "the best"),
+        RoutingStep("mtcnn", 0, "no_time_left", "skipped it", ran=False),
+    )
     answer = encode_result(DetectionResult("auto", 10, 20, (FACE,), steps))
     assert answer["faces"] == [{"box": BOX, "score": 0.8765, "landmarks": NOSE, "model": "back"}]
     assert answer["route"] == [
-        {"model": "front", "ran": True, "faces": 0, "why": "first"},
-        {"model": "back", "ran": False, "faces": 0, "why": "left out"},
+        {"model": "front", "ran": True, "faces": 0, "reason": "first_pass", "why": "the best"},
+        {
+            "model": "mtcnn",
+            "ran": False,
+            "faces": 0,
+            "reason": "no_time_left",
+            "why": "skipped it",
+        },
     ]
 
 
@@ -58,7 +67,7 @@ def test_no_face_is_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "steps", [(), (RoutingStep("front", 1, "first"),)], ids=["plain", "routed"]
+    "steps", [(), (RoutingStep("front", 1, "first_pass", "the best"),)], ids=["plain", "routed"]
 )
 def test_an_answer_is_what_its_description_says(steps: tuple[RoutingStep, ...]) -> None:
     answer = encode_result(DetectionResult("auto", 10, 20, (FACE,), steps)) | {"timing_ms": TIMING}

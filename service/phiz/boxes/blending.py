@@ -1,11 +1,16 @@
-"""Predictions near those that lead: blending of which less hangs on small movements.
+"""Weighted blending of overlapping predictions, which keeps boxes steady in a video.
 
-Three things differ from ``blend_reference``, so that predictions move less where the picture moves
-a little. What scores too little to lead still counts, so that no neighbour comes and goes whole at
-the score limit. A neighbour weighs what its IoU with the leader is above the limit, so that it
-fades before it goes, times a power of its score. And it counts for the leader it overlaps most,
-not for the best one in reach, so that two faces side by side do not pull at each other. Nothing
-here changes its input.
+It differs from ``blend_reference`` in three ways, so that faces move less when the image moves
+slightly:
+
+- Predictions that score too low to lead still vote. No neighbour appears or disappears with its
+  whole weight at the score limit.
+- The weight of a neighbour is a power of its score times its IoU above the limit. It fades before
+  it disappears.
+- A neighbour votes for the leader that it overlaps most, not for the best leader in reach. Two
+  faces side by side do not pull at each other.
+
+No function changes its input.
 """
 
 import numpy as np

@@ -21,7 +21,6 @@ from phiz.detectors.fusion import (
     FirstPass,
     build_first_pass,
     calibrate_faces,
-    count_expected_faces,
     fuse_faces,
 )
 from phiz.detectors.mtcnn import Mtcnn
@@ -33,14 +32,15 @@ from phiz.detectors.pyramid_search import (
     merge_candidates,
 )
 from phiz.detectors.router_state import (
-    SMALL_FACE_RATIO,
     RouterContext,
     RouterState,
     describe_expected_gain,
+    explain_stage,
     is_close_up,
+    is_worth_searching,
 )
 from phiz.detectors.time_budget import StepCosts, TimeBudget
-from phiz.faces import Detections, DetectOptions, Face, RoutingStep
+from phiz.faces import Detections, DetectOptions, Face, RouteReason, RoutingStep
 from phiz.image.integral import compute_integral
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.models.router_config import PyramidStageConfig, RouterConfig
@@ -96,19 +96,16 @@ class Router:
         scaled = image.decode_scaled(self._get_min_side_px())
         stopwatch.lap("decode")
         context = RouterContext(image, scaled, options, time_budget, costs)
-        first_pass, why = self._run_first_pass(context)
+        first_pass, reason, why = self._run_first_pass(context)
         faces = calibrate_faces(first_pass, self.config.first_pass[first_pass.model].standalone)
         stopwatch.lap("postprocess")
         state = RouterState(first_pass, None, faces, ())
-        state = state.with_step(
-            None, faces, RoutingStep(first_pass.model, self._count_faces(faces, options), why)
-        )
+        step = RoutingStep(first_pass.model, self._count_faces(faces, options), reason, why)
+        state = state.with_step(None, faces, step)
         if is_close_up(first_pass, self.config) and (
-            agreed := self._confirm_close_up(context, first_pass)
+            outcome := self._confirm_close_up(context, first_pass)
         ):
-            return state.with_skipped_step(
-                f"all that {first_pass.model} sees is near, and {agreed}"
-            )
+            return state.with_skipped_step(*outcome)
         return self._search_pyramid(context, state)
 
     def _start_time_budget(
@@ -128,8 +125,8 @@ class Router:
             return math.inf
         return OVERSAMPLING * strongest.spec.size
 
-    def _run_first_pass(self, context: RouterContext) -> tuple[FirstPass, str]:
-        """Return what the strongest affordable network sees, and why it was that one."""
+    def _run_first_pass(self, context: RouterContext) -> tuple[FirstPass, RouteReason, str]:
+        """Return the detections of the best affordable network, and why it was chosen."""
         left_s = context.time_budget.get_remaining_s()
         passes = context.options.passes
         fitting = [
@@ -137,57 +134,73 @@ class Router:
         ]
         cheapest = min(self.first_pass, key=lambda name: context.costs.first_pass_s[name])
         model = fitting[0] if fitting else cheapest
-        why = "the strongest single look"
+        reason: RouteReason = "first_pass"
+        why = f"{model} is the most accurate model for the first pass"
         if not fitting:
             spent_ms = 1000 * context.time_budget.stopwatch.measure_work_s()
             budget_ms = context.options.budget_ms
-            why = f"decoding left no time: {spent_ms:.1f} ms of {budget_ms:g} are gone"
+            reason = "budget_spent"
+            why = (
+                f"{model} is the fastest model; {spent_ms:.1f} ms of the budget of {budget_ms:g} ms"
+                " were spent before it"
+            )
         elif model != next(iter(self.first_pass)):
-            why = f"the strongest single look that fits the {1000 * left_s:.1f} ms left"
+            reason = "fits_budget"
+            why = f"{model} is the most accurate model that fits the {1000 * left_s:.1f} ms left"
         found = self.first_pass[model].detect(
             LazyImage.from_packed(context.scaled.pixels),
             DetectOptions(FIRST_PASS_MIN_SCORE, overlap=context.options.overlap, passes=passes),
             context.time_budget.stopwatch,
         )
         size_wh = context.image.width, context.image.height
-        return build_first_pass(found.faces, context.scaled, size_wh, self.config, model), why
+        first_pass = build_first_pass(found.faces, context.scaled, size_wh, self.config, model)
+        return first_pass, reason, why
 
-    def _confirm_close_up(self, context: RouterContext, first_pass: FirstPass) -> str:
-        """Return that O-Net takes all that counts of the first pass for faces, or was not asked.
+    def _confirm_close_up(
+        self, context: RouterContext, first_pass: FirstPass
+    ) -> tuple[RouteReason, str] | None:
+        """Return why the close-ups of the first pass are the answer, or None if O-Net disagrees.
 
-        That is for lack of time. Empty if it takes one for none.
+        Without time for O-Net they are the answer as they are.
         """
+        found = f"the cascade: every face that {first_pass.model} found is a close-up"
         boxes = first_pass.boxes[first_pass.scores >= self.config.close_up.min_score]  # (G, 4)
         cost_s = (
             context.costs.integral_s_per_px * context.scaled.pixels.size
             + context.costs.onet_s_per_crop * len(boxes)
         )
         if not context.time_budget.count_affordable(cost_s, 1.0, 1):
-            return "there is no time to ask O-Net"
+            return "close_up_unconfirmed", f"{found}; no time is left to confirm this with O-Net"
         sums = compute_integral(context.scaled.pixels)
         context.time_budget.stopwatch.lap("preprocess")
         origin = np.tile(np.array(context.scaled.origin_xy, np.float32), 2)
         seen = expand_to_squares((boxes - origin) / np.float32(context.scaled.factor))  # (G, 4)
         limit = self.config.close_up.min_onet_score
         _, scores, _ = self.cascade.run_onet(sums, seen, limit, context.time_budget.stopwatch)
-        return "O-Net agrees" if len(scores) == len(boxes) else ""
+        if len(scores) < len(boxes):
+            return None
+        return "close_up", f"{found}, and O-Net confirmed this"
 
     def _search_pyramid(self, context: RouterContext, state: RouterState) -> RouterState:
         """Return what is found by as many stages as are worth it."""
         source = self._decode_source(context)
         search = None
         for stage, scales in self._plan_pyramid_stages(context, source):
-            objection = self._explain_low_gain(stage, state.faces)
-            if reason := objection or self._explain_lack_of_time(scales, source, context):
-                return state.with_skipped_step(reason)
+            if not is_worth_searching(stage, state.faces):
+                return state.with_skipped_step(
+                    "too_few_expected", f"faces of {describe_expected_gain(stage, state.faces)}"
+                )
+            if shortage := self._explain_lack_of_time(scales, source, context):
+                return state.with_skipped_step("no_time_left", shortage)
             search = search or PyramidSearch.from_image(self.cascade, context.costs, source)
             context.time_budget.stopwatch.lap("preprocess")
-            why = describe_expected_gain(stage, state.faces)
+            reason, why = explain_stage(stage, state.faces)
             more = search.search_levels(scales, context.time_budget)
             known = state.candidates or NO_CANDIDATES
             candidates = merge_candidates(known, more, self.cascade.spec.onet_overlap_limit)
             faces = fuse_faces(candidates, state.first_pass, self.config)
-            step = RoutingStep(CASCADE_MODEL, self._count_faces(faces, context.options), why)
+            face_count = self._count_faces(faces, context.options)
+            step = RoutingStep(CASCADE_MODEL, face_count, reason, why)
             state = state.with_step(candidates, faces, step)
             context.time_budget.stopwatch.lap("postprocess")
         return state
@@ -229,21 +242,10 @@ class Router:
             if levels:
                 yield stage, levels
 
-    def _explain_low_gain(self, stage: PyramidStageConfig, faces: Sequence[Face]) -> str:
-        """Return why a stage is not worth it, or nothing."""
-        if (
-            count_expected_faces(faces, SMALL_FACE_RATIO * stage.min_face_px)
-            >= stage.min_expected_gain
-        ):
-            return ""
-        return (
-            f"{describe_expected_gain(stage, faces)}, {stage.min_expected_gain:g} would be needed"
-        )
-
     def _explain_lack_of_time(
         self, scales: Sequence[float], source: ScaledImage, context: RouterContext
     ) -> str:
-        """Return why there is no time for a stage's first level, or nothing."""
+        """Return how little time is left for a stage's first level, or an empty text."""
         pixels = source.pixels.size
         level_px = pixels * (scales[0] * source.factor) ** 2
         if context.time_budget.count_affordable(
@@ -254,7 +256,8 @@ class Router:
             return ""
         left_ms = max(0.0, 1000 * context.time_budget.get_remaining_s())
         return (
-            f"{left_ms:.1f} ms of {context.options.budget_ms:g} are left, too few for the cascade"
+            f"the next stage of the cascade: {left_ms:.1f} ms of the budget of"
+            f" {context.options.budget_ms:g} ms are left, which is too short"
         )
 
     def _count_faces(self, faces: Sequence[Face], options: DetectOptions) -> int:

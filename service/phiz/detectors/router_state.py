@@ -7,7 +7,7 @@ from phiz.detectors.calibration import compute_sides
 from phiz.detectors.fusion import CASCADE_MODEL, FirstPass, count_expected_faces
 from phiz.detectors.pyramid_search import Candidates
 from phiz.detectors.time_budget import StepCosts, TimeBudget
-from phiz.faces import DetectOptions, Face, RoutingStep
+from phiz.faces import DetectOptions, Face, RouteReason, RoutingStep
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.models.router_config import PyramidStageConfig, RouterConfig
 
@@ -57,20 +57,39 @@ class RouterState:
         """Return the state one step later."""
         return RouterState(self.first_pass, candidates, faces, (*self.route, step))
 
-    def with_skipped_step(self, reason: str) -> "RouterState":
-        """Return the state as it is, with the reason why the cascade does no more."""
-        step = RoutingStep(CASCADE_MODEL, 0, f"left out: {reason}", ran=False)
+    def with_skipped_step(self, reason: RouteReason, why: str) -> "RouterState":
+        """Return the state with a last step that the cascade skipped, and the reason."""
+        step = RoutingStep(CASCADE_MODEL, 0, reason, f"skipped {why}", ran=False)
         return replace(self, route=(*self.route, step))
 
 
-def describe_expected_gain(stage: PyramidStageConfig, faces: Sequence[Face]) -> str:
-    """Return what speaks for a stage, in words."""
-    target = f"faces of {stage.min_face_px:g} px"
-    if not stage.min_expected_gain:
-        return f"{target} and more"
-    small = SMALL_FACE_RATIO * stage.min_face_px
+def is_worth_searching(stage: PyramidStageConfig, faces: Sequence[Face]) -> bool:
+    """Return whether enough small faces are expected for a stage of the pyramid."""
+    small_px = SMALL_FACE_RATIO * stage.min_face_px
+    return count_expected_faces(faces, small_px) >= stage.min_expected_gain
+
+
+def explain_stage(stage: PyramidStageConfig, faces: Sequence[Face]) -> tuple[RouteReason, str]:
+    """Return why a stage of the pyramid runs."""
+    if stage.min_expected_gain:
+        return (
+            "more_faces_expected",
+            f"searching for faces of {describe_expected_gain(stage, faces)}",
+        )
+    min_face_px = f"{stage.min_face_px:g} px"
     return (
-        f"{target}: {count_expected_faces(faces, small):.1f} under {small:.0f} px are likely so far"
+        "not_close_up",
+        f"the first pass found no close-up; searching for faces of {min_face_px} and larger",
+    )
+
+
+def describe_expected_gain(stage: PyramidStageConfig, faces: Sequence[Face]) -> str:
+    """Return a stage's face size, and how many small faces are expected and needed."""
+    small_px = SMALL_FACE_RATIO * stage.min_face_px
+    expected = count_expected_faces(faces, small_px)
+    return (
+        f"{stage.min_face_px:g} px: {expected:.1f} faces below {small_px:.0f} px expected,"
+        f" {stage.min_expected_gain:g} needed"
     )
 
 

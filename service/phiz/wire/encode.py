@@ -36,7 +36,13 @@ def encode_result(result: DetectionResult) -> dict[str, Any]:
     }
     if result.route:
         answer["route"] = [
-            {"model": step.model, "ran": step.ran, "faces": step.faces, "why": step.why}
+            {
+                "model": step.model,
+                "ran": step.ran,
+                "faces": step.faces,
+                "reason": step.reason,
+                "why": step.why,
+            }
             for step in result.route
         ]
     return answer

@@ -18,6 +18,7 @@ from phiz.faces import (
     DetectOptions,
     Overlap,
     Rotate,
+    RouteReason,
 )
 from phiz.models.specs import CLASS_COUNT, Precision
 
@@ -209,12 +210,28 @@ class FoundFace(BaseModel):
 
 
 class RouteStep(BaseModel):
-    """One step that `auto` took, or left out."""
+    """One step that `auto` ran or skipped."""
 
     model: ModelName
-    ran: bool = Field(description="Whether it ran.")
-    faces: int = Field(description="How many of its faces were worth answering then.", ge=0)
-    why: str = Field(description="Why it ran, or why not.")
+    ran: bool = Field(description="Whether the step ran.")
+    faces: int = Field(
+        description="Number of faces that passed the limits after this step; 0 if skipped.", ge=0
+    )
+    reason: RouteReason = Field(
+        description="Why the step ran or was skipped, as a stable name for programs."
+        " `first_pass`: the most accurate model for the first pass ran."
+        " `fits_budget`: the most accurate model that fits `budget_ms` ran."
+        " `budget_spent`: decoding used up `budget_ms`, and the fastest model ran."
+        " `close_up`: every face is a close-up, and O-Net confirmed them."
+        " `close_up_unconfirmed`: every face is a close-up, with no time left to confirm them."
+        " `not_close_up`: the first pass found no close-up, and the search began."
+        " `more_faces_expected`: enough small faces were expected to search on."
+        " `too_few_expected`: too few small faces were expected."
+        " `no_time_left`: the time left is too short for the next stage."
+    )
+    why: str = Field(
+        description="The reason as a sentence, with its numbers. Its words may change."
+    )
 
 
 class DetectAnswer(BaseModel):
@@ -224,7 +241,7 @@ class DetectAnswer(BaseModel):
     image: ImageSize
     faces: list[FoundFace] = Field(description="By falling score.")
     route: list[RouteStep] | None = Field(
-        default=None, description="What ran and why; only under `auto`."
+        default=None, description="Which models ran and why. Only with `model=auto`."
     )
     timing_ms: dict[str, float] = Field(
         description="Milliseconds of each stage: `queue`, `decode`, `preprocess`, `inference`,"
