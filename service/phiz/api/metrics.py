@@ -122,40 +122,42 @@ class Metrics:
         self.registry = registry
         self._requests = Histogram(
             "phiz_request_seconds",
-            "Time of a request from its headers to its answer, by outcome:"
-            " ok, or the code of the error.",
+            "Seconds from a request's headers to its answer, by outcome: ok or the error code.",
             ("model", "outcome"),
             BUCKETS_S,
         )
         self._stages = Histogram(
             "phiz_stage_seconds",
-            "Time of each stage of an answer; receive is that of a request's body, and pnet, rnet"
-            " and onet are parts of inference.",
+            "Seconds of each stage. The stage receive is the arrival of the body; pnet, rnet and"
+            " onet are parts of inference.",
             ("model", "stage"),
             BUCKETS_S,
         )
         self._pictures = Counter(
             "phiz_pictures",
-            "Pictures that were worked on, by outcome: ok, or the code of the error.",
+            "Processed images, by outcome: ok or the error code.",
             ("model", "outcome"),
         )
-        self._faces = Counter("phiz_faces", "Faces answered.", ("model",))
+        self._faces = Counter("phiz_faces", "Returned faces.", ("model",))
         self._rejected = Counter(
             "phiz_rejected",
-            "Requests refused before any work on the picture, by the error's code.",
+            "Requests rejected before any work on the image, by error code.",
             ("reason",),
         )
         self._inflight = 0
         inflight = Gauge(
             "phiz_inflight_requests",
-            "Requests between their headers and their answer.",
+            "Requests in progress, from their headers to their answer.",
             registry=registry,
         )
         inflight.set_function(lambda: self._inflight)
         for own in (self._requests, self._stages, self._pictures, self._faces, self._rejected):
             registry.register(own)
         build = Gauge(
-            "phiz_build_info", "1, with the version of the service.", ["version"], registry=registry
+            "phiz_build_info",
+            "Always 1; the label is the version of the service.",
+            ["version"],
+            registry=registry,
         )
         build.labels(phiz.__version__).set(1)
         info = Gauge(
@@ -235,26 +237,28 @@ class PoolCollector(Collector):
         """Yield the metrics; memory and processor time where the system tells them."""
         pool = self._pool
         processes = pool.pids
+        yield GaugeMetricFamily("phiz_queue_depth", "Images queued for a worker.", pool.queue_depth)
         yield GaugeMetricFamily(
-            "phiz_queue_depth", "Pictures that wait for a worker.", pool.queue_depth
+            "phiz_queue_wait_seconds", "Expected wait of the next image, in seconds.", pool.wait_s
         )
-        yield GaugeMetricFamily(
-            "phiz_queue_wait_seconds", "What one more would wait, as far as known.", pool.wait_s
-        )
-        yield GaugeMetricFamily("phiz_workers", "Workers that are ready.", len(processes))
+        yield GaugeMetricFamily("phiz_workers", "Ready workers.", len(processes))
         yield GaugeMetricFamily(
             "phiz_processors",
-            "Processors that there are to use, parts of one too.",
+            "Processors that the service may use; fractions count.",
             get_processor_share(),
         )
         yield CounterMetricFamily(
-            "phiz_workers_replaced", "Workers that ended and were replaced.", pool.replaced_workers
+            "phiz_workers_replaced", "Workers that ended and were restarted.", pool.replaced_workers
         )
         memory = GaugeMetricFamily(
-            "phiz_worker_resident_bytes", "Resident memory of a worker.", labels=["worker"]
+            "phiz_worker_resident_bytes",
+            "Resident memory of each worker, in bytes.",
+            labels=["worker"],
         )
         seconds = CounterMetricFamily(
-            "phiz_worker_cpu_seconds", "Processor time of a worker.", labels=["worker"]
+            "phiz_worker_cpu_seconds",
+            "Processor time of each worker, in seconds.",
+            labels=["worker"],
         )
         for index, pid in sorted(processes.items()):
             if (resident := read_resident_bytes(pid)) is not None:

@@ -13,5 +13,5 @@ CLASSIFICATION: Final = Operation("classify", ClassifyParameters)
 
 
 async def classify(request: Request) -> Response:
-    """Return what a picture shows, of ImageNet's classes."""
+    """Return the most likely ImageNet classes of an image."""
     return await handle_counted(request, partial(answer_image, CLASSIFICATION))

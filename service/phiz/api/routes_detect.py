@@ -59,12 +59,12 @@ class EncodedResponse(Response):
 
 
 async def detect(request: Request) -> Response:
-    """Return the faces of a picture, with the time of every stage."""
+    """Return the faces of an image and the time of every stage."""
     return await handle_counted(request, _detect_one)
 
 
 async def detect_batch(request: Request) -> Response:
-    """Return the faces of each of several pictures, or its error, in their order."""
+    """Return the faces or the error of each image, in the order of the request."""
     return await handle_counted(request, _answer_batch)
 
 

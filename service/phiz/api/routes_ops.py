@@ -26,7 +26,7 @@ STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the p
 
 
 async def list_models(request: Request) -> ModelList:
-    """Return what a detection may ask for, and a classification where it is built."""
+    """Return the face detectors and the classifiers, with their licences and figures."""
     inventory = get_service(request).inventory
     entries = [_build_entry(spec, inventory) for spec in inventory.specs]
     classifiers = [_build_classifier_entry(spec, inventory) for spec in inventory.classifiers]
@@ -34,31 +34,31 @@ async def list_models(request: Request) -> ModelList:
 
 
 async def send_study_page(request: Request) -> FileResponse:
-    """Return the report of what this machine can do, a page by itself.
+    """Return the report of `phiz study` for this machine, as a page.
 
     Raises:
-        StudyMissingError: Nobody has measured it.
+        StudyMissingError: This machine has not been measured.
     """
     page = request.app.state.study
     if page is None or not page.is_file():
-        raise StudyMissingError("this machine was not measured; do it with: phiz study")
+        raise StudyMissingError("this machine has not been measured; measure it with: phiz study")
     return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
 
 
 async def check_liveness() -> PlainTextResponse:
-    """Return 200 as long as the process answers at all."""
+    """Return 200 while the process answers at all."""
     return PlainTextResponse("alive\n")
 
 
 async def check_readiness(request: Request) -> PlainTextResponse:
-    """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
+    """Return 200 once all models are loaded and warm; 503 before that, and while stopping."""
     if not request.app.state.ready or not get_service(request).pool.is_healthy:
         raise NotReadyError
     return PlainTextResponse("ready\n")
 
 
 async def export_metrics(request: Request) -> Response:
-    """Return the counters and times of the service, in a format of Prometheus."""
+    """Return the metrics of the service in a Prometheus format."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
     content = encode(get_started_service(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
@@ -94,7 +94,7 @@ def _build_auto_entry(inventory: ModelInventory) -> ModelEntry:
     first, *others = inventory.landmarks.values()
     return ModelEntry(
         name=AUTO,
-        title="a glance, then the cascade as far as more faces are likely",
+        title="one network first, then the cascade while more faces are likely",
         kind=AUTO,
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),
@@ -117,7 +117,7 @@ def _build_operating_point(point: OperatingPoint | None) -> OperatingPointEntry 
 
 
 def _build_classifier_entry(spec: ModelSpec, inventory: ModelInventory) -> ClassifierEntry:
-    assert spec.input_size is not None, "the catalogue gives every classifier its input size"
+    assert spec.input_size is not None, "the catalogue gives every classifier an input size"
     (network,) = spec.networks
     return ClassifierEntry(
         name=spec.name,

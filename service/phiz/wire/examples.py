@@ -1,4 +1,4 @@
-"""The answers to two of the pictures that the tests use, on a common processor."""
+"""Example answers: two of the test images on a common processor."""
 
 from phiz.wire.schemas import JsonObject
 
@@ -56,7 +56,7 @@ DETECT_EXAMPLE: JsonObject = {
     },
 }
 
-# row_960x540.png; in 8 bits the scores depend on the processor.
+# row_960x540.png; int8 scores depend on the processor.
 CLASSIFY_EXAMPLE: JsonObject = {
     "model": "efficientnet",
     "precision": "float32",
