@@ -193,8 +193,7 @@ def make_classifier_loader(settings: Settings) -> ClassifierLoader:
             if not isinstance(error, ModelNotBuiltError):
                 _log.error("%s", error)
             raise type(error)(
-                f"{model} {chosen_precision} is not there to be asked; whoever runs the service"
-                " builds it"
+                f"{model} {chosen_precision} is not built; the operator of the service can build it"
                 " with: phiz models build --group classify"
             ) from error
 

@@ -59,7 +59,7 @@ def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
         stdout, stderr = loser.communicate(timeout=PATIENCE_S)
         assert (loser.returncode, stdout, stderr.count("\n")) == (1, "", 1)
         assert stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
-        assert stderr.endswith("; choose with --host and --port\n")
+        assert stderr.endswith("; change --host or --port\n")
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         winner.send_signal(signal.SIGTERM)
         assert winner.communicate(timeout=PATIENCE_S) == ("", "")

@@ -101,14 +101,13 @@ class Admission:
             and self._queue.queue_depth + other_images >= self._max_queued
         ):
             raise OverloadedError(
-                f"{self._max_queued} detections wait already, which is the limit; try again in"
+                f"the queue is full with the limit of {self._max_queued} detections; try again in"
                 " a moment",
                 _round_retry_after(wait_s),
             )
         if wait_s > MAX_WAIT_SHARE * remaining_s:
             raise OverloadedError(
-                f"it would wait for {wait_s:.2g} s, and the answer must be there in"
-                f" {remaining_s:g} s;"
+                f"the expected wait is {wait_s:.2g} s and the deadline is {remaining_s:g} s;"
                 " try again in a moment",
                 _round_retry_after(wait_s),
             )
@@ -128,7 +127,7 @@ class Admission:
         """
         if self._receiving + change > self._max_bodies:
             raise OverloadedError(
-                f"{self._max_bodies} bodies are being received already, which is the limit;"
+                f"the service already receives the limit of {self._max_bodies} bodies;"
                 " try again in a moment"
             )
         self._receiving += change
@@ -141,9 +140,8 @@ class Admission:
         """
         if self._held_bytes + size_bytes > self._max_bytes:
             raise OverloadedError(
-                f"the bodies that are here already have {self._held_bytes} bytes, and the limit for"
-                " all"
-                f" is {self._max_bytes}; try again in a moment"
+                f"the service already holds {self._held_bytes} bytes of bodies; the limit is"
+                f" {self._max_bytes}; try again in a moment"
             )
         self._held_bytes += size_bytes
 

@@ -86,8 +86,8 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
             return await _read_body(request, limits, reservation)
     except TimeoutError:
         raise BodyTimeoutError(
-            f"the body was not complete after {limits.timeout_s} s, which is the limit;"
-            " send a smaller picture"
+            f"the body was not complete after the limit of {limits.timeout_s} s;"
+            " send a smaller image"
         ) from None
 
 
@@ -98,15 +98,13 @@ async def _read_body(request: Request, limits: BodyLimits, reservation: BodyRese
     if limits.max_images > 1:
         raise UnsupportedImageError(
             f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with"
-            " each picture in a"
-            f" field {IMAGE_FIELD!r} of its own (curl: -F image=@a.jpg -F image=@b.jpg)"
+            f" one field {IMAGE_FIELD!r} per image (curl: -F image=@a.jpg -F image=@b.jpg)"
         )
     if media_type == OCTET_STREAM or media_type.startswith("image/"):
         return Upload((await _read_image(request, limits.max_image_bytes, reservation),))
     raise UnsupportedImageError(
         f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with the"
-        " picture in its"
-        f" field {IMAGE_FIELD!r}, or the picture itself as image/jpeg, image/png, … or"
+        f" image in the field {IMAGE_FIELD!r}, or the image itself as image/jpeg, image/png, … or"
         f" {OCTET_STREAM}"
         " (curl: -F image=@face.jpg, or --data-binary @face.jpg -H 'content-type: image/jpeg')"
     )
@@ -140,7 +138,7 @@ async def _read_form(
                 form.handle_event(event)
     except MultipartError as error:
         # The first argument is the parser's own text; a second one quotes the body.
-        raise MalformedBodyError(f"the form cannot be read: {error.args[0]}") from error
+        raise MalformedBodyError(f"cannot read the form: {error.args[0]}") from error
     return form.to_upload()
 
 
@@ -149,24 +147,20 @@ def _check_content_length(request: Request, max_bytes: int, overhead_bytes: int)
     if length.isdecimal() and int(length) > max_bytes + overhead_bytes:
         raise ImageBytesError(
             f"the body has {length} bytes; the limit is {max_bytes}"
-            f"{_describe_overhead(overhead_bytes)}."
-            " Send a smaller picture"
+            f"{_describe_overhead(overhead_bytes)}; send a smaller image"
         )
 
 
 def _check_received_bytes(received_bytes: int, max_bytes: int, overhead_bytes: int) -> None:
     if received_bytes > max_bytes + overhead_bytes:
         raise ImageBytesError(
-            f"{received_bytes} bytes have come so far; the limit is {max_bytes}"
-            f"{_describe_overhead(overhead_bytes)}."
-            " Send a smaller picture"
+            f"{received_bytes} bytes have arrived so far; the limit is {max_bytes}"
+            f"{_describe_overhead(overhead_bytes)}; send a smaller image"
         )
 
 
 def _describe_overhead(overhead_bytes: int) -> str:
-    return (
-        f" for the picture and {overhead_bytes} for all else in the form" if overhead_bytes else ""
-    )
+    return f" for the image and {overhead_bytes} for the rest of the form" if overhead_bytes else ""
 
 
 class _FormBuilder:
@@ -195,7 +189,7 @@ class _FormBuilder:
         if not images:
             raise MissingImageError(
                 f"the form has no field {IMAGE_FIELD!r}; it has"
-                f" {', '.join(quote_text(name) for name, _ in others) or 'no fields at all'}"
+                f" {', '.join(quote_text(name) for name, _ in others) or 'no fields'}"
             )
         return Upload(
             tuple(map(b"".join, images)), tuple(_decode_field(*field) for field in others)
@@ -221,9 +215,11 @@ class _FormBuilder:
 
 def _describe_image_limit(limit: int) -> str:
     if limit > 1:
-        return f"the form has more than {limit} fields {IMAGE_FIELD!r}, which is the limit"
+        return (
+            f"the form exceeds the limit of {limit} fields {IMAGE_FIELD!r}; send several requests"
+        )
     return (
-        f"the form has more than one field {IMAGE_FIELD!r}; send one picture a request, or"
+        f"the form has more than one field {IMAGE_FIELD!r}; send one image per request, or"
         " several to /detect/batch"
     )
 
@@ -231,7 +227,7 @@ def _describe_image_limit(limit: int) -> str:
 def _decode_field(name: str, content: bytes) -> tuple[str, str]:
     if len(content) > MAX_FIELD_BYTES:
         raise OptionError(
-            f"the form field {quote_text(name)} has more than {MAX_FIELD_BYTES} bytes;"
+            f"the form field {quote_text(name)} exceeds the limit of {MAX_FIELD_BYTES} bytes;"
             " no option is that long"
         )
     return name, content.decode("utf-8", "replace")

@@ -90,9 +90,8 @@ class _DeadlineWatch:
     def _expire(self) -> None:
         self._cancel_tasks(
             DeadlineError(
-                f"the answer was not there after {self._remaining_s:g} s, which is the limit; send"
-                " a"
-                " smaller picture, choose a faster model, or try again when there is less to do"
+                f"the answer was not ready after the limit of {self._remaining_s:g} s; send a"
+                " smaller image, choose a faster model, or try again later"
             )
         )
 

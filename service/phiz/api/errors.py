@@ -110,7 +110,7 @@ def build_problem(error: Exception) -> JsonObject:
     return _build_content(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         INTERNAL_CODE,
-        "something went wrong here; the log of the service tells what",
+        "the service failed; its log has the details",
     )
 
 
@@ -178,8 +178,8 @@ async def _handle_framework_error(request: Request, error: Exception) -> Respons
     detail = error.detail
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = (error.headers or {}).get("Allow", "")
-        detail = f"{request.method} is not answered at this address; {allow} is"
+        detail = f"{request.method} is not allowed at this address; use {allow}"
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "there is nothing at this address; /docs tells what there is"
+        detail = "there is nothing at this address; /docs lists the routes"
     record_error_code(request.scope, code)
     return _build_response(_build_content(error.status_code, code, detail), error.headers)

@@ -1,10 +1,10 @@
-"""The router: looks at each picture as long as more faces are expected, and there is time.
+"""The router: searches an image while more faces are expected and time is left.
 
-1. One network looks at the whole picture, the strongest that the caller's time allows. If
-   all it sees is near, that is the answer.
-2. The cascade searches the pyramid in stages, the large faces first; each further stage only
-   if enough small faces are there already, since small faces come in numbers.
-3. What first pass and cascade found is put on one scale of confidence, boxes are calibrated alike.
+1. The first pass runs one network on the whole image, the most accurate that fits the time
+   budget. If all faces are close-ups, they are the answer.
+2. The cascade searches the pyramid in stages, large faces first. A further stage runs only if
+   enough small faces were found, because small faces appear in groups.
+3. Scores of both become confidences on one scale, and boxes are calibrated.
 """
 
 import math
@@ -46,24 +46,24 @@ from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.models.router_config import PyramidStageConfig, RouterConfig
 from phiz.timings import Stopwatch
 
-FIRST_PASS_MIN_SCORE = 0.1  # the first pass's weaker detections are not worth carrying along
-# Decoding a whole JPEG takes at most so many times as long as decoding it at a smaller scale.
+FIRST_PASS_MIN_SCORE = 0.1  # weaker detections of the first pass are dropped
+# Maximum ratio of the times to decode a JPEG at full scale and at a smaller scale.
 FULL_DECODE_RATIO = 3.0
-# Of the time left, what decoding and summing up the whole picture may take.
+# Share of the time left that decoding the full image and its integral may take.
 DECODE_TIME_SHARE = 0.3
-MIN_VISIBLE_SIDE_PX = 1.0  # what is left of a face beyond the border is no face
+MIN_VISIBLE_SIDE_PX = 1.0  # a smaller rest of a face beyond the border is dropped
 
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """The router's detectors and numbers.
+    """The router with its detectors and numbers.
 
     Attributes:
         config: The numbers.
-        first_pass: By name, the strongest first.
-        cascade: With the router's own limits.
-        get_costs: Returns the costs of all steps on this machine; measures them the first time:
-            only budgets go by them, and most callers give none.
+        first_pass: The networks of the first pass by name, most accurate first.
+        cascade: The cascade, with the limits of the router.
+        get_costs: Returns the costs of all steps on this machine. The first call measures them,
+            because only callers with a budget need them.
     """
 
     config: RouterConfig
@@ -72,9 +72,9 @@ class Router:
     get_costs: Callable[[], StepCosts]
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture, best first, in its pixels, and the route to them.
+        """Return the faces of an image, best first, in its pixels, and the route.
 
-        Scores are confidences on the common scale, boxes calibrated.
+        Scores are confidences on one scale, and boxes are calibrated.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -87,7 +87,7 @@ class Router:
     def run_stages(
         self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch
     ) -> RouterState:
-        """Return all that was found on the way, whatever its score or size.
+        """Return the state after all stages, with faces of any score and size.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -111,15 +111,15 @@ class Router:
     def _start_time_budget(
         self, options: DetectOptions, stopwatch: Stopwatch
     ) -> tuple[TimeBudget, StepCosts]:
-        """Return the caller's time, and the costs of what it may be spent on."""
+        """Return the time budget of the caller, and the costs of steps."""
         if options.budget_ms is None:
             return TimeBudget(None, stopwatch), StepCosts.zeros(self.first_pass)
         costs = self.get_costs()
-        stopwatch.lap("queue")  # where they were measured now, that is not the caller's time
+        stopwatch.lap("queue")  # measuring the costs does not count towards the budget
         return TimeBudget(options.budget_ms / 1000, stopwatch), costs
 
     def _get_min_side_px(self) -> float:
-        """Return the longer side that the first pass's view of a picture has at least."""
+        """Return the minimum longer side of the image for the first pass."""
         strongest = next(iter(self.first_pass.values()))
         if strongest.reference:
             return math.inf
@@ -182,7 +182,7 @@ class Router:
         return "close_up", f"{found}, and O-Net confirmed this"
 
     def _search_pyramid(self, context: RouterContext, state: RouterState) -> RouterState:
-        """Return what is found by as many stages as are worth it."""
+        """Return the state after all pyramid stages that are worth their time."""
         source = self._decode_source(context)
         search = None
         for stage, scales in self._plan_pyramid_stages(context, source):
@@ -206,7 +206,7 @@ class Router:
         return state
 
     def _decode_source(self, context: RouterContext) -> ScaledImage:
-        """Return the picture for the cascade: whole, unless the time is too short for that."""
+        """Return the image for the cascade, at full scale if the time allows."""
         pixels = context.image.width * context.image.height
         decode_s = FULL_DECODE_RATIO * context.time_budget.stopwatch.to_timings().stages["decode"]
         full_decode_s = decode_s + context.costs.integral_s_per_px * pixels
@@ -221,10 +221,10 @@ class Router:
     def _plan_pyramid_stages(
         self, context: RouterContext, source: ScaledImage
     ) -> Iterator[tuple[PyramidStageConfig, list[float]]]:
-        """Yield stages and the scales of their levels to the picture, smallest first.
+        """Yield each stage with the scales of its levels to the image, smallest first.
 
-        Levels that are larger than the source, or whose faces are all under the caller's
-        ``min_face``, are no part of them.
+        Levels larger than the source are omitted, and so are levels whose faces are all below
+        ``min_face``.
         """
         height, width = context.image.height, context.image.width
         min_face_px = (context.options.min_face or 0) * self.config.factor
@@ -264,7 +264,7 @@ class Router:
         return len(self._select_faces(faces, options))
 
     def _select_faces(self, faces: Sequence[Face], options: DetectOptions) -> tuple[Face, ...]:
-        """Return those of the faces, by falling confidence, that the caller asked for."""
+        """Return the faces that pass the options of the caller, by falling confidence."""
         min_side_px = options.min_face or MIN_VISIBLE_SIDE_PX
         passed = self._filter_by_score(faces, options.min_score)
         return tuple(face for face in passed if _compute_shorter_side(face) >= min_side_px)[
@@ -272,7 +272,7 @@ class Router:
         ]
 
     def _filter_by_score(self, faces: Sequence[Face], min_score: float | None) -> Sequence[Face]:
-        """Return those of the faces that score enough."""
+        """Return the faces that pass the score limit."""
         if min_score is not None:
             return [face for face in faces if face.score >= min_score]
         scores = np.array([face.score for face in faces], np.float32)  # (N,)

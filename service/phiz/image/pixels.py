@@ -1,7 +1,7 @@
 """Pixels packed into words.
 
-A pixel is one 32-bit word, so that it is moved in one piece: red in the lowest byte, then
-green, then blue, and a highest byte without meaning.
+A pixel is one 32-bit word, so that it moves in one piece. Red is the lowest byte, then green and
+blue. The highest byte has no meaning.
 """
 
 import sys
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from phiz.faces import RgbImage
 
 PackedPixels: TypeAlias = NDArray[np.uint32]
-"""(H, W), one word a pixel: red, green, blue, nothing, from the lowest byte on."""
+"""(H, W), one word per pixel: red, green, blue and an unused byte, from the lowest on."""
 
 CHANNEL_BITS = 21  # between channels of a word that is spread over 64 bits for arithmetic
 WIDE_RED_MASK, GREEN, WIDE_BLUE_MASK = (

@@ -34,7 +34,7 @@ class OnnxRuntime:
         available = ort.get_available_providers()
         if missing := [name for name in self.providers if name not in available]:
             raise SettingError(
-                f"this onnxruntime has no {', '.join(missing)}; it has {', '.join(available)}"
+                f"this onnxruntime lacks {', '.join(missing)}; it has {', '.join(available)}"
             )
 
     def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
@@ -66,8 +66,8 @@ class OnnxSession:
         working = self._session.get_providers()
         if idle := [name for name in providers if name not in working]:
             raise SettingError(
-                f"onnxruntime cannot use {', '.join(idle)} on this machine (its driver or a"
-                f" library may be missing); what works is {', '.join(working)}"
+                f"onnxruntime cannot use {', '.join(idle)} on this machine (a driver or library"
+                f" may be missing); it can use {', '.join(working)}"
             )
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]

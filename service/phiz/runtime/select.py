@@ -62,7 +62,7 @@ def select_runtime(
         return SelectedRuntime(OnnxRuntime(providers) if providers else OnnxRuntime())
     if providers:
         raise SettingError(
-            f"PHIZ_PROVIDERS are onnxruntime's, and PHIZ_RUNTIME is {choice}; set one of the two"
+            f"PHIZ_PROVIDERS applies to onnxruntime, but PHIZ_RUNTIME is {choice}; set one of them"
         )
     if choice == "auto":
         return _select_by_profile(profile, networks)
@@ -112,7 +112,7 @@ def _select_by_profile(path: Path, networks: Collection[NetworkSpec]) -> Selecte
     if flaws := list(find_mismatches(profile, networks)):
         return SelectedRuntime(
             OnnxRuntime(),
-            warning=f"the profile {path} does not hold here, and onnxruntime runs everything: "
+            warning=f"using onnxruntime, because the profile {path} does not fit this machine: "
             f"{'; '.join(flaws)}; measure again with: phiz bench",
         )
     return SelectedRuntime(open_profiled_runtime(profile), profile.precisions)

@@ -115,7 +115,7 @@ class WorkerHandle(asyncio.Protocol):
         """Tell that the process has ended."""
         if not self.hello.done():
             self.hello.set_exception(
-                WorkerDiedError("a worker ended before it was ready; the log may tell why")
+                WorkerDiedError("a worker ended before it was ready; the log may have the reason")
             )
         self._events.on_exit(self)
 

@@ -177,8 +177,8 @@ class WorkerPool:
         if current is not None:
             current.complete(
                 error=WorkerDiedError(
-                    "the process that worked on the picture ended; if it does so again, the"
-                    " picture is the cause"
+                    "the worker process of this image ended; if that happens again, the image is"
+                    " the cause"
                 )
             )
         if replaced:
