@@ -65,13 +65,13 @@ class Letterbox:
     """An image scaled to fit a square, centred, with bars on both sides.
 
     Points of both frames are continuous, with the origin at the outer corner of the first
-    pixel: ``square = (picture + bar) / scale``.
+    pixel: ``square = (image + bar) / scale``.
 
     Attributes:
         size: Side of the square, pixels.
-        scale: Pixels of the picture for one of the square.
-        pad_x_px: Width of the left bar, pixels of the picture.
-        pad_y_px: Height of the upper bar, pixels of the picture.
+        scale: Pixels of the image for one of the square.
+        pad_x_px: Width of the left bar, pixels of the image.
+        pad_y_px: Height of the upper bar, pixels of the image.
     """
 
     size: int
@@ -81,7 +81,7 @@ class Letterbox:
 
     @classmethod
     def fit(cls, width: int, height: int, size: int) -> "Letterbox":
-        """Return the letterbox of a picture of width × height in a square of ``size``."""
+        """Return the letterbox of an image of width × height in a square of ``size``."""
         longer = max(width, height)
         return cls(size, longer / size, (longer - width) / 2, (longer - height) / 2)
 
@@ -95,6 +95,6 @@ class Letterbox:
         return replace(self, pad_x_px=self.pad_x_px + far, pad_y_px=self.pad_y_px + far)
 
     def to_image_points(self, points: Keypoints) -> Keypoints:
-        """Return points (…, 2) of the square in pixels of the picture."""
+        """Return points (…, 2) of the square in pixels of the image."""
         bars = np.array([self.pad_x_px, self.pad_y_px], np.float32)
         return points * np.float32(self.scale) - bars

@@ -79,7 +79,7 @@ def compute_cascade_features(
         boxes: (N, 4), calibrated.
         scores: (N, 3), of P-, R- and O-Net.
         first_pass_scores: (N,), the first pass's score for the same face, 0 where it saw none.
-        size_wh: Of the picture.
+        size_wh: Of the image.
     """
     nothing = np.full(len(first_pass_scores), NEUTRAL_SCORE, np.float32)  # (N,)
     hint = compute_log_odds(np.maximum(first_pass_scores, nothing)) - compute_log_odds(

@@ -118,7 +118,7 @@ class Mtcnn:
     reference: bool
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture, best first, in its pixels.
+        """Return the faces of an image, best first, in its pixels.
 
         Raises:
             ImageError: The pixels cannot be decoded.

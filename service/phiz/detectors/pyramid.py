@@ -77,7 +77,7 @@ def _count_cells(side: int) -> int:
 
 
 def compute_cell_boxes(cells: Cells, scale: float) -> Boxes:
-    """Return the boxes (N, 4) of cells (N, 2) of a level, pixels of the picture.
+    """Return the boxes (N, 4) of cells (N, 2) of a level, pixels of the image.
 
     The arithmetic is float32, because float64 rounds some boxes to other pixels than
     facenet-pytorch.
@@ -124,7 +124,7 @@ def suppress_cells(
 def _find_overlapping_offsets(scale: float, limit: float) -> list[tuple[int, int]]:
     """Return the offsets (dx, dy) of cells that may overlap too much, one per opposite pair.
 
-    Rounding moves every edge by less than one pixel of the picture.
+    Rounding moves every edge by less than one pixel of the image.
     """
     side, step = CELL_EXTENT_PX / scale, STRIDE_PX / scale
     reach = math.ceil(side / step)

@@ -21,7 +21,7 @@ SHARPNESS_SIDE_PX = 64  # pixels that every face is resized to, so that sizes ar
 def compute_roll(landmarks: Mapping[str, Point]) -> float:
     """Return the angle of the line from left to right eye, degrees clockwise, -180 to 180.
 
-    It is 0 for an upright head and 90 for one whose top points to the right of the picture.
+    It is 0 for an upright head and 90 for one whose top points to the right of the image.
     """
     (x1, y1), (x2, y2) = landmarks["left_eye"], landmarks["right_eye"]
     return math.degrees(math.atan2(y2 - y1, x2 - x1))
@@ -36,8 +36,8 @@ def with_quality(face: Face, scaled: ScaledImage) -> Face:
     """Return a face with its roll and its quality.
 
     Args:
-        face: In pixels of the picture.
-        scaled: The picture, perhaps at a smaller scale.
+        face: In pixels of the image.
+        scaled: The image, perhaps at a smaller scale.
     """
     eyes = math.dist(face.landmarks["left_eye"], face.landmarks["right_eye"])
     quality = Quality(eyes, compute_frontalness(face.landmarks), compute_sharpness(face, scaled))

@@ -16,7 +16,7 @@ _OUTLINE_COLOUR = (0, 0, 0)
 _BOX_COLOUR = (0, 255, 128)
 _LANDMARK_COLOUR = (255, 224, 0)
 
-_LINE_PER_SIDE = 1 / 400  # of the longer side of the picture
+_LINE_PER_SIDE = 1 / 400  # of the longer side of the image
 _TEXT_PER_SIDE = 1 / 45
 _TEXT_PER_BOX = 1 / 4  # so that a score is no wider than its box
 _MIN_TEXT_PX = 10

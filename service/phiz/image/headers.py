@@ -157,7 +157,7 @@ def has_more_scans(image_bytes: bytes, limit: int) -> bool:
     """
     if _has_one_scan(image_bytes) or image_bytes.count(_START_OF_SCAN) <= limit:
         return False
-    # What follows the picture, such as the film that telephones append, has the marker by
+    # What follows the image, such as the film that telephones append, has the marker by
     # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
     most = _MARKERS_PER_SCAN * limit
     markers = list(islice(_find_markers(image_bytes), most + 1))

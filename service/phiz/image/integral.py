@@ -21,7 +21,7 @@ IntegralImage: TypeAlias = NDArray[np.uint64]
 FloatPixels: TypeAlias = NDArray[np.float32]
 """(…, 3), RGB, 0 to 255, not whole numbers."""
 Regions: TypeAlias = NDArray[np.intp]
-"""(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the picture, not empty."""
+"""(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the image, not empty."""
 
 CHANNEL_MASK = np.int32(2**21 - 1)
 MAX_WINDOW_PX = (2**21 - 1) // 255  # pixels
@@ -30,7 +30,7 @@ BLOCK_PIXELS = 1 << 16  # processed at once, to stay in the cache
 
 
 def compute_integral(pixels: PackedPixels) -> IntegralImage:
-    """Return the packed integral (H + 1, W + 1) of a picture (H, W)."""
+    """Return the packed integral (H + 1, W + 1) of an image (H, W)."""
     height, width = pixels.shape
     sums = np.zeros((height + 1, width + 1), np.uint64)
     rows = max(1, BLOCK_PIXELS // width)
@@ -53,7 +53,7 @@ def resize_level_tile(
     """Return one tile of the image, averaged to (h, w, 3) as a whole.
 
     Args:
-        sums: The picture's integral.
+        sums: The image's integral.
         shape_hw: h and w; either may exceed the image.
         tile: The wanted rows and columns, r of h and c of w.
     """
@@ -71,7 +71,7 @@ def resize_level_tile(
 
 
 def resize_regions(sums: IntegralImage, regions: Regions, size: int) -> FloatPixels:
-    """Return regions (N, 4) of a picture averaged to (N, size, size, 3)."""
+    """Return regions (N, 4) of an image averaged to (N, size, size, 3)."""
     top, bottom = _compute_windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
     left, right = _compute_windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
     counts = (bottom - top)[:, :, None] * (right - left)[:, None]  # (N, size, size)

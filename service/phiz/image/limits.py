@@ -52,7 +52,7 @@ class DecodingLimits:
     """The largest image that is decoded.
 
     Attributes:
-        max_bytes: Bytes of the encoded picture.
+        max_bytes: Bytes of the encoded image.
         max_pixels: Width times height.
     """
 

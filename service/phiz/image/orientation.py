@@ -41,7 +41,7 @@ def to_stored_points(
     """Return points (N, 2) of an upright image in pixels of the stored image.
 
     Args:
-        points: x y, pixels of the upright picture.
+        points: x y, pixels of the upright image.
         size_wh: Width and height as stored.
         orientation: Exif orientation of the stored image, 1 to 8.
     """
