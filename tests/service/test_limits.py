@@ -59,7 +59,7 @@ def test_a_form_over_the_limit_is_told_the_limit_that_is_documented(service: Run
         )
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 413 ")
-    assert b"the body has 21037057 bytes; the limit is 20971520 for the picture" in answer
+    assert b"the body has 21037057 bytes; the limit is 20971520 for the image" in answer
 
 
 def test_a_client_that_leaves_is_no_error(service: Running) -> None:
@@ -100,7 +100,7 @@ def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> Non
         image_paths = ["-F", f"image=@{SELFIE}"]
         status, problem = curl(*image_paths * 3, f"{service.url}/detect/batch")
         assert (status, problem["code"]) == (400, "malformed_body")
-        assert "more than 2 fields 'image'" in problem["detail"]
+        assert "exceeds the limit of 2 fields 'image'" in problem["detail"]
         assert service.log.read_text() == ""
 
 
