@@ -140,7 +140,7 @@ def test_a_setting_that_is_none_is_warned_of(models_folder: Path, tmp_path: Path
     with running(ONE, env, tmp_path / "log") as service:
         assert service.stop() == 0
         log = service.log.read_text()
-    assert "PHIZ_MAX_PIXEL is no setting" in log
+    assert "PHIZ_MAX_PIXEL has no effect because it is not a setting" in log
     assert "PHIZ_MAX_PIXELS" in log
 
 
