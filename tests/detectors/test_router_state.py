@@ -46,12 +46,12 @@ def face(side: float, score: float) -> Face:
 @pytest.mark.parametrize(
     ("stage", "faces", "expected"),
     [
-        ((40, 0), [], "faces of 40 px and more"),
-        ((24, 0.8), [], "faces of 24 px: 0.0 under 64 px are likely so far"),
+        ((40, 0.8), [], "40 px: 0.0 faces below 107 px expected, 0.8 needed"),
+        ((24, 0.8), [], "24 px: 0.0 faces below 64 px expected, 0.8 needed"),
         (
             (24, 0.8),
             [face(63, 0.75), face(65, 0.9), face(20, 0.5)],
-            "faces of 24 px: 1.2 under 64 px are likely so far",
+            "24 px: 1.2 faces below 64 px expected, 0.8 needed",
         ),
     ],
 )
@@ -63,9 +63,11 @@ def test_expected_gain_counts_small_faces_by_their_confidence(
 
 def test_steps_are_added_to_the_route_and_a_skipped_one_changes_no_face() -> None:
     state = RouterState(seen(), None, (), ())
-    step = RoutingStep("back", 1, "the strongest single look")
+    step = RoutingStep("back", 1, "first_pass", "the best first pass")
     after = state.with_step(None, (face(50, 0.9),), step)
-    skipped = after.with_skipped_step("no time")
+    skipped = after.with_skipped_step("no_time_left", "faces of 24 px")
     assert (state.route, after.route, skipped.route[:1]) == ((), (step,), (step,))
-    assert skipped.route[1] == RoutingStep("mtcnn", 0, "left out: no time", ran=False)
+    assert skipped.route[1] == RoutingStep(
+        "mtcnn", 0, "no_time_left", "skipped faces of 24 px", ran=False
+    )
     assert skipped.faces == after.faces
