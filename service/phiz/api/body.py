@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from typing import Self
 
 from multipart import (
     MultipartError,
@@ -13,6 +14,7 @@ from starlette.requests import Request
 
 from phiz.api.admission import BodyReservation
 from phiz.api.options import quote_text
+from phiz.api.service import RequestLimits
 from phiz.errors import (
     BodyTimeoutError,
     ImageBytesError,
@@ -61,6 +63,19 @@ class BodyLimits:
     max_body_bytes: int
     timeout_s: float
 
+    @classmethod
+    def for_image(cls, limits: RequestLimits) -> Self:
+        """Return the limits of a body with one image."""
+        return cls(1, limits.max_image_bytes, limits.max_image_bytes, limits.body_timeout_s)
+
+    @classmethod
+    def for_batch(cls, limits: RequestLimits) -> Self:
+        """Return the limits of a body with several images."""
+        # More than the queue holds could never be admitted.
+        queued = limits.max_images if limits.max_queued is None else limits.max_queued
+        max_images = min(limits.max_images, queued)
+        return cls(max_images, limits.max_image_bytes, limits.max_body_bytes, limits.body_timeout_s)
+
 
 async def read_upload(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:
     """Return the pictures and the fields of a request, once its last byte is there.
@@ -81,9 +96,16 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
         OverloadedError: There are too many bytes here already.
         ClientDisconnect: The client left before the last byte.
     """
+    media_type, parameters = parse_options_header(request.headers.get("content-type", OCTET_STREAM))
+    if media_type == MULTIPART_FORM:
+        reading = _read_form(request, parameters.get("boundary", ""), limits, reservation)
+    elif limits.max_images == 1 and _is_image_type(media_type):
+        reading = _read_image(request, limits.max_image_bytes, reservation)
+    else:
+        raise UnsupportedImageError(_describe_media_type(media_type, limits.max_images))
     try:
         async with asyncio.timeout(limits.timeout_s):
-            return await _read_body(request, limits, reservation)
+            return await reading
     except TimeoutError:
         raise BodyTimeoutError(
             f"the body was not complete after the limit of {limits.timeout_s} s;"
@@ -91,18 +113,18 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
         ) from None
 
 
-async def _read_body(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:
-    media_type, parameters = parse_options_header(request.headers.get("content-type", OCTET_STREAM))
-    if media_type == MULTIPART_FORM:
-        return await _read_form(request, parameters.get("boundary", ""), limits, reservation)
-    if limits.max_images > 1:
-        raise UnsupportedImageError(
+def _is_image_type(media_type: str) -> bool:
+    return media_type == OCTET_STREAM or media_type.startswith("image/")
+
+
+def _describe_media_type(media_type: str, max_images: int) -> str:
+    """Return what is wrong with the content type of a body, and what to send instead."""
+    if max_images > 1:
+        return (
             f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with"
             f" one field {IMAGE_FIELD!r} per image (curl: -F image=@a.jpg -F image=@b.jpg)"
         )
-    if media_type == OCTET_STREAM or media_type.startswith("image/"):
-        return Upload((await _read_image(request, limits.max_image_bytes, reservation),))
-    raise UnsupportedImageError(
+    return (
         f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with the"
         f" image in the field {IMAGE_FIELD!r}, or the image itself as image/jpeg, image/png, … or"
         f" {OCTET_STREAM}"
@@ -110,20 +132,22 @@ async def _read_body(request: Request, limits: BodyLimits, reservation: BodyRese
     )
 
 
-async def _read_image(request: Request, max_bytes: int, reservation: BodyReservation) -> bytes:
+async def _read_image(request: Request, max_bytes: int, reservation: BodyReservation) -> Upload:
     _check_content_length(request, max_bytes, 0)
     chunks: list[bytes] = []
     async for chunk in request.stream():
         reservation.add_bytes(len(chunk))
-        _check_received_bytes(reservation.size_bytes, max_bytes, 0)
+        if reservation.size_bytes > max_bytes:
+            raise _build_size_error(reservation.size_bytes, max_bytes)
         chunks.append(chunk)
-    return b"".join(chunks)
+    return Upload((b"".join(chunks),))
 
 
 async def _read_form(
     request: Request, boundary: str, limits: BodyLimits, reservation: BodyReservation
 ) -> Upload:
-    _check_content_length(request, limits.max_body_bytes, FORM_OVERHEAD_BYTES)
+    max_bytes = limits.max_body_bytes
+    _check_content_length(request, max_bytes, FORM_OVERHEAD_BYTES)
     form = _FormBuilder(limits)
     try:
         parser = PushMultipartParser(boundary, max_segment_count=MAX_FIELDS + limits.max_images)
@@ -131,11 +155,13 @@ async def _read_form(
         # short is an error there.
         async for chunk in request.stream():
             reservation.add_bytes(len(chunk))
-            _check_received_bytes(
-                reservation.size_bytes, limits.max_body_bytes, FORM_OVERHEAD_BYTES
-            )
+            if reservation.size_bytes > max_bytes + FORM_OVERHEAD_BYTES:
+                raise _build_size_error(reservation.size_bytes, max_bytes, FORM_OVERHEAD_BYTES)
             for event in parser.parse(chunk):
-                form.handle_event(event)
+                if isinstance(event, MultipartSegment):
+                    form.start_field(event.name)
+                elif event is not None:  # which ends a field
+                    form.add_chunk(event)
     except MultipartError as error:
         # The first argument is the parser's own text; a second one quotes the body.
         raise MalformedBodyError(f"cannot read the form: {error.args[0]}") from error
@@ -151,12 +177,13 @@ def _check_content_length(request: Request, max_bytes: int, overhead_bytes: int)
         )
 
 
-def _check_received_bytes(received_bytes: int, max_bytes: int, overhead_bytes: int) -> None:
-    if received_bytes > max_bytes + overhead_bytes:
-        raise ImageBytesError(
-            f"{received_bytes} bytes have arrived so far; the limit is {max_bytes}"
-            f"{_describe_overhead(overhead_bytes)}; send a smaller image"
-        )
+def _build_size_error(
+    received_bytes: int, max_bytes: int, overhead_bytes: int = 0
+) -> ImageBytesError:
+    return ImageBytesError(
+        f"{received_bytes} bytes have arrived so far; the limit is {max_bytes}"
+        f"{_describe_overhead(overhead_bytes)}; send a smaller image"
+    )
 
 
 def _describe_overhead(overhead_bytes: int) -> str:
@@ -175,15 +202,36 @@ class _FormBuilder:
         self._field_name = ""
         self._field_bytes = 0
 
-    def handle_event(self, event: MultipartSegment | bytes | None) -> None:
-        """Take one event: the head of a part, a piece of its content, or None for its end."""
-        if isinstance(event, MultipartSegment):
-            self._start_field(event.name)
-        elif event is not None:
-            self._add_chunk(event)
+    def start_field(self, name: str) -> None:
+        """Begin a field.
+
+        Raises:
+            MalformedBodyError: It is one image too many.
+        """
+        self._image_count += name == IMAGE_FIELD
+        if self._image_count > self._limits.max_images:
+            raise MalformedBodyError(_describe_image_limit(self._limits.max_images))
+        self._fields.append((name, []))
+        self._field_name = name
+        self._field_bytes = 0
+
+    def add_chunk(self, chunk: bytes) -> None:
+        """Add a piece of the field that began last.
+
+        Raises:
+            ImageBytesError: Its image has more bytes than the limit.
+        """
+        self._field_bytes += len(chunk)
+        if self._field_name == IMAGE_FIELD:
+            if self._field_bytes > self._limits.max_image_bytes:
+                raise _build_size_error(self._field_bytes, self._limits.max_image_bytes)
+        elif self._field_bytes > MAX_FIELD_BYTES + len(chunk):
+            # Too long already: it is refused in the end, unless the picture is what is missing.
+            return
+        self._fields[-1][1].append(chunk)
 
     def to_upload(self) -> Upload:
-        """Return picture and fields of the whole form."""
+        """Return the images and the fields of the whole form."""
         others = [(name, b"".join(chunks)) for name, chunks in self._fields if name != IMAGE_FIELD]
         images = [chunks for name, chunks in self._fields if name == IMAGE_FIELD]
         if not images:
@@ -194,23 +242,6 @@ class _FormBuilder:
         return Upload(
             tuple(map(b"".join, images)), tuple(_decode_field(*field) for field in others)
         )
-
-    def _start_field(self, name: str) -> None:
-        self._image_count += name == IMAGE_FIELD
-        if self._image_count > self._limits.max_images:
-            raise MalformedBodyError(_describe_image_limit(self._limits.max_images))
-        self._fields.append((name, []))
-        self._field_name = name
-        self._field_bytes = 0
-
-    def _add_chunk(self, chunk: bytes) -> None:
-        self._field_bytes += len(chunk)
-        if self._field_name == IMAGE_FIELD:
-            _check_received_bytes(self._field_bytes, self._limits.max_image_bytes, 0)
-        elif self._field_bytes > MAX_FIELD_BYTES + len(chunk):
-            # Too long already: it is refused in the end, unless the picture is what is missing.
-            return
-        self._fields[-1][1].append(chunk)
 
 
 def _describe_image_limit(limit: int) -> str:

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from phiz.api.request_record import record_error_code
+from phiz.api.request_record import get_record
 from phiz.errors import (
     BodyTimeoutError,
     DeadlineError,
@@ -129,13 +129,13 @@ def _build_response(content: JsonObject, headers: Mapping[str, str] | None = Non
 
 
 def respond_to_error(error: Exception, scope: Scope) -> Response:
-    """Return the answer to an error, of whose code the request's record is told.
+    """Return the answer to an error, and note its code in the record of the request.
 
     Args:
         error: One that is not ours is not told to the caller.
         scope: Of the request.
     """
-    record_error_code(scope, get_error_code(error))
+    get_record(scope).error_code = get_error_code(error)
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
@@ -181,5 +181,5 @@ async def _handle_framework_error(request: Request, error: Exception) -> Respons
         detail = f"{request.method} is not allowed at this address; use {allow}"
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; /docs lists the routes"
-    record_error_code(request.scope, code)
+    get_record(request.scope).error_code = code
     return _build_response(_build_content(error.status_code, code, detail), error.headers)

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
-from phiz.api.service import get_service, get_started_service
+from phiz.api.service import get_service
 from phiz.errors import StudyMissingError
 from phiz.models.operating_point import OperatingPoint
 from phiz.models.specs import AUTO, ModelSpec, Precision
@@ -26,8 +26,10 @@ STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the p
 
 
 async def list_models(request: Request) -> ModelList:
-    """Return the face detectors and the classifiers, with their licences and figures."""
-    inventory = get_service(request).inventory
+    """Return what a detection may ask for, and a classification where it is built."""
+    service = get_service(request)
+    service.check_workers()
+    inventory = service.inventory
     entries = [_build_entry(spec, inventory) for spec in inventory.specs]
     classifiers = [_build_classifier_entry(spec, inventory) for spec in inventory.classifiers]
     return ModelList(models=[*entries, _build_auto_entry(inventory)], classifiers=classifiers)
@@ -51,16 +53,17 @@ async def check_liveness() -> PlainTextResponse:
 
 
 async def check_readiness(request: Request) -> PlainTextResponse:
-    """Return 200 once all models are loaded and warm; 503 before that, and while stopping."""
-    if not request.app.state.ready or not get_service(request).pool.is_healthy:
+    """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
+    if not request.app.state.ready:
         raise NotReadyError
+    get_service(request).check_workers()
     return PlainTextResponse("ready\n")
 
 
 async def export_metrics(request: Request) -> Response:
     """Return the metrics of the service in a Prometheus format."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    content = encode(get_started_service(request).metrics.registry)
+    content = encode(get_service(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
 
 

@@ -113,14 +113,14 @@ class RequestSpan:
         self.span.end(self._to_epoch_ns(record.started_at_s + record.total_s))
 
     def _add_stages(self, record: RequestRecord) -> None:
-        detection = record.detection
-        if detection is None or not detection.received_at_s:
+        received_at_s = record.received_at_s
+        if not received_at_s:
             return
         parent = set_span_in_context(self.span)
-        received_at_s = detection.received_at_s
         self._add_child("receive", parent, self.started_at_s, received_at_s)
-        several = len(detection.timings) > 1
-        for timings in detection.timings:
+        answers = record.answers
+        several = len(answers) > 1
+        for timings in (answer.timings for answer in answers):
             within = parent
             if several:
                 end = received_at_s + timings.total_s
@@ -165,8 +165,8 @@ def _describe_request(record: RequestRecord, scope: Scope) -> Mapping[str, Any]:
 def _describe_response(record: RequestRecord) -> Mapping[str, Any]:
     """Return what is known of a request once it has been answered."""
     known: dict[str, Any] = {HTTP_RESPONSE_STATUS_CODE: record.status, "phiz.code": record.code}
-    if record.detection is not None:
-        known["phiz.model"] = record.detection.model
+    if record.model:
+        known["phiz.model"] = record.model
     if not 0 < record.status < SERVER_ERROR_STATUS:
         known[ERROR_TYPE] = record.code
     return known
