@@ -25,12 +25,12 @@ from phiz.api.access_log import AccessLog, LoggedRequests
 from phiz.api.request_record import get_record
 from phiz.api.spans import RequestTracer
 from phiz.system.logs import LogFormat, configure_logging
-from phiz.timings import STAGES, Timings
+from phiz.timings import STAGES
 from phiz.wire.messages import EncodedAnswer
 
 REQUESTS: Final = 20_000
 ROUNDS: Final = 7
-ANSWER: Final = EncodedAnswer(b"", "", 1, Timings(dict.fromkeys(STAGES, 0.001), {}, 0.005))
+ANSWER: Final = EncodedAnswer(b"", "", 1, dict.fromkeys(STAGES, 0.001), {}, 0.005)
 HEADERS: Final = (
     (b"host", b"127.0.0.1:8000"),
     (b"content-type", b"multipart/form-data; boundary=limit"),

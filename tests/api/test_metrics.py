@@ -20,7 +20,6 @@ from phiz.errors import DeadlineError, OptionError, PhizError, UndecodableImageE
 from phiz.settings import CLI_VARIABLES, list_variables
 from phiz.system import procfs as processes
 from phiz.system.cgroups import get_processor_share
-from phiz.timings import Timings
 from phiz.wire.messages import EncodedAnswer
 from tests.exposition import check_openmetrics, check_text
 from tests.tools import program
@@ -60,11 +59,9 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     return Metrics(registry, Idle(), {"front": "blazeface"}, ("auto",))
 
 
-TIMINGS = Timings({"decode": 0.25, "inference": 2}, {"pnet": 1.5}, 2.25)
-
-
-def answer(face_count: int | None, timings: Timings = TIMINGS) -> EncodedAnswer:
-    return EncodedAnswer(b"", "", face_count, timings)
+def answer(face_count: int | None) -> EncodedAnswer:
+    stages = {"decode": 0.25, "inference": 2.0}
+    return EncodedAnswer(b"", "", face_count, stages, {"pnet": 1.5}, 2.25)
 
 
 def track(

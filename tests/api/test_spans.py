@@ -77,7 +77,7 @@ def end(span: RequestSpan, record: RequestRecord, status: int, *timings: Timings
     """As the service ends one that came 50 ms before its body was complete."""
     record.model, record.status, record.total_s = "back", status, 1.0
     record.received_at_s = record.started_at_s + 0.05
-    record.outcomes = [EncodedAnswer(b"", "", 1, each) for each in timings]
+    record.outcomes = [EncodedAnswer(b"", "", 1, *each) for each in timings]
     span.end(record)
 
 

@@ -1,7 +1,8 @@
 """The body of a request, read as a stream: no more of it is kept than the limit, none on disk."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
 from typing import Self
 
 from multipart import (
@@ -133,48 +134,58 @@ def _describe_media_type(media_type: str, max_images: int) -> str:
 
 
 async def _read_image(request: Request, max_bytes: int, reservation: BodyReservation) -> Upload:
-    _check_content_length(request, max_bytes, 0)
-    chunks: list[bytes] = []
-    async for chunk in request.stream():
-        reservation.add_bytes(len(chunk))
-        if reservation.size_bytes > max_bytes:
-            raise _build_size_error(reservation.size_bytes, max_bytes)
-        chunks.append(chunk)
+    chunks = [chunk async for chunk in _receive_chunks(request, reservation, max_bytes)]
     return Upload((b"".join(chunks),))
 
 
 async def _read_form(
     request: Request, boundary: str, limits: BodyLimits, reservation: BodyReservation
 ) -> Upload:
-    max_bytes = limits.max_body_bytes
-    _check_content_length(request, max_bytes, FORM_OVERHEAD_BYTES)
-    form = _FormBuilder(limits)
+    chunks = _receive_chunks(request, reservation, limits.max_body_bytes, FORM_OVERHEAD_BYTES)
+    form = _FormBuilder(limits.max_images, limits.max_image_bytes)
     try:
         parser = PushMultipartParser(boundary, max_segment_count=MAX_FIELDS + limits.max_images)
-        # The stream ends with an empty chunk, which closes the parser: a form that is cut
-        # short is an error there.
-        async for chunk in request.stream():
-            reservation.add_bytes(len(chunk))
-            if reservation.size_bytes > max_bytes + FORM_OVERHEAD_BYTES:
-                raise _build_size_error(reservation.size_bytes, max_bytes, FORM_OVERHEAD_BYTES)
+        async for chunk in chunks:
             for event in parser.parse(chunk):
                 if isinstance(event, MultipartSegment):
                     form.start_field(event.name)
                 elif event is not None:  # which ends a field
                     form.add_chunk(event)
+        parser.close()  # a form that is cut short is an error here
     except MultipartError as error:
         # The first argument is the parser's own text; a second one quotes the body.
         raise MalformedBodyError(f"cannot read the form: {error.args[0]}") from error
     return form.to_upload()
 
 
-def _check_content_length(request: Request, max_bytes: int, overhead_bytes: int) -> None:
+async def _receive_chunks(
+    request: Request, reservation: BodyReservation, max_bytes: int, overhead_bytes: int = 0
+) -> AsyncIterator[bytes]:
+    """Yield the body as it arrives.
+
+    Args:
+        request: Has it.
+        reservation: Is told of every byte.
+        max_bytes: Limit of the images in it.
+        overhead_bytes: Limit of all else in it.
+
+    Raises:
+        ImageBytesError: It has more bytes, by the announced length or by what has arrived so far.
+        OverloadedError: All bodies together have too many bytes.
+        ClientDisconnect: The client left before the last byte.
+    """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes + overhead_bytes:
         raise ImageBytesError(
             f"the body has {length} bytes; the limit is {max_bytes}"
             f"{_describe_overhead(overhead_bytes)}; send a smaller image"
         )
+    async for chunk in request.stream():
+        if chunk:  # the last one is empty
+            reservation.add_bytes(len(chunk))
+            if reservation.size_bytes > max_bytes + overhead_bytes:
+                raise _build_size_error(reservation.size_bytes, max_bytes, overhead_bytes)
+            yield chunk
 
 
 def _build_size_error(
@@ -190,17 +201,23 @@ def _describe_overhead(overhead_bytes: int) -> str:
     return f" for the image and {overhead_bytes} for the rest of the form" if overhead_bytes else ""
 
 
+@dataclass(slots=True)
 class _FormBuilder:
-    """Gathers what the parser finds, part by part."""
+    """Gathers what the parser finds, part by part.
 
-    __slots__ = ("_field_bytes", "_field_name", "_fields", "_image_count", "_limits")
+    Attributes:
+        max_images: So many fields with an image.
+        max_image_bytes: Of each of them.
+        image_count: Those that have begun.
+        fields: Name and pieces of each field.
+        field_bytes: Bytes of the last one.
+    """
 
-    def __init__(self, limits: BodyLimits) -> None:
-        self._limits = limits
-        self._image_count = 0
-        self._fields: list[tuple[str, list[bytes]]] = []
-        self._field_name = ""
-        self._field_bytes = 0
+    max_images: int
+    max_image_bytes: int
+    image_count: int = 0
+    fields: list[tuple[str, list[bytes]]] = field(default_factory=list)
+    field_bytes: int = 0
 
     def start_field(self, name: str) -> None:
         """Begin a field.
@@ -208,12 +225,11 @@ class _FormBuilder:
         Raises:
             MalformedBodyError: It is one image too many.
         """
-        self._image_count += name == IMAGE_FIELD
-        if self._image_count > self._limits.max_images:
-            raise MalformedBodyError(_describe_image_limit(self._limits.max_images))
-        self._fields.append((name, []))
-        self._field_name = name
-        self._field_bytes = 0
+        self.image_count += name == IMAGE_FIELD
+        if self.image_count > self.max_images:
+            raise MalformedBodyError(_describe_image_limit(self.max_images))
+        self.fields.append((name, []))
+        self.field_bytes = 0
 
     def add_chunk(self, chunk: bytes) -> None:
         """Add a piece of the field that began last.
@@ -221,26 +237,32 @@ class _FormBuilder:
         Raises:
             ImageBytesError: Its image has more bytes than the limit.
         """
-        self._field_bytes += len(chunk)
-        if self._field_name == IMAGE_FIELD:
-            if self._field_bytes > self._limits.max_image_bytes:
-                raise _build_size_error(self._field_bytes, self._limits.max_image_bytes)
-        elif self._field_bytes > MAX_FIELD_BYTES + len(chunk):
+        name, chunks = self.fields[-1]
+        self.field_bytes += len(chunk)
+        if name == IMAGE_FIELD:
+            if self.field_bytes > self.max_image_bytes:
+                raise _build_size_error(self.field_bytes, self.max_image_bytes)
+        elif self.field_bytes > MAX_FIELD_BYTES + len(chunk):
             # Too long already: it is refused in the end, unless the picture is what is missing.
             return
-        self._fields[-1][1].append(chunk)
+        chunks.append(chunk)
 
     def to_upload(self) -> Upload:
-        """Return the images and the fields of the whole form."""
-        others = [(name, b"".join(chunks)) for name, chunks in self._fields if name != IMAGE_FIELD]
-        images = [chunks for name, chunks in self._fields if name == IMAGE_FIELD]
+        """Return images and fields of the whole form.
+
+        Raises:
+            MissingImageError: There is no image.
+            OptionError: A field is too long for any option.
+        """
+        others = [(name, b"".join(chunks)) for name, chunks in self.fields if name != IMAGE_FIELD]
+        images = [chunks for name, chunks in self.fields if name == IMAGE_FIELD]
         if not images:
             raise MissingImageError(
                 f"the form has no field {IMAGE_FIELD!r}; it has"
                 f" {', '.join(quote_text(name) for name, _ in others) or 'no fields'}"
             )
         return Upload(
-            tuple(map(b"".join, images)), tuple(_decode_field(*field) for field in others)
+            tuple(map(b"".join, images)), tuple(_decode_field(*other) for other in others)
         )
 
 

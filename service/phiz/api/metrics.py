@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
@@ -27,7 +28,6 @@ from phiz.errors import (
 )
 from phiz.system.cgroups import get_processor_share
 from phiz.system.procfs import read_processor_seconds, read_resident_bytes
-from phiz.wire.messages import EncodedAnswer
 
 # Seconds. The smallest network takes about 1 ms, a large picture through a cascade some 100.
 BUCKETS_S: Final = (
@@ -180,19 +180,14 @@ class Metrics:
         if record.received_at_s:
             self._stages.observe((model, "receive"), record.received_at_s - record.started_at_s)
         for outcome in record.outcomes:
-            if isinstance(outcome, EncodedAnswer):
-                self._count_answer(model, outcome)
-            else:
+            if isinstance(outcome, PhizError):
                 self._pictures.add((model, outcome.code))
-
-    def _count_answer(self, model: str, answer: EncodedAnswer) -> None:
-        self._pictures.add((model, OK_CODE))
-        if answer.face_count is not None:
-            self._faces.add((model,), answer.face_count)
-        for stage, seconds in answer.timings.stages.items():
-            self._stages.observe((model, stage), seconds)
-        for part, seconds in answer.timings.parts.items():
-            self._stages.observe((model, part), seconds)
+                continue
+            self._pictures.add((model, OK_CODE))
+            if outcome.face_count is not None:
+                self._faces.add((model,), outcome.face_count)
+            for stage, seconds in chain(outcome.stages.items(), outcome.parts.items()):
+                self._stages.observe((model, stage), seconds)
 
     def _add_series(self, model: str) -> None:
         """Show what may go wrong with a model before it does: a rate begins at a first value.

@@ -106,7 +106,7 @@ class RequestRecord:
         fields["bytes_out"] = self.bytes_out
         fields["total_ms"] = round(1000 * self.total_s, 3)
         if answers := self.answers:
-            longest_s = max(answer.timings.stages["queue"] for answer in answers)
+            longest_s = max(answer.stages["queue"] for answer in answers)
             fields["queue_ms"] = round(1000 * longest_s, 3)
         if self.trace_id:
             fields["trace"] = self.trace_id

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from phiz.api.body import BodyLimits, read_upload
 from phiz.api.deadline import await_tasks
-from phiz.api.errors import build_problem
+from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
 from phiz.api.service import RequestLimits, Service, get_service
@@ -92,7 +92,10 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             body.finish_receiving()
             tasks = _submit_images(operation, upload.images, options, service, record)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
-        record.outcomes = list(map(_decode_outcome, outcomes))
+        record.outcomes = [
+            outcome if isinstance(outcome, PhizError) else EncodedAnswer(*outcome)
+            for outcome in outcomes
+        ]
         return operation.respond(record.outcomes)
 
 
@@ -106,7 +109,8 @@ def _admit_request(
         OverloadedError: The answer would be late, or the queue is full.
         NotReadyError: There are no workers, and none can be started.
     """
-    service.check_workers()
+    if not service.pool.is_healthy:
+        raise NotReadyError
     options = read_query(operation.options_type, request.scope["query_string"])
     record.model = options.model
     wished = request.headers.get("phiz-deadline")
@@ -127,12 +131,12 @@ def _submit_images(
     Raises:
         OverloadedError: The queue has grown too long while the body arrived.
     """
-    others = len(images) - 1
-    others_s = others * service.pool.latencies.estimate_s(options.model) / service.pool.size
+    others, pool = len(images) - 1, service.pool
+    others_s = others * pool.latencies.estimate_s(options.model) / pool.size if others else 0.0
     service.admission.check(record.deadline_s, others, others_s)
     arguments = _get_arguments(options)
     return [
-        service.pool.submit(
+        pool.submit(
             operation.handler,
             image_bytes,
             arguments,
@@ -148,10 +152,6 @@ def _submit_images(
 @lru_cache(256)
 def _get_arguments(options: Parameters) -> tuple[Any, ...]:
     return options.to_arguments()
-
-
-def _decode_outcome(outcome: Any) -> ImageOutcome:  # noqa: ANN401  a worker's value
-    return outcome if isinstance(outcome, PhizError) else EncodedAnswer.from_tuple(outcome)
 
 
 def respond_with_one(outcomes: Sequence[ImageOutcome]) -> Response:

@@ -28,7 +28,8 @@ STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the p
 async def list_models(request: Request) -> ModelList:
     """Return what a detection may ask for, and a classification where it is built."""
     service = get_service(request)
-    service.check_workers()
+    if not service.pool.is_healthy:
+        raise NotReadyError
     inventory = service.inventory
     entries = [_build_entry(spec, inventory) for spec in inventory.specs]
     classifiers = [_build_classifier_entry(spec, inventory) for spec in inventory.classifiers]
@@ -54,9 +55,8 @@ async def check_liveness() -> PlainTextResponse:
 
 async def check_readiness(request: Request) -> PlainTextResponse:
     """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
-    if not request.app.state.ready:
+    if not request.app.state.ready or not get_service(request).pool.is_healthy:
         raise NotReadyError
-    get_service(request).check_workers()
     return PlainTextResponse("ready\n")
 
 

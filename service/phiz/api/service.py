@@ -66,15 +66,6 @@ class Service:
     admission: Admission
     metrics: Metrics
 
-    def check_workers(self) -> None:
-        """Refuse a request that no worker could answer.
-
-        Raises:
-            NotReadyError: There are no workers, and none can be started.
-        """
-        if not self.pool.is_healthy:
-            raise NotReadyError
-
 
 def get_service(request: Request) -> Service:
     """Return the service that answers a request, whether or not it has workers.

@@ -30,7 +30,7 @@ from starlette.types import Scope
 import phiz
 from phiz.api.fast_path import ENDPOINTS
 from phiz.api.request_record import RequestRecord
-from phiz.timings import Timings
+from phiz.wire.messages import EncodedAnswer
 
 PROGRAM_NAME: Final = "phiz"
 CLOSE_TIMEOUT_S: Final = (
@@ -120,20 +120,20 @@ class RequestSpan:
         self._add_child("receive", parent, self.started_at_s, received_at_s)
         answers = record.answers
         several = len(answers) > 1
-        for timings in (answer.timings for answer in answers):
+        for answer in answers:
             within = parent
             if several:
-                end = received_at_s + timings.total_s
+                end = received_at_s + answer.total_s
                 within = set_span_in_context(self._add_child("picture", parent, received_at_s, end))
-            self._add_consecutive(timings, within, received_at_s)
+            self._add_consecutive(answer, within, received_at_s)
 
-    def _add_consecutive(self, timings: Timings, parent: Context, start: float) -> None:
+    def _add_consecutive(self, answer: EncodedAnswer, parent: Context, start: float) -> None:
         """Make a span for each stage, one behind the other; a stage that came twice is one."""
-        for stage, seconds in timings.stages.items():
+        for stage, seconds in answer.stages.items():
             child = self._add_child(stage, parent, start, start + seconds)
             if stage == "inference":
                 within, started = set_span_in_context(child), start
-                for part, part_s in timings.parts.items():
+                for part, part_s in answer.parts.items():
                     self._add_child(part, within, started, started + part_s)
                     started += part_s
             start += seconds

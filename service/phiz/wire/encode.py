@@ -8,6 +8,29 @@ import orjson
 from phiz.classifiers import Classification
 from phiz.engine import DetectionResult
 from phiz.faces import Face, Point, Quality
+from phiz.timings import Stopwatch
+from phiz.wire.messages import EncodedAnswer
+
+
+def encode_answer(
+    content: Mapping[str, Any], face_count: int | None, stopwatch: Stopwatch
+) -> EncodedAnswer:
+    """Return an answer as JSON with its timings, which end here.
+
+    Args:
+        content: The answer without timings.
+        face_count: Faces in it; None for a classification.
+        stopwatch: Of the request; the time since its last lap counts as ``postprocess``.
+
+    Raises:
+        ValueError: A number of it is not one, or is infinite.
+    """
+    stopwatch.lap("postprocess")
+    timings = stopwatch.to_timings()
+    timing_ms = timings.to_milliseconds()
+    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
+    body = encode_json({**content, "timing_ms": timing_ms})
+    return EncodedAnswer(body, server_timing, face_count, *timings)
 
 
 def encode_json(content: Mapping[str, Any]) -> bytes:
