@@ -80,21 +80,21 @@ class Engine:
         if options.rotate == "auto":
             detect = partial(detect_with_rotation, detector, get_orientation_detector(detector))
         detections = detect(image, options, stopwatch)
-        faces = add_details(detections.faces, image, options)
-        stopwatch.lap("postprocess")
+        faces = detections.faces
+        if options.details == "quality" or options.rotate == "auto":
+            faces = add_details(faces, image, options)
+            stopwatch.lap("postprocess")
         return DetectionResult(model, image.width, image.height, faces, detections.route)
 
 
 def add_details(
     faces: tuple[Face, ...], image: LazyImage, options: DetectOptions
 ) -> tuple[Face, ...]:
-    """Return the faces with the requested details."""
+    """Return faces with their roll, and with their quality if the options ask for it."""
     if options.details == "quality":
         scaled = image.get_finest_scale()
         return tuple(with_quality(face, scaled) for face in faces)
-    if options.rotate == "auto":
-        return tuple(with_roll(face) for face in faces)
-    return faces
+    return tuple(with_roll(face) for face in faces)
 
 
 def build_engine(  # noqa: PLR0913  what an entry point chooses

@@ -11,7 +11,6 @@ from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
 from phiz.api.fast_path import FastPath
-from phiz.api.request_record import RequestRecord
 from phiz.workers.pool import WorkerPool
 
 from .client import Client, form
@@ -309,16 +308,3 @@ def test_of_several_pictures_the_longest_wait_is_told(
     (line,) = lines(caplog)
     assert (line["model"], line["code"]) == ("auto", "ok")
     assert line["queue_ms"] >= 0
-
-
-def test_a_record_begins_with_what_the_head_tells() -> None:
-    record = RequestRecord.from_headers(
-        "GET", "/", [(b"x-request-id", b"7"), (b"traceparent", PARENT.encode())]
-    )
-    assert (record.request_id, record.method, record.path, record.trace_id) == (
-        "7",
-        "GET",
-        "/",
-        TRACE,
-    )
-    assert (record.status, record.bytes_in, record.bytes_out) == (0, 0, 0)

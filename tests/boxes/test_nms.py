@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 from phiz.boxes import nms as suppression
 from phiz.boxes.blending import blend_reference
 from phiz.boxes.geometry import box_iou
-from phiz.boxes.nms import BLOCK_LEADERS, find_intersecting_pairs, group_by_leader, nms
+from phiz.boxes.nms import (
+    BLOCK_LEADERS,
+    PAIRWISE_MIN_COUNT,
+    find_intersecting_pairs,
+    find_leaders,
+    group_by_leader,
+    nms,
+)
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
@@ -64,7 +71,8 @@ def test_of_equal_scores_the_first_leads() -> None:
 )
 def test_a_degenerate_box_ends_and_takes_nothing(box: list[float]) -> None:
     boxes = np.array([box, box, [0, 0, 10, 10]], np.float32)
-    assert nms(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3).tolist() == [0, 1, 2]
+    for suppress in (nms, find_leaders):
+        assert suppress(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3).tolist() == [0, 1, 2]
 
 
 @given(predictions(), st.floats(0, 1))
@@ -72,7 +80,20 @@ def test_nms_equals_the_slow_rule(
     made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
 ) -> None:
     boxes, _, scores = made
-    assert nms(boxes, scores, limit).tolist() == slow_nms(boxes, scores, limit)
+    expected = slow_nms(boxes, scores, limit)
+    assert nms(boxes, scores, limit).tolist() == expected
+    assert find_leaders(boxes, scores, limit).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [PAIRWISE_MIN_COUNT, PAIRWISE_MIN_COUNT + 1])
+def test_leaders_of_few_boxes_and_of_many_follow_one_rule(count: int) -> None:
+    rng = np.random.default_rng(count)
+    low = rng.uniform(0, 40, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(5, 15, (count, 2))], axis=1).astype(np.float32)
+    scores = rng.integers(0, 9, count).astype(np.float32)  # some are equal
+    expected = slow_nms(boxes, scores, 0.3)
+    assert find_leaders(boxes, scores, 0.3).tolist() == expected
+    assert 1 < len(expected) < count
 
 
 @given(predictions(), st.floats(0, 1))

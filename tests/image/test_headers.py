@@ -9,10 +9,9 @@ from phiz.image.headers import (
     has_more_scans,
     read_exif_orientation,
     read_first_directory,
-    read_frame_types,
     read_gif_size,
+    read_jpeg_header,
     sniff_format,
-    split_off_metadata,
 )
 
 
@@ -91,9 +90,10 @@ def test_a_jpeg_is_split_from_its_metadata() -> None:
     first, second = segment(0xE1, b"Exif\0\0first"), segment(0xE1, b"Exif\0\0second")
     profile = segment(0xE2, b"ICC_PROFILE\0")
     pixels = b"\xff\xda\0\x02" + first + b"\xff\xd9"  # what follows the scan is not looked at
-    lean, found = split_off_metadata(b"\xff\xd8" + jfif + first + adobe + profile + second + pixels)
-    assert lean == b"\xff\xd8" + jfif + adobe + pixels
-    assert found == b"Exif\0\0first"
+    header = read_jpeg_header(b"\xff\xd8" + jfif + first + adobe + profile + second + pixels)
+    assert header.lean_bytes == b"\xff\xd8" + jfif + adobe + pixels
+    assert header.exif == b"Exif\0\0first"
+    assert header.segment_count == 6
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,8 @@ def test_a_jpeg_is_split_from_its_metadata() -> None:
     ],
 )
 def test_a_damaged_jpeg_is_left_as_it_is(image_bytes: bytes) -> None:
-    assert split_off_metadata(image_bytes) == (image_bytes, b"")
+    header = read_jpeg_header(image_bytes)
+    assert (header.lean_bytes, header.exif, header.has_one_scan) == (image_bytes, b"", False)
 
 
 TABLE = segment(0xDB, b"table")
@@ -114,8 +115,16 @@ TABLE = segment(0xDB, b"table")
 
 def test_a_jpeg_without_metadata_is_not_copied() -> None:
     plain = b"\xff\xd8" + TABLE + SCAN
-    assert split_off_metadata(plain)[0] is plain
-    assert split_off_metadata(b"\xff\xd8" + segment(0xE2, b"profile") + TABLE + SCAN)[0] == plain
+    assert read_jpeg_header(plain).lean_bytes is plain
+    more = b"\xff\xd8" + segment(0xE2, b"profile") + TABLE + SCAN
+    assert read_jpeg_header(more).lean_bytes == plain
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(0, 0), (2, 2), (3, 3), (4, 3)])
+def test_no_more_segments_are_read_than_the_limit(limit: int, kept: int) -> None:
+    header = read_jpeg_header(b"\xff\xd8" + TABLE * 2 + SCAN, limit)
+    assert header.segment_count == kept
+    assert header.lean_bytes == b"\xff\xd8" + b"".join([TABLE, TABLE, SCAN][:kept])
 
 
 @pytest.mark.parametrize(
@@ -132,25 +141,27 @@ def test_a_jpeg_without_metadata_is_not_copied() -> None:
 def test_what_lies_between_segments_is_passed_over(between: bytes) -> None:
     first = segment(0xE1, b"Exif\0\0first")
     image_bytes = b"\xff\xd8" + between.join([b"", TABLE, first, TABLE, SCAN])
-    assert split_off_metadata(image_bytes) == (b"\xff\xd8" + TABLE + TABLE + SCAN, b"Exif\0\0first")
-    assert len(list(find_jpeg_segments(image_bytes))) == 4
-    assert (
-        split_off_metadata(image_bytes + between)[0] == b"\xff\xd8" + TABLE + TABLE + SCAN + between
-    )
+    lean_bytes = b"\xff\xd8" + TABLE + TABLE + SCAN
+    header = read_jpeg_header(image_bytes)
+    assert (header.lean_bytes, header.exif) == (lean_bytes, b"Exif\0\0first")
+    assert header.segment_count == len(list(find_jpeg_segments(image_bytes))) == 4
+    assert read_jpeg_header(image_bytes + between).lean_bytes == lean_bytes + between
 
 
 @pytest.mark.parametrize("end", [b"\xff", b"\xff\xd9", b"junk"], ids=["fill", "end", "junk"])
 def test_of_a_jpeg_without_a_scan_the_segments_are_left(end: bytes) -> None:
-    assert split_off_metadata(b"\xff\xd8" + TABLE + end) == (b"\xff\xd8" + TABLE, b"")
+    header = read_jpeg_header(b"\xff\xd8" + TABLE + end)
+    assert (header.lean_bytes, header.exif) == (b"\xff\xd8" + TABLE, b"")
 
 
 def test_the_kinds_of_frame_are_told_from_tables() -> None:
     segments = [segment(marker, b"") for marker in range(0xC0, 0xD0)]
     frames = {0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15}
     for number, one in enumerate(segments):
-        assert read_frame_types(b"\xff\xd8" + TABLE + one + SCAN) == {number} & frames
-    assert read_frame_types(b"\xff\xd8" + b"".join(segments) + SCAN) == frames
-    assert read_frame_types(b"\xff\xd8" + segments[2] + SCAN + segments[3]) == {2}
+        header = read_jpeg_header(b"\xff\xd8" + TABLE + one + SCAN)
+        assert header.frame_types == {number} & frames
+    assert read_jpeg_header(b"\xff\xd8" + b"".join(segments) + SCAN).frame_types == frames
+    assert read_jpeg_header(b"\xff\xd8" + segments[2] + SCAN + segments[3]).frame_types == {2}
 
 
 SCAN_OF_3 = b"\xff\xda\0\x05\x03ab" + b"\x12\xff\0\xda\xff\xd0\x34"
@@ -172,15 +183,6 @@ FALSE_SCANS = segment(0xFE, b"\xff\xda" * 50)
             id="an-end-in-a-comment",
         ),
         pytest.param(
-            b"\xff\xd8" + segment(0xC0, FRAME_OF_3) + SCAN_OF_3 * 4, False, id="read-in-one-scan"
-        ),
-        pytest.param(
-            b"\xff\xd8" + segment(0xC0, FRAME_OF_3) + SCAN * 4, True, id="a-scan-for-each-component"
-        ),
-        pytest.param(
-            b"\xff\xd8" + segment(0xC2, FRAME_OF_3) + SCAN_OF_3 * 4, True, id="progressive"
-        ),
-        pytest.param(
             b"\xff\xd8" + SCAN + FALSE_SCANS + segment(0xFE, b"") * 46 + b"\xff\xd9",
             False,
             id="as-many-markers-as-three-scans-may-have",
@@ -194,6 +196,22 @@ FALSE_SCANS = segment(0xFE, b"\xff\xda" * 50)
 )
 def test_scans_are_counted(jpeg: bytes, *, expected: bool) -> None:
     assert has_more_scans(jpeg, 3) is expected
+
+
+@pytest.mark.parametrize(
+    ("parts", "expected"),
+    [
+        pytest.param((segment(0xC0, FRAME_OF_3), SCAN_OF_3 * 4), True, id="baseline"),
+        pytest.param((segment(0xC1, FRAME_OF_3), SCAN_OF_3), True, id="extended"),
+        pytest.param((segment(0xC0, FRAME_OF_3), SCAN), False, id="a-scan-for-each-component"),
+        pytest.param((segment(0xC2, FRAME_OF_3), SCAN_OF_3), False, id="progressive"),
+        pytest.param((segment(0xC0, FRAME_OF_3[:5]), SCAN_OF_3), False, id="frame-cut-short"),
+        pytest.param((SCAN_OF_3,), False, id="no-frame"),
+        pytest.param((segment(0xC0, FRAME_OF_3),), False, id="no-scan"),
+    ],
+)
+def test_jpeg_with_one_scan(parts: tuple[bytes, ...], *, expected: bool) -> None:
+    assert read_jpeg_header(b"\xff\xd8" + b"".join(parts)).has_one_scan is expected
 
 
 SCREEN = struct.pack("<6s2H3B", b"GIF89a", 40, 30, 0, 0, 0)

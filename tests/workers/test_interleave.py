@@ -3,7 +3,7 @@ from functools import partial
 import pytest
 from greenlet import getcurrent, greenlet
 
-from phiz.workers.interleave import Interleaver, yield_turn
+from phiz.workers.interleave import Interleaver, is_interleaved, yield_turn
 
 
 def stages(seen: list[str], name: str, count: int) -> str:
@@ -33,6 +33,11 @@ def test_a_piece_alone_pauses_for_nobody() -> None:
     seen: list[str] = []
     assert stages(seen, "a", 2) == "a"
     assert seen == ["a0", "a1"]
+
+
+def test_only_pieces_side_by_side_take_turns() -> None:
+    assert Interleaver[bool]().run_all([is_interleaved, is_interleaved]) == [True, True]
+    assert not is_interleaved()
 
 
 def test_nothing_to_do_is_done_at_once() -> None:

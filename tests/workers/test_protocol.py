@@ -71,6 +71,11 @@ def test_an_error_keeps_its_class_and_what_it_says(error: Exception) -> None:
     assert vars(result.error) == vars(error)
 
 
+def test_named_tuple_arrives_as_plain_one() -> None:
+    ((result, _),) = fed(encode_message(WorkResult(3, WorkCancel(7))))
+    assert (type(result.value), result.value) == (tuple, (7,))
+
+
 @pytest.mark.parametrize("options", [DetectOptions(), DetectOptions(0.25, 30.5, 7, "nms")])
 def test_options_arrive_as_they_were_chosen(options: DetectOptions) -> None:
     ((request, _),) = fed(encode_message(WorkRequest(1, "detect", ("back", options, 1.5))))

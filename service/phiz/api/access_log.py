@@ -95,17 +95,16 @@ class AccessLog:
             await self._app(scope, receive_and_count, send_and_count)
         finally:
             record.total_s = time.perf_counter() - record.started_at_s
-            self._log_request(record)
+            if self._logged_requests != "none":
+                self._log_request(record)
             if span is not None:
                 span.end(record)
 
     def _log_request(self, record: RequestRecord) -> None:
         failed = not 0 < record.status < CLIENT_ERROR_STATUS
-        if self._logged_requests == "none" or (
-            not failed and (self._logged_requests == "failed" or record.path in PROBE_PATHS)
-        ):
-            return
-        _log.log(_choose_level(record.status), "answered", extra=make_extra(record.to_log_fields()))
+        if failed or (self._logged_requests == "all" and record.path not in PROBE_PATHS):
+            level = _choose_level(record.status)
+            _log.log(level, "answered", extra=make_extra(record.to_log_fields()))
 
 
 def _choose_level(status: int) -> int:

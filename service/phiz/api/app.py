@@ -141,7 +141,15 @@ def _make_lifespan(
             others = (AUTO, *(spec.name for spec in inventory.classifiers))
             metrics = Metrics(CollectorRegistry(), pool, kinds, others)
             admission = Admission(pool, limits.max_queued, limits.max_held_bytes, limits.max_bodies)
-            app.state.service = Service(inventory, pool, limits, admission, metrics)
+            app.state.service = Service(
+                inventory,
+                pool,
+                limits,
+                limits.for_image(),
+                limits.for_batch(),
+                admission,
+                metrics,
+            )
             app.state.ready = True
             yield
         finally:

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Self
 
 from multipart import (
     MultipartError,
@@ -15,7 +14,7 @@ from starlette.requests import Request
 
 from phiz.api.admission import BodyReservation
 from phiz.api.options import quote_text
-from phiz.api.service import RequestLimits
+from phiz.api.service import BodyLimits
 from phiz.errors import (
     BodyTimeoutError,
     ImageBytesError,
@@ -46,36 +45,6 @@ class Upload:
 
     images: tuple[bytes, ...]
     fields: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class BodyLimits:
-    """What a body may hold.
-
-    Attributes:
-        max_images: So many.
-        max_image_bytes: The largest picture.
-        max_body_bytes: All pictures together.
-        timeout_s: Until the whole body is there.
-    """
-
-    max_images: int
-    max_image_bytes: int
-    max_body_bytes: int
-    timeout_s: float
-
-    @classmethod
-    def for_image(cls, limits: RequestLimits) -> Self:
-        """Return the limits of a body with one image."""
-        return cls(1, limits.max_image_bytes, limits.max_image_bytes, limits.body_timeout_s)
-
-    @classmethod
-    def for_batch(cls, limits: RequestLimits) -> Self:
-        """Return the limits of a body with several images."""
-        # More than the queue holds could never be admitted.
-        queued = limits.max_images if limits.max_queued is None else limits.max_queued
-        max_images = min(limits.max_images, queued)
-        return cls(max_images, limits.max_image_bytes, limits.max_body_bytes, limits.body_timeout_s)
 
 
 async def read_upload(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:

@@ -13,12 +13,12 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.body import BodyLimits, read_upload
+from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
 from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
-from phiz.api.service import RequestLimits, Service, get_service
+from phiz.api.service import Service, get_service
 from phiz.errors import PhizError
 from phiz.wire.messages import EncodedAnswer
 from phiz.wire.schemas import DetectParameters, Parameters
@@ -35,14 +35,14 @@ class Operation:
     Attributes:
         handler: Name of the work at the workers.
         options_type: Its options.
-        limit_body: Returns what a body may hold.
         respond: Returns the response to the outcomes, or raises the error of the only image.
+        is_batch: Whether a request may have several images.
     """
 
     handler: str
     options_type: type[Parameters]
-    limit_body: Callable[[RequestLimits], BodyLimits]
     respond: Callable[[Sequence[ImageOutcome]], Response]
+    is_batch: bool = False
 
 
 class EncodedResponse(Response):
@@ -83,12 +83,11 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     with service.metrics.track_request(record):
         options = _admit_request(operation, request, service, record)
         with service.admission.reserve_body() as body:
-            upload = await read_upload(request, operation.limit_body(service.limits), body)
+            limits = service.batch_limits if operation.is_batch else service.image_limits
+            upload = await read_upload(request, limits, body)
             record.received_at_s = time.perf_counter()
             if upload.fields:
-                query = request.query_params.multi_items()
-                options = read_options(operation.options_type, query, upload.fields)
-                record.model = options.model
+                options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
             tasks = _submit_images(operation, upload.images, options, service, record)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
@@ -116,6 +115,20 @@ def _admit_request(
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
     service.admission.check(record.deadline_s)
+    return options
+
+
+def _read_form_options(
+    operation: Operation, request: Request, upload: Upload, record: RequestRecord
+) -> Parameters:
+    """Return the options of the query and of the form.
+
+    Raises:
+        OptionError: An option is wrong.
+    """
+    query = request.query_params.multi_items()
+    options = read_options(operation.options_type, query, upload.fields)
+    record.model = options.model
     return options
 
 
@@ -177,7 +190,5 @@ def _encode_outcome(outcome: ImageOutcome) -> bytes:
     return outcome.body
 
 
-DETECTION: Final = Operation("detect", DetectParameters, BodyLimits.for_image, respond_with_one)
-BATCH_DETECTION: Final = Operation(
-    "detect", DetectParameters, BodyLimits.for_batch, respond_with_all
-)
+DETECTION: Final = Operation("detect", DetectParameters, respond_with_one)
+BATCH_DETECTION: Final = Operation("detect", DetectParameters, respond_with_all, is_batch=True)

@@ -15,6 +15,23 @@ MAX_BODIES: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class BodyLimits:
+    """What a body may hold.
+
+    Attributes:
+        max_images: So many.
+        max_image_bytes: The largest picture.
+        max_body_bytes: All pictures together.
+        timeout_s: Until the whole body is there.
+    """
+
+    max_images: int
+    max_image_bytes: int
+    max_body_bytes: int
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class RequestLimits:
     """How much of everything a request may have.
 
@@ -47,6 +64,19 @@ class RequestLimits:
         """Of all the bodies that are here at once."""
         return 8 * self.max_image_bytes
 
+    def for_image(self) -> BodyLimits:
+        """Return the limits of a body with one image."""
+        return BodyLimits(1, self.max_image_bytes, self.max_image_bytes, self.body_timeout_s)
+
+    def for_batch(self) -> BodyLimits:
+        """Return the limits of a body with several images."""
+        # More than the queue holds could never be admitted.
+        queued = self.max_images if self.max_queued is None else self.max_queued
+        max_images = min(self.max_images, queued)
+        return BodyLimits(
+            max_images, self.max_image_bytes, self.max_body_bytes, self.body_timeout_s
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Service:
@@ -56,6 +86,8 @@ class Service:
         inventory: What it detects with.
         pool: Who does.
         limits: Of every request.
+        image_limits: Of a body with one image.
+        batch_limits: Of a body with several images.
         admission: Who may wait for an answer.
         metrics: What it counts.
     """
@@ -63,6 +95,8 @@ class Service:
     inventory: ModelInventory
     pool: WorkerPool
     limits: RequestLimits
+    image_limits: BodyLimits
+    batch_limits: BodyLimits
     admission: Admission
     metrics: Metrics
 

@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.boxes.geometry import box_area, box_iou
-from phiz.boxes.nms import compute_pair_intersections, find_intersecting_pairs, group_by_leader, nms
+from phiz.boxes.nms import (
+    compute_pair_intersections,
+    find_intersecting_pairs,
+    find_leaders,
+    group_by_leader,
+)
 from phiz.faces import Boxes, Indices, Keypoints, Scores
 
-# With at least this many predictions, leaders are found in pairs: a third of the time in a crowd.
-PAIRWISE_MIN_COUNT = 64
 # Exponent of a neighbour's score in its weight. Portraits moved by a few pixels jitter least
 # between 0.5 and 1. At 0.5 those of the back camera's network begin to jitter more.
 VOTE_EXPONENT = np.float32(0.7)
@@ -80,7 +83,7 @@ def blend_weighted(
         Boxes (G, 4), keypoints (G, K, 2) and scores (G,), the leaders', by falling score.
     """
     eligible = np.flatnonzero(scores >= min_score)
-    leaders = eligible[_find_leaders(boxes[eligible], scores[eligible], limit)]  # (G,)
+    leaders = eligible[find_leaders(boxes[eligible], scores[eligible], limit)]  # (G,)
     if not len(leaders):
         return boxes[:0].copy(), keypoints[:0].copy(), scores[:0].copy()
     overlaps = box_iou(boxes[leaders, None], boxes)  # (G, N)
@@ -147,10 +150,3 @@ def _assign_to_leaders(boxes: Boxes, leaders: Indices) -> tuple[Indices, NDArray
             best = overlaps == best_overlaps[voting]  # (P',)
             nearest[voting[best]] = group[taken[best]]
     return nearest, best_overlaps
-
-
-def _find_leaders(boxes: Boxes, scores: Scores, limit: float) -> Indices:
-    """Return the result of ``nms``: few boxes one by one, many in pairs, whichever is faster."""
-    if len(boxes) > PAIRWISE_MIN_COUNT:
-        return nms(boxes, scores, limit)
-    return np.array([leader for leader, _ in group_by_leader(boxes, scores, limit)], np.intp)

@@ -94,10 +94,10 @@ class BlazeFace:
         pixels = image.decode_scaled(min_side_px)
         stopwatch.lap("decode")
         shifts_px = compute_pass_shifts(options.passes, self.spec.cell_px)
-        squares = [
-            letterbox_image(pixels, letterbox.shift_by(shift_px), self.sampling)
-            for shift_px in shifts_px
+        letterboxes = [
+            letterbox.shift_by(shift_px) if shift_px else letterbox for shift_px in shifts_px
         ]
+        squares = [letterbox_image(pixels, each, self.sampling) for each in letterboxes]
         stopwatch.lap("preprocess")
         outputs = self.session.run(np.stack(squares))  # of (P, S, S, 3)
         stopwatch.lap("inference")

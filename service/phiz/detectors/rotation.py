@@ -15,10 +15,9 @@ from phiz.detectors.quality import compute_roll
 from phiz.detectors.router import Router
 from phiz.faces import Detections, DetectOptions, Face
 from phiz.image.lazy import LazyImage
-from phiz.image.orientation import to_stored_points
+from phiz.image.orientation import UPRIGHT_EXIF, to_stored_points
 from phiz.timings import Stopwatch
 
-UPRIGHT_EXIF = 1  # Exif orientation of an image that is not turned
 # Exif orientations for a quarter turn right, one left, and a half turn.
 ROTATION_EXIFS = (6, 8, 3)
 # An upright face with this score ends the search.

@@ -7,17 +7,24 @@ applied. Transparent pixels are blended with white. Sixteen-bit grey is scaled t
 Exif orientation is applied; damaged Exif data is ignored.
 """
 
+from functools import partial
+
 from phiz.errors import (
     EmptyImageError,
     ImageBytesError,
     UnsupportedImageError,
 )
 from phiz.faces import RgbImage
-from phiz.image.headers import ImageFormat, read_exif_orientation, sniff_format, split_off_metadata
+from phiz.image.headers import ImageFormat, read_exif_orientation, read_jpeg_header, sniff_format
 from phiz.image.jpeg import decode_jpeg, read_jpeg_size
 from phiz.image.lazy import LazyImage, ScaledImage
-from phiz.image.limits import DecodingLimits, check_parts, check_scans, check_size
-from phiz.image.orientation import apply_orientation, compute_upright_origin, to_upright_size
+from phiz.image.limits import MAX_JPEG_SEGMENTS, DecodingLimits, check_jpeg, check_parts
+from phiz.image.orientation import (
+    UPRIGHT_EXIF,
+    apply_orientation,
+    compute_upright_origin,
+    to_upright_size,
+)
 from phiz.image.pillow import SUPPORTED_FORMATS, decode_with_pillow
 from phiz.image.pixels import unpack_rgb
 
@@ -43,41 +50,45 @@ def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
             JPEG, the first two may be raised later, when its pixels are decoded.
     """
     image_format = _identify_format(image_bytes, limits)
-    check_parts(image_format, image_bytes)
     if image_format == "JPEG":
-        # Without metadata, because Pillow reads the Exif structure while opening and fails
-        # where that is damaged.
-        image_bytes, exif = split_off_metadata(image_bytes)
-        orientation = read_exif_orientation(exif) if exif else 1
-        if size_wh := read_jpeg_size(image_bytes):
-            check_size(size_wh, limits.max_pixels)
-            check_scans(image_bytes, size_wh)
-            return _open_jpeg(image_bytes, size_wh, orientation, limits)
-        return LazyImage.from_packed(
-            apply_orientation(
-                decode_with_pillow(image_format, image_bytes, limits.max_pixels), orientation
-            )
-        )
+        return _open_jpeg(image_bytes, limits.max_pixels)
+    check_parts(image_format, image_bytes)
     return LazyImage.from_packed(decode_with_pillow(image_format, image_bytes, limits.max_pixels))
 
 
-def _open_jpeg(
-    image_bytes: bytes, size_wh: tuple[int, int], orientation: int, limits: DecodingLimits
-) -> LazyImage:
-    def decode_scaled(factor: int) -> ScaledImage:
-        pixels = decode_jpeg(image_bytes, size_wh, factor)
-        if pixels is None:  # Pillow tolerates more damage and reports the rest
-            full = decode_with_pillow("JPEG", image_bytes, limits.max_pixels)
-            return ScaledImage(apply_orientation(full, orientation))
-        width, height = size_wh
-        overhang_xy = pixels.shape[1] * factor - width, pixels.shape[0] * factor - height
-        return ScaledImage(
-            apply_orientation(pixels, orientation),
-            factor,
-            compute_upright_origin(overhang_xy, orientation),
-        )
+def _open_jpeg(image_bytes: bytes, max_pixels: int) -> LazyImage:
+    header = read_jpeg_header(image_bytes, MAX_JPEG_SEGMENTS + 1)
+    size_wh = read_jpeg_size(header)
+    check_jpeg(header, size_wh, max_pixels)
+    orientation = read_exif_orientation(header.exif) if header.exif else UPRIGHT_EXIF
+    # Without metadata, because Pillow reads the Exif structure while opening and fails
+    # where that is damaged.
+    lean_bytes = header.lean_bytes
+    if size_wh is None:
+        full = decode_with_pillow("JPEG", lean_bytes, max_pixels)
+        return LazyImage.from_packed(apply_orientation(full, orientation))
+    return LazyImage(
+        to_upright_size(size_wh, orientation),
+        partial(_decode_scaled_jpeg, lean_bytes, size_wh, orientation, max_pixels),
+    )
 
-    return LazyImage(to_upright_size(size_wh, orientation), decode_scaled)
+
+def _decode_scaled_jpeg(
+    image_bytes: bytes, size_wh: tuple[int, int], orientation: int, max_pixels: int, factor: int
+) -> ScaledImage:
+    pixels = decode_jpeg(image_bytes, size_wh, factor)
+    if pixels is None:  # Pillow tolerates more damage and reports the rest
+        full = decode_with_pillow("JPEG", image_bytes, max_pixels)
+        return ScaledImage(apply_orientation(full, orientation))
+    if orientation == UPRIGHT_EXIF:
+        return ScaledImage(pixels, factor)
+    width, height = size_wh
+    overhang_xy = pixels.shape[1] * factor - width, pixels.shape[0] * factor - height
+    return ScaledImage(
+        apply_orientation(pixels, orientation),
+        factor,
+        compute_upright_origin(overhang_xy, orientation),
+    )
 
 
 def _identify_format(image_bytes: bytes, limits: DecodingLimits) -> ImageFormat:

@@ -34,16 +34,16 @@ _SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
 _ORIENTATION_TAG = 0x0112
 _SHORT_TYPE = 3
 _START_OF_SCAN = b"\xff\xda"
-_SEQUENTIAL_FRAMES = (b"\xff\xc0", b"\xff\xc1")
+_SEQUENTIAL_MARKERS = (0xC0, 0xC1)
 # DHT, JPG and DAC are in this range, but do not start a frame.
-_FRAME_MARKER = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
+_FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _END_OF_IMAGE = b"\xff\xd9"
 # Any marker but those without a length, which stand alone: TEM, RST, SOI.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 # Of a segment that may come before the pixels, or of the scan that they begin with.
 _SEGMENT_MARKER = re.compile(rb"\xff[\xc0-\xcf\xda-\xfe]")
 # APP0 (JFIF) and APP14 (Adobe) define the colours. The other APP segments are metadata.
-_METADATA_MARKER = re.compile(rb"\xff[\xe1-\xed\xef]")
+_METADATA_MARKERS = frozenset(range(0xE1, 0xF0)) - {0xEE}
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1..Exif\0\0", re.DOTALL)
 _MARKERS_PER_SCAN = 16  # a scan has one, and at most four tables, if one a segment
 
@@ -121,33 +121,58 @@ def find_jpeg_segments(image_bytes: bytes) -> Iterator[tuple[int, int]]:
         yield start, end
 
 
-def split_off_metadata(image_bytes: bytes) -> tuple[bytes, bytes]:
-    """Return a JPEG without its metadata, and its Exif structure, which is empty if absent.
+@dataclass(frozen=True, slots=True)
+class JpegHeader:
+    """The header of a JPEG, read in one pass.
 
-    Bytes between segments are removed too. The pixels depend on neither. Everything from the
-    first scan on is kept.
+    Attributes:
+        segment_count: Segments before the pixels, and one for all that follows.
+        frame_types: The n of each SOFn (ITU-T T.81 table B.1).
+        has_one_scan: Whether one scan holds the whole image, as in most files: it is sequential,
+            baseline or extended, and its first scan has all components.
+        exif: The Exif structure; empty if there is none.
+        lean_bytes: The file without its metadata.
     """
+
+    segment_count: int
+    frame_types: frozenset[int]
+    has_one_scan: bool
+    exif: bytes
+    lean_bytes: bytes
+
+
+def read_jpeg_header(image_bytes: bytes, max_segments: int | None = None) -> JpegHeader:
+    """Return the header of a JPEG.
+
+    Metadata and bytes between segments are removed. The pixels depend on neither. Everything from
+    the first scan on is kept.
+
+    Args:
+        image_bytes: The file.
+        max_segments: Segments to read, so that a long header takes no time; None for all.
+    """
+    count, exif, components, has_one_scan = 0, b"", None, False
+    frame_types = set()
     view = memoryview(image_bytes)  # whose parts are not copies
     kept = [view[:2]]
-    exif = b""
-    for start, end in find_jpeg_segments(image_bytes):
-        if not _METADATA_MARKER.match(image_bytes, start):
-            kept.append(view[start:end])
-        elif not exif and _EXIF_SEGMENT.match(image_bytes, start, end):
-            exif = image_bytes[start + 4 : end]
-    if sum(map(len, kept)) == len(image_bytes):
-        return image_bytes, exif  # nothing is removed, so avoid copying megabytes
-    return b"".join(kept), exif
-
-
-def read_frame_types(image_bytes: bytes) -> set[int]:
-    """Return the frame types of a JPEG: n of each SOFn marker (ITU-T T.81 table B.1)."""
-    starts = (
-        start
-        for start, _ in find_jpeg_segments(image_bytes)
-        if _FRAME_MARKER.match(image_bytes, start)
-    )
-    return {image_bytes[start + 1] & 0xF for start in starts}
+    for start, end in islice(find_jpeg_segments(image_bytes), max_segments):
+        count += 1
+        marker = image_bytes[start + 1]
+        if marker in _METADATA_MARKERS:
+            if not exif and _EXIF_SEGMENT.match(image_bytes, start, end):
+                exif = image_bytes[start + 4 : end]
+            continue
+        kept.append(view[start:end])
+        if marker in _FRAME_MARKERS:
+            frame_types.add(marker & 0xF)
+            if marker in _SEQUENTIAL_MARKERS:
+                components = image_bytes[start:end][9:10]
+        elif marker == _START_OF_SCAN[1]:
+            has_one_scan = image_bytes[start + 4 : start + 5] == components
+    # If nothing is removed, avoid copying megabytes.
+    is_lean = sum(map(len, kept)) == len(image_bytes)
+    lean_bytes = image_bytes if is_lean else b"".join(kept)
+    return JpegHeader(count, frozenset(frame_types), has_one_scan, exif, lean_bytes)
 
 
 def has_more_scans(image_bytes: bytes, limit: int) -> bool:
@@ -155,7 +180,7 @@ def has_more_scans(image_bytes: bytes, limit: int) -> bool:
 
     A file with more markers than that many scans could need counts as well.
     """
-    if _has_one_scan(image_bytes) or image_bytes.count(_START_OF_SCAN) <= limit:
+    if image_bytes.count(_START_OF_SCAN) <= limit:
         return False
     # What follows the image, such as the film that telephones append, has the marker by
     # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
@@ -172,21 +197,6 @@ def _find_markers(image_bytes: bytes) -> Iterator[bytes]:
         at = marker.start()
         length = int.from_bytes(image_bytes[at + 2 : at + 4], "big")
         marker = _MARKER.search(image_bytes, at + 2 + length)
-
-
-def _has_one_scan(image_bytes: bytes) -> bool:
-    """Return whether one scan holds the whole JPEG, as in most files.
-
-    Such a file is sequential, baseline or extended, and its first scan has all components.
-    """
-    components = None
-    for at, _ in find_jpeg_segments(image_bytes):
-        marker = image_bytes[at : at + 2]
-        if marker in _SEQUENTIAL_FRAMES:
-            components = image_bytes[at + 9 : at + 10]
-        elif marker == _START_OF_SCAN:
-            return image_bytes[at + 4 : at + 5] == components
-    return False
 
 
 def find_png_chunks(image_bytes: bytes) -> Iterator[int]:

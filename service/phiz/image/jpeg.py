@@ -8,7 +8,7 @@ removed detail.
 import numpy as np
 import simplejpeg
 
-from phiz.image.headers import read_frame_types
+from phiz.image.headers import JpegHeader
 from phiz.image.pixels import PackedPixels, pack_rgbx
 
 _COLOUR_SPACES = (
@@ -23,9 +23,9 @@ _FRAME_TYPES = {0, 1, 2}
 _DECODER_ERRORS = (ValueError, KeyError)
 
 
-def read_jpeg_size(image_bytes: bytes) -> tuple[int, int] | None:
+def read_jpeg_size(header: JpegHeader) -> tuple[int, int] | None:
     """Return width and height by the header, or None if the file is not decoded here."""
-    return read_header_size(image_bytes) if read_frame_types(image_bytes) <= _FRAME_TYPES else None
+    return read_header_size(header.lean_bytes) if header.frame_types <= _FRAME_TYPES else None
 
 
 def read_header_size(image_bytes: bytes) -> tuple[int, int] | None:

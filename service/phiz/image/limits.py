@@ -12,21 +12,21 @@ from itertools import islice
 from phiz.errors import ImagePixelsError, UndecodableImageError, UnsupportedImageError
 from phiz.image.headers import (
     ImageFormat,
+    JpegHeader,
     find_gif_blocks,
-    find_jpeg_segments,
     find_png_chunks,
     has_more_scans,
     read_first_directory,
 )
 
-# Name, maximum number and finder of a format's parts. The largest real metadata is a colour
-# profile in 255 segments. A PNG also stores its pixels in chunks, of 8 KiB if libpng wrote it, so
-# that this limit allows 128 MiB.
+# The largest real metadata is a colour profile in 255 segments. A PNG also stores its pixels in
+# chunks, of 8 KiB if libpng wrote it, so that its limit allows 128 MiB.
+MAX_JPEG_SEGMENTS = 4096
 _PART_LIMITS: dict[ImageFormat, tuple[str, int, Callable[[bytes], Iterator[object]]]] = {
-    "JPEG": ("segments before the pixels", 4096, find_jpeg_segments),
     "PNG": ("chunks", 16_384, find_png_chunks),
     "GIF": ("blocks before the pixels", 4096, find_gif_blocks),
 }
+"""Name, maximum number and finder of a format's parts."""
 # A progressive JPEG has about ten. Each is a pass over all pixels, however few its bytes.
 _MAX_SCANS = 100
 # Pixels of all scans together, about 1.3 s. The next limit allows so many scans at any size,
@@ -84,9 +84,33 @@ def check_parts(image_format: ImageFormat, image_bytes: bytes) -> None:
         return
     parts, limit, find = _PART_LIMITS[image_format]
     if next(islice(find(image_bytes), limit, None), None) is not None:
-        raise UndecodableImageError(
-            f"the {image_format} exceeds the limit of {limit} {parts}; save it without metadata"
-        )
+        raise _build_parts_error(image_format, limit, parts)
+
+
+def check_jpeg(header: JpegHeader, size_wh: tuple[int, int] | None, max_pixels: int) -> None:
+    """Check the segments, pixels and scans of a JPEG against their limits.
+
+    Args:
+        header: With up to one segment more than ``MAX_JPEG_SEGMENTS``.
+        size_wh: None if the header has no size.
+        max_pixels: Of the image.
+
+    Raises:
+        ImagePixelsError: There are more pixels than the limit.
+        UndecodableImageError: There are more segments or scans than the limit.
+    """
+    if header.segment_count > MAX_JPEG_SEGMENTS:
+        raise _build_parts_error("JPEG", MAX_JPEG_SEGMENTS, "segments before the pixels")
+    if size_wh is not None:
+        check_size(size_wh, max_pixels)
+        if not header.has_one_scan:
+            check_scans(header.lean_bytes, size_wh)
+
+
+def _build_parts_error(image_format: ImageFormat, limit: int, parts: str) -> UndecodableImageError:
+    return UndecodableImageError(
+        f"the {image_format} exceeds the limit of {limit} {parts}; save it without metadata"
+    )
 
 
 def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:

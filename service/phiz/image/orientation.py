@@ -5,6 +5,9 @@ from numpy.typing import NDArray
 
 from phiz.image.pixels import PackedPixels
 
+UPRIGHT_EXIF = 1
+"""Exif orientation of an image that is not turned."""
+
 # Operations on the stored rows and columns by Exif orientation, the transposition first.
 TRANSPOSED = (5, 6, 7, 8)
 

@@ -25,8 +25,13 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from phiz.image.headers import ImageFormat, read_exif_orientation, read_gif_size
-from phiz.image.limits import check_bmp, check_scans, check_size, check_tiff
+from phiz.image.headers import (
+    ImageFormat,
+    read_exif_orientation,
+    read_gif_size,
+    read_jpeg_header,
+)
+from phiz.image.limits import check_bmp, check_jpeg, check_size, check_tiff
 from phiz.image.orientation import apply_orientation
 from phiz.image.pixels import PackedPixels, pack_rgbx
 
@@ -68,9 +73,10 @@ def decode_with_pillow(
     """
     try:
         with _open_image_file(image_format, image_bytes, max_pixels) as image:
-            check_size(image.size, max_pixels)
             if image_format == "JPEG":
-                check_scans(image_bytes, image.size)
+                check_jpeg(read_jpeg_header(image_bytes), image.size, max_pixels)
+            else:
+                check_size(image.size, max_pixels)
             image.load()
             exif = image.info.get("exif")
             # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.

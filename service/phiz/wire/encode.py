@@ -7,7 +7,7 @@ import orjson
 
 from phiz.classifiers import Classification
 from phiz.engine import DetectionResult
-from phiz.faces import Face, Point, Quality
+from phiz.faces import Face, Quality
 from phiz.timings import Stopwatch
 from phiz.wire.messages import EncodedAnswer
 
@@ -81,7 +81,9 @@ def _encode_face(face: Face, *, with_model: bool) -> dict[str, Any]:
             "height": round(y2 - y1, 2),
         },
         "score": round(face.score, 4),
-        "landmarks": _encode_landmarks(face.landmarks),
+        "landmarks": {
+            name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in face.landmarks.items()
+        },
     }
     if face.roll is not None:
         entry["roll"] = round(face.roll, 1)
@@ -96,10 +98,6 @@ def _encode_quality(quality: Quality) -> dict[str, Any]:
         "frontalness": round(quality.frontalness, 3),
         "sharpness": round(quality.sharpness, 3),
     }
-
-
-def _encode_landmarks(landmarks: Mapping[str, Point]) -> dict[str, Any]:
-    return {name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in landmarks.items()}
 
 
 def encode_classification(classification: Classification) -> dict[str, Any]:

@@ -57,6 +57,9 @@ class WorkTask:
 class WorkerEvents(Protocol):
     """Who is told what a worker does."""
 
+    def on_ready(self) -> None:
+        """Give work to a worker that has become ready."""
+
     def on_result(self, worker: "WorkerHandle", result: WorkResult) -> None:
         """Take what it has done with the first of its tasks."""
 

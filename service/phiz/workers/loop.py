@@ -118,19 +118,16 @@ class _HeapTrimmer:
     def __init__(self) -> None:
         self._requests = 0  # since then
 
-    def count_requests(self, count: int) -> None:
-        """Tidy up if so many calls more have left enough behind."""
+    def count_requests(self, count: int, trim_after: int = TRIM_AFTER) -> None:
+        """Count requests, and give memory back once enough of them have left some behind."""
         self._requests += count
-        self._trim_after(TRIM_AFTER)
-
-    def trim_while_idle(self) -> None:
-        """Tidy up while nobody waits."""
-        self._trim_after(TRIM_IDLE_AFTER)
-
-    def _trim_after(self, requests: int) -> None:
-        if self._requests >= requests:
+        if self._requests >= trim_after:
             trim_heap()
             self._requests = 0
+
+    def trim_while_idle(self) -> None:
+        """Give memory back after fewer requests, because nobody waits."""
+        self.count_requests(0, TRIM_IDLE_AFTER)
 
 
 class RequestReader:

@@ -14,6 +14,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 _HEADER: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the picture
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
+_REQUEST, _RESULT, _CANCEL = range(3)  # what a message is, its first item
 _CACHED_ARGUMENTS: Final = 256  # arguments
 
 
@@ -70,7 +71,7 @@ def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
     match message:
         case WorkRequest(number, handler, arguments, exclusive, received_at_s, request_id):
             content: tuple[str | float | bytes, ...] = (
-                "request",
+                _REQUEST,
                 number,
                 handler,
                 _pickle_arguments(arguments),
@@ -80,9 +81,9 @@ def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
             )
         case WorkResult(number, value, error, work_s):
             plain = tuple(value) if isinstance(value, tuple) else value
-            content = ("result", number, pickle.dumps((plain, error), _PROTOCOL), work_s)
+            content = (_RESULT, number, pickle.dumps((plain, error), _PROTOCOL), work_s)
         case WorkCancel(number):
-            content = ("cancel", number)
+            content = (_CANCEL, number)
     encoded = marshal.dumps(content)
     head = _HEADER.pack(len(encoded), len(image_bytes)) + encoded
     return [head, image_bytes] if image_bytes else [head]
@@ -123,10 +124,10 @@ class MessageDecoder:
 
 def _decode_message(encoded: bytes | bytearray) -> Message:
     kind, number, *rest = marshal.loads(encoded)  # noqa: S302  our own, see above
-    if kind == "request":
+    if kind == _REQUEST:
         handler, pickled, *others = rest
         return WorkRequest(number, handler, _unpickle_arguments(pickled), *others)
-    if kind == "result":
+    if kind == _RESULT:
         pickled, work_s = rest
         value, error = pickle.loads(pickled)  # noqa: S301
         return WorkResult(number, value, error, work_s)

@@ -6,7 +6,7 @@ import logging
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from typing import Final
 
 from phiz.errors import PhizError
 from phiz.workers.handle import WorkerEvents, WorkerHandle
@@ -17,13 +17,6 @@ RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to rep
 CHECK_INTERVAL_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
-
-
-class SupervisorEvents(WorkerEvents, Protocol):
-    """Who is told of workers, and what they do."""
-
-    def on_ready(self) -> None:
-        """Give work to a worker that has become ready."""
 
 
 class Supervisor:
@@ -48,9 +41,7 @@ class Supervisor:
         "workers",
     )
 
-    def __init__(
-        self, command: Sequence[str], hang_timeout_s: float, events: SupervisorEvents
-    ) -> None:
+    def __init__(self, command: Sequence[str], hang_timeout_s: float, events: WorkerEvents) -> None:
         """Begin nothing yet.
 
         Args:
