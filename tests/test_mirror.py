@@ -13,7 +13,6 @@ TESTED_ELSEWHERE = {
     "api/connection": ("service/test_connections.py", "sends heads and bodies over real sockets"),
     "api/docs_page": ("api/test_openapi.py", "asks for the page and its files"),
     "api/server": ("service/test_stopping.py", "starts and stops real servers"),
-    "api/service": ("api/test_admission.py", "admits requests to it"),
     "cli/files": ("cli/test_detect.py", "names files, folders and standard input"),
     "cli/formats": ("cli/test_detect.py", "reads JSON, CSV and tables"),
     "cli/run": ("cli/test_detect.py", "runs the command on good and bad files"),
@@ -49,6 +48,7 @@ TESTED_ELSEWHERE = {
     "wire/examples": ("service/test_answers.py", "compares them with real answers"),
     "wire/messages": ("test_worker.py", "sends them to a worker"),
     "wire/models": ("api/test_routes_ops.py", "reads the models that it describes"),
+    "workers/handle": ("workers/test_pool.py", "runs real processes by it"),
     "workers/supervisor": ("workers/test_pool.py", "has workers die, hang and fail to start"),
 }
 
