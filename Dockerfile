@@ -1,10 +1,10 @@
-# phiz with its models, which are built and verified here: what runs downloads nothing.
+# phiz with its models, built and verified here: the running container downloads nothing.
 #
 #   docker build -t phiz .
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
 #       --memory 512m --cpus 1 --env PHIZ_MAX_PIXELS=13000000 -p 127.0.0.1:8000:8000 phiz
 #
-# BASE is any image with Python 3.11 or later and its venv module, wherever that Python lies.
+# BASE is any image with Python 3.11 or later and its venv module, in any folder.
 ARG BASE=python:3.11-slim-bookworm
 
 
@@ -13,7 +13,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /source
 
 
-# The converters' packages stay in this stage.
+# The packages of the converters stay in this stage.
 FROM source AS models
 COPY requirements/build.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
@@ -23,22 +23,22 @@ COPY . .
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . && \
     /opt/build/bin/pip install --quiet --no-deps /wheel/*.whl
 ENV PHIZ_MODELS=/opt/phiz/models
-# "face classify" for what pictures show as well.
+# "face classify" adds the classifiers.
 ARG MODELS=face
 RUN for group in ${MODELS}; do /opt/build/bin/phiz models build --group "${group}" || exit; done && \
     /opt/build/bin/phiz models verify
 
 
 FROM source AS packages
-# "otel" for traces as well.
+# "otel" adds traces.
 ARG PACKAGES=serve
 COPY requirements/${PACKAGES}.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/phiz && \
     /opt/phiz/bin/pip install --quiet --require-hashes -r "requirements/${PACKAGES}.txt"
 COPY --from=models /wheel /wheel
-# What installs packages is of no use to what runs, nor are others' tests, compilers, converters
-# and sources, nor the library for programs in C that holds all of onnxruntime a second time.
+# The service needs no package installer, and no tests, compilers, converters or sources of other
+# packages. The library for C programs holds all of onnxruntime a second time.
 RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
     /opt/phiz/bin/pip uninstall --quiet --yes pip setuptools && \
     find /opt/phiz/lib/python3*/site-packages -depth \
@@ -54,7 +54,7 @@ COPY deploy/image/ready.py LICENSE NOTICE /opt/phiz/
 
 FROM ${BASE}
 ARG VERSION=0.1.0
-# The commit, which is not sent to the builder: --build-arg REVISION=$(git rev-parse HEAD)
+# The commit; the builder does not get it by itself: --build-arg REVISION=$(git rev-parse HEAD)
 ARG REVISION=
 ARG SOURCE=https://github.com/phiz-dev/phiz
 LABEL org.opencontainers.image.title="phiz" \
@@ -66,7 +66,7 @@ LABEL org.opencontainers.image.title="phiz" \
     org.opencontainers.image.documentation="${SOURCE}/blob/v${VERSION}/docs/deploying.md" \
     org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=packages /opt/phiz /opt/phiz
-# Unless it is told not to, onnxruntime reports its use to its makers.
+# onnxruntime sends usage data to its makers unless telemetry is disabled.
 ENV PHIZ_HOST=0.0.0.0 PHIZ_PORT=8000 PHIZ_MODELS=/opt/phiz/models \
     ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001

@@ -1,16 +1,16 @@
-# Each target sets up what it needs, and is quick when that is there already.
+# Each target does its own set-up, and is quick if the set-up is done.
 #
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
 #   make test    format check, lint, types and every test
-#   make check   the same with the unit tests alone, in less than a minute: all tests but those of
-#                workers, services, clusters, browsers, packages and measurements, which are
-#                marked "integration"
-#   make setup   what both begin with; afterwards .venv/bin/phiz is the command
-#   make bench DATA=DIR   how fast it is beside others, what 8 bits save, and how much memory it
-#                takes: all figures into docs/measured/speed.json, and what the documents show
-#   make load    what it bears beside others, into docs/measured/load.json and load.svg (needs wrk)
+#   make check   the same with the unit tests only, in less than a minute: it leaves out tests
+#                marked "integration", which are about workers, services, clusters, browsers,
+#                packages and measurements
+#   make setup   the set-up of serve and test; afterwards .venv/bin/phiz is the command
+#   make bench DATA=DIR   speed beside other libraries, the gain of 8 bits, and memory: all figures
+#                into docs/measured/speed.json, and the tables and charts of docs/
+#   make load    load beside other servers, into docs/measured/load.json and load.svg (needs wrk)
 #   make dist    wheel and sdist, into dist/
-#   make sbom    what the service consists of, as CycloneDX, into build/
+#   make sbom    the packages of the service, as CycloneDX, into build/
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -45,18 +45,18 @@ lint: .venv/dev
 	$(BIN)/mypy
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin service/phiz
 
-# The first time, the others are installed into benchmarks/.peers: about 6 GB. One of them is
-# phiz with every runtime, which the other two then use.
+# The first run installs the other libraries into benchmarks/.peers: about 6 GB. One environment
+# there is phiz with every runtime, which the other two benchmarks use.
 OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
 	@$(BIN)/phiz models build --variants int8
-	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the pictures: make bench DATA=DIR)) \
+	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the folder of images: make bench DATA=DIR)) \
 		--json docs/measured/speed.json --picture docs/measured/speed.svg
 	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
 	$(OURS) -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
 
-# Likewise; the one with torch is that of the other benchmark.
+# The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
 	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
 
@@ -64,12 +64,12 @@ format: .venv/dev
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-# The wheel is built from the sdist, which shows that nothing is missing there.
+# The wheel is built from the sdist, which proves that the sdist is complete.
 dist: .venv/dev
 	rm -rf dist
 	$(BIN)/uv build --quiet --no-build-isolation --python $(BIN)/python
 
-# SERVED is a Python that has what serves and nothing else, unless there is one already.
+# SERVED is a Python with only the packages of the service; set it to use an existing one.
 SERVED ?= build/served/bin/python
 SBOM ?= build/phiz.cdx.json
 
@@ -86,20 +86,20 @@ build/served/bin/python: requirements/serve.txt dist
 models: .venv/run
 	@$(BIN)/phiz models build
 
-# The stamps are written last, so that an interrupted installation is taken up again.
+# The stamps are written last, so that an interrupted installation runs again.
 .venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "phiz needs Python 3.11 or later; this is %s. Name another with: make PYTHON=python3.12" % sys.version.split()[0])'
 	$(PYTHON) -m venv --clear .venv
 	@touch $@
 
 .venv/run: requirements/build.txt pyproject.toml | .venv/made
-	@echo "installing what phiz needs to run into .venv"
+	@echo "installing the packages of phiz into .venv"
 	$(INSTALL) --require-hashes -r requirements/build.txt
 	$(INSTALL) --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/dev: requirements/dev.txt .venv/run | .venv/made
-	@echo "installing what the tests need into .venv"
+	@echo "installing the packages of the tests into .venv"
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
@@ -122,7 +122,7 @@ lock: .venv/dev
 	$(LOCK) $(PEERS)/bentoml.in --group pyproject.toml:install -o $(PEERS)/bentoml.txt
 	$(MAKE) wheels
 
-# Whether all that the image is made of is there for arm64 too, as a wheel that Debian 12 can use.
+# Checks that every package of the image has a wheel for arm64 that works on Debian 12.
 wheels: .venv/made
 	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
 	for packages in serve otel; do \

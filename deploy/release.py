@@ -1,9 +1,9 @@
-"""Hold a tag to the version and the changelog, and print the notes of the release.
+"""Compare a tag with the version and the changelog, and print the notes of the release.
 
     python deploy/release.py v0.1.0 > notes.md
 
-Ends with 1 and says what to do if the tag is not the version's, or if the changelog has no dated
-section of it. Needs nothing but Python.
+Exits with 1 and says what to do if the tag differs from the version, or if the changelog has no
+dated section for it. Needs only Python.
 """
 
 import argparse
@@ -25,7 +25,7 @@ def take_notes(tag: str, root: Path = ROOT) -> str:
     """Return the notes of the release that a tag names.
 
     Raises:
-        ReleaseError: The tag is not the version's, or the changelog is not ready for it.
+        ReleaseError: The tag differs from the version, or the changelog is not ready for it.
     """
     version = read_version(root)
     if tag != f"v{version}":
@@ -61,12 +61,12 @@ def read_notes(version: str, root: Path) -> str:
     if re.fullmatch(r"\d{4}-\d{2}-\d{2}", day) is None:
         raise ReleaseError(f"{CHANGELOG} has {version} as {day}: write the day, as YYYY-MM-DD")
     if not text:
-        raise ReleaseError(f"{CHANGELOG} has nothing below {version}: tell what changed")
+        raise ReleaseError(f"{CHANGELOG} has nothing below {version}: describe the changes")
     return f"{text}\n"
 
 
 def main() -> None:
-    """Print the notes, or end with what does not agree."""
+    """Print the notes, or exit with the difference."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("tag", help="for example v0.1.0")
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout")

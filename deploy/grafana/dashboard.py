@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models.dashboard import (
 )
 from panels import ROWS, Graph
 
-# As deploy/grafana/provisioning/datasources/prometheus.yml calls it.
+# The name in deploy/grafana/provisioning/datasources/prometheus.yml.
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="prometheus")
 HEIGHT: Final = 8
 WIDTH: Final = 8  # of 24
@@ -40,7 +40,7 @@ def panel(graph: Graph) -> Lines | Number:
 
 
 def models() -> QueryVariable:
-    """Return the choice of models above the panels."""
+    """Return the selection of models above the panels."""
     return (
         QueryVariable("model")
         .label("Model")

@@ -1,7 +1,7 @@
-"""What the dashboard shows: rows of graphs with their queries.
+"""The contents of the dashboard: rows of panels with their queries.
 
-The queries are for Prometheus, with the metrics of docs/service.md and the recorded figures of
-deploy/prometheus/rules.yml. ``$model`` and ``$__rate_interval`` are filled in by Grafana.
+The queries are for Prometheus. They use the metrics of docs/metrics.md and the recording rules of
+deploy/prometheus/rules.yml. Grafana fills in ``$model`` and ``$__rate_interval``.
 """
 
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Graph:
     """A panel.
 
     Attributes:
-        title: Above it.
+        title: Its title.
         unit: Grafana's name of the unit.
-        queries: Each with the name of its lines.
-        why: What it tells, shown when it is asked for.
-        as_number: Whether only the newest value is shown.
+        queries: Pairs of a query and the legend of its lines.
+        why: Its description, shown on request.
+        as_number: Whether it shows only the newest value.
     """
 
     title: str
@@ -32,17 +32,17 @@ class Graph:
 
 
 def rate(metric: str, selector: str, by: str) -> str:
-    """Return the query of how fast counters grow, summed by labels."""
+    """Return the query for the rate of counters, summed by labels."""
     return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
 def quantile(share: float, metric: str, selector: str, by: str) -> str:
-    """Return the query of what a share of a histogram's observations lies within."""
+    """Return the query for a quantile of a histogram."""
     return f"histogram_quantile({share}, {rate(f'{metric}_bucket', selector, f'le, {by}')})"
 
 
 def mean(metric: str, selector: str, by: str) -> str:
-    """Return the query of the mean of a histogram's observations."""
+    """Return the query for the mean of a histogram."""
     return f"{rate(f'{metric}_sum', selector, by)} / {rate(f'{metric}_count', selector, by)}"
 
 
@@ -57,44 +57,44 @@ ROWS: Final = {
             "Requests",
             "reqps",
             ((rate("phiz_request_seconds_count", SELECTED, "model"), "{{model}}"),),
-            "Detection requests by the model asked for, whatever became of them.",
+            "Detection requests by requested model, with any outcome.",
         ),
         Graph(
             "Outcomes",
             "reqps",
             ((rate("phiz_request_seconds_count", SELECTED, "outcome"), "{{outcome}}"),),
-            "ok, or the code of the error.",
+            "ok, or the error code.",
         ),
         Graph(
-            "Errors of the service",
+            "Service errors",
             "percentunit",
-            (("phiz:errors:ratio5m", "of all {{of}}"),),
-            "What callers could not help, over five minutes. PhizErrors fires above 5 % of either.",
+            (("phiz:errors:ratio5m", "of {{of}}"),),
+            "Failures of the service over five minutes. PhizErrors fires above 5 % of either.",
         ),
     ),
-    "Time": (
+    "Latency": (
         Graph(
-            "Half of the answers within",
+            "Median latency",
             "s",
             ((quantile(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
-            "From the headers of a request to its answer, so with the time that its body takes.",
+            "From a request's headers to its answer, so it includes the upload of the body.",
         ),
         Graph(
-            "99 of 100 answers within",
+            "99th percentile latency",
             "s",
             ((quantile(0.99, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
             "PhizSlow fires above one second.",
         ),
         Graph(
-            "Mean time of each stage",
+            "Mean time per stage",
             "s",
             ((mean("phiz_stage_seconds", SELECTED, "model, stage"), "{{model}} {{stage}}"),),
-            "receive is a body on its way; pnet, rnet and onet are parts of inference.",
+            "receive is the upload of the body; pnet, rnet and onet are parts of inference.",
         ),
     ),
-    "How near to its limits": (
+    "Saturation": (
         Graph(
-            "Workers and processors that are busy",
+            "Busy workers and processors",
             "percentunit",
             (
                 ("phiz:workers:busy_ratio5m", "{{instance}} workers"),
@@ -103,79 +103,79 @@ ROWS: Final = {
             "Over five minutes. PhizSaturated fires above 90 % of either.",
         ),
         Graph(
-            "What one more request would wait",
+            "Queue wait of the next request",
             "s",
             ((f"phiz_queue_wait_seconds{{{SERVICE}}}", "{{instance}}"),),
-            "PhizSaturated fires above two seconds; above half the deadline requests are refused.",
+            "PhizSaturated fires above two seconds; above half the deadline, requests are refused.",
         ),
         Graph(
-            "Requests that wait, and in flight",
+            "Queued and in-flight requests",
             "none",
             (
-                (f"phiz_queue_depth{{{SERVICE}}}", "{{instance}} wait"),
+                (f"phiz_queue_depth{{{SERVICE}}}", "{{instance}} queued"),
                 (f"phiz_inflight_requests{{{SERVICE}}}", "{{instance}} in flight"),
             ),
-            "Those in flight include bodies that are still coming.",
+            "Requests in flight include those whose bodies are still arriving.",
         ),
         Graph(
-            "Refused before any work",
+            "Refused requests",
             "reqps",
             ((rate("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
-            "By the code of the error. PhizSaturated fires where 1 % are overloaded.",
+            "Refused before any work, by error code. PhizSaturated fires above 1 % overloaded.",
         ),
         Graph(
             "Memory",
             "bytes",
             (("phiz:resident_bytes", "{{instance}}"),),
-            "Of all processes of a replica. PhizMemoryGrows looks for a ramp.",
+            "Resident memory of all processes of a replica. PhizMemoryGrows detects a ramp.",
         ),
         Graph(
             "Workers replaced",
             "none",
             ((f"increase(phiz_workers_replaced_total{{{SERVICE}}}[15m])", "{{instance}}"),),
-            "In 15 minutes. PhizWorkersEnd fires above three.",
+            "Over 15 minutes. PhizWorkersEnd fires above three.",
         ),
     ),
-    "What it finds": (
+    "Results": (
         Graph(
-            "Faces a second",
+            "Faces per second",
             "none",
             ((rate("phiz_faces_total", SELECTED, "model"), "{{model}}"),),
-            "Faces answered.",
+            "Faces returned.",
         ),
         Graph(
-            "Faces a picture",
+            "Faces per image",
             "none",
             ((FACES_A_PICTURE, "{{model}}"),),
-            "A sudden change is one of what is sent, or of the models.",
+            "A sudden change comes from other images or from other models.",
         ),
         Graph(
-            "Pictures",
+            "Images",
             "none",
             ((rate("phiz_pictures_total", SELECTED, "model, outcome"), "{{model}} {{outcome}}"),),
-            "Several in a batch.",
+            "A batch counts each of its images.",
         ),
     ),
-    "What runs": (
+    "Replicas": (
         Graph(
             "Replicas by version",
             "none",
             ((f"count by (version) (phiz_build_info{{{SERVICE}}})", "{{version}}"),),
-            "More than one version only while one takes the place of another.",
+            "More than one version appears only during an update.",
             as_number=True,
         ),
         Graph(
             "Replicas by model",
             "none",
             ((f"count by (model, kind) (phiz_model_info{{{SERVICE}}})", "{{model}} ({{kind}})"),),
-            "A replica begins with all its models verified, or not at all.",
+            "A replica starts with all its models verified, or not at all.",
             as_number=True,
         ),
         Graph(
             "Workers",
             "none",
             ((f"sum by (instance) (phiz_workers{{{SERVICE}}})", "{{instance}}"),),
-            "Processes that work, for each replica.",
+            "Worker processes of each replica.",
             as_number=True,
         ),
     ),

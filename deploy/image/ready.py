@@ -1,6 +1,6 @@
-"""End with 0 if the service of this container is ready for requests, else with 1.
+"""Exit with 0 if the service of this container is ready for requests, else with 1.
 
-The image has no shell command that could ask; this imports little, as it runs every few seconds.
+The image has no shell command for this. The file imports little, because it runs every few seconds.
 """
 
 import os

@@ -12,10 +12,10 @@ from typing import Final
 
 RULES: Final = Path(__file__).parents[1] / "prometheus" / "rules.yml"
 ALERT: Final = "      - alert: "
-# Its autoscaler takes replicas away, which is what this one tells of.
+# This alert reports removed replicas, and the autoscaler removes them on purpose.
 LEFT_OUT: Final = "PhizReplicaGone"
 HEAD: Final = """\
-# For the Prometheus operator, made of deploy/prometheus/rules.yml:
+# For the Prometheus operator, generated from deploy/prometheus/rules.yml:
 # python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml
 apiVersion: monitoring.coreos.com/v1
 kind: PrometheusRule
@@ -27,9 +27,9 @@ spec:
 
 
 def rules(given: str) -> str:
-    """Return rules as Prometheus reads them as what the operator takes.
+    """Return the rules of Prometheus in the format of the operator.
 
-    An alert's comment stands before it, and an empty line behind.
+    An alert's comment stands before it, and an empty line after it.
     """
     paragraphs = given.split("\n\n")
     kept = [each for each in paragraphs if f"{ALERT}{LEFT_OUT}\n" not in each]
@@ -37,7 +37,7 @@ def rules(given: str) -> str:
 
 
 def main() -> None:
-    """Print them."""
+    """Print the rules."""
     sys.stdout.write(rules(RULES.read_text("utf-8")))
 
 

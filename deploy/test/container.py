@@ -1,4 +1,4 @@
-"""One container of the image by itself: how it begins, what it holds, how it ends."""
+"""One container of the image by itself: its start, its memory and its end."""
 
 import http.client
 import re
@@ -18,8 +18,8 @@ PORT: Final = 18000
 PICTURE: Final = ROOT / "tests" / "pictures" / "selfie_360x640.png"
 WIDTH: Final = 5000  # of the largest picture
 PATIENCE_S: Final = 60
-SIGTERM_BIT: Final = 1 << 14  # of the signals that a process catches
-AT_ONCE_S: Final = 5  # far less than the engine waits until it kills
+SIGTERM_BIT: Final = 1 << 14  # in the mask of caught signals
+AT_ONCE_S: Final = 5  # far less than the engine's time limit
 IDLE_BYTES: Final = 150 * 2**20
 
 
@@ -27,18 +27,18 @@ def wait_for(condition: Callable[[], bool], what: str, patience_s: float = PATIE
     """Return the seconds until the condition holds.
 
     Raises:
-        TimeoutError: It does not within the patience.
+        TimeoutError: It does not hold within the time limit.
     """
     begun = time.monotonic()
     while not condition():
         if time.monotonic() - begun > patience_s:
-            raise TimeoutError(f"{what} was not so after {patience_s} s")
+            raise TimeoutError(f"waited {patience_s} s for {what}")
         time.sleep(0.1)
     return time.monotonic() - begun
 
 
 def largest_picture(pixels: int) -> bytes:
-    """Return a PNG with alpha of so many pixels, or some less, that has only some kB.
+    """Return a PNG with alpha of at most so many pixels, which has only a few kB.
 
     Source: the PNG specification, sections 5.2, 5.3 and 11.2.
     """
@@ -56,7 +56,7 @@ def largest_picture(pixels: int) -> bytes:
 
 @contextmanager
 def begun(image: str) -> Iterator[None]:
-    """Run the image as it is meant to be run."""
+    """Run the image with the documented options."""
     publish = f"--publish=127.0.0.1:{PORT}:8000"
     docker("run", "--detach", "--name", NAME, *GUARDED, publish, image)
     try:
@@ -67,13 +67,13 @@ def begun(image: str) -> Iterator[None]:
 
 @contextmanager
 def alone(image: str) -> Iterator[float]:
-    """Run the image, and give the seconds until it was healthy."""
+    """Run the image, and yield the seconds until it was healthy."""
     with begun(image):
         yield wait_for(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "health")
 
 
 def check_alone(image: str) -> dict[str, str]:
-    """Return the figures of a container: it answers, it is small, and it ends in order."""
+    """Return the figures of a container, after checks of its answers, memory and end."""
     loading_s = stop_while_loading(image)
     with alone(image) as healthy_s:
         idle_bytes = anonymous_bytes(NAME)
@@ -92,7 +92,7 @@ def check_alone(image: str) -> dict[str, str]:
 
 
 def stop_while_loading(image: str) -> float:
-    """Return the seconds that it takes to stop a container that is not ready yet."""
+    """Return the seconds to stop a container that is not ready yet."""
     with begun(image):
         status = Path(f"/proc/{inspect(NAME)['State']['Pid']}/status")
 
@@ -100,7 +100,7 @@ def stop_while_loading(image: str) -> float:
             (line,) = re.findall(r"^SigCgt:\s+(\w+)", status.read_text("utf-8"), re.MULTILINE)
             return bool(int(line, 16) & SIGTERM_BIT)
 
-        wait_for(catches, "Python had begun")
+        wait_for(catches, "start of Python")
         start = time.monotonic()
         docker("stop", "--time=30", NAME)
         took_s = time.monotonic() - start
@@ -112,7 +112,7 @@ def stop_while_loading(image: str) -> float:
 
 
 def burden() -> None:
-    """See that the largest picture that is let in costs no worker."""
+    """Check that the largest accepted image ends no worker."""
     connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_S)
     picture = largest_picture(MAX_PIXELS)
     connection.request("POST", "/detect?model=mtcnn", picture, {"Content-Type": "image/png"})
@@ -122,7 +122,7 @@ def burden() -> None:
 
 
 def stop_in_flight() -> tuple[int, float]:
-    """Stop the container while half of a request's body is there.
+    """Stop the container while half of a request's body has arrived.
 
     Returns:
         The status of the request's answer, and the seconds that stopping took.

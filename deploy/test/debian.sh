@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Puts a minimal Debian into a folder, with what README.md asks of a machine and nothing else. The
-# packages come from where this machine has its own, and it trusts what this machine trusts.
+# Installs a minimal Debian into a folder, with only the packages that README.md requires. It uses
+# this machine's package mirror and certificates.
 #
 #   deploy/test/debian.sh SUITE FOLDER
 set -euo pipefail
 suite="$1" folder="$2"
 
-# The release that this machine runs and any other lie in the same place.
+# The mirror has this machine's release and all others.
 mirror="$(apt-get indextargets --format '$(REPO_URI)' \
     'Created-By: Packages' 'Label: Debian' 'Origin: Debian' | head -n 1)"
-[ -n "$mirror" ] || { echo "this machine has no packages of Debian's" >&2; exit 1; }
-# debootstrap knows the releases of its own time; later ones are made as the newest is.
+[ -n "$mirror" ] || { echo "this machine has no Debian package sources" >&2; exit 1; }
+# debootstrap knows only the releases of its own time; later ones use the script of the newest.
 script="/usr/share/debootstrap/scripts/$suite"
 [ -e "$script" ] || script=/usr/share/debootstrap/scripts/sid
 

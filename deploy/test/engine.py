@@ -1,4 +1,4 @@
-"""The container engine, by its command."""
+"""The container engine, through its command line."""
 
 import json
 import subprocess
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = "phiz-test"
-MAX_PIXELS: Final = 13_000_000  # what the memory below has room for
+MAX_PIXELS: Final = 13_000_000  # fits the memory below
 GUARDED: Final = (
     "--read-only",
     "--tmpfs=/tmp",
@@ -21,10 +21,10 @@ GUARDED: Final = (
 
 
 def docker(*arguments: str) -> str:
-    """Return what the command prints.
+    """Return the output of the command.
 
     Raises:
-        RuntimeError: It failed; the message is what it printed.
+        RuntimeError: It failed; the message is its output.
     """
     done = subprocess.run(  # noqa: S603  arguments of our own
         ["docker", *arguments],  # noqa: S607  wherever the system has it
@@ -39,19 +39,19 @@ def docker(*arguments: str) -> str:
 
 
 def compose(*arguments: str) -> str:
-    """Return what compose prints for the project with the test's additions."""
+    """Return the output of compose for the project with the test's additions."""
     files = ("--file=docker-compose.yml", "--file=deploy/test/compose.yml")
     return docker("compose", f"--project-name={PROJECT}", *files, *arguments)
 
 
 def inspect(name: str) -> Any:  # noqa: ANN401  as the engine answers
-    """Return what the engine knows of a container or an image."""
+    """Return the engine's description of a container or an image."""
     (known,) = json.loads(docker("inspect", name))
     return known
 
 
 def anonymous_bytes(container: str) -> int:
-    """Return the memory of a container's processes that no file holds.
+    """Return the bytes of a container's memory that are not backed by a file.
 
     Source: RssAnon in proc(5), of all processes that the engine lists.
     """

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Runs a command with a container engine: the one that is there, or one begun for it and ended
-# after it. STANDINS=1 also makes the images that no registry can give here: a base with Debian's
-# Python, and HAProxy, Prometheus and Alertmanager on it. They have names of their own, and are
-# removed at the end. DEBIAN=FOLDER names a Debian that debian.sh has made; else one is made.
+# Runs a command with a container engine: the running one, or one that it starts and stops itself.
+# STANDINS=1 also builds stand-ins for images of a registry: a base with Debian's Python, and
+# HAProxy, Prometheus and Alertmanager on it. They have names of their own and are removed at the
+# end. DEBIAN=FOLDER uses a Debian made by debian.sh; otherwise one is made.
 #
 #   deploy/test/engine.sh COMMAND…
 set -euo pipefail
@@ -13,7 +13,7 @@ made=()
 export DOCKER_BUILDKIT=1 DOCKER_CONFIG="$folder/config"
 
 end() {
-    # The last first: what is built on another goes before it.
+    # The last image first: it is built on those before it.
     for image in "${made[@]}"; do docker image rm "$image" >/dev/null 2>&1 || true; done
     if [ -f "$folder/pid" ]; then
         engine="$(cat "$folder/pid")"

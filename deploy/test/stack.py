@@ -1,9 +1,9 @@
-"""Build the image, begin the whole project, use it, break it, and see that this is noticed.
+"""Build the image, start the whole project, use it, break it, and check the alert.
 
     deploy/test/engine.sh .venv/bin/python deploy/test/stack.py
 
-Prints what it measured, and ends with 0 if all was as it should be. Grafana is left out; its
-queries are put to Prometheus instead. What it began is removed, whatever happens.
+Prints its measurements, and exits with 0 if all checks pass. Grafana is skipped; its queries are
+sent to Prometheus instead. Everything it started is removed, also after a failure.
 """
 
 import json
@@ -26,7 +26,7 @@ SERVICES: Final = ("phiz", "proxy", "prometheus", "alertmanager", "webhook")
 REPLICAS: Final = 2
 MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
 ROUNDS: Final = 40  # of one request for each model
-PAUSE_S: Final = 0.5  # between rounds: over several scrapes, or there are no rates
+PAUSE_S: Final = 0.5  # between rounds: rates need several scrapes
 REQUEST_ID: Final = "a-caller.s_own-name"
 PRIVATE: Final = "private.jpg"
 TRICKLE_S: Final = 20  # timeout http-request of deploy/haproxy/haproxy.cfg
@@ -40,13 +40,13 @@ ENVIRONMENT: Final = {
 
 
 def get(url: str) -> Any:  # noqa: ANN401  whatever JSON it is
-    """Return what is answered, as JSON."""
+    """Return the answer, parsed from JSON."""
     with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own addresses
         return json.load(answer)
 
 
 def detect(model: str) -> int:
-    """Return how many faces the project finds in the picture."""
+    """Return the number of faces that the project finds in the image."""
     request = urllib.request.Request(  # noqa: S310  see above
         f"{PHIZ}/detect?model={model}", PICTURE.read_bytes(), {"Content-Type": "image/png"}
     )
@@ -54,15 +54,15 @@ def detect(model: str) -> int:
 
 
 def ask(query: str) -> list[tuple[dict[str, str], float]]:
-    """Return the labels and value of each sample that Prometheus answers."""
+    """Return the labels and value of each sample of Prometheus' answer."""
     answer = get(f"{PROMETHEUS}/api/v1/query?{urllib.parse.urlencode({'query': query})}")
     return [(one["metric"], float(one["value"][1])) for one in answer["data"]["result"]]
 
 
 def build() -> dict[str, str]:
-    """Build the image and return how long it took and how large it is."""
+    """Build the image, and return its build time and size."""
     begun = time.monotonic()
-    # What compose would build, without its plugin for that, buildx, which Debian has not.
+    # The same build as compose's, without its plugin buildx, which Debian lacks.
     told = json.loads(compose("config", "--format=json"))["services"]["phiz"]
     assert told["image"] == IMAGE
     section = told["build"]
@@ -83,7 +83,7 @@ def build() -> dict[str, str]:
 
 
 def configure() -> dict[str, str]:
-    """See that Alertmanager takes what it is given when it is not tested."""
+    """Check that Alertmanager accepts the shipped configuration."""
     image = os.environ.get("ALERTMANAGER_IMAGE", "prom/alertmanager:v0.28.1")
     mount = f"--volume={ROOT}/deploy/alertmanager:/etc/phiz:ro"
     docker(
@@ -94,11 +94,11 @@ def configure() -> dict[str, str]:
 
 
 def begin() -> dict[str, str]:
-    """Begin the project and return how long it took until the proxy had all replicas."""
+    """Start the project, and return the time until the proxy had all replicas."""
     begun = time.monotonic()
     compose("up", "--detach", "--no-build", f"--scale=phiz={REPLICAS}", *SERVICES)
-    wait_for(_answers, "the project answers")
-    wait_for(_scraped, "every replica is scraped")
+    wait_for(_answers, "an answer of the project")
+    wait_for(_scraped, "a scrape of every replica")
     return {"project ready after": f"{time.monotonic() - begun:.1f} s"}
 
 
@@ -117,9 +117,9 @@ def _scraped() -> bool:
 
 
 def count() -> dict[str, str]:
-    """Send requests over several scrapes and see that Prometheus has counted each."""
+    """Send requests over several scrapes, and check that Prometheus counted each."""
     by_model = "sum by (model) (phiz_request_seconds_count)"
-    time.sleep(6)  # a scrape after the last request of before
+    time.sleep(6)  # includes a scrape after the last request
     before = {labels["model"]: value for labels, value in ask(by_model)}
     begun = time.monotonic()
     for _ in range(ROUNDS):
@@ -131,7 +131,7 @@ def count() -> dict[str, str]:
         after = {labels["model"]: value for labels, value in ask(by_model)}
         return all(after.get(model, 0) - before.get(model, 0) == ROUNDS for model in MODELS)
 
-    wait_for(complete, "every request is counted", 15)
+    wait_for(complete, "a count of every request", 15)
     shares = ask("sum by (instance) (phiz_request_seconds_count)")
     assert len(shares) == REPLICAS
     assert all(value > 0 for _, value in shares)
@@ -142,7 +142,7 @@ def count() -> dict[str, str]:
 
 
 def log() -> dict[str, str]:
-    """See that a request keeps its name, in its answer and in the log, which has no more of it."""
+    """Check that answer and log carry the request id, and that the log has no private data."""
     request = urllib.request.Request(  # noqa: S310  our own address
         f"{PHIZ}/detect?min_score=0.987",
         PICTURE.read_bytes(),
@@ -155,13 +155,13 @@ def log() -> dict[str, str]:
     (line,) = (json.loads(line) for line in lines if REQUEST_ID in line)
     found = {name: line[name] for name in ("method", "path", "status")}
     assert found == {"method": "POST", "path": "/detect", "status": 200}
-    assert not any("0.987" in line for line in lines), "the log has what was asked for"
-    assert not any(PRIVATE in line for line in lines), "the log has the name of a file"
+    assert not any("0.987" in line for line in lines), "the log has the query"
+    assert not any(PRIVATE in line for line in lines), "the log has a file name"
     return {"log line of a request": json.dumps(line)}
 
 
 def put_private() -> None:
-    """Send a file as ``curl -T`` does, to an address that is not the service's."""
+    """Send a file as ``curl -T`` does, to a path that the service does not have."""
     request = urllib.request.Request(f"{PHIZ}/{PRIVATE}", b"x", method="PUT")  # noqa: S310
     try:
         urllib.request.urlopen(request, timeout=30)  # noqa: S310  our own address
@@ -172,7 +172,7 @@ def put_private() -> None:
 
 
 def burden() -> dict[str, str]:
-    """See that the largest picture that is let in costs no worker."""
+    """Check that the largest accepted image ends no worker."""
     (settings,) = [inspect(name)["Config"]["Env"] for name in _replicas()[:1]]
     (max_pixels,) = [
         int(one.partition("=")[2]) for one in settings if one.startswith("PHIZ_MAX_PIXELS=")
@@ -184,14 +184,14 @@ def burden() -> dict[str, str]:
     )
     assert get(request)["faces"] == []  # type: ignore[arg-type]
     took_s = time.monotonic() - begun
-    time.sleep(6)  # a scrape after it
+    time.sleep(6)  # includes a scrape after it
     ((_, replaced),) = ask("sum(phiz_workers_replaced_total)")
     assert replaced == 0, f"{replaced:.0f} workers were replaced"
     return {f"PNG of {max_pixels} pixels": f"{len(picture)} bytes, answered in {took_s:.1f} s"}
 
 
 def trickle() -> dict[str, str]:
-    """See that who sends a request's head byte by byte is not waited for."""
+    """Check that the proxy refuses a request's head that arrives byte by byte."""
     begun = time.monotonic()
     with socket.create_connection(("127.0.0.1", 8000), TRICKLE_S) as connection:
         connection.settimeout(1)
@@ -205,24 +205,24 @@ def trickle() -> dict[str, str]:
             except TimeoutError:
                 continue
     assert answer.startswith(b"HTTP/1.1 408 "), answer
-    return {"a head that trickles was refused after": f"{time.monotonic() - begun:.0f} s"}
+    return {"a slow head was refused after": f"{time.monotonic() - begun:.0f} s"}
 
 
 def show() -> dict[str, str]:
-    """See that every query of the dashboard has an answer."""
+    """Check that every query of the dashboard has an answer."""
     panels = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text("utf-8"))["panels"]
     queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     refuse()
     for query in queries:
         filled = query.replace("$__rate_interval", "1m").replace("$model", ".*")
         samples = ask(filled)
-        assert samples, f"nothing is answered to {filled}"
-        assert any(value == value for _, value in samples), f"no number is answered to {filled}"  # noqa: PLR0124  NaN
+        assert samples, f"no samples for {filled}"
+        assert any(value == value for _, value in samples), f"no number for {filled}"  # noqa: PLR0124  NaN
     return {"queries of the dashboard answered": f"{len(queries)} of {len(queries)}"}
 
 
 def refuse() -> None:
-    """Have requests refused, for the panel that shows them."""
+    """Send requests that are refused, for the panel that shows them."""
     for _ in range(6):
         try:
             detect("none-such")
@@ -232,16 +232,16 @@ def refuse() -> None:
 
 
 def fail() -> dict[str, str]:
-    """Stop the service and see that the webhook is told."""
+    """Stop the service, and check that the webhook receives the alert."""
     begun = time.monotonic()
     compose("stop", "phiz")
     stopped_s = time.monotonic() - begun
     codes = {inspect(name)["State"]["ExitCode"] for name in _replicas()}
     assert codes == {0}, f"the replicas ended with {codes}"
-    wait_for(lambda: "PhizDown" in _told(), "the webhook is told", 120)
+    wait_for(lambda: "PhizDown" in _told(), "alert at the webhook", 120)
     return {
         "replicas stopped in": f"{stopped_s:.1f} s",
-        "alert told, from the stop, after": f"{time.monotonic() - begun:.0f} s",
+        "alert received, from the stop, after": f"{time.monotonic() - begun:.0f} s",
     }
 
 
@@ -254,7 +254,7 @@ def _told() -> set[str]:
 
 
 def main() -> int:
-    """Return 0 if every step went as it should."""
+    """Return 0 if every step succeeds."""
     os.environ.update(ENVIRONMENT)
     begun = time.monotonic()
     try:

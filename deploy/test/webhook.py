@@ -1,4 +1,4 @@
-"""Keeps the alerts that are sent to it, and shows them to who asks."""
+"""A webhook that stores the alerts it receives, and returns them on request."""
 
 import json
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -8,18 +8,18 @@ PORT = 9099
 
 
 class Webhook(BaseHTTPRequestHandler):
-    """Takes alerts by POST and gives all of them by GET, as JSON."""
+    """Stores alerts by POST, and returns all of them by GET, as JSON."""
 
     alerts: list[dict[str, Any]]
 
     def do_POST(self) -> None:
-        """Keep the alerts of Alertmanager's message."""
+        """Store the alerts of Alertmanager's message."""
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.alerts.extend(message["alerts"])
         self._answer(b"")
 
     def do_GET(self) -> None:
-        """Answer all alerts so far."""
+        """Return all alerts so far."""
         self._answer(json.dumps(self.alerts).encode())
 
     def _answer(self, body: bytes) -> None:
