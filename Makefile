@@ -2,13 +2,13 @@
 #
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
 #   make test    format check, lint, types and every test
-#   make check   the same with the unit tests only, in less than a minute: it leaves out tests
-#                marked "integration", which are about workers, services, clusters, browsers,
-#                packages and measurements
+#   make check   the same with the unit tests only, in less than a minute: it skips tests marked
+#                "integration", which start a service, a cluster or a browser, or measure
 #   make setup   the set-up of serve and test; afterwards .venv/bin/phiz is the command
 #   make bench DATA=DIR   speed beside other libraries, the gain of 8 bits, and memory: all figures
 #                into docs/measured/speed.json, and the tables and charts of docs/
 #   make load    load beside other servers, into docs/measured/load.json and load.svg (needs wrk)
+#   make docs    the documentation as a site, into build/docs/
 #   make dist    wheel and sdist, into dist/
 #   make sbom    the packages of the service, as CycloneDX, into build/
 
@@ -24,7 +24,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 2
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile
 
-.PHONY: setup serve test check lint unit bench load models format lock wheels dist sbom
+.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom
 
 setup: .venv/run models
 
@@ -59,6 +59,11 @@ bench: setup
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
 	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
+
+# A warning is an error, and so is a link that leads nowhere.
+docs: .venv/docs
+	$(BIN)/python -m sphinx -q -E -W --keep-going -b html docs build/docs
+	@echo "open build/docs/index.html"
 
 format: .venv/dev
 	$(BIN)/ruff check --fix
@@ -103,6 +108,11 @@ models: .venv/run
 	$(INSTALL) --require-hashes -r requirements/dev.txt
 	@touch $@
 
+.venv/docs: requirements/docs.txt | .venv/made
+	@echo "installing what the documentation is built with into .venv"
+	$(INSTALL) --require-hashes -r requirements/docs.txt
+	@touch $@
+
 # Pins every package for every platform, with hashes and without addresses.
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
@@ -114,6 +124,7 @@ lock: .venv/dev
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt
 	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
+	$(LOCK) --group pyproject.toml:docs -c requirements/dev.txt -o requirements/docs.txt
 	$(LOCK) $(PEERS)/litert.in -c requirements/dev.txt -o $(PEERS)/litert.txt
 	$(LOCK) $(PEERS)/facenet.in -o $(PEERS)/facenet.txt
 	$(LOCK) $(PEERS)/mediapipe.in -o $(PEERS)/mediapipe.txt

@@ -19,7 +19,7 @@ from phiz.timings import Timings
 from tests.exposition import check_openmetrics, check_text
 from tests.tools import program
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "service.md"
+DOCS = Path(__file__).parents[2] / "docs"
 
 
 @dataclass
@@ -290,11 +290,10 @@ def test_prometheus_finds_nothing_wrong_with_them(used: Metrics) -> None:
     assert (checked.stdout.decode(), checked.returncode) == ("", 0)
 
 
-def rows(heading: str) -> list[list[str]]:
-    """The cells of the table below a heading."""
-    _, _, rest = DOCUMENT.read_text("utf-8").partition(f"## {heading}\n")
-    section, _, _ = rest.partition("\n## ")
-    lines = [line for line in section.splitlines() if line.startswith("| `")]
+def rows(page: str) -> list[list[str]]:
+    """The cells of the tables of a page."""
+    text = (DOCS / page).read_text("utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| `")]
     return [line.strip().strip("|").split("|") for line in lines]
 
 
@@ -306,7 +305,7 @@ def names(cell: str) -> list[str]:
 def test_the_documentation_names_every_metric_with_its_kind_and_labels(used: Metrics) -> None:
     documented = {
         name: (kind.strip(), set(names(labels)))
-        for name_cell, kind, labels, _ in rows("Metrics")
+        for name_cell, kind, labels, _ in rows("metrics.md")
         for name in names(name_cell)
     }
     assert documented == {shown(family): (family.type, labels_of(family)) for family in ours(used)}
@@ -321,12 +320,12 @@ def labels_of(family: Metric) -> set[str]:
 
 
 def test_the_documentation_names_every_bucket() -> None:
-    text = " ".join(DOCUMENT.read_text("utf-8").split())
+    text = " ".join((DOCS / "metrics.md").read_text("utf-8").split())
     _, _, rest = text.partition("The histograms' buckets end at ")
     listed, _, _ = rest.partition(" seconds.")
     assert [float(bound) for bound in re.split(", | and ", listed)] == list(BUCKETS_S)
 
 
 def test_the_documentation_names_every_setting_and_no_other() -> None:
-    documented = [name for row in rows("Settings") for name in names(row[0])]
+    documented = [name for row in rows("settings.md") for name in names(row[0])]
     assert sorted(documented) == sorted([*known_variables(), *READ_ELSEWHERE])

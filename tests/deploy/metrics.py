@@ -25,8 +25,8 @@ SUFFIXES = {"histogram": ("_bucket", "_sum", "_count")}
 
 
 def documented() -> set[str]:
-    """The series that docs/service.md tells of."""
-    text = (ROOT / "docs" / "service.md").read_text("utf-8")
+    """The series that docs/metrics.md tells of."""
+    text = (ROOT / "docs" / "metrics.md").read_text("utf-8")
     rows = re.findall(r"^\| `(phiz_\w+)` \| (\w+) \|", text, re.MULTILINE)
     return {name + suffix for name, kind in rows for suffix in SUFFIXES.get(kind, ("",))}
 

@@ -104,6 +104,6 @@ def test_the_service_itself_has_no_port_outside_so_that_it_can_be_scaled() -> No
 
 def test_a_stop_waits_longer_than_the_service_drains() -> None:
     drain_s = int(SERVICES["phiz"]["stop_grace_period"].removesuffix("s"))
-    table = (ROOT / "docs" / "service.md").read_text("utf-8")
+    table = (ROOT / "docs" / "settings.md").read_text("utf-8")
     (default_s,) = re.findall(r"^\| `PHIZ_DRAIN` \| (\d+) \|", table, re.MULTILINE)
     assert drain_s > int(default_s)

@@ -143,7 +143,7 @@ def test_the_rules_of_the_operator_are_those_of_prometheus() -> None:
 
 
 def test_a_pod_has_time_to_end_what_it_began() -> None:
-    table = (ROOT / "docs" / "service.md").read_text("utf-8")
+    table = (ROOT / "docs" / "settings.md").read_text("utf-8")
     (drain_s,) = re.findall(r"^\| `PHIZ_DRAIN` \| (\d+) \|", table, re.MULTILINE)
     (wait_s,) = re.findall(
         r"sleep\((\d+)\)", CONTAINER["lifecycle"]["preStop"]["exec"]["command"][-1]

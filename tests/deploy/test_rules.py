@@ -102,7 +102,7 @@ def test_the_names_in_a_query_are_found() -> None:
 
 
 def test_every_error_of_the_service_counts_as_one() -> None:
-    document = (ROOT / "docs" / "service.md").read_text("utf-8")
+    document = (ROOT / "docs" / "http.md").read_text("utf-8")
     documented = set(re.findall(r"^\| 5\d\d \| `(\w+)`", document, re.MULTILINE))
     (rule,) = (rule for rule in RULES if rule.get("record") == "phiz:errors:rate5m")
     (counted,) = re.findall(r'outcome=~"([^"]+)"', rule["expr"])

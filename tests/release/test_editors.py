@@ -28,7 +28,7 @@ def texts(distributions: Distributions) -> dict[str, bytes]:
         return {
             name: file.read()
             for name, member in files.items()
-            if name != "PKG-INFO" and not name.endswith(".png")
+            if name != "PKG-INFO" and not name.endswith((".jpg", ".png"))
             if (file := archive.extractfile(member)) is not None
         }
 

@@ -57,6 +57,13 @@ def test_version_is_the_same_everywhere() -> None:
     assert f"## {phiz.__version__} — " in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
+def test_uvicorn_is_capped_below_the_next_minor_version() -> None:
+    locked = (ROOT / "requirements" / "serve.txt").read_text("utf-8")
+    (minor,) = re.findall(r"^uvicorn==0\.(\d+)\.", locked, re.MULTILINE)
+    (needed,) = (entry for entry in PROJECT["dependencies"] if entry.startswith("uvicorn"))
+    assert needed.endswith(f"<0.{int(minor) + 1}")
+
+
 def test_address_is_the_same_everywhere() -> None:
     address = PROJECT["urls"]["Source"]
     assert address == argument("SOURCE")

@@ -106,7 +106,12 @@ def test_readme_of_metadata_leads_to_files_of_this_version(metadata: Metadata) -
     ours = [target.removeprefix(base) for target in targets if target.startswith(base)]
     assert len(ours) > 10
     assert not [name for name in ours if not (ROOT / name.partition("#")[0]).exists()]
-    others = [target for target in targets if not target.startswith(base)]
+    # An index shows pictures, not the pages that GitHub has about them.
+    pictures = f"{PROJECT['urls']['Source']}/raw/v{phiz.__version__}/"
+    shown = [target.removeprefix(pictures) for target in targets if target.startswith(pictures)]
+    assert shown == ["docs/faces.jpg"]
+    assert (ROOT / "docs" / "faces.jpg").exists()
+    others = [target for target in targets if not target.startswith((base, pictures))]
     assert not [target for target in others if not re.match(r"https?://|#", target)]
 
 

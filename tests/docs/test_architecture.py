@@ -1,0 +1,72 @@
+"""The map of the code, held against the code."""
+
+import ast
+import re
+from functools import cache
+
+import pytest
+import rooms
+
+from tests.test_rooms import LEVEL, ROOT
+
+from .pages import PAGES
+from .pages import ROOT as REPOSITORY
+
+ARCHITECTURE = PAGES["docs/architecture.md"].text
+NAMED = {
+    (name, path)
+    for page in ("docs/architecture.md", "CONTRIBUTING.md")
+    for name, path in re.findall(r"`([\w.]+)`\s+in\s+`(/?[\w/]+\.py)`", PAGES[page].text)
+}
+MAX_TERMS = 25
+
+
+@cache
+def names_of(path: str) -> set[str]:
+    """What a file defines at its top level, and in its classes after their names."""
+    file = REPOSITORY / path[1:] if path.startswith("/") else ROOT / path
+    found: set[str] = set()
+    for node in ast.parse(file.read_text("utf-8")).body:
+        if isinstance(node, ast.ClassDef):
+            found |= {f"{node.name}.{name}" for each in node.body for name in _defined(each)}
+        found |= _defined(node)
+    return found
+
+
+def _defined(node: ast.stmt) -> set[str]:
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {node.name}
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}
+
+
+@pytest.mark.parametrize(("name", "path"), sorted(NAMED))
+def test_what_is_named_is_in_the_file(name: str, path: str) -> None:
+    assert name in names_of(path)
+
+
+def test_much_is_named() -> None:
+    assert len(NAMED) > 40
+
+
+def test_the_picture_is_what_draws_it() -> None:
+    drawn = (REPOSITORY / "docs" / "rooms.svg").read_text("utf-8")
+    assert drawn == rooms.draw_rooms(), "run: python docs/rooms.py > docs/rooms.svg"
+
+
+def test_the_picture_has_the_rooms_in_their_order() -> None:
+    shown = {room.name.rstrip("/"): place for place, row in enumerate(rooms.ROWS) for room in row}
+    levels = {room.split(".")[0]: level for room, level in LEVEL.items() if room != "__main__"}
+    assert shown.keys() == levels.keys()
+    for upper, above in shown.items():
+        for lower, below in shown.items():
+            assert above >= below or levels[upper] >= levels[lower], f"{upper} is above {lower}"
+    for room in (room for row in rooms.ROWS for room in row):
+        assert room.name.endswith("/") == (ROOT / room.name).is_dir()
+
+
+def test_the_glossary_is_short_and_sorted() -> None:
+    _, _, glossary = ARCHITECTURE.partition("\n## Glossary\n")
+    terms = re.findall(r"^\| ([a-z][^|]+) \| [^|]+ \|$", glossary, re.MULTILINE)[1:]
+    assert 0 < len(terms) <= MAX_TERMS
+    assert terms == sorted(terms)

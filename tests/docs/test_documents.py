@@ -1,0 +1,237 @@
+"""Commands, answers, names and links of the documentation, held against the program."""
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import click
+import httpx
+import pytest
+
+from phiz import errors
+from phiz.cli.main import main
+from phiz.settings import Settings
+from phiz.wire.schemas import ClassifyParameters, DetectParameters
+from tests.service.running import SERVE, Running, environment, running
+
+from .pages import PAGES, ROOT, Block, Page
+
+BLOCKS = [block for page in PAGES.values() for block in page.blocks]
+COMMANDS = [
+    pytest.param(line, id=f"{block}: {line[:40]}") for block in BLOCKS for line in block.commands
+]
+LANGUAGES = {"", "sh", "python", "json", "text", "toml", "yaml"}
+MAKEFILE = (ROOT / "Makefile").read_text("utf-8")
+# The service is started by a fixture; the rest takes minutes, and tests/release does it.
+RUN_ELSEWHERE = re.compile(r"make |python3 -m venv|/tmp/phiz/bin/")
+MADE = ("benchmarks/.peers", "models/built")  # by commands, and not kept
+ROUTES = {
+    *("/detect", "/detect/batch", "/classify", "/models", "/study"),
+    *("/healthz", "/readyz", "/metrics", "/docs", "/openapi.json"),
+}
+SETTINGS = {
+    *(f"PHIZ_{name.upper()}" for name in Settings.model_fields),
+    *("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES", "PHIZ_TEST_ALL"),
+    *re.findall(r"PHIZ_\w+", (ROOT / ".env.example").read_text("utf-8")),
+}
+
+
+@pytest.fixture(scope="module")
+def service(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    log = tmp_path_factory.mktemp("documents") / "log"
+    with running([*SERVE, "--workers", "1"], environment(models_folder), log) as service:
+        yield service
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=str)
+def test_a_block_says_what_it_is(block: Block) -> None:
+    assert block.language in LANGUAGES
+    if block.language == "sh":
+        lines = block.text.replace("\\\n", " ").splitlines()
+        assert [line for line in lines if line and not line.startswith("#")] == block.commands
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_is_one_of_the_program(command: str) -> None:
+    words = shlex.split(command, comments=True)
+    while re.match(r"[A-Z_]+=", words[0]):
+        name, _, _ = words.pop(0).partition("=")
+        assert not name.startswith("PHIZ_") or name in SETTINGS
+    program, *arguments = words
+    checks = {"phiz": check_phiz, "make": check_make, "curl": check_curl, "python": check_python}
+    name = Path(program).name
+    if name in checks:
+        # What follows is another command, or where the output goes.
+        ends = [place for place, word in enumerate(arguments) if word in {">", "|", "&&"}]
+        checks[name](arguments[: ends[0]] if ends else arguments)
+
+
+def check_phiz(arguments: list[str]) -> None:
+    command: click.Command = main
+    context = click.Context(main)
+    while isinstance(command, click.Group) and arguments and not arguments[0].startswith("-"):
+        found = command.get_command(context, arguments[0])
+        assert found is not None, arguments[0]
+        command, arguments = found, arguments[1:]
+        context = click.Context(command, parent=context)
+    given, _, _ = command.make_parser(context).parse_args(list(arguments))
+    choices = {option.name: option.type for option in command.params}
+    for name, value in given.items():
+        kind = choices[name]
+        if isinstance(kind, click.Choice) and isinstance(value, str):
+            assert value in kind.choices
+
+
+def check_make(arguments: list[str]) -> None:
+    for target in arguments:
+        if "=" not in target:
+            assert re.search(rf"^{re.escape(target)}:", MAKEFILE, re.MULTILINE), target
+
+
+def check_python(arguments: list[str]) -> None:
+    if arguments[0] == "-m" and arguments[1].startswith(("benchmarks", "phiz")):
+        module = arguments[1].replace(".", "/")
+        folder = ROOT / "service" if module.startswith("phiz") else ROOT
+        assert (folder / f"{module}.py").exists() or (folder / module / "__main__.py").exists()
+    elif arguments[0].endswith(".py"):
+        assert (ROOT / arguments[0]).exists(), arguments[0]
+
+
+def check_curl(arguments: list[str]) -> None:
+    (url,) = [
+        word for word in arguments if re.match(r"(http://)?(localhost|127\.0\.0\.1):8000", word)
+    ]
+    parts = urlsplit(url if "//" in url else f"//{url}")
+    assert parts.path in ROUTES
+    parameters = ClassifyParameters if parts.path == "/classify" else DetectParameters
+    fields = [field for flag, field in pairwise(arguments) if flag == "-F"]
+    names = {field.partition("=")[0] for field in fields} | {
+        name for name, _ in parse_qsl(parts.query)
+    }
+    assert names <= {"image", *parameters.model_fields}
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_links_lead_somewhere(page: Page) -> None:
+    for link in page.links:
+        path, _, anchor = link.partition("#")
+        assert (ROOT / path).exists(), link
+        assert not anchor or anchor in PAGES[path].anchors, link
+
+
+@pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
+def test_files_and_settings_that_are_named_exist(page: Page) -> None:
+    folders = "benchmarks|deploy|docs|models|requirements|service|tests"
+    for code in page.code:
+        for path in re.findall(rf"^/?((?:{folders})/[\w./-]+)$", code):
+            places = (ROOT / path, ROOT / "service" / "phiz" / path)
+            assert path.startswith(MADE) or any(place.exists() for place in places), path
+    assert {*re.findall(r"PHIZ_[A-Z_]*[A-Z]", page.text)} <= SETTINGS
+
+
+def shape(value: Any) -> Any:
+    """The keys of a decoded answer, at every depth; of a list, those of the first entry."""
+    if isinstance(value, Mapping):
+        return {key: shape(each) for key, each in value.items()}
+    return [shape(each) for each in value[:1]] if isinstance(value, list) else None
+
+
+@pytest.mark.integration
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("name", ["README.md", "docs/quickstart.md"])
+def test_commands_of_the_first_pages_run_and_answer_as_shown(
+    name: str, service: Running, models_folder: Path
+) -> None:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = environment(models_folder, PATH=path)
+    answer, ran, compared = "", 0, 0
+    for block in PAGES[name].blocks:
+        for command in block.commands:
+            if RUN_ELSEWHERE.match(command):
+                continue
+            line = command.replace("localhost:8000", service.url).replace(".venv/bin/", "")
+            done = subprocess.run(
+                ["/bin/sh", "-c", line],
+                cwd=ROOT,
+                env=env,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == 0, done.stderr
+            assert '"code"' not in done.stdout
+            answer, ran = done.stdout, ran + 1
+        if block.language == "json":
+            assert shape(json.loads(block.text)) == shape(json.loads(answer))
+            compared += 1
+    assert ran > 1
+    assert compared == 1
+
+
+@pytest.mark.integration
+def test_answers_of_the_reference_have_the_keys_of_real_ones(service: Running) -> None:
+    picture = (ROOT / "tests" / "pictures" / "selfie_360x640.png").read_bytes()
+    classify = httpx.get(f"{service.url}/openapi.json").json()["paths"]["/classify"]["post"]
+    blocks = [block for block in PAGES["docs/http.md"].blocks if block.language == "json"]
+    for block in blocks:
+        shown = json.loads(block.text)
+        if "classes" in shown:  # the models need not be built; tests/service compares the example
+            real = classify["responses"]["200"]["content"]["application/json"]["example"]
+        else:
+            field = "file" if shown.get("code") == "missing_image" else "image"
+            real = httpx.post(f"{service.url}/detect", files={field: picture}).json()
+        assert shape(shown) == shape(real), str(block)
+    assert len(blocks) > 2
+
+
+@pytest.mark.integration
+def test_the_reference_has_every_route_and_option(service: Running) -> None:
+    described = httpx.get(f"{service.url}/openapi.json").json()["paths"]
+    text = PAGES["docs/http.md"].text
+    assert {*described, "/docs", "/openapi.json"} == ROUTES
+    listed = re.findall(r"`(?:GET|POST) (/\S*)`", text[: text.index("\n## ")])
+    assert sorted(listed) == sorted(ROUTES)
+    for heading, parameters in (
+        ("POST /detect", DetectParameters),
+        ("POST /classify", ClassifyParameters),
+    ):
+        section = text.partition(f"\n## {heading}\n")[2]
+        table = section[section.index("| option |") :].partition("\n\n")[0]
+        assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [*parameters.model_fields]
+
+
+def test_the_reference_has_every_error_that_a_caller_can_meet() -> None:
+    kinds = [kind for kind in subclasses(errors.PhizError) if not subclasses(kind)]
+    at_start = {errors.SettingError, *subclasses(errors.ModelError)}
+    asked_for = {errors.ModelNotBuiltError, errors.ModelCorruptError}
+    told = {kind.code for kind in kinds if kind not in at_start - asked_for}
+    elsewhere = {
+        *("not_found", "method_not_allowed", "not_ready"),
+        *("malformed_request", "head_too_large"),
+    }
+    table = PAGES["docs/http.md"].text.partition("\n## Errors\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| [\d, ]+ \| ([^|]+) \|", table, re.MULTILINE)
+    assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} == told | elsewhere
+
+
+def subclasses(kind: type[errors.PhizError]) -> set[type[errors.PhizError]]:
+    """Classes below one, at every depth."""
+    return {found for each in kind.__subclasses__() for found in (each, *subclasses(each))}
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize(
+    "block", [block for block in BLOCKS if block.language == "python"], ids=str
+)
+def test_python_runs(block: Block, models_folder: Path) -> None:
+    subprocess.run(
+        [sys.executable, "-c", block.text], cwd=ROOT, env=environment(models_folder), check=True
+    )
