@@ -10,18 +10,18 @@ from hypothesis import settings
 from PIL import Image
 
 from phiz.convert import calibration
-from phiz.convert.conversion import convert
-from phiz.convert.download import source_folder
-from phiz.convert.quantise import quantise
+from phiz.convert.conversion import convert_network
+from phiz.convert.download import open_source_folder
+from phiz.convert.quantise import quantise_graph
 from phiz.convert.sources import read_source
 from phiz.detectors import factory
 from phiz.detectors.detector import Detector
-from phiz.image.lazy import Picture
+from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
 from phiz.models import catalog
-from phiz.models.specs import NetworkCard
-from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
-from phiz.runtime.variants import REFERENCE, Variant, version_of
+from phiz.models.specs import NetworkSpec
+from phiz.runtime.profile import Profile, ProfileEntry, get_processor_name, write_profile
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant, get_version
 
 # A shell that begins something in the background has it ignore this, and all that it begins
 # too; the tests end what they begin with it.
@@ -36,47 +36,52 @@ pytest_plugins = ("tests.tools",)
 
 PICTURES = Path(__file__).parent / "pictures"
 INT8 = Variant("onnxruntime", "int8")
-CLASSIFIERS = [card for model in catalog.load().group("classify") for card in model.networks]
+CLASSIFIERS = [
+    card for model in catalog.load_catalog().get_models("classify") for card in model.networks
+]
 
 
-NETWORKS = [card for model in catalog.load().group("face") for card in model.networks]
+NETWORKS = [card for model in catalog.load_catalog().get_models("face") for card in model.networks]
 
 
 @pytest.fixture(scope="session")
 def models_folder() -> Path:
     """Where ``make setup`` has built the models."""
-    return catalog.default_folder()
+    return catalog.get_default_folder()
 
 
 @pytest.fixture(scope="session")
 def int8_folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with every built face model, and with every network in 8 bits that is offered."""
     folder = tmp_path_factory.mktemp("int8")
-    known, calibrations = catalog.load(), calibration.load()
-    for card in (card for model in known.group("face") for card in model.networks):
-        graph = catalog.read_network(card, models_folder)
-        (folder / card.file).write_bytes(graph)
-        if (variant := card.in_form("int8")) != card:
-            ranges = calibration.ranges_of(card.name, graph, calibrations)
-            (folder / variant.file).write_bytes(quantise(graph, ranges))
+    known, calibrations = catalog.load_catalog(), calibration.load_calibrations()
+    for spec in (spec for model in known.get_models("face") for spec in model.networks):
+        graph = catalog.read_network(spec, models_folder)
+        (folder / spec.file_name).write_bytes(graph)
+        if (variant := spec.with_precision("int8")) != spec:
+            ranges = calibration.get_ranges(spec.name, graph, calibrations)
+            (folder / variant.file_name).write_bytes(quantise_graph(graph, ranges))
     return folder
 
 
 @pytest.fixture
 def profile(tmp_path: Path) -> Path:
     """A profile by which O-Net runs in 8 bits and all else as the reference."""
-    cards = [card for model in catalog.load().group("face") for card in model.networks]
+    specs = [spec for model in catalog.load_catalog().get_models("face") for spec in model.networks]
     chosen = {
-        card.name: _choice(card, INT8 if card.name == "onet" else REFERENCE) for card in cards
+        spec.name: _choice(spec, INT8 if spec.name == "onet" else REFERENCE_VARIANT)
+        for spec in specs
     }
-    write_profile(Profile(processor_name(), chosen), tmp_path / "profile.json")
+    write_profile(Profile(get_processor_name(), chosen), tmp_path / "profile.json")
     return tmp_path / "profile.json"
 
 
-def _choice(card: NetworkCard, variant: Variant) -> Choice:
-    version = version_of(variant.runtime)
+def _choice(spec: NetworkSpec, variant: Variant) -> ProfileEntry:
+    version = get_version(variant.runtime)
     assert version
-    return Choice(card.in_form(variant.form).sha256, variant, version, 1.9, 2.8)
+    return ProfileEntry(
+        spec.with_precision(variant.network_precision).sha256, variant, version, 1.9, 2.8
+    )
 
 
 @pytest.fixture(scope="session")
@@ -86,18 +91,20 @@ def load_with(models_folder: Path) -> Callable[[Sampling], dict[str, Detector]]:
 
     def load(sampling: Sampling) -> dict[str, Detector]:
         if sampling not in loaded:
-            loaded[sampling] = factory.load(catalog.load(), models_folder, sampling)
+            loaded[sampling] = factory.load_detectors(
+                catalog.load_catalog(), models_folder, sampling
+            )
         return loaded[sampling]
 
     return load
 
 
 @pytest.fixture(scope="session")
-def picture() -> Callable[[str], Picture]:
+def read_image() -> Callable[[str], LazyImage]:
     """Reads one of the test pictures."""
 
-    def read(name: str) -> Picture:
-        return Picture.of(np.asarray(Image.open(PICTURES / name).convert("RGB")))
+    def read(name: str) -> LazyImage:
+        return LazyImage.from_array(np.asarray(Image.open(PICTURES / name).convert("RGB")))
 
     return read
 
@@ -107,7 +114,7 @@ def classifier_sources() -> Iterator[Path]:
     """A folder of the classifiers' packages: the one that is named, or downloaded once a run."""
     named = os.environ.get("PHIZ_MODEL_FILES")
     files = Path(named) if named else None
-    with source_folder(CLASSIFIERS, print, files, may_download=True) as folder:
+    with open_source_folder(CLASSIFIERS, print, files, may_download=True) as folder:
         yield folder
 
 
@@ -116,36 +123,38 @@ def sources() -> Iterator[Path]:
     """A folder of the real source packages: the one that is named, or downloaded once a run."""
     named = os.environ.get("PHIZ_MODEL_FILES")
     files = Path(named) if named else None
-    with source_folder(NETWORKS, print, files, may_download=True) as folder:
+    with open_source_folder(NETWORKS, print, files, may_download=True) as folder:
         yield folder
 
 
 @pytest.fixture(scope="session")
 def source_of(sources: Path) -> Callable[[str], bytes]:
     """Gives the bytes that the network of a name is made from."""
-    cards = {card.name: card for card in NETWORKS}
-    return lambda name: read_source(cards[name].made_from, sources)
+    specs = {spec.name: spec for spec in NETWORKS}
+    return lambda name: read_source(specs[name].made_from, sources)
 
 
 @pytest.fixture(scope="session")
-def classifier_source(classifier_sources: Path) -> Callable[[NetworkCard], bytes]:
+def classifier_source(classifier_sources: Path) -> Callable[[NetworkSpec], bytes]:
     """Gives the bytes that a classifier is made from."""
-    read = {card.made_from: read_source(card.made_from, classifier_sources) for card in CLASSIFIERS}
-    return lambda card: read[card.made_from]
+    read = {spec.made_from: read_source(spec.made_from, classifier_sources) for spec in CLASSIFIERS}
+    return lambda spec: read[spec.made_from]
 
 
 @pytest.fixture(scope="session")
 def built_classifier(
-    classifier_source: Callable[[NetworkCard], bytes], tmp_path_factory: pytest.TempPathFactory
+    classifier_source: Callable[[NetworkSpec], bytes], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[str], Path]:
     """Builds the classifier of a name in both forms, once, and gives the folder."""
     folder = tmp_path_factory.mktemp("classifiers")
-    cards = {card.name: card for card in CLASSIFIERS}
+    specs = {spec.name: spec for spec in CLASSIFIERS}
 
     def give(name: str) -> Path:
-        for card in (cards[name], *cards[name].variants):
-            if not (folder / card.file).exists():
-                (folder / card.file).write_bytes(convert(card, classifier_source(card)))
+        for spec in (specs[name], *specs[name].variants):
+            if not (folder / spec.file_name).exists():
+                (folder / spec.file_name).write_bytes(
+                    convert_network(spec, classifier_source(spec))
+                )
         return folder
 
     return give

@@ -230,8 +230,8 @@ def _gif(
 ) -> bytes:
     screen = struct.pack("<6s2H3B", b"GIF89a", width, height, 0x80, 0, 0) + bytes(6)
     control = struct.pack("<4BH2B", 0x21, 0xF9, 4, disposal << 2, 0, 0, 0)
-    picture = struct.pack("<B4HB", 0x2C, 0, 0, *(frame or (width, height)), 0)
-    return screen + control + picture + b"\x02\x02\x4c\x01\x00;"
+    image_bytes = struct.pack("<B4HB", 0x2C, 0, 0, *(frame or (width, height)), 0)
+    return screen + control + image_bytes + b"\x02\x02\x4c\x01\x00;"
 
 
 def _bmp(width: int, height: int, *, compression: int = 0, bits: int = 24) -> bytes:

@@ -7,32 +7,32 @@ from numpy.typing import NDArray
 
 from phiz import classifiers
 from phiz.classifiers import (
-    FORMS,
+    CLASSIFIER_PRECISIONS,
     Classifier,
     ScoredClass,
-    best,
-    middle,
-    read_labels,
+    crop_centre,
+    find_top_indices,
+    read_class_labels,
     softmax,
 )
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
-from phiz.image.lazy import Picture, Reduced
-from phiz.image.limits import Limits
-from phiz.image.pixels import raster
+from phiz.image.lazy import LazyImage, ScaledImage
+from phiz.image.limits import DecodingLimits
+from phiz.image.pixels import pack_pixels
 from phiz.models import catalog
-from phiz.models.specs import Form
+from phiz.models.specs import Precision
 from phiz.timings import Stopwatch
 from tests.conftest import PICTURES
 
-LIMITS = Limits(10_000_000, 10_000_000)
+LIMITS = DecodingLimits(10_000_000, 10_000_000)
 SELFIE = PICTURES / "selfie_360x640.png"
 
-every_form = pytest.mark.parametrize("form", FORMS)
+every_form = pytest.mark.parametrize("precision", CLASSIFIER_PRECISIONS)
 every_model = pytest.mark.parametrize("model", ["mobilenet", "efficientnet"])
 
 
 def test_labels_are_in_imagenets_order() -> None:
-    labels = read_labels()
+    labels = read_class_labels()
     assert len(labels) == 1000
     found = [labels[index] for index in (0, 1, 207, 388, 999)]
     assert found == ["tench", "goldfish", "Golden Retriever", "giant panda", "toilet paper"]
@@ -55,8 +55,8 @@ def test_softmax(logits: list[float], scores: list[float]) -> None:
 
 def test_the_best_come_first_and_of_equals_the_first() -> None:
     scores = np.array([0.1, 0.3, 0.2, 0.3, 0.1], np.float32)
-    assert best(scores, 3).tolist() == [1, 3, 2]
-    assert best(scores, 9).tolist() == [1, 3, 2, 0, 4]
+    assert find_top_indices(scores, 3).tolist() == [1, 3, 2]
+    assert find_top_indices(scores, 9).tolist() == [1, 3, 2, 0, 4]
 
 
 def ramp(width: int, height: int) -> NDArray[np.uint8]:
@@ -75,15 +75,15 @@ def ramp(width: int, height: int) -> NDArray[np.uint8]:
 def test_the_middle_is_seven_eighths_of_the_shorter_side(
     size_wh: tuple[int, int], left: int, top: int
 ) -> None:
-    pixels = raster(ramp(*size_wh))
-    square = middle(Reduced(pixels), size_wh, 56)
+    pixels = pack_pixels(ramp(*size_wh))
+    square = crop_centre(ScaledImage(pixels), size_wh, 56)
     np.testing.assert_array_equal(square, ramp(*size_wh)[top : top + 56, left : left + 56])
 
 
 def test_the_middle_of_a_reduced_picture_is_where_it_was() -> None:
     # Half of 128 × 64 whose first column hung over: its words begin one pixel outside.
-    pixels = raster(ramp(64, 32))
-    square = middle(Reduced(pixels, 2, (-8, 0)), (112, 64), 28)
+    pixels = pack_pixels(ramp(64, 32))
+    square = crop_centre(ScaledImage(pixels, 2, (-8, 0)), (112, 64), 28)
     np.testing.assert_array_equal(square, ramp(64, 32)[2:30, 18:46])
 
 
@@ -100,13 +100,13 @@ class Recorder:
 
 def test_a_classifier_answers_the_best_of_its_logits() -> None:
     session = Recorder()
-    classifier = Classifier(32, session, read_labels())
+    classifier = Classifier(32, session, read_class_labels())
     stopwatch = Stopwatch()
-    first, second = classifier.classify(Picture.of(ramp(100, 80)), 2, stopwatch)
+    first, second = classifier.classify(LazyImage.from_array(ramp(100, 80)), 2, stopwatch)
     assert session.shape == (1, 32, 32, 3)
     assert (first.index, first.label, second.index) == (999, "toilet paper", 998)
     assert first.score == pytest.approx(1 - np.exp(-1), abs=1e-6)
-    stages = stopwatch.timings().stages
+    stages = stopwatch.to_timings().stages
     assert {name for name, seconds in stages.items() if seconds > 0} == {
         *("decode", "preprocess", "inference", "postprocess")
     }
@@ -115,12 +115,14 @@ def test_a_classifier_answers_the_best_of_its_logits() -> None:
 @every_form
 @every_model
 def test_an_answer_is_the_best_classes_of_what_was_asked(
-    built_classifier: Callable[[str], Path], model: str, form: Form
+    built_classifier: Callable[[str], Path], model: str, precision: Precision
 ) -> None:
     folder = built_classifier(model)
-    loaded = classifiers.load(catalog.load(), folder, LIMITS, {(model, form)})
-    found = loaded.classify(SELFIE.read_bytes(), model, form, 5, Stopwatch())
-    assert (found.model, found.precision, len(found.classes)) == (model, form, 5)
+    loaded = classifiers.build_classification_engine(
+        catalog.load_catalog(), folder, LIMITS, {(model, precision)}
+    )
+    found = loaded.classify(SELFIE.read_bytes(), model, precision, 5, Stopwatch())
+    assert (found.model, found.precision, len(found.classes)) == (model, precision, 5)
     scores = [each.score for each in found.classes]
     assert scores == sorted(scores, reverse=True)
     assert 0 < sum(scores) <= 1
@@ -131,14 +133,18 @@ def test_8_bits_find_what_float32_finds(
     built_classifier: Callable[[str], Path], model: str
 ) -> None:
     folder = built_classifier(model)
-    loaded = classifiers.load(catalog.load(), folder, LIMITS)
-    for picture in sorted(PICTURES.glob("*.png")):
+    loaded = classifiers.build_classification_engine(catalog.load_catalog(), folder, LIMITS)
+    for image_path in sorted(PICTURES.glob("*.png")):
         exact, rounded = (
-            logits(loaded.classify(picture.read_bytes(), model, form, 1000, Stopwatch()).classes)
-            for form in FORMS
+            logits(
+                loaded.classify(
+                    image_path.read_bytes(), model, precision, 1000, Stopwatch()
+                ).classes
+            )
+            for precision in CLASSIFIER_PRECISIONS
         )
         # The pictures are drawings that show no class: scores would weigh one class alone.
-        assert exact.argmax() in best(rounded, 5)
+        assert exact.argmax() in find_top_indices(rounded, 5)
         assert np.std(rounded - exact) < 0.25 * np.std(exact)
 
 
@@ -149,17 +155,19 @@ def logits(classes: Sequence[ScoredClass]) -> NDArray[np.float32]:
 
 
 def test_what_is_not_built_says_what_to_run(tmp_path: Path) -> None:
-    loaded = classifiers.load(catalog.load(), tmp_path, LIMITS)
+    loaded = classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)
     assert loaded.loaded == {}
     assert set(loaded.missing) == {
-        (model, form) for model in ("mobilenet", "efficientnet") for form in FORMS
+        (model, precision)
+        for model in ("mobilenet", "efficientnet")
+        for precision in CLASSIFIER_PRECISIONS
     }
     with pytest.raises(ModelNotBuiltError, match="phiz models build --group classify"):
         loaded.classify(b"", "mobilenet", "int8", 5, Stopwatch())
 
 
 def test_a_classifier_that_does_not_exist_is_an_option(tmp_path: Path) -> None:
-    loaded = classifiers.load(catalog.load(), tmp_path, LIMITS)
+    loaded = classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)
     with pytest.raises(OptionError, match="is resnet int8; it must be one of mobilenet float32"):
         loaded.classify(b"", "resnet", "int8", 5, Stopwatch())
 
@@ -167,4 +175,4 @@ def test_a_classifier_that_does_not_exist_is_an_option(tmp_path: Path) -> None:
 def test_another_file_is_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "mobilenet.int8.onnx").write_bytes(b"short")
     with pytest.raises(ModelCorruptError, match="again with: phiz models build --group classify"):
-        classifiers.load(catalog.load(), tmp_path, LIMITS)
+        classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)

@@ -5,12 +5,12 @@ from functools import cache
 import pytest
 
 from phiz.detectors.detector import Detector
-from phiz.detectors.router import Auto
-from phiz.detectors.time_budget import Costs
+from phiz.detectors.router import Router
+from phiz.detectors.time_budget import StepCosts
 from phiz.engine import Engine
 from phiz.errors import OptionError
 from phiz.faces import DetectOptions
-from phiz.image.limits import Limits
+from phiz.image.limits import DecodingLimits
 from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 
@@ -25,7 +25,7 @@ class Silent:
 
 
 def test_a_budget_is_for_the_router_alone() -> None:
-    engine = Engine({"front": Silent()}, Limits(100, 100))  # type: ignore[dict-item]  # on purpose
+    engine = Engine({"front": Silent()}, DecodingLimits(100, 100))  # type: ignore[dict-item]  # on purpose
     with pytest.raises(OptionError, match="only 'auto' takes budget_ms"):
         engine.detect(b"", "front", DetectOptions(budget_ms=5), Stopwatch())
 
@@ -34,16 +34,16 @@ def test_what_budgets_are_kept_by_is_measured_once(
     load_with: Callable[[Sampling], dict[str, Detector]],
 ) -> None:
     auto = load_with("half-pixel")["auto"]
-    assert isinstance(auto, Auto)
+    assert isinstance(auto, Router)
     measured = []
 
     @cache
-    def measure() -> Costs:
+    def measure() -> StepCosts:
         measured.append(1)
-        return Costs(dict.fromkeys(auto.glances, 1e-3), 1e-9, 1e-9, 1e-6, 1e-6)
+        return StepCosts(dict.fromkeys(auto.first_pass, 1e-3), 1e-9, 1e-9, 1e-6, 1e-6)
 
-    engine = Engine({"auto": replace(auto, costs=measure)}, Limits(10**6, 10**6))
-    engine.expect_budgets()
+    engine = Engine({"auto": replace(auto, get_costs=measure)}, DecodingLimits(10**6, 10**6))
+    engine.measure_step_costs()
     assert measured == [1]
     selfie = (PICTURES / "selfie_360x640.png").read_bytes()
     engine.detect(selfie, "auto", DetectOptions(budget_ms=100), Stopwatch())
@@ -51,4 +51,4 @@ def test_what_budgets_are_kept_by_is_measured_once(
 
 
 def test_an_engine_without_the_router_has_nothing_to_measure() -> None:
-    Engine({}, Limits(1, 1)).expect_budgets()
+    Engine({}, DecodingLimits(1, 1)).measure_step_costs()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from phiz.errors import OptionError
-from phiz.faces import DetectOptions, Face, faces_of
+from phiz.faces import DetectOptions, Face, build_faces
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_options_beyond_their_limits(options: dict[str, object], message: str) -
 def test_arrays_become_faces() -> None:
     boxes = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.float32)
     keypoints = np.array([[[1, 1], [2, 2]], [[3, 3], [4, 4]]], np.float32)
-    faces = faces_of(boxes, np.array([0.5, 0.25], np.float32), keypoints, ("a", "b"), "front")
+    faces = build_faces(boxes, np.array([0.5, 0.25], np.float32), keypoints, ("a", "b"), "front")
     assert faces == (
         Face((1, 2, 3, 4), 0.5, {"a": (1, 1), "b": (2, 2)}, "front"),
         Face((5, 6, 7, 8), 0.25, {"a": (3, 3), "b": (4, 4)}, "front"),
@@ -66,4 +66,4 @@ def test_arrays_become_faces() -> None:
 
 def test_no_arrays_are_no_faces() -> None:
     nothing = np.empty((0, 4), np.float32), np.empty(0, np.float32)
-    assert faces_of(*nothing, np.empty((0, 6, 2), np.float32), "abcdef", "front") == ()
+    assert build_faces(*nothing, np.empty((0, 6, 2), np.float32), "abcdef", "front") == ()

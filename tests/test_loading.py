@@ -10,7 +10,7 @@ from phiz.settings import Settings
 from phiz.timings import Stopwatch
 
 GROUP = Path(__file__).parent / "pictures" / "group_640x480.png"
-CATALOG = catalog.load()
+CATALOG = catalog.load_catalog()
 
 
 def _settings(models: Path, profile: Path) -> Settings:
@@ -22,8 +22,8 @@ def test_a_network_is_run_in_the_form_that_its_profile_names(
 ) -> None:
     engine, models = load_engine(_settings(int8_folder, profile), ["mtcnn"])
     assert capsys.readouterr().err == ""
-    forms = {card.name: card.form for model in models.models for card in model.networks}
-    assert [name for name, form in forms.items() if form == "int8"] == ["onet"]
+    precisions = {spec.name: spec.precision for model in models.models for spec in model.networks}
+    assert [name for name, precision in precisions.items() if precision == "int8"] == ["onet"]
     other, _ = load_engine(Settings(models=int8_folder), ["mtcnn"])
     found, expected = (
         each.detect(GROUP.read_bytes(), "mtcnn", DetectOptions(), Stopwatch()).faces
@@ -39,7 +39,7 @@ def test_a_network_is_run_in_the_form_that_its_profile_names(
 def test_a_form_that_is_not_built_is_told_with_what_builds_it(
     profile: Path, models_folder: Path, tmp_path: Path
 ) -> None:
-    for card in CATALOG.model("mtcnn").networks:
-        (tmp_path / card.file).write_bytes(catalog.read_network(card, models_folder))
+    for spec in CATALOG.get_model("mtcnn").networks:
+        (tmp_path / spec.file_name).write_bytes(catalog.read_network(spec, models_folder))
     with pytest.raises(ModelNotBuiltError, match="phiz models build --variants int8"):
         load_engine(_settings(tmp_path, profile), ["mtcnn"])

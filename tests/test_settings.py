@@ -5,17 +5,17 @@ from pydantic import ValidationError
 
 from phiz import settings
 from phiz.errors import SettingError
-from phiz.settings import Settings, known_variables, load, unknown_variables
+from phiz.settings import Settings, find_unknown_variables, list_variables, load_settings
 
 
 @pytest.fixture(autouse=True)
 def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in known_variables():
+    for name in list_variables():
         monkeypatch.delenv(name, raising=False)
 
 
 def test_without_variables_there_are_defaults() -> None:
-    assert load() == Settings.model_construct(
+    assert load_settings() == Settings.model_construct(
         models=None,
         sampling="half-pixel",
         runtime="onnxruntime",
@@ -71,7 +71,7 @@ def test_a_variable_is_read(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, expected: object
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert getattr(load(), name.removeprefix("PHIZ_").lower()) == expected
+    assert getattr(load_settings(), name.removeprefix("PHIZ_").lower()) == expected
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_a_wrong_value_is_told_in_one_line(
 ) -> None:
     monkeypatch.setenv(name, value)
     with pytest.raises(SettingError) as caught:
-        load()
+        load_settings()
     message = str(caught.value)
     assert message.startswith(f"{name} is {value!r}: ")
     assert what in message
@@ -117,12 +117,12 @@ def test_every_wrong_value_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHIZ_WORKERS", "many")
     monkeypatch.setenv("PHIZ_DRAIN", "long")
     with pytest.raises(SettingError, match=r"PHIZ_WORKERS is 'many'.*; PHIZ_DRAIN is 'long'"):
-        load()
+        load_settings()
 
 
-@pytest.mark.parametrize("name", [*known_variables(), *settings.READ_ELSEWHERE])
+@pytest.mark.parametrize("name", [*list_variables(), *settings.CLI_VARIABLES])
 def test_a_variable_that_is_read_is_known(name: str) -> None:
-    assert unknown_variables([name]) == ()
+    assert find_unknown_variables([name]) == ()
 
 
 @pytest.mark.parametrize(
@@ -134,10 +134,10 @@ def test_a_variable_that_is_read_is_known(name: str) -> None:
     ],
 )
 def test_a_variable_that_nobody_reads_is_found(names: list[str], expected: tuple[str]) -> None:
-    assert unknown_variables(names) == expected
+    assert find_unknown_variables(names) == expected
 
 
 def test_settings_do_not_change() -> None:
-    chosen = load()
+    chosen = load_settings()
     with pytest.raises(ValidationError):
         chosen.workers = 3

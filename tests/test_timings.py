@@ -12,7 +12,7 @@ def test_stages_add_up_to_the_total() -> None:
     time.sleep(0.001)
     stopwatch.lap("inference", "rnet")
     stopwatch.lap("postprocess")
-    timings = stopwatch.timings()
+    timings = stopwatch.to_timings()
     assert list(timings.stages) == list(STAGES)
     assert [timings.stages[stage] for stage in ("queue", "preprocess")] == [0, 0]
     assert sum(timings.stages.values()) == pytest.approx(timings.total_s)
@@ -23,17 +23,17 @@ def test_stages_add_up_to_the_total() -> None:
 def test_a_start_in_the_past_counts() -> None:
     stopwatch = Stopwatch(time.perf_counter() - 5)
     stopwatch.lap("queue")
-    assert stopwatch.timings().stages["queue"] >= 5
+    assert stopwatch.to_timings().stages["queue"] >= 5
 
 
 def test_milliseconds_name_stages_parts_and_total() -> None:
     stopwatch = Stopwatch()
     stopwatch.lap("inference", "onet")
     names = ["queue", "decode", "preprocess", "inference", "postprocess", "onet", "total"]
-    assert list(stopwatch.timings().milliseconds()) == names
+    assert list(stopwatch.to_timings().to_milliseconds()) == names
 
 
 def test_without_a_lap_every_stage_is_there_and_took_no_time() -> None:
-    timings = Stopwatch().timings()
+    timings = Stopwatch().to_timings()
     assert (timings.stages, timings.parts) == (dict.fromkeys(STAGES, 0), {})
     assert timings.total_s == 0

@@ -6,25 +6,25 @@ from typing import Any
 import pytest
 
 from phiz.detectors import factory as detectors
-from phiz.detectors.factory import names
-from phiz.engine import Engine, load
+from phiz.detectors.factory import list_model_names
+from phiz.engine import Engine, build_engine
 from phiz.errors import ModelNotBuiltError, OptionError
 from phiz.faces import Detections, DetectOptions
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
+from phiz.image.lazy import LazyImage
+from phiz.image.limits import DecodingLimits
 from phiz.models import catalog
-from phiz.models.specs import Form, NetworkCard
+from phiz.models.specs import NetworkSpec, Precision
 from phiz.runtime import Session
-from phiz.runtime.cpu import recommended_form
+from phiz.runtime.cpu import recommend_precision
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.profile import Choice, Profile, processor_name, write_profile
-from phiz.runtime.variants import Variant, version_of
+from phiz.runtime.profile import Profile, ProfileEntry, get_processor_name, write_profile
+from phiz.runtime.variants import Variant, get_version
 from phiz.settings import Settings
 from phiz.timings import Stopwatch
-from phiz.wire.messages import Stock
-from phiz.worker import on_demand, prepare, warm_up
+from phiz.wire.messages import ModelInventory
+from phiz.worker import make_classifier_loader, set_up_worker, warm_up_engine
 
-SMALL = Limits(max_bytes=1, max_pixels=1)
+SMALL = DecodingLimits(max_bytes=1, max_pixels=1)
 
 
 @dataclass(slots=True)
@@ -33,15 +33,15 @@ class Counting:
 
     calls: int = 0
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture, options, stopwatch
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del image, options, stopwatch
         self.calls += 1
         return Detections(())
 
 
 def test_warm_up_runs_every_detector_whatever_the_limits() -> None:
     detectors = {name: Counting() for name in ("front", "auto")}
-    seconds = warm_up(Engine(detectors, SMALL))
+    seconds = warm_up_engine(Engine(detectors, SMALL))
     assert list(seconds) == ["front", "auto"]
     assert all(value > 0 for value in seconds.values())
     assert all(detector.calls for detector in detectors.values())
@@ -67,14 +67,14 @@ class Noting:
     opened: set[str]
     ran: set[str]
 
-    def open(self, card: NetworkCard, graph: bytes) -> Session:
-        self.opened.add(card.name)
-        return Noted(card.name, OnnxRuntime().open(card, graph), self.ran)
+    def open(self, spec: NetworkSpec, graph: bytes) -> Session:
+        self.opened.add(spec.name)
+        return Noted(spec.name, OnnxRuntime().open(spec, graph), self.ran)
 
 
 def test_warm_up_runs_every_network(models_folder: Path) -> None:
     runtime = Noting(set(), set())
-    warm_up(load(models_folder, "half-pixel", SMALL, runtime=runtime))
+    warm_up_engine(build_engine(models_folder, "half-pixel", SMALL, runtime=runtime))
     assert runtime.ran == runtime.opened
     assert {"front", "rnet", "onet"} <= runtime.ran
 
@@ -84,16 +84,16 @@ def test_a_worker_tells_what_it_can_detect_with(
 ) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
     monkeypatch.setenv("PHIZ_PROFILE", str(models_folder / "nowhere.json"))
-    works, stock, _ = prepare()
+    works, inventory, _ = set_up_worker()
     assert list(works) == ["detect", "classify"]
-    assert isinstance(stock, Stock)
-    assert stock.cards == catalog.load().group("face")
-    assert stock.classifiers == catalog.load().group("classify")
-    assert stock.folder == models_folder
-    default = recommended_form()
-    assert stock.default_forms == {"mobilenet": default, "efficientnet": default}
-    assert {card.kind for card in stock.cards} <= set(stock.landmarks)
-    assert sorted(stock.seconds) == sorted(names(catalog.load()))
+    assert isinstance(inventory, ModelInventory)
+    assert inventory.specs == catalog.load_catalog().get_models("face")
+    assert inventory.classifiers == catalog.load_catalog().get_models("classify")
+    assert inventory.folder == models_folder
+    default = recommend_precision()
+    assert inventory.default_precisions == {"mobilenet": default, "efficientnet": default}
+    assert {spec.kind for spec in inventory.specs} <= set(inventory.landmarks)
+    assert sorted(inventory.warm_up_s) == sorted(list_model_names(catalog.load_catalog()))
 
 
 def test_a_worker_measures_for_budgets_only_once_it_is_ready(
@@ -101,11 +101,11 @@ def test_a_worker_measures_for_budgets_only_once_it_is_ready(
 ) -> None:
     measured: list[str] = []
     monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
-    monkeypatch.setattr(detectors, "measure_costs", lambda *_: measured.append("costs"))
-    prepared = prepare()
+    monkeypatch.setattr(detectors, "measure_step_costs", lambda *_: measured.append("costs"))
+    prepared = set_up_worker()
     assert measured == []
-    assert prepared.afterwards is not None
-    prepared.afterwards()
+    assert prepared.after_ready is not None
+    prepared.after_ready()
     assert measured == ["costs"]
 
 
@@ -115,34 +115,34 @@ def test_a_worker_tells_the_files_that_it_has_opened(
     monkeypatch.setenv("PHIZ_MODELS", str(int8_folder))
     monkeypatch.setenv("PHIZ_RUNTIME", "auto")
     monkeypatch.setenv("PHIZ_PROFILE", str(profile))
-    stock = prepare().told
-    assert isinstance(stock, Stock)
-    cards = {card.name: card for model in stock.cards for card in model.networks}
-    assert cards["onet"].file == "onet.int8.onnx"
-    assert cards["rnet"].file == "rnet.onnx"
+    inventory = set_up_worker().hello
+    assert isinstance(inventory, ModelInventory)
+    specs = {spec.name: spec for model in inventory.specs for spec in model.networks}
+    assert specs["onet"].file_name == "onet.int8.onnx"
+    assert specs["rnet"].file_name == "rnet.onnx"
 
 
 def test_a_worker_without_models_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
     with pytest.raises(ModelNotBuiltError, match="phiz models build"):
-        prepare()
+        set_up_worker()
 
 
 def test_a_classifier_is_loaded_once_however_it_is_asked_for(
     built_classifier: Callable[[str], Path],
 ) -> None:
-    load = on_demand(Settings(models=built_classifier("efficientnet")))
-    recommended, form = load("efficientnet", None)
-    assert form == recommended_form()
-    assert list(recommended.loaded) == [("efficientnet", form)]
-    again, named = load("efficientnet", form)
-    assert (again is recommended, named) == (True, form)
+    load = make_classifier_loader(Settings(models=built_classifier("efficientnet")))
+    recommended, precision = load("efficientnet", None)
+    assert precision == recommend_precision()
+    assert list(recommended.loaded) == [("efficientnet", precision)]
+    again, named = load("efficientnet", precision)
+    assert (again is recommended, named) == (True, precision)
 
 
 def test_what_is_not_built_is_looked_for_again(
     built_classifier: Callable[[str], Path], tmp_path: Path
 ) -> None:
-    load = on_demand(Settings(models=tmp_path))
+    load = make_classifier_loader(Settings(models=tmp_path))
     with pytest.raises(ModelNotBuiltError, match="efficientnet int8 is not there to be asked"):
         load("efficientnet", "int8")
     file = "efficientnet.int8.onnx"
@@ -152,16 +152,18 @@ def test_what_is_not_built_is_looked_for_again(
         load("resnet", "int8")
 
 
-@pytest.mark.parametrize("form", ["float32", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_without_a_precision_it_is_the_one_that_was_measured_to_be_best_here(
-    built_classifier: Callable[[str], Path], tmp_path: Path, form: Form
+    built_classifier: Callable[[str], Path], tmp_path: Path, precision: Precision
 ) -> None:
-    (card,) = catalog.load().model("efficientnet").networks
-    version = version_of("onnxruntime")
+    (spec,) = catalog.load_catalog().get_model("efficientnet").networks
+    version = get_version("onnxruntime")
     assert version
-    variant = Variant("onnxruntime", form)
-    best = Choice(card.in_form(form).sha256, variant, version, 2.8, 5.7)
+    variant = Variant("onnxruntime", precision)
+    best = ProfileEntry(spec.with_precision(precision).sha256, variant, version, 2.8, 5.7)
     profile = tmp_path / "profile.json"
-    write_profile(Profile(processor_name(), {"efficientnet": best}), profile)
-    load = on_demand(Settings(models=built_classifier("efficientnet"), profile=profile))
-    assert load("efficientnet", None)[1] == form
+    write_profile(Profile(get_processor_name(), {"efficientnet": best}), profile)
+    load = make_classifier_loader(
+        Settings(models=built_classifier("efficientnet"), profile=profile)
+    )
+    assert load("efficientnet", None)[1] == precision

@@ -52,7 +52,7 @@ class Tolerance:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class PeerRun:
     """How a peer's answers are reproduced, and how closely.
 
     Attributes:
@@ -61,7 +61,7 @@ class Run:
         tolerance: How closely.
         options: With the peer's limits.
         sampling: As the peer resizes.
-        blue_first: Whether the peer was given the channels in this order.
+        is_blue_first: Whether the peer was given the channels in this order.
     """
 
     peer: str
@@ -69,11 +69,11 @@ class Run:
     tolerance: Tolerance
     options: DetectOptions
     sampling: Sampling = "reference"
-    blue_first: bool = False
+    is_blue_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class PeerFace:
     """One face: its box (4,), its landmarks (K, 2), both in pixels, and its score."""
 
     box: NDArray[np.float64]
@@ -82,62 +82,64 @@ class Sighting:
 
 
 @dataclass(frozen=True, slots=True)
-class Case:
+class PeerCase:
     """One picture, what a peer sees in it, and how that is reproduced."""
 
-    run: Run
+    run: PeerRun
     picture: Path
-    faces: tuple[Sighting, ...]
+    faces: tuple[PeerFace, ...]
 
 
-FACENET = Run(
+FACENET = PeerRun(
     "facenet-pytorch 2.6.0", "mtcnn", Tolerance(0.05, (0.05, 0.05), 1e-3), DetectOptions(0.7, 20)
 )
-MEDIAPIPE = Run("MediaPipe 0.10.21", "front", Tolerance(0.5, (0.5, 0.5), 1e-3), DetectOptions(0.5))
+MEDIAPIPE = PeerRun(
+    "MediaPipe 0.10.21", "front", Tolerance(0.5, (0.5, 0.5), 1e-3), DetectOptions(0.5)
+)
 # 1e-2 of the portrait's 820 × 1024 pixels, as MediaPipe's tests state it.
 MEDIAPIPE_TASKS = Tolerance(5, (8.2, 10.24))
 TFJS = Tolerance(10, (10, 10))
 # By the beginning of the name that peers/ gives them.
 PEERS = {
     # Its example was read with OpenCV and prints whole pixels; its pyramid rounds up.
-    "ipazc/mtcnn": Run(
+    "ipazc/mtcnn": PeerRun(
         "ipazc/mtcnn (blue first)",
         "mtcnn",
         Tolerance(2, (2, 2), 1e-3),
         DetectOptions(0.8, 20),
-        blue_first=True,
+        is_blue_first=True,
     ),
     # It prints four decimals of a side of 128 pixels, and averages the scores of a face.
-    "hollance/BlazeFace-PyTorch blazeface front": Run(
+    "hollance/BlazeFace-PyTorch blazeface front": PeerRun(
         "hollance front", "front", Tolerance(0.02, (0.02, 0.02)), DetectOptions(0.75)
     ),
     # Its input was enlarged by OpenCV, whose fixed point is one off in 6 % of the values.
-    "hollance/BlazeFace-PyTorch blazeface back": Run(
+    "hollance/BlazeFace-PyTorch blazeface back": PeerRun(
         "hollance back (half-pixel)",
         "back",
         Tolerance(0.15, (0.15, 0.15)),
         DetectOptions(0.65),
         "half-pixel",
     ),
-    "MediaPipe Tasks FaceDetector short range": Run(
+    "MediaPipe Tasks FaceDetector short range": PeerRun(
         "MediaPipe Tasks short", "front", MEDIAPIPE_TASKS, DetectOptions(0.5)
     ),
-    "MediaPipe full range": Run(
+    "MediaPipe full range": PeerRun(
         "MediaPipe Tasks full", "full", MEDIAPIPE_TASKS, DetectOptions(0.6)
     ),
-    "tfjs-models face-detection short": Run("tfjs short", "front", TFJS, DetectOptions(0.5)),
-    "tfjs-models face-detection full": Run("tfjs full", "full", TFJS, DetectOptions(0.6)),
+    "tfjs-models face-detection short": PeerRun("tfjs short", "front", TFJS, DetectOptions(0.5)),
+    "tfjs-models face-detection full": PeerRun("tfjs full", "full", TFJS, DetectOptions(0.6)),
 }
 
 
-def every_case(data: Path) -> Iterator[Case]:
+def iterate_cases(data: Path) -> Iterator[PeerCase]:
     """Yield all pictures with the answers of a peer."""
-    yield from reference_cases(data)
-    yield from canvas_cases(data)
-    yield from peer_cases(data)
+    yield from iterate_reference_cases(data)
+    yield from iterate_canvas_cases(data)
+    yield from iterate_peer_cases(data)
 
 
-def reference_cases(data: Path) -> Iterator[Case]:
+def iterate_reference_cases(data: Path) -> Iterator[PeerCase]:
     """Yield the pictures of ``references/``, which lie among those of wider/ and lfpw/."""
     for run, name in (
         (FACENET, "mtcnn_facenet_pytorch.json"),
@@ -146,33 +148,33 @@ def reference_cases(data: Path) -> Iterator[Case]:
         images = json.loads((data / "references" / name).read_text())["images"]
         for image, answers in images.items():
             home = "lfpw" if image.startswith("lfpw") else "wider"
-            yield Case(run, data / home / "images" / image, sightings(answers))
+            yield PeerCase(run, data / home / "images" / image, to_faces(answers))
 
 
-def canvas_cases(data: Path) -> Iterator[Case]:
+def iterate_canvas_cases(data: Path) -> Iterator[PeerCase]:
     """Yield the made pictures of ``canvases/``."""
     folder = data / "canvases"
     expected = json.loads((folder / "expected.json").read_text())
     for run, name in ((FACENET, "mtcnn_facenet_pytorch"), (MEDIAPIPE, "mediapipe_short_range")):
         for image, answers in expected[name].items():
-            yield Case(run, folder / image, sightings(answers))
+            yield PeerCase(run, folder / image, to_faces(answers))
 
 
-def peer_cases(data: Path) -> Iterator[Case]:
+def iterate_peer_cases(data: Path) -> Iterator[PeerCase]:
     """Yield what the tests of ``PEERS`` expect of the pictures of ``peers/``."""
     folder = data / "peers"
     for label in json.loads((folder / "annotations.json").read_text()):
         for expected in label["expected"]:
             for beginning, run in PEERS.items():
                 if expected["peer"].startswith(beginning) and "rotation" not in expected["peer"]:
-                    faces = expected_sightings(expected)
-                    yield Case(run, folder / "images" / label["image"], faces)
+                    faces = to_expected_faces(expected)
+                    yield PeerCase(run, folder / "images" / label["image"], faces)
 
 
-def sightings(answers: Sequence[Answer]) -> tuple[Sighting, ...]:
+def to_faces(answers: Sequence[Answer]) -> tuple[PeerFace, ...]:
     """Return the faces of a file of answers."""
     return tuple(
-        Sighting(
+        PeerFace(
             np.array(answer["box"], float),
             np.array(answer.get("landmarks") or answer.get("keypoints"), float),
             answer["score"],
@@ -181,12 +183,12 @@ def sightings(answers: Sequence[Answer]) -> tuple[Sighting, ...]:
     )
 
 
-def expected_sightings(expected: Expected) -> tuple[Sighting, ...]:
+def to_expected_faces(expected: Expected) -> tuple[PeerFace, ...]:
     """Return the faces that a peer's test expects; some give no scores."""
     boxes = expected["boxes"]
     points = expected.get("keypoints", [])
     scores = expected.get("scores", [np.nan] * len(boxes))
     return tuple(
-        Sighting(np.array(corners, float), np.array(landmarks, float), score)
+        PeerFace(np.array(corners, float), np.array(landmarks, float), score)
         for corners, landmarks, score in zip(boxes, points, scores, strict=True)
     )

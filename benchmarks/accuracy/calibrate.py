@@ -6,7 +6,7 @@
 
 ``DIR`` has ``wider/``, as ``phiz evaluate`` reads it, of which every fourth picture is left out
 because accuracy is measured on those, and ``lfpw/``, whose large faces are ``front``'s task. The
-classifiers see every other picture of ``photos/``, as ``classes.py`` wants it.
+classifiers see every other picture of ``photos/`` (``phiz.lab.accuracy.photos``).
 The figures go to ``models/calibration.json``; a build needs them, and no photographs. Do it
 again whenever a float graph has changed, and put the hashes that the build then names into
 the catalogue.
@@ -27,37 +27,38 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from phiz.classifiers import Classifier, read_labels
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import omit_held_out
+from phiz.classifiers import Classifier, read_class_labels
 from phiz.convert import calibration
-from phiz.convert.calibration import Calibration
-from phiz.convert.quantise import rounded_tensors
-from phiz.detectors.factory import KINDS
+from phiz.convert.calibration import RangeCalibration
+from phiz.convert.quantise import find_quantised_tensors
+from phiz.detectors.factory import DETECTOR_FACTORIES
 from phiz.faces import DetectOptions
-from phiz.image.decode import open_picture
-from phiz.lab.accuracy.labels import LIMITS
-from phiz.lab.accuracy.photos import CALIBRATED, read_photos
+from phiz.image.decode import open_image
+from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
+from phiz.lab.accuracy.photos import CALIBRATION_PART, read_photos
 from phiz.models import catalog
-from phiz.models.specs import GROUPS, Group, ModelCard, NetworkCard
+from phiz.models.specs import MODEL_GROUPS, ModelGroup, ModelSpec, NetworkSpec
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
-EVERY = 4
-FIGURES = Path(__file__).parents[2] / "models" / "calibration.json"
+CALIBRATION_FILE = Path(__file__).parents[2] / "models" / "calibration.json"
 LARGE_FACES = "front"
 
 
-class Recorder:
+class RangeRecorder:
     """A network in float32 that remembers what its tensors were.
 
     Attributes:
-        card: Of the network.
+        spec: Of the network.
         tensors: Those that are to be in 8 bits.
         extremes: Least and largest of each in every run, (runs, tensors, 2).
     """
 
-    def __init__(self, card: NetworkCard, graph: bytes) -> None:
-        self.card = card
-        self.tensors = rounded_tensors(graph, card.architecture)
+    def __init__(self, spec: NetworkSpec, graph: bytes) -> None:
+        self.spec = spec
+        self.tensors = find_quantised_tensors(graph, spec.architecture)
         self.extremes: list[NDArray[np.float32]] = []
         model = onnx.load_from_string(graph)
         self._outputs = [output.name for output in model.graph.output]
@@ -80,80 +81,80 @@ class Recorder:
         self.extremes.append(np.array(extremes, np.float32))  # (tensors, 2)
         return dict(zip(self._outputs, values[:count], strict=True))
 
-    def calibration(self) -> Calibration:
+    def to_calibration(self) -> RangeCalibration:
         """Return the mean extremes, to four digits."""
         means = np.array(self.extremes, np.float64).mean(axis=0)  # (tensors, 2)
         ranges = {
             name: (float(f"{low:.4g}"), float(f"{high:.4g}"))
             for name, (low, high) in zip(self.tensors, means.tolist(), strict=True)
         }
-        return Calibration(self.card.sha256, ranges)
+        return RangeCalibration(self.spec.sha256, ranges)
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
-@click.option("--group", type=click.Choice(GROUPS), help="Only the networks of this group.")
-def main(data: Path, models: Path | None, group: Group | None) -> None:
+@data_option
+@models_option
+@click.option("--group", type=click.Choice(MODEL_GROUPS), help="Only the networks of this group.")
+def main(data: Path, models: Path | None, group: ModelGroup | None) -> None:
     """Calibrate all networks of a group, or all of both."""
-    folder = models or catalog.default_folder()
-    found = calibration.load()
-    for model in catalog.load().group(group):
+    folder = models or catalog.get_default_folder()
+    found = calibration.load_calibrations()
+    for model in catalog.load_catalog().get_models(group):
         recorders = RECORD[model.group](model, folder, data)
-        found |= {each.card.name: each.calibration() for each in recorders}
-        print(f"{model.name}: {', '.join(each.card.name for each in recorders)}")
-    FIGURES.write_text(calibration.dump(found), "utf-8")
+        found |= {each.spec.name: each.to_calibration() for each in recorders}
+        print(f"{model.name}: {', '.join(each.spec.name for each in recorders)}")
+    CALIBRATION_FILE.write_text(calibration.format_calibrations(found), "utf-8")
 
 
-def pictures(data: Path, model: ModelCard) -> Iterator[Path]:
+def iterate_image_files(data: Path, model: ModelSpec) -> Iterator[Path]:
     """Yield the pictures that a model is calibrated on."""
-    for number, picture in enumerate(listed(data / "wider")):
-        if number % EVERY:
-            yield picture
+    yield from omit_held_out(list_image_files(data / "wider"))
     if model.name == LARGE_FACES:
-        yield from listed(data / "lfpw")
+        yield from list_image_files(data / "lfpw")
 
 
-def listed(folder: Path) -> list[Path]:
+def list_image_files(folder: Path) -> list[Path]:
     """Return the pictures of a folder in the order of its annotations."""
     labels = json.loads((folder / "annotations.json").read_text())
     return [folder / "images" / label["image"] for label in labels]
 
 
-def record_faces(model: ModelCard, folder: Path, data: Path) -> list[Recorder]:
+def record_faces(model: ModelSpec, folder: Path, data: Path) -> list[RangeRecorder]:
     """Return the networks of a model after it has looked for faces in some pictures."""
-    recorders: list[Recorder] = []
-    detector = KINDS[model.kind](model, recording(folder, recorders), "half-pixel")
-    for path in pictures(data, model):
-        picture = open_picture(path.read_bytes(), LIMITS)
-        detector.detect(picture, DetectOptions(), Stopwatch())
+    recorders: list[RangeRecorder] = []
+    detector = DETECTOR_FACTORIES[model.kind](
+        model, make_recording_loader(folder, recorders), "half-pixel"
+    )
+    for path in iterate_image_files(data, model):
+        image = open_image(path.read_bytes(), PHOTOGRAPH_LIMITS)
+        detector.detect(image, DetectOptions(), Stopwatch())
     return recorders
 
 
-def record_classes(model: ModelCard, folder: Path, data: Path) -> list[Recorder]:
+def record_classes(model: ModelSpec, folder: Path, data: Path) -> list[RangeRecorder]:
     """Return the network of a classifier after it has looked at every other photograph."""
-    (card,) = model.networks
-    recorder = Recorder(card, catalog.read_network(card, folder))
+    (spec,) = model.networks
+    recorder = RangeRecorder(spec, catalog.read_network(spec, folder))
     assert model.input_size is not None, "the catalogue gives every classifier its input size"
-    classifier = Classifier(model.input_size, recorder, read_labels())
-    for photo in read_photos(data, CALIBRATED):
-        classifier.classify(open_picture(photo.path.read_bytes(), LIMITS), 1, Stopwatch())
+    classifier = Classifier(model.input_size, recorder, read_class_labels())
+    for photo in read_photos(data, CALIBRATION_PART):
+        classifier.classify(open_image(photo.path.read_bytes(), PHOTOGRAPH_LIMITS), 1, Stopwatch())
     return [recorder]
 
 
-def recording(folder: Path, recorders: list[Recorder]) -> Callable[[NetworkCard], Session]:
+def make_recording_loader(
+    folder: Path, recorders: list[RangeRecorder]
+) -> Callable[[NetworkSpec], Session]:
     """Return what loads a network and adds it to the recorders."""
 
-    def load(card: NetworkCard) -> Session:
-        recorders.append(Recorder(card, catalog.read_network(card, folder)))
+    def load(spec: NetworkSpec) -> Session:
+        recorders.append(RangeRecorder(spec, catalog.read_network(spec, folder)))
         return recorders[-1]
 
     return load
 
 
-RECORD: Final[Mapping[Group, Callable[[ModelCard, Path, Path], list[Recorder]]]] = {
+RECORD: Final[Mapping[ModelGroup, Callable[[ModelSpec, Path, Path], list[RangeRecorder]]]] = {
     "face": record_faces,
     "classify": record_classes,
 }

@@ -16,64 +16,46 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
 
 import click
 import numpy as np
-from rich import box
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
 
-from benchmarks.accuracy.plain import Plain
-from benchmarks.kit.environments import PEERS, python_of
+from benchmarks.accuracy.plain import PlainBlazeFace
+from benchmarks.kit.environments import PEERS, make_environment
+from benchmarks.kit.options import PEERS_FOLDER, data_option, models_option, sources_option
+from benchmarks.kit.precision import (
+    HELD_OUT_EVERY,
+    Detected,
+    compute_precision,
+    read_held_out_labels,
+)
+from benchmarks.kit.report import build_table, print_tables, track_progress
 from phiz import engine
-from phiz.boxes.geometry import clip
-from phiz.convert.download import source_folder
+from phiz.boxes.geometry import clip_boxes
+from phiz.convert.download import open_source_folder
 from phiz.convert.sources import read_source
-from phiz.faces import Boxes, DetectOptions, Scores
-from phiz.image.decode import decode
-from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, read_labels
-from phiz.lab.accuracy.precision import average_precision, judge, together
-from phiz.lab.accuracy.predictions import boxes_of, observe, scores_of
+from phiz.faces import DetectOptions
+from phiz.image.decode import decode_image
+from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage
+from phiz.lab.accuracy.predictions import predict_faces, to_boxes, to_scores
 from phiz.models import catalog
 
-MOST = 0.01  # that an average precision may differ by
+MAX_DIFFERENCE = 0.01  # that an average precision may differ by
 OPTIONS = {"mtcnn": DetectOptions(0.7, 20, overlap="nms"), "back": DetectOptions(0.05)}
-
-Found: TypeAlias = tuple[Boxes, Scores]
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """Average precision of one model at one level, ours and the peer's."""
-
-    model: str
-    level: str
-    ours: float
-    theirs: float
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
-@click.option("--every", type=click.IntRange(1), default=4, show_default=True)
+@data_option
+@models_option
+@click.option("--every", type=click.IntRange(1), default=HELD_OUT_EVERY, show_default=True)
 @click.option("--model", "names", type=click.Choice([*OPTIONS]), multiple=True, default=[*OPTIONS])
 @click.option(
     "--facenet",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A Python that has facenet-pytorch.  [default: one is made beside this file]",
 )
-@click.option(
-    "--from",
-    "sources",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the published networks' packages.  [default: they are downloaded]",
-)
+@sources_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -84,28 +66,38 @@ def main(  # noqa: PLR0913 (one for each option)
     sources: Path | None,
 ) -> None:
     """Compare average precision with that of other implementations."""
-    labels = read_labels(data)[::every]
-    rows = []
+    labels = read_held_out_labels(data, every)
+    rows, differences = [], []
     for name in names:
         if name == "mtcnn":
-            python = facenet or python_of("facenet", PEERS.parent / ".peers")
-            theirs = list(cascade(python, shown(labels, "facenet-pytorch")))
+            python = facenet or make_environment("facenet", PEERS_FOLDER)
+            theirs = list(detect_with_facenet(python, track_progress(labels, "facenet-pytorch")))
         else:
-            theirs = list(plain(name, sources, shown(labels, "LiteRT")))
-        ours = list(phiz(name, models, shown(labels, name)))
-        rows += compare(name, labels, ours, theirs)
-    Console(width=None if sys.stdout.isatty() else 100).print(table(rows))
-    sys.exit(any(abs(row.ours - row.theirs) > MOST for row in rows))
+            theirs = list(
+                detect_with_plain_blazeface(name, sources, track_progress(labels, "LiteRT"))
+            )
+        ours = list(detect_with_phiz(name, models, track_progress(labels, name)))
+        for level in LEVELS:
+            one, other = (compute_precision(labels, each, level) for each in (ours, theirs))
+            differences.append(abs(one - other))
+            rows.append((name, level, f"{one:.4f}", f"{other:.4f}", f"{one - other:+.4f}"))
+    headings = ("AP ours", "AP theirs", "difference")
+    print_tables(build_table(["model", "level"], headings, rows))
+    sys.exit(max(differences) > MAX_DIFFERENCE)
 
 
-def phiz(name: str, models: Path | None, labels: Iterable[Labelled]) -> Iterator[Found]:
+def detect_with_phiz(
+    name: str, models: Path | None, labels: Iterable[LabelledImage]
+) -> Iterator[Detected]:
     """Yield what a model of ours finds, in the reference sampling."""
-    loaded = engine.load(models or catalog.default_folder(), "reference", LIMITS, [name])
-    for seen in observe(loaded, name, OPTIONS[name], labels):
-        yield boxes_of(seen.faces), scores_of(seen.faces)
+    loaded = engine.build_engine(
+        models or catalog.get_default_folder(), "reference", PHOTOGRAPH_LIMITS, [name]
+    )
+    for seen in predict_faces(loaded, name, OPTIONS[name], labels):
+        yield to_boxes(seen.faces), to_scores(seen.faces)
 
 
-def cascade(python: Path, labels: Iterable[Labelled]) -> Iterator[Found]:
+def detect_with_facenet(python: Path, labels: Iterable[LabelledImage]) -> Iterator[Detected]:
     """Yield what facenet-pytorch finds, its boxes cut to the picture as ours are."""
     command = [python, PEERS / "facenet_faces.py"]
     with subprocess.Popen(  # noqa: S603  a Python that was named, and a file beside this one
@@ -116,58 +108,24 @@ def cascade(python: Path, labels: Iterable[Labelled]) -> Iterator[Found]:
         for label in labels:
             print(label.path.resolve(), file=worker.stdin, flush=True)
             faces = np.array(json.loads(worker.stdout.readline()), np.float32).reshape(-1, 5)
-            height, width, _ = decode(label.path.read_bytes(), LIMITS).shape
-            yield clip(faces[:, :4], width, height), faces[:, 4]
+            height, width, _ = decode_image(label.path.read_bytes(), PHOTOGRAPH_LIMITS).shape
+            yield clip_boxes(faces[:, :4], width, height), faces[:, 4]
         worker.stdin.close()
 
 
-def plain(name: str, sources: Path | None, labels: Iterable[Labelled]) -> Iterator[Found]:
+def detect_with_plain_blazeface(
+    name: str, sources: Path | None, labels: Iterable[LabelledImage]
+) -> Iterator[Detected]:
     """Yield what a plain BlazeFace finds."""
-    (network,) = catalog.load().model(name).networks
-    with source_folder([network], print, sources) as packages:
-        detector = Plain.open(read_source(network.made_from, packages))
+    (network,) = catalog.load_catalog().get_model(name).networks
+    with open_source_folder([network], print, sources) as packages:
+        detector = PlainBlazeFace.open(read_source(network.made_from, packages))
     min_score = OPTIONS[name].min_score
     assert min_score is not None, "it is given above"
     for label in labels:
-        faces = detector.detect(decode(label.path.read_bytes(), LIMITS), min_score)
+        faces = detector.detect(decode_image(label.path.read_bytes(), PHOTOGRAPH_LIMITS), min_score)
         boxes = np.array([each for _, each in faces], np.float32).reshape(-1, 4)
         yield boxes, np.array([score for score, _ in faces], np.float32)
-
-
-def compare(
-    name: str, labels: Sequence[Labelled], ours: Sequence[Found], theirs: Sequence[Found]
-) -> list[Row]:
-    """Return both average precisions at each level."""
-    return [
-        Row(name, level, precision(labels, ours, level), precision(labels, theirs, level))
-        for level in LEVELS
-    ]
-
-
-def precision(labels: Sequence[Labelled], found: Sequence[Found], level: str) -> float:
-    """Return the average precision at a level."""
-    judged = [
-        judge(*each, label.faces, label.counted[level])
-        for each, label in zip(found, labels, strict=True)
-    ]
-    return average_precision(together(judged))
-
-
-def shown(labels: Sequence[Labelled], what: str) -> Iterable[Labelled]:
-    """Yield labels with a bar, if standard error is a terminal."""
-    console = Console(stderr=True)
-    return track(labels, what, console=console, disable=not sys.stderr.isatty())
-
-
-def table(rows: Sequence[Row]) -> Table:
-    """Return the rows for a terminal."""
-    drawn = Table("model", "level", box=box.SIMPLE_HEAD)
-    for heading in ("AP ours", "AP theirs", "difference"):
-        drawn.add_column(heading, justify="right")
-    for row in rows:
-        figures = (f"{row.ours:.4f}", f"{row.theirs:.4f}", f"{row.ours - row.theirs:+.4f}")
-        drawn.add_row(row.model, row.level, *figures)
-    return drawn
 
 
 if __name__ == "__main__":

@@ -17,92 +17,94 @@ from pathlib import Path
 
 import click
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import omit_held_out
+from benchmarks.kit.report import build_table, print_tables
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
 from phiz.lab.accuracy.alignment import SAME_FACE_IOU
-from phiz.lab.accuracy.figures import MIN_IOU, at_level, judged
-from phiz.lab.accuracy.labels import ALL, LEVELS, LIMITS, Labelled, read_folder
-from phiz.lab.accuracy.precision import recall_at
-from phiz.lab.accuracy.predictions import Observation, observe
+from phiz.lab.accuracy.figures import MIN_IOU, judge_predictions, mask_level
+from phiz.lab.accuracy.labels import ALL, LEVELS, PHOTOGRAPH_LIMITS, LabelledImage, read_annotations
+from phiz.lab.accuracy.precision import compute_recall
+from phiz.lab.accuracy.predictions import Prediction, predict_faces
 from phiz.models import catalog
-from phiz.models.operating_point import FOUND, OperatingPoint
+from phiz.models.operating_point import RECALL_SETS, OperatingPoint
 
 MODELS = ("front", "back", "full", "mtcnn", "auto")
-REPORTED = 4  # every so many-th picture is left out
 # From where on a model's curve is looked at; below, the cascade takes longer.
-LOWEST = {"mtcnn": 0.05, "auto": 0.0}
-STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
-COLUMNS = 110
+LOWEST_SCORES = {"mtcnn": 0.05, "auto": 0.0}
+SCORE_LIMITS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.65, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99)
 
-Answers = dict[str, Sequence[Observation]]
+Predictions = dict[str, Sequence[Prediction]]
 """By set: ``wider``, ``lfpw`` and ``nofaces``."""
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option("--model", "wanted", type=click.Choice(MODELS), multiple=True, default=MODELS)
 def main(data: Path, models: Path | None, wanted: Sequence[str]) -> None:
     """Measure what limits mean."""
-    loaded = engine.load(models or catalog.default_folder(), "half-pixel", LIMITS, set(wanted))
-    labels = {name: read_folder(data / name) for name in ("lfpw", "nofaces")}
-    wider = [each for place, each in enumerate(read_folder(data / "wider")) if place % REPORTED]
-    labels = {"wider": wider, **labels}
+    loaded = engine.build_engine(
+        models or catalog.get_default_folder(), "half-pixel", PHOTOGRAPH_LIMITS, set(wanted)
+    )
+    labels = {name: read_annotations(data / name) for name in ("wider", "lfpw", "nofaces")}
+    labels["wider"] = omit_held_out(labels["wider"])
     for model in wanted:
-        low = DetectOptions(min_score=LOWEST.get(model, 0.05))
-        print_curve(model, answers(loaded, model, low, labels))
-        default = answers(loaded, model, DetectOptions(), labels)
-        click.echo(point_text(point(default, 0.0)))
+        low = DetectOptions(min_score=LOWEST_SCORES.get(model, 0.05))
+        print_curve(model, predict_sets(loaded, model, low, labels))
+        default = predict_sets(loaded, model, DetectOptions(), labels)
+        click.echo(format_operating_point(compute_operating_point(default, 0.0)))
 
 
-def answers(
-    loaded: Engine, model: str, options: DetectOptions, labels: dict[str, list[Labelled]]
-) -> Answers:
+def predict_sets(
+    loaded: Engine, model: str, options: DetectOptions, labels: dict[str, list[LabelledImage]]
+) -> Predictions:
     """Return what a model answers to every set."""
-    return {name: list(observe(loaded, model, options, each)) for name, each in labels.items()}
+    return {
+        name: list(predict_faces(loaded, model, options, each)) for name, each in labels.items()
+    }
 
 
-def point(found: Answers, limit: float) -> OperatingPoint:
+def compute_operating_point(found: Predictions, limit: float) -> OperatingPoint:
     """Return what is left of answers at a limit."""
-    levels = {level: judged(found["wider"], partial(at_level, level), MIN_IOU) for level in LEVELS}
-    portraits = judged(found["lfpw"], partial(at_level, ALL), SAME_FACE_IOU)
+    levels = {
+        level: judge_predictions(found["wider"], partial(mask_level, level), MIN_IOU)
+        for level in LEVELS
+    }
+    portraits = judge_predictions(found["lfpw"], partial(mask_level, ALL), SAME_FACE_IOU)
     widest = levels[LEVELS[-1]]
     hits = widest.hits[widest.scores >= limit]
     alarms = [any(face.score >= limit for face in each.faces) for each in found["nofaces"]]
-    recall = {name: recall_at(each, limit) for name, each in levels.items()}
+    recall = {name: compute_recall(each, limit) for name, each in levels.items()}
     return OperatingPoint(
         f"{len(found['wider'])} photographs of WIDER FACE, {len(found['lfpw'])} portraits of LFPW,"
         f" {len(alarms)} photographs without a face",
         float(hits.mean()) if len(hits) else float("nan"),
-        {**recall, FOUND[-1]: recall_at(portraits, limit)},
+        {**recall, RECALL_SETS[-1]: compute_recall(portraits, limit)},
         float(np.mean(alarms)),
     )
 
 
-def print_curve(model: str, found: Answers) -> None:
+def print_curve(model: str, found: Predictions) -> None:
     """Print what each limit would mean; F1 is the harmonic mean of precision and recall."""
-    shown = Table("limit", "precision", *FOUND, "alarms", *(f"F1 {each}" for each in LEVELS))
-    for step in STEPS:
-        each = point(found, step)
+    rows = []
+    for step in SCORE_LIMITS:
+        each = compute_operating_point(found, step)
         precision = each.precision
         means = [
             2 * precision * each.recall[level] / (precision + each.recall[level])
             for level in LEVELS
         ]
         figures = precision, *each.recall.values(), each.alarms, *means
-        shown.add_row(f"{step:g}", *(f"{figure:.3f}" for figure in figures))
-    console = Console(width=COLUMNS)
-    console.print(model)
-    console.print(shown)
+        rows.append([f"{step:g}", *(f"{figure:.3f}" for figure in figures)])
+    headings = ("precision", *RECALL_SETS, "alarms", *(f"F1 {each}" for each in LEVELS))
+    print_tables(model, build_table(["limit"], headings, rows))
 
 
-def point_text(measured: OperatingPoint) -> str:
+def format_operating_point(measured: OperatingPoint) -> str:
     """Return an operating point as TOML."""
     figures = {"precision": measured.precision, **measured.recall, "alarms": measured.alarms}
     lines = [f"{name} = {figure:.3f}" for name, figure in figures.items()]

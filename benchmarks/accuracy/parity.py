@@ -24,25 +24,22 @@ from pathlib import Path
 import click
 import numpy as np
 from numpy.typing import NDArray
-from rich import box
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from benchmarks.accuracy.answers import Case, Sighting, Tolerance, every_case
+from benchmarks.accuracy.answers import PeerCase, PeerFace, Tolerance, iterate_cases
+from benchmarks.kit import report
+from benchmarks.kit.options import data_option, models_option
 from phiz.detectors import factory
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
 from phiz.faces import Face
-from phiz.image.decode import decode
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
+from phiz.image.decode import decode_image
+from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
+from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
-FILE_COLUMNS = 150  # of the table where there is no terminal to ask
-LIMITS = Limits(max_bytes=50_000_000, max_pixels=100_000_000)
 # In the peers' order. MediaPipe's right eye is the subject's, so the viewer's left one.
 BLAZEFACE_POINTS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
 POINTS = {
@@ -54,7 +51,7 @@ POINTS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class Differences:
     """Numbers of faces and largest differences, infinite if the faces are not the same."""
 
     ours: int
@@ -65,82 +62,85 @@ class Outcome:
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 def main(data: Path, models: Path | None) -> None:
     """Compare the detectors with the answers of other implementations."""
-    cases = list(every_case(data))
-    found = load({(case.run.model, case.run.sampling) for case in cases}, models)
-    quiet = not sys.stderr.isatty()
-    shown = track(cases, "comparing", console=Console(stderr=True), disable=quiet)
-    outcomes = [compare(case, found[case.run.model, case.run.sampling]) for case in shown]
-    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(table(cases, outcomes))
-    pairs = zip(cases, outcomes, strict=True)
-    sys.exit(not all(agrees(outcome, case.run.tolerance) for case, outcome in pairs))
+    cases = list(iterate_cases(data))
+    found = load_detectors({(case.run.model, case.run.sampling) for case in cases}, models)
+    all_differences = [
+        compare_case(case, found[case.run.model, case.run.sampling])
+        for case in report.track_progress(cases, "comparing")
+    ]
+    report.print_tables(build_table(cases, all_differences))
+    pairs = zip(cases, all_differences, strict=True)
+    sys.exit(
+        not all(is_within_tolerance(differences, case.run.tolerance) for case, differences in pairs)
+    )
 
 
-def load(
+def load_detectors(
     wanted: Collection[tuple[str, Sampling]], models: Path | None
 ) -> dict[tuple[str, Sampling], Detector]:
     """Return detectors by model and sampling, from the given folder or the default one."""
-    cards, folder = catalog.load(), models or catalog.default_folder()
+    specs, folder = catalog.load_catalog(), models or catalog.get_default_folder()
     return {
-        (model, sampling): faithful(factory.load(cards, folder, sampling, [model])[model])
+        (model, sampling): use_reference_blending(
+            factory.load_detectors(specs, folder, sampling, [model])[model]
+        )
         for model, sampling in wanted
     }
 
 
-def faithful(detector: Detector) -> Detector:
+def use_reference_blending(detector: Detector) -> Detector:
     """Return a detector that blends as peers do, whatever it samples by."""
-    return replace(detector, faithful=True) if isinstance(detector, BlazeFace) else detector
+    return replace(detector, reference=True) if isinstance(detector, BlazeFace) else detector
 
 
-def compare(case: Case, detector: Detector) -> Outcome:
+def compare_case(case: PeerCase, detector: Detector) -> Differences:
     """Return how far a detector's answer to one picture is from the peer's."""
-    image = decode(case.picture.read_bytes(), LIMITS)  # (H, W, 3)
-    if case.run.blue_first:
+    image = decode_image(case.picture.read_bytes(), PHOTOGRAPH_LIMITS)  # (H, W, 3)
+    if case.run.is_blue_first:
         image = np.ascontiguousarray(image[..., ::-1])
-    faces = detector.detect(Picture.of(image), case.run.options, Stopwatch()).faces
-    ours = [sighting(face, POINTS[case.run.model]) for face in faces]
+    faces = detector.detect(LazyImage.from_array(image), case.run.options, Stopwatch()).faces
+    ours = [to_face(face, POINTS[case.run.model]) for face in faces]
     height, width, _ = image.shape
     size = np.array([width, height, width, height], float)
-    return difference(ours, case.faces, size)
+    return measure_differences(ours, case.faces, size)
 
 
-def difference(
-    ours: Sequence[Sighting], theirs: Sequence[Sighting], size: NDArray[np.float64]
-) -> Outcome:
+def measure_differences(
+    ours: Sequence[PeerFace], theirs: Sequence[PeerFace], size: NDArray[np.float64]
+) -> Differences:
     """Return how far the faces of a picture are from a peer's, its size as (w, h, w, h)."""
-    pairs = paired(ours, theirs, size)
+    pairs = pair_faces(ours, theirs, size)
     if pairs is None:
-        return Outcome(len(ours), len(theirs), inf, (inf, inf), inf)
+        return Differences(len(ours), len(theirs), inf, (inf, inf), inf)
     points = [np.abs(one.points - other.points).max(axis=0) for one, other in pairs]  # (2,) each
     x, y = np.max([np.zeros(2), *points], axis=0)
-    return Outcome(
+    return Differences(
         len(ours),
         len(theirs),
-        max((box_difference(one, other, size) for one, other in pairs), default=0.0),
+        max((measure_box_difference(one, other, size) for one, other in pairs), default=0.0),
         (float(x), float(y)),
         max((abs(one.score - other.score) for one, other in pairs), default=0.0),
     )
 
 
-def sighting(face: Face, names: Sequence[str]) -> Sighting:
+def to_face(face: Face, names: Sequence[str]) -> PeerFace:
     """Return a face of ours as arrays, its landmarks in the given order."""
     points = np.array([face.landmarks[name] for name in names])  # (K, 2)
-    return Sighting(np.array(face.box), points, face.score)
+    return PeerFace(np.array(face.box), points, face.score)
 
 
-def paired(
-    ours: Sequence[Sighting], theirs: Sequence[Sighting], size: NDArray[np.float64]
-) -> list[tuple[Sighting, Sighting]] | None:
+def pair_faces(
+    ours: Sequence[PeerFace], theirs: Sequence[PeerFace], size: NDArray[np.float64]
+) -> list[tuple[PeerFace, PeerFace]] | None:
     """Return each face of theirs with the nearest of ours, or None if that is not one to one."""
     if len(ours) != len(theirs):
         return None
     nearest = [
-        min(range(len(ours)), key=lambda index: box_difference(ours[index], other, size))
+        min(range(len(ours)), key=lambda index: measure_box_difference(ours[index], other, size))
         for other in theirs
     ]
     if len(set(nearest)) != len(theirs):
@@ -148,12 +148,12 @@ def paired(
     return [(ours[index], other) for index, other in zip(nearest, theirs, strict=True)]
 
 
-def box_difference(one: Sighting, other: Sighting, size: NDArray[np.float64]) -> float:
+def measure_box_difference(one: PeerFace, other: PeerFace, size: NDArray[np.float64]) -> float:
     """Return the largest difference of a box side, pixels, both cut to the picture."""
     return float(np.abs(np.clip(one.box, 0, size) - np.clip(other.box, 0, size)).max())
 
 
-def agrees(outcome: Outcome, tolerance: Tolerance) -> bool:
+def is_within_tolerance(outcome: Differences, tolerance: Tolerance) -> bool:
     """Return whether all differences are within the tolerance."""
     return (
         outcome.box_px <= tolerance.box_px
@@ -163,27 +163,24 @@ def agrees(outcome: Outcome, tolerance: Tolerance) -> bool:
     )
 
 
-def table(cases: Sequence[Case], outcomes: Sequence[Outcome]) -> Table:
+def build_table(cases: Sequence[PeerCase], all_differences: Sequence[Differences]) -> Table:
     """Return all lines for a terminal."""
-    shown = Table(box=box.SIMPLE_HEAD)
-    for heading in ("set", "picture", "model"):
-        shown.add_column(heading, overflow="fold")
-    for heading in ("ours", "theirs", "box px", "points px", "score", "verdict"):
-        shown.add_column(heading, justify="right")
-    for case, outcome in zip(cases, outcomes, strict=True):
-        run = case.run
-        shown.add_row(
-            run.peer,
+    rows = [
+        (
+            case.run.peer,
             case.picture.name,
-            run.model,
-            str(outcome.ours),
-            str(outcome.theirs),
-            f"{outcome.box_px:.4f}",
-            f"{max(outcome.points_px):.4f}",
-            "" if run.tolerance.score is None else f"{outcome.score:.6f}",
-            "ok" if agrees(outcome, run.tolerance) else "FAILS",
+            case.run.model,
+            str(differences.ours),
+            str(differences.theirs),
+            f"{differences.box_px:.4f}",
+            f"{max(differences.points_px):.4f}",
+            "" if case.run.tolerance.score is None else f"{differences.score:.6f}",
+            "ok" if is_within_tolerance(differences, case.run.tolerance) else "FAILS",
         )
-    return shown
+        for case, differences in zip(cases, all_differences, strict=True)
+    ]
+    numbers = ("ours", "theirs", "box px", "points px", "score", "verdict")
+    return report.build_table(["set", "picture", "model"], numbers, rows)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,21 @@ from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
 
 GRIDS = ((16, 2), (8, 6))  # cells a side, predictions a cell
-OVERLAP = 0.3
-STEPS = 32
+MAX_OVERLAP = 0.3
+SUBPIXEL_STEPS = 32
 
 Prediction = tuple[float, NDArray[np.float64]]
 """A score, and a box (4,), pixels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plain:
+class PlainBlazeFace:
     """A network of 896 predictions in LiteRT."""
 
     interpreter: Interpreter
 
     @classmethod
-    def open(cls, network: bytes) -> "Plain":
+    def open(cls, network: bytes) -> "PlainBlazeFace":
         """Return a network from the bytes of its file."""
         interpreter = Interpreter(model_content=network, num_threads=1)
         interpreter.allocate_tensors()
@@ -37,7 +37,7 @@ class Plain:
         """Return scores and boxes in a picture (H, W, 3), by falling score."""
         (given,) = self.interpreter.get_input_details()
         size = int(given["shape"][1])
-        square = squared(image, size)  # (S, S, 3)
+        square = letterbox_square(image, size)  # (S, S, 3)
         pixels = (square / 127.5 - 1).astype(np.float32)[None]
         self.interpreter.set_tensor(given["index"], pixels)
         self.interpreter.invoke()
@@ -47,17 +47,17 @@ class Plain:
         ]
         regressions = next(each for each in outputs if each.shape[-1] == 16)  # noqa: PLR2004  box and 6 points
         logits = next(each for each in outputs if each.shape[-1] == 1)
-        found = blended(decoded(regressions, logits, size, min_score))
-        return [shown for each in found if (shown := unboxed(each, image, size)) is not None]
+        found = blend_predictions(decode_predictions(regressions, logits, size, min_score))
+        return [shown for each in found if (shown := unletterbox(each, image, size)) is not None]
 
 
-def squared(image: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
+def letterbox_square(image: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
     """Return a picture (H, W, 3) in the middle of a black square (S, S, 3), values 0 to 255."""
     height, width, _ = image.shape
     longer = max(height, width)
     black = np.zeros((1, 1, 3))
-    rows, upper = taps(size, longer, (longer - height) / 2)
-    columns, left = taps(size, longer, (longer - width) / 2)
+    rows, upper = compute_taps(size, longer, (longer - height) / 2)
+    columns, left = compute_taps(size, longer, (longer - width) / 2)
     total = np.zeros((size, size, 3))
     for down in (0, 1):
         for across in (0, 1):
@@ -69,15 +69,22 @@ def squared(image: NDArray[np.uint8], size: int) -> NDArray[np.float64]:
     return np.floor(total + 0.5)
 
 
-def taps(size: int, longer: int, bar: float) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def compute_taps(
+    size: int, longer: int, bar: float
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the first of the two pixels of each line (S,), and the weight of the second (S,)."""
-    places = [floor((line * longer / size - bar) * STEPS + 0.5) for line in range(size)]
-    whole = np.array([place // STEPS for place in places])
-    part = np.array([place % STEPS / STEPS for place in places])
+    places = [floor((line * longer / size - bar) * SUBPIXEL_STEPS + 0.5) for line in range(size)]
+    whole = np.array([place // SUBPIXEL_STEPS for place in places])
+    part = np.array([place % SUBPIXEL_STEPS / SUBPIXEL_STEPS for place in places])
     return whole, part
 
 
-def decoded(regressions: Any, logits: Any, size: int, min_score: float) -> list[Prediction]:  # noqa: ANN401  LiteRT's
+def decode_predictions(
+    regressions: Any,  # noqa: ANN401  LiteRT's
+    logits: Any,  # noqa: ANN401  LiteRT's
+    size: int,
+    min_score: float,
+) -> list[Prediction]:
     """Return the predictions that score enough, in pixels of the square."""
     predictions = []
     place = 0
@@ -96,20 +103,22 @@ def decoded(regressions: Any, logits: Any, size: int, min_score: float) -> list[
     return predictions
 
 
-def blended(predictions: list[Prediction]) -> list[Prediction]:
+def blend_predictions(predictions: list[Prediction]) -> list[Prediction]:
     """Return the mean of each group, weighed by score, with the score of its best."""
     left = sorted(predictions, key=lambda prediction: -prediction[0])
     means = []
     while left:
         best = left[0]
-        group = [each for each in left if each is best or overlap(best[1], each[1]) > OVERLAP]
+        group = [
+            each for each in left if each is best or compute_iou(best[1], each[1]) > MAX_OVERLAP
+        ]
         total = sum(score for score, _ in group)
         means.append((best[0], np.sum([score * box for score, box in group], axis=0) / total))
         left = [each for each in left if not any(each is member for member in group)]
     return means
 
 
-def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+def compute_iou(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     """Return the intersection over the union of two boxes (4,)."""
     width = max(0.0, min(one[2], other[2]) - max(one[0], other[0]))
     height = max(0.0, min(one[3], other[3]) - max(one[1], other[1]))
@@ -118,7 +127,7 @@ def overlap(one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
     return width * height / union if union > 0 else 0.0
 
 
-def unboxed(prediction: Prediction, image: NDArray[np.uint8], size: int) -> Prediction | None:
+def unletterbox(prediction: Prediction, image: NDArray[np.uint8], size: int) -> Prediction | None:
     """Return a prediction in pixels of the picture (H, W, 3), or None if it lies beside it."""
     height, width, _ = image.shape
     longer = max(height, width)

@@ -16,15 +16,16 @@ from pathlib import Path
 import click
 import numpy as np
 
-from phiz.boxes.geometry import iou
+from benchmarks.kit.options import data_option
+from phiz.boxes.geometry import box_iou
 from phiz.detectors import factory
 from phiz.detectors.detector import Detector
-from phiz.detectors.rotation import compass_of, detect_upright
-from phiz.faces import Boxes, Detections, DetectOptions, Face, Image
-from phiz.image.decode import decode
-from phiz.image.lazy import Picture
-from phiz.lab.accuracy.labels import LIMITS, read_folder
-from phiz.lab.accuracy.predictions import boxes_of
+from phiz.detectors.rotation import detect_with_rotation, get_orientation_detector
+from phiz.faces import Boxes, Detections, DetectOptions, Face, RgbImage
+from phiz.image.decode import decode_image
+from phiz.image.lazy import LazyImage
+from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS, read_annotations
+from phiz.lab.accuracy.predictions import to_boxes
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
@@ -34,84 +35,106 @@ OPTIONS = DetectOptions()
 
 
 @dataclass(frozen=True, slots=True)
-class Looks:
+class CountingDetector:
     """A detector that counts how often it looks at a picture."""
 
     detector: Detector
-    times: list[int]
+    calls: list[int]
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return what the detector finds."""
-        self.times.append(1)
-        return self.detector.detect(picture, options, stopwatch)
+        self.calls.append(1)
+        return self.detector.detect(image, options, stopwatch)
+
+
+@dataclass(slots=True)
+class RotatingDetector:
+    """A detector with ``rotate=auto`` that counts how often it looks at a picture.
+
+    Attributes:
+        detector: Finds the faces.
+        orientation: Finds the orientation; may be the same.
+        images: Number of pictures so far.
+    """
+
+    detector: CountingDetector
+    orientation: CountingDetector
+    images: int = 0
+
+    @classmethod
+    def wrap(cls, detector: Detector) -> "RotatingDetector":
+        """Return a detector that counts."""
+        counting, orientation = CountingDetector(detector, []), get_orientation_detector(detector)
+        is_one = orientation is detector
+        return cls(counting, counting if is_one else CountingDetector(orientation, []))
+
+    def detect(self, image: RgbImage) -> Detections:
+        """Return the faces of a picture."""
+        self.images += 1
+        lazy = LazyImage.from_array(image)
+        return detect_with_rotation(self.detector, self.orientation, lazy, OPTIONS, Stopwatch())
+
+    def describe_calls(self) -> str:
+        """Return in words how often a picture was looked at."""
+        times = f"{len(self.detector.calls) / self.images:.2f} looks"
+        if self.orientation is self.detector:
+            return times
+        return f"{times} and {len(self.orientation.calls) / self.images:.2f} of its compass"
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@data_option
 @click.option("--model", "names", type=click.Choice(MODELS), multiple=True, default=MODELS)
 @click.option("--every", type=click.IntRange(min=1), default=1, help="Take every n-th picture.")
 def main(data: Path, names: Sequence[str], every: int) -> None:
     """Measure detection in turned pictures."""
     for name in names:
-        detector = factory.load(catalog.load(), catalog.default_folder(), "half-pixel", [name])[
-            name
-        ]
-        click.echo(f"{name}: {portraits(detector, images(data / 'lfpw', every))}")
-        click.echo(f"{name}: {alarms(detector, images(data / 'nofaces', every))}")
+        detector = factory.load_detectors(
+            catalog.load_catalog(), catalog.get_default_folder(), "half-pixel", [name]
+        )[name]
+        click.echo(f"{name}: {describe_portraits(detector, decode_images(data / 'lfpw', every))}")
+        click.echo(
+            f"{name}: {describe_false_alarms(detector, decode_images(data / 'nofaces', every))}"
+        )
 
 
-def images(folder: Path, every: int) -> list[Image]:
+def decode_images(folder: Path, every: int) -> list[RgbImage]:
     """Return every n-th picture of a folder."""
-    return [decode(label.path.read_bytes(), LIMITS) for label in read_folder(folder)[::every]]
+    return [
+        decode_image(label.path.read_bytes(), PHOTOGRAPH_LIMITS)
+        for label in read_annotations(folder)[::every]
+    ]
 
 
-def portraits(detector: Detector, pictures: Sequence[Image]) -> str:
+def describe_portraits(detector: Detector, images: Sequence[RgbImage]) -> str:
     """Return in words how often the best face of a picture is found again when it is turned."""
-    upright = [detector.detect(Picture.of(image), OPTIONS, Stopwatch()).faces for image in pictures]
-    known = [(image, faces[0]) for image, faces in zip(pictures, upright, strict=True) if faces]
+    upright = [detector.detect(LazyImage.from_array(each), OPTIONS, Stopwatch()) for each in images]
+    pairs = zip(images, upright, strict=True)
+    known = [(image, found.faces[0]) for image, found in pairs if found.faces]
     shares = []
     for quarters in range(4):
-        same, (looks, compass) = [], watched(detector)
+        same, counting = [], RotatingDetector.wrap(detector)
         for image, best in known:
-            turned = Picture.of(np.ascontiguousarray(np.rot90(image, -quarters)))
-            found = detect_upright(looks, compass, turned, OPTIONS, Stopwatch()).faces
-            truth = turned_box(best, image.shape, quarters)
-            same.append(iou(truth, boxes_of(found)).max(initial=0) >= SAME_IOU)
-        shares.append(f"{90 * quarters}°: {np.mean(same):.1%}, {told(looks, compass, len(known))}")
+            found = counting.detect(np.ascontiguousarray(np.rot90(image, -quarters)))
+            truth = rotate_box(best, image.shape, quarters)
+            same.append(box_iou(truth, to_boxes(found.faces)).max(initial=0) >= SAME_IOU)
+        shares.append(f"{90 * quarters}°: {np.mean(same):.1%}, {counting.describe_calls()}")
     return "; ".join(shares)
 
 
-def alarms(detector: Detector, pictures: Sequence[Image]) -> str:
+def describe_false_alarms(detector: Detector, images: Sequence[RgbImage]) -> str:
     """Return in words how many pictures without faces have some, as they are and turned."""
-    looks, compass = watched(detector)
-    plain = sum(
-        bool(detector.detect(Picture.of(image), OPTIONS, Stopwatch()).faces) for image in pictures
+    counting = RotatingDetector.wrap(detector)
+    found = [detector.detect(LazyImage.from_array(each), OPTIONS, Stopwatch()) for each in images]
+    plain, turned = (
+        sum(bool(each.faces) for each in answers)
+        for answers in (found, [counting.detect(each) for each in images])
     )
-    turned = sum(
-        bool(detect_upright(looks, compass, Picture.of(image), OPTIONS, Stopwatch()).faces)
-        for image in pictures
-    )
-    times = told(looks, compass, len(pictures))
-    return f"false alarms {plain}, with rotate {turned} of {len(pictures)}; {times}"
+    times = counting.describe_calls()
+    return f"false alarms {plain}, with rotate {turned} of {len(images)}; {times}"
 
 
-def watched(detector: Detector) -> tuple[Looks, Looks]:
-    """Return a detector and its compass, which count; they are one where it needs no other."""
-    looks, compass = Looks(detector, []), compass_of(detector)
-    return looks, looks if compass is detector else Looks(compass, [])
-
-
-def told(looks: Looks, compass: Looks, pictures: int) -> str:
-    """Return in words how often a picture was looked at."""
-    times = f"{len(looks.times) / pictures:.2f} looks"
-    if compass is looks:
-        return times
-    return f"{times} and {len(compass.times) / pictures:.2f} of its compass"
-
-
-def turned_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:
+def rotate_box(face: Face, shape: tuple[int, ...], quarters: int) -> Boxes:
     """Return the box (4,) of a face in a picture (H, W, 3) that is turned to the right."""
     x1, y1, x2, y2 = face.box
     height, width = shape[:2]

@@ -12,32 +12,34 @@ are for the share of them with a detection at the default limit.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import fmean, median, quantiles
 
 import click
-from rich.console import Console
-from rich.progress import track
 from rich.table import Table
 
-from benchmarks.kit.curves import Curve, draw_curves
+from benchmarks.kit import report
+from benchmarks.kit.charts import Curve, draw_curves
+from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.precision import Detected, compute_precision, read_held_out_labels
 from phiz import engine
 from phiz.engine import Engine
-from phiz.faces import DetectOptions, Face
-from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, read_folder, read_labels
-from phiz.lab.accuracy.precision import average_precision, judge, together
-from phiz.lab.accuracy.predictions import boxes_of, scores_of
+from phiz.faces import DetectOptions
+from phiz.lab.accuracy.labels import (
+    LEVELS,
+    PHOTOGRAPH_LIMITS,
+    read_annotations,
+)
+from phiz.lab.accuracy.predictions import to_boxes, to_scores
 from phiz.models import catalog
 from phiz.timings import Stopwatch
 
-PLAIN = "mtcnn"
-EVERY = 4
-ALL = 0.0  # score limit for the whole precision-recall curve
+BASELINE = "mtcnn"
+ALL_SCORES = 0.0  # score limit for the whole precision-recall curve
 BUDGETS_MS = (5.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 MIN_FACES = (20.0, 28.0, 40.0, 56.0, 80.0)
-COLUMNS = 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class SettingRow:
     """The figures of one setting.
 
     Attributes:
@@ -77,12 +79,14 @@ class Row:
 
 
 SETTINGS = (
-    Setting(PLAIN, "mtcnn", DetectOptions(overlap="nms")),
+    Setting(BASELINE, "mtcnn", DetectOptions(overlap="nms")),
     Setting("mtcnn, blended", "mtcnn", DetectOptions()),
     Setting("auto", "auto", DetectOptions()),
-    Setting("auto, all scores", "auto", DetectOptions(min_score=ALL)),
+    Setting("auto, all scores", "auto", DetectOptions(min_score=ALL_SCORES)),
     *(
-        Setting(f"auto, {budget:g} ms", "auto", DetectOptions(min_score=ALL, budget_ms=budget))
+        Setting(
+            f"auto, {budget:g} ms", "auto", DetectOptions(min_score=ALL_SCORES, budget_ms=budget)
+        )
         for budget in BUDGETS_MS
     ),
     *(
@@ -93,104 +97,80 @@ SETTINGS = (
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option("--json", "target", type=click.Path(path_type=Path), help="Write the figures here.")
 @click.option("--curve", type=click.Path(path_type=Path), help="Draw precision over time here.")
 def main(data: Path, models: Path | None, target: Path | None, curve: Path | None) -> None:
     """Measure the router beside the cascade on annotated pictures."""
-    folder = models or catalog.default_folder()
-    loaded = engine.load(folder, "half-pixel", LIMITS, {"mtcnn", "auto"})
-    loaded.expect_budgets()
-    rows = measure(loaded, data)
-    Console(width=COLUMNS).print(table(rows))
+    folder = models or catalog.get_default_folder()
+    loaded = engine.build_engine(folder, "half-pixel", PHOTOGRAPH_LIMITS, {"mtcnn", "auto"})
+    loaded.measure_step_costs()
+    rows = measure_settings(loaded, data)
+    report.print_tables(build_table(rows))
     if target:
         target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     if curve:
-        curve.write_text(draw(rows))
+        curve.write_text(draw_precision(rows))
 
 
-def measure(loaded: Engine, data: Path) -> list[Row]:
+def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
     """Return the figures of every setting."""
-    labels = read_labels(data)[::EVERY]
-    found: dict[str, list[tuple[Face, ...]]] = {setting.name: [] for setting in SETTINGS}
-    seconds: dict[str, list[float]] = {setting.name: [] for setting in SETTINGS}
-    for label in track(labels, "wider", console=Console(stderr=True)):
-        picture = label.path.read_bytes()
-        for setting in SETTINGS:
+    labels = read_held_out_labels(data)
+    by_name = {setting.name: setting for setting in SETTINGS}
+    found: dict[str, list[Detected]] = {name: [] for name in by_name}
+    seconds: dict[str, list[float]] = {name: [] for name in by_name}
+    for label in report.track_progress(labels, "wider"):
+        image_bytes = label.path.read_bytes()
+        for name, setting in by_name.items():
             stopwatch = Stopwatch()
-            result = loaded.detect(picture, setting.model, setting.options, stopwatch)
-            found[setting.name].append(result.faces)
-            seconds[setting.name].append(stopwatch.timings().total_s)
-    alarms = {
-        setting.name: alarms_of(loaded, setting, data / "nofaces")
-        for setting in SETTINGS
-        if setting.options == DetectOptions()
-    }
-    plain = fmean(seconds[PLAIN])
+            result = loaded.detect(image_bytes, setting.model, setting.options, stopwatch)
+            found[name].append((to_boxes(result.faces), to_scores(result.faces)))
+            seconds[name].append(stopwatch.to_timings().total_s)
     return [
-        row(setting, labels, found[setting.name], seconds[setting.name], plain, alarms)
-        for setting in SETTINGS
+        SettingRow(
+            name,
+            setting.model,
+            setting.options.budget_ms,
+            {level: compute_precision(labels, found[name], level) for level in LEVELS},
+            1000 * fmean(seconds[name]),
+            1000 * median(seconds[name]),
+            1000 * quantiles(seconds[name], n=20)[-1],
+            fmean(seconds[name]) / fmean(seconds[BASELINE]),
+            compute_alarms(loaded, setting, data / "nofaces")
+            if setting.options == DetectOptions()
+            else None,
+        )
+        for name, setting in by_name.items()
     ]
 
 
-def row(  # noqa: PLR0913, PLR0917 (a row has many sources)
-    setting: Setting,
-    labels: Sequence[Labelled],
-    found: Sequence[tuple[Face, ...]],
-    seconds: Sequence[float],
-    plain_s: float,
-    alarms: Mapping[str, float],
-) -> Row:
-    """Return the figures of one setting."""
-    return Row(
-        setting.name,
-        setting.model,
-        setting.options.budget_ms,
-        {level: precision(labels, found, level) for level in LEVELS},
-        1000 * fmean(seconds),
-        1000 * median(seconds),
-        1000 * quantiles(seconds, n=20)[-1],
-        fmean(seconds) / plain_s,
-        alarms.get(setting.name),
-    )
-
-
-def alarms_of(loaded: Engine, setting: Setting, folder: Path) -> float:
+def compute_alarms(loaded: Engine, setting: Setting, folder: Path) -> float:
     """Return the share of pictures without faces in which something is found."""
     answers = [
         loaded.detect(label.path.read_bytes(), setting.model, setting.options, Stopwatch())
-        for label in read_folder(folder)
+        for label in read_annotations(folder)
     ]
     return sum(bool(answer.faces) for answer in answers) / len(answers)
 
 
-def precision(labels: Sequence[Labelled], found: Sequence[Sequence[Face]], level: str) -> float:
-    """Return the average precision at one level, 0 to 1."""
-    judgements = [
-        judge(boxes_of(faces), scores_of(faces), label.faces, label.counted[level])
-        for label, faces in zip(labels, found, strict=True)
-    ]
-    return average_precision(together(judgements))
-
-
-def table(rows: Sequence[Row]) -> Table:
+def build_table(rows: Sequence[SettingRow]) -> Table:
     """Return the rows for a terminal."""
-    shown = Table("setting", *LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
-    for each in rows:
-        shown.add_row(
+    cells = [
+        (
             each.name,
             *(f"{each.precision[level]:.3f}" for level in LEVELS),
             *(f"{value:.1f}" for value in (each.mean_ms, each.median_ms, each.p95_ms)),
             f"{each.relative:.2f}",
             "" if each.alarms is None else f"{100 * each.alarms:.1f} %",
         )
-    return shown
+        for each in rows
+    ]
+    headings = (*LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
+    return report.build_table(["setting"], headings, cells)
 
 
-def draw(rows: Sequence[Row]) -> str:
+def draw_precision(rows: Sequence[SettingRow]) -> str:
     """Return precision over time as SVG: the router by its budget, the cascade by its min_face."""
     curves = []
     for colour, level in enumerate(LEVELS):
@@ -198,9 +178,9 @@ def draw(rows: Sequence[Row]) -> str:
             points = sorted(
                 (each.mean_ms, each.precision[level])
                 for each in rows
-                if each.model == model and each.name not in {"auto", PLAIN}
+                if each.model == model and each.name not in {"auto", BASELINE}
             )
-            curves.append(Curve(f"{model}, {level}", points, colour, dashed=model == PLAIN))
+            curves.append(Curve(f"{model}, {level}", points, colour, dashed=model == BASELINE))
     return draw_curves(curves, "ms a picture", "average precision")
 
 

@@ -1,30 +1,29 @@
-"""A service that is started to be watched: its metrics, and what its processes hold (Linux)."""
+"""Metrics of a running service, and what its processes hold (Linux)."""
 
-import http.client
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from prometheus_client.parser import text_string_to_metric_families
 
-HOST: Final = "127.0.0.1"
-PATIENCE_S: Final = 30
-CUMULATIVE: Final = ("_total", "_count", "_sum", "_bucket")
+from benchmarks.kit.requests import open_connection
+from benchmarks.kit.service import RunningService
+
+TIMEOUT_S: Final = 30
+COUNTER_SUFFIXES: Final = ("_total", "_count", "_sum", "_bucket")
 # A worker's own time begins anew with its process, as a counter may.
-OF_A_PROCESS: Final = "phiz_worker_cpu"
+PROCESS_PREFIX: Final = "phiz_worker_cpu"
 
 Samples: TypeAlias = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 """Metrics by name and labels."""
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ProcessUsage:
     """What a process holds.
 
     Attributes:
@@ -38,85 +37,49 @@ class Holding:
     threads: int
 
 
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A service that answers.
-
-    Attributes:
-        process: That accepts connections.
-        port: Of the loopback address.
-    """
-
-    process: int
-    port: int
-
-    def samples(self) -> Samples:
-        """Return what its metrics show."""
-        connection = http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE_S)
-        try:
-            connection.request("GET", "/metrics")
-            text = connection.getresponse().read().decode()
-        finally:
-            connection.close()
-        return {
-            (sample.name, frozenset(sample.labels.items())): sample.value
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-        }
-
-    def workers(self) -> list[int]:
-        """Return the processes of its workers."""
-        tasks = (Path("/proc") / str(self.process) / "task").iterdir()
-        return sorted(int(child) for task in tasks for child in _read(task / "children").split())
-
-    def kill(self, worker: int) -> None:
-        """End a worker as the system does if memory is short."""
-        assert worker in self.workers(), "no other process is ended"
-        os.kill(worker, signal.SIGKILL)
+def read_samples(service: RunningService) -> Samples:
+    """Return the metrics of a service."""
+    with closing(open_connection(service.port, TIMEOUT_S)) as connection:
+        connection.request("GET", "/metrics")
+        text = connection.getresponse().read().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
 
 
-@contextmanager
-def started(workers: int) -> Iterator[Instance]:
-    """Give a service of this environment, and end it afterwards."""
-    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", str(workers)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        try:
-            assert process.stdout is not None, "it is a pipe"
-            words = process.stdout.readline().split()
-            yield Instance(process.pid, int(words[3].rpartition(":")[2]))
-        finally:
-            process.terminate()
+def kill_worker(service: RunningService, worker: int) -> None:
+    """End a worker as the system does if memory is short."""
+    assert worker in service.list_workers(), "no other process is ended"
+    os.kill(worker, signal.SIGKILL)
 
 
-def total(samples: Samples, name: str) -> float:
+def sum_samples(samples: Samples, name: str) -> float:
     """Return the sum of a metric over all its labels."""
     return sum(value for (other, _), value in samples.items() if other == name)
 
 
-def gone_back(before: Samples, now: Samples) -> list[str]:
+def find_decreased(before: Samples, now: Samples) -> list[str]:
     """Return the names of what is counted and has become less, or is there no more."""
     return sorted(
         {
             name
             for (name, labels), value in before.items()
-            if name.endswith(CUMULATIVE)
-            and not name.startswith(OF_A_PROCESS)
+            if name.endswith(COUNTER_SUFFIXES)
+            and not name.startswith(PROCESS_PREFIX)
             and now.get((name, labels), -1.0) < value
         }
     )
 
 
-def holding(process: int) -> Holding:
+def measure_usage(process: int) -> ProcessUsage:
     """Return what a process holds."""
     folder = Path("/proc") / str(process)
-    lines = _read(folder / "status").splitlines()
+    lines = (folder / "status").read_text("utf-8", "replace").splitlines()
     (kilobytes,) = (line.split()[1] for line in lines if line.startswith("RssAnon:"))
-    return Holding(
+    return ProcessUsage(
         int(kilobytes) * 1024 / 1e6,
         len(list((folder / "fd").iterdir())),
         len(list((folder / "task").iterdir())),
     )
-
-
-def _read(path: Path) -> str:
-    return path.read_text("utf-8", "replace")

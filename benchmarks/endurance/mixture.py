@@ -10,23 +10,25 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
+from urllib.parse import urlencode
 
 from PIL import Image as Pillow
 
+from benchmarks.kit.requests import encode_form, encode_raw
 from phiz.image.synthetic import draw_crowd
 
 # How often each is asked for. A cascade takes as long as ten single networks.
 MODELS: Final = ("front",) * 8 + ("back",) * 4 + ("full",) * 3 + ("auto",) * 2 + ("mtcnn",)
-ONE_IN: Final = 100  # requests is malformed, and as many are cut off
+MALFORMED_IN: Final = 100  # requests is malformed, and as many are cut off
 BATCH_IN: Final = 20
 LARGE_IN: Final = 50
-LARGE: Final = 4  # times as many pixels each way
-TURNED_IN: Final = 30  # looks in four ways, for as long
-MOST_IN_BATCH: Final = 4
+LARGE_FACTOR: Final = 4  # times as many pixels each way
+ROTATED_IN: Final = 30  # looks in four ways, for as long
+MAX_BATCH: Final = 4
 QUALITIES: Final = (30, 98)
 SIZES: Final = 200
-LEAST_FACE: Final = 20  # a cascade takes four times as long for half of it
-BOUNDARY: Final = b"------------------------phiz"
+MIN_FACE: Final = 20  # a cascade takes four times as long for half of it
+PORT: Final = 80  # named in a head; any will do
 
 REFUSED: Final = frozenset(
     {
@@ -42,7 +44,7 @@ Fields: TypeAlias = Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Pictures:
+class EncodedImages:
     """Encoded pictures to choose from.
 
     Attributes:
@@ -60,42 +62,45 @@ class Request:
 
     Attributes:
         message: As it is sent.
-        sent: So many of its bytes are, before the connection is closed; None for all, and the
+        sent_bytes: So many of its bytes are, before the connection is closed; None for all, and the
             answer is waited for.
         allowed: The statuses that it may be answered with.
     """
 
     message: bytes
-    sent: int | None
+    sent_bytes: int | None
     allowed: frozenset[HTTPStatus]
 
 
-def draw_pictures(chance: random.Random, longest: int) -> Pictures:
+def encode_images(chance: random.Random, longest: int) -> EncodedImages:
     """Return pictures of many sizes and some formats, parts of one crowd.
 
     Args:
         chance: Chooses.
         longest: Side of the common ones, pixels.
     """
-    crowd = Pillow.fromarray(draw_crowd(LARGE * longest, LARGE * longest))
-    return Pictures(
-        [_draw(chance, crowd, (32, longest)) for _ in range(SIZES)],
-        [_draw(chance, crowd, (longest, LARGE * longest)) for _ in range(SIZES // 20)],
+    crowd = Pillow.fromarray(draw_crowd(LARGE_FACTOR * longest, LARGE_FACTOR * longest))
+    return EncodedImages(
+        [_encode_image(chance, crowd, (32, longest)) for _ in range(SIZES)],
+        [
+            _encode_image(chance, crowd, (longest, LARGE_FACTOR * longest))
+            for _ in range(SIZES // 20)
+        ],
     )
 
 
-def draw(chance: random.Random, pictures: Pictures) -> Request:
+def choose_request(chance: random.Random, images: EncodedImages) -> Request:
     """Return a request by chance."""
-    kind = chance.randrange(ONE_IN)
+    kind = chance.randrange(MALFORMED_IN)
     if kind == 0:
-        return _malformed(chance, pictures)
-    request = _proper(chance, pictures)
+        return _choose_malformed(chance, images)
+    request = _choose_valid(chance, images)
     if kind > 1:
         return request
     return Request(request.message, chance.randint(0, len(request.message)), frozenset())
 
 
-def _draw(chance: random.Random, crowd: Pillow.Image, sides: tuple[int, int]) -> bytes:
+def _encode_image(chance: random.Random, crowd: Pillow.Image, sides: tuple[int, int]) -> bytes:
     part = crowd.crop((0, 0, chance.randint(*sides), chance.randint(*sides)))
     file = io.BytesIO()
     name = chance.choice(("JPEG",) * 6 + ("PNG", "WEBP"))
@@ -103,93 +108,65 @@ def _draw(chance: random.Random, crowd: Pillow.Image, sides: tuple[int, int]) ->
     return file.getvalue()
 
 
-def _proper(chance: random.Random, pictures: Pictures) -> Request:
+def _choose_valid(chance: random.Random, images: EncodedImages) -> Request:
     """Return a request that is answered."""
-    fields = _fields(chance)
+    fields = _choose_fields(chance)
     if chance.randrange(BATCH_IN) == 0:
-        count = chance.randint(1, MOST_IN_BATCH)
-        some = [chance.choice(pictures.common) for _ in range(count)]
-        return _form(b"/detect/batch", some, fields, ANSWERED, chunked=chance.random() < 1 / 3)
+        count = chance.randint(1, MAX_BATCH)
+        some = [chance.choice(images.common) for _ in range(count)]
+        form = encode_form("/detect/batch", *some, fields=fields)
+        return Request(form.to_message(PORT, chunked=chance.random() < 1 / 3), None, ANSWERED)
     large = chance.randrange(LARGE_IN) == 0 and fields["model"] not in {"mtcnn", "auto"}
-    picture = chance.choice(pictures.large if large else pictures.common)
-    return _send(chance, picture, fields, ANSWERED)
+    image_bytes = chance.choice(images.large if large else images.common)
+    return _encode_request(chance, image_bytes, fields, ANSWERED)
 
 
-def _fields(chance: random.Random) -> dict[str, str]:
+def _choose_fields(chance: random.Random) -> dict[str, str]:
     """Return a model and options."""
     model = chance.choice(MODELS)
     fields = {"model": model, "max_faces": str(chance.randint(1, 50))}
     if chance.random() < 1 / 3:
         fields["min_score"] = f"{chance.random():.3f}"
     if chance.random() < 1 / 3:
-        fields["min_face"] = str(chance.randint(LEAST_FACE, 100))
+        fields["min_face"] = str(chance.randint(MIN_FACE, 100))
     if chance.random() < 1 / 3:
         fields["overlap"] = chance.choice(("blend", "nms"))
     if chance.random() < 1 / 10:
         fields["passes"] = "2"
     if chance.random() < 1 / 10:
         fields["details"] = "quality"
-    if chance.randrange(TURNED_IN) == 0 and model != "mtcnn":
+    if chance.randrange(ROTATED_IN) == 0 and model != "mtcnn":
         fields["rotate"] = "auto"
     if model == "auto" and chance.random() < 1 / 2:
         fields["budget_ms"] = str(chance.randint(5, 100))
     return fields
 
 
-def _malformed(chance: random.Random, pictures: Pictures) -> Request:
+def _choose_malformed(chance: random.Random, images: EncodedImages) -> Request:
     """Return a request that is refused: its picture, its options or its form are wrong."""
-    picture, fields = chance.choice(pictures.common), _fields(chance)
+    image_bytes, fields = chance.choice(images.common), _choose_fields(chance)
     match chance.choice(("cut short", "without its start", "option", "kind", "form")):
         case "cut short":
-            return _send(chance, picture[: chance.randint(0, 20)], fields, REFUSED)
+            return _encode_request(chance, image_bytes[: chance.randint(0, 20)], fields, REFUSED)
         case "without its start":
-            return _send(chance, picture[7:], fields, REFUSED)
+            return _encode_request(chance, image_bytes[7:], fields, REFUSED)
         case "option":
-            return _send(chance, picture, {**fields, "max_faces": "none"}, REFUSED)
+            return _encode_request(chance, image_bytes, {**fields, "max_faces": "none"}, REFUSED)
         case "kind":
-            return _raw(picture, fields, REFUSED, b"text/csv", chunked=False)
+            raw = encode_raw(f"/detect?{urlencode(fields)}", image_bytes, "text/csv")
+            return Request(raw.to_message(PORT), None, REFUSED)
         case _:
-            return _form(b"/detect", [], fields, REFUSED, chunked=False)
+            form = encode_form("/detect", fields=fields)
+            return Request(form.to_message(PORT), None, REFUSED)
 
 
-def _send(
-    chance: random.Random, picture: bytes, fields: Fields, allowed: frozenset[HTTPStatus]
+def _encode_request(
+    chance: random.Random, image_bytes: bytes, fields: Fields, allowed: frozenset[HTTPStatus]
 ) -> Request:
     """Return a request with one picture, in a form or as it is, in pieces or not."""
     chunked = chance.random() < 1 / 6
     if chance.random() < 1 / 2:
-        return _raw(picture, fields, allowed, b"image/jpeg", chunked=chunked)
-    return _form(b"/detect", [picture], fields, allowed, chunked=chunked)
-
-
-def _raw(
-    picture: bytes, fields: Fields, allowed: frozenset[HTTPStatus], kind: bytes, *, chunked: bool
-) -> Request:
-    query = "&".join(f"{name}={text}" for name, text in fields.items()).encode()
-    return Request(_message(b"/detect?" + query, kind, picture, chunked=chunked), None, allowed)
-
-
-def _form(
-    path: bytes,
-    pictures: Sequence[bytes],
-    fields: Fields,
-    allowed: frozenset[HTTPStatus],
-    *,
-    chunked: bool,
-) -> Request:
-    part = b"--" + BOUNDARY + b'\r\nContent-Disposition: form-data; name="%b"%b\r\n\r\n%b\r\n'
-    parts = [part % (name.encode(), b"", text.encode()) for name, text in fields.items()]
-    parts += [part % (b"image", b'; filename="a.jpg"', picture) for picture in pictures]
-    body = b"".join(parts) + b"--" + BOUNDARY + b"--\r\n"
-    kind = b"multipart/form-data; boundary=" + BOUNDARY
-    return Request(_message(path, kind, body, chunked=chunked), None, allowed)
-
-
-def _message(path: bytes, kind: bytes, body: bytes, *, chunked: bool) -> bytes:
-    head = b"POST %b HTTP/1.1\r\nhost: phiz\r\ncontent-type: %b\r\n" % (path, kind)
-    if not chunked:
-        return head + b"content-length: %d\r\n\r\n%b" % (len(body), body)
-    size = max(1, len(body) // 3)
-    pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    sent = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
-    return head + b"transfer-encoding: chunked\r\n\r\n" + sent + b"0\r\n\r\n"
+        request = encode_raw(f"/detect?{urlencode(fields)}", image_bytes)
+    else:
+        request = encode_form("/detect", image_bytes, fields=fields)
+    return Request(request.to_message(PORT, chunked=chunked), None, allowed)

@@ -28,20 +28,21 @@ from typing import Final
 import click
 
 from benchmarks.endurance.instance import (
-    HOST,
-    PATIENCE_S,
-    Instance,
+    TIMEOUT_S,
     Samples,
-    gone_back,
-    started,
-    total,
+    find_decreased,
+    kill_worker,
+    read_samples,
+    sum_samples,
 )
-from benchmarks.kit import figures, machine
-from benchmarks.load.requests import as_it_is, read_picture
+from benchmarks.kit.figures import write_entry
+from benchmarks.kit.options import json_option
+from benchmarks.kit.requests import HOST, encode_raw, encode_test_image, read_answer
+from benchmarks.kit.service import RunningService, start_service
 
-LOOK_S: Final = 0.02  # between two looks at the metrics
-REST_S: Final = 1.0  # between a replacement and the next kill
-MOST_FAILURES: Final = 1  # what a worker is at; what it was given ahead is done by another
+POLL_INTERVAL_S: Final = 0.02  # between two looks at the metrics
+PAUSE_S: Final = 1.0  # between a replacement and the next kill
+MAX_FAILURES: Final = 1  # what a worker is at; what it was given ahead is done by another
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Kill:
 
 
 @dataclass(slots=True)
-class Load:
+class RunningClients:
     """Clients that each ask again as soon as they are answered.
 
     Attributes:
@@ -73,21 +74,21 @@ class Load:
     statuses: Counter[str] = field(default_factory=Counter)
     ending: bool = False
 
-    async def ask(self, port: int) -> None:
+    async def send_requests(self, port: int) -> None:
         """Ask until it ends."""
         reader, writer = await asyncio.open_connection(HOST, port)
         while not self.ending:
             writer.write(self.message)
             try:
-                status = await asyncio.wait_for(_status(reader), PATIENCE_S)
+                status, _ = await asyncio.wait_for(read_answer(reader), TIMEOUT_S)
             except (OSError, EOFError, TimeoutError):
                 self.statuses["lost"] += 1
                 reader, writer = await asyncio.open_connection(HOST, port)
             else:
-                self.statuses[status] += 1
+                self.statuses[str(status)] += 1
         writer.close()
 
-    def failed(self) -> Counter[str]:
+    def count_failed(self) -> Counter[str]:
         """Return the answers other than success so far."""
         return Counter({status: n for status, n in self.statuses.items() if status != "200"})
 
@@ -98,87 +99,80 @@ class Load:
 @click.option("--clients", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--model", default="front", show_default=True)
 @click.option("--within", type=float, default=2.0, show_default=True, help="Seconds.")
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+@json_option
 def main(  # noqa: PLR0913 (one for each option)
     *, kills: int, workers: int, clients: int, model: str, within: float, document: Path | None
 ) -> None:
     """Kill workers under load, and watch what becomes of the requests."""
-    request = as_it_is(f"/detect?model={model}", read_picture())
-    with started(workers) as instance:
-        load = Load(request.message(instance.port))
-        told = asyncio.run(_all(instance, load, workers, clients, kills))
-    seconds = [kill.ready_s for kill in told]
+    request = encode_raw(f"/detect?model={model}", encode_test_image())
+    with start_service(workers) as instance:
+        load = RunningClients(request.to_message(instance.port))
+        results = asyncio.run(_kill_all(instance, load, workers, clients, kills))
+    seconds = [kill.ready_s for kill in results]
     answered = load.statuses["200"]
     click.echo(
         f"{answered} answered; ready again after {median(seconds):.2f} s (median), at most"
-        f" {max(seconds):.2f}; failed: {json.dumps(dict(load.failed()))}"
+        f" {max(seconds):.2f}; failed: {json.dumps(dict(load.count_failed()))}"
     )
-    if document:
-        entry = {
-            "machine": asdict(machine.describe(None)),
-            "workers": workers,
-            "clients": clients,
-            "model": model,
-            "answered": answered,
-            "kills": [asdict(kill) for kill in told],
-        }
-        figures.keep(document, {"replacement": entry})
-    if any(_is_wrong(kill, within) for kill in told):
+    entry = {
+        "workers": workers,
+        "clients": clients,
+        "model": model,
+        "answered": answered,
+        "kills": [asdict(kill) for kill in results],
+    }
+    write_entry(document, "replacement", entry)
+    if any(has_failed(kill, within) for kill in results):
         sys.exit(1)
 
 
-def _is_wrong(kill: Kill, within_s: float) -> bool:
+def has_failed(kill: Kill, within_s: float) -> bool:
+    """Return whether a kill cost more requests or time than it may."""
     failures = sum(kill.failed.values())
     late = kill.ready_s > within_s
-    return late or failures > MOST_FAILURES or "lost" in kill.failed or bool(kill.back)
+    return late or failures > MAX_FAILURES or "lost" in kill.failed or bool(kill.back)
 
 
-async def _all(
-    instance: Instance, load: Load, workers: int, clients: int, kills: int
+async def _kill_all(
+    instance: RunningService, load: RunningClients, workers: int, clients: int, kills: int
 ) -> list[Kill]:
     """Return what each kill led to."""
     async with asyncio.TaskGroup() as group:
         for _ in range(clients):
-            group.create_task(load.ask(instance.port))
-        await asyncio.sleep(REST_S)
-        told = []
+            group.create_task(load.send_requests(instance.port))
+        await asyncio.sleep(PAUSE_S)
+        results = []
         for _ in range(kills):
-            told.append(await _one(instance, load, workers))
-            click.echo(f"ready after {told[-1].ready_s:.2f} s, failed {told[-1].failed}")
+            results.append(await _kill_one(instance, load, workers))
+            click.echo(f"ready after {results[-1].ready_s:.2f} s, failed {results[-1].failed}")
         load.ending = True
-    return told
+    return results
 
 
-async def _one(instance: Instance, load: Load, workers: int) -> Kill:
+async def _kill_one(instance: RunningService, load: RunningClients, workers: int) -> Kill:
     """Kill a worker, and return what that led to."""
-    failed = load.failed()
-    before = await asyncio.to_thread(instance.samples)
-    replaced = total(before, "phiz_workers_replaced_total")
+    failed = load.count_failed()
+    before = await asyncio.to_thread(read_samples, instance)
+    replaced = sum_samples(before, "phiz_workers_replaced_total")
     back: set[str] = set()
     started_s = time.perf_counter()
-    instance.kill(instance.workers()[0])
+    kill_worker(instance, instance.list_workers()[0])
     while True:
-        now = await asyncio.to_thread(instance.samples)
+        now = await asyncio.to_thread(read_samples, instance)
         elapsed_s = time.perf_counter() - started_s
-        back.update(gone_back(before, now))
+        back.update(find_decreased(before, now))
         before = now
         if _is_ready(now, replaced, workers):
             break
-        assert elapsed_s < PATIENCE_S, "there is no other worker"
-        await asyncio.sleep(LOOK_S)
-    await asyncio.sleep(REST_S)
-    return Kill(elapsed_s, dict(load.failed() - failed), sorted(back))
+        assert elapsed_s < TIMEOUT_S, "there is no other worker"
+        await asyncio.sleep(POLL_INTERVAL_S)
+    await asyncio.sleep(PAUSE_S)
+    return Kill(elapsed_s, dict(load.count_failed() - failed), sorted(back))
 
 
 def _is_ready(samples: Samples, replaced: float, workers: int) -> bool:
-    again = total(samples, "phiz_workers_replaced_total") > replaced
-    return again and total(samples, "phiz_workers") == workers
-
-
-async def _status(reader: asyncio.StreamReader) -> str:
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
-    return head.split(None, 2)[1].decode()
+    again = sum_samples(samples, "phiz_workers_replaced_total") > replaced
+    return again and sum_samples(samples, "phiz_workers") == workers
 
 
 if __name__ == "__main__":

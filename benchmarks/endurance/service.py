@@ -32,24 +32,26 @@ from typing import Final
 import click
 
 from benchmarks.endurance.instance import (
-    HOST,
-    PATIENCE_S,
-    Holding,
-    Instance,
-    Samples,
-    holding,
-    started,
-    total,
+    TIMEOUT_S,
+    ProcessUsage,
+    measure_usage,
+    read_samples,
+    sum_samples,
 )
-from benchmarks.endurance.mixture import Request, draw, draw_pictures
-from benchmarks.kit import figures, machine
-from phiz.workers.loop import IDLE_S
+from benchmarks.endurance.mixture import Request, choose_request, encode_images
+from benchmarks.kit.figures import write_entry
+from benchmarks.kit.options import json_option
+from benchmarks.kit.requests import HOST, read_answer
+from benchmarks.kit.service import RunningService, start_service
+from phiz.workers.loop import IDLE_TIMEOUT_S
 
-PARTS: Final = 20  # lines of the report
-SETTLED_S: Final = 2 * IDLE_S  # for what was cut off to be noticed, and for workers to tidy up
-EARLY_GROWTH: Final = 2  # times as much may be had from the first parts on
-EARLY: Final = 1  # the part from whose end on that counts, from 0
-IDLE: Final = ("phiz_workers_replaced_total", "phiz_inflight_requests", "phiz_queue_depth")
+REPORT_LINES: Final = 20  # lines of the report
+SETTLE_S: Final = (
+    2 * IDLE_TIMEOUT_S
+)  # for what was cut off to be noticed, and for workers to tidy up
+EARLY_GROWTH_FACTOR: Final = 2  # times as much may be had from the first parts on
+EARLY_PART: Final = 1  # the part from whose end on that counts, from 0
+ZERO_METRICS: Final = ("phiz_workers_replaced_total", "phiz_inflight_requests", "phiz_queue_depth")
 """Metrics that are 0 in the end."""
 
 
@@ -62,19 +64,19 @@ class Sample:
         workers: By their place.
     """
 
-    service: Holding
-    workers: Sequence[Holding]
+    service: ProcessUsage
+    workers: Sequence[ProcessUsage]
 
     @property
-    def each(self) -> Mapping[str, Holding]:
+    def by_process(self) -> Mapping[str, ProcessUsage]:
         """All of them by name."""
         workers = {f"worker {place}": held for place, held in enumerate(self.workers)}
         return {"service": self.service, **workers}
 
     @property
-    def left_open(self) -> tuple[int, int]:
+    def count_open(self) -> tuple[int, int]:
         """Files and threads of all together."""
-        everybody = self.each.values()
+        everybody = self.by_process.values()
         return sum(held.files for held in everybody), sum(held.threads for held in everybody)
 
 
@@ -96,9 +98,9 @@ class Endurance:
     statuses: Mapping[str, int]
     left: Mapping[str, float]
 
-    def growth(self, since: int) -> dict[str, float]:
+    def compute_growth(self, since: int) -> dict[str, float]:
         """Return by how many percent the memory of each process grew since the end of a part."""
-        before, after = self.samples[since].each, self.samples[-1].each
+        before, after = self.samples[since].by_process, self.samples[-1].by_process
         return {
             name: round(100 * (held.memory_mb / before[name].memory_mb - 1), 2)
             for name, held in after.items()
@@ -106,11 +108,11 @@ class Endurance:
         }
 
     @property
-    def half(self) -> int:
+    def half_part(self) -> int:
         """The part at whose end half of the requests were done."""
         return len(self.samples) // 2 - 1
 
-    def problems(self, growth: float) -> list[str]:
+    def list_problems(self, growth: float) -> list[str]:
         """Return what is not as it should be, in words.
 
         Args:
@@ -118,9 +120,15 @@ class Endurance:
         """
         return [
             *(f"status {status}" for status in self.statuses if "unexpected" in status),
-            *_grown(self.growth(self.half), growth, "in the last half"),
-            *_grown(self.growth(EARLY), EARLY_GROWTH * growth, "since the first tenth"),
-            *_left_over(self.samples[self.half].left_open, self.samples[-1].left_open),
+            *_describe_growth(self.compute_growth(self.half_part), growth, "in the last half"),
+            *_describe_growth(
+                self.compute_growth(EARLY_PART),
+                EARLY_GROWTH_FACTOR * growth,
+                "since the first tenth",
+            ),
+            *_describe_leftovers(
+                self.samples[self.half_part].count_open, self.samples[-1].count_open
+            ),
             *(f"{name} is {value:g}" for name, value in self.left.items() if value),
         ]
 
@@ -131,7 +139,7 @@ class Endurance:
 @click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
 @click.option("--longest", type=click.IntRange(64), default=480, show_default=True, help="Pixels.")
 @click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
+@json_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     requests: int,
@@ -143,86 +151,83 @@ def main(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Ask the service for many things, and watch it."""
     chance = random.Random(0)  # noqa: S311 (the same requests in every run)
-    pictures = draw_pictures(chance, longest)
-    todo = (draw(chance, pictures) for _ in range(requests))
-    with started(workers) as instance:
-        seen = asyncio.run(ask_all(instance, todo, requests, clients))
-    problems = seen.problems(growth)
+    images = encode_images(chance, longest)
+    todo = (choose_request(chance, images) for _ in range(requests))
+    with start_service(workers) as instance:
+        seen = asyncio.run(send_all(instance, todo, requests, clients))
+    problems = seen.list_problems(growth)
     click.echo(
         f"{requests} requests in {seen.seconds:.0f} s; {dict(sorted(seen.statuses.items()))}"
     )
-    click.echo(f"memory, percent: last half {seen.growth(seen.half)}")
-    click.echo(f"since the first tenth {seen.growth(EARLY)}")
+    click.echo(f"memory, percent: last half {seen.compute_growth(seen.half_part)}")
+    click.echo(f"since the first tenth {seen.compute_growth(EARLY_PART)}")
     click.echo("; ".join(problems) or "all as it should be")
-    if document:
-        entry = {"machine": asdict(machine.describe(None)), **asdict(seen), "problems": problems}
-        growths = {"half": seen.growth(seen.half), "first_tenth": seen.growth(EARLY)}
-        figures.keep(document, {"endurance": {**entry, "growth_percent": growths}})
+    growths = {
+        "half": seen.compute_growth(seen.half_part),
+        "first_tenth": seen.compute_growth(EARLY_PART),
+    }
+    entry = {**asdict(seen), "problems": problems, "growth_percent": growths}
+    write_entry(document, "endurance", entry)
     if problems:
         sys.exit(1)
 
 
-async def ask_all(
-    instance: Instance, todo: Iterator[Request], requests: int, clients: int
+async def send_all(
+    instance: RunningService, todo: Iterator[Request], requests: int, clients: int
 ) -> Endurance:
     """Return what was seen while so many clients asked."""
     samples: list[Sample] = []
     statuses: Counter[str] = Counter()
     started_s = time.perf_counter()
-    for part in range(PARTS):
-        done = (part + 1) * requests // PARTS
-        share = iter([next(todo) for _ in range(done - part * requests // PARTS)])
-        await asyncio.gather(*(ask_each(share, instance.port, statuses) for _ in range(clients)))
-        await asyncio.sleep(SETTLED_S)
-        samples.append(look(instance))
-        tell(done, samples[-1], time.perf_counter() - started_s)
-    shown: Samples = await asyncio.to_thread(instance.samples)
-    left = {name: total(shown, name) for name in IDLE}
+    for part in range(REPORT_LINES):
+        done = (part + 1) * requests // REPORT_LINES
+        share = iter([next(todo) for _ in range(done - part * requests // REPORT_LINES)])
+        await asyncio.gather(
+            *(send_requests(share, instance.port, statuses) for _ in range(clients))
+        )
+        await asyncio.sleep(SETTLE_S)
+        samples.append(take_sample(instance))
+        print_sample(done, samples[-1], time.perf_counter() - started_s)
+    shown = await asyncio.to_thread(read_samples, instance)
+    left = {name: sum_samples(shown, name) for name in ZERO_METRICS}
     return Endurance(requests, time.perf_counter() - started_s, samples, dict(statuses), left)
 
 
-async def ask_each(todo: Iterator[Request], port: int, statuses: Counter[str]) -> None:
+async def send_requests(todo: Iterator[Request], port: int, statuses: Counter[str]) -> None:
     """Send one request after the other over a connection, a new one where it was ended."""
     reader, writer = await asyncio.open_connection(HOST, port)
     for request in todo:
-        if request.sent is not None:
-            writer.write(request.message[: request.sent])
+        if request.sent_bytes is not None:
+            writer.write(request.message[: request.sent_bytes])
             statuses["cut off"] += 1
             keeps = False
         else:
             writer.write(request.message)
-            status, keeps = await asyncio.wait_for(answer(reader), PATIENCE_S)
+            status, keeps = await asyncio.wait_for(read_answer(reader), TIMEOUT_S)
             expected = status in request.allowed
             statuses[str(status) if expected else f"{status} unexpected"] += 1
         if not keeps:
-            await closed(writer)
+            await close_connection(writer)
             reader, writer = await asyncio.open_connection(HOST, port)
-    await closed(writer)
+    await close_connection(writer)
 
 
-async def answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Read an answer; return its status and whether the connection is kept."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
-    return int(head.split(None, 2)[1]), b"connection: close" not in head
-
-
-async def closed(writer: asyncio.StreamWriter) -> None:
+async def close_connection(writer: asyncio.StreamWriter) -> None:
     """Close a connection, whatever the other end has done with it."""
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()
 
 
-def look(instance: Instance) -> Sample:
+def take_sample(instance: RunningService) -> Sample:
     """Return what the processes of a service hold now."""
-    workers = [holding(worker) for worker in instance.workers()]
-    return Sample(holding(instance.process), workers)
+    workers = [measure_usage(worker) for worker in instance.list_workers()]
+    return Sample(measure_usage(instance.process), workers)
 
 
-def tell(done: int, sample: Sample, seconds: float) -> None:
+def print_sample(done: int, sample: Sample, seconds: float) -> None:
     """Print a line of the report."""
-    files, threads = sample.left_open
+    files, threads = sample.count_open
     workers = " ".join(f"{held.memory_mb:6.1f}" for held in sample.workers)
     click.echo(
         f"{done:8} requests {seconds:6.0f} s  service {sample.service.memory_mb:6.1f} MB"
@@ -230,13 +235,13 @@ def tell(done: int, sample: Sample, seconds: float) -> None:
     )
 
 
-def _grown(growths: Mapping[str, float], limit: float, when: str) -> Iterator[str]:
+def _describe_growth(growths: Mapping[str, float], limit: float, when: str) -> Iterator[str]:
     for name, percent in growths.items():
         if percent > limit:
             yield f"the memory of {name} grew by {percent:g} % {when}"
 
 
-def _left_over(before: tuple[int, int], after: tuple[int, int]) -> Iterator[str]:
+def _describe_leftovers(before: tuple[int, int], after: tuple[int, int]) -> Iterator[str]:
     for what, earlier, later in zip(("files", "threads"), before, after, strict=True):
         if later > earlier:
             yield f"{later - earlier} {what} are left over"

@@ -29,25 +29,26 @@ from pathlib import Path
 import click
 from PIL import Image as Pillow
 
-from benchmarks.kit import figures, machine
+from benchmarks.kit.figures import format_table, replace_block, write_entry
+from benchmarks.kit.options import json_option, models_option, table_option
 from phiz import engine
 from phiz.faces import DetectOptions
-from phiz.image.limits import Limits
+from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
 from phiz.models import catalog
-from phiz.runtime.variants import RUNTIMES, RuntimeName, Variant, open_runtime, version_of
-from phiz.system.malloc import keep_large_blocks_apart
+from phiz.runtime.variants import RUNTIME_FACTORIES, RuntimeName, Variant, get_version, open_runtime
+from phiz.system.malloc import fix_malloc_thresholds
 from phiz.timings import Stopwatch
 
 MODELS = ("front", "back", "full", "mtcnn", "auto")
 SIZES = 500
 QUALITIES = (30, 98)  # of the files, the lowest and the highest
-LIMITS = Limits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # that no picture comes near
-CHUNKS = 20  # lines of the report
+LIMITS = DecodingLimits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # never reached
+REPORT_LINES = 20  # lines of the report
 
 
 @dataclass(frozen=True, slots=True)
-class Soak:
+class SoakResult:
     """What was detected with, and the resident memory.
 
     Attributes:
@@ -73,13 +74,13 @@ class Soak:
     last_mb: float
 
     @property
-    def growth(self) -> float:
+    def growth_percent(self) -> float:
         """Of the resident memory since the warm-up, percent."""
         return 100 * (self.last_mb / self.first_mb - 1)
 
 
 @click.command()
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@models_option
 @click.option(
     "--model",
     "shares",
@@ -89,24 +90,14 @@ class Soak:
     show_default=True,
     help="A model, and how many of its detections there are in each round.",
 )
-@click.option("--runtime", type=click.Choice(tuple(RUNTIMES)), default="onnxruntime")
+@click.option("--runtime", type=click.Choice(tuple(RUNTIME_FACTORIES)), default="onnxruntime")
 @click.option("--detections", type=click.IntRange(1), default=20_000, show_default=True)
 @click.option("--warm-up", type=click.IntRange(1), default=2_000, show_default=True)
 @click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
 @click.option("--longest", type=click.IntRange(64), default=1280, show_default=True, help="Pixels.")
 @click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
-@click.option(
-    "--json",
-    "document",
-    type=click.Path(path_type=Path),
-    help="File for the figures, as its entry soak; what other benchmarks wrote into it stays.",
-)
-@click.option(
-    "--table",
-    "page",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Markdown with the last figures, which are replaced.",
-)
+@json_option
+@table_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     models: Path | None,
@@ -121,44 +112,43 @@ def main(  # noqa: PLR0913 (one for each option)
     page: Path | None,
 ) -> None:
     """Detect in JPEG files of 500 random sizes, and watch the resident memory."""
-    names = tuple(itertools.chain.from_iterable(map(named, shares)))
-    folder = models or catalog.default_folder()
+    names = tuple(itertools.chain.from_iterable(map(expand_share, shares)))
+    folder = models or catalog.get_default_folder()
     runs = open_runtime(Variant(runtime, "float32"))
-    keep_large_blocks_apart()  # as the service does
-    loaded = engine.load(folder, "half-pixel", LIMITS, set(names), runtime=runs)
+    fix_malloc_thresholds()  # as the service does
+    loaded = engine.build_engine(folder, "half-pixel", LIMITS, set(names), runtime=runs)
 
     def detect(name: str, file: bytes) -> None:
         loaded.detect(file, name, DetectOptions(), Stopwatch())
 
-    tasks = zip(itertools.cycle(names), without_end(draw_files(longest)), strict=False)
+    tasks = zip(itertools.cycle(names), iterate_forever(encode_files(longest)), strict=False)
     with ThreadPoolExecutor(threads) as pool:
-        first = watch(pool, detect, tasks, warm_up, "warm-up")
-        last = watch(pool, detect, tasks, detections - warm_up, "soak")
-    runs_in = f"{runtime} {version_of(runtime)}"
-    soak = Soak(names, runs_in, threads, SIZES, longest, warm_up, first, detections, last)
-    tell(soak, document, page)
-    if soak.growth > growth:
+        first = run_detections(pool, detect, tasks, warm_up, "warm-up")
+        last = run_detections(pool, detect, tasks, detections - warm_up, "soak")
+    runs_in = f"{runtime} {get_version(runtime)}"
+    soak = SoakResult(names, runs_in, threads, SIZES, longest, warm_up, first, detections, last)
+    print_result(soak, document, page)
+    if soak.growth_percent > growth:
         sys.exit(1)
 
 
-def tell(soak: Soak, document: Path | None, page: Path | None) -> None:
+def print_result(soak: SoakResult, document: Path | None, page: Path | None) -> None:
     """Print the figures, and write them where they are wanted."""
     click.echo(
         f"{soak.first_mb:.1f} MB after {soak.warm_up}, {soak.last_mb:.1f} MB after"
-        f" {soak.detections}: {soak.growth:+.1f} %"
+        f" {soak.detections}: {soak.growth_percent:+.1f} %"
     )
-    if document:
-        entry = {"machine": asdict(machine.describe(None)), **asdict(soak)}
-        figures.keep(document, {"soak": {**entry, "growth_percent": round(soak.growth, 2)}})
+    growth = {"growth_percent": round(soak.growth_percent, 2)}
+    write_entry(document, "soak", asdict(soak) | growth)
     if page:
         headings = ("models in turns", "runtime", "threads", "detections", "resident MB")
         shared = [", ".join(f"`{name}`" for name in soak.models), soak.runtime, str(soak.threads)]
         counts = (soak.warm_up, soak.first_mb), (soak.detections, soak.last_mb)
         rows = [[*shared, f"{count:,}", f"{mb:.0f}"] for count, mb in counts]
-        figures.put(page, "soak", figures.table(headings, rows))
+        replace_block(page, "soak", format_table(headings, rows))
 
 
-def named(share: str) -> list[str]:
+def expand_share(share: str) -> list[str]:
     """Return a model's name as often as its share says."""
     name, _, times = share.partition("=")
     if name not in MODELS or not (times or "1").isdecimal():
@@ -166,7 +156,7 @@ def named(share: str) -> list[str]:
     return [name] * int(times or 1)
 
 
-def draw_files(longest: int) -> list[bytes]:
+def encode_files(longest: int) -> list[bytes]:
     """Return JPEG files of 500 random sizes and qualities, parts of one picture."""
     chance = random.Random(0)  # noqa: S311 (the same files in every run)
     crowd = Pillow.fromarray(draw_crowd(longest, longest))
@@ -179,14 +169,14 @@ def draw_files(longest: int) -> list[bytes]:
     return files
 
 
-def without_end(files: Sequence[bytes]) -> Iterator[bytes]:
+def iterate_forever(files: Sequence[bytes]) -> Iterator[bytes]:
     """Yield files by chance, the same in every run."""
     chance = random.Random(0)  # noqa: S311 (see above)
     while True:
         yield chance.choice(files)
 
 
-def watch(
+def run_detections(
     pool: ThreadPoolExecutor,
     detect: Callable[[str, bytes], None],
     tasks: Iterator[tuple[str, bytes]],
@@ -194,23 +184,23 @@ def watch(
     phase: str,
 ) -> float:
     """Run so many detections; return the resident memory after the last, MB."""
-    for count in chunks(detections):
+    for count in split_detections(detections):
         started = time.perf_counter()
         deque(pool.map(lambda task: detect(*task), itertools.islice(tasks, count)), maxlen=0)
         milliseconds = 1000 * (time.perf_counter() - started) / count
-        click.echo(f"{phase:8} {resident():8.1f} MB {milliseconds:8.2f} ms a detection")
-    return resident()
+        click.echo(f"{phase:8} {read_resident_mb():8.1f} MB {milliseconds:8.2f} ms a detection")
+    return read_resident_mb()
 
 
-def chunks(detections: int) -> Iterator[int]:
+def split_detections(detections: int) -> Iterator[int]:
     """Yield the lengths of so many parts, about equal."""
-    for part in range(CHUNKS):
-        length = (part + 1) * detections // CHUNKS - part * detections // CHUNKS
+    for part in range(REPORT_LINES):
+        length = (part + 1) * detections // REPORT_LINES - part * detections // REPORT_LINES
         if length:
             yield length
 
 
-def resident() -> float:
+def read_resident_mb() -> float:
     """Return the resident memory of this process, MB (10^6 bytes)."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])

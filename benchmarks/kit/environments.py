@@ -11,13 +11,18 @@ from pathlib import Path
 
 PEERS = Path(__file__).parents[1] / "peers"
 ROOT = PEERS.parents[1]
-OURS = "ours"
-WITH_PHIZ = (OURS, "bentoml", "litserve", "mosec")  # what these run, or put behind their own HTTP
-STAMP = "installed.txt"
-PIP = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+OUR_WORKER = "ours"
+PHIZ_WORKERS = (
+    OUR_WORKER,
+    "bentoml",
+    "litserve",
+    "mosec",
+)  # what these run, or put behind their own HTTP
+STAMP_FILE = "installed.txt"
+PIP_COMMAND = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
-def python_of(name: str, folder: Path) -> Path:
+def make_environment(name: str, folder: Path) -> Path:
     """Return the Python of a worker's environment, which is made first where it must be.
 
     Raises:
@@ -27,26 +32,26 @@ def python_of(name: str, folder: Path) -> Path:
     python = home / "bin" / "python"
     files = [path for path in (PEERS / f"{name}.txt", PEERS / f"{name}.alone.txt") if path.exists()]
     wanted = "".join(path.read_text() for path in files)
-    stamp = home / STAMP
+    stamp = home / STAMP_FILE
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     print(f"installing the worker {name} into {home}")
-    _run(sys.executable, "-m", "venv", "--clear", str(home))
-    for arguments in _installations(name, files):
-        _run(str(python), *PIP, *arguments)
+    _run_command(sys.executable, "-m", "venv", "--clear", str(home))
+    for arguments in _list_installations(name, files):
+        _run_command(str(python), *PIP_COMMAND, *arguments)
     stamp.write_text(wanted)  # last, so that what was interrupted is begun again
     return python
 
 
-def _installations(name: str, files: Sequence[Path]) -> list[list[str]]:
+def _list_installations(name: str, files: Sequence[Path]) -> list[list[str]]:
     steps = [["--requirement", str(path)] for path in files]
     for step, path in zip(steps, files, strict=True):
         if path.name == f"{name}.alone.txt":
             step.append("--no-deps")
-    if name in WITH_PHIZ:
+    if name in PHIZ_WORKERS:
         steps.append(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
     return steps
 
 
-def _run(*command: str) -> None:
+def _run_command(*command: str) -> None:
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603  our own arguments

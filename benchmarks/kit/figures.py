@@ -2,13 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
+from benchmarks.kit.report import build_table, print_tables
+from phiz.lab.study.machine import describe_machine
 
-def keep(path: Path, figures: Mapping[str, Any]) -> None:
+
+def update_json(path: Path, figures: Mapping[str, Any]) -> None:
     """Replace these entries of a document, which is begun if it is not there.
 
     Several benchmarks write into one document, each its own entries.
@@ -17,7 +21,40 @@ def keep(path: Path, figures: Mapping[str, Any]) -> None:
     path.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
 
 
-def put(path: Path, name: str, block: str) -> None:
+def update_figures(document: Path | None, figures: Mapping[str, Any]) -> None:
+    """Replace these entries of a document, if there is one, and its machine by this one."""
+    if document:
+        update_json(document, {**figures, "machine": asdict(describe_machine())})
+
+
+def write_entry(document: Path | None, name: str, figures: Mapping[str, Any]) -> None:
+    """Replace an entry of a document, if there is one, by figures and the machine behind them."""
+    if document:
+        update_json(document, {name: {"machine": asdict(describe_machine()), **figures}})
+
+
+def print_results(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    page: Path | None,
+    name: str,
+    above: str = "",
+) -> None:
+    """Print a table, and put it into a Markdown document, if there is one.
+
+    Args:
+        headings: The first is that of texts, the others those of numbers.
+        rows: Below them.
+        page: The document.
+        name: Of the place in it.
+        above: Lines that the document has above the table.
+    """
+    print_tables(build_table(headings[:1], headings[1:], rows))
+    if page:
+        replace_block(page, name, above + format_table(headings, rows))
+
+
+def replace_block(path: Path, name: str, block: str) -> None:
     """Replace what a Markdown document has between two comments, NAME and /NAME.
 
     Args:
@@ -36,7 +73,7 @@ def put(path: Path, name: str, block: str) -> None:
     path.write_text(f"{before}{first}{block}{last}{after}", "utf-8")
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table in Markdown, its lines ended."""
     lines = [headings, ["---"] * len(headings), *rows]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)

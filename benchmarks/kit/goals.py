@@ -1,9 +1,12 @@
-"""A figure, and what it should be."""
+"""A figure, and the limit that it is held against."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-Measure: TypeAlias = Literal["ratio", "ms more", "IoU"]
+Measure: TypeAlias = Literal["ratio", "ms more", "IoU", ""]
+Sense: TypeAlias = Literal["≥", "≤"]
+FORMATS = {"ratio": "{:.3f} ×", "ms more": "{:+.2f} ms", "IoU": "{:.4f}", "": "{:.3g}"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,26 +14,38 @@ class Goal:
     """One figure.
 
     Attributes:
-        what: Is measured.
-        against: What it is held against.
-        measure: What the figure is.
-        figure: A ratio is that of times, ours to the other's.
-        limit: It may have at most, of an IoU at least; None where nothing was aimed for.
-        ours_ms: Median time; None where the figure is not one of times.
-        other_ms: Likewise.
+        what: Name of the figure, with its unit.
+        figure: Median of the rounds.
+        sense: Whether the figure should be at least or at most the limit.
+        limit: None if there is no goal.
+        rounds: The figure of each round; empty if only the median is kept.
+        measure: Quantity of the figure; empty if ``what`` names it.
+        against: Reference of a comparison, or empty.
+        ours_ms: Median time; None if the figure is not one of times.
+        other_ms: Median time of the reference.
     """
 
     what: str
-    against: str
-    measure: Measure
     figure: float
+    sense: Sense = "≤"
     limit: float | None = None
+    rounds: Sequence[float] = ()
+    measure: Measure = ""
+    against: str = ""
     ours_ms: float | None = None
     other_ms: float | None = None
 
     @property
     def is_reached(self) -> bool | None:
-        """Whether the figure is what it should be; None where nothing was aimed for."""
+        """Whether the figure is within its limit; None if there is no goal."""
         if self.limit is None:
             return None
-        return self.figure >= self.limit if self.measure == "IoU" else self.figure <= self.limit
+        return self.figure >= self.limit if self.sense == "≥" else self.figure <= self.limit
+
+    def format_figure(self) -> str:
+        """Return the figure with its unit."""
+        return FORMATS[self.measure].format(self.figure)
+
+    def format_limit(self) -> str:
+        """Return the limit with its sense, or an empty text if there is no goal."""
+        return "" if self.limit is None else f"{self.sense} {self.limit:g}"

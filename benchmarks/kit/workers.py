@@ -13,12 +13,12 @@ from pathlib import Path
 from threading import Timer
 from typing import Any, TypeAlias
 
-PATIENCE_S = 600.0  # with one line; the longest is to load a framework and its networks
-FAREWELL_S = 10.0
+ANSWER_TIMEOUT_S = 600.0  # with one line; the longest is to load a framework and its networks
+EXIT_TIMEOUT_S = 10.0
 # What a thread count given to a library does not reach.
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-Entry: TypeAlias = tuple[str, str]
+ContestEntry: TypeAlias = tuple[str, str]
 """A contest, and who takes part in it."""
 
 
@@ -39,20 +39,20 @@ class Worker:
 
     name: str
     process: subprocess.Popen[str]
-    places: dict[Entry, int] = field(default_factory=dict)
+    places: dict[ContestEntry, int] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
 
-    def begin(self) -> None:
+    def wait_until_ready(self) -> None:
         """Wait until it is ready.
 
         Raises:
             WorkerError: It never is.
         """
-        hello = self._read()
+        hello = self._read_answer()
         self.places.update({(contest, who): n for n, (contest, who) in enumerate(hello["tasks"])})
         self.versions.update(hello["versions"])
 
-    def run(self, entry: Entry, item: int, repeats: int) -> list[dict[str, Any]]:
+    def run(self, entry: ContestEntry, item: int, repeats: int) -> list[dict[str, Any]]:
         """Return what it tells of so many runs of a task.
 
         Raises:
@@ -65,22 +65,22 @@ class Worker:
             self.process.stdin.flush()
         except BrokenPipeError:
             raise WorkerError(f"the worker {self.name} has ended; see above") from None
-        runs: list[dict[str, Any]] = self._read()["runs"]
+        runs: list[dict[str, Any]] = self._read_answer()["runs"]
         return runs
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """End it, kindly at first."""
         assert self.process.stdin is not None, "it is a pipe"
         try:
             self.process.stdin.close()
-            self.process.wait(FAREWELL_S)
+            self.process.wait(EXIT_TIMEOUT_S)
         except (BrokenPipeError, subprocess.TimeoutExpired):
             self.process.kill()
             self.process.wait()
 
-    def _read(self) -> dict[str, Any]:
+    def _read_answer(self) -> dict[str, Any]:
         assert self.process.stdout is not None, "it is a pipe"
-        guard = Timer(PATIENCE_S, self.process.kill)
+        guard = Timer(ANSWER_TIMEOUT_S, self.process.kill)
         guard.start()
         try:
             line = self.process.stdout.readline()
@@ -93,12 +93,12 @@ class Worker:
 
 
 @dataclass(frozen=True, slots=True)
-class Crew:
+class WorkerSet:
     """All workers."""
 
     workers: Sequence[Worker]
 
-    def contests(self) -> Mapping[str, list[str]]:
+    def list_contests(self) -> Mapping[str, list[str]]:
         """Return who takes part in each contest."""
         parts: dict[str, list[str]] = {}
         for worker in self.workers:
@@ -106,7 +106,7 @@ class Crew:
                 parts.setdefault(contest, []).append(who)
         return parts
 
-    def run(self, entry: Entry, item: int, repeats: int) -> list[dict[str, Any]]:
+    def run(self, entry: ContestEntry, item: int, repeats: int) -> list[dict[str, Any]]:
         """Return what is told of so many runs of a task.
 
         Raises:
@@ -117,7 +117,7 @@ class Crew:
 
 
 @contextmanager
-def crew(commands: Mapping[str, Sequence[str | Path]]) -> Iterator[Crew]:
+def open_workers(commands: Mapping[str, Sequence[str | Path]]) -> Iterator[WorkerSet]:
     """Give workers that are ready, and end them afterwards.
 
     Args:
@@ -129,14 +129,14 @@ def crew(commands: Mapping[str, Sequence[str | Path]]) -> Iterator[Crew]:
     with ExitStack() as ends:
         workers = []
         for name, command in commands.items():
-            worker = Worker(name, start(command))
-            ends.callback(worker.end)
-            worker.begin()
+            worker = Worker(name, start_process(command))
+            ends.callback(worker.stop)
+            worker.wait_until_ready()
             workers.append(worker)
-        yield Crew(workers)
+        yield WorkerSet(workers)
 
 
-def start(command: Sequence[str | Path]) -> subprocess.Popen[str]:
+def start_process(command: Sequence[str | Path]) -> subprocess.Popen[str]:
     """Return a process that is told to use one thread; it keeps to this process's cores."""
     return subprocess.Popen(  # noqa: S603  a Python that was named, and a file beside this one
         command,

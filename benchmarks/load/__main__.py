@@ -17,7 +17,6 @@ same core; a ratio is taken within each round, and the median of the rounds is t
 import json
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -26,30 +25,36 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.kit import machine
-from benchmarks.kit.environments import python_of
-from benchmarks.kit.workers import WorkerError
-from benchmarks.load import chart, contenders, cores
-from benchmarks.load.closed import find_wrk
-from benchmarks.load.contenders import MAKERS, PHIZ, ours, ours_raw
-from benchmarks.load.errors import LoadError
-from benchmarks.load.goals import goals
-from benchmarks.load.report import (
-    Report,
-    batch_table,
-    goal_table,
-    heading,
-    peer_table,
-    plain,
-    rows,
+from benchmarks.kit import cores
+from benchmarks.kit.charts import draw_bars, goals_to_bars
+from benchmarks.kit.environments import make_environment
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.options import (
+    json_option,
+    peers_option,
+    picture_option,
+    pythons_option,
+    read_pythons,
 )
-from benchmarks.load.requests import read_picture
-from benchmarks.load.rounds import PARTS, Round, Trial, in_process
-from benchmarks.load.versions import versions_of, wrk_version
+from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables
+from benchmarks.kit.requests import encode_test_image
+from benchmarks.kit.workers import WorkerError
+from benchmarks.load.closed import find_wrk
+from benchmarks.load.contenders import PEER_SERVERS, PHIZ, make_peers, make_phiz, make_phiz_raw
+from benchmarks.load.goals import build_goals
+from benchmarks.load.report import (
+    LoadReport,
+    build_batch_table,
+    build_peer_table,
+    build_rows,
+    format_heading,
+    rows_to_bars,
+    to_document,
+)
+from benchmarks.load.rounds import PARTS, Round, Trial, open_in_process
+from benchmarks.load.versions import read_versions, read_wrk_version
 from phiz.errors import PhizError
-
-PEERS_FOLDER = Path(__file__).parents[1] / ".peers"
-FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
+from phiz.lab.study.machine import describe_machine
 
 
 @click.command()
@@ -57,33 +62,21 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
     "--only",
     "wanted",
     multiple=True,
-    type=click.Choice((*MAKERS, *PARTS)),
+    type=click.Choice((*PEER_SERVERS, *PARTS)),
     help="A peer or a part; phiz itself is always there.  [default: all]",
 )
 @click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
-@click.option(
-    "--peers",
-    "folder",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=PEERS_FOLDER,
-    help="Folder of the peers' environments.  [default: benchmarks/.peers]",
-)
-@click.option(
-    "--python",
-    "pythons",
-    metavar="NAME=PYTHON",
-    multiple=True,
-    help="A peer's interpreter, which has what it needs.",
-)
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
-@click.option("--picture", type=click.Path(path_type=Path), help="File for the servers, as SVG.")
+@peers_option
+@pythons_option
+@json_option
+@picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     wanted: Sequence[str],
     count: int,
     seconds: int,
-    folder: Path,
+    peers: Path,
     pythons: Sequence[str],
     document: Path | None,
     picture: Path | None,
@@ -93,75 +86,57 @@ def main(  # noqa: PLR0913 (one for each option)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         find_wrk()
-        named = read_pythons(pythons)
-        names = [name for name in MAKERS if name in (wanted or MAKERS)]
-        environments = {name: named.get(name) or python_of(name, folder) for name in names}
+        named = read_pythons(pythons, PEER_SERVERS)
+        names = [name for name in PEER_SERVERS if name in (wanted or PEER_SERVERS)]
+        environments = {name: named.get(name) or make_environment(name, peers) for name in names}
         parts = [part for part in PARTS if part in (wanted or PARTS)]
-        report = measure(environments, parts, count, seconds)
+        report = measure_all(environments, parts, count, seconds)
     except (PhizError, LoadError, WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from error
-    show(report)
+    batching = [build_batch_table(report.rounds)] if report.rounds[0].batching else []
+    goals = build_goal_table(report.goals)
+    print_tables(build_peer_table(report), *batching, goals, format_heading(report))
     if document:
-        document.write_text(json.dumps(plain(report), indent=1) + "\n")
+        document.write_text(json.dumps(to_document(report), indent=1) + "\n")
     if picture:
-        title = "phiz under load, beside its peers"
-        picture.write_text(chart.draw([*rows(report)], report.goals, title, heading(report)))
+        bars = [*rows_to_bars(build_rows(report)), *goals_to_bars(report.goals)]
+        title, subtitle = "phiz under load, beside its peers", "bars: requests answered in a second"
+        picture.write_text(draw_bars(title, subtitle, bars, format_heading(report)))
 
 
-def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
-    """Return interpreters by peer."""
-    named = dict(pair.partition("=")[::2] for pair in pairs)
-    for name, python in named.items():
-        if name not in MAKERS or not python:
-            raise click.BadParameter(
-                f"{name}={python} must be NAME=PYTHON, with NAME one of {', '.join(MAKERS)}"
-            )
-    return named
-
-
-def measure(
+def measure_all(
     environments: Mapping[str, str | Path], parts: Sequence[str], count: int, seconds: int
-) -> Report:
+) -> LoadReport:
     """Return all figures."""
-    chosen, picture = cores.choose(), read_picture()
-    taking_part = [ours(), ours_raw(), *contenders.peers(environments)]
+    chosen, image_bytes = cores.choose_cores(), encode_test_image()
+    taking_part = [make_phiz(), make_phiz_raw(), *make_peers(environments)]
     with tempfile.TemporaryDirectory(prefix="phiz-load-") as name:
         file = Path(name) / "picture.jpg"
-        file.write_bytes(picture)
-        with in_process(file, chosen) as alone:
-            trial = Trial(taking_part, parts, picture, seconds, chosen, alone, [])
-            rounds = hold(trial, count)
-            versions = {PHIZ: alone.workers[0].versions, "load": {"wrk": wrk_version()}}
-    runs = trial.runs
-    return Report(
-        machine=machine.describe(None),
+        file.write_bytes(image_bytes)
+        with open_in_process(file, chosen) as in_process:
+            trial = Trial(taking_part, parts, image_bytes, seconds, chosen, in_process, [])
+            rounds = run_rounds(trial, count)
+            versions = {PHIZ: in_process.workers[0].versions, "load": {"wrk": read_wrk_version()}}
+    return LoadReport(
+        machine=describe_machine(),
         cores=chosen,
-        versions={**versions, **versions_of(environments)},
+        versions={**versions, **read_versions(environments)},
         seconds=seconds,
-        disturbed=max(0.0, 1 - sum(r["processor"] for r in runs) / sum(r["wall"] for r in runs)),
+        disturbed=compute_disturbance(trial.runs),
         contenders=taking_part,
         rounds=rounds,
-        goals=[*goals(rounds)],
+        goals=[*build_goals(rounds)],
     )
 
 
-def hold(trial: Trial, count: int) -> list[Round]:
+def run_rounds(trial: Trial, count: int) -> list[Round]:
     """Return what so many rounds give, and tell how far it is."""
     with Console(stderr=True).status("") as status:
 
-        def tell(number: int, what: str) -> None:
+        def report_step(number: int, what: str) -> None:
             status.update(f"round {number + 1} of {count}: {what}")
 
-        return [trial.hold(number, partial(tell, number)) for number in range(count)]
-
-
-def show(report: Report) -> None:
-    """Print all tables."""
-    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    console.print(peer_table(report))
-    if report.rounds[0].batching:
-        console.print(batch_table(report.rounds))
-    console.print(goal_table(report.goals), heading(report))
+        return [trial.run_round(number, partial(report_step, number)) for number in range(count)]
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ from collections import deque
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.single import HEAD_END, is_complete
 
-CHUNK = 1 << 18
-LEFT_OVER_S = 10.0  # for the answers to what was sent last
+CHUNK_BYTES = 1 << 18
+DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
 
 
 @dataclass(slots=True)
@@ -44,26 +44,26 @@ class Arrivals:
 
 
 @dataclass(slots=True, eq=False)
-class Exchange:
+class ClientConnection:
     """A connection, and the request on it, if there is one.
 
     Attributes:
         connection: Never waited for.
-        due: When the request was, by ``time.perf_counter``; None while there is none.
-        left: What is not sent yet.
+        due_s: When the request was, by ``time.perf_counter``; None while there is none.
+        unsent: What is not sent yet.
         received: Of the answer.
     """
 
     connection: socket.socket
-    due: float | None = None
-    left: memoryview = field(default_factory=lambda: memoryview(b""))
+    due_s: float | None = None
+    unsent: memoryview = field(default_factory=lambda: memoryview(b""))
     received: bytes = b""
 
 
 class Clients:
     """As many clients as are needed, each with one request at a time."""
 
-    __slots__ = ("_idle", "_message", "_port", "_selector", "_started", "arrivals", "waiting")
+    __slots__ = ("_idle", "_message", "_port", "_selector", "_started", "arrivals", "pending")
 
     def __init__(self, port: int, message: bytes) -> None:
         """Connect none yet.
@@ -73,95 +73,95 @@ class Clients:
             message: Head and body of each request.
         """
         self.arrivals = Arrivals()
-        self.waiting = 0  # that have not been answered
+        self.pending = 0  # that have not been answered
         self._port = port
         self._message = memoryview(message)
         self._selector = selectors.DefaultSelector()
-        self._idle: deque[Exchange] = deque()
+        self._idle: deque[ClientConnection] = deque()
         self._started = time.perf_counter()
 
-    def until(self, due: float) -> None:
+    def run_until(self, due: float) -> None:
         """Go on with what has been sent until a request is due."""
         while time.perf_counter() < self._started + due:
-            self.look()
+            self.poll()
 
-    def begin(self, due: float) -> None:
+    def send_request(self, due: float) -> None:
         """Send a request on a connection that is free, or on a new one."""
         due += self._started
         self.arrivals.late_ms.append(1000 * (time.perf_counter() - due))
         exchange = self._idle.pop() if self._idle else self._connect()
-        exchange.due, exchange.left, exchange.received = due, self._message, b""
-        self.waiting += 1
+        exchange.due_s, exchange.unsent, exchange.received = due, self._message, b""
+        self.pending += 1
         self._send(exchange)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         """Go on with all that can be gone on with now."""
         for key, events in self._selector.select(0):
-            exchange: Exchange = key.data
+            exchange: ClientConnection = key.data
             if events & selectors.EVENT_READ:
                 self._receive(exchange)
-            elif exchange.left:
+            elif exchange.unsent:
                 self._send(exchange)
 
     def close(self) -> None:
         """Close all connections."""
         for key in [*self._selector.get_map().values()]:
-            self._drop(key.data)
+            self._close_connection(key.data)
         self._selector.close()
 
-    def _connect(self) -> Exchange:
+    def _connect(self) -> ClientConnection:
         connection = socket.create_connection((HOST, self._port))
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.setblocking(False)
-        exchange = Exchange(connection)
+        exchange = ClientConnection(connection)
         self._selector.register(connection, selectors.EVENT_READ, exchange)
         return exchange
 
-    def _send(self, exchange: Exchange) -> None:
+    def _send(self, exchange: ClientConnection) -> None:
         watched = selectors.EVENT_READ
         try:
-            while exchange.left:
-                exchange.left = exchange.left[exchange.connection.send(exchange.left) :]
+            while exchange.unsent:
+                exchange.unsent = exchange.unsent[exchange.connection.send(exchange.unsent) :]
         except BlockingIOError:
             watched |= selectors.EVENT_WRITE
         except OSError:  # closed; what was answered before that is read next
-            exchange.left = memoryview(b"")
+            exchange.unsent = memoryview(b"")
         self._selector.modify(exchange.connection, watched, exchange)
 
-    def _receive(self, exchange: Exchange) -> None:
+    def _receive(self, exchange: ClientConnection) -> None:
         try:
-            chunk = exchange.connection.recv(CHUNK)
+            chunk = exchange.connection.recv(CHUNK_BYTES)
         except OSError:
             chunk = b""
         exchange.received += chunk
-        if exchange.due is None:  # the server has closed what nobody used
+        if exchange.due_s is None:  # the server has closed what nobody used
             self._idle.remove(exchange)
-            self._drop(exchange)
+            self._close_connection(exchange)
         elif is_complete(exchange.received):
-            self._conclude(exchange, exchange.due)
+            self._record_answer(exchange, exchange.due_s)
         elif not chunk:
             self.arrivals.lost += 1
-            self.waiting -= 1
-            self._drop(exchange)
+            self.pending -= 1
+            self._close_connection(exchange)
 
-    def _conclude(self, exchange: Exchange, due: float) -> None:
+    def _record_answer(self, exchange: ClientConnection, due: float) -> None:
         took_ms = 1000 * (time.perf_counter() - due)
         head = exchange.received.partition(HEAD_END)[0].lower()
         answers = self.arrivals.answers.setdefault(int(head.split()[1]), [])
         answers.append((due - self._started, took_ms))
-        self.waiting -= 1
-        if exchange.left or b"connection: close" in head:
-            self._drop(exchange)
+        self.pending -= 1
+        if exchange.unsent or b"connection: close" in head:
+            self._close_connection(exchange)
         else:
-            exchange.due = None
+            exchange.due_s = None
             self._idle.append(exchange)
 
-    def _drop(self, exchange: Exchange) -> None:
+    def _close_connection(self, exchange: ClientConnection) -> None:
         self._selector.unregister(exchange.connection)
         exchange.connection.close()
 
 
-def arrive(port: int, message: bytes, rate: float, seconds: float) -> Arrivals:
+def send_at_rate(port: int, message: bytes, rate: float, seconds: float) -> Arrivals:
     """Return what became of the requests of so many seconds.
 
     Args:
@@ -172,20 +172,20 @@ def arrive(port: int, message: bytes, rate: float, seconds: float) -> Arrivals:
     """
     with closing(Clients(port, message)) as clients:
         for number in range(int(rate * seconds)):
-            clients.until(number / rate)
-            clients.begin(number / rate)
-            clients.look()
-        until = time.perf_counter() + LEFT_OVER_S
-        while clients.waiting and time.perf_counter() < until:
-            clients.look()
-        clients.arrivals.lost += clients.waiting
+            clients.run_until(number / rate)
+            clients.send_request(number / rate)
+            clients.poll()
+        until = time.perf_counter() + DRAIN_TIMEOUT_S
+        while clients.pending and time.perf_counter() < until:
+            clients.poll()
+        clients.arrivals.lost += clients.pending
         return clients.arrivals
 
 
 if __name__ == "__main__":
     number, rate, seconds = sys.argv[1:]
     try:
-        done = arrive(int(number), sys.stdin.buffer.read(), float(rate), float(seconds))
+        done = send_at_rate(int(number), sys.stdin.buffer.read(), float(rate), float(seconds))
     except (LoadError, OSError) as error:
         sys.exit(str(error))
     print(json.dumps(asdict(done)))

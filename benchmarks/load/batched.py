@@ -13,11 +13,11 @@ from phiz.workers import pool
 
 # So much work ahead a worker is given otherwise that the next call comes without delay; to batch
 # calls it must have all that wait.
-ALL_S = 60.0
+LOOKAHEAD_S = 60.0
 
 if __name__ == "__main__":
     most = sys.argv.pop(1)
     command = (sys.executable, "-m", "benchmarks.load.batching", most)
-    serve.WORKER = command  # type: ignore[assignment,attr-defined]  # phiz's own is shorter
-    pool.AHEAD_S = ALL_S  # type: ignore[misc]  # phiz does not change it; this is to see why
+    serve.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's own is shorter
+    pool.LOOKAHEAD_S = LOOKAHEAD_S  # type: ignore[misc]  # phiz does not change it; this is to see why
     main()

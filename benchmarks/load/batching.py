@@ -24,60 +24,66 @@ from numpy.typing import NDArray
 
 from phiz.boxes.geometry import Letterbox
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
-from phiz.detectors.factory import LANDMARKS
-from phiz.engine import Engine, Result
+from phiz.detectors.factory import LANDMARKS_BY_KIND
+from phiz.engine import DetectionResult, Engine
 from phiz.faces import DetectOptions
-from phiz.image.decode import open_picture
-from phiz.image.lazy import Picture
-from phiz.image.resample import letterbox
+from phiz.image.decode import open_image
+from phiz.image.lazy import LazyImage
+from phiz.image.resample import letterbox_image
 from phiz.loading import load_engine
 from phiz.models import router_config
-from phiz.settings import load
+from phiz.settings import load_settings
 from phiz.timings import Stopwatch
-from phiz.wire.encode import payload
-from phiz.wire.messages import Answer, Stock
-from phiz.worker import warm_up
-from phiz.workers.loop import READY
-from phiz.workers.protocol import Call, Decoder, Outcome, encode
+from phiz.wire.encode import encode_result
+from phiz.wire.messages import EncodedAnswer, ModelInventory
+from phiz.worker import warm_up_engine
+from phiz.workers.loop import READY_NUMBER
+from phiz.workers.protocol import MessageDecoder, WorkRequest, WorkResult, encode_message
 
 MODEL = "front"
-CHUNK = 1 << 18
+CHUNK_BYTES = 1 << 18
 
 
-class Calls:
+class RequestQueue:
     """The calls of a service, as many at a time as have come."""
 
-    __slots__ = ("_connection", "_decoder", "_most", "_waiting")
+    __slots__ = ("_connection", "_decoder", "_max_requests", "_pending")
 
-    def __init__(self, connection: socket.socket, most: int) -> None:
+    def __init__(self, connection: socket.socket, max_requests: int) -> None:
         """Take none yet.
 
         Args:
             connection: To the service.
-            most: Calls at a time.
+            max_requests: Calls at a time.
         """
         self._connection = connection
-        self._most = most
-        self._decoder = Decoder()
-        self._waiting: deque[tuple[Call, bytes]] = deque()
+        self._max_requests = max_requests
+        self._decoder = MessageDecoder()
+        self._pending: deque[tuple[WorkRequest, bytes]] = deque()
 
-    def next(self) -> list[tuple[Call, bytes]]:
+    def take(self) -> list[tuple[WorkRequest, bytes]]:
         """Return calls with their pictures; none once the service has gone."""
         while True:
             try:
-                flags = socket.MSG_DONTWAIT if self._waiting else 0
-                received = self._connection.recv(CHUNK, flags)
+                flags = socket.MSG_DONTWAIT if self._pending else 0
+                received = self._connection.recv(CHUNK_BYTES, flags)
             except BlockingIOError:
                 break
             if not received:
                 return []
-            calls = self._decoder.feed(received)
-            # Nobody here gives up; a call that were withdrawn would be answered all the same.
-            self._waiting += [(call, picture) for call, picture in calls if isinstance(call, Call)]
-        return [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+            requests = self._decoder.feed(received)
+            # Nobody here gives up; a call that was cancelled would be answered all the same.
+            self._pending += [
+                (request, image_bytes)
+                for request, image_bytes in requests
+                if isinstance(request, WorkRequest)
+            ]
+        return [self._pending.popleft() for _ in range(min(self._max_requests, len(self._pending)))]
 
 
-def answer(engine: Engine, calls: Sequence[tuple[Call, bytes]]) -> list[Answer]:
+def answer_batch(
+    engine: Engine, requests: Sequence[tuple[WorkRequest, bytes]]
+) -> list[EncodedAnswer]:
     """Return the answers to so many calls, in their order, by one run of the network.
 
     Raises:
@@ -85,18 +91,18 @@ def answer(engine: Engine, calls: Sequence[tuple[Call, bytes]]) -> list[Answer]:
     """
     detector = engine.detectors[MODEL]
     assert isinstance(detector, BlazeFace), "the catalogue says so"
-    started = min(call.since for call, _ in calls)
-    stopwatch = Stopwatch(started)
+    received_at_s = min(request.received_at_s for request, _ in requests)
+    stopwatch = Stopwatch(received_at_s)
     stopwatch.lap("queue")
     size = detector.spec.size
-    pictures = [open_picture(picture, engine.limits) for _, picture in calls]
-    reduced = [picture.reduced(OVERSAMPLING * size) for picture in pictures]
+    images = [open_image(image_bytes, engine.limits) for _, image_bytes in requests]
+    scaled = [image.decode_scaled(OVERSAMPLING * size) for image in images]
     stopwatch.lap("decode")
-    frames = [Letterbox.fit(picture.width, picture.height, size) for picture in pictures]
+    frames = [Letterbox.fit(image.width, image.height, size) for image in images]
     squares = np.stack(
         [
-            letterbox(pixels, frame, detector.sampling)
-            for pixels, frame in zip(reduced, frames, strict=True)
+            letterbox_image(pixels, frame, detector.sampling)
+            for pixels, frame in zip(scaled, frames, strict=True)
         ]
     )  # (N, S, S, 3)
     stopwatch.lap("preprocess")
@@ -104,57 +110,65 @@ def answer(engine: Engine, calls: Sequence[tuple[Call, bytes]]) -> list[Answer]:
     stopwatch.lap("inference")
     each = [
         {name: values[place : place + 1] for name, values in outputs.items()}
-        for place in range(len(calls))
+        for place in range(len(requests))
     ]
-    rows = zip(pictures, frames, each, strict=True)
-    results = [found(detector, *row) for row in rows]
-    contents = [payload(result) for result in results]
+    rows = zip(images, frames, each, strict=True)
+    results = [read_result(detector, *row) for row in rows]
+    contents = [encode_result(result) for result in results]
     stopwatch.lap("postprocess")
     return [
-        encoded(result, content, stopwatch)
+        encode_answer(result, content, stopwatch)
         for result, content in zip(results, contents, strict=True)
     ]
 
 
-def found(
+def read_result(
     detector: BlazeFace,
-    picture: Picture,
+    image: LazyImage,
     frame: Letterbox,
     outputs: Mapping[str, NDArray[np.float32]],
-) -> Result:
+) -> DetectionResult:
     """Return the faces of one picture of a batch, by what the network gave for it (1, ...)."""
-    size_wh = picture.width, picture.height
-    faces = detector.read(outputs, frame, size_wh, DetectOptions())
-    return Result(MODEL, *size_wh, faces, ())
+    size_wh = image.width, image.height
+    faces = detector.decode_faces(outputs, frame, size_wh, DetectOptions())
+    return DetectionResult(MODEL, *size_wh, faces, ())
 
 
-def encoded(result: Result, content: Mapping[str, Any], stopwatch: Stopwatch) -> Answer:
+def encode_answer(
+    result: DetectionResult, content: Mapping[str, Any], stopwatch: Stopwatch
+) -> EncodedAnswer:
     """Return the answer to one picture of a batch."""
-    timings = stopwatch.timings()
-    timing_ms = timings.milliseconds()
+    timings = stopwatch.to_timings()
+    timing_ms = timings.to_milliseconds()
     body = json.dumps({**content, "timing_ms": timing_ms}, separators=(",", ":")).encode()
     server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    return Answer(body, server_timing, len(result.faces), timings)
+    return EncodedAnswer(body, server_timing, len(result.faces), timings)
 
 
-def work(connection: socket.socket, most: int) -> None:
+def serve_batches(connection: socket.socket, most: int) -> None:
     """Say what there is, and answer so many at a time until the service has gone."""
-    engine, models = load_engine(load())
-    stock = Stock(
-        models.group("face"), router_config.load(), LANDMARKS, warm_up(engine), (), Path(), {}
+    engine, models = load_engine(load_settings())
+    inventory = ModelInventory(
+        models.get_models("face"),
+        router_config.load_router_config(),
+        LANDMARKS_BY_KIND,
+        warm_up_engine(engine),
+        (),
+        Path(),
+        {},
     )
-    _settle()
-    connection.sendall(b"".join(encode(Outcome(READY, stock))))
-    calls = Calls(connection, most)
-    while waiting := calls.next():
-        outcomes = [
-            Outcome(call.number, answered.plain())
-            for (call, _), answered in zip(waiting, answer(engine, waiting), strict=True)
+    _prepare_process()
+    connection.sendall(b"".join(encode_message(WorkResult(READY_NUMBER, inventory))))
+    queue = RequestQueue(connection, most)
+    while waiting := queue.take():
+        results = [
+            WorkResult(request.number, answer.to_tuple())
+            for (request, _), answer in zip(waiting, answer_batch(engine, waiting), strict=True)
         ]
-        connection.sendall(b"".join(b"".join(encode(outcome)) for outcome in outcomes))
+        connection.sendall(b"".join(b"".join(encode_message(result)) for result in results))
 
 
-def _settle() -> None:
+def _prepare_process() -> None:
     """Do what phiz's own worker does before it is ready, and for its reasons."""
     if hasattr(os, "SCHED_BATCH"):
         with suppress(OSError):
@@ -165,4 +179,4 @@ def _settle() -> None:
 if __name__ == "__main__":
     limit, number, _ = map(int, sys.argv[1:])
     with socket.socket(fileno=number) as given:
-        work(given, limit)
+        serve_batches(given, limit)

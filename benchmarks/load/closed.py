@@ -7,14 +7,14 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.load.cores import kept_to
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.servers import Server
 
 WARM_UP_S = 1
 TIMEOUT_S = 20
-MARK = "figures: "
+OUTPUT_MARK = "figures: "
 # wrk's own words are for people; its last line is for us. Latencies are in µs.
 SCRIPT = """
 local file = io.open("{body}", "rb")
@@ -32,7 +32,7 @@ end
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedLoopResult:
     """What so many clients met.
 
     Attributes:
@@ -58,9 +58,9 @@ def find_wrk() -> str:
     return wrk
 
 
-def drive(
+def run_closed_loop(
     server: Server, clients: int, seconds: int, cores: frozenset[int], *, warm_up: bool = True
-) -> Closed:
+) -> ClosedLoopResult:
     """Return what so many clients meet, after a warm-up.
 
     Args:
@@ -74,37 +74,39 @@ def drive(
         LoadError: A request was not answered with success.
     """
     with tempfile.TemporaryDirectory(prefix="phiz-wrk-") as folder:
-        script = _write(server, Path(folder))
+        script = _write_script(server, Path(folder))
         url = f"http://{HOST}:{server.port}{server.request.path}"
         if warm_up:
-            _run(url, script, clients, WARM_UP_S, cores)
-        return _run(url, script, clients, seconds, cores)
+            _run_wrk(url, script, clients, WARM_UP_S, cores)
+        return _run_wrk(url, script, clients, seconds, cores)
 
 
-def _write(server: Server, folder: Path) -> Path:
+def _write_script(server: Server, folder: Path) -> Path:
     """Return the file of wrk's script."""
     body, script = folder / "body", folder / "post.lua"
     body.write_bytes(server.request.body)
     content_type = server.request.content_type
-    script.write_text(SCRIPT.format(body=body, content_type=content_type, mark=MARK))
+    script.write_text(SCRIPT.format(body=body, content_type=content_type, mark=OUTPUT_MARK))
     return script
 
 
-def _run(url: str, script: Path, clients: int, seconds: int, cores: frozenset[int]) -> Closed:
+def _run_wrk(
+    url: str, script: Path, clients: int, seconds: int, cores: frozenset[int]
+) -> ClosedLoopResult:
     command = [find_wrk(), "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_S}s"]
-    with kept_to(cores):
+    with pin_to(cores):
         done = subprocess.run(  # noqa: S603  our own arguments
             [*command, "-s", script, url],
             check=False,
             capture_output=True,
             text=True,
         )
-    _, _, line = done.stdout.rpartition(MARK)
+    _, _, line = done.stdout.rpartition(OUTPUT_MARK)
     if done.returncode or not line:
         raise LoadError(f"wrk failed: {done.stdout}{done.stderr}")
     figures = json.loads(line)
     if figures["errors"] or figures["refused"] or not figures["requests"]:
         raise LoadError(f"{url} did not answer every request: {line.strip()}")
-    return Closed(
+    return ClosedLoopResult(
         1e6 * figures["requests"] / figures["us"], figures["p50"] / 1000, figures["p99"] / 1000
     )

@@ -2,12 +2,12 @@
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from benchmarks.kit.environments import PEERS
-from benchmarks.load.requests import HOST, Request, as_it_is, in_form
+from benchmarks.kit.requests import HOST, Request, encode_form, encode_raw
 
 PHIZ = "phiz"
 RAW = "phiz, body as it is"
@@ -18,7 +18,7 @@ SERVE = (sys.executable, "-m", "phiz", "serve", "--host", HOST, "--port", "{port
 Command: TypeAlias = Sequence[str | Path]
 """Starts a server; ``{port}`` stands for its port."""
 
-Form: TypeAlias = Callable[[str, bytes], Request]
+EncodeRequest: TypeAlias = Callable[[str, bytes], Request]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,90 +30,95 @@ class Contender:
         title: What it is, for a reader.
         command: That starts it.
         path: Where it detects.
-        form: How it is sent a picture.
-        same: Whether it detects with what phiz detects with, and so answers the same.
-        slow: Whether it takes so long for an answer that what a warm-up leaves is in the way.
+        encode: How it is sent a picture.
+        has_same_detector: Whether it detects with what phiz detects with, and so answers the same.
+        is_slow: Whether it takes so long for an answer that what a warm-up leaves is in the way.
         environment: Variables that it needs.
+        packages: Whose versions are told.
     """
 
     name: str
     title: str
     command: Command
     path: str = "/detect"
-    form: Form = in_form
-    same: bool = True
-    slow: bool = False
+    encode: EncodeRequest = encode_form
+    has_same_detector: bool = True
+    is_slow: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
+    packages: tuple[str, ...] = ()
 
-    def request(self, picture: bytes) -> Request:
+    def build_request(self, image_bytes: bytes) -> Request:
         """Return what it is sent."""
-        return self.form(self.path, picture)
+        return self.encode(self.path, image_bytes)
 
 
-def ours(workers: int = 1) -> Contender:
+def make_phiz(workers: int = 1) -> Contender:
     """Return phiz with so many workers."""
     command = (*SERVE, "--workers", str(workers))
     return Contender(PHIZ, "phiz", command, "/detect?model=front")
 
 
-def ours_raw() -> Contender:
+def make_phiz_raw() -> Contender:
     """Return phiz, sent the picture as the whole body."""
-    return Contender(RAW, RAW, ours().command, "/detect?model=front", as_it_is)
+    return Contender(RAW, RAW, make_phiz().command, "/detect?model=front", encode_raw)
 
 
-def peers(pythons: Mapping[str, str | Path]) -> list[Contender]:
+def make_peers(pythons: Mapping[str, str | Path]) -> list[Contender]:
     """Return the peers whose environments there are.
 
     Args:
         pythons: The interpreters of the environments, by their names.
     """
-    return [MAKERS[name](python) for name, python in pythons.items()]
+    return [_make_peer(PEER_SERVERS[name], python) for name, python in pythons.items()]
 
 
-def _mosec(python: str | Path) -> Contender:
-    command = (python, PEERS / "in_mosec.py", "--address", HOST, "--port", "{port}")
-    return Contender(MOSEC, "same detector, mosec", command, "/inference", as_it_is)
+def _make_peer(peer: Contender, python: str | Path) -> Contender:
+    home = Path(python).parent.parent / "home"
+    environment = {name: value.format(home=home) for name, value in peer.environment.items()}
+    return replace(peer, command=(python, *peer.command), environment=environment)
 
 
-def _litserve(python: str | Path) -> Contender:
-    command = (python, PEERS / "in_litserve.py", "{port}")
-    return Contender(LITSERVE, "same detector, LitServe", command)
-
-
-def _bentoml(python: str | Path) -> Contender:
-    serve = ("serve", "in_bentoml:Detector", "--working-dir", PEERS)
-    command = (python, "-m", "bentoml", *serve, "--host", HOST, "--port", "{port}")
-    # It would tell its makers what is run here, and keep files in the user's home.
-    environment = {
-        "BENTOML_DO_NOT_TRACK": "True",
-        "BENTOML_HOME": str(Path(python).parents[1] / "home"),
-    }
-    return Contender(BENTOML, "same detector, BentoML", command, environment=environment)
-
-
-def _mediapipe(python: str | Path) -> Contender:
-    command = (python, PEERS / "mediapipe_in_fastapi.py", "{port}")
-    return Contender(MEDIAPIPE, "MediaPipe, FastAPI", command, same=False)
-
-
-def _facenet(python: str | Path) -> Contender:
-    command = (python, PEERS / "facenet_in_fastapi.py", "{port}")
-    return Contender(FACENET, "facenet-pytorch's MTCNN, FastAPI", command, same=False, slow=True)
-
-
-MAKERS: Final[Mapping[str, Callable[[str | Path], Contender]]] = {
-    MOSEC: _mosec,
-    LITSERVE: _litserve,
-    BENTOML: _bentoml,
-    MEDIAPIPE: _mediapipe,
-    FACENET: _facenet,
+DETECTOR_PACKAGES: Final = ("onnxruntime", "numpy", "pillow", "simplejpeg")
+PEER_SERVERS: Final[Mapping[str, Contender]] = {
+    MOSEC: Contender(
+        MOSEC,
+        "same detector, mosec",
+        (PEERS / "in_mosec.py", "--address", HOST, "--port", "{port}"),
+        "/inference",
+        encode_raw,
+        packages=("mosec", *DETECTOR_PACKAGES),
+    ),
+    LITSERVE: Contender(
+        LITSERVE,
+        "same detector, LitServe",
+        (PEERS / "in_litserve.py", "{port}"),
+        packages=("litserve", "fastapi", "uvicorn", *DETECTOR_PACKAGES),
+    ),
+    BENTOML: Contender(
+        BENTOML,
+        "same detector, BentoML",
+        (
+            *("-m", "bentoml", "serve", "in_bentoml:Detector", "--working-dir", PEERS),
+            *("--host", HOST, "--port", "{port}"),
+        ),
+        # It would tell its makers what is run here, and keep files in the user's home.
+        environment={"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{home}"},
+        packages=("bentoml", "starlette", "uvicorn", *DETECTOR_PACKAGES),
+    ),
+    MEDIAPIPE: Contender(
+        MEDIAPIPE,
+        "MediaPipe, FastAPI",
+        (PEERS / "mediapipe_in_fastapi.py", "{port}"),
+        has_same_detector=False,
+        packages=("mediapipe", "fastapi", "uvicorn", "opencv-contrib-python"),
+    ),
+    FACENET: Contender(
+        FACENET,
+        "facenet-pytorch's MTCNN, FastAPI",
+        (PEERS / "facenet_in_fastapi.py", "{port}"),
+        has_same_detector=False,
+        is_slow=True,
+        packages=("facenet-pytorch", "torch", "fastapi", "uvicorn", "pillow"),
+    ),
 }
-DETECTOR: Final = ("onnxruntime", "numpy", "pillow", "simplejpeg")
-PACKAGES: Final[Mapping[str, tuple[str, ...]]] = {
-    MOSEC: ("mosec", *DETECTOR),
-    LITSERVE: ("litserve", "fastapi", "uvicorn", *DETECTOR),
-    BENTOML: ("bentoml", "starlette", "uvicorn", *DETECTOR),
-    MEDIAPIPE: ("mediapipe", "fastapi", "uvicorn", "opencv-contrib-python"),
-    FACENET: ("facenet-pytorch", "torch", "fastapi", "uvicorn", "pillow"),
-}
-"""What is told of each environment."""
+"""Their commands follow an interpreter; ``{home}`` stands for a folder beside it."""

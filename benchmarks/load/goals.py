@@ -1,80 +1,65 @@
 """The figures that the load benchmark is for, and what each of them should be."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from statistics import median
-from typing import Literal, TypeAlias
 
+from benchmarks.kit.goals import Goal, Sense
 from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
 from benchmarks.load.rounds import CLIENTS, DEADLINE_S, Round
 
-Sense: TypeAlias = Literal["≥", "≤"]
 
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """One figure.
-
-    Attributes:
-        what: It is, with its unit.
-        figure: The median of the rounds.
-        sense: Whether it should be at least or at most the limit.
-        limit: In question.
-        rounds: The figure of each.
-    """
-
-    what: str
-    figure: float
-    sense: Sense
-    limit: float
-    rounds: Sequence[float]
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether the figure is what it should be."""
-        return self.figure >= self.limit if self.sense == "≥" else self.figure <= self.limit
-
-
-def goals(rounds: Sequence[Round]) -> Iterator[Goal]:
+def build_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
     """Yield the figures of all that was measured."""
     first = rounds[0]
-    yield _goal(rounds, f"requests/s × time in process, {CLIENTS} clients", efficiency, "≥", 0.8)
-    yield from _beside_peers(rounds)
+    yield _build_goal(
+        rounds, f"requests/s × time in process, {CLIENTS} clients", compute_efficiency, "≥", 0.8
+    )
+    yield from _build_peer_goals(rounds)
     if first.two is not None:
-        yield _goal(rounds, "two workers on two cores, to one on one", two_cores, "≥", 1.8)
+        yield _build_goal(
+            rounds, "two workers on two cores, to one on one", compute_two_core_gain, "≥", 1.8
+        )
     if first.excess_ms is not None:
         what = "one client's time beyond the total it is told, ms"
-        yield _goal(rounds, what, excess_ms, "≤", 0.6)
+        yield _build_goal(rounds, what, get_excess_ms, "≤", 0.6)
     if first.steady is not None:
-        yield _goal(rounds, "p99 to p50 at 70 % of capacity", tail, "≤", 3)
+        yield _build_goal(rounds, "p99 to p50 at 70 % of capacity", compute_tail_ratio, "≤", 3)
     if first.overload is not None:
-        yield from _overloaded(rounds)
+        yield from _build_overload_goals(rounds)
 
 
-def _beside_peers(rounds: Sequence[Round]) -> Iterator[Goal]:
+def _build_peer_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
     there = rounds[0].closed
     if MEDIAPIPE in there:
         what = "requests/s, to MediaPipe's in FastAPI"
-        yield _goal(rounds, what, lambda each: gain(each, MEDIAPIPE), "≥", 2)
+        yield _build_goal(rounds, what, lambda each: compute_gain(each, MEDIAPIPE), "≥", 2)
     if LITSERVE in there:
         what = "overhead, to LitServe's"
-        yield _goal(rounds, what, lambda each: overhead_share(each, LITSERVE), "≤", 0.5)
+        yield _build_goal(
+            rounds, what, lambda each: compute_overhead_share(each, LITSERVE), "≤", 0.5
+        )
     if BENTOML in there:
         what = "overhead, to BentoML's"
-        yield _goal(rounds, what, lambda each: overhead_share(each, BENTOML), "≤", 0.5)
+        yield _build_goal(
+            rounds, what, lambda each: compute_overhead_share(each, BENTOML), "≤", 0.5
+        )
     if MOSEC in there:
-        yield _goal(rounds, "requests/s, to mosec's", lambda each: gain(each, MOSEC), "≥", 0.9)
+        yield _build_goal(
+            rounds, "requests/s, to mosec's", lambda each: compute_gain(each, MOSEC), "≥", 0.9
+        )
 
 
-def _overloaded(rounds: Sequence[Round]) -> Iterator[Goal]:
+def _build_overload_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
     load = "three times capacity"
-    yield _goal(rounds, f"{load}: slowest answer to its deadline", slowest, "≤", 1)
-    yield _goal(rounds, f"{load}: let in and not answered in time", expired, "≤", 0)
-    yield _goal(rounds, f"{load}: answers/s, to capacity", kept_capacity, "≥", 0.9)
-    yield _goal(rounds, f"{load}: median time of a refusal, ms", refusal_ms, "≤", 20)
+    yield _build_goal(
+        rounds, f"{load}: slowest answer to its deadline", compute_slowest_share, "≤", 1
+    )
+    yield _build_goal(rounds, f"{load}: let in and not answered in time", count_expired, "≤", 0)
+    yield _build_goal(rounds, f"{load}: answers/s, to capacity", compute_kept_capacity, "≥", 0.9)
+    yield _build_goal(rounds, f"{load}: median time of a refusal, ms", get_refusal_ms, "≤", 20)
 
 
-def _goal(
+def _build_goal(
     rounds: Sequence[Round],
     what: str,
     figure: Callable[[Round], float],
@@ -85,63 +70,63 @@ def _goal(
     return Goal(what, median(figures), sense, limit, figures)
 
 
-def gain(each: Round, name: str) -> float:
+def compute_gain(each: Round, name: str) -> float:
     """Return how many times as much as a peer phiz answers."""
     return each.closed[PHIZ].rate / each.closed[name].rate
 
 
-def overhead_share(each: Round, name: str) -> float:
+def compute_overhead_share(each: Round, name: str) -> float:
     """Return phiz's overhead as a share of a peer's."""
-    return overhead_ms(each, PHIZ) / overhead_ms(each, name)
+    return compute_overhead_ms(each, PHIZ) / compute_overhead_ms(each, name)
 
 
-def overhead_ms(each: Round, name: str) -> float:
+def compute_overhead_ms(each: Round, name: str) -> float:
     """Return how much longer the core is busy with an answer than in process, ms."""
     return 1000 / each.closed[name].rate - each.alone_ms[name]
 
 
-def efficiency(each: Round) -> float:
+def compute_efficiency(each: Round) -> float:
     """Return the share of the core's time that goes into what is asked for, 0 to 1."""
     return each.closed[PHIZ].rate * each.alone_ms[PHIZ] / 1000
 
 
-def two_cores(each: Round) -> float:
+def compute_two_core_gain(each: Round) -> float:
     """Return how much more two workers on two cores answer."""
     assert each.two is not None, "measured in every round or in none"
     return each.two.rate / each.closed[PHIZ].rate
 
 
-def excess_ms(each: Round) -> float:
+def get_excess_ms(each: Round) -> float:
     """Return how much longer a client waits than it is told."""
     assert each.excess_ms is not None, "see above"
     return each.excess_ms
 
 
-def tail(each: Round) -> float:
+def compute_tail_ratio(each: Round) -> float:
     """Return how far the slowest hundredth lies from the middle, with capacity to spare."""
     assert each.steady is not None, "see above"
     return each.steady.p99_ms / each.steady.p50_ms
 
 
-def slowest(each: Round) -> float:
+def compute_slowest_share(each: Round) -> float:
     """Return the slowest answer, as a share of the deadline."""
     assert each.overload is not None, "see above"
     return each.overload.most_ms / (1000 * DEADLINE_S)
 
 
-def expired(each: Round) -> float:
+def count_expired(each: Round) -> float:
     """Return how many requests were let in for nothing."""
     assert each.overload is not None, "see above"
     return each.overload.expired
 
 
-def kept_capacity(each: Round) -> float:
+def compute_kept_capacity(each: Round) -> float:
     """Return what is answered under too much load, as a share of what can be."""
     assert each.overload is not None, "see above"
     return each.overload.rate / each.closed[PHIZ].rate
 
 
-def refusal_ms(each: Round) -> float:
+def get_refusal_ms(each: Round) -> float:
     """Return how soon those know who are not let in."""
     assert each.overload is not None, "see above"
     return each.overload.refusal_ms

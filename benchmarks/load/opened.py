@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.load.cores import kept_to
-from benchmarks.load.errors import LoadError
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
 from benchmarks.load.servers import Server
 
 WARM_UP_S = 1.0
@@ -18,7 +18,7 @@ SUCCESS, REFUSED, EXPIRED = "200", "503", "504"
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class OpenLoopResult:
     """What came of a constant rate.
 
     Attributes:
@@ -44,7 +44,9 @@ class Opened:
     late_ms: float
 
 
-def drive(server: Server, rate: float, seconds: float, cores: frozenset[int]) -> Opened:
+def run_open_loop(
+    server: Server, rate: float, seconds: float, cores: frozenset[int]
+) -> OpenLoopResult:
     """Return what comes of so many requests a second.
 
     Args:
@@ -57,7 +59,7 @@ def drive(server: Server, rate: float, seconds: float, cores: frozenset[int]) ->
         LoadError: Requests were lost, or answered with something else.
     """
     whole = WARM_UP_S + seconds
-    with kept_to(cores):
+    with pin_to(cores):
         done = subprocess.run(  # noqa: S603  our own arguments
             [
                 sys.executable,
@@ -67,7 +69,7 @@ def drive(server: Server, rate: float, seconds: float, cores: frozenset[int]) ->
                 str(rate),
                 str(whole),
             ],
-            input=server.request.message(server.port),
+            input=server.request.to_message(server.port),
             check=False,
             capture_output=True,
         )
@@ -78,19 +80,19 @@ def drive(server: Server, rate: float, seconds: float, cores: frozenset[int]) ->
     if told["lost"] or not answers.keys() <= {SUCCESS, EXPIRED, REFUSED} or SUCCESS not in answers:
         counts = {status: len(each) for status, each in answers.items()}
         raise LoadError(f"of the requests {told['lost']} were lost; by status: {counts}")
-    return summary(answers, rate, whole, float(np.median(told["late_ms"])))
+    return summarise_answers(answers, rate, whole, float(np.median(told["late_ms"])))
 
 
-def summary(
+def summarise_answers(
     answers: Mapping[str, NDArray[np.float64]], offered: float, until: float, late_ms: float
-) -> Opened:
+) -> OpenLoopResult:
     """Return what came of a constant rate, the warm-up left out.
 
     Args:
         answers: By status, (N, 2): when due, s, and how long it took, ms.
         offered: Requests a second.
         until: When the last request was due, s.
-        late_ms: See ``Opened``.
+        late_ms: See ``OpenLoopResult``.
     """
     due, ms = answers[SUCCESS].T  # (N,), (N,)
     done = due + ms / 1000  # (N,)
@@ -98,7 +100,7 @@ def summary(
     rate = np.count_nonzero((done >= WARM_UP_S) & (done < until)) / (until - WARM_UP_S)
     counted = ms[due >= WARM_UP_S]  # (N',)
     refusals = answers.get(REFUSED, np.empty((0, 2)))  # (R, 2)
-    return Opened(
+    return OpenLoopResult(
         offered=offered,
         rate=float(rate),
         p50_ms=float(np.percentile(counted, 50)),

@@ -1,27 +1,32 @@
 """The figures of the load benchmark as tables, and as a document."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from benchmarks.kit.machine import Machine
-from benchmarks.load.closed import Closed
+from benchmarks.kit.charts import GREEN, GREY, Bar
+from benchmarks.kit.cores import Cores
+from benchmarks.kit.goals import Goal
+from benchmarks.kit.report import (
+    build_table,
+    format_number,
+    goals_to_document,
+    round_figures,
+)
+from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import Contender
-from benchmarks.load.cores import Cores
-from benchmarks.load.goals import Goal, overhead_ms
-from benchmarks.load.rounds import CLIENTS, CROWDS, Round
+from benchmarks.load.goals import compute_overhead_ms
+from benchmarks.load.rounds import CLIENT_COUNTS, CLIENTS, Round
+from phiz.lab.study.machine import Machine
 
 COMMAND = "make load"
-DECIMALS = 4
-VERDICTS = {True: "reached", False: "MISSED"}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LoadReport:
     """All that was measured.
 
     Attributes:
@@ -47,7 +52,7 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ServerRow:
     """What one contender did: medians of the rounds.
 
     Attributes:
@@ -65,7 +70,7 @@ class Row:
     overhead_ms: float | None
 
 
-def heading(report: Report) -> str:
+def format_heading(report: LoadReport) -> str:
     """Return in one line where it was measured."""
     (server,), (load,) = report.cores.server, report.cores.load
     return (
@@ -75,74 +80,69 @@ def heading(report: Report) -> str:
     )
 
 
-def rows(report: Report) -> Iterator[Row]:
+def build_rows(report: LoadReport) -> Iterator[ServerRow]:
     """Yield what each contender did."""
     for contender in report.contenders:
         name = contender.name
-        middle = middle_of([each.closed[name] for each in report.rounds])
-        overhead = median(overhead_ms(each, name) for each in report.rounds)
-        yield Row(
+        middle = compute_medians([each.closed[name] for each in report.rounds])
+        overhead = median(compute_overhead_ms(each, name) for each in report.rounds)
+        yield ServerRow(
             contender.title,
             middle.rate,
             middle.p50_ms,
             middle.p99_ms,
-            overhead if contender.same else None,
+            overhead if contender.has_same_detector else None,
         )
 
 
-def middle_of(taken: Sequence[Closed]) -> Closed:
+def compute_medians(taken: Sequence[ClosedLoopResult]) -> ClosedLoopResult:
     """Return the medians of all rounds."""
-    return Closed(
+    return ClosedLoopResult(
         rate=median(each.rate for each in taken),
         p50_ms=median(each.p50_ms for each in taken),
         p99_ms=median(each.p99_ms for each in taken),
     )
 
 
-def peer_table(report: Report) -> Table:
+def rows_to_bars(rows: Iterable[ServerRow]) -> Iterator[Bar]:
+    """Yield a bar for each server, as long as its rate."""
+    for row in rows:
+        figure = f"{row.rate:.0f}/s, p50 {row.p50_ms:.1f} ms, p99 {row.p99_ms:.1f} ms"
+        if row.overhead_ms is not None:
+            figure += f", overhead {row.overhead_ms:.2f} ms"
+        colour = GREEN if row.title.startswith("phiz") else GREY
+        yield Bar(row.title, figure, colour, row.rate)
+
+
+def build_peer_table(report: LoadReport) -> Table:
     """Return one row for each contender."""
-    table = Table("server", box=SIMPLE_HEAD, title=f"{CLIENTS} clients, one core")
-    for name in ("requests/s", "p50 ms", "p99 ms", "overhead ms"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in rows(report):
-        overhead = "" if row.overhead_ms is None else f"{row.overhead_ms:.2f}"
-        figures = (f"{row.rate:.0f}", f"{row.p50_ms:.1f}", f"{row.p99_ms:.1f}", overhead)
-        table.add_row(row.title, *figures)
-    return table
-
-
-def goal_table(goals: Sequence[Goal]) -> Table:
-    """Return one row for each figure."""
-    table = Table("what", box=SIMPLE_HEAD)
-    for name in ("figure", "aim", "rounds"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for goal in goals:
-        table.add_row(
-            goal.what,
-            f"{goal.figure:.3g}",
-            f"{goal.sense} {goal.limit:g}",
-            " ".join(f"{figure:.3g}" for figure in goal.rounds),
-            VERDICTS[goal.is_reached],
+    rows = [
+        (
+            row.title,
+            f"{row.rate:.0f}",
+            f"{row.p50_ms:.1f}",
+            f"{row.p99_ms:.1f}",
+            format_number(row.overhead_ms),
         )
-    return table
+        for row in build_rows(report)
+    ]
+    numbers = ("requests/s", "p50 ms", "p99 ms", "overhead ms")
+    return build_table(["server"], numbers, rows, f"{CLIENTS} clients, one core")
 
 
-def batch_table(rounds: Sequence[Round]) -> Table:
+def build_batch_table(rounds: Sequence[Round]) -> Table:
     """Return one row for each number of clients."""
     ways = list(rounds[0].batching)
-    table = Table("clients", box=SIMPLE_HEAD, title="single pictures and batches")
-    for way in ways:
-        for name in ("requests/s", "p99 ms"):
-            table.add_column(f"{way}: {name}", justify="right", no_wrap=True)
-    for clients in CROWDS:
-        met = [middle_of([each.batching[way][clients] for each in rounds]) for way in ways]
+    rows = []
+    for clients in CLIENT_COUNTS:
+        met = [compute_medians([each.batching[way][clients] for each in rounds]) for way in ways]
         figures = (f for each in met for f in (f"{each.rate:.0f}", f"{each.p99_ms:.1f}"))
-        table.add_row(str(clients), *figures)
-    return table
+        rows.append([str(clients), *figures])
+    numbers = [f"{way}: {name}" for way in ways for name in ("requests/s", "p99 ms")]
+    return build_table(["clients"], numbers, rows, "single pictures and batches")
 
 
-def plain(report: Report) -> dict[str, Any]:
+def to_document(report: LoadReport) -> dict[str, Any]:
     """Return all figures as JSON takes them."""
     document = {
         "command": COMMAND,
@@ -152,19 +152,9 @@ def plain(report: Report) -> dict[str, Any]:
         "seconds": report.seconds,
         "clients": CLIENTS,
         "disturbed": report.disturbed,
-        "goals": [{**asdict(goal), "reached": goal.is_reached} for goal in report.goals],
-        "servers": [asdict(row) for row in rows(report)],
+        "goals": goals_to_document(report.goals),
+        "servers": [asdict(row) for row in build_rows(report)],
         "rounds": [asdict(each) for each in report.rounds],
     }
-    rounded: dict[str, Any] = _rounded(document)
+    rounded: dict[str, Any] = round_figures(document)
     return rounded
-
-
-def _rounded(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
-    if isinstance(value, float):
-        return round(value, DECIMALS)
-    if isinstance(value, Mapping):
-        return {name: _rounded(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(each) for each in value]
-    return value

@@ -8,26 +8,26 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
+from benchmarks.kit.cores import Cores, pin_to
 from benchmarks.kit.environments import PEERS
-from benchmarks.kit.workers import Crew, crew
+from benchmarks.kit.workers import WorkerSet, open_workers
 from benchmarks.load import closed, opened
-from benchmarks.load.closed import Closed
-from benchmarks.load.contenders import PHIZ, Contender, ours
-from benchmarks.load.cores import Cores, kept_to
-from benchmarks.load.opened import Opened
-from benchmarks.load.servers import Server, check, serving
-from benchmarks.load.single import excess_ms
-from phiz.lab.timing.bench import rotated
+from benchmarks.load.closed import ClosedLoopResult
+from benchmarks.load.contenders import PHIZ, Contender, make_phiz
+from benchmarks.load.opened import OpenLoopResult
+from benchmarks.load.servers import Server, check_answer, start_server
+from benchmarks.load.single import measure_excess_ms
+from phiz.lab.timing.bench import rotate_order
 
 CLIENTS: Final = 8
-CROWDS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures
+CLIENT_COUNTS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures
 BATCHES: Final = (1, 8)  # the most pictures in one
 DEADLINE_S: Final = 0.5  # where more comes than can be answered
-STEADY, TOO_MUCH = 0.7, 3.0  # of what 8 clients get answered
+STEADY_FACTOR, OVERLOAD_FACTOR = 0.7, 3.0  # of what 8 clients get answered
 ALONE: Final = ("answer", "in process")
 ALONE_RUNS: Final = 600
 CLIENT_REQUESTS: Final = 300
-SLOWLY: Final = 3  # times as many seconds for one who answers a few times in one
+SLOW_FACTOR: Final = 3  # times as many seconds for one who answers a few times in one
 
 WORKERS, CLIENT, ARRIVALS, BATCHING = "workers", "client", "arrivals", "batching"
 PARTS: Final = (WORKERS, CLIENT, ARRIVALS, BATCHING)
@@ -48,12 +48,12 @@ class Round:
     """
 
     alone_ms: dict[str, float] = field(default_factory=dict)
-    closed: dict[str, Closed] = field(default_factory=dict)
-    two: Closed | None = None
+    closed: dict[str, ClosedLoopResult] = field(default_factory=dict)
+    two: ClosedLoopResult | None = None
     excess_ms: float | None = None
-    steady: Opened | None = None
-    overload: Opened | None = None
-    batching: dict[str, dict[int, Closed]] = field(default_factory=dict)
+    steady: OpenLoopResult | None = None
+    overload: OpenLoopResult | None = None
+    batching: dict[str, dict[int, ClosedLoopResult]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,111 +63,115 @@ class Trial:
     Attributes:
         contenders: phiz among them.
         parts: What else is measured, of ``PARTS``.
-        picture: That everybody is sent, encoded.
+        image_bytes: That everybody is sent, encoded.
         seconds: Of each load.
         cores: Who runs where.
-        alone: Has one worker, which answers in process.
+        in_process: Has one worker, which answers in process.
         runs: What that told of all its runs.
     """
 
     contenders: Sequence[Contender]
     parts: Sequence[str]
-    picture: bytes
+    image_bytes: bytes
     seconds: int
     cores: Cores
-    alone: Crew
+    in_process: WorkerSet
     runs: list[dict[str, Any]]
 
-    def hold(self, number: int, tell: Callable[[str], None]) -> Round:
+    def run_round(self, number: int, report_step: Callable[[str], None]) -> Round:
         """Return what a round gives.
 
         Raises:
             LoadError: A server does not answer as it should.
             WorkerError: The worker that answers in process has ended.
         """
-        before, faces = self._answer_alone()
+        before, faces = self._answer_in_process()
         held = Round()
         by_name = {contender.name: contender for contender in self.contenders}
-        for name in rotated(list(by_name), number):
-            tell(name)
-            with serving(by_name[name], self.picture, self.cores.server) as server:
-                check(by_name[name], faces, server.answer)
-                held.closed[name] = self._drive(server, by_name[name])
-            after, _ = self._answer_alone()
+        for name in rotate_order(list(by_name), number):
+            report_step(name)
+            with start_server(by_name[name], self.image_bytes, self.cores.server) as server:
+                check_answer(by_name[name], faces, server.answer)
+                held.closed[name] = self._run_closed_loop(server, by_name[name])
+            after, _ = self._answer_in_process()
             held.alone_ms[name] = (before + after) / 2
             before = after
-        self._hold_parts(held, tell)
+        self._run_parts(held, report_step)
         return held
 
-    def _answer_alone(self) -> tuple[float, list[Any]]:
+    def _answer_in_process(self) -> tuple[float, list[Any]]:
         """Return the median ms of an answer in process, and its faces."""
-        runs = self.alone.run(ALONE, 0, ALONE_RUNS)
+        runs = self.in_process.run(ALONE, 0, ALONE_RUNS)
         self.runs.extend(runs)
         return median(run["wall"] for run in runs), runs[-1]["faces"]
 
-    def _drive(self, server: Server, contender: Contender) -> Closed:
-        seconds = SLOWLY * self.seconds if contender.slow else self.seconds
-        return closed.drive(server, CLIENTS, seconds, self.cores.load, warm_up=not contender.slow)
+    def _run_closed_loop(self, server: Server, contender: Contender) -> ClosedLoopResult:
+        seconds = SLOW_FACTOR * self.seconds if contender.is_slow else self.seconds
+        return closed.run_closed_loop(
+            server, CLIENTS, seconds, self.cores.load, warm_up=not contender.is_slow
+        )
 
-    def _hold_parts(self, held: Round, tell: Callable[[str], None]) -> None:
+    def _run_parts(self, held: Round, report_step: Callable[[str], None]) -> None:
         steps = {
-            WORKERS: self._two_workers,
-            CLIENT: self._one_client,
-            ARRIVALS: self._arrivals,
-            BATCHING: self._batching,
+            WORKERS: self._measure_two_workers,
+            CLIENT: self._measure_one_client,
+            ARRIVALS: self._measure_arrivals,
+            BATCHING: self._measure_batching,
         }
         for part in self.parts:
-            tell(part)
+            report_step(part)
             steps[part](held)
 
-    def _two_workers(self, held: Round) -> None:
-        with serving(ours(workers=2), self.picture, self.cores.both) as server:
-            held.two = closed.drive(server, CLIENTS, self.seconds, self.cores.both)
+    def _measure_two_workers(self, held: Round) -> None:
+        with start_server(make_phiz(workers=2), self.image_bytes, self.cores.both) as server:
+            held.two = closed.run_closed_loop(server, CLIENTS, self.seconds, self.cores.both)
 
-    def _one_client(self, held: Round) -> None:
-        with serving(ours(), self.picture, self.cores.server) as server:
-            held.excess_ms = excess_ms(server, CLIENT_REQUESTS, self.cores.load)
+    def _measure_one_client(self, held: Round) -> None:
+        with start_server(make_phiz(), self.image_bytes, self.cores.server) as server:
+            held.excess_ms = measure_excess_ms(server, CLIENT_REQUESTS, self.cores.load)
 
-    def _arrivals(self, held: Round) -> None:
+    def _measure_arrivals(self, held: Round) -> None:
         capacity, load = held.closed[PHIZ].rate, self.cores.load
-        with serving(ours(), self.picture, self.cores.server) as server:
-            held.steady = opened.drive(server, STEADY * capacity, self.seconds, load)
+        with start_server(make_phiz(), self.image_bytes, self.cores.server) as server:
+            held.steady = opened.run_open_loop(server, STEADY_FACTOR * capacity, self.seconds, load)
         hurry = {"PHIZ_DEADLINE": str(DEADLINE_S)}
-        with serving(ours(), self.picture, self.cores.server, hurry) as server:
-            held.overload = opened.drive(server, TOO_MUCH * capacity, self.seconds, load)
+        with start_server(make_phiz(), self.image_bytes, self.cores.server, hurry) as server:
+            held.overload = opened.run_open_loop(
+                server, OVERLOAD_FACTOR * capacity, self.seconds, load
+            )
 
-    def _batching(self, held: Round) -> None:
-        contenders = (ours(), *map(batched, BATCHES))
+    def _measure_batching(self, held: Round) -> None:
+        contenders = (make_phiz(), *map(make_batching, BATCHES))
         held.batching = {contender.title: {} for contender in contenders}
         with ExitStack() as ends:
             servers = {
                 contender.title: ends.enter_context(
-                    serving(contender, self.picture, self.cores.server)
+                    start_server(contender, self.image_bytes, self.cores.server)
                 )
                 for contender in contenders
             }
             seconds = max(1, self.seconds // 2)
-            for turn, clients in enumerate(CROWDS):
+            for turn, clients in enumerate(CLIENT_COUNTS):
                 # Who is not under load waits for a connection, and takes no time.
-                for way in rotated(list(servers), turn):
-                    met = closed.drive(servers[way], clients, seconds, self.cores.load)
+                for way in rotate_order(list(servers), turn):
+                    met = closed.run_closed_loop(servers[way], clients, seconds, self.cores.load)
                     held.batching[way][clients] = met
 
 
-def batched(most: int) -> Contender:
+def make_batching(most: int) -> Contender:
     """Return phiz with a worker that runs the network once for so many pictures at most."""
-    arguments = ours().command[3:]  # after "python -m phiz"
+    arguments = make_phiz().command[3:]  # after "python -m phiz"
     command = (sys.executable, "-m", "benchmarks.load.batched", str(most), *arguments)
-    return Contender(f"phiz in batches of {most}", f"up to {most}", command, ours().path)
+    return Contender(f"phiz in batches of {most}", f"up to {most}", command, make_phiz().path)
 
 
 @contextmanager
-def in_process(picture: Path, cores: Cores) -> Iterator[Crew]:
+def open_in_process(image_file: Path, cores: Cores) -> Iterator[WorkerSet]:
     """Give the worker that answers in process, on the servers' core."""
     commands: Mapping[str, Sequence[str | Path]] = {
-        "alone": [sys.executable, PEERS / "alone.py", picture]
+        "alone": [sys.executable, PEERS / "alone.py", image_file]
     }
     with ExitStack() as ends:
-        with kept_to(cores.server):
-            worker = ends.enter_context(crew(commands))
+        with pin_to(cores.server):
+            worker = ends.enter_context(open_workers(commands))
         yield worker

@@ -20,50 +20,83 @@ from statistics import median
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 
-from benchmarks.kit import figures, machine
+from benchmarks.kit import cores
 from benchmarks.kit.environments import PEERS
-from benchmarks.load import capacity, closed, cores
-from benchmarks.load.closed import find_wrk
-from benchmarks.load.contenders import Contender, ours
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import read_picture
-from benchmarks.load.servers import serving
-from benchmarks.load.single import excess_ms
-from phiz import engine
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.figures import print_results, update_figures
+from benchmarks.kit.options import data_option, json_option, table_option
+from benchmarks.kit.requests import encode_test_image
+from benchmarks.load.closed import find_wrk, run_closed_loop
+from benchmarks.load.contenders import Contender, make_phiz
+from benchmarks.load.servers import start_server
+from benchmarks.load.single import measure_excess_ms
+from phiz.engine import Engine, build_engine
 from phiz.errors import PhizError
-from phiz.image.limits import Limits
-from phiz.models.catalog import default_folder
+from phiz.faces import DetectOptions
+from phiz.image.limits import DecodingLimits
+from phiz.models.catalog import get_default_folder
+from phiz.worker import answer_detection
 
 KINDS: Final = ("wider", "lfpw")
 MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
-LIMITS: Final = Limits(20 << 20, 50_000_000)
+LIMITS: Final = DecodingLimits(20 << 20, 50_000_000)
 CLIENTS: Final = 8
 REQUESTS: Final = 300  # of one client
-SETTLE_S: Final = 6  # HAProxy closes its connections once more when it is told of the replica
+HAPROXY_SETTLE_S: Final = 6  # it closes its connections once more when it learns of the replica
 RAY: Final[Mapping[str, str]] = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
-QUICK: Final[Mapping[str, str]] = {
+RAY_HAPROXY: Final[Mapping[str, str]] = {
     "RAY_SERVE_ENABLE_HA_PROXY": "1",
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
 }
-HEADINGS: Final = (
+CORE_HEADINGS: Final = (
+    *("pictures", "model", "ms of a core", "pictures/s and core"),
+    *("core hours, a million", "cores, a billion a day"),
+)
+SERVER_HEADINGS: Final = (
     *("server", "one client: ms beyond the total", "8 clients: answers/s"),
     *("median ms", "99th percentile ms"),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
-    """What clients met at a server; medians of the rounds.
+class Cost:
+    """Cost of pictures of one kind with one model.
 
     Attributes:
-        server: Which.
-        excess_ms: What one client waits beyond ``timing_ms.total``.
+        kind: Name of their folder.
+        model: That detects.
+        pictures: Number of them.
+        core_s: Mean processor time from the bytes of a picture to the bytes of its answer.
+    """
+
+    kind: str
+    model: str
+    pictures: int
+    core_s: float
+
+    def to_row(self) -> list[str]:
+        """Return a row of the table, below ``CORE_HEADINGS``."""
+        return [
+            f"`{self.kind}`",
+            f"`{self.model}`",
+            f"{1000 * self.core_s:.1f}",
+            f"{1 / self.core_s:.0f}",
+            f"{self.core_s * 1e6 / 3600:.2f}",
+            f"{self.core_s * 1e9 / 86_400:,.0f}",
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerTimes:
+    """Times that clients saw at a server; medians of the rounds.
+
+    Attributes:
+        server: Its title.
+        excess_ms: Time of one client beyond ``timing_ms.total``.
         rate: Answers a second to 8 clients.
         p50_ms: Median time of such an answer.
-        p99_ms: Of a hundred, one takes longer.
+        p99_ms: 99th percentile of it.
     """
 
     server: str
@@ -72,17 +105,20 @@ class Taken:
     p50_ms: float
     p99_ms: float
 
+    def to_row(self) -> list[str]:
+        """Return a row of the table, below ``SERVER_HEADINGS``."""
+        excess, rate = f"{self.excess_ms:.2f}", f"{self.rate:.0f}"
+        return [self.server, excess, rate, f"{self.p50_ms:.1f}", f"{self.p99_ms:.1f}"]
+
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@data_option
 @click.option("--every", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
 @click.option("--only", type=click.Choice(("core", "ray")), help="A part.  [default: both]")
-@click.option("--json", "document", type=click.Path(path_type=Path), help="File for all figures.")
-@click.option("--table", "text", type=click.Path(path_type=Path), help="Document for the tables.")
+@json_option
+@table_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -91,104 +127,90 @@ def main(  # noqa: PLR0913 (one for each option)
     seconds: int,
     only: str | None,
     document: Path | None,
-    text: Path | None,
+    page: Path | None,
 ) -> None:
     """Measure what a core answers, and what Ray Serve takes for itself."""
     if only != "ray":
-        costs = core(data, every, rounds)
-        rows = [capacity.cells(cost) for cost in costs]
-        show("core", capacity.HEADINGS, rows, text)
-        keep(document, {"core": [asdict(cost) for cost in costs]})
+        costs = measure_core(data, every, rounds)
+        print_results(CORE_HEADINGS, [cost.to_row() for cost in costs], page, "core")
+        update_figures(document, {"core": [asdict(cost) for cost in costs]})
     if only != "core":
         try:
-            taken = servers(rounds, seconds)
+            taken = measure_servers(rounds, seconds)
         except LoadError as error:
             raise click.ClickException(str(error)) from error
-        show("ray", HEADINGS, [cells(each) for each in taken], text)
-        keep(document, {"ray": [asdict(each) for each in taken]})
+        print_results(SERVER_HEADINGS, [each.to_row() for each in taken], page, "ray")
+        update_figures(document, {"ray": [asdict(each) for each in taken]})
 
 
-def core(data: Path, every: int, rounds: int) -> list[capacity.Cost]:
+def measure_core(data: Path, every: int, rounds: int) -> list[Cost]:
     """Return what each kind of pictures costs with each model, on one core.
 
     Raises:
         ClickException: The models cannot be loaded.
     """
-    machine.pin()
+    cores.pin_to_core()
     try:
-        loaded = engine.load(default_folder(), "half-pixel", LIMITS)
+        loaded = build_engine(get_default_folder(), "half-pixel", LIMITS)
     except PhizError as error:
         raise click.ClickException(str(error)) from error
-    files = {kind: sorted((data / kind / "images").iterdir())[::every] for kind in KINDS}
-    measure = partial(capacity.measure, loaded, MODELS, rounds=rounds)
-    return [cost for each in files.values() for cost in measure(each)]
+    folders = [sorted((data / kind / "images").iterdir())[::every] for kind in KINDS]
+    return [cost for files in folders for cost in measure_costs(loaded, files, rounds)]
 
 
-def servers(rounds: int, seconds: int) -> list[Taken]:
+def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Cost]:
+    """Return what pictures of a folder cost with each model, as the median of the rounds.
+
+    Models take turns in each round, so that they meet the same noise; a first one does not count.
+    """
+    images_bytes = [file.read_bytes() for file in files]
+    taken: dict[str, list[float]] = {model: [] for model in MODELS}
+    for _ in range(rounds + 1):
+        for model in MODELS:
+            started = time.process_time()
+            for image_bytes in images_bytes:
+                now = time.perf_counter()
+                answer_detection(loaded, image_bytes, model, DetectOptions(), now)
+            taken[model].append((time.process_time() - started) / len(files))
+    kind = files[0].parents[1].name
+    return [Cost(kind, model, len(files), median(seconds[1:])) for model, seconds in taken.items()]
+
+
+def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
     """Return what clients meet at the plain service and at Ray Serve, which take turns.
 
     Raises:
         LoadError: A server does not answer, or there are not two cores.
     """
     find_wrk()
-    plain = ours()
+    plain = make_phiz()
     command = (sys.executable, PEERS / "in_ray.py", "{port}")
     ray = partial(Contender, command=command, path=plain.path)
     contenders = (
         plain,
         ray("ray", "phiz in Ray Serve", environment=RAY),
-        ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **QUICK}),
+        ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **RAY_HAPROXY}),
     )
-    met = [[_round(each, seconds) for each in contenders] for _ in range(rounds)]
-    return [_median(each) for each in zip(*met, strict=True)]
+    times: list[list[ServerTimes]] = [[] for _ in contenders]
+    for _ in range(rounds):
+        for place, contender in enumerate(contenders):
+            times[place].append(_measure_round(contender, seconds))
+    return [_compute_medians(each) for each in times]
 
 
-def _round(contender: Contender, seconds: int) -> Taken:
-    where = cores.choose()
-    with serving(contender, read_picture(), where.server) as server:
-        time.sleep(SETTLE_S)
-        excess = excess_ms(server, REQUESTS, where.load)
-        found = closed.drive(server, CLIENTS, seconds, where.load)
-    return Taken(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
+def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
+    where = cores.choose_cores()
+    with start_server(contender, encode_test_image(), where.server) as server:
+        time.sleep(HAPROXY_SETTLE_S)
+        excess = measure_excess_ms(server, REQUESTS, where.load)
+        found = run_closed_loop(server, CLIENTS, seconds, where.load)
+    return ServerTimes(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
 
 
-def _median(rounds: Sequence[Taken]) -> Taken:
-    return Taken(
-        rounds[0].server,
-        median(each.excess_ms for each in rounds),
-        median(each.rate for each in rounds),
-        median(each.p50_ms for each in rounds),
-        median(each.p99_ms for each in rounds),
-    )
-
-
-def cells(taken: Taken) -> list[str]:
-    """Return a row of the table, below ``HEADINGS``."""
-    return [
-        taken.server,
-        f"{taken.excess_ms:.2f}",
-        f"{taken.rate:.0f}",
-        f"{taken.p50_ms:.1f}",
-        f"{taken.p99_ms:.1f}",
-    ]
-
-
-def show(
-    name: str, headings: Sequence[str], rows: Sequence[Sequence[str]], text: Path | None
-) -> None:
-    """Print a table, and put it into a document."""
-    printed = Table(*headings)
-    for row in rows:
-        printed.add_row(*row)
-    Console().print(printed)
-    if text:
-        figures.put(text, name, figures.table(headings, rows))
-
-
-def keep(document: Path | None, entries: Mapping[str, object]) -> None:
-    """Put figures into a document, with what they were measured on."""
-    if document:
-        figures.keep(document, {**entries, "machine": asdict(machine.describe(None))})
+def _compute_medians(rounds: Sequence[ServerTimes]) -> ServerTimes:
+    names = ("excess_ms", "rate", "p50_ms", "p99_ms")
+    medians = (median(getattr(each, name) for each in rounds) for name in names)
+    return ServerTimes(rounds[0].server, *medians)
 
 
 if __name__ == "__main__":

@@ -9,22 +9,22 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import IO, Any
 
+from benchmarks.kit.cores import pin_to
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST, Request, open_connection, send_request
 from benchmarks.kit.workers import ONE_THREAD
 from benchmarks.load.contenders import Command, Contender
-from benchmarks.load.cores import kept_to
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST, Request
 
-READY_S = 120.0
-TRY_AGAIN_S = 0.1
-FAREWELL_S = 15.0
-ANSWER_S = 10.0
-TOLD = 2000  # characters of what a server that failed had printed
+READY_TIMEOUT_S = 120.0
+POLL_INTERVAL_S = 0.1
+EXIT_TIMEOUT_S = 15.0
+ANSWER_TIMEOUT_S = 10.0
+MAX_OUTPUT_CHARS = 2000  # characters of what a server that failed had printed
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +43,9 @@ class Server:
 
 
 @contextmanager
-def serving(
+def start_server(
     contender: Contender,
-    picture: bytes,
+    image_bytes: bytes,
     cores: frozenset[int],
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
@@ -53,25 +53,27 @@ def serving(
 
     Args:
         contender: What is started.
-        picture: That it is sent.
+        image_bytes: That it is sent.
         cores: That it is kept to, with all processes that it starts.
         environment: More variables of its environment.
 
     Raises:
         LoadError: It does not come to answer.
     """
-    port, request = free_port(), contender.request(picture)
+    port, request = find_free_port(), contender.build_request(image_bytes)
     with tempfile.TemporaryFile() as output:
-        with kept_to(cores):
+        with pin_to(cores):
             variables = {**contender.environment, **(environment or {})}
-            process = _start(contender.command, port, variables, output)
+            process = _start_process(contender.command, port, variables, output)
         try:
-            yield Server(port, request, _wait(contender.name, process, port, request, output))
+            yield Server(
+                port, request, _wait_for_answer(contender.name, process, port, request, output)
+            )
         finally:
-            _end(process)
+            _stop_process(process)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Return a port of the loopback address that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
@@ -79,7 +81,7 @@ def free_port() -> int:
         return port
 
 
-def _start(
+def _start_process(
     command: Command, port: int, environment: Mapping[str, str], output: IO[bytes]
 ) -> subprocess.Popen[bytes]:
     arguments = [str(argument).format(port=port) for argument in command]
@@ -94,51 +96,35 @@ def _start(
     )
 
 
-def _wait(
+def _wait_for_answer(
     name: str, process: subprocess.Popen[bytes], port: int, request: Request, output: IO[bytes]
 ) -> dict[str, Any]:
     """Return the first answer."""
-    until = time.monotonic() + READY_S
+    until = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < until and process.poll() is None:
         with suppress(OSError, http.client.HTTPException):
-            status, body = post(port, request)
-            if status == HTTPStatus.OK:
-                answer: dict[str, Any] = json.loads(body)
-                return answer
-        time.sleep(TRY_AGAIN_S)
+            with closing(open_connection(port, ANSWER_TIMEOUT_S)) as connection:
+                answer = send_request(connection, request)
+            if answer.status == HTTPStatus.OK:
+                document: dict[str, Any] = json.loads(answer.body)
+                return document
+        time.sleep(POLL_INTERVAL_S)
     output.seek(0)
-    told = output.read().decode(errors="replace")[-TOLD:]
-    raise LoadError(f"{name} does not answer after {READY_S:g} s, or has ended:\n{told}")
+    text = output.read().decode(errors="replace")[-MAX_OUTPUT_CHARS:]
+    raise LoadError(f"{name} does not answer after {READY_TIMEOUT_S:g} s, or has ended:\n{text}")
 
 
-def post(port: int, request: Request) -> tuple[int, bytes]:
-    """Return the status and the body of an answer.
-
-    Raises:
-        OSError: There is no connection.
-        HTTPException: What comes is no HTTP.
-    """
-    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_S)
-    try:
-        headers = {"Content-Type": request.content_type}
-        connection.request("POST", request.path, request.body, headers)
-        response = connection.getresponse()
-        return response.status, response.read()
-    finally:
-        connection.close()
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
+def _stop_process(process: subprocess.Popen[bytes]) -> None:
     """End a server, kindly at first, and then what is left of its session."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
-        process.wait(FAREWELL_S)
+        process.wait(EXIT_TIMEOUT_S)
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
-def check(contender: Contender, faces: Sequence[Any], answer: Mapping[str, Any]) -> None:
+def check_answer(contender: Contender, faces: Sequence[Any], answer: Mapping[str, Any]) -> None:
     """Take the answer of a server for right.
 
     Args:
@@ -150,5 +136,5 @@ def check(contender: Contender, faces: Sequence[Any], answer: Mapping[str, Any])
         LoadError: There is no face in it; or other faces, though the detector is the same.
     """
     found = answer["faces"]
-    if not found or (contender.same and found != faces):
+    if not found or (contender.has_same_detector and found != faces):
         raise LoadError(f"{contender.name} finds {found} where phiz finds {faces}")

@@ -8,21 +8,21 @@
 import sys
 from pathlib import Path
 
-from detector import Answer, load
-from turns import Facts, Task, serve
+from detector import Answer, load_detector
+from turns import Facts, Task, serve_tasks
 
 
 def main() -> None:
     """Serve the detection in one picture."""
-    picture = Path(sys.argv[1]).read_bytes()
-    detect = load()
-    serve(
-        [Task("answer", "in process", lambda _: detect(picture), tell)],
+    image_bytes = Path(sys.argv[1]).read_bytes()
+    detect = load_detector()
+    serve_tasks(
+        [Task("answer", "in process", lambda _: detect(image_bytes), list_faces)],
         ("phiz", "onnxruntime", "numpy", "pillow", "simplejpeg"),
     )
 
 
-def tell(answer: Answer) -> Facts:
+def list_faces(answer: Answer) -> Facts:
     """Return the faces."""
     return {"faces": answer["faces"]}
 

@@ -9,29 +9,29 @@ from typing import Any, TypeAlias
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image.limits import Limits
+from phiz.image.limits import DecodingLimits
 from phiz.models import catalog
-from phiz.system.malloc import keep_large_blocks_apart
+from phiz.system.malloc import fix_malloc_thresholds
 from phiz.timings import Stopwatch
-from phiz.wire.encode import payload
+from phiz.wire.encode import encode_result
 
 MODEL = "front"
-LIMITS = Limits(max_bytes=20 << 20, max_pixels=50_000_000)  # what phiz serves with
+LIMITS = DecodingLimits(max_bytes=20 << 20, max_pixels=50_000_000)  # what phiz serves with
 
 Answer: TypeAlias = dict[str, Any]
 """What phiz answers, before it is encoded."""
 
 
-def load() -> Callable[[bytes], Answer]:
+def load_detector() -> Callable[[bytes], Answer]:
     """Return what finds the faces in an encoded picture."""
-    keep_large_blocks_apart()
-    folder = Path(os.environ.get("PHIZ_MODELS") or catalog.default_folder())
-    return partial(answer, engine.load(folder, "half-pixel", LIMITS, (MODEL,)))
+    fix_malloc_thresholds()
+    folder = Path(os.environ.get("PHIZ_MODELS") or catalog.get_default_folder())
+    return partial(answer_image, engine.build_engine(folder, "half-pixel", LIMITS, (MODEL,)))
 
 
-def answer(loaded: Engine, picture: bytes) -> Answer:
+def answer_image(loaded: Engine, image_bytes: bytes) -> Answer:
     """Return the faces of a picture, and the time of each stage."""
     stopwatch = Stopwatch()
-    content = payload(loaded.detect(picture, MODEL, DetectOptions(), stopwatch))
+    content = encode_result(loaded.detect(image_bytes, MODEL, DetectOptions(), stopwatch))
     stopwatch.lap("postprocess")
-    return {**content, "timing_ms": stopwatch.timings().milliseconds()}
+    return {**content, "timing_ms": stopwatch.to_timings().to_milliseconds()}

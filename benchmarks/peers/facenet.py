@@ -6,49 +6,48 @@
 """
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from facenet_pytorch.models.utils.detect_face import detect_face
-from turns import Facts, Task, serve
+from numpy.typing import NDArray
+from turns import Facts, Task, serve_tasks
 
 MIN_FACE = 20
 FACTOR = 0.709
 MIN_SCORES = (0.6, 0.7, 0.7)
 
 
-def main() -> None:
-    """Serve the cascade."""
+def load_cascade() -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+    """Return what finds the faces in a picture (H, W, 3): boxes and scores (F, 5)."""
     torch.set_num_threads(1)
-    pictures = np.load(Path(sys.argv[1]) / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
     networks = MTCNN(keep_all=True, device="cpu")
 
-    def detect(item: int) -> Any:  # noqa: ANN401  as the peer returns it
+    def detect(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+        stages = networks.pnet, networks.rnet, networks.onet
         with torch.no_grad():
-            boxes, _ = detect_face(
-                pictures[item][None],
-                MIN_FACE,
-                networks.pnet,
-                networks.rnet,
-                networks.onet,
-                MIN_SCORES,
-                FACTOR,
-                "cpu",
-            )
-        return boxes[0]  # (F, 5)
+            boxes, _ = detect_face(image[None], MIN_FACE, *stages, MIN_SCORES, FACTOR, "cpu")
+        return np.asarray(boxes[0], float).reshape(-1, 5)
 
-    serve(
-        [Task("cascade", "facenet-pytorch", detect, tell)],
+    return detect
+
+
+def main() -> None:
+    """Serve the cascade."""
+    images = np.load(Path(sys.argv[1]) / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
+    detect = load_cascade()
+    serve_tasks(
+        [Task("cascade", "facenet-pytorch", lambda item: detect(images[item]), list_boxes)],
         ("facenet-pytorch", "torch", "torchvision", "numpy"),
     )
 
 
-def tell(boxes: Any) -> Facts:  # noqa: ANN401  see above
-    """Return the boxes without their scores."""
-    return {"boxes": np.asarray(boxes, float).reshape(-1, 5)[:, :4].tolist()}
+def list_boxes(boxes: NDArray[np.float64]) -> Facts:
+    """Return the boxes (F, 5) without their scores."""
+    return {"boxes": boxes[:, :4].tolist()}
 
 
 if __name__ == "__main__":

@@ -12,33 +12,17 @@ import json
 import sys
 
 import numpy as np
-import torch
-from facenet import FACTOR, MIN_FACE, MIN_SCORES
-from facenet_pytorch import MTCNN
-from facenet_pytorch.models.utils.detect_face import detect_face
+from facenet import load_cascade
 from PIL import Image as Pillow
 
 
 def main() -> None:
     """Answer every line."""
-    torch.set_num_threads(1)
-    networks = MTCNN(keep_all=True, device="cpu")
+    detect = load_cascade()
     for line in sys.stdin:
         with Pillow.open(line.rstrip("\n")) as opened:
             image = np.asarray(opened.convert("RGB"))
-        with torch.no_grad():
-            boxes, _ = detect_face(
-                image[None],
-                MIN_FACE,
-                networks.pnet,
-                networks.rnet,
-                networks.onet,
-                MIN_SCORES,
-                FACTOR,
-                "cpu",
-            )
-        faces = np.asarray(boxes[0], float).reshape(-1, 5)  # (F, 5)
-        print(json.dumps(faces.tolist()), flush=True)
+        print(json.dumps(detect(image).tolist()), flush=True)
 
 
 if __name__ == "__main__":

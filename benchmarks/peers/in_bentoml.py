@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import bentoml
-from detector import load
+from detector import load_detector
 
 
 @bentoml.service(workers=1, traffic={"timeout": 30})
@@ -18,7 +18,7 @@ class Detector:
 
     def __init__(self) -> None:
         """Load the model, in the process that works."""
-        self._detect = load()
+        self._detect = load_detector()
 
     @bentoml.api(route="/detect")  # type: ignore[untyped-decorator]  # its types are elsewhere
     def detect(self, image: Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@
 import sys
 from typing import Any
 
-from detector import Answer, load
+from detector import Answer, load_detector
 from fastapi import Request
 from litserve import LitAPI, LitServer
 
@@ -18,13 +18,13 @@ class Detector(LitAPI):  # type: ignore[misc]  # its types are in an environment
 
     def setup(self, device: str) -> None:  # noqa: ARG002  the processor
         """Load the model, in the process that works."""
-        self._detect = load()
+        self._detect = load_detector()
 
     def decode_request(self, request: Request) -> bytes:
         """Return the picture of a form; the annotation asks for one, and not for JSON."""
         form: Any = request
-        picture: bytes = form["image"].file.read()
-        return picture
+        image_bytes: bytes = form["image"].file.read()
+        return image_bytes
 
     def predict(self, x: bytes) -> Answer:
         """Return the answer, which is made JSON of by default."""

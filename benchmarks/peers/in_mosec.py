@@ -7,7 +7,7 @@
 mosec takes the body as it is and has no forms, so that it is sent the picture alone.
 """
 
-from detector import Answer, load
+from detector import Answer, load_detector
 from mosec import Server, Worker
 
 
@@ -17,7 +17,7 @@ class Detector(Worker):  # type: ignore[misc]  # its types are in an environment
     def __init__(self) -> None:
         """Load the model, in the process that works."""
         super().__init__()
-        self._detect = load()
+        self._detect = load_detector()
 
     def deserialize(self, data: bytes) -> bytes:
         """Return the body as it is; without this it would have to be JSON."""

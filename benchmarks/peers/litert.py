@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert.interpreter import Interpreter
 from numpy.typing import NDArray
-from turns import Task, serve
+from turns import Task, serve_tasks
 
 MODELS = ("front", "back", "full")
 
@@ -20,10 +20,10 @@ MODELS = ("front", "back", "full")
 def main() -> None:
     """Serve a call of each model."""
     inputs = Path(sys.argv[1])
-    serve([call(inputs, model) for model in MODELS], ("ai-edge-litert", "numpy"))
+    serve_tasks([build_task(inputs, model) for model in MODELS], ("ai-edge-litert", "numpy"))
 
 
-def call(inputs: Path, model: str) -> Task[list[NDArray[Any]]]:
+def build_task(inputs: Path, model: str) -> Task[list[NDArray[Any]]]:
     """Return the task of one model: its prepared square in, both outputs out."""
     # XNNPACK is what LiteRT runs on unless told otherwise.
     interpreter = Interpreter(str(inputs / f"{model}.tflite"), num_threads=1)

@@ -28,11 +28,11 @@ async def detect(image: UploadFile) -> dict[str, Any]:
     found = detector.process(pixels).detections or []
     return {
         "image": {"width": width, "height": height},
-        "faces": [face(detection, width, height) for detection in found],
+        "faces": [to_face(detection, width, height) for detection in found],
     }
 
 
-def face(detection: Any, width: int, height: int) -> dict[str, Any]:  # noqa: ANN401  a protobuf
+def to_face(detection: Any, width: int, height: int) -> dict[str, Any]:  # noqa: ANN401  a protobuf
     """Return a face in pixels."""
     box = detection.location_data.relative_bounding_box
     points = detection.location_data.relative_keypoints

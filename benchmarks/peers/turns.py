@@ -23,7 +23,7 @@ Facts: TypeAlias = Mapping[str, Any]
 """What is told of one run, besides its times, as JSON takes it."""
 
 
-def nothing(_: object) -> Facts:
+def describe_nothing(_: object) -> Facts:
     """Return no facts, whatever the result."""
     return {}
 
@@ -36,16 +36,16 @@ class Task(Generic[T]):
         contest: What is done; all tasks of one contest take turns.
         who: Does it this way.
         run: What is timed; it is given the place of the item it is done to.
-        tell: What else is told of a result; not timed.
+        describe: What else is told of a result; not timed.
     """
 
     contest: str
     who: str
     run: Callable[[int], T]
-    tell: Callable[[T], Facts] = nothing
+    describe: Callable[[T], Facts] = describe_nothing
 
 
-def serve(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
+def serve_tasks(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
     """Run tasks until standard input ends.
 
     Args:
@@ -69,16 +69,16 @@ def serve(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
         for line in sys.stdin:
             request = json.loads(line)
             task, item = tasks[request["task"]], request["item"]
-            answer({"runs": [run(task, item) for _ in range(request["repeats"])]})
+            answer({"runs": [run_task(task, item) for _ in range(request["repeats"])]})
 
 
-def run(task: Task[T], item: int) -> dict[str, Any]:
+def run_task(task: Task[T], item: int) -> dict[str, Any]:
     """Return what one run of a task took, ms, and what it tells of its result.
 
     By the clock on the wall and by the processor's own, which does not count what other
     processes did in between.
     """
-    started, began = time.process_time(), time.perf_counter()
+    processor_started, wall_started = time.process_time(), time.perf_counter()
     result = task.run(item)
-    wall, processor = time.perf_counter() - began, time.process_time() - started
-    return {"wall": 1000 * wall, "processor": 1000 * processor, **task.tell(result)}
+    wall, processor = time.perf_counter() - wall_started, time.process_time() - processor_started
+    return {"wall": 1000 * wall, "processor": 1000 * processor, **task.describe(result)}

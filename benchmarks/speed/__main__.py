@@ -16,43 +16,49 @@ noise; a ratio is taken within each round, and the median of the rounds is told.
 
 import json
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
-from rich.console import Console
 
-from benchmarks.kit import figures, machine
-from benchmarks.kit.bars import draw
-from benchmarks.kit.environments import OURS, PEERS, python_of
-from benchmarks.kit.workers import WorkerError, crew
-from benchmarks.speed.contests import CLOCKS, Clock, Plan, hold
-from benchmarks.speed.goals import goals
-from benchmarks.speed.inputs import CASCADE, JPEGS, prepare
-from benchmarks.speed.report import Report, goal_table, heading, plain, stage_table
+from benchmarks.kit import figures
+from benchmarks.kit.charts import draw_bars, goals_to_bars
+from benchmarks.kit.cores import pin_to_core
+from benchmarks.kit.environments import OUR_WORKER, PEERS, make_environment
+from benchmarks.kit.options import (
+    data_option,
+    json_option,
+    peers_option,
+    picture_option,
+    pythons_option,
+    read_pythons,
+    sources_option,
+)
+from benchmarks.kit.report import build_goal_table, print_tables
+from benchmarks.kit.workers import WorkerError, open_workers
+from benchmarks.speed.contests import CLOCKS, Clock, Plan, run_contest
+from benchmarks.speed.goals import build_goals
+from benchmarks.speed.inputs import CASCADE_IMAGES, JPEGS_PER_SIZE, write_inputs
+from benchmarks.speed.report import SpeedReport, build_stage_table, format_heading, to_document
 from phiz.errors import PhizError
+from phiz.lab.study.machine import describe_machine
 from phiz.runtime.profile import read_profile
 
-HERE = Path(__file__).parents[1]
-WORKERS = (OURS, "litert", "facenet")
+WORKERS = (OUR_WORKER, "litert", "facenet")
 PLANS = {
     "call front": Plan(items=1, repeats=60),
     "call back": Plan(items=1, repeats=15),
     "call full": Plan(items=1, repeats=20),
-    "640x480": Plan(items=JPEGS, repeats=9),
-    "641x481": Plan(items=JPEGS, repeats=9),
-    "4000x3000": Plan(items=JPEGS, repeats=3),
-    "cascade": Plan(items=CASCADE, repeats=1),
+    "640x480": Plan(items=JPEGS_PER_SIZE, repeats=9),
+    "641x481": Plan(items=JPEGS_PER_SIZE, repeats=9),
+    "4000x3000": Plan(items=JPEGS_PER_SIZE, repeats=3),
+    "cascade": Plan(items=CASCADE_IMAGES, repeats=1),
 }
-FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
+@data_option
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 @click.option(
     "--clock",
@@ -61,38 +67,16 @@ FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
     show_default=True,
     help="On a machine that is not quiet, the processor's own tells more.",
 )
-@click.option(
-    "--from",
-    "sources",
-    envvar="PHIZ_MODEL_FILES",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of the published networks' packages, instead of a download.",
-)
-@click.option(
-    "--peers",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=HERE / ".peers",
-    help="Folder of the workers' environments.  [default: benchmarks/.peers]",
-)
-@click.option(
-    "--python",
-    "pythons",
-    metavar="NAME=PYTHON",
-    multiple=True,
-    help="A worker's interpreter, which has what it needs: ours, litert or facenet.",
-)
+@sources_option
+@peers_option
+@pythons_option
 @click.option(
     "--profile",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="What phiz bench chose here; without it, that is measured first.",
 )
-@click.option(
-    "--json",
-    "document",
-    type=click.Path(path_type=Path),
-    help="File for all figures; what other benchmarks wrote into it stays.",
-)
-@click.option("--picture", type=click.Path(path_type=Path), help="File for the goals, as SVG.")
+@json_option
+@picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -106,71 +90,66 @@ def main(  # noqa: PLR0913 (one for each option)
     picture: Path | None,
 ) -> None:
     """Measure how fast phiz is, and tell which goals are reached."""
-    named = read_pythons(pythons)
+    named = read_pythons(pythons, WORKERS)
     try:
-        environments = {name: named.get(name) or python_of(name, peers) for name in WORKERS}
+        environments = {name: named.get(name) or make_environment(name, peers) for name in WORKERS}
         with tempfile.TemporaryDirectory(prefix="phiz-speed-") as name:
             inputs = Path(name)
-            prepare(photographs(data), sources, inputs)
-            chosen = profile or choose(environments[OURS], data, inputs / "profile.json")
-            report = measure(environments, inputs, chosen, rounds, clock)
+            write_inputs(list_photographs(data), sources, inputs)
+            chosen = profile or choose_profile(
+                environments[OUR_WORKER], data, inputs / "profile.json"
+            )
+            report = measure_all(environments, inputs, chosen, rounds, clock)
     except (PhizError, WorkerError, subprocess.CalledProcessError) as error:
         raise click.ClickException(str(error)) from error
-    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    console.print(goal_table(report.goals), stage_table(report.scores), heading(report))
+    heading = format_heading(report)
+    print_tables(build_goal_table(report.goals), build_stage_table(report.results), heading)
     if document:
-        figures.keep(document, plain(report))
+        figures.update_json(document, to_document(report))
     if picture:
-        picture.write_text(draw(report.goals, "phiz: measured against the aims", heading(report)))
+        subtitle = "bars: time as a share of the reference below each name"
+        bars = [*goals_to_bars(report.goals)]
+        picture.write_text(draw_bars("phiz: measured against the goals", subtitle, bars, heading))
 
 
-def read_pythons(pairs: Sequence[str]) -> dict[str, str]:
-    """Return interpreters by worker."""
-    named = dict(pair.partition("=")[::2] for pair in pairs)
-    for name, python in named.items():
-        if name not in WORKERS or not python:
-            raise click.BadParameter(
-                f"{name}={python} must be NAME=PYTHON, with NAME one of {', '.join(WORKERS)}"
-            )
-    return named
-
-
-def photographs(data: Path) -> list[Path]:
+def list_photographs(data: Path) -> list[Path]:
     """Return the first pictures of ``wider/``, in the order of its annotations."""
-    labels = json.loads((data / "wider" / "annotations.json").read_text())[:CASCADE]
+    labels = json.loads((data / "wider" / "annotations.json").read_text())[:CASCADE_IMAGES]
     return [data / "wider" / "images" / label["image"] for label in labels]
 
 
-def choose(python: str | Path, data: Path, profile: Path) -> Path:
+def choose_profile(python: str | Path, data: Path, profile: Path) -> Path:
     """Return the file where ``phiz bench`` wrote which runtimes are best here, by its gates."""
     command = [python, "-m", "phiz", "bench", "--data", data, "--profile", profile]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603  our own arguments
     return profile
 
 
-def measure(
+def measure_all(
     environments: Mapping[str, str | Path], inputs: Path, profile: Path, rounds: int, clock: Clock
-) -> Report:
+) -> SpeedReport:
     """Return all figures, measured on the core that this process is then kept to."""
-    place = machine.describe(machine.pin())
+    core = pin_to_core()
     commands: dict[str, list[str | Path]] = {
         name: [python, PEERS / f"{name}.py", inputs] for name, python in environments.items()
     }
-    commands[OURS].append(profile)
-    with crew(commands) as workers:
+    commands[OUR_WORKER].append(profile)
+    with open_workers(commands) as workers:
         scores = {
-            contest: hold(workers, contest, plan, rounds, clock) for contest, plan in PLANS.items()
+            contest: run_contest(workers, contest, plan, rounds, clock)
+            for contest, plan in PLANS.items()
         }
         versions = {worker.name: worker.versions for worker in workers.workers}
     choices = read_profile(profile).networks
-    return Report(
-        machine=place,
+    return SpeedReport(
+        machine=describe_machine(),
+        pinned_to=core,
         versions=versions,
-        chosen={network: str(choice.variant) for network, choice in choices.items()},
+        variants={network: str(choice.variant) for network, choice in choices.items()},
         rounds=rounds,
         clock=clock,
-        scores=scores,
-        goals=[*goals(scores)],
+        results=scores,
+        goals=[*build_goals(scores)],
     )
 
 

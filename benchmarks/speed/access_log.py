@@ -21,11 +21,11 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from phiz.api.access_log import Journal, Kept
-from phiz.api.metrics import Observation
-from phiz.api.request_record import observed
-from phiz.api.spans import Spans
-from phiz.system.logs import Form, configure
+from phiz.api.access_log import AccessLog, LoggedRequests
+from phiz.api.metrics import DetectionRecord
+from phiz.api.request_record import attach_detection
+from phiz.api.spans import RequestTracer
+from phiz.system.logs import LogFormat, configure_logging
 from phiz.timings import STAGES, Timings
 
 REQUESTS: Final = 20_000
@@ -38,7 +38,7 @@ HEADERS: Final = (
     (b"accept", b"*/*"),
     (b"user-agent", b"benchmark"),
 )
-WAYS: Final[Sequence[tuple[str, Kept, Form, bool]]] = (
+CASES: Final[Sequence[tuple[str, LoggedRequests, LogFormat, bool]]] = (
     ("the name alone", "none", "text", False),
     ("and a line of text", "all", "text", False),
     ("and a line of JSON", "all", "json", False),
@@ -46,7 +46,7 @@ WAYS: Final[Sequence[tuple[str, Kept, Form, bool]]] = (
 )
 
 
-class Discarded(SpanExporter):
+class DiscardingExporter(SpanExporter):
     """Sends spans nowhere, but makes of them what would be sent."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
@@ -55,17 +55,17 @@ class Discarded(SpanExporter):
         return SpanExportResult.SUCCESS
 
 
-async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+async def answer_request(scope: Scope, receive: Receive, send: Send) -> None:
     """Answer as a detection is, without one (ASGI)."""
     await receive()
     now = time.perf_counter()
-    observation = Observation(now, "front", arrived=now, timings=[TIMINGS])
-    observed(scope, observation)
+    record = DetectionRecord(now, "front", received_at_s=now, timings=[TIMINGS])
+    attach_detection(scope, record)
     await send({"type": "http.response.start", "status": 200, "headers": []})
     await send({"type": "http.response.body", "body": bytes(900)})
 
 
-async def cost_us(app: ASGIApp) -> float:
+async def measure_cost_us(app: ASGIApp) -> float:
     """Return what a request takes of this process, microseconds."""
 
     async def receive() -> Message:
@@ -91,16 +91,16 @@ def main() -> None:
     """Print the median of several rounds, in which all ways take turns."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     provider = TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(BatchSpanProcessor(Discarded()))
-    spans = Spans(provider)
+    provider.add_span_processor(BatchSpanProcessor(DiscardingExporter()))
+    spans = RequestTracer(provider)
     with Path("/dev/null").open("w") as sys.stderr:
-        costs: dict[str, list[float]] = {name: [] for name, *_ in WAYS}
+        costs: dict[str, list[float]] = {name: [] for name, *_ in CASES}
         for _ in range(ROUNDS):
-            bare = asyncio.run(cost_us(answer))
-            for name, kept, form, traced in WAYS:
-                configure(form)
-                journal = Journal(answer, kept, {"/detect"}, spans if traced else None)
-                costs[name].append(asyncio.run(cost_us(journal)) - bare)
+            bare = asyncio.run(measure_cost_us(answer_request))
+            for name, kept, log_format, traced in CASES:
+                configure_logging(log_format)
+                access_log = AccessLog(answer_request, kept, {"/detect"}, spans if traced else None)
+                costs[name].append(asyncio.run(measure_cost_us(access_log)) - bare)
     for name, found in costs.items():
         print(f"{name}: {statistics.median(found):.1f} µs")
 

@@ -12,32 +12,37 @@ The exit code is 1 if an answer differs.
 """
 
 import argparse
-import http.client
 import io
 import itertools
 import os
 import random
 import re
 import statistics
-import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 from PIL import Image
 
+from benchmarks.kit.requests import (
+    PICTURES,
+    Answer,
+    Request,
+    encode_form,
+    open_connection,
+    send_request,
+)
+from benchmarks.kit.service import start_service
+
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
-PICTURES: Final = CHECKOUT / "tests" / "pictures"
-HOST: Final = "127.0.0.1"
-PATIENCE_S: Final = 60.0
 SEED: Final = 1
-BOUNDARY: Final = "boundary-of-the-form"
 # What may differ: times, sentences, and what names the reason of a step in one word.
 BLANKED: Final = re.compile(
     rb'"timing_ms":\{[^}]*\}|"(?:why|detail|reason)":"(?:[^"\\]|\\.)*",?|,(?=\})'
@@ -57,30 +62,6 @@ MEAN_OPTIONS: Final = 2.5  # a request; the others have their defaults
 BAD_SHARE: Final = 0.1  # of the values that are chosen
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What is sent to both.
-
-    Attributes:
-        path: With the query.
-        content_type: Of the body.
-        body: Of the request.
-    """
-
-    path: str
-    content_type: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, as far as it has to be equal."""
-
-    status: int
-    content_type: str
-    body: bytes
-
-
 def main() -> None:
     """Compare two checkouts."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -92,7 +73,9 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=8, help="that send at once")
     chosen = parser.parse_args()
     with ExitStack() as stack:
-        ports = [stack.enter_context(start_service(each)) for each in (chosen.before, chosen.after)]
+        ports = [
+            stack.enter_context(start_checkout(each)) for each in (chosen.before, chosen.after)
+        ]
         different = compare_answers(ports, chosen.requests)
         if chosen.pairs:
             compare_load(ports, chosen.pairs, chosen.seconds, chosen.clients)
@@ -100,20 +83,12 @@ def main() -> None:
 
 
 @contextmanager
-def start_service(checkout: Path) -> Iterator[int]:
+def start_checkout(checkout: Path) -> Iterator[int]:
     """Give the port of a service of one worker that runs from the source of a checkout."""
-    environment = {**os.environ, "PYTHONPATH": str((checkout / "service").resolve())}
-    environment.setdefault("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
-    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", "1"]
-    with subprocess.Popen(  # noqa: S603  our own command
-        command, stdout=subprocess.PIPE, text=True, env=environment, cwd=checkout
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield int(line.split(f"http://{HOST}:")[1].split()[0])
-        finally:
-            process.terminate()
+    models = os.environ.get("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
+    variables = {"PYTHONPATH": str((checkout / "service").resolve()), "PHIZ_MODELS": models}
+    with start_service(1, variables, checkout) as service:
+        yield service.port
 
 
 def compare_answers(ports: Sequence[int], count: int) -> int:
@@ -121,7 +96,7 @@ def compare_answers(ports: Sequence[int], count: int) -> int:
     different = 0
     statuses: dict[int, int] = {}
     for request in make_requests(count):
-        before, after = (send(port, request) for port in ports)
+        before, after = (fetch_answer(port, request) for port in ports)
         statuses[after.status] = statuses.get(after.status, 0) + 1
         if before != after:
             different += 1
@@ -141,10 +116,10 @@ def make_requests(count: int) -> Iterator[Request]:
         if number % 2:
             yield Request(f"/detect?{query}", f"image/{name}", image_bytes)
         else:
-            yield make_form(f"/detect?{query}", [image_bytes])
+            yield encode_form(f"/detect?{query}", image_bytes)
     every = [image_bytes for _, image_bytes in images]
-    yield make_form("/detect/batch?model=front", every)
-    yield make_form("/detect", [])
+    yield encode_form("/detect/batch?model=front", *every)
+    yield encode_form("/detect")
     yield Request("/detect", "text/plain", b"no image")
     yield Request("/detect?model=back", "image/png", every[0][:200])
 
@@ -166,41 +141,23 @@ def load_images() -> list[tuple[str, bytes]]:
         images.append(("png", path.read_bytes()))
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-        for form, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
+        for precision, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
             file = io.BytesIO()
-            turned.save(file, form)
-            images.append((form, file.getvalue()))
+            turned.save(file, precision)
+            images.append((precision, file.getvalue()))
     return images
 
 
-def make_form(path: str, images: Sequence[bytes]) -> Request:
-    """Return a request with images in a form."""
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="image"; filename="a"\r\n\r\n'
-    parts = b"".join(head.encode() + image + b"\r\n" for image in images)
-    body = parts + f"--{BOUNDARY}--\r\n".encode()
-    return Request(path, f"multipart/form-data; boundary={BOUNDARY}", body)
-
-
-def send(port: int, request: Request) -> Answer:
-    """Return the answer to a request."""
-    connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
-    try:
-        return _send_on(connection, request)
-    finally:
-        connection.close()
-
-
-def _send_on(connection: http.client.HTTPConnection, request: Request) -> Answer:
-    headers = {"content-type": request.content_type}
-    connection.request("POST", request.path, request.body, headers)
-    response = connection.getresponse()
-    body = BLANKED.sub(b"", response.read())
-    return Answer(response.status, response.getheader("content-type", ""), body)
+def fetch_answer(port: int, request: Request) -> Answer:
+    """Return the answer to a request, as far as it has to be equal."""
+    with closing(open_connection(port)) as connection:
+        answer = send_request(connection, request)
+    return replace(answer, body=BLANKED.sub(b"", answer.body))
 
 
 def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
     """Load two services in turns, and print requests a second and their ratios."""
-    image = next(image_bytes for form, image_bytes in load_images() if form == "jpeg")
+    image = next(image_bytes for precision, image_bytes in load_images() if precision == "jpeg")
     request = Request("/detect?model=front", "image/jpeg", image)
     rates = []
     for number in range(pairs):
@@ -217,22 +174,19 @@ def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int)
 
 def measure_rate(port: int, request: Request, seconds: float, clients: int) -> float:
     """Return how many requests a second a service answers to clients that send at once."""
-    counts = [0] * clients
     end = time.perf_counter() + seconds
 
-    def ask(index: int) -> None:
-        connection = http.client.HTTPConnection(HOST, port, timeout=PATIENCE_S)
-        while time.perf_counter() < end:
-            counts[index] += _send_on(connection, request).status == http.client.OK
-        connection.close()
+    def count_answers(_: int) -> int:
+        count = 0
+        with closing(open_connection(port)) as connection:
+            while time.perf_counter() < end:
+                count += send_request(connection, request).status == HTTPStatus.OK
+        return count
 
-    threads = [threading.Thread(target=ask, args=(index,)) for index in range(clients)]
     started = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return sum(counts) / (time.perf_counter() - started)
+    with ThreadPoolExecutor(clients) as pool:
+        answered = sum(pool.map(count_answers, range(clients)))
+    return answered / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """Who is how fast: all who do the same take turns, so that they meet the same noise."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -8,11 +7,10 @@ from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.progress import track
 
-from benchmarks.kit.workers import Crew
-from phiz.lab.timing.bench import rotated
+from benchmarks.kit.report import track_progress
+from benchmarks.kit.workers import WorkerSet
+from phiz.lab.timing.bench import rotate_order
 
 Turn: TypeAlias = list[dict[str, Any]]
 """What a worker tells of the runs of one turn."""
@@ -33,7 +31,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Score:
+class ContestResult:
     """How one who took part did.
 
     Attributes:
@@ -49,35 +47,37 @@ class Score:
     sums: Mapping[Clock, float]
 
     @property
-    def ms(self) -> float:
+    def median_ms(self) -> float:
         """Its time."""
-        return middle(self.times)
+        return compute_median(self.times)
 
 
-Scores: TypeAlias = Mapping[str, Mapping[str, Score]]
+ContestResults: TypeAlias = Mapping[str, Mapping[str, ContestResult]]
 """By contest, and by who took part."""
 
 
-def middle(times: Times) -> float:
+def compute_median(times: Times) -> float:
     """Return the median over rounds of the median over items."""
     return float(np.median(np.median(times, axis=1)))
 
 
-def ratio(times: Times, reference: Times) -> float:
+def compute_ratio(times: Times, reference: Times) -> float:
     """Return the median over rounds of the ratio, in one round, of medians over items."""
     return float(np.median(np.median(times, axis=1) / np.median(reference, axis=1)))
 
 
-def excess(times: Times, reference: Times) -> float:
+def compute_difference(times: Times, reference: Times) -> float:
     """Return the median over rounds of the difference, in one round, of medians over items."""
     return float(np.median(np.median(times, axis=1) - np.median(reference, axis=1)))
 
 
-def hold(crew: Crew, contest: str, plan: Plan, rounds: int, clock: Clock) -> dict[str, Score]:
+def run_contest(
+    workers: WorkerSet, contest: str, plan: Plan, rounds: int, clock: Clock
+) -> dict[str, ContestResult]:
     """Return by name how all did who take part in a contest.
 
     Args:
-        crew: Has them.
+        workers: Has them.
         contest: In question.
         plan: How it is held.
         rounds: That count, after one that does not.
@@ -86,17 +86,17 @@ def hold(crew: Crew, contest: str, plan: Plan, rounds: int, clock: Clock) -> dic
     Raises:
         WorkerError: A worker has ended, or does not answer.
     """
-    turns: dict[str, list[Turn]] = {who: [] for who in crew.contests()[contest]}
-    for turn in track(
-        range(1 + rounds), contest, console=Console(stderr=True), disable=not sys.stderr.isatty()
-    ):
+    turns: dict[str, list[Turn]] = {who: [] for who in workers.list_contests()[contest]}
+    for turn in track_progress(range(1 + rounds), contest):
         for item in range(plan.items):
-            for who in rotated(list(turns), turn + item):
-                turns[who].append(crew.run((contest, who), item, plan.repeats))
-    return {who: score(taken[plan.items :], plan.items, clock) for who, taken in turns.items()}
+            for who in rotate_order(list(turns), turn + item):
+                turns[who].append(workers.run((contest, who), item, plan.repeats))
+    return {
+        who: summarise_turns(taken[plan.items :], plan.items, clock) for who, taken in turns.items()
+    }
 
 
-def score(turns: Sequence[Turn], items: int, clock: Clock) -> Score:
+def summarise_turns(turns: Sequence[Turn], items: int, clock: Clock) -> ContestResult:
     """Return the score of turns that went through all items, round by round."""
     times = [median(run[clock] for run in turn) for turn in turns]
     names = {name: None for turn in turns for run in turn for name in run.get("stages", ())}
@@ -105,7 +105,7 @@ def score(turns: Sequence[Turn], items: int, clock: Clock) -> Score:
         name: [median(run["stages"].get(name, 0.0) for run in turn) for turn in turns]
         for name in names
     }
-    return Score(
+    return ContestResult(
         np.reshape(times, (-1, items)),
         {name: np.reshape(each, (-1, items)) for name, each in stages.items()},
         [turn[-1].get("boxes", []) for turn in turns[-items:]],

@@ -7,7 +7,7 @@ r"""What 8 bits save in each network and what they cost: one table.
         --json docs/measured/speed.json --table docs/measured/int8.md
 
 ``DIR`` has ``wider/``, as ``phiz evaluate`` reads it; every fourth picture is taken, none of
-which the ranges were measured on. All forms of a network take turns on one thread, in
+which the ranges were measured on. All precisions of a network take turns on one thread, in
 onnxruntime and, where it is installed, in OpenVINO. Times are medians of processor time, as a
 run on one thread would take on a core of its own, because others may be at work on the same
 machine. A model is judged with one of its networks in 8 bits and the others in float32, in
@@ -17,159 +17,195 @@ The gate is that of ``phiz bench``, except that a model may have fewer sure face
 pictures.
 """
 
-import sys
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
-from functools import partial
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
 import click
-from rich.console import Console
 
-from benchmarks.kit import figures, machine
-from benchmarks.speed.savings import HEADINGS, Row, cells, table
+from benchmarks.kit.figures import print_results, write_entry
+from benchmarks.kit.options import data_option, json_option, models_option, table_option
+from benchmarks.kit.precision import Detected, compute_precision, read_held_out_labels
 from phiz.convert import calibration
-from phiz.convert.quantise import quantise
-from phiz.detectors.factory import KINDS
+from phiz.convert.quantise import quantise_graph
+from phiz.detectors.factory import DETECTOR_FACTORIES
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.lab.accuracy.figures import MIN_IOU, at_level, judged
-from phiz.lab.accuracy.gates import count_kept
-from phiz.lab.accuracy.labels import LEVELS, LIMITS, read_labels
-from phiz.lab.accuracy.precision import average_precision
-from phiz.lab.accuracy.predictions import Observation, boxes_of, observe, scores_of
-from phiz.lab.timing.workloads import Inputs, timing_inputs
+from phiz.lab.accuracy.gates import LEAST_KEPT, MAX_PRECISION_LOSS, count_kept
+from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage
+from phiz.lab.accuracy.predictions import predict_faces, to_boxes, to_scores
+from phiz.lab.timing.bench import rotate_order
+from phiz.lab.timing.workloads import Inputs, make_timing_inputs
 from phiz.models import catalog
-from phiz.models.specs import ModelCard, NetworkCard
+from phiz.models.specs import ModelSpec, NetworkSpec
 from phiz.runtime import Session
+from phiz.runtime.profile import get_processor_name
 from phiz.runtime.variants import (
-    REFERENCE,
-    RUNTIMES,
-    installed_variants,
+    REFERENCE_VARIANT,
+    RUNTIME_FACTORIES,
+    RuntimeName,
+    find_installed_variants,
+    get_version,
     open_runtime,
-    version_of,
 )
 
-EVERY = 4
 MIN_SCORE = 0.2  # low, so that the curve of precision has its weak detections too
-WARM_UP = 3
-FILE_COLUMNS = 120  # of the table where there is no terminal to ask
+WARM_UP_ROUNDS = 3
+BF16 = "openvino bf16"
+HEADINGS = (
+    *("network", "kB", "onnxruntime", "OpenVINO", "its bfloat16"),
+    *("AP float32", "AP int8", "kept", "gate"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SavingsRow:
+    """The figures of one network.
+
+    Attributes:
+        network: Its name.
+        float_bytes: Of the ONNX file.
+        int8_bytes: Likewise.
+        median_ms: Processor time of one picture or batch of crops, by runtime and precision.
+        float_precision: Average precision of its model at each of ``LEVELS``, 0 to 1.
+        int8_precision: The same with this network in 8 bits.
+        faces: That float32 is sure of.
+        kept: Of them, that have a counterpart.
+    """
+
+    network: str
+    float_bytes: int
+    int8_bytes: int
+    median_ms: dict[str, float]
+    float_precision: list[float]
+    int8_precision: list[float]
+    faces: int
+    kept: int
+
+    @property
+    def passes(self) -> bool:
+        """Whether 8 bits find the same faces."""
+        pairs = zip(self.float_precision, self.int8_precision, strict=True)
+        loses_little = all(before - after <= MAX_PRECISION_LOSS for before, after in pairs)
+        return loses_little and self.kept >= LEAST_KEPT * self.faces
 
 
 @click.command()
-@click.option(
-    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
-)
-@click.option("--models", type=click.Path(path_type=Path), help="Folder of the built models.")
+@data_option
+@models_option
 @click.option("--runs", type=click.IntRange(1), default=60, show_default=True, help="Rounds.")
-@click.option(
-    "--json",
-    "document",
-    type=click.Path(path_type=Path),
-    help="File for the figures, as its entry int8; what other benchmarks wrote into it stays.",
-)
-@click.option(
-    "--table",
-    "page",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Markdown with the last table, which is replaced.",
-)
+@json_option
+@table_option
 def main(
     data: Path, models: Path | None, runs: int, document: Path | None, page: Path | None
 ) -> None:
     """Measure every face network in float32 and in 8 bits."""
-    folder = models or catalog.default_folder()
+    folder = models or catalog.get_default_folder()
+    labels = read_held_out_labels(data)
     rows = [
-        row for model in catalog.load().group("face") for row in measure(model, folder, data, runs)
+        row
+        for model in catalog.load_catalog().get_models("face")
+        for row in measure_rows(model, folder, labels, runs)
     ]
-    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(table(rows))
-    place = machine.describe(None)
-    versions = {name: version_of(name) for name in RUNTIMES if version_of(name)}
-    if document:
-        entry = {"machine": asdict(place), "versions": versions, "rows": [*map(asdict, rows)]}
-        figures.keep(document, {"int8": entry})
-    if page:
-        where = ", ".join([place.processor, *(f"{name} {each}" for name, each in versions.items())])
-        figures.put(page, "int8", f"{where}:\n\n{figures.table(HEADINGS, [*map(cells, rows)])}")
+    versions = {name: get_version(name) for name in RUNTIME_FACTORIES if get_version(name)}
+    where = [get_processor_name(), *(f"{name} {each}" for name, each in versions.items())]
+    print_results(HEADINGS, [*map(format_row, rows)], page, "int8", f"{', '.join(where)}:\n\n")
+    write_entry(document, "int8", {"versions": versions, "rows": [*map(asdict, rows)]})
 
 
-def measure(model: ModelCard, folder: Path, data: Path, runs: int) -> list[Row]:
+def measure_rows(
+    model: ModelSpec, folder: Path, labels: Sequence[LabelledImage], runs: int
+) -> list[SavingsRow]:
     """Return the figures of each network of a model."""
-    floats = {card.name: catalog.read_network(card, folder) for card in model.networks}
-    calibrations = calibration.load()
-    expected = answers(model, floats, data)
+    floats = {spec.name: catalog.read_network(spec, folder) for spec in model.networks}
+    calibrations = calibration.load_calibrations()
+    expected = detect_with_graphs(model, floats, labels)
     rows = []
-    for card in model.networks:
-        graph = floats[card.name]
-        rounded = quantise(graph, calibration.ranges_of(card.name, graph, calibrations))
-        found = answers(model, {**floats, card.name: rounded}, data)
-        faces, kept = counts(found, expected)
-        row = Row(
-            network=card.name,
+    for spec in model.networks:
+        graph = floats[spec.name]
+        quantised = quantise_graph(graph, calibration.get_ranges(spec.name, graph, calibrations))
+        found = detect_with_graphs(model, {**floats, spec.name: quantised}, labels)
+        counts = [
+            count_kept(boxes, *theirs) for (boxes, _), theirs in zip(found, expected, strict=True)
+        ]
+        sessions = open_sessions(spec, graph, quantised)
+        row = SavingsRow(
+            network=spec.name,
             float_bytes=len(graph),
-            int8_bytes=len(rounded),
-            median_ms=take_turns(
-                sessions(card, graph, rounded), timing_inputs(model, card.architecture, 0), runs
+            int8_bytes=len(quantised),
+            median_ms=time_interleaved(
+                sessions, make_timing_inputs(model, spec.architecture, 0), runs
             ),
-            float_precision=[precision(expected, level) for level in LEVELS],
-            int8_precision=[precision(found, level) for level in LEVELS],
-            faces=faces,
-            kept=kept,
+            float_precision=[compute_precision(labels, expected, level) for level in LEVELS],
+            int8_precision=[compute_precision(labels, found, level) for level in LEVELS],
+            faces=sum(faces for faces, _ in counts),
+            kept=sum(kept for _, kept in counts),
         )
         rows.append(row)
     return rows
 
 
-def answers(model: ModelCard, graphs: Mapping[str, bytes], data: Path) -> list[Observation]:
-    """Return what a model of these graphs answers to the pictures."""
-    runtime = open_runtime(REFERENCE)
+def detect_with_graphs(
+    model: ModelSpec, graphs: Mapping[str, bytes], labels: Sequence[LabelledImage]
+) -> list[Detected]:
+    """Return the faces that a model of these graphs finds in the pictures."""
+    runtime = open_runtime(REFERENCE_VARIANT)
 
-    def load(card: NetworkCard) -> Session:
-        return runtime.open(card, graphs[card.name])
+    def load(spec: NetworkSpec) -> Session:
+        return runtime.open(spec, graphs[spec.name])
 
-    engine = Engine({model.name: KINDS[model.kind](model, load, "half-pixel")}, LIMITS)
-    labels = read_labels(data)[::EVERY]
-    return list(observe(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels))
-
-
-def precision(observations: Sequence[Observation], level: str) -> float:
-    """Return the average precision at one level of WIDER FACE, 0 to 1."""
-    return average_precision(judged(observations, partial(at_level, level), MIN_IOU))
+    detector = DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")
+    engine = Engine({model.name: detector}, PHOTOGRAPH_LIMITS)
+    answers = predict_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels)
+    return [(to_boxes(each.faces), to_scores(each.faces)) for each in answers]
 
 
-def counts(found: Sequence[Observation], expected: Sequence[Observation]) -> tuple[int, int]:
-    """Return how many faces float32 is sure of, and how many have a counterpart."""
-    by_picture = [
-        count_kept(boxes_of(ours.faces), boxes_of(theirs.faces), scores_of(theirs.faces))
-        for ours, theirs in zip(found, expected, strict=True)
-    ]
-    return sum(faces for faces, _ in by_picture), sum(kept for _, kept in by_picture)
-
-
-def sessions(card: NetworkCard, graph: bytes, rounded: bytes) -> dict[str, Session]:
+def open_sessions(spec: NetworkSpec, graph: bytes, quantised: bytes) -> dict[str, Session]:
     """Return sessions of both graphs in everything that can run them here."""
     opened = {}
-    for variant in installed_variants():
-        opened[str(variant)] = open_runtime(variant).open(card, graph)
+    for variant in find_installed_variants():
+        opened[str(variant)] = open_runtime(variant).open(spec, graph)
         if variant.precision == "float32":
-            opened[f"{variant.runtime} int8"] = open_runtime(variant).open(card, rounded)
+            opened[f"{variant.runtime} int8"] = open_runtime(variant).open(spec, quantised)
     return opened
 
 
-def take_turns(ways: Mapping[str, Session], inputs: Inputs, runs: int) -> dict[str, float]:
+def time_interleaved(
+    sessions: Mapping[str, Session], inputs: Inputs, runs: int
+) -> dict[str, float]:
     """Return the median milliseconds of processor time that the inputs take each session."""
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
-    for turn in range(WARM_UP + runs):
-        # Another begins each round, so that the same one does not always meet what others left.
-        first = turn % len(ways)
-        for way in [*ways, *ways][first : first + len(ways)]:
+    seconds: dict[str, list[float]] = {name: [] for name in sessions}
+    for turn in range(WARM_UP_ROUNDS + runs):
+        for name in rotate_order(list(sessions), turn):
             started = time.process_time()
             for each in inputs:
-                ways[way].run(each)
-            seconds[way].append(time.process_time() - started)
-    return {way: 1000 * median(taken[WARM_UP:]) for way, taken in seconds.items()}
+                sessions[name].run(each)
+            seconds[name].append(time.process_time() - started)
+    return {name: 1000 * median(taken[WARM_UP_ROUNDS:]) for name, taken in seconds.items()}
+
+
+def format_row(row: SavingsRow) -> list[str]:
+    """Return a row of the table, below ``HEADINGS``."""
+    return [
+        f"`{row.network}`",
+        f"{row.float_bytes / 1000:.0f} → {row.int8_bytes / 1000:.0f}",
+        *(_format_change(row, runtime) for runtime in RUNTIME_FACTORIES),
+        f"{row.median_ms[BF16]:.2f}" if BF16 in row.median_ms else "-",
+        " / ".join(f"{area:.3f}" for area in row.float_precision),
+        " / ".join(f"{area:.3f}" for area in row.int8_precision),
+        f"{row.kept} of {row.faces}",
+        "passes" if row.passes else "fails",
+    ]
+
+
+def _format_change(row: SavingsRow, runtime: RuntimeName) -> str:
+    """Return a runtime's time in float32, in 8 bits, and the ratio."""
+    if f"{runtime} int8" not in row.median_ms:
+        return "-"
+    before, after = (row.median_ms[f"{runtime} {precision}"] for precision in ("float32", "int8"))
+    return f"{before:.2f} → {after:.2f} ({after / before:.2f})"
 
 
 if __name__ == "__main__":

@@ -5,131 +5,104 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from benchmarks.kit.goals import Goal
-from benchmarks.kit.machine import Machine
-from benchmarks.speed.contests import Clock, Score, Scores, middle
+from benchmarks.kit.report import (
+    build_table,
+    compute_disturbance,
+    format_number,
+    goals_to_document,
+    round_figures,
+)
+from benchmarks.speed.contests import Clock, ContestResult, ContestResults, compute_median
+from phiz.lab.study.machine import Machine
 
 COMMAND = "make bench DATA=DIR"
 STAGES = ("decode", "preprocess", "inference", "pnet", "rnet", "onet", "postprocess", "total")
-DECIMALS = 4
-VERDICTS = {True: "reached", False: "MISSED", None: ""}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class SpeedReport:
     """All that was measured.
 
     Attributes:
         machine: Where.
+        pinned_to: The core that everything ran on; None where the system cannot do that.
         versions: Of packages, by worker.
-        chosen: By network, the runtime and precision behind ``auto``.
+        variants: By network, the runtime and precision behind ``auto``.
         rounds: That count.
         clock: That times were read from.
-        scores: By contest and by who took part.
+        results: By contest and by who took part.
         goals: What is made of them.
     """
 
     machine: Machine
+    pinned_to: int | None
     versions: Mapping[str, Mapping[str, str]]
-    chosen: Mapping[str, str]
+    variants: Mapping[str, str]
     rounds: int
     clock: Clock
-    scores: Scores
+    results: ContestResults
     goals: Sequence[Goal]
 
+    @property
+    def disturbed(self) -> float:
+        """Share of the time that other processes had the core, 0 to 1."""
+        sums = [score.sums for each in self.results.values() for score in each.values()]
+        return compute_disturbance(sums)
 
-def heading(report: Report) -> str:
+
+def format_heading(report: SpeedReport) -> str:
     """Return in one line where it was measured."""
-    pinned = "one core" if report.machine.pinned_to is not None else "one thread, on any core"
+    pinned = "one core" if report.pinned_to is not None else "one thread, on any core"
     return (
         f"{report.machine.processor}, {pinned}, medians of {report.rounds} rounds by the"
-        f" {report.clock} clock, disturbed for {100 * disturbance(report.scores):.0f} % of the time"
+        f" {report.clock} clock, disturbed for {100 * report.disturbed:.0f} % of the time"
     )
 
 
-def disturbance(scores: Scores) -> float:
-    """Return which share of the time on the wall other processes had the core, 0 to 1."""
-    sums = [score.sums for each in scores.values() for score in each.values()]
-    return max(
-        0.0, 1 - sum(each["processor"] for each in sums) / sum(each["wall"] for each in sums)
-    )
-
-
-def goal_table(goals: Sequence[Goal]) -> Table:
-    """Return one row for each figure."""
-    table = Table("what", "against", box=SIMPLE_HEAD)
-    for name in ("ms", "against ms", "figure", "aim"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("verdict")
-    for goal in goals:
-        sign = "≥" if goal.measure == "IoU" else "≤"
-        table.add_row(
-            goal.what,
-            goal.against,
-            _number(goal.ours_ms),
-            _number(goal.other_ms),
-            {"ratio": f"{goal.figure:.3f} ×", "ms more": f"{goal.figure:+.2f} ms"}.get(
-                goal.measure, f"{goal.figure:.4f}"
-            ),
-            "" if goal.limit is None else f"{sign} {goal.limit:g}",
-            VERDICTS[goal.is_reached],
-        )
-    return table
-
-
-def stage_table(scores: Scores) -> Table:
+def build_stage_table(results: ContestResults) -> Table:
     """Return one row for each way of ours to faces: median ms of each stage."""
-    table = Table("pictures", "way", box=SIMPLE_HEAD, title="stages, ms")
-    for stage in STAGES:
-        table.add_column(stage, justify="right")
-    for contest, each in scores.items():
+    rows = []
+    for contest, each in results.items():
         for who, score in each.items():
             if score.stages:
-                table.add_row(contest, who, *(_number(_stages(score).get(s)) for s in STAGES))
-    return table
+                medians = _compute_stages(score)
+                rows.append([contest, who, *(format_number(medians.get(name)) for name in STAGES)])
+    return build_table(["pictures", "way"], STAGES, rows, "stages, ms")
 
 
-def plain(report: Report) -> dict[str, Any]:
+def to_document(report: SpeedReport) -> dict[str, Any]:
     """Return all figures as JSON takes them."""
-    return {
-        "command": COMMAND,
-        "machine": asdict(report.machine),
-        "versions": report.versions,
-        "auto": report.chosen,
-        "rounds": report.rounds,
-        "clock": report.clock,
-        "disturbed": round(disturbance(report.scores), DECIMALS),
-        "goals": [{**_rounded(asdict(goal)), "reached": goal.is_reached} for goal in report.goals],
-        "times": {
-            contest: {who: _times(score) for who, score in each.items()}
-            for contest, each in report.scores.items()
-        },
-    }
+    document: dict[str, Any] = round_figures(
+        {
+            "command": COMMAND,
+            "machine": {**asdict(report.machine), "pinned_to": report.pinned_to},
+            "versions": report.versions,
+            "auto": report.variants,
+            "rounds": report.rounds,
+            "clock": report.clock,
+            "disturbed": report.disturbed,
+            "goals": goals_to_document(report.goals),
+            "times": {
+                contest: {who: _to_times(score) for who, score in each.items()}
+                for contest, each in report.results.items()
+            },
+        }
+    )
+    return document
 
 
-def _times(score: Score) -> dict[str, Any]:
+def _to_times(score: ContestResult) -> dict[str, Any]:
     entry = {
-        "median_ms": score.ms,
-        "items_ms": np.median(score.times, axis=0).round(DECIMALS).tolist(),
-        "stages_ms": _rounded(_stages(score)),
+        "median_ms": score.median_ms,
+        "items_ms": np.median(score.times, axis=0).tolist(),
+        "stages_ms": _compute_stages(score),
         "faces": [len(boxes) for boxes in score.boxes],
     }
-    return {name: value for name, value in _rounded(entry).items() if value}
+    return {name: value for name, value in entry.items() if value}
 
 
-def _stages(score: Score) -> dict[str, float]:
-    return {name: middle(times) for name, times in score.stages.items()}
-
-
-def _rounded(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        name: round(value, DECIMALS) if isinstance(value, float) else value
-        for name, value in entry.items()
-    }
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.2f}"
+def _compute_stages(score: ContestResult) -> dict[str, float]:
+    return {name: compute_median(times) for name, times in score.stages.items()}

@@ -13,11 +13,9 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -26,13 +24,14 @@ from typing import Final
 from PIL import Image
 
 import phiz
+from benchmarks.kit.requests import HOST, PICTURES, TIMEOUT_S
+from benchmarks.kit.service import start_service
 
 HOOK: Final = Path(__file__).with_name("hook")
-IMAGE: Final = Path(__file__).parents[2] / "tests" / "pictures" / "selfie_360x640.png"
+IMAGE: Final = PICTURES / "selfie_360x640.png"
 PACKAGE: Final = Path(phiz.__file__).parent
 WARM_UP: Final = 5  # requests before the one that is recorded
 OUTSIDE: Final = ("Server.begin",)  # goes on after each signal
-PATIENCE_S: Final = 60.0
 SETTLE_S: Final = 0.3  # until a process has taken a signal, or has ended what follows an answer
 
 
@@ -57,43 +56,30 @@ def main() -> None:
     parser.add_argument("--image", type=Path, default=IMAGE, help="what is sent, as a JPEG")
     parser.add_argument("--calls", action="store_true", help="print every call in its order")
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, start_service(Path(folder)) as (service, url):
-        (worker,) = find_children(service)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        start_service(1, make_variables(Path(folder))) as service,
+    ):
+        (worker,) = service.list_workers()
         jpeg = Path(folder, "face.jpg")
         Image.open(chosen.image).convert("RGB").save(jpeg)
+        url = f"http://{HOST}:{service.port}"
         for _ in range(WARM_UP):
             send(url, jpeg)
-        signal_all((service, worker), signal.SIGUSR1)
+        signal_all((service.process, worker), signal.SIGUSR1)
         send(url, jpeg)
-        signal_all((service, worker), signal.SIGUSR2)
-        for name, process in (("service", service), ("worker", worker)):
+        signal_all((service.process, worker), signal.SIGUSR2)
+        for name, process in (("service", service.process), ("worker", worker)):
             calls = read_calls(Path(folder, f"{process}.json"))
             print(describe_calls(name, calls))
             if chosen.calls:
                 print_calls(calls)
 
 
-@contextmanager
-def start_service(folder: Path) -> Iterator[tuple[int, str]]:
-    """Give the process id and the address of a service that records its calls into a folder."""
+def make_variables(folder: Path) -> dict[str, str]:
+    """Return the environment of a service whose processes record their calls into a folder."""
     path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
-    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", "1"]
-    environment = {**os.environ, "PYTHONPATH": path, "TRACE_FOLDER": str(folder)}
-    with subprocess.Popen(  # noqa: S603  our own command
-        command, stdout=subprocess.PIPE, text=True, env=environment
-    ) as process:
-        try:
-            assert process.stdout is not None
-            line = process.stdout.readline()
-            yield process.pid, next(word for word in line.split() if word.startswith("http://"))
-        finally:
-            process.terminate()
-
-
-def find_children(process: int) -> list[int]:
-    """Return the ids of the processes that another has started (Linux)."""
-    children = Path(f"/proc/{process}/task/{process}/children").read_text("ascii")
-    return [int(child) for child in children.split()]
+    return {"PYTHONPATH": path, "TRACE_FOLDER": str(folder)}
 
 
 def send(url: str, image: Path) -> None:
@@ -107,7 +93,7 @@ def send(url: str, image: Path) -> None:
         [*command, f"{url}/detect?model=front"],
         check=True,
         stdout=subprocess.DEVNULL,
-        timeout=PATIENCE_S,
+        timeout=TIMEOUT_S,
     )
 
 

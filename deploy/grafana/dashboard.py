@@ -13,7 +13,7 @@ from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     VariableRefresh,
 )
-from panels import ROWS, Graph
+from panels import ROWS, PanelSpec
 
 # The name in deploy/grafana/provisioning/datasources/prometheus.yml.
 SOURCE: Final = DataSourceRef(type_val="prometheus", uid="prometheus")
@@ -21,12 +21,12 @@ HEIGHT: Final = 8
 WIDTH: Final = 8  # of 24
 
 
-def panel(graph: Graph) -> Lines | Number:
+def build_panel(graph: PanelSpec) -> Lines | Number:
     """Return the panel of a graph."""
     kind = Number() if graph.as_number else Lines()
-    shown = (
+    built = (
         kind.title(graph.title)
-        .description(graph.why)
+        .description(graph.description)
         .unit(graph.unit)
         .datasource(SOURCE)
         .height(HEIGHT)
@@ -35,11 +35,11 @@ def panel(graph: Graph) -> Lines | Number:
     )
     for index, (query, legend) in enumerate(graph.queries):
         target = Dataquery().expr(query).legend_format(legend).ref_id(chr(ord("A") + index))
-        shown = shown.with_target(target.instant() if graph.as_number else target.range())
-    return shown
+        built = built.with_target(target.instant() if graph.as_number else target.range())
+    return built
 
 
-def models() -> QueryVariable:
+def build_model_variable() -> QueryVariable:
     """Return the selection of models above the panels."""
     return (
         QueryVariable("model")
@@ -53,7 +53,7 @@ def models() -> QueryVariable:
     )
 
 
-def dashboard() -> str:
+def build_dashboard() -> str:
     """Return the dashboard as Grafana's JSON."""
     shown = (
         Dashboard("phiz")
@@ -64,14 +64,14 @@ def dashboard() -> str:
         .refresh("10s")
         .time("now-1h", "now")
         .timezone("browser")
-        .with_variable(models())
+        .with_variable(build_model_variable())
     )
     for title, graphs in ROWS.items():
         shown = shown.with_row(Row(title))
         for graph in graphs:
-            shown = shown.with_panel(panel(graph))
+            shown = shown.with_panel(build_panel(graph))
     return JSONEncoder(sort_keys=True, indent=2).encode(shown.build()) + "\n"
 
 
 if __name__ == "__main__":
-    sys.stdout.write(dashboard())
+    sys.stdout.write(build_dashboard())

@@ -13,59 +13,61 @@ SERVICE: Final = 'job="phiz"'
 
 
 @dataclass(frozen=True, slots=True)
-class Graph:
+class PanelSpec:
     """A panel.
 
     Attributes:
         title: Its title.
         unit: Grafana's name of the unit.
         queries: Pairs of a query and the legend of its lines.
-        why: Its description, shown on request.
+        description: Its description, shown on request.
         as_number: Whether it shows only the newest value.
     """
 
     title: str
     unit: str
     queries: tuple[tuple[str, str], ...]
-    why: str
+    description: str
     as_number: bool = False
 
 
-def rate(metric: str, selector: str, by: str) -> str:
+def build_rate_query(metric: str, selector: str, by: str) -> str:
     """Return the query for the rate of counters, summed by labels."""
     return f"sum by ({by}) (rate({metric}{{{selector}}}[$__rate_interval]))"
 
 
-def quantile(share: float, metric: str, selector: str, by: str) -> str:
+def build_quantile_query(share: float, metric: str, selector: str, by: str) -> str:
     """Return the query for a quantile of a histogram."""
-    return f"histogram_quantile({share}, {rate(f'{metric}_bucket', selector, f'le, {by}')})"
+    buckets = build_rate_query(f"{metric}_bucket", selector, f"le, {by}")
+    return f"histogram_quantile({share}, {buckets})"
 
 
-def mean(metric: str, selector: str, by: str) -> str:
+def build_mean_query(metric: str, selector: str, by: str) -> str:
     """Return the query for the mean of a histogram."""
-    return f"{rate(f'{metric}_sum', selector, by)} / {rate(f'{metric}_count', selector, by)}"
+    total, count = (build_rate_query(f"{metric}_{part}", selector, by) for part in ("sum", "count"))
+    return f"{total} / {count}"
 
 
-FACES_A_PICTURE: Final = (
-    f"{rate('phiz_faces_total', SELECTED, 'model')}"
-    f" / {rate('phiz_pictures_total', ANSWERED, 'model')}"
+FACES_PER_IMAGE: Final = (
+    f"{build_rate_query('phiz_faces_total', SELECTED, 'model')}"
+    f" / {build_rate_query('phiz_pictures_total', ANSWERED, 'model')}"
 )
 
 ROWS: Final = {
     "Requests": (
-        Graph(
+        PanelSpec(
             "Requests",
             "reqps",
-            ((rate("phiz_request_seconds_count", SELECTED, "model"), "{{model}}"),),
+            ((build_rate_query("phiz_request_seconds_count", SELECTED, "model"), "{{model}}"),),
             "Detection requests by requested model, with any outcome.",
         ),
-        Graph(
+        PanelSpec(
             "Outcomes",
             "reqps",
-            ((rate("phiz_request_seconds_count", SELECTED, "outcome"), "{{outcome}}"),),
+            ((build_rate_query("phiz_request_seconds_count", SELECTED, "outcome"), "{{outcome}}"),),
             "ok, or the error code.",
         ),
-        Graph(
+        PanelSpec(
             "Service errors",
             "percentunit",
             (("phiz:errors:ratio5m", "of {{of}}"),),
@@ -73,27 +75,32 @@ ROWS: Final = {
         ),
     ),
     "Latency": (
-        Graph(
+        PanelSpec(
             "Median latency",
             "s",
-            ((quantile(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
+            ((build_quantile_query(0.5, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
             "From a request's headers to its answer, so it includes the upload of the body.",
         ),
-        Graph(
+        PanelSpec(
             "99th percentile latency",
             "s",
-            ((quantile(0.99, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
+            ((build_quantile_query(0.99, "phiz_request_seconds", ANSWERED, "model"), "{{model}}"),),
             "PhizSlow fires above one second.",
         ),
-        Graph(
+        PanelSpec(
             "Mean time per stage",
             "s",
-            ((mean("phiz_stage_seconds", SELECTED, "model, stage"), "{{model}} {{stage}}"),),
+            (
+                (
+                    build_mean_query("phiz_stage_seconds", SELECTED, "model, stage"),
+                    "{{model}} {{stage}}",
+                ),
+            ),
             "receive is the upload of the body; pnet, rnet and onet are parts of inference.",
         ),
     ),
     "Saturation": (
-        Graph(
+        PanelSpec(
             "Busy workers and processors",
             "percentunit",
             (
@@ -102,13 +109,13 @@ ROWS: Final = {
             ),
             "Over five minutes. PhizSaturated fires above 90 % of either.",
         ),
-        Graph(
+        PanelSpec(
             "Queue wait of the next request",
             "s",
             ((f"phiz_queue_wait_seconds{{{SERVICE}}}", "{{instance}}"),),
             "PhizSaturated fires above two seconds; above half the deadline, requests are refused.",
         ),
-        Graph(
+        PanelSpec(
             "Queued and in-flight requests",
             "none",
             (
@@ -117,19 +124,19 @@ ROWS: Final = {
             ),
             "Requests in flight include those whose bodies are still arriving.",
         ),
-        Graph(
+        PanelSpec(
             "Refused requests",
             "reqps",
-            ((rate("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
+            ((build_rate_query("phiz_rejected_total", SERVICE, "reason"), "{{reason}}"),),
             "Refused before any work, by error code. PhizSaturated fires above 1 % overloaded.",
         ),
-        Graph(
+        PanelSpec(
             "Memory",
             "bytes",
             (("phiz:resident_bytes", "{{instance}}"),),
             "Resident memory of all processes of a replica. PhizMemoryGrows detects a ramp.",
         ),
-        Graph(
+        PanelSpec(
             "Workers replaced",
             "none",
             ((f"increase(phiz_workers_replaced_total{{{SERVICE}}}[15m])", "{{instance}}"),),
@@ -137,41 +144,46 @@ ROWS: Final = {
         ),
     ),
     "Results": (
-        Graph(
+        PanelSpec(
             "Faces per second",
             "none",
-            ((rate("phiz_faces_total", SELECTED, "model"), "{{model}}"),),
+            ((build_rate_query("phiz_faces_total", SELECTED, "model"), "{{model}}"),),
             "Faces returned.",
         ),
-        Graph(
+        PanelSpec(
             "Faces per image",
             "none",
-            ((FACES_A_PICTURE, "{{model}}"),),
+            ((FACES_PER_IMAGE, "{{model}}"),),
             "A sudden change comes from other images or from other models.",
         ),
-        Graph(
+        PanelSpec(
             "Images",
             "none",
-            ((rate("phiz_pictures_total", SELECTED, "model, outcome"), "{{model}} {{outcome}}"),),
+            (
+                (
+                    build_rate_query("phiz_pictures_total", SELECTED, "model, outcome"),
+                    "{{model}} {{outcome}}",
+                ),
+            ),
             "A batch counts each of its images.",
         ),
     ),
     "Replicas": (
-        Graph(
+        PanelSpec(
             "Replicas by version",
             "none",
             ((f"count by (version) (phiz_build_info{{{SERVICE}}})", "{{version}}"),),
             "More than one version appears only during an update.",
             as_number=True,
         ),
-        Graph(
+        PanelSpec(
             "Replicas by model",
             "none",
             ((f"count by (model, kind) (phiz_model_info{{{SERVICE}}})", "{{model}} ({{kind}})"),),
             "A replica starts with all its models verified, or not at all.",
             as_number=True,
         ),
-        Graph(
+        PanelSpec(
             "Workers",
             "none",
             ((f"sum by (instance) (phiz_workers{{{SERVICE}}})", "{{instance}}"),),

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Final
 
 RULES: Final = Path(__file__).parents[1] / "prometheus" / "rules.yml"
-ALERT: Final = "      - alert: "
+ALERT_PREFIX: Final = "      - alert: "
 # This alert reports removed replicas, and the autoscaler removes them on purpose.
-LEFT_OUT: Final = "PhizReplicaGone"
+OMITTED_ALERT: Final = "PhizReplicaGone"
 HEAD: Final = """\
 # For the Prometheus operator, generated from deploy/prometheus/rules.yml:
 # python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml
@@ -26,19 +26,19 @@ spec:
 """
 
 
-def rules(given: str) -> str:
+def convert_rules(prometheus_rules: str) -> str:
     """Return the rules of Prometheus in the format of the operator.
 
     An alert's comment stands before it, and an empty line after it.
     """
-    paragraphs = given.split("\n\n")
-    kept = [each for each in paragraphs if f"{ALERT}{LEFT_OUT}\n" not in each]
+    paragraphs = prometheus_rules.split("\n\n")
+    kept = [each for each in paragraphs if f"{ALERT_PREFIX}{OMITTED_ALERT}\n" not in each]
     return HEAD + textwrap.indent("\n\n".join(kept), "  ")
 
 
 def main() -> None:
     """Print the rules."""
-    sys.stdout.write(rules(RULES.read_text("utf-8")))
+    sys.stdout.write(convert_rules(RULES.read_text("utf-8")))
 
 
 if __name__ == "__main__":

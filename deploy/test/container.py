@@ -11,42 +11,49 @@ from pathlib import Path
 from threading import Thread
 from typing import Final
 
-from engine import GUARDED, MAX_PIXELS, ROOT, anonymous_bytes, docker, inspect
+from engine import (
+    MAX_PIXELS,
+    ROOT,
+    RUN_OPTIONS,
+    inspect_object,
+    measure_anonymous_bytes,
+    run_docker,
+)
 
 NAME: Final = "phiz-test-alone"
 PORT: Final = 18000
-PICTURE: Final = ROOT / "tests" / "pictures" / "selfie_360x640.png"
-WIDTH: Final = 5000  # of the largest picture
-PATIENCE_S: Final = 60
+IMAGE_FILE: Final = ROOT / "tests" / "pictures" / "selfie_360x640.png"
+LARGE_WIDTH: Final = 5000  # of the largest picture
+TIMEOUT_S: Final = 60
 SIGTERM_BIT: Final = 1 << 14  # in the mask of caught signals
-AT_ONCE_S: Final = 5  # far less than the engine's time limit
+MAX_STOP_S: Final = 5  # far less than the engine's time limit
 IDLE_BYTES: Final = 150 * 2**20
 
 
-def wait_for(condition: Callable[[], bool], what: str, patience_s: float = PATIENCE_S) -> float:
+def wait_for(condition: Callable[[], bool], what: str, timeout_s: float = TIMEOUT_S) -> float:
     """Return the seconds until the condition holds.
 
     Raises:
         TimeoutError: It does not hold within the time limit.
     """
-    begun = time.monotonic()
+    started = time.monotonic()
     while not condition():
-        if time.monotonic() - begun > patience_s:
-            raise TimeoutError(f"waited {patience_s} s for {what}")
+        if time.monotonic() - started > timeout_s:
+            raise TimeoutError(f"waited {timeout_s} s for {what}")
         time.sleep(0.1)
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
-def largest_picture(pixels: int) -> bytes:
+def make_largest_png(pixels: int) -> bytes:
     """Return a PNG with alpha of at most so many pixels, which has only a few kB.
 
     Source: the PNG specification, sections 5.2, 5.3 and 11.2.
     """
-    height = pixels // WIDTH
+    height = pixels // LARGE_WIDTH
     packer = zlib.compressobj()
-    row = bytes(1 + 4 * WIDTH)  # its filter, none, and its pixels
+    row = bytes(1 + 4 * LARGE_WIDTH)  # its filter, none, and its pixels
     packed = b"".join(packer.compress(row) for _ in range(height)) + packer.flush()
-    head = struct.pack(">IIBBBBB", WIDTH, height, 8, 6, 0, 0, 0)  # RGBA, eight bits each
+    head = struct.pack(">IIBBBBB", LARGE_WIDTH, height, 8, 6, 0, 0, 0)  # RGBA, eight bits each
     chunks = ((b"IHDR", head), (b"IDAT", packed), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -55,33 +62,35 @@ def largest_picture(pixels: int) -> bytes:
 
 
 @contextmanager
-def begun(image: str) -> Iterator[None]:
+def run_container(image: str) -> Iterator[None]:
     """Run the image with the documented options."""
     publish = f"--publish=127.0.0.1:{PORT}:8000"
-    docker("run", "--detach", "--name", NAME, *GUARDED, publish, image)
+    run_docker("run", "--detach", "--name", NAME, *RUN_OPTIONS, publish, image)
     try:
         yield
     finally:
-        docker("rm", "--force", NAME)
+        run_docker("rm", "--force", NAME)
 
 
 @contextmanager
-def alone(image: str) -> Iterator[float]:
+def run_until_healthy(image: str) -> Iterator[float]:
     """Run the image, and yield the seconds until it was healthy."""
-    with begun(image):
-        yield wait_for(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "health")
+    with run_container(image):
+        yield wait_for(
+            lambda: inspect_object(NAME)["State"]["Health"]["Status"] == "healthy", "health"
+        )
 
 
-def check_alone(image: str) -> dict[str, str]:
+def check_container(image: str) -> dict[str, str]:
     """Return the figures of a container, after checks of its answers, memory and end."""
     loading_s = stop_while_loading(image)
-    with alone(image) as healthy_s:
-        idle_bytes = anonymous_bytes(NAME)
+    with run_until_healthy(image) as healthy_s:
+        idle_bytes = measure_anonymous_bytes(NAME)
         assert idle_bytes <= IDLE_BYTES, f"{idle_bytes} anonymous bytes when idle"
-        burden()
+        check_largest_image()
         status, stopped_s = stop_in_flight()
         assert status == http.HTTPStatus.OK, f"the request in flight was answered with {status}"
-        exit_code = inspect(NAME)["State"]["ExitCode"]
+        exit_code = inspect_object(NAME)["State"]["ExitCode"]
         assert exit_code == 0, f"it ended with {exit_code}"
     return {
         "container healthy after": f"{healthy_s:.1f} s",
@@ -93,32 +102,32 @@ def check_alone(image: str) -> dict[str, str]:
 
 def stop_while_loading(image: str) -> float:
     """Return the seconds to stop a container that is not ready yet."""
-    with begun(image):
-        status = Path(f"/proc/{inspect(NAME)['State']['Pid']}/status")
+    with run_container(image):
+        status = Path(f"/proc/{inspect_object(NAME)['State']['Pid']}/status")
 
-        def catches() -> bool:
+        def handles_sigterm() -> bool:
             (line,) = re.findall(r"^SigCgt:\s+(\w+)", status.read_text("utf-8"), re.MULTILINE)
             return bool(int(line, 16) & SIGTERM_BIT)
 
-        wait_for(catches, "start of Python")
+        wait_for(handles_sigterm, "start of Python")
         start = time.monotonic()
-        docker("stop", "--time=30", NAME)
+        run_docker("stop", "--time=30", NAME)
         took_s = time.monotonic() - start
-        assert "listens" not in docker("logs", NAME), "it was not stopped while it was loading"
-        exit_code = inspect(NAME)["State"]["ExitCode"]
+        assert "listens" not in run_docker("logs", NAME), "it was not stopped while it was loading"
+        exit_code = inspect_object(NAME)["State"]["ExitCode"]
         assert exit_code == 0, f"stopped while loading it ended with {exit_code}"
-        assert took_s < AT_ONCE_S, f"stopping took {took_s:.1f} s"
+        assert took_s < MAX_STOP_S, f"stopping took {took_s:.1f} s"
     return took_s
 
 
-def burden() -> None:
+def check_largest_image() -> None:
     """Check that the largest accepted image ends no worker."""
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_S)
-    picture = largest_picture(MAX_PIXELS)
-    connection.request("POST", "/detect?model=mtcnn", picture, {"Content-Type": "image/png"})
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=TIMEOUT_S)
+    image_bytes = make_largest_png(MAX_PIXELS)
+    connection.request("POST", "/detect?model=mtcnn", image_bytes, {"Content-Type": "image/png"})
     answer = connection.getresponse()
     assert answer.status == http.HTTPStatus.OK, answer.read()
-    assert "phiz_workers_replaced_total 0.0" in _metrics()
+    assert "phiz_workers_replaced_total 0.0" in _read_metrics()
 
 
 def stop_in_flight() -> tuple[int, float]:
@@ -127,24 +136,24 @@ def stop_in_flight() -> tuple[int, float]:
     Returns:
         The status of the request's answer, and the seconds that stopping took.
     """
-    picture = PICTURE.read_bytes()
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_S)
+    image_bytes = IMAGE_FILE.read_bytes()
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=TIMEOUT_S)
     connection.putrequest("POST", "/detect")
     connection.putheader("Content-Type", "image/png")
-    connection.putheader("Content-Length", str(len(picture)))
-    connection.endheaders(picture[: len(picture) // 2])
-    wait_for(lambda: "phiz_inflight_requests 1.0" in _metrics(), "the request in flight")
-    stop = Thread(target=docker, args=("stop", "--time=30", NAME))
+    connection.putheader("Content-Length", str(len(image_bytes)))
+    connection.endheaders(image_bytes[: len(image_bytes) // 2])
+    wait_for(lambda: "phiz_inflight_requests 1.0" in _read_metrics(), "the request in flight")
+    stop = Thread(target=run_docker, args=("stop", "--time=30", NAME))
     started = time.monotonic()
     stop.start()
     time.sleep(1)
-    connection.send(picture[len(picture) // 2 :])
+    connection.send(image_bytes[len(image_bytes) // 2 :])
     status = connection.getresponse().status
     stop.join()
     return status, time.monotonic() - started
 
 
-def _metrics() -> str:
-    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=PATIENCE_S)
+def _read_metrics() -> str:
+    connection = http.client.HTTPConnection("127.0.0.1", PORT, timeout=TIMEOUT_S)
     connection.request("GET", "/metrics")
     return connection.getresponse().read().decode()

@@ -8,7 +8,7 @@ from typing import Any, Final
 ROOT: Final = Path(__file__).parents[2]
 PROJECT: Final = "phiz-test"
 MAX_PIXELS: Final = 13_000_000  # fits the memory below
-GUARDED: Final = (
+RUN_OPTIONS: Final = (
     "--read-only",
     "--tmpfs=/tmp",
     "--cap-drop=ALL",
@@ -20,7 +20,7 @@ GUARDED: Final = (
 )
 
 
-def docker(*arguments: str) -> str:
+def run_docker(*arguments: str) -> str:
     """Return the output of the command.
 
     Raises:
@@ -38,28 +38,28 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def compose(*arguments: str) -> str:
+def run_compose(*arguments: str) -> str:
     """Return the output of compose for the project with the test's additions."""
     files = ("--file=docker-compose.yml", "--file=deploy/test/compose.yml")
-    return docker("compose", f"--project-name={PROJECT}", *files, *arguments)
+    return run_docker("compose", f"--project-name={PROJECT}", *files, *arguments)
 
 
-def inspect(name: str) -> Any:  # noqa: ANN401  as the engine answers
+def inspect_object(name: str) -> Any:  # noqa: ANN401  as the engine answers
     """Return the engine's description of a container or an image."""
-    (known,) = json.loads(docker("inspect", name))
+    (known,) = json.loads(run_docker("inspect", name))
     return known
 
 
-def anonymous_bytes(container: str) -> int:
+def measure_anonymous_bytes(container: str) -> int:
     """Return the bytes of a container's memory that are not backed by a file.
 
     Source: RssAnon in proc(5), of all processes that the engine lists.
     """
-    listed = docker("top", container, "-o", "pid").split()[1:]
-    return sum(_anonymous_bytes(int(process)) for process in listed)
+    listed = run_docker("top", container, "-o", "pid").split()[1:]
+    return sum(_read_anonymous_bytes(int(process)) for process in listed)
 
 
-def _anonymous_bytes(process: int) -> int:
+def _read_anonymous_bytes(process: int) -> int:
     status = Path(f"/proc/{process}/status").read_text("utf-8")
     (line,) = (line for line in status.splitlines() if line.startswith("RssAnon:"))
     return int(line.split()[1]) * 1024

@@ -7,7 +7,7 @@ from typing import Any
 PORT = 9099
 
 
-class Webhook(BaseHTTPRequestHandler):
+class WebhookHandler(BaseHTTPRequestHandler):
     """Stores alerts by POST, and returns all of them by GET, as JSON."""
 
     alerts: list[dict[str, Any]]
@@ -16,13 +16,13 @@ class Webhook(BaseHTTPRequestHandler):
         """Store the alerts of Alertmanager's message."""
         message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         self.alerts.extend(message["alerts"])
-        self._answer(b"")
+        self._send_body(b"")
 
     def do_GET(self) -> None:
         """Return all alerts so far."""
-        self._answer(json.dumps(self.alerts).encode())
+        self._send_body(json.dumps(self.alerts).encode())
 
-    def _answer(self, body: bytes) -> None:
+    def _send_body(self, body: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -30,5 +30,5 @@ class Webhook(BaseHTTPRequestHandler):
 
 
 if __name__ == "__main__":
-    Webhook.alerts = []
-    HTTPServer(("0.0.0.0", PORT), Webhook).serve_forever()  # noqa: S104  inside a container
+    WebhookHandler.alerts = []
+    HTTPServer(("0.0.0.0", PORT), WebhookHandler).serve_forever()  # noqa: S104  inside a container

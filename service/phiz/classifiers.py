@@ -14,28 +14,31 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from phiz.errors import ModelNotBuiltError, OptionError
-from phiz.faces import Image, Indices, Scores
-from phiz.image.decode import open_picture
-from phiz.image.lazy import Picture, Reduced
-from phiz.image.limits import Limits
-from phiz.image.pixels import rgb
+from phiz.faces import Indices, RgbImage, Scores
+from phiz.image.decode import open_image
+from phiz.image.lazy import LazyImage, ScaledImage
+from phiz.image.limits import DecodingLimits
+from phiz.image.pixels import unpack_rgb
 from phiz.models.catalog import read_network
-from phiz.models.specs import CHOSEN, Catalog, Form
+from phiz.models.specs import SELECTABLE_PRECISIONS, Catalog, Precision
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
 
-FORMS: Final[tuple[Form, ...]] = ("float32", *CHOSEN["classify"])
+CLASSIFIER_PRECISIONS: Final[tuple[Precision, ...]] = (
+    "float32",
+    *SELECTABLE_PRECISIONS["classify"],
+)
 # Both networks were judged on the middle 224 of 256 pixels of the shorter side.
-MIDDLE: Final = 224 / 256
+CENTRE_CROP_SHARE: Final = 224 / 256
 # A JPEG is decoded at the smallest scale that has so many pixels for each of the input.
-OVERSAMPLING: Final = 1.5
+CLASSIFIER_OVERSAMPLING: Final = 1.5
 
-_PACKAGED: Final = Path(__file__).with_name("imagenet.txt")
-_CHECKOUT: Final = Path(__file__).parents[2] / "models" / "imagenet.txt"
+_PACKAGED_LABELS: Final = Path(__file__).with_name("imagenet.txt")
+_CHECKOUT_LABELS: Final = Path(__file__).parents[2] / "models" / "imagenet.txt"
 
-Name: TypeAlias = tuple[str, Form]
-"""A model of the catalogue, and the form of its network."""
+ClassifierKey: TypeAlias = tuple[str, Precision]
+"""A model of the catalogue, and the precision of its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ class Classification:
     """
 
     model: str
-    precision: Form
+    precision: Precision
     classes: tuple[ScoredClass, ...]
 
 
@@ -82,30 +85,32 @@ class Classifier:
     session: Session
     labels: tuple[str, ...]
 
-    def classify(self, picture: Picture, top: int, stopwatch: Stopwatch) -> tuple[ScoredClass, ...]:
+    def classify(self, image: LazyImage, top: int, stopwatch: Stopwatch) -> tuple[ScoredClass, ...]:
         """Return so many classes of a picture, the best first.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        longer, shorter = sorted((picture.width, picture.height), reverse=True)
-        reduced = picture.reduced(OVERSAMPLING * self.size / MIDDLE * longer / shorter)
+        longer, shorter = sorted((image.width, image.height), reverse=True)
+        scaled = image.decode_scaled(
+            CLASSIFIER_OVERSAMPLING * self.size / CENTRE_CROP_SHARE * longer / shorter
+        )
         stopwatch.lap("decode")
-        square = middle(reduced, (picture.width, picture.height), self.size)  # (S, S, 3)
+        square = crop_centre(scaled, (image.width, image.height), self.size)  # (S, S, 3)
         stopwatch.lap("preprocess")
         logits = self.session.run(square[None])["logits"][0]  # (1000,)
         stopwatch.lap("inference")
         scores = softmax(logits)  # (1000,)
         classes = tuple(
             ScoredClass(index, self.labels[index], float(scores[index]))
-            for index in best(scores, top).tolist()
+            for index in find_top_indices(scores, top).tolist()
         )
         stopwatch.lap("postprocess")
         return classes
 
 
 @dataclass(frozen=True, slots=True)
-class Classifiers:
+class ClassificationEngine:
     """Classifiers by name and the limits on what they are given.
 
     It holds nothing of a request, so that any number of threads may use it at once.
@@ -116,12 +121,12 @@ class Classifiers:
         limits: On the pictures.
     """
 
-    loaded: Mapping[Name, Classifier]
-    missing: Mapping[Name, str]
-    limits: Limits
+    loaded: Mapping[ClassifierKey, Classifier]
+    missing: Mapping[ClassifierKey, str]
+    limits: DecodingLimits
 
     def classify(
-        self, data: bytes, model: str, precision: Form, top: int, stopwatch: Stopwatch
+        self, image_bytes: bytes, model: str, precision: Precision, top: int, stopwatch: Stopwatch
     ) -> Classification:
         """Return what an encoded picture shows, in the calling thread.
 
@@ -130,13 +135,13 @@ class Classifiers:
             ModelNotBuiltError: There is, but it has not been built.
             ImageError: The bytes are not a picture that can be read within the limits.
         """
-        classifier = self.find(model, precision)
-        picture = open_picture(data, self.limits)
+        classifier = self.get_classifier(model, precision)
+        image = open_image(image_bytes, self.limits)
         stopwatch.lap("decode")
-        classes = classifier.classify(picture, top, stopwatch)
+        classes = classifier.classify(image, top, stopwatch)
         return Classification(model, precision, classes)
 
-    def find(self, model: str, precision: Form) -> Classifier:
+    def get_classifier(self, model: str, precision: Precision) -> Classifier:
         """Return one classifier.
 
         Raises:
@@ -152,13 +157,13 @@ class Classifiers:
         return self.loaded[name]
 
 
-def load(
+def build_classification_engine(
     catalog: Catalog,
     folder: Path,
-    limits: Limits,
-    wanted: Collection[Name] | None = None,
+    limits: DecodingLimits,
+    wanted: Collection[ClassifierKey] | None = None,
     runtime: Runtime | None = None,
-) -> Classifiers:
+) -> ClassificationEngine:
     """Return the classifiers that are built, verified.
 
     Args:
@@ -172,45 +177,45 @@ def load(
         ModelCorruptError: A model's file is not the one that the catalogue names.
     """
     runs = OnnxRuntime() if runtime is None else runtime
-    labels = read_labels()
-    loaded: dict[Name, Classifier] = {}
-    missing: dict[Name, str] = {}
-    for model, form in product(catalog.group("classify"), FORMS):
-        if wanted is not None and (model.name, form) not in wanted:
+    labels = read_class_labels()
+    loaded: dict[ClassifierKey, Classifier] = {}
+    missing: dict[ClassifierKey, str] = {}
+    for model, precision in product(catalog.get_models("classify"), CLASSIFIER_PRECISIONS):
+        if wanted is not None and (model.name, precision) not in wanted:
             continue
         assert model.input_size is not None, "the catalogue gives every classifier its input size"
-        (card,) = model.in_form(form).networks
+        (spec,) = model.with_precision(precision).networks
         try:
-            session = runs.open(card, read_network(card, folder))
+            session = runs.open(spec, read_network(spec, folder))
         except ModelNotBuiltError as error:
-            missing[model.name, form] = str(error)
+            missing[model.name, precision] = str(error)
         else:
-            loaded[model.name, form] = Classifier(model.input_size, session, labels)
-    return Classifiers(loaded, missing, limits)
+            loaded[model.name, precision] = Classifier(model.input_size, session, labels)
+    return ClassificationEngine(loaded, missing, limits)
 
 
-def read_labels() -> tuple[str, ...]:
+def read_class_labels() -> tuple[str, ...]:
     """Return the English names of ImageNet's classes, in their order."""
-    path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+    path = _PACKAGED_LABELS if _PACKAGED_LABELS.exists() else _CHECKOUT_LABELS
     return tuple(path.read_text("utf-8").splitlines())
 
 
-def middle(picture: Reduced, size_wh: tuple[int, int], size: int) -> Image:
+def crop_centre(scaled: ScaledImage, size_wh: tuple[int, int], size: int) -> RgbImage:
     """Return the middle of a picture as a square (S, S, 3): 7/8 of its shorter side.
 
     Pillow's antialiased bicubic, as EfficientNet was judged with.
 
     Args:
-        picture: Perhaps at a smaller scale.
+        scaled: Perhaps at a smaller scale.
         size_wh: Of the picture at full scale, pixels.
         size: Side of the square, pixels.
     """
-    side = MIDDLE * min(size_wh)  # pixels at full scale, as all up to here
-    (left, top), factor = picture.origin_xy, picture.factor
+    side = CENTRE_CROP_SHARE * min(size_wh)  # pixels at full scale, as all up to here
+    (left, top), factor = scaled.origin_xy, scaled.factor
     x = ((size_wh[0] - side) / 2 - left) / factor
     y = ((size_wh[1] - side) / 2 - top) / factor
     box = x, y, x + side / factor, y + side / factor
-    resized = Pillow.fromarray(rgb(picture.pixels)).resize(
+    resized = Pillow.fromarray(unpack_rgb(scaled.pixels)).resize(
         (size, size), Pillow.Resampling.BICUBIC, box=box
     )
     return np.asarray(resized)
@@ -224,6 +229,6 @@ def softmax(logits: NDArray[np.float32]) -> Scores:
     return scores
 
 
-def best(scores: Scores, count: int) -> Indices:
+def find_top_indices(scores: Scores, count: int) -> Indices:
     """Return the indices of the highest scores (C,), at most so many, by falling score."""
     return np.argsort(-scores, kind="stable")[:count]

@@ -7,24 +7,23 @@ from pathlib import Path
 
 from phiz.detectors import factory as detectors
 from phiz.detectors.detector import Detector
-from phiz.detectors.factory import AUTO
 from phiz.detectors.quality import with_quality, with_roll
-from phiz.detectors.rotation import compass_of, detect_upright
-from phiz.detectors.router import Auto
+from phiz.detectors.rotation import detect_with_rotation, get_orientation_detector
+from phiz.detectors.router import Router
 from phiz.errors import OptionError
-from phiz.faces import DetectOptions, Face, Step
-from phiz.image.decode import open_picture
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
+from phiz.faces import DetectOptions, Face, RoutingStep
+from phiz.image.decode import open_image
+from phiz.image.lazy import LazyImage
+from phiz.image.limits import DecodingLimits
 from phiz.image.resample import Sampling
 from phiz.models import catalog
-from phiz.models.specs import Catalog
+from phiz.models.specs import AUTO, Catalog
 from phiz.runtime import Runtime
 from phiz.timings import Stopwatch
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class DetectionResult:
     """The answer to one picture.
 
     Attributes:
@@ -39,7 +38,7 @@ class Result:
     width: int
     height: int
     faces: tuple[Face, ...]
-    route: tuple[Step, ...]
+    route: tuple[RoutingStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,20 +49,20 @@ class Engine:
     """
 
     detectors: Mapping[str, Detector]
-    limits: Limits
+    limits: DecodingLimits
 
-    def expect_budgets(self) -> None:
+    def measure_step_costs(self) -> None:
         """Measure what a ``budget_ms`` is kept by, which takes a tenth of a second.
 
         Otherwise the first picture with one waits for that.
         """
         auto = self.detectors.get(AUTO)
-        if isinstance(auto, Auto):
-            auto.costs()
+        if isinstance(auto, Router):
+            auto.get_costs()
 
     def detect(
-        self, data: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch
-    ) -> Result:
+        self, image_bytes: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch
+    ) -> DetectionResult:
         """Return the faces of an encoded picture, in the calling thread.
 
         Raises:
@@ -75,33 +74,33 @@ class Engine:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
         if options.budget_ms is not None and model != AUTO:
             raise OptionError(f"model is {model!r}; only {AUTO!r} takes budget_ms")
-        picture = open_picture(data, self.limits)
+        image = open_image(image_bytes, self.limits)
         stopwatch.lap("decode")
         detect = detector.detect
         if options.rotate == "auto":
-            detect = partial(detect_upright, detector, compass_of(detector))
-        found = detect(picture, options, stopwatch)
-        faces = described(found.faces, picture, options)
+            detect = partial(detect_with_rotation, detector, get_orientation_detector(detector))
+        detections = detect(image, options, stopwatch)
+        faces = add_details(detections.faces, image, options)
         stopwatch.lap("postprocess")
-        return Result(model, picture.width, picture.height, faces, found.route)
+        return DetectionResult(model, image.width, image.height, faces, detections.route)
 
 
-def described(
-    faces: tuple[Face, ...], picture: Picture, options: DetectOptions
+def add_details(
+    faces: tuple[Face, ...], image: LazyImage, options: DetectOptions
 ) -> tuple[Face, ...]:
     """Return faces with what the options ask to be told of them."""
     if options.details == "quality":
-        seen = picture.finest()
-        return tuple(with_quality(face, seen) for face in faces)
+        scaled = image.get_finest_scale()
+        return tuple(with_quality(face, scaled) for face in faces)
     if options.rotate == "auto":
         return tuple(with_roll(face) for face in faces)
     return faces
 
 
-def load(  # noqa: PLR0913  what an entry point chooses
+def build_engine(  # noqa: PLR0913  what an entry point chooses
     folder: Path,
     sampling: Sampling,
-    limits: Limits,
+    limits: DecodingLimits,
     wanted: Collection[str] | None = None,
     *,
     runtime: Runtime | None = None,
@@ -121,5 +120,5 @@ def load(  # noqa: PLR0913  what an entry point chooses
         OptionError: One that is wanted does not exist.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
-    known = catalog.load() if models is None else models
-    return Engine(detectors.load(known, folder, sampling, wanted, runtime), limits)
+    known = catalog.load_catalog() if models is None else models
+    return Engine(detectors.load_detectors(known, folder, sampling, wanted, runtime), limits)

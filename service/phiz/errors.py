@@ -111,14 +111,14 @@ class OverloadedError(PhizError):
     """As many requests wait as may wait.
 
     Attributes:
-        wait_s: When it is worth trying again, seconds from now.
+        retry_after_s: When it is worth trying again, seconds from now.
     """
 
     code = "overloaded"
 
-    def __init__(self, message: str, wait_s: float = 1) -> None:
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
-        self.wait_s = wait_s
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineError(PhizError):

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from phiz.errors import OptionError
 
-Image: TypeAlias = NDArray[np.uint8]
+RgbImage: TypeAlias = NDArray[np.uint8]
 """(H, W, 3), RGB, upright."""
 Boxes: TypeAlias = NDArray[np.float32]
 """(N, 4), x1 y1 x2 y2, pixels."""
@@ -138,7 +138,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RoutingStep:
     """One step on the way to an answer.
 
     Attributes:
@@ -159,10 +159,10 @@ class Detections:
     """What a detector found: faces by falling score, and the route if it had a choice."""
 
     faces: tuple[Face, ...]
-    route: tuple[Step, ...] = ()
+    route: tuple[RoutingStep, ...] = ()
 
 
-def faces_of(
+def build_faces(
     boxes: Boxes, scores: Scores, keypoints: Keypoints, names: Sequence[str], model: str
 ) -> tuple[Face, ...]:
     """Return boxes (N, 4), scores (N,) and keypoints (N, K, 2) as N faces, in their order.

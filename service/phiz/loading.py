@@ -7,25 +7,25 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from phiz.classifiers import Classifiers, Name
+    from phiz.classifiers import ClassificationEngine, ClassifierKey
     from phiz.engine import Engine
-    from phiz.models.specs import Catalog, Form
+    from phiz.models.specs import Catalog, Precision
     from phiz.settings import Settings
-    from phiz.wire.messages import Measured
+    from phiz.wire.messages import MeasuredVariant
 
 
-def _warn(what: str) -> None:
+def _print_warning(what: str) -> None:
     click.echo(f"warning: {what}", err=True)
 
 
 def load_engine(
     settings: "Settings",
     wanted: Collection[str] | None = None,
-    warn: Callable[[str], None] = _warn,
+    warn: Callable[[str], None] = _print_warning,
 ) -> "tuple[Engine, Catalog]":
     """Return an engine with those detectors, or all of them, and what it was loaded from.
 
-    That is the catalogue with each network in the form in which it is run.
+    That is the catalogue with each network in the precision in which it is run.
 
     Args:
         settings: What is asked for.
@@ -38,47 +38,49 @@ def load_engine(
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import engine  # noqa: PLC0415
-    from phiz.image.limits import Limits  # noqa: PLC0415
+    from phiz.image.limits import DecodingLimits  # noqa: PLC0415
     from phiz.models import catalog  # noqa: PLC0415
-    from phiz.runtime.select import choose  # noqa: PLC0415
-    from phiz.system.malloc import keep_large_blocks_apart  # noqa: PLC0415
+    from phiz.runtime.select import select_runtime  # noqa: PLC0415
+    from phiz.system.malloc import fix_malloc_thresholds  # noqa: PLC0415
 
-    keep_large_blocks_apart()
-    folder = settings.models or catalog.default_folder()
-    known = catalog.load()
-    networks = [card for model in known.group("face") for card in model.networks]
-    profile = _profile_of(settings)
-    chosen = choose(settings.runtime, settings.providers, profile, networks)
+    fix_malloc_thresholds()
+    folder = settings.models or catalog.get_default_folder()
+    known = catalog.load_catalog()
+    networks = [spec for model in known.get_models("face") for spec in model.networks]
+    profile = _find_profile(settings)
+    chosen = select_runtime(settings.runtime, settings.providers, profile, networks)
     if chosen.warning:
         warn(chosen.warning)
-    limits = Limits(settings.max_bytes, settings.max_pixels)
-    models = known.in_forms(chosen.forms)
-    loaded = engine.load(
+    limits = DecodingLimits(settings.max_bytes, settings.max_pixels)
+    models = known.with_precisions(chosen.precisions)
+    loaded = engine.build_engine(
         folder, settings.sampling, limits, wanted, runtime=chosen.runtime, models=models
     )
     return loaded, models
 
 
 def load_classifiers(
-    settings: "Settings", wanted: "Collection[Name] | None" = None
-) -> "Classifiers":
+    settings: "Settings", wanted: "Collection[ClassifierKey] | None" = None
+) -> "ClassificationEngine":
     """Return those classifiers, or all of them, as far as they are built, in onnxruntime.
 
     Raises:
         ModelCorruptError: A model is not the one that the catalogue names.
     """
     from phiz import classifiers  # noqa: PLC0415  see above
-    from phiz.image.limits import Limits  # noqa: PLC0415
+    from phiz.image.limits import DecodingLimits  # noqa: PLC0415
     from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.system.malloc import keep_large_blocks_apart  # noqa: PLC0415
+    from phiz.system.malloc import fix_malloc_thresholds  # noqa: PLC0415
 
-    keep_large_blocks_apart()
-    folder = settings.models or catalog.default_folder()
-    limits = Limits(settings.max_bytes, settings.max_pixels)
-    return classifiers.load(catalog.load(), folder, limits, wanted)
+    fix_malloc_thresholds()
+    folder = settings.models or catalog.get_default_folder()
+    limits = DecodingLimits(settings.max_bytes, settings.max_pixels)
+    return classifiers.build_classification_engine(catalog.load_catalog(), folder, limits, wanted)
 
 
-def load_classifier(settings: "Settings", model: str, form: "Form") -> "Classifiers":
+def load_classifier(
+    settings: "Settings", model: str, precision: "Precision"
+) -> "ClassificationEngine":
     """Return one classifier.
 
     Raises:
@@ -86,37 +88,37 @@ def load_classifier(settings: "Settings", model: str, form: "Form") -> "Classifi
         ModelNotBuiltError: It has not been built.
         ModelCorruptError: It is not the one that the catalogue names.
     """
-    classifiers = load_classifiers(settings, {(model, form)})
-    classifiers.find(model, form)  # so that an error is told here
+    classifiers = load_classifiers(settings, {(model, precision)})
+    classifiers.get_classifier(model, precision)  # so that an error is told here
     return classifiers
 
 
-def default_form(settings: "Settings", model: str) -> "Form":
-    """Return the form of a classifier that is recommended on this machine."""
+def get_default_precision(settings: "Settings", model: str) -> "Precision":
+    """Return the precision of a classifier that is recommended on this machine."""
     from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.runtime.select import classifier_form  # noqa: PLC0415
+    from phiz.runtime.select import select_classifier_precision  # noqa: PLC0415
 
-    (card,) = catalog.load().model(model).networks
-    return classifier_form(_profile_of(settings), card)
+    (spec,) = catalog.load_catalog().get_model(model).networks
+    return select_classifier_precision(_find_profile(settings), spec)
 
 
-def load_measured(settings: "Settings") -> "dict[str, Measured]":
+def load_measurements(settings: "Settings") -> "dict[str, MeasuredVariant]":
     """Return by network what was measured on this machine, as far as it holds still."""
     from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.runtime.select import measured  # noqa: PLC0415
-    from phiz.wire.messages import Measured  # noqa: PLC0415
+    from phiz.runtime.select import read_valid_entries  # noqa: PLC0415
+    from phiz.wire.messages import MeasuredVariant  # noqa: PLC0415
 
-    networks = [card for model in catalog.load().models for card in model.networks]
+    networks = [spec for model in catalog.load_catalog().models for spec in model.networks]
     return {
-        name: Measured(
+        name: MeasuredVariant(
             choice.variant.runtime, choice.variant.precision, choice.median_ms, choice.reference_ms
         )
-        for name, choice in measured(_profile_of(settings), networks).items()
+        for name, choice in read_valid_entries(_find_profile(settings), networks).items()
     }
 
 
-def _profile_of(settings: "Settings") -> Path:
+def _find_profile(settings: "Settings") -> Path:
     from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.runtime.profile import FILE  # noqa: PLC0415
+    from phiz.runtime.profile import PROFILE_FILE  # noqa: PLC0415
 
-    return settings.profile or (settings.models or catalog.default_folder()) / FILE
+    return settings.profile or (settings.models or catalog.get_default_folder()) / PROFILE_FILE

@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from phiz.errors import SettingError
 
 PREFIX = "PHIZ_"
-READ_ELSEWHERE = ("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES")
+CLI_VARIABLES = ("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES")
 # Kubernetes gives these to every container beside a service that is called phiz.
 CLUSTER_PREFIXES = ("PHIZ_SERVICE_", "PHIZ_PORT_")
 
@@ -97,13 +97,13 @@ class Settings(BaseSettings):
 
     @field_validator("providers", mode="before")
     @classmethod
-    def _split(cls, value: object) -> object:
+    def _split_providers(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip())
 
 
-def load() -> Settings:
+def load_settings() -> Settings:
     """Return the settings of this process's environment.
 
     Raises:
@@ -114,15 +114,15 @@ def load() -> Settings:
     except ValidationError as error:
         problems = error.errors(include_url=False, include_context=False)
     lines = (
-        f"{_variable(problem['loc'])} is {problem['input']!r}: {problem['msg']}"
+        f"{_get_variable_name(problem['loc'])} is {problem['input']!r}: {problem['msg']}"
         for problem in problems
     )
     raise SettingError("; ".join(lines))
 
 
-def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
+def find_unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
     """Return those names that look like settings and are none, sorted."""
-    known = {*known_variables(), *READ_ELSEWHERE}
+    known = {*list_variables(), *CLI_VARIABLES}
     return tuple(
         sorted(
             name
@@ -134,10 +134,10 @@ def unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
     )
 
 
-def known_variables() -> tuple[str, ...]:
+def list_variables() -> tuple[str, ...]:
     """Return the name of each setting's variable, in the order of the settings."""
-    return tuple(_variable((name,)) for name in Settings.model_fields)
+    return tuple(_get_variable_name((name,)) for name in Settings.model_fields)
 
 
-def _variable(location: tuple[int | str, ...]) -> str:
+def _get_variable_name(location: tuple[int | str, ...]) -> str:
     return PREFIX + str(location[0]).upper()

@@ -10,17 +10,17 @@ from PIL import Image as Pillow
 from prometheus_client.parser import text_string_to_metric_families as parse
 
 from phiz.api.app import create_app
-from phiz.api.fast_path import Direct
-from phiz.api.service import Bounds
+from phiz.api.fast_path import FastPath
+from phiz.api.service import RequestLimits
 
 from .doubles import LIMITS, PATIENCE_S, command
 
 SIZE_WH = (60, 40)
-BOUNDS = Bounds(LIMITS.max_bytes, pictures=4)
+REQUEST_LIMITS = RequestLimits(LIMITS.max_bytes, max_images=4)
 
 
 def mirrors() -> FastAPI:
-    return create_app(command("mirrors"), 2, BOUNDS)
+    return create_app(command("mirrors"), 2, REQUEST_LIMITS)
 
 
 class Client:
@@ -30,7 +30,7 @@ class Client:
         self.app = app
         self.runner = runner
         # Direct, as the server asks it.
-        transport = httpx.ASGITransport(Direct(app), raise_app_exceptions=False)
+        transport = httpx.ASGITransport(FastPath(app), raise_app_exceptions=False)
         self.http = httpx.AsyncClient(transport=transport, base_url="http://phiz")
 
     def ask(
@@ -70,7 +70,7 @@ def started(app: FastAPI) -> Iterator[Client]:
 
 
 @contextmanager
-def doubles(command: Sequence[str], bounds: Bounds, workers: int = 1) -> Iterator[Client]:
+def doubles(command: Sequence[str], bounds: RequestLimits, workers: int = 1) -> Iterator[Client]:
     with started(create_app(command, workers, bounds)) as client:
         yield client
 

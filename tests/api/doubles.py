@@ -16,23 +16,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.classifiers import Classifier, Classifiers, read_labels
+from phiz.classifiers import ClassificationEngine, Classifier, read_class_labels
 from phiz.detectors.detector import Detector
-from phiz.detectors.factory import LANDMARKS
+from phiz.detectors.factory import LANDMARKS_BY_KIND
 from phiz.engine import Engine
 from phiz.errors import ModelCorruptError
-from phiz.faces import Detections, DetectOptions, Face, Step
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
+from phiz.faces import Detections, DetectOptions, Face, RoutingStep
+from phiz.image.lazy import LazyImage
+from phiz.image.limits import DecodingLimits
 from phiz.models import catalog, router_config
-from phiz.models.specs import Form, ModelCard
+from phiz.models.specs import ModelSpec, Precision
 from phiz.timings import Stopwatch
-from phiz.wire.messages import Measured, Stock
-from phiz.worker import detect, show
-from phiz.workers.loop import Prepared, Work, run
+from phiz.wire.messages import MeasuredVariant, ModelInventory
+from phiz.worker import run_classify, run_detect
+from phiz.workers.loop import TaskHandler, WorkerSetup, run_worker
 
-LIMITS = Limits(max_bytes=100_000, max_pixels=50_000)
-LARGE = Limits(max_bytes=10**6, max_pixels=10**6)
+LIMITS = DecodingLimits(max_bytes=100_000, max_pixels=50_000)
+LARGE = DecodingLimits(max_bytes=10**6, max_pixels=10**6)
 NAMES = ("front", "back", "full", "mtcnn", "auto")
 PATIENCE_S = 20
 BEGUN = "begun"
@@ -49,14 +49,14 @@ class Mirror:
 
     name: str
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         stopwatch.lap("preprocess")
-        height, width = picture.whole().shape
+        height, width = image.decode_full().shape
         score = 0.5 if options.min_score is None else options.min_score
         face = Face((0, 0, width, height), score, {"nose": (width / 2, height / 2)}, "front")
         stopwatch.lap("inference")
         count = min(options.max_faces, 3)
-        route = (Step("front", count, "it mirrors"),) if self.name == "auto" else ()
+        route = (RoutingStep("front", count, "it mirrors"),) if self.name == "auto" else ()
         return Detections((face,) * count, route)
 
 
@@ -64,8 +64,8 @@ class Mirror:
 class Broken:
     """Fails as no detector should."""
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        raise ZeroDivisionError(f"{picture} {options} {stopwatch}")
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        raise ZeroDivisionError(f"{image} {options} {stopwatch}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +74,8 @@ class Held:
 
     folder: Path
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture, stopwatch
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del image, stopwatch
         with (self.folder / BEGUN).open("a") as calls:
             calls.write(f"{options.max_faces}\n")
         give_up = time.monotonic() + PATIENCE_S
@@ -91,10 +91,10 @@ class Dying:
 
     width: int
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        if picture.width == self.width:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        if image.width == self.width:
             os.kill(os.getpid(), signal.SIGKILL)
-        return Mirror("back").detect(picture, options, stopwatch)
+        return Mirror("back").detect(image, options, stopwatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,91 +106,99 @@ class Rising:
         return {"logits": np.arange(1000, dtype=np.float32)[None]}
 
 
-def classifying(limits: Limits) -> Work:
+def classifying(limits: DecodingLimits) -> TaskHandler:
     """Classifies by one network that is there, in 8 bits if nobody says otherwise."""
-    classifier = Classifier(32, Rising(), read_labels())
-    forms: tuple[Form, ...] = ("float32", "int8")
-    known = Classifiers(
-        {("efficientnet", form): classifier for form in forms},
-        {("mobilenet", form): f"mobilenet {form} is not there" for form in forms},
+    classifier = Classifier(32, Rising(), read_class_labels())
+    precisions: tuple[Precision, ...] = ("float32", "int8")
+    known = ClassificationEngine(
+        {("efficientnet", precision): classifier for precision in precisions},
+        {
+            ("mobilenet", precision): f"mobilenet {precision} is not there"
+            for precision in precisions
+        },
         limits,
     )
 
-    def load(_model: str, precision: Form | None) -> tuple[Classifiers, Form]:
+    def load(_model: str, precision: Precision | None) -> tuple[ClassificationEngine, Precision]:
         return known, precision or "int8"
 
-    return partial(show, load)
+    return partial(run_classify, load)
 
 
 def prepared(
     detectors: Mapping[str, Detector],
-    limits: Limits = LIMITS,
-    cards: tuple[ModelCard, ...] = (),
+    limits: DecodingLimits = LIMITS,
+    specs: tuple[ModelSpec, ...] = (),
     seconds: Mapping[str, float] | None = None,
     folder: Path = Path(),
-) -> Prepared:
+) -> WorkerSetup:
     engine = Engine(detectors, limits)
-    classifiers = catalog.load().group("classify")
+    classifiers = catalog.load_catalog().get_models("classify")
     measured = {
-        "front": Measured("openvino", "bf16", 0.5, 0.75),
-        "efficientnet": Measured("onnxruntime", "int8", 2.5, 5.5),
-        "mobilenet": Measured("onnxruntime", "float32", 4.5, 4.5),
+        "front": MeasuredVariant("openvino", "bf16", 0.5, 0.75),
+        "efficientnet": MeasuredVariant("onnxruntime", "int8", 2.5, 5.5),
+        "mobilenet": MeasuredVariant("onnxruntime", "float32", 4.5, 4.5),
     }
-    stock = Stock(
-        cards,
-        router_config.load(),
-        LANDMARKS,
+    inventory = ModelInventory(
+        specs,
+        router_config.load_router_config(),
+        LANDMARKS_BY_KIND,
         seconds or {},
         classifiers,
         folder,
         {"efficientnet": "int8", "mobilenet": "float32"},
         measured,
     )
-    works: dict[str, Work] = {"detect": partial(detect, engine), "classify": classifying(limits)}
-    return Prepared(works, stock)
+    works: dict[str, TaskHandler] = {
+        "detect": partial(run_detect, engine),
+        "classify": classifying(limits),
+    }
+    return WorkerSetup(works, inventory)
 
 
-def mirrors(_folder: Path) -> Prepared:
-    return prepared({name: Mirror(name) for name in NAMES}, cards=catalog.load().group("face"))
+def mirrors(_folder: Path) -> WorkerSetup:
+    return prepared(
+        {name: Mirror(name) for name in NAMES}, specs=catalog.load_catalog().get_models("face")
+    )
 
 
-def lonely(_folder: Path) -> Prepared:
+def lonely(_folder: Path) -> WorkerSetup:
     return prepared({"front": Mirror("front")})
 
 
-def broken(_folder: Path) -> Prepared:
+def broken(_folder: Path) -> WorkerSetup:
     return prepared({name: Broken() for name in NAMES}, LARGE)
 
 
-def held(folder: Path) -> Prepared:
+def held(folder: Path) -> WorkerSetup:
     return prepared({"back": Mirror("back"), "auto": Held(folder)}, LARGE)
 
 
-def long(folder: Path) -> Prepared:
+def long(folder: Path) -> WorkerSetup:
     """Held, and expected to take 4 s."""
     return prepared({"auto": Held(folder)}, LARGE, seconds={"auto": 4.0})
 
 
-def unbuilt(folder: Path) -> Prepared:
+def unbuilt(folder: Path) -> WorkerSetup:
     return prepared({}, folder=folder)
 
 
-def dying(_folder: Path) -> Prepared:
+def dying(_folder: Path) -> WorkerSetup:
     return prepared({"auto": Dying(width=13)})
 
 
-def refusing(_folder: Path) -> Prepared:
+def refusing(_folder: Path) -> WorkerSetup:
     raise ModelCorruptError("back.onnx is another file")
 
 
-DOUBLES: Mapping[str, Callable[[Path], Prepared]] = {
+DOUBLES: Mapping[str, Callable[[Path], WorkerSetup]] = {
     double.__name__: double
     for double in (mirrors, lonely, broken, held, long, unbuilt, dying, refusing)
 }
 
 
 def main(name: str, folder: str, connection: str, _index: str) -> None:
-    run(socket.socket(fileno=int(connection)), lambda: DOUBLES[name](Path(folder)))
+    run_worker(socket.socket(fileno=int(connection)), lambda: DOUBLES[name](Path(folder)))
 
 
 if __name__ == "__main__":

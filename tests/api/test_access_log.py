@@ -9,10 +9,10 @@ import pytest
 from fastapi import FastAPI
 from starlette.types import Message, Receive, Scope, Send
 
-from phiz.api.access_log import Journal, Kept, Traces
-from phiz.api.fast_path import Direct
-from phiz.api.request_record import Record
-from phiz.workers.pool import Crew
+from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
+from phiz.api.fast_path import FastPath
+from phiz.api.request_record import RequestRecord
+from phiz.workers.pool import WorkerPool
 
 from .client import Client, form
 
@@ -77,15 +77,17 @@ def name_of(sent: list[Message]) -> str:
 def test_a_request_keeps_the_name_that_its_caller_gave_it(
     name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sent = Asked(headers=[(b"x-request-id", name.encode())]).of(Journal(Answering(), "all", PATHS))
+    sent = Asked(headers=[(b"x-request-id", name.encode())]).of(
+        AccessLog(Answering(), "all", PATHS)
+    )
     assert name_of(sent) == name
     assert lines(caplog)[0]["request"] == name
 
 
 @pytest.mark.parametrize("name", [b"", b"x" * 65, b"a b", b'"', b"a\x00b", b"\xe4", b"a\n", b"a/b"])
 def test_what_is_no_name_is_replaced(name: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    journal = Journal(Answering(), "all", PATHS)
-    first, second = (Asked(headers=[(b"x-request-id", name)]).of(journal) for _ in range(2))
+    access_log = AccessLog(Answering(), "all", PATHS)
+    first, second = (Asked(headers=[(b"x-request-id", name)]).of(access_log) for _ in range(2))
     assert name_of(first) != name_of(second)
     assert [one["request"] for one in lines(caplog)] == [name_of(first), name_of(second)]
     assert len(name_of(first)) == 32
@@ -112,12 +114,12 @@ def test_what_is_no_name_is_replaced(name: bytes, caplog: pytest.LogCaptureFixtu
 def test_a_line_tells_the_trace_that_a_request_belongs_to(
     parent: str, trace: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
-    Asked(headers=[(b"traceparent", parent.encode())]).of(Journal(Answering(), "all", PATHS))
+    Asked(headers=[(b"traceparent", parent.encode())]).of(AccessLog(Answering(), "all", PATHS))
     assert lines(caplog)[0].get("trace") == trace
 
 
 def test_a_line_tells_what_became_of_a_request(caplog: pytest.LogCaptureFixture) -> None:
-    sent = Asked("/models").of(Journal(Answering(), "all", PATHS))
+    sent = Asked("/models").of(AccessLog(Answering(), "all", PATHS))
     (line,) = lines(caplog)
     assert line.pop("total_ms") >= 0
     assert line == {
@@ -137,7 +139,7 @@ def test_before_it_is_ready_a_line_has_the_code_of_the_answer(
 ) -> None:
     app = FastAPI()
     app.state.service = None
-    head, body = Asked().of(Journal(Direct(app), "all", PATHS))
+    head, body = Asked().of(AccessLog(FastPath(app), "all", PATHS))
     assert json.loads(body["body"])["code"] == "not_ready"
     (line,) = lines(caplog)
     assert (line["status"], line["code"]) == (head["status"], "not_ready") == (503, "not_ready")
@@ -163,9 +165,13 @@ def test_before_it_is_ready_a_line_has_the_code_of_the_answer(
     ],
 )
 def test_which_requests_have_a_line(
-    kept: Kept, path: str, status: int, level: str | None, caplog: pytest.LogCaptureFixture
+    kept: LoggedRequests,
+    path: str,
+    status: int,
+    level: str | None,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    Asked(path).of(Journal(Answering(status), kept, PATHS))
+    Asked(path).of(AccessLog(Answering(status), kept, PATHS))
     assert [line["level"] for line in lines(caplog)] == ([] if level is None else [level])
 
 
@@ -174,14 +180,14 @@ def test_a_request_without_an_answer_has_a_line_too(
     error: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(type(error)):
-        Asked().of(Journal(Answering(error=error), "failed", PATHS))
+        Asked().of(AccessLog(Answering(error=error), "failed", PATHS))
     (line,) = lines(caplog)
     assert (line["level"], line["status"], line["code"]) == ("ERROR", 0, "internal")
 
 
 @pytest.mark.parametrize("path", ["/holiday.jpg", "/detect/", "/detect/me.jpg", "/DETECT", ""])
 def test_a_path_that_is_no_route_is_not_told(path: str, caplog: pytest.LogCaptureFixture) -> None:
-    Asked(path).of(Journal(Answering(404), "all", PATHS))
+    Asked(path).of(AccessLog(Answering(404), "all", PATHS))
     assert lines(caplog)[0]["path"] == "-"
 
 
@@ -194,7 +200,7 @@ def test_other_messages_of_the_server_pass() -> None:
     async def nothing(*_: Any) -> Any:
         raise AssertionError
 
-    asyncio.run(Journal(app, "all", PATHS)({"type": "lifespan"}, nothing, nothing))
+    asyncio.run(AccessLog(app, "all", PATHS)({"type": "lifespan"}, nothing, nothing))
     assert passed == ["lifespan"]
 
 
@@ -203,10 +209,10 @@ def ask(
     path: str,
     content: bytes,
     kind: str,
-    traces: Traces | None = None,
+    traces: SpanSource | None = None,
     method: str = "POST",
 ) -> list[Message]:
-    """What the application answers behind a journal."""
+    """What the application answers behind an access log."""
     sent: list[Message] = []
     coming = [{"type": "http.request", "body": content[:9], "more_body": True}]
     coming += [{"type": "http.request", "body": content[9:], "more_body": False}]
@@ -228,7 +234,7 @@ def ask(
         "query_string": query.encode(),
         "headers": [(b"content-type", kind.encode())],
     }
-    client.runner.run(Journal(Direct(client.app), "all", PATHS, traces)(scope, receive, send))
+    client.runner.run(AccessLog(FastPath(client.app), "all", PATHS, traces)(scope, receive, send))
     return sent
 
 
@@ -282,7 +288,7 @@ def test_a_line_tells_the_code_that_the_answer_has(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Crew, "able", False)
+    monkeypatch.setattr(WorkerPool, "is_healthy", False)
     sent = ask(client, path, b"", "text/plain", method=method)
     (line,) = lines(caplog)
     answer = json.loads(b"".join(message.get("body", b"") for message in sent))
@@ -291,7 +297,7 @@ def test_a_line_tells_the_code_that_the_answer_has(
 
 def test_of_several_traces_none_counts(caplog: pytest.LogCaptureFixture) -> None:
     parent = (b"traceparent", PARENT.encode())
-    Asked(headers=[parent, parent]).of(Journal(Answering(), "all", PATHS))
+    Asked(headers=[parent, parent]).of(AccessLog(Answering(), "all", PATHS))
     assert "trace" not in lines(caplog)[0]
 
 
@@ -306,6 +312,13 @@ def test_of_several_pictures_the_longest_wait_is_told(
 
 
 def test_a_record_begins_with_what_the_head_tells() -> None:
-    record = Record.of("GET", "/", [(b"x-request-id", b"7"), (b"traceparent", PARENT.encode())])
-    assert (record.name, record.method, record.path, record.trace) == ("7", "GET", "/", TRACE)
+    record = RequestRecord.from_headers(
+        "GET", "/", [(b"x-request-id", b"7"), (b"traceparent", PARENT.encode())]
+    )
+    assert (record.request_id, record.method, record.path, record.trace_id) == (
+        "7",
+        "GET",
+        "/",
+        TRACE,
+    )
     assert (record.status, record.bytes_in, record.bytes_out) == (0, 0, 0)

@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 
-from phiz.api.admission import WAITING_SHARE, Admission
-from phiz.api.service import Bounds, Service
+from phiz.api.admission import MAX_WAIT_SHARE, Admission
+from phiz.api.service import RequestLimits, Service
 from phiz.errors import OverloadedError
 
 from .client import Client, doubles, encoded, form, until
 from .doubles import BEGUN, LARGE, MAY_END, PATIENCE_S, command
 
 PNG = {"content-type": "image/png"}
-BOUNDS = Bounds(LARGE.max_bytes, pictures=4)
+REQUEST_LIMITS = RequestLimits(LARGE.max_bytes, max_images=4)
 BODIES = 8
 
 
@@ -24,7 +24,7 @@ BODIES = 8
 class Queue:
     """A queue that says what it is told to."""
 
-    waiting: int = 0
+    queue_depth: int = 0
     wait_s: float = 0.0
 
 
@@ -32,7 +32,7 @@ class Queue:
 def test_no_more_wait_than_may(waiting: int) -> None:
     with pytest.raises(OverloadedError, match="3 detections wait already") as caught:
         Admission(Queue(waiting, 2.5), 3, 1, BODIES).check(10)
-    assert caught.value.wait_s == 3
+    assert caught.value.retry_after_s == 3
 
 
 @pytest.mark.parametrize("waiting", [0, 2])
@@ -50,37 +50,37 @@ def test_those_that_come_together_are_counted_together(others: int, *, admitted:
 @pytest.mark.parametrize(("others_s", "admitted"), [(1.0, True), (1.1, False)])
 def test_those_that_come_together_wait_for_each_other(others_s: float, *, admitted: bool) -> None:
     with nullcontext() if admitted else pytest.raises(OverloadedError, match="it would wait for"):
-        Admission(Queue(1, 1.0), None, 1, BODIES).check(2.0 / WAITING_SHARE, 2, others_s)
+        Admission(Queue(1, 1.0), None, 1, BODIES).check(2.0 / MAX_WAIT_SHARE, 2, others_s)
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 2.0])
 def test_who_can_be_answered_in_time_is_admitted_however_many_wait(wait_s: float) -> None:
-    Admission(Queue(1000, wait_s), None, 1, BODIES).check(2.0 / WAITING_SHARE)
+    Admission(Queue(1000, wait_s), None, 1, BODIES).check(2.0 / MAX_WAIT_SHARE)
 
 
 def test_who_need_not_wait_is_told_to_come_in_a_second() -> None:
     with pytest.raises(OverloadedError) as caught:
         Admission(Queue(1, 0.0), 1, 1, BODIES).check(10)
-    assert caught.value.wait_s == 1
+    assert caught.value.retry_after_s == 1
 
 
 @pytest.mark.parametrize(("wait_s", "again_s"), [(2.1, 3), (99.5, 100), (math.inf, 600)])
 def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again_s: int) -> None:
     admission = Admission(Queue(1, wait_s), 1000, 1, BODIES)
     with pytest.raises(OverloadedError) as caught:
-        admission.check(2.0 / WAITING_SHARE)
+        admission.check(2.0 / MAX_WAIT_SHARE)
     assert str(caught.value).startswith(f"it would wait for {wait_s:.2g} s, and the answer must be")
-    assert caught.value.wait_s == again_s
+    assert caught.value.retry_after_s == again_s
 
 
 def test_only_so_many_bodies_come_at_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.body())
+            stack.enter_context(admission.reserve_body())
         with pytest.raises(OverloadedError, match="8 bodies are being received already"):
-            stack.enter_context(admission.body())
-    with admission.body():
+            stack.enter_context(admission.reserve_body())
+    with admission.reserve_body():
         pass
 
 
@@ -88,55 +88,55 @@ def test_a_body_that_is_there_comes_no_more() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(2 * BODIES):
-            stack.enter_context(admission.body()).arrived()
+            stack.enter_context(admission.reserve_body()).finish_receiving()
         for _ in range(BODIES):
-            stack.enter_context(admission.body())
+            stack.enter_context(admission.reserve_body())
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.body())
+            stack.enter_context(admission.reserve_body())
 
 
 def test_a_body_arrives_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     for _ in range(2):
-        with admission.body() as body:
-            body.arrived()
-            body.arrived()
+        with admission.reserve_body() as body:
+            body.finish_receiving()
+            body.finish_receiving()
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.body())
+            stack.enter_context(admission.reserve_body())
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.body())
+            stack.enter_context(admission.reserve_body())
 
 
 def test_a_place_is_free_again_however_it_was_left() -> None:
     admission = Admission(Queue(), None, 10, BODIES)
 
     def fail() -> None:
-        with admission.body() as body:
-            body.add(10)
+        with admission.reserve_body() as body:
+            body.add_bytes(10)
             raise ZeroDivisionError
 
     for _ in range(BODIES + 1):
         with pytest.raises(ZeroDivisionError):
             fail()
-    with admission.body() as body:
-        body.add(10)
+    with admission.reserve_body() as body:
+        body.add_bytes(10)
 
 
 def test_all_bodies_together_have_only_so_many_bytes() -> None:
     admission = Admission(Queue(), None, 100, BODIES)
-    with admission.body() as first:
-        first.add(60)
-        first.arrived()
-        with admission.body() as second:
-            second.add(40)
+    with admission.reserve_body() as first:
+        first.add_bytes(60)
+        first.finish_receiving()
+        with admission.reserve_body() as second:
+            second.add_bytes(40)
             with pytest.raises(OverloadedError, match="have 100 bytes, and the limit for all is"):
-                second.add(1)
-            assert (first.size, second.size) == (60, 40)
-        with admission.body() as third:
-            third.add(40)
-    with admission.body() as last:
-        last.add(100)
+                second.add_bytes(1)
+            assert (first.size_bytes, second.size_bytes) == (60, 40)
+        with admission.reserve_body() as third:
+            third.add_bytes(40)
+    with admission.reserve_body() as last:
+        last.add_bytes(100)
 
 
 class Calls:
@@ -162,7 +162,7 @@ def calls(tmp_path: Path) -> Calls:
 @pytest.fixture
 def full(calls: Calls) -> Iterator[Client]:
     """A service of one worker, held, for which two may wait."""
-    with doubles(command("held", calls.folder), replace(BOUNDS, queue=2)) as client:
+    with doubles(command("held", calls.folder), replace(REQUEST_LIMITS, max_queued=2)) as client:
         yield client
         calls.end()
 
@@ -186,7 +186,7 @@ def post(
 async def until_waiting(client: Client, count: int) -> None:
     service = client.app.state.service
     assert isinstance(service, Service)
-    await until(lambda: service.crew.waiting == count)
+    await until(lambda: service.pool.queue_depth == count)
 
 
 def test_beyond_the_limit_it_is_told_before_the_body_is_read(
@@ -254,12 +254,14 @@ def test_a_body_that_is_there_keeps_no_other_from_coming(calls: Calls, png: byte
         calls.end()
         return [(await first).status_code, (await behind).status_code]
 
-    with doubles(command("held", calls.folder), replace(BOUNDS, bodies=1)) as client:
+    with doubles(command("held", calls.folder), replace(REQUEST_LIMITS, max_bodies=1)) as client:
         assert client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S)) == [200, 200]
 
 
 def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
-    with doubles(command("held", calls.folder), replace(BOUNDS, body_s=0.01)) as client:
+    with doubles(
+        command("held", calls.folder), replace(REQUEST_LIMITS, body_timeout_s=0.01)
+    ) as client:
         left = asyncio.Event()
 
         async def trickle() -> AsyncIterator[bytes]:
@@ -276,18 +278,18 @@ def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
 
 def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
     # Eight times the largest picture, of which there are nine.
-    picture = encoded((60, 40)).ljust(LARGE.max_bytes, b"\0")
+    image_bytes = encoded((60, 40)).ljust(LARGE.max_bytes, b"\0")
 
     async def ask(client: Client) -> tuple[httpx.Response, list[int]]:
-        taken = [post(client, picture) for _ in range(8)]
+        taken = [post(client, image_bytes) for _ in range(8)]
         await until_waiting(client, 7)
-        refused = await post(client, picture)
+        refused = await post(client, image_bytes)
         calls.end()
         return refused, [(await one).status_code for one in taken]
 
-    with doubles(command("held", calls.folder), BOUNDS) as client:
+    with doubles(command("held", calls.folder), REQUEST_LIMITS) as client:
         refused, others = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
-        again = client.ask("POST", "/detect", content=picture, kind="image/png")
+        again = client.ask("POST", "/detect", content=image_bytes, kind="image/png")
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
     assert refused.json()["detail"].startswith("the bodies that are here already have 8000000")
     assert others == [200] * 8
@@ -306,10 +308,10 @@ def test_an_answer_that_is_late_is_told_so_and_what_has_not_begun_is_not_done(
         refused = await post(client, png, "/detect?max_faces=3")
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
         calls.end()
-        await until(lambda: client.app.state.service.crew.wait_s == 0)
+        await until(lambda: client.app.state.service.pool.wait_s == 0)
         return [*answers, await post(client, png, "/detect?max_faces=4")]
 
-    with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.5)) as client:
+    with doubles(command("held", calls.folder), replace(REQUEST_LIMITS, deadline_s=0.5)) as client:
         *late, last = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
         count = client.metric("phiz_pictures_total", model="auto", outcome="deadline_exceeded")
     for response in late:
@@ -324,7 +326,7 @@ def test_a_caller_may_ask_for_an_earlier_end_but_for_no_later_one(calls: Calls, 
     async def ask(client: Client, deadline: str) -> httpx.Response:
         return await post(client, png, **{"phiz-deadline": deadline})
 
-    bounds = replace(BOUNDS, deadline_s=0.4)
+    bounds = replace(REQUEST_LIMITS, deadline_s=0.4)
     for deadline, seconds in (("0.2", "0.2"), ("3600", "0.4")):
         with doubles(command("held", calls.folder), bounds) as client:
             response = client.runner.run(asyncio.wait_for(ask(client, deadline), PATIENCE_S))
@@ -336,7 +338,9 @@ def test_a_caller_may_ask_for_an_earlier_end_but_for_no_later_one(calls: Calls, 
 
 def test_the_pictures_of_a_batch_that_are_late_are_told_so_each(calls: Calls, png: bytes) -> None:
     body, kind = form(("image", png), ("image", b"no picture"), ("image", png))
-    with doubles(command("held", calls.folder), replace(BOUNDS, deadline_s=0.4), 2) as client:
+    with doubles(
+        command("held", calls.folder), replace(REQUEST_LIMITS, deadline_s=0.4), 2
+    ) as client:
         response = client.ask("POST", "/detect/batch", content=body, kind=kind)
     codes = [result["code"] for result in response.json()["results"]]
     assert codes == ["deadline_exceeded", "unsupported_image", "deadline_exceeded"]
@@ -358,7 +362,7 @@ def test_who_would_wait_too_long_is_told_when_to_try_again_before_the_body_is_re
         calls.end()
         return [*refused, await first, await admitted]
 
-    with doubles(command("long", calls.folder), BOUNDS) as client:
+    with doubles(command("long", calls.folder), REQUEST_LIMITS) as client:
         answers = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
     assert [answer.status_code for answer in answers] == [503, 503, 503, 200, 200]
     assert [answer.headers["retry-after"] for answer in answers[:3]] == ["4", "4", "8"]
@@ -376,5 +380,5 @@ def test_by_default_as_many_wait_as_can_be_answered_in_time(calls: Calls, png: b
         calls.end()
         return [(await task).status_code for task in tasks]
 
-    with doubles(command("held", calls.folder), BOUNDS) as client:
+    with doubles(command("held", calls.folder), REQUEST_LIMITS) as client:
         assert client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S)) == [200] * 101

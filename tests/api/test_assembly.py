@@ -1,6 +1,6 @@
 import pytest
 
-from phiz.api.assembly import default_workers
+from phiz.api.assembly import choose_worker_count
 
 
 @pytest.mark.parametrize(
@@ -10,9 +10,9 @@ from phiz.api.assembly import default_workers
 def test_there_are_no_more_workers_than_there_is_memory_for(
     limit_bytes: float, expected: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert default_workers(8, limit_bytes, 25_000_000) == expected
-    told = [one.getMessage() for one in caplog.records]
-    assert len(told) == (expected < 8)
-    for line in told:
+    assert choose_worker_count(8, limit_bytes, 25_000_000) == expected
+    lines = [one.getMessage() for one in caplog.records]
+    assert len(lines) == (expected < 8)
+    for line in lines:
         assert f"enough for {expected} workers beside a picture of 25000000 pixels" in line
         assert "not 8" in line

@@ -7,7 +7,7 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from phiz.api.counts import Counter, Histogram
 
 LABELS = ("model", "stage")
-BOUNDS = (0.0005, 0.01, 2.5)
+REQUEST_LIMITS = (0.0005, 0.01, 2.5)
 
 
 @pytest.fixture
@@ -29,14 +29,14 @@ def test_counts_add_up_by_their_labels(registry: CollectorRegistry) -> None:
 def test_a_histogram_is_shown_from_its_beginning_and_keeps_what_it_has(
     registry: CollectorRegistry,
 ) -> None:
-    histogram = Histogram("phiz_seconds", "Time.", LABELS, BOUNDS)
+    histogram = Histogram("phiz_seconds", "Time.", LABELS, REQUEST_LIMITS)
     registry.register(histogram)
     names = {"model": "back", "stage": "decode"}
-    histogram.begin(("back", "decode"))
+    histogram.add_series(("back", "decode"))
     for name in ("phiz_seconds_count", "phiz_seconds_sum"):
         assert registry.get_sample_value(name, names) == 0
     histogram.observe(("back", "decode"), 2.0)
-    histogram.begin(("back", "decode"))
+    histogram.add_series(("back", "decode"))
     assert registry.get_sample_value("phiz_seconds_count", names) == 1
     assert registry.get_sample_value("phiz_seconds_sum", names) == 2
 
@@ -54,7 +54,7 @@ def test_a_histogram_is_shown_from_its_beginning_and_keeps_what_it_has(
 def test_buckets_are_cumulative(
     registry: CollectorRegistry, seconds: float, expected: tuple[int, ...]
 ) -> None:
-    histogram = Histogram("phiz_seconds", "Time.", LABELS, BOUNDS)
+    histogram = Histogram("phiz_seconds", "Time.", LABELS, REQUEST_LIMITS)
     registry.register(histogram)
     histogram.observe(("back", "decode"), seconds)
     names = {"model": "back", "stage": "decode"}
@@ -72,13 +72,13 @@ def test_they_are_shown_as_the_client_library_shows_its_own() -> None:
     ours, theirs = CollectorRegistry(), CollectorRegistry()
     counter, histogram = (
         Counter("phiz_faces", "Faces.", ("model",)),
-        Histogram("phiz_seconds", "Time.", LABELS, BOUNDS),
+        Histogram("phiz_seconds", "Time.", LABELS, REQUEST_LIMITS),
     )
     ours.register(counter)
     ours.register(histogram)
     their_counter = TheirCounter("phiz_faces", "Faces.", ("model",), registry=theirs)
     their_histogram = TheirHistogram(
-        "phiz_seconds", "Time.", LABELS, buckets=BOUNDS, registry=theirs
+        "phiz_seconds", "Time.", LABELS, buckets=REQUEST_LIMITS, registry=theirs
     )
     for labels, seconds in ((("back", "decode"), 0.001), (('a"b\\c\nd', "x"), 3.0)):
         counter.add(labels[:1], 2)

@@ -6,10 +6,10 @@ import pytest
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from phiz.api.deadline import WATCH_AFTER_S, outcomes
+from phiz.api.deadline import WATCH_AFTER_S, await_tasks
 from phiz.errors import DeadlineError, UndecodableImageError
-from phiz.workers.handle import Task
-from phiz.workers.pool import Crew
+from phiz.workers.handle import WorkTask
+from phiz.workers.pool import WorkerPool
 
 from .doubles import PATIENCE_S
 
@@ -29,35 +29,35 @@ def asked(*messages: Message | Exception) -> Request:
     return Request({"type": "http"}, receive)
 
 
-def idle() -> Crew:
-    """A crew without workers: what becomes of a task, the test decides."""
-    return Crew(["nothing"], 1, PATIENCE_S)
+def idle() -> WorkerPool:
+    """A pool without workers: what becomes of a task, the test decides."""
+    return WorkerPool(["nothing"], 1, PATIENCE_S)
 
 
-def submitted(crew: Crew, count: int) -> list[Task]:
-    return [crew.submit("detect", b"", (), "auto") for _ in range(count)]
+def submitted(pool: WorkerPool, count: int) -> list[WorkTask]:
+    return [pool.submit("detect", b"", (), "auto") for _ in range(count)]
 
 
 def test_outcomes_are_in_the_order_of_the_tasks() -> None:
     error = UndecodableImageError("cut short")
 
     async def ask() -> Sequence[object]:
-        crew = idle()
-        first, second, third = tasks = submitted(crew, 3)
-        third.done.set_result("third")
-        second.done.set_exception(error)
-        asyncio.get_running_loop().call_later(0.01, first.done.set_result, "first")
-        return await outcomes(tasks, crew, asked(), PATIENCE_S)
+        pool = idle()
+        first, second, third = tasks = submitted(pool, 3)
+        third.future.set_result("third")
+        second.future.set_exception(error)
+        asyncio.get_running_loop().call_later(0.01, first.future.set_result, "first")
+        return await await_tasks(tasks, pool, asked(), PATIENCE_S)
 
     assert asyncio.run(ask()) == ["first", error, "third"]
 
 
 def test_what_is_not_done_in_time_ends_with_the_deadline() -> None:
     async def ask() -> tuple[Sequence[object], int]:
-        crew = idle()
-        tasks = submitted(crew, 3)
-        tasks[1].done.set_result("in time")
-        return await outcomes(tasks, crew, asked(), 0.01), crew.waiting
+        pool = idle()
+        tasks = submitted(pool, 3)
+        tasks[1].future.set_result("in time")
+        return await await_tasks(tasks, pool, asked(), 0.01), pool.queue_depth
 
     (first, second, third), waiting = asyncio.run(ask())
     assert second == "in time"
@@ -88,8 +88,8 @@ def test_the_time_is_up_when_it_should_be(
             return call_later(delay, callback)
 
         monkeypatch.setattr(loop, "call_later", noted)
-        crew = idle()
-        return await outcomes(submitted(crew, 1), crew, asked(), left_s)
+        pool = idle()
+        return await await_tasks(submitted(pool, 1), pool, asked(), left_s)
 
     (late,) = asyncio.run(ask())
     assert isinstance(late, DeadlineError)
@@ -110,10 +110,10 @@ def test_what_ends_a_connection_ends_the_wait(
     messages: list[Message | Exception], expected: type[Exception]
 ) -> None:
     async def ask() -> int:
-        crew = idle()
+        pool = idle()
         with pytest.raises(expected):
-            await outcomes(submitted(crew, 2), crew, asked(*messages), PATIENCE_S)
-        return crew.waiting
+            await await_tasks(submitted(pool, 2), pool, asked(*messages), PATIENCE_S)
+        return pool.queue_depth
 
     assert asyncio.run(ask()) == 0
 
@@ -126,10 +126,10 @@ def test_who_is_answered_at_once_is_not_watched() -> None:
         return await asyncio.Future()
 
     async def ask() -> Sequence[object]:
-        crew = idle()
-        tasks = submitted(crew, 1)
-        asyncio.get_running_loop().call_soon(tasks[0].done.set_result, "at once")
-        answers = await outcomes(tasks, crew, Request({"type": "http"}, receive), PATIENCE_S)
+        pool = idle()
+        tasks = submitted(pool, 1)
+        asyncio.get_running_loop().call_soon(tasks[0].future.set_result, "at once")
+        answers = await await_tasks(tasks, pool, Request({"type": "http"}, receive), PATIENCE_S)
         await asyncio.sleep(2 * WATCH_AFTER_S)
         return answers
 
@@ -148,10 +148,10 @@ def test_who_waits_longer_is_watched_until_he_is_answered() -> None:
             looks.append("no more")
 
     async def ask() -> None:
-        crew = idle()
-        tasks = submitted(crew, 1)
-        asyncio.get_running_loop().call_later(2 * WATCH_AFTER_S, tasks[0].done.set_result, "late")
-        assert await outcomes(tasks, crew, Request({"type": "http"}, receive), PATIENCE_S)
+        pool = idle()
+        tasks = submitted(pool, 1)
+        asyncio.get_running_loop().call_later(2 * WATCH_AFTER_S, tasks[0].future.set_result, "late")
+        assert await await_tasks(tasks, pool, Request({"type": "http"}, receive), PATIENCE_S)
         await asyncio.sleep(0)
         assert looks == ["at the connection", "no more"]
 
@@ -160,13 +160,13 @@ def test_who_waits_longer_is_watched_until_he_is_answered() -> None:
 
 def test_a_request_that_is_cancelled_leaves_nothing_to_do() -> None:
     async def ask() -> int:
-        crew = idle()
-        waiting = asyncio.create_task(outcomes(submitted(crew, 2), crew, asked(), PATIENCE_S))
+        pool = idle()
+        waiting = asyncio.create_task(await_tasks(submitted(pool, 2), pool, asked(), PATIENCE_S))
         await asyncio.sleep(0)
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
-        return crew.waiting
+        return pool.queue_depth
 
     assert asyncio.run(ask()) == 0
 
@@ -179,11 +179,11 @@ def test_no_error_is_left_that_nobody_takes(*, cancelled: bool) -> None:
     async def ask() -> None:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
-        crew = idle()
-        tasks = submitted(crew, 2)
-        tasks[1].done.set_exception(UndecodableImageError("of the work"))
+        pool = idle()
+        tasks = submitted(pool, 2)
+        tasks[1].future.set_exception(UndecodableImageError("of the work"))
         request = asked() if cancelled else asked(ConnectionResetError("reset"))
-        waiting = asyncio.create_task(outcomes(tasks, crew, request, PATIENCE_S))
+        waiting = asyncio.create_task(await_tasks(tasks, pool, request, PATIENCE_S))
         await asyncio.sleep(0)
         if cancelled:
             waiting.cancel()

@@ -9,12 +9,12 @@ from starlette.requests import ClientDisconnect
 
 from phiz import errors
 from phiz.api.errors import (
-    STATUS,
+    STATUS_BY_ERROR,
     NotReadyError,
-    add_handlers,
-    content_of,
-    outcome,
-    status_of,
+    add_error_handlers,
+    build_problem,
+    get_error_code,
+    get_status,
 )
 from phiz.errors import PhizError, SettingError
 from phiz.wire.schemas import Problem
@@ -33,12 +33,12 @@ FAMILY = tuple(family(PhizError))
 
 @pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
 def test_every_error_has_a_status(kind: type[PhizError]) -> None:
-    assert status_of(kind) in HTTPStatus
+    assert get_status(kind) in HTTPStatus
 
 
 def test_an_error_outside_of_the_table_is_told_apart() -> None:
     with pytest.raises(LookupError, match="PhizError has no status"):
-        status_of(PhizError)
+        get_status(PhizError)
 
 
 def test_every_code_is_one_errors_own() -> None:
@@ -68,11 +68,11 @@ def test_every_code_is_one_errors_own() -> None:
     ],
 )
 def test_the_status_is_the_one_promised(kind: type[PhizError], status: int) -> None:
-    assert status_of(kind) == status
+    assert get_status(kind) == status
 
 
 def test_the_table_has_nothing_that_is_not_an_error_of_ours() -> None:
-    assert set(STATUS) <= set(FAMILY)
+    assert set(STATUS_BY_ERROR) <= set(FAMILY)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_the_table_has_nothing_that_is_not_an_error_of_ours() -> None:
     ids=lambda value: type(value).__name__,
 )
 def test_an_outcome_is_a_code(error: BaseException, code: str) -> None:
-    assert outcome(error) == code
+    assert get_error_code(error) == code
 
 
 @pytest.mark.parametrize(
@@ -133,14 +133,14 @@ def test_a_head_without_a_get_is_no_method(client: Client) -> None:
 def test_an_error_within_an_answer_has_that_shape_too(
     error: Exception, expected: tuple[int, str, str]
 ) -> None:
-    content = Problem.model_validate(content_of(error))
+    content = Problem.model_validate(build_problem(error))
     assert (content.status, content.code, content.detail) == expected
 
 
 @pytest.mark.parametrize(("wait_s", "expected"), [(0.2, "1"), (1, "1"), (2.1, "3")])
 def test_when_to_try_again_is_told_in_whole_seconds(wait_s: float, expected: str) -> None:
     app = FastAPI()
-    add_handlers(app)
+    add_error_handlers(app)
 
     @app.get("/")
     def fail() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 import httpx
 import pytest
 
-from phiz.api.fast_path import Direct
+from phiz.api.fast_path import FastPath
 
 from .client import Client, form
 
@@ -39,6 +39,6 @@ def test_it_answers_as_the_application_behind_it(
         return response.status_code, told, names
 
     async def ask_both() -> None:
-        assert await ask(Direct(client.app)) == await ask(client.app)
+        assert await ask(FastPath(client.app)) == await ask(client.app)
 
     client.runner.run(asyncio.wait_for(ask_both(), 20))

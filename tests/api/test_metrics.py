@@ -12,9 +12,9 @@ from prometheus_client.exposition import choose_encoder
 
 import phiz
 from phiz.api.metrics import BUCKETS_S, Metrics
-from phiz.settings import READ_ELSEWHERE, known_variables
+from phiz.settings import CLI_VARIABLES, list_variables
 from phiz.system import procfs as processes
-from phiz.system.cgroups import processor_share
+from phiz.system.cgroups import get_processor_share
 from phiz.timings import Timings
 from tests.exposition import check_openmetrics, check_text
 from tests.tools import program
@@ -24,23 +24,23 @@ DOCS = Path(__file__).parents[2] / "docs"
 
 @dataclass
 class Idle:
-    """A crew as it is shown."""
+    """A pool as it is shown."""
 
-    replaced: int = 2
-    waiting: int = 7
+    replaced_workers: int = 2
+    queue_depth: int = 7
     wait_s: float = 0.25
-    processes: Mapping[int, int] = field(default_factory=lambda: {1: 71, 0: 70})
+    pids: Mapping[int, int] = field(default_factory=lambda: {1: 71, 0: 70})
 
 
 @pytest.fixture(autouse=True)
 def system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What the system tells of the crew's processes."""
-    for process in Idle().processes.values():
+    """What the system tells of the pool's processes."""
+    for process in Idle().pids.values():
         folder = tmp_path / str(process)
         folder.mkdir()
         (folder / "statm").write_text(f"900 {process} 0 0 0 0 0")
         (folder / "stat").write_text(f"{process} (x) S 1 7 7 0 -1 0 0 0 0 0 {process} 0 0 0")
-    monkeypatch.setattr(processes, "PROCESSES", tmp_path)
+    monkeypatch.setattr(processes, "PROC_ROOT", tmp_path)
     return tmp_path
 
 
@@ -57,15 +57,15 @@ def metrics(registry: CollectorRegistry) -> Metrics:
 def test_a_request_is_timed_by_model_and_outcome(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    observation = metrics.begun()
+    record = metrics.start_request()
     assert registry.get_sample_value("phiz_inflight_requests") == 1
-    observation.model = "back"
-    metrics.ended(observation)
+    record.model = "back"
+    metrics.finish_request(record)
     labels = {"model": "back", "outcome": "ok"}
     assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
     spent_s = registry.get_sample_value("phiz_request_seconds_sum", labels)
     assert spent_s is not None
-    assert 0 < spent_s < time.perf_counter() - observation.started
+    assert 0 < spent_s < time.perf_counter() - record.started_at_s
     assert registry.get_sample_value("phiz_inflight_requests") == 0
     assert registry.get_sample_value("phiz_rejected_total", {"reason": "ok"}) is None
 
@@ -86,9 +86,9 @@ def test_an_error_is_counted(
     admitted: bool,
     rejected: int | None,
 ) -> None:
-    observation = metrics.begun()
-    observation.admitted = admitted
-    metrics.ended(observation, "bad_option", refused=refused)
+    record = metrics.start_request()
+    record.admitted = admitted
+    metrics.finish_request(record, "bad_option", refused=refused)
     labels = {"model": "unknown", "outcome": "bad_option"}
     assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
     assert registry.get_sample_value("phiz_rejected_total", {"reason": "bad_option"}) == rejected
@@ -98,7 +98,7 @@ def test_an_error_is_counted(
 def test_stages_and_parts_are_timed_in_seconds(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics.answered("mtcnn", Timings({"decode": 0.25, "inference": 2}, {"pnet": 1.5}, 2.25), 3)
+    metrics.count_image("mtcnn", Timings({"decode": 0.25, "inference": 2}, {"pnet": 1.5}, 2.25), 3)
     expected = {"decode": 0.25, "inference": 2, "pnet": 1.5}
     for stage, seconds in expected.items():
         labels = {"model": "mtcnn", "stage": stage}
@@ -108,11 +108,11 @@ def test_stages_and_parts_are_timed_in_seconds(
 
 def test_a_body_is_timed_once_it_has_come(metrics: Metrics, registry: CollectorRegistry) -> None:
     for arrived in (0.0, 0.25, 0.5):
-        observation = metrics.begun()
-        observation.model = "front"
+        record = metrics.start_request()
+        record.model = "front"
         if arrived:
-            observation.arrived = observation.started + arrived
-        metrics.ended(observation, "deadline_exceeded")
+            record.received_at_s = record.started_at_s + arrived
+        metrics.finish_request(record, "deadline_exceeded")
     labels = {"model": "front", "stage": "receive"}
     assert registry.get_sample_value("phiz_stage_seconds_count", labels) == 2
     assert registry.get_sample_value("phiz_stage_seconds_sum", labels) == pytest.approx(0.75)
@@ -139,9 +139,9 @@ def test_what_may_go_wrong_is_shown_before_it_does(
     metrics: Metrics, registry: CollectorRegistry, name: str, labels: dict[str, str]
 ) -> None:
     assert registry.get_sample_value(name, labels) == 0
-    observation = metrics.begun()
-    observation.model = "front"
-    metrics.ended(observation)
+    record = metrics.start_request()
+    record.model = "front"
+    metrics.finish_request(record)
     assert registry.get_sample_value(name, labels) == 0
 
 
@@ -149,10 +149,10 @@ def test_of_a_classifier_it_is_shown_before_it_is_asked_for(registry: CollectorR
     metrics = Metrics(registry, Idle(), {"front": "blazeface"}, ("auto", "mobilenet"))
     labels = {"model": "mobilenet", "outcome": "internal"}
     assert registry.get_sample_value("phiz_pictures_total", labels) == 0
-    observation = metrics.begun()
-    observation.model = "mobilenet"
-    metrics.answered("mobilenet", Timings({}, {}, 0), None)
-    metrics.ended(observation)
+    record = metrics.start_request()
+    record.model = "mobilenet"
+    metrics.count_image("mobilenet", Timings({}, {}, 0), None)
+    metrics.finish_request(record)
     assert registry.get_sample_value("phiz_pictures_total", labels) == 0
     labels["outcome"] = "ok"
     assert registry.get_sample_value("phiz_pictures_total", labels) == 1
@@ -161,7 +161,7 @@ def test_of_a_classifier_it_is_shown_before_it_is_asked_for(registry: CollectorR
 def test_nothing_is_expected_of_a_model_that_there_is_not(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics.ended(metrics.begun(), "bad_option", refused=True)
+    metrics.finish_request(metrics.start_request(), "bad_option", refused=True)
     labels = {"model": "unknown", "outcome": "internal"}
     assert registry.get_sample_value("phiz_pictures_total", labels) is None
 
@@ -173,16 +173,16 @@ def test_before_anybody_asks_there_is_little_to_show(registry: CollectorRegistry
 
 
 def test_no_faces_are_an_answer_too(metrics: Metrics, registry: CollectorRegistry) -> None:
-    metrics.answered("front", Timings({}, {}, 0), 0)
+    metrics.count_image("front", Timings({}, {}, 0), 0)
     assert registry.get_sample_value("phiz_faces_total", {"model": "front"}) == 0
 
 
 def test_pictures_are_counted_by_what_became_of_them(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics.answered("front", Timings({}, {}, 0), 0)
-    metrics.failed("front", "bad_image")
-    metrics.failed("front", "bad_image")
+    metrics.count_image("front", Timings({}, {}, 0), 0)
+    metrics.count_failed_image("front", "bad_image")
+    metrics.count_failed_image("front", "bad_image")
     for outcome, count in (("ok", 1), ("bad_image", 2)):
         labels = {"model": "front", "outcome": outcome}
         assert registry.get_sample_value("phiz_pictures_total", labels) == count
@@ -213,8 +213,8 @@ def test_workers_and_the_queue_are_shown_as_they_are(metrics: Metrics) -> None:
 def test_processors_are_shown_as_they_are(
     metrics: Metrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert metrics.registry.get_sample_value("phiz_processors") == processor_share()
-    monkeypatch.setattr("phiz.api.metrics.processor_share", lambda: 0.5)
+    assert metrics.registry.get_sample_value("phiz_processors") == get_processor_share()
+    monkeypatch.setattr("phiz.api.metrics.get_processor_share", lambda: 0.5)
     assert metrics.registry.get_sample_value("phiz_processors") == 0.5
 
 
@@ -236,8 +236,8 @@ def test_buckets_begin_at_half_a_millisecond_and_rise() -> None:
 @pytest.fixture
 def used(metrics: Metrics) -> Metrics:
     """Everything has been counted once."""
-    metrics.ended(metrics.begun(), "bad_option", refused=True)
-    metrics.answered("mtcnn", Timings({"decode": 0.25}, {"pnet": 1.5}, 2.25), 3)
+    metrics.finish_request(metrics.start_request(), "bad_option", refused=True)
+    metrics.count_image("mtcnn", Timings({"decode": 0.25}, {"pnet": 1.5}, 2.25), 3)
     return metrics
 
 
@@ -328,4 +328,4 @@ def test_the_documentation_names_every_bucket() -> None:
 
 def test_the_documentation_names_every_setting_and_no_other() -> None:
     documented = [name for row in rows("settings.md") for name in names(row[0])]
-    assert sorted(documented) == sorted([*known_variables(), *READ_ELSEWHERE])
+    assert sorted(documented) == sorted([*list_variables(), *CLI_VARIABLES])

@@ -1,6 +1,6 @@
 import pytest
 
-from phiz.api.options import option_schema, read_deadline, read_options, read_query, shown
+from phiz.api.options import get_option_schema, quote_text, read_deadline, read_options, read_query
 from phiz.errors import OptionError
 from phiz.wire.schemas import DetectParameters
 
@@ -115,7 +115,7 @@ def test_a_form_field_that_is_empty_counts_as_not_given() -> None:
     ],
 )
 def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None:
-    assert shown(text) == expected
+    assert quote_text(text) == expected
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None
 def test_the_schema_of_an_option_has_range_and_default(
     name: str, expected: dict[str, object]
 ) -> None:
-    schema = option_schema(DetectParameters, name)
+    schema = get_option_schema(DetectParameters, name)
     del schema["description"], schema["title"]
     assert schema == expected
 

@@ -6,7 +6,7 @@ import pytest
 from phiz.api.body import FORM_OVERHEAD_BYTES, MAX_FIELD_BYTES
 from phiz.wire.schemas import DetectAnswer
 
-from .client import BOUNDS, SIZE_WH, Client, Part, doubles, encoded, form
+from .client import REQUEST_LIMITS, SIZE_WH, Client, Part, doubles, encoded, form
 from .doubles import LIMITS, command
 
 KINDS = ("image/png", "image/*", "application/octet-stream", "IMAGE/PNG; x=y", None)
@@ -224,7 +224,7 @@ def test_a_wrong_query_is_refused_before_the_body_is_read(client: Client) -> Non
 
 
 def test_what_goes_wrong_inside_stays_inside(png: bytes, capfd: pytest.CaptureFixture[str]) -> None:
-    with doubles(command("broken"), BOUNDS) as client:
+    with doubles(command("broken"), REQUEST_LIMITS) as client:
         response = client.ask("POST", "/detect?model=front", content=png, kind="image/png")
         assert response.status_code == 500
         assert response.headers["content-type"] == "application/problem+json"
@@ -238,13 +238,13 @@ def test_what_goes_wrong_inside_stays_inside(png: bytes, capfd: pytest.CaptureFi
 
 
 def test_a_model_that_is_not_there_is_an_option_that_is_wrong(png: bytes) -> None:
-    with doubles(command("lonely"), BOUNDS) as client:
+    with doubles(command("lonely"), REQUEST_LIMITS) as client:
         response = client.ask("POST", "/detect?model=back", content=png, kind="image/png")
     assert (response.status_code, response.json()["code"]) == (422, "bad_option")
 
 
 def test_a_picture_that_ends_its_worker_is_told_so_and_the_next_is_answered(png: bytes) -> None:
-    with doubles(command("dying"), BOUNDS) as client:
+    with doubles(command("dying"), REQUEST_LIMITS) as client:
         died = client.ask("POST", "/detect", content=encoded((13, 40)), kind="image/png")
         assert (died.status_code, died.json()["code"]) == (500, "worker_died")
         assert client.ask("POST", "/detect", content=png, kind="image/png").status_code == 200

@@ -4,7 +4,7 @@ import pytest
 
 from phiz.wire.schemas import BatchAnswer
 
-from .client import BOUNDS, Client, Part, doubles, encoded, form
+from .client import REQUEST_LIMITS, Client, Part, doubles, encoded, form
 from .doubles import LIMITS, command
 
 SIZES_WH = ((60, 40), (30, 50), (20, 20), (80, 10))
@@ -120,7 +120,7 @@ def test_as_many_as_may_be_are_answered(client: Client, png: bytes) -> None:
 
 
 def test_no_more_pictures_than_may_wait_are_taken(png: bytes) -> None:
-    with doubles(command("mirrors"), replace(BOUNDS, queue=2)) as client:
+    with doubles(command("mirrors"), replace(REQUEST_LIMITS, max_queued=2)) as client:
         for count, status in ((2, 200), (3, 400)):
             body, kind = form(*[("image", png)] * count)
             response = client.ask("POST", "/detect/batch", content=body, kind=kind)

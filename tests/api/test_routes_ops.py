@@ -13,24 +13,24 @@ from phiz.errors import ModelCorruptError
 from phiz.models import catalog, router_config
 from phiz.wire.models import ModelList
 from phiz.wire.schemas import DetectParameters
-from phiz.workers.pool import Crew
+from phiz.workers.pool import WorkerPool
 from tests.exposition import check_openmetrics, check_text
 
-from .client import BOUNDS, Client, doubles, form, mirrors, samples, started
+from .client import REQUEST_LIMITS, Client, doubles, form, mirrors, samples, started
 from .doubles import command
 
 
 def test_models_are_those_of_the_catalogue_and_auto(client: Client) -> None:
     answer = ModelList.model_validate(client.ask("GET", "/models").json())
-    cards = {card.name: card for card in catalog.load().group("face")}
+    specs = {spec.name: spec for spec in catalog.load_catalog().get_models("face")}
     entries = {entry.name: entry for entry in answer.models}
-    assert list(entries) == [*cards, "auto"]
-    for name, card in cards.items():
+    assert list(entries) == [*specs, "auto"]
+    for name, spec in specs.items():
         entry = entries[name]
-        assert (entry.title, entry.kind, entry.licence) == (card.title, card.kind, card.licence)
-        assert (entry.input_size, entry.min_score) == (card.input_size, card.min_score)
+        assert (entry.title, entry.kind, entry.licence) == (spec.title, spec.kind, spec.licence)
+        assert (entry.input_size, entry.min_score) == (spec.input_size, spec.min_score)
         assert [(one.name, one.sha256, one.bytes) for one in entry.networks] == [
-            (one.name, one.sha256, one.size_bytes) for one in card.networks
+            (one.name, one.sha256, one.size_bytes) for one in spec.networks
         ]
     assert entries["auto"].landmarks == ("left_eye", "right_eye", "nose")
     assert entries["mtcnn"].landmarks[3:] == ("mouth_left", "mouth_right")
@@ -38,10 +38,13 @@ def test_models_are_those_of_the_catalogue_and_auto(client: Client) -> None:
 
 def test_every_limit_comes_with_what_it_means(client: Client) -> None:
     answer = ModelList.model_validate(client.ask("GET", "/models").json())
-    cards = {card.name: card for card in catalog.load().group("face")}
+    specs = {spec.name: spec for spec in catalog.load_catalog().get_models("face")}
     known = {
-        **{name: (card.min_score, card.operating_point) for name, card in cards.items()},
-        "auto": (router_config.load().min_score, router_config.load().operating_point),
+        **{name: (spec.min_score, spec.operating_point) for name, spec in specs.items()},
+        "auto": (
+            router_config.load_router_config().min_score,
+            router_config.load_router_config().operating_point,
+        ),
     }
     for entry in answer.models:
         limit, point = known[entry.name]
@@ -86,7 +89,7 @@ def test_health_can_be_asked_for_by_its_status_alone(client: Client, path: str) 
 
 
 def test_an_application_that_cannot_load_does_not_start() -> None:
-    app = create_app(command("refusing"), 2, BOUNDS)
+    app = create_app(command("refusing"), 2, REQUEST_LIMITS)
     with pytest.raises(ModelCorruptError, match=r"back\.onnx"), started(app):
         pass
     assert (app.state.ready, app.state.service) == (False, None)
@@ -211,14 +214,14 @@ def test_requests_are_counted_while_they_last(client: Client, png: bytes) -> Non
 
 
 def test_classifiers_are_told_and_whether_they_are_built(tmp_path: Path) -> None:
-    with doubles(command("unbuilt", tmp_path), BOUNDS) as client:
-        cards = catalog.load().group("classify")
-        built = cards[0].networks[0].in_form("int8")
-        (tmp_path / built.file).write_bytes(b"")
+    with doubles(command("unbuilt", tmp_path), REQUEST_LIMITS) as client:
+        specs = catalog.load_catalog().get_models("classify")
+        built = specs[0].networks[0].with_precision("int8")
+        (tmp_path / built.file_name).write_bytes(b"")
         answer = ModelList.model_validate(client.ask("GET", "/models").json())
-        assert [entry.name for entry in answer.classifiers] == [card.name for card in cards]
-        for entry, card in zip(answer.classifiers, cards, strict=True):
-            assert (entry.title, entry.licence) == (card.title, card.licence)
+        assert [entry.name for entry in answer.classifiers] == [spec.name for spec in specs]
+        for entry, spec in zip(answer.classifiers, specs, strict=True):
+            assert (entry.title, entry.licence) == (spec.title, spec.licence)
             assert [each.precision for each in entry.precisions] == ["float32", "int8"]
         told = {(each.sha256, each.built) for one in answer.classifiers for each in one.precisions}
         assert {sha256 for sha256, there in told if there} == {built.sha256}
@@ -286,8 +289,8 @@ def test_of_classifiers_each_precision_tells_what_was_measured(client: Client) -
 def test_without_a_worker_requests_are_refused_and_counted(
     png: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with doubles(command("mirrors"), BOUNDS) as client:
-        monkeypatch.setattr(Crew, "able", False)
+    with doubles(command("mirrors"), REQUEST_LIMITS) as client:
+        monkeypatch.setattr(WorkerPool, "is_healthy", False)
         response = client.ask("POST", "/detect", content=png, kind="image/png")
         assert (response.status_code, response.json()["code"]) == (503, "not_ready")
         count = client.metric("phiz_request_seconds_count", model="unknown", outcome="not_ready")
@@ -296,5 +299,5 @@ def test_without_a_worker_requests_are_refused_and_counted(
 
 
 def test_it_knows_all_paths_that_it_has() -> None:
-    app = create_app(command("mirrors"), 2, BOUNDS)
+    app = create_app(command("mirrors"), 2, REQUEST_LIMITS)
     assert app.state.paths == {*app.openapi()["paths"], "/docs", "/openapi.json"}

@@ -8,10 +8,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import Message, Receive, Scope, Send
 
-from phiz.api.access_log import Journal
-from phiz.api.metrics import Observation
-from phiz.api.request_record import Record
-from phiz.api.spans import RequestSpan, Spans
+from phiz.api.access_log import AccessLog
+from phiz.api.metrics import DetectionRecord
+from phiz.api.request_record import RequestRecord
+from phiz.api.spans import RequestSpan, RequestTracer
 from phiz.timings import STAGES, Timings
 
 from .client import Client, form
@@ -34,10 +34,10 @@ def exporter() -> InMemorySpanExporter:
 
 
 @pytest.fixture
-def spans(exporter: InMemorySpanExporter) -> Iterator[Spans]:
+def spans(exporter: InMemorySpanExporter) -> Iterator[RequestTracer]:
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    made = Spans(provider)
+    made = RequestTracer(provider)
     yield made
     made.close()
 
@@ -55,29 +55,31 @@ def scope(
     }
 
 
-def recorded(found: Scope) -> Record:
-    return Record.of(found["method"], found["path"], found["headers"])
+def recorded(found: Scope) -> RequestRecord:
+    return RequestRecord.from_headers(found["method"], found["path"], found["headers"])
 
 
 @pytest.fixture
-def begin(spans: Spans) -> Callable[[Scope], tuple[RequestSpan, Record]]:
-    def give(found: Scope) -> tuple[RequestSpan, Record]:
+def begin(spans: RequestTracer) -> Callable[[Scope], tuple[RequestSpan, RequestRecord]]:
+    def give(found: Scope) -> tuple[RequestSpan, RequestRecord]:
         record = recorded(found)
-        span = spans.begin(record, found)
+        span = spans.start_span(record, found)
         assert span is not None
         return span, record
 
     return give
 
 
-Begin = Callable[[Scope], tuple[RequestSpan, Record]]
+Begin = Callable[[Scope], tuple[RequestSpan, RequestRecord]]
 
 
-def end(span: RequestSpan, record: Record, status: int, *timings: Timings) -> None:
+def end(span: RequestSpan, record: RequestRecord, status: int, *timings: Timings) -> None:
     """As the service ends one that came 50 ms before its body was complete."""
-    observation = Observation(record.started, "back", arrived=record.started + 0.05)
-    observation.timings.extend(timings)
-    record.observation, record.status, record.total_s = observation, status, 1.0
+    detection = DetectionRecord(
+        record.started_at_s, "back", received_at_s=record.started_at_s + 0.05
+    )
+    detection.timings.extend(timings)
+    record.detection, record.status, record.total_s = detection, status, 1.0
     span.end(record)
 
 
@@ -108,7 +110,7 @@ def test_a_request_has_a_span_below_its_callers(
     begin: Begin, exporter: InMemorySpanExporter
 ) -> None:
     span, record = begin(scope(headers=[TRACEPARENT, (b"x-request-id", b"7")]))
-    assert span.trace == TRACE
+    assert span.trace_id == TRACE
     end(span, record, 200, TIMINGS)
     found = by_name(exporter)["POST /detect"]
     assert found.context is not None
@@ -187,7 +189,7 @@ def test_an_error_of_the_service_is_one_of_the_span(
     begin: Begin, exporter: InMemorySpanExporter, status: int, code: str, expected: object
 ) -> None:
     span, record = begin(scope())
-    record.observation = Observation(record.started, code=code)
+    record.detection = DetectionRecord(record.started_at_s, code=code)
     record.status = status
     span.end(record)
     (found,) = exporter.get_finished_spans()
@@ -201,7 +203,7 @@ def test_without_a_caller_that_traces_it_begins_a_trace(
 ) -> None:
     first, record = begin(scope())
     second, _ = begin(scope())
-    assert len({first.trace, second.trace, "0" * 32}) == 3
+    assert len({first.trace_id, second.trace_id, "0" * 32}) == 3
     end(first, record, 200, TIMINGS)
     assert parent_of(by_name(exporter)["POST /detect"]) is None
 
@@ -210,7 +212,7 @@ def test_what_its_caller_does_not_keep_it_does_not_send(
     begin: Begin, exporter: InMemorySpanExporter
 ) -> None:
     span, record = begin(scope(headers=[UNSAMPLED]))
-    assert span.trace == TRACE
+    assert span.trace_id == TRACE
     end(span, record, 200, TIMINGS)
     assert exporter.get_finished_spans() == ()
 
@@ -219,13 +221,15 @@ def test_what_its_caller_does_not_keep_it_does_not_send(
     ("method", "path"),
     [("GET", "/detect"), ("POST", "/nothing"), ("GET", "/metrics"), ("GET", "/models")],
 )
-def test_only_requests_with_pictures_have_spans(spans: Spans, method: str, path: str) -> None:
+def test_only_requests_with_pictures_have_spans(
+    spans: RequestTracer, method: str, path: str
+) -> None:
     found = scope(path, method)
-    assert spans.begin(recorded(found), found) is None
+    assert spans.start_span(recorded(found), found) is None
 
 
 def test_the_trace_is_in_the_log_as_well(
-    spans: Spans, exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
+    spans: RequestTracer, exporter: InMemorySpanExporter, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO", "phiz")
 
@@ -237,7 +241,7 @@ def test_the_trace_is_in_the_log_as_well(
 
     async def send(_message: Message) -> None: ...
 
-    asyncio.run(Journal(app, "all", {"/detect"}, spans)(scope(), receive, send))
+    asyncio.run(AccessLog(app, "all", {"/detect"}, spans)(scope(), receive, send))
     (found,) = exporter.get_finished_spans()
     assert found.context is not None
     (line,) = caplog.records
@@ -246,7 +250,7 @@ def test_the_trace_is_in_the_log_as_well(
 
 @pytest.mark.parametrize("path", ["/detect?model=back", "/classify"])
 def test_the_application_has_spans_of_what_it_did(
-    client: Client, png: bytes, spans: Spans, exporter: InMemorySpanExporter, path: str
+    client: Client, png: bytes, spans: RequestTracer, exporter: InMemorySpanExporter, path: str
 ) -> None:
     ask(client, path, *form(("image", png)), traces=spans)
     found = by_name(exporter)

@@ -4,16 +4,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from phiz.boxes import nms as suppression
-from phiz.boxes.blending import blend
-from phiz.boxes.geometry import iou
-from phiz.boxes.nms import BLOCK_LEADERS, groups, meeting, nms
+from phiz.boxes.blending import blend_reference
+from phiz.boxes.geometry import box_iou
+from phiz.boxes.nms import BLOCK_LEADERS, find_intersecting_pairs, group_by_leader, nms
 
 
 def slow_nms(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[int]:
     """The rule, word for word: a box stays unless a better one that stays overlaps it."""
     kept: list[int] = []
     for candidate in sorted(range(len(boxes)), key=lambda index: -scores[index]):
-        if all(iou(boxes[better], boxes[[candidate]])[0] <= limit for better in kept):
+        if all(box_iou(boxes[better], boxes[[candidate]])[0] <= limit for better in kept):
             kept.append(candidate)
     return kept
 
@@ -89,7 +89,9 @@ def test_every_prediction_belongs_to_one_group(
     made: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     boxes, _, scores = made
-    members = [index for _, group in groups(boxes, scores, 0.3) for index in group.tolist()]
+    members = [
+        index for _, group in group_by_leader(boxes, scores, 0.3) for index in group.tolist()
+    ]
     assert sorted(members) == list(range(len(boxes)))
 
 
@@ -99,7 +101,7 @@ def slow_groups(boxes: np.ndarray, scores: np.ndarray, limit: float) -> list[lis
     found = []
     while left:
         leader, *others = left
-        taken = [other for other in others if iou(boxes[leader], boxes[[other]])[0] > limit]
+        taken = [other for other in others if box_iou(boxes[leader], boxes[[other]])[0] > limit]
         left = [other for other in others if other not in taken]
         found.append([leader, *taken])
     return found
@@ -112,13 +114,13 @@ def test_groups_equal_the_slow_rule_in_more_than_one_block(side: int) -> None:
     low = rng.uniform(0, side, (count, 2))
     boxes = np.concatenate([low, low + rng.uniform(5, 15, (count, 2))], axis=1).astype(np.float32)
     scores = rng.permutation(count).astype(np.float32)
-    found = [members.tolist() for _, members in groups(boxes, scores, 0.3)]
+    found = [members.tolist() for _, members in group_by_leader(boxes, scores, 0.3)]
     assert found == slow_groups(boxes, scores, 0.3)
 
 
 def test_input_is_left_alone() -> None:
     boxes, keypoints, scores = PAIR.copy(), np.ones((2, 6, 2), np.float32), np.ones(2, np.float32)
-    blend(boxes, keypoints, scores, 0.3)
+    blend_reference(boxes, keypoints, scores, 0.3)
     assert boxes.tolist() == PAIR.tolist()
 
 
@@ -127,7 +129,7 @@ def test_many_boxes_are_suppressed_as_few_are(
     made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
 ) -> None:
     boxes, _, scores = made
-    leaders = [leader for leader, _ in groups(boxes, scores, limit)]
+    leaders = [leader for leader, _ in group_by_leader(boxes, scores, limit)]
     assert nms(boxes, scores, limit).tolist() == leaders
 
 
@@ -139,14 +141,16 @@ def test_all_boxes_that_share_pixels_are_paired_once(
     boxes, _, _ = made
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(suppression, "BLOCK_PAIRS", block)
-        found = [frozenset(pair) for pairs in meeting(boxes) for pair in pairs.T.tolist()]
+        found = [
+            frozenset(pair) for pairs in find_intersecting_pairs(boxes) for pair in pairs.T.tolist()
+        ]
     assert len(set(found)) == len(found)
     assert all(len(pair) == 2 for pair in found)
     sharing = {
         frozenset((i, j))
         for i in range(len(boxes))
         for j in range(i)
-        if iou(boxes[i], boxes[[j]])[0] > 0
+        if box_iou(boxes[i], boxes[[j]])[0] > 0
     }
     assert sharing <= set(found)
 
@@ -157,5 +161,7 @@ def test_a_crowd_is_suppressed_in_few_pairs(axis: int) -> None:
     low = rng.uniform(0, [[40_000, 40], [40, 40_000]][axis], (3000, 2))
     boxes = np.concatenate([low, low + 20], axis=1).astype(np.float32)
     scores = rng.uniform(0, 1, len(boxes)).astype(np.float32)
-    assert sum(pairs.shape[1] for pairs in meeting(boxes)) < 10 * len(boxes)
-    assert nms(boxes, scores, 0.2).tolist() == [leader for leader, _ in groups(boxes, scores, 0.2)]
+    assert sum(pairs.shape[1] for pairs in find_intersecting_pairs(boxes)) < 10 * len(boxes)
+    assert nms(boxes, scores, 0.2).tolist() == [
+        leader for leader, _ in group_by_leader(boxes, scores, 0.2)
+    ]

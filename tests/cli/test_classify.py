@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from phiz.cli import classify as command
 from phiz.cli.main import main
-from phiz.models.specs import Form
+from phiz.models.specs import Precision
 from phiz.wire.schemas import ClassifierName, ClassifyAnswer, ClassifyParameters
 from tests.conftest import PICTURES
 
@@ -29,8 +29,8 @@ def run(*arguments: str | Path) -> Result:
 
 
 def test_the_choices_are_those_of_the_interface() -> None:
-    assert get_args(ClassifierName) == command.MODELS
-    assert get_args(Form) == command.PRECISIONS
+    assert get_args(ClassifierName) == command.CLASSIFIER_NAMES
+    assert get_args(Precision) == command.PRECISION_CHOICES
     options = command.classify.make_context("classify", ["picture"]).params
     for name, field in ClassifyParameters.model_fields.items():
         assert options[name] == field.default

@@ -20,12 +20,12 @@ import phiz
 from phiz import faces
 from phiz.cli import detect as command
 from phiz.cli import formats as reports
-from phiz.cli.files import SUFFIXES, Destinations, find_pictures
+from phiz.cli.files import IMAGE_SUFFIXES, OutputPaths, find_images
 from phiz.cli.main import main
 from phiz.detectors import blazeface, factory, mtcnn
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.mtcnn import Mtcnn
-from phiz.detectors.time_budget import Costs, measure_costs
+from phiz.detectors.time_budget import StepCosts, measure_step_costs
 from phiz.models import catalog
 from tests.conftest import PICTURES
 
@@ -61,8 +61,8 @@ def folder(tmp_path: Path) -> Path:
         (tree / place).mkdir(parents=True, exist_ok=True)
     shutil.copy(SELFIE, tree / "b" / "face.PNG")
     shutil.copy(SELFIE, tree / "a" / "deep" / "face.png")
-    with Image.open(SELFIE) as picture:
-        picture.convert("RGB").save(tree / "a" / "face.jpg")
+    with Image.open(SELFIE) as image:
+        image.convert("RGB").save(tree / "a" / "face.jpg")
     (tree / "a" / "notes.txt").write_text("no picture")
     return tree
 
@@ -83,13 +83,13 @@ def test_json_is_the_wire_format_and_the_file() -> None:
 def test_only_for_a_budget_its_costs_are_measured(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], times: int
 ) -> None:
-    measured: list[Costs] = []
+    measured: list[StepCosts] = []
 
-    def measure(glances: Mapping[str, BlazeFace], cascade: Mtcnn) -> Costs:
-        measured.append(measure_costs(glances, cascade))
+    def measure(first_pass: Mapping[str, BlazeFace], cascade: Mtcnn) -> StepCosts:
+        measured.append(measure_step_costs(first_pass, cascade))
         return measured[-1]
 
-    monkeypatch.setattr(factory, "measure_costs", measure)
+    monkeypatch.setattr(factory, "measure_step_costs", measure)
     detect(*arguments, SELFIE, GROUP)
     assert len(measured) == times
 
@@ -114,11 +114,11 @@ def test_a_folder_is_its_pictures_sorted(folder: Path) -> None:
     assert found == [str(folder / name) for name in names]
 
 
-@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("suffix", IMAGE_SUFFIXES)
 def test_pictures_in_a_folder_are_known_by_their_suffix(tmp_path: Path, suffix: str) -> None:
     for name in (f"small{suffix}", f"LARGE{suffix.upper()}", f"{suffix}.txt", "no"):
         (tmp_path / name).touch()
-    assert sorted(path.name for path in find_pictures([tmp_path])) == sorted(
+    assert sorted(path.name for path in find_images([tmp_path])) == sorted(
         [f"small{suffix}", f"LARGE{suffix.upper()}"]
     )
 
@@ -182,8 +182,8 @@ def test_two_passes_have_their_effect() -> None:
 
 def test_a_picture_on_its_side_and_what_is_told_of_its_face(tmp_path: Path) -> None:
     lying = tmp_path / "lying.png"
-    with Image.open(SELFIE) as picture:
-        picture.transpose(Image.Transpose.ROTATE_90).save(lying)  # to the left
+    with Image.open(SELFIE) as image:
+        image.transpose(Image.Transpose.ROTATE_90).save(lying)  # to the left
     (given,) = detect("--model", "front", "--details", "quality", SELFIE)
     (turned,) = detect("--model", "front", "--rotate", "auto", "--details", "quality", lying)
     (face,), (again,) = given["faces"], turned["faces"]
@@ -290,12 +290,12 @@ def test_faces_are_drawn_into_copies(tmp_path: Path, folder: Path) -> None:
     detect("--model", "front", "--draw", drawn, folder)
     formats, pixels = {}, {}
     for path in drawn.iterdir():
-        with Image.open(path) as picture:
-            formats[path.name] = picture.format
-            pixels[path.name] = np.asarray(picture)
+        with Image.open(path) as image:
+            formats[path.name] = image.format
+            pixels[path.name] = np.asarray(image)
     assert formats == {"face.png": "PNG", "face.jpg": "JPEG", "face-2.png": "PNG"}
-    with Image.open(SELFIE) as picture:
-        plain = np.asarray(picture.convert("RGB"))
+    with Image.open(SELFIE) as image:
+        plain = np.asarray(image.convert("RGB"))
     for name in ("face.png", "face-2.png"):
         assert 0.005 < np.any(pixels[name] != plain, axis=2).mean() < 0.1
 
@@ -368,8 +368,8 @@ def test_output_that_cannot_be_written_ends_it(
     tmp_path: Path, blank: Path, format_name: str, *, good: bool
 ) -> None:
     missing = tmp_path / "missing.png"
-    pictures = [blank, blank] if good else [missing]
-    task: list[str | Path] = ["--format", format_name, "--model", "front", *pictures]
+    image_paths = [blank, blank] if good else [missing]
+    task: list[str | Path] = ["--format", format_name, "--model", "front", *image_paths]
     status, errors = with_little_room(*task, blocks=0, output=tmp_path / "output")
     assert status == 1
     before = [] if good else [f"phiz: {missing}: No such file or directory"]
@@ -386,9 +386,9 @@ def test_output_that_cannot_even_begin_ends_it(tmp_path: Path) -> None:
 
 
 def test_destinations_are_told_apart_without_case(tmp_path: Path) -> None:
-    pictures = [Path(name) for name in ("x/a.webp", "y/A.png", "z/a.tif", "z/a.jpeg", "-")]
-    destinations = Destinations(tmp_path, pictures)
-    found = [destinations.of(picture).name for picture in pictures]
+    image_paths = [Path(name) for name in ("x/a.webp", "y/A.png", "z/a.tif", "z/a.jpeg", "-")]
+    destinations = OutputPaths(tmp_path, image_paths)
+    found = [destinations.pick_path(image_path).name for image_path in image_paths]
     assert found == ["a.png", "A-2.png", "a-3.png", "a.jpeg", "stdin.png"]
 
 
@@ -400,16 +400,16 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
 
 
 def test_what_is_written_out_is_what_the_rest_knows() -> None:
-    known = catalog.load()
-    assert sorted(command.MODELS) == sorted(factory.names(known))
-    assert command.OVERLAPS == faces.OVERLAPS
-    assert command.ROTATES == faces.ROTATES
-    assert command.DETAILS == faces.DETAILS
+    known = catalog.load_catalog()
+    assert sorted(command.DETECTOR_NAMES) == sorted(factory.list_model_names(known))
+    assert command.OVERLAP_CHOICES == faces.OVERLAPS
+    assert command.ROTATE_CHOICES == faces.ROTATES
+    assert command.DETAIL_CHOICES == faces.DETAILS
     assert command.MAX_PASSES == faces.MAX_PASSES
     assert command.MAX_FACES == faces.MAX_FACES_LIMIT
     assert command.MAX_MIN_FACE == faces.MIN_FACE_LIMIT
     assert command.MAX_BUDGET_MS == faces.BUDGET_LIMIT_MS
-    assert set(reports.LANDMARKS) == {*blazeface.LANDMARKS, *mtcnn.LANDMARKS}
+    assert set(reports.LANDMARK_COLUMNS) == {*blazeface.BLAZEFACE_LANDMARKS, *mtcnn.MTCNN_LANDMARKS}
 
 
 def test_version() -> None:
@@ -479,9 +479,9 @@ def test_a_bar_is_shown_on_a_terminal_for_many_pictures() -> None:
 
 
 def test_a_reader_that_leaves_early_hears_nothing() -> None:
-    pictures = [str(GROUP)] * 100  # more than a pipe holds
+    image_paths = [str(GROUP)] * 100  # more than a pipe holds
     with subprocess.Popen(
-        [*PHIZ, "detect", "--model", "front", *pictures],
+        [*PHIZ, "detect", "--model", "front", *image_paths],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:

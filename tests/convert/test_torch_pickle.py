@@ -158,9 +158,9 @@ def test_a_pickle_that_calls_something_is_refused_and_calls_nothing(
 
 @pytest.mark.parametrize("name", ["eval", "getattr", "__import__", "exec", "open"])
 def test_builtins_are_refused(name: str) -> None:
-    data = b"\x80\x02cbuiltins\n" + name.encode() + b"\n."
+    content = b"\x80\x02cbuiltins\n" + name.encode() + b"\n."
     with pytest.raises(ConversionError, match=f"the pickle asks for builtins.{name}"):
-        read_weights(data)
+        read_weights(content)
 
 
 WHOLE = {"weight": Tensor(STORAGE, (8,), (1,))}

@@ -5,8 +5,8 @@ import pytest
 import yaml
 
 from phiz.api.app import create_app
-from phiz.api.service import Bounds
-from phiz.settings import READ_ELSEWHERE, known_variables
+from phiz.api.service import RequestLimits
+from phiz.settings import CLI_VARIABLES, list_variables
 
 from .memory import needed_bytes
 from .metrics import ROOT
@@ -22,7 +22,7 @@ PROXY = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text("utf-8")
 
 
 def test_every_setting_can_be_given() -> None:
-    expected = {*known_variables()} - {*READ_ELSEWHERE} - SET_BY_THE_IMAGE
+    expected = {*list_variables()} - {*CLI_VARIABLES} - SET_BY_THE_IMAGE
     assert expected == NAMES
 
 
@@ -77,7 +77,7 @@ def test_the_proxy_logs_the_paths_that_the_service_has_and_no_other() -> None:
     assert (before, condition) == ("str(-)", "")
     ((value, paths),) = more
     assert value == "path"
-    assert set(paths.split()) == create_app(("unused",), 1, Bounds(1)).state.paths
+    assert set(paths.split()) == create_app(("unused",), 1, RequestLimits(1)).state.paths
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -4,7 +4,7 @@ from typing import Any
 import dashboard
 import pytest
 import yaml
-from panels import ROWS, Graph
+from panels import ROWS, PanelSpec
 
 from .metrics import ROOT, known, used
 
@@ -16,7 +16,7 @@ GRAPHS = [graph for graphs in ROWS.values() for graph in graphs]
 
 def test_the_committed_dashboard_is_the_generated_one() -> None:
     written = (GRAFANA / "dashboard.json").read_text("utf-8")
-    assert written == dashboard.dashboard(), (
+    assert written == dashboard.build_dashboard(), (
         "run: python deploy/grafana/dashboard.py > deploy/grafana/dashboard.json"
     )
 
@@ -47,6 +47,6 @@ def test_no_two_panels_lie_on_each_other() -> None:
 
 
 @pytest.mark.parametrize("graph", GRAPHS, ids=lambda graph: graph.title)
-def test_a_graph_asks_for_what_there_is(graph: Graph) -> None:
+def test_a_graph_asks_for_what_there_is(graph: PanelSpec) -> None:
     for query, _ in graph.queries:
         assert used(query.replace("$__rate_interval", "5m")) <= known()

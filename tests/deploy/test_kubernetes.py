@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import phiz
-from phiz.settings import known_variables
+from phiz.settings import list_variables
 
 from .memory import needed_bytes
 from .metrics import PROMETHEUS, ROOT, documented, used
@@ -122,13 +122,13 @@ def test_each_worker_can_have_the_largest_picture_at_once() -> None:
 
 
 def test_every_variable_is_a_setting() -> None:
-    assert {one["name"] for one in CONTAINER["env"]} <= set(known_variables())
+    assert {one["name"] for one in CONTAINER["env"]} <= set(list_variables())
 
 
 def test_the_rules_of_the_operator_are_those_of_prometheus() -> None:
     written = (FOLDER / "rules.yaml").read_text("utf-8")
     given = (PROMETHEUS / "rules.yml").read_text("utf-8")
-    assert written == operator_rules.rules(given), (
+    assert written == operator_rules.convert_rules(given), (
         "run: python deploy/kubernetes/operator_rules.py > deploy/kubernetes/rules.yaml"
     )
     ours = yaml.safe_load(given)

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from phiz.settings import known_variables
+from phiz.settings import list_variables
 from tests.deploy.metrics import ROOT
 
 with warnings.catch_warnings():
@@ -51,10 +51,10 @@ def test_it_names_what_there_is(configuration: dict[str, Any]) -> None:
     assert getattr(serve, name) is serve.app
     assert deployment["name"] == serve.deployment.name
     variables = deployment["ray_actor_options"]["runtime_env"]["env_vars"]
-    assert set(variables) <= set(known_variables())
+    assert set(variables) <= set(list_variables())
 
 
 def test_it_scales_as_the_code_does_but_for_how_many(configuration: dict[str, Any]) -> None:
     """Ray takes one of the two as a whole, and never fills one up from the other."""
     scaling = deployment_of(configuration)["autoscaling_config"]
-    assert scaling == {**serve.SCALING, "max_replicas": scaling["max_replicas"]}
+    assert scaling == {**serve.AUTOSCALING, "max_replicas": scaling["max_replicas"]}

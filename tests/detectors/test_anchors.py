@@ -1,13 +1,13 @@
 import pytest
 
-from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, anchors
+from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, build_anchors
 
 
 @pytest.mark.parametrize(
     ("grids", "count"), [(GRIDS_896, 896), (GRIDS_2304, 2304)], ids=["front and back", "full"]
 )
 def test_count(grids: tuple[tuple[int, int], ...], count: int) -> None:
-    assert anchors(grids).shape == (count, 2)
+    assert build_anchors(grids).shape == (count, 2)
 
 
 @pytest.mark.parametrize(
@@ -24,4 +24,4 @@ def test_count(grids: tuple[tuple[int, int], ...], count: int) -> None:
     ],
 )
 def test_centres(index: int, centre: tuple[float, float]) -> None:
-    assert tuple(anchors(GRIDS_896)[index]) == pytest.approx(centre)
+    assert tuple(build_anchors(GRIDS_896)[index]) == pytest.approx(centre)

@@ -5,10 +5,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import VOTE_POWER
-from phiz.detectors.blazeface import LANDMARKS, BlazeFace, Spec, decode
+from phiz.boxes.blending import VOTE_EXPONENT
+from phiz.detectors.blazeface import (
+    BLAZEFACE_LANDMARKS,
+    BlazeFace,
+    BlazeFaceSpec,
+    decode_predictions,
+)
 from phiz.faces import DetectOptions, Face
-from phiz.image.lazy import Picture
+from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 
@@ -56,7 +61,7 @@ def detector(
     session = Fixed(
         np.array(rows, np.float32), np.array([logit(score) for score in scores], np.float32)
     )
-    spec = Spec(size=SIZE, cell=8, min_score=0.5, overlap_limit=0.3)
+    spec = BlazeFaceSpec(size=SIZE, cell_px=8, min_score=0.5, overlap_limit=0.3)
     return BlazeFace(
         "front", spec, session, ANCHORS[: len(rows)], sampling, sampling == "reference"
     )
@@ -64,12 +69,12 @@ def detector(
 
 def detect(model: BlazeFace, shape_hw: tuple[int, int], **options: Any) -> tuple[Face, ...]:
     image = np.zeros((*shape_hw, 3), np.uint8)
-    return model.detect(Picture.of(image), DetectOptions(**options), Stopwatch()).faces
+    return model.detect(LazyImage.from_array(image), DetectOptions(**options), Stopwatch()).faces
 
 
 def test_decode_by_arithmetic() -> None:
     regressions = np.array([prediction(3, -4, 20, 10)], np.float32)
-    boxes, keypoints, scores = decode(
+    boxes, keypoints, scores = decode_predictions(
         regressions, np.array([logit(0.8)], np.float32), ANCHORS[:1], SIZE, 0.5
     )
     # The anchor's centre is at (32, 64); the box's at (35, 60).
@@ -85,7 +90,7 @@ def test_decode_by_arithmetic() -> None:
 )
 def test_extreme_logits_do_not_overflow(logits: list[float], expected: list[float]) -> None:
     regressions = np.zeros((3, 16), np.float32)
-    _, _, scores = decode(regressions, np.array(logits, np.float32), ANCHORS, SIZE, 0)
+    _, _, scores = decode_predictions(regressions, np.array(logits, np.float32), ANCHORS, SIZE, 0)
     assert scores == pytest.approx(expected)
 
 
@@ -93,7 +98,7 @@ def test_a_face_in_a_picture_of_the_networks_size() -> None:
     (face,) = detect(detector([prediction(0, 0, 20, 10)], [0.8]), (SIZE, SIZE))
     assert face.box == (22, 59, 42, 69)
     assert face.score == pytest.approx(0.8)
-    assert face.landmarks == {name: (32 + k, 64 - k) for k, name in enumerate(LANDMARKS)}
+    assert face.landmarks == {name: (32 + k, 64 - k) for k, name in enumerate(BLAZEFACE_LANDMARKS)}
     assert face.model == "front"
 
 
@@ -140,7 +145,7 @@ def test_a_vote_below_the_limit_counts_and_makes_no_face() -> None:
     model = detector(rows, [0.3, 0.9, 0.3], sampling="half-pixel")  # centres 64, 68 and 112
     (face,) = detect(model, (SIZE, SIZE))
     # Two boxes of 20 that are 4 apart have an IoU of 16 / 24.
-    own, vote = (1 - 0.3) * 0.9**VOTE_POWER, (16 / 24 - 0.3) * 0.3**VOTE_POWER
+    own, vote = (1 - 0.3) * 0.9**VOTE_EXPONENT, (16 / 24 - 0.3) * 0.3**VOTE_EXPONENT
     centre = (vote * 64 + own * 68) / (vote + own)
     assert face.box == pytest.approx((centre - 10, 54, centre + 10, 74))
     assert face.score == pytest.approx(0.9)
@@ -157,11 +162,11 @@ def test_a_vote_of_next_to_nothing_does_not_count() -> None:
 def test_two_passes_are_half_a_cell_apart_and_vote_as_one() -> None:
     rows = [prediction(32, 0, 20, 20)]
     session = Passes(rows, 0.9)
-    spec = Spec(size=SIZE, cell=8, min_score=0.5, overlap_limit=0.3)
-    model = BlazeFace("front", spec, session, ANCHORS[:1], "half-pixel", faithful=False)
-    picture = np.zeros((SIZE, SIZE, 3), np.uint8)
-    picture[60, 64] = 255
-    (face,) = model.detect(Picture.of(picture), DetectOptions(passes=2), Stopwatch()).faces
+    spec = BlazeFaceSpec(size=SIZE, cell_px=8, min_score=0.5, overlap_limit=0.3)
+    model = BlazeFace("front", spec, session, ANCHORS[:1], "half-pixel", reference=False)
+    image = np.zeros((SIZE, SIZE, 3), np.uint8)
+    image[60, 64] = 255
+    (face,) = model.detect(LazyImage.from_array(image), DetectOptions(passes=2), Stopwatch()).faces
     # The same prediction in both means places 4 pixels apart each way, around the one of a
     # single pass, and the second weighs as its IoU with the first is above the limit.
     weight = (16 * 16 / (2 * 20 * 20 - 16 * 16) - 0.3) / (1 - 0.3)
@@ -185,7 +190,7 @@ def test_no_prediction_is_no_face() -> None:
 def test_the_network_sees_the_letterboxed_picture() -> None:
     model = detector([prediction(0, 0, 20, 10)], [0.8])
     image = np.full((64, 128, 3), 200, np.uint8)
-    model.detect(Picture.of(image), DetectOptions(), Stopwatch())
+    model.detect(LazyImage.from_array(image), DetectOptions(), Stopwatch())
     assert isinstance(model.session, Fixed)
     (square,) = model.session.inputs
     assert square.shape == (1, SIZE, SIZE, 3)
@@ -197,8 +202,8 @@ def test_the_network_sees_the_letterboxed_picture() -> None:
 def test_stages_are_timed() -> None:
     stopwatch = Stopwatch()
     model = detector([prediction(0, 0, 20, 10)], [0.8])
-    model.detect(Picture.of(np.zeros((8, 8, 3), np.uint8)), DetectOptions(), stopwatch)
-    stages = stopwatch.timings().stages
+    model.detect(LazyImage.from_array(np.zeros((8, 8, 3), np.uint8)), DetectOptions(), stopwatch)
+    stages = stopwatch.to_timings().stages
     assert [stage for stage, seconds in stages.items() if seconds] == [
         "decode",
         "preprocess",

@@ -12,20 +12,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from phiz.boxes.geometry import iou
-from phiz.detectors.blazeface import LANDMARKS
+from phiz.boxes.geometry import box_iou
+from phiz.detectors.blazeface import BLAZEFACE_LANDMARKS
 from phiz.detectors.detector import Detector
-from phiz.detectors.factory import load, names
+from phiz.detectors.factory import list_model_names, load_detectors
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
 from phiz.faces import DetectOptions, Face
-from phiz.image.lazy import Picture
+from phiz.image.lazy import LazyImage
 from phiz.image.resample import SAMPLINGS, Sampling
-from phiz.models.catalog import load as load_catalog
+from phiz.models.catalog import load_catalog
 from phiz.timings import Stopwatch
 from tests.conftest import PICTURES
 
 EXPECTED = json.loads((PICTURES / "expected.json").read_text())
-Read = Callable[[str], Picture]
+Read = Callable[[str], LazyImage]
 Load = Callable[[Sampling], dict[str, Detector]]
 
 MTCNN_PX = 0.01  # the whole cascade against facenet-pytorch
@@ -34,7 +34,7 @@ FRONT_SCORE = 1e-3
 MEDIAPIPE_SCORE = 0.5  # its default limit
 
 
-def detect(detector: Detector, image: Picture, **options: Any) -> tuple[Face, ...]:
+def detect(detector: Detector, image: LazyImage, **options: Any) -> tuple[Face, ...]:
     return detector.detect(image, DetectOptions(**options), Stopwatch()).faces
 
 
@@ -53,9 +53,9 @@ def matched(
 
 @pytest.mark.parametrize("name", EXPECTED["mtcnn_facenet_pytorch"])
 def test_mtcnn_answers_what_facenet_pytorch_answers(
-    load_with: Load, picture: Read, name: str
+    load_with: Load, read_image: Read, name: str
 ) -> None:
-    image = picture(name)
+    image = read_image(name)
     faces = detect(load_with("reference")["mtcnn"], image)
     for face, expected in matched(faces, EXPECTED["mtcnn_facenet_pytorch"][name]):
         assert face.box == pytest.approx(expected["box"], abs=MTCNN_PX)
@@ -66,13 +66,13 @@ def test_mtcnn_answers_what_facenet_pytorch_answers(
 
 
 @pytest.mark.parametrize("name", EXPECTED["mediapipe_short_range"])
-def test_front_answers_what_mediapipe_answers(load_with: Load, picture: Read, name: str) -> None:
+def test_front_answers_what_mediapipe_answers(load_with: Load, read_image: Read, name: str) -> None:
     front = load_with("reference")["front"]
-    faces = detect(front, picture(name), min_score=MEDIAPIPE_SCORE)
+    faces = detect(front, read_image(name), min_score=MEDIAPIPE_SCORE)
     for face, expected in matched(faces, EXPECTED["mediapipe_short_range"][name]):
         assert face.box == pytest.approx(expected["box"], abs=FRONT_PX)
         assert face.score == pytest.approx(expected["score"], abs=FRONT_SCORE)
-        assert list(face.landmarks) == list(LANDMARKS)
+        assert list(face.landmarks) == list(BLAZEFACE_LANDMARKS)
         assert np.array(list(face.landmarks.values())) == pytest.approx(
             np.array(expected["keypoints"]), abs=FRONT_PX
         )
@@ -99,21 +99,21 @@ TRUE_FACES = {
     ],
 )
 def test_each_model_finds_true_faces_in_every_sampling(
-    load_with: Load, picture: Read, sampling: Sampling, model: str, name: str, least: int
+    load_with: Load, read_image: Read, sampling: Sampling, model: str, name: str, least: int
 ) -> None:
-    image = picture(name)
+    image = read_image(name)
     faces = detect(load_with(sampling)[model], image)
     truth = np.array(TRUE_FACES[name], np.float32)
     assert len(faces) >= least
     for face in faces:
-        assert iou(np.array(face.box, np.float32), truth).max() > 0.4
+        assert box_iou(np.array(face.box, np.float32), truth).max() > 0.4
         left_eye, right_eye = face.landmarks["left_eye"], face.landmarks["right_eye"]
         assert left_eye[0] < right_eye[0], "left is the viewer's left"
 
 
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
-def test_answers_hold_their_promises(load_with: Load, picture: Read, model: str) -> None:
-    image = picture("group_640x480.png")
+def test_answers_hold_their_promises(load_with: Load, read_image: Read, model: str) -> None:
+    image = read_image("group_640x480.png")
     faces = detect(load_with("half-pixel")[model], image, min_score=0.3)
     assert faces
     scores = [face.score for face in faces]
@@ -126,8 +126,8 @@ def test_answers_hold_their_promises(load_with: Load, picture: Read, model: str)
     assert detect(load_with("half-pixel")[model], image, min_score=0.3, max_faces=1) == faces[:1]
 
 
-def test_min_face_starts_the_pyramid_of_mtcnn(load_with: Load, picture: Read) -> None:
-    image = picture("row_960x540.png")
+def test_min_face_starts_the_pyramid_of_mtcnn(load_with: Load, read_image: Read) -> None:
+    image = read_image("row_960x540.png")
     mtcnn = load_with("half-pixel")["mtcnn"]
     assert len(detect(mtcnn, image)) == 6
     larger = detect(mtcnn, image, min_face=80)
@@ -137,20 +137,20 @@ def test_min_face_starts_the_pyramid_of_mtcnn(load_with: Load, picture: Read) ->
 
 def test_names_are_what_load_gives(load_with: Load) -> None:
     expected = ("front", "back", "full", "mtcnn", "auto")
-    assert names(load_catalog()) == expected
+    assert list_model_names(load_catalog()) == expected
     assert tuple(load_with("area")) == expected
 
 
 def test_only_what_is_wanted_is_loaded(models_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "front.onnx").write_bytes((models_folder / "front.onnx").read_bytes())
-    assert list(load(load_catalog(), tmp_path, "half-pixel", ["front"])) == ["front"]
+    assert list(load_detectors(load_catalog(), tmp_path, "half-pixel", ["front"])) == ["front"]
     with pytest.raises(ModelNotBuiltError, match=r"back\.onnx .* phiz models build"):
-        load(load_catalog(), tmp_path, "half-pixel", ["back"])
+        load_detectors(load_catalog(), tmp_path, "half-pixel", ["back"])
 
 
 def test_a_model_that_does_not_exist(models_folder: Path) -> None:
     with pytest.raises(OptionError, match=r"'side'; it must be one of front, back, full, mtcnn"):
-        load(load_catalog(), models_folder, "half-pixel", ["side"])
+        load_detectors(load_catalog(), models_folder, "half-pixel", ["side"])
 
 
 def test_a_model_that_does_not_verify(models_folder: Path, tmp_path: Path) -> None:
@@ -158,4 +158,4 @@ def test_a_model_that_does_not_verify(models_folder: Path, tmp_path: Path) -> No
     damaged[len(damaged) // 2] ^= 1
     (tmp_path / "front.onnx").write_bytes(damaged)
     with pytest.raises(ModelCorruptError, match=r"front\.onnx"):
-        load(load_catalog(), tmp_path, "half-pixel", ["front"])
+        load_detectors(load_catalog(), tmp_path, "half-pixel", ["front"])

@@ -6,10 +6,10 @@ import pytest
 
 from phiz.detectors import mtcnn as cascade
 from phiz.detectors.detector import Detector
-from phiz.detectors.mtcnn import Mtcnn, batches
-from phiz.detectors.pyramid import tiles
+from phiz.detectors.mtcnn import Mtcnn, split_into_batches
+from phiz.detectors.pyramid import split_into_tiles
 from phiz.faces import DetectOptions
-from phiz.image.lazy import Picture
+from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
@@ -43,7 +43,7 @@ def test_tiles_see_what_the_whole_level_sees(mtcnn: Mtcnn, shape_hw: tuple[int, 
     pixels = np.random.default_rng(0).uniform(0, 255, (*shape_hw, 3)).astype(np.float32)
     whole = {name: output[0] for name, output in mtcnn.pnet.run(pixels[None]).items()}
     joined = {name: np.full_like(output, np.nan) for name, output in whole.items()}
-    for (left, top), (rows, columns) in tiles(shape_hw):
+    for (left, top), (rows, columns) in split_into_tiles(shape_hw):
         tile = pixels[rows.start : rows.stop, columns.start : columns.stop]
         for name, output in mtcnn.pnet.run(tile[None]).items():
             height, width = output.shape[1:3]
@@ -54,8 +54,8 @@ def test_tiles_see_what_the_whole_level_sees(mtcnn: Mtcnn, shape_hw: tuple[int, 
 
 
 def test_batches() -> None:
-    assert list(batches(5, 2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
-    assert list(batches(0, 2)) == []
+    assert list(split_into_batches(5, 2)) == [slice(0, 2), slice(2, 4), slice(4, 5)]
+    assert list(split_into_batches(0, 2)) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +63,7 @@ def test_batches() -> None:
 )
 def test_small_and_thin_pictures_have_no_face(mtcnn: Mtcnn, shape_hw: tuple[int, int]) -> None:
     image = np.full((*shape_hw, 3), 128, np.uint8)
-    assert mtcnn.detect(Picture.of(image), DetectOptions(), Stopwatch()).faces == ()
+    assert mtcnn.detect(LazyImage.from_array(image), DetectOptions(), Stopwatch()).faces == ()
 
 
 @pytest.mark.parametrize("shape_hw", [(20, 200_000), (200_000, 20)], ids=str)
@@ -77,15 +77,15 @@ def test_extreme_shapes_cost_no_more_than_their_pixels(
             runs.append(inputs.shape)
             return mtcnn.pnet.run(inputs)
 
-    picture = Picture.of_raster(np.zeros(shape_hw, np.uint32))
-    assert replace(mtcnn, pnet=Noted()).detect(picture, DetectOptions(), Stopwatch()).faces == ()
+    image = LazyImage.from_packed(np.zeros(shape_hw, np.uint32))
+    assert replace(mtcnn, pnet=Noted()).detect(image, DetectOptions(), Stopwatch()).faces == ()
     seen = [height * width for _, height, width, _ in runs]
     assert max(seen) < 200_000
     assert sum(seen) < 2 * 0.6**2 * 20 * 200_000 / (1 - 0.709**2)
 
 
 def test_a_picture_full_of_proposals_is_bounded(
-    mtcnn: Mtcnn, picture: Callable[[str], Picture], monkeypatch: pytest.MonkeyPatch
+    mtcnn: Mtcnn, read_image: Callable[[str], LazyImage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     crops: dict[str, int] = {}
 
@@ -98,23 +98,23 @@ def test_a_picture_full_of_proposals_is_bounded(
             return self.network.run(inputs)
 
     noted = replace(mtcnn, rnet=Noted("rnet", mtcnn.rnet), onet=Noted("onet", mtcnn.onet))
-    crowd = picture("row_960x540.png")
+    crowd = read_image("row_960x540.png")
     found = noted.detect(crowd, DetectOptions(), Stopwatch()).faces
     free = dict(crops)
     assert free["rnet"] > 40
     assert free["onet"] > 10
     crops.clear()
-    monkeypatch.setattr(cascade, "MAX_REFINED", 40)
-    monkeypatch.setattr(cascade, "MAX_OUTPUT", 3)
+    monkeypatch.setattr(cascade, "MAX_RNET_CROPS", 40)
+    monkeypatch.setattr(cascade, "MAX_ONET_CROPS", 3)
     fewer = noted.detect(crowd, DetectOptions(), Stopwatch()).faces
     assert crops == {"rnet": 40, "onet": 3}
     assert 0 < len(fewer) <= 3 < len(found)
 
 
-def test_stages_and_parts_are_timed(mtcnn: Mtcnn, picture: Callable[[str], Picture]) -> None:
+def test_stages_and_parts_are_timed(mtcnn: Mtcnn, read_image: Callable[[str], LazyImage]) -> None:
     stopwatch = Stopwatch()
-    mtcnn.detect(picture("group_640x480.png"), DetectOptions(), stopwatch)
-    timings = stopwatch.timings()
+    mtcnn.detect(read_image("group_640x480.png"), DetectOptions(), stopwatch)
+    timings = stopwatch.to_timings()
     assert {stage for stage, seconds in timings.stages.items() if seconds} == {
         "decode",
         "preprocess",

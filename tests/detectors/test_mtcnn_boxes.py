@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from phiz.detectors.mtcnn_boxes import calibrate, cut, nms_min
+from phiz.detectors.mtcnn_boxes import apply_regressions, compute_inside_regions, nms_min
 
 
 @pytest.mark.parametrize(
@@ -14,7 +14,7 @@ from phiz.detectors.mtcnn_boxes import calibrate, cut, nms_min
 def test_calibrate(inclusive: float, expected: list[float]) -> None:
     box = np.array([[0, 0, 10, 10]], np.float32)
     regression = np.array([[0, 0, 0.5, 0]], np.float32)
-    assert calibrate(box, regression, np.float32(inclusive)).tolist() == [expected]
+    assert apply_regressions(box, regression, np.float32(inclusive)).tolist() == [expected]
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_calibrate(inclusive: float, expected: list[float]) -> None:
     ],
 )
 def test_cut(box: list[float], region: list[int] | None) -> None:
-    boxes, regions = cut(np.array([box], np.float32), (50, 40))
+    boxes, regions = compute_inside_regions(np.array([box], np.float32), (50, 40))
     assert regions.tolist() == ([] if region is None else [region])
     assert len(boxes) == len(regions)
 

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from phiz.detectors.mtcnn import Mtcnn, Spec
-from phiz.detectors.pyramid_search import NO_CANDIDATES, Candidates, Climber, joined
-from phiz.detectors.time_budget import Allowance, Costs
-from phiz.image.lazy import Reduced
+from phiz.detectors.mtcnn import Mtcnn, MtcnnSpec
+from phiz.detectors.pyramid_search import NO_CANDIDATES, Candidates, PyramidSearch, merge_candidates
+from phiz.detectors.time_budget import StepCosts, TimeBudget
+from phiz.image.lazy import ScaledImage
 from phiz.timings import Stopwatch
 
 Outputs = Mapping[str, NDArray[np.float32]]
 
 MIN_SCORES = (0.6, 0.5, 0.1)
-COSTS = Costs({}, 0.0, pnet=1e-5, rnet=1e-3, onet=1e-3)  # a level of 13 × 13 takes 1.7 ms
-HALF = Reduced(np.zeros((24, 24), np.uint32), 2, (-1, 0))
+COSTS = StepCosts(
+    {}, 0.0, pnet_s_per_px=1e-5, rnet_s_per_crop=1e-3, onet_s_per_crop=1e-3
+)  # a level of 13 × 13 takes 1.7 ms
+HALF = ScaledImage(np.zeros((24, 24), np.uint32), 2, (-1, 0))
 
 
 @dataclass
@@ -64,15 +66,15 @@ def climber(
     onet: Said,
     *,
     level_overlap: float = 0.5,
-    min_overlap: float = 0.99,
-    faithful: bool = False,
-) -> Climber:
-    spec = Spec(20, 0.6, MIN_SCORES, level_overlap, level_overlap, min_overlap)
-    return Climber.on(Mtcnn("mtcnn", spec, pnet, rnet, onet, faithful), COSTS, HALF)
+    onet_overlap_limit: float = 0.99,
+    reference: bool = False,
+) -> PyramidSearch:
+    spec = MtcnnSpec(20, 0.6, MIN_SCORES, level_overlap, level_overlap, onet_overlap_limit)
+    return PyramidSearch.from_image(Mtcnn("mtcnn", spec, pnet, rnet, onet, reference), COSTS, HALF)
 
 
-def allowance(budget_s: float | None = None) -> Allowance:
-    return Allowance(budget_s, Stopwatch(clock=Clock()))
+def allowance(budget_s: float | None = None) -> TimeBudget:
+    return TimeBudget(budget_s, Stopwatch(clock=Clock()))
 
 
 def candidates(*boxes: tuple[float, float, float, float], onet: float) -> Candidates:
@@ -82,7 +84,7 @@ def candidates(*boxes: tuple[float, float, float, float], onet: float) -> Candid
 
 
 def test_a_cell_becomes_a_face_in_pixels_of_the_picture() -> None:
-    found = climber(Cells(((0.1, 0.9), (0.2, 0.3))), Said(0.8), Said(0.95)).climb(
+    found = climber(Cells(((0.1, 0.9), (0.2, 0.3))), Said(0.8), Said(0.95)).search_levels(
         [0.25], allowance()
     )
     # Column 1, row 0 sees 3 to 14 and 1 to 12 of the level, twice that of the half, which is a
@@ -106,7 +108,7 @@ def test_a_cell_becomes_a_face_in_pixels_of_the_picture() -> None:
 def test_each_network_has_its_limit(scores: tuple[float, float, float], count: int) -> None:
     pnet, rnet, onet = scores
     cells = Cells(((pnet, 0.1), (0.1, 0.1)))
-    found = climber(cells, Said(rnet), Said(onet)).climb([0.25], allowance())
+    found = climber(cells, Said(rnet), Said(onet)).search_levels([0.25], allowance())
     assert found.boxes.shape == (count, 4)
     assert found.keypoints.shape == (count, 5, 2)
     assert found.scores.shape == (count, 3)
@@ -114,7 +116,7 @@ def test_each_network_has_its_limit(scores: tuple[float, float, float], count: i
 
 def test_without_time_no_network_runs() -> None:
     pnet, rnet, onet = Cells(((0.9, 0.9), (0.9, 0.9))), Said(0.9), Said(0.9)
-    found = climber(pnet, rnet, onet).climb([0.25], allowance(0.001))
+    found = climber(pnet, rnet, onet).search_levels([0.25], allowance(0.001))
     assert pnet.seen == rnet.seen == onet.seen == []
     assert found.boxes.shape == (0, 4)
 
@@ -131,27 +133,27 @@ def test_levels_are_searched_from_the_first_as_long_as_there_is_time(
     budget_ms: float, levels: int
 ) -> None:
     pnet = Cells(((0, 0), (0, 0)))
-    climber(pnet, Said(0), Said(0)).climb([0.25, 0.5], allowance(budget_ms / 1000))
+    climber(pnet, Said(0), Said(0)).search_levels([0.25, 0.5], allowance(budget_ms / 1000))
     assert pnet.seen == [13, 25][:levels]
 
 
 def test_the_best_proposals_and_candidates_come_first_where_time_is_short() -> None:
     pnet, rnet, onet = Cells(((0.7, 0.8), (0.9, 0.6))), Said(0.9), Said(0.9)
     # Of 4.4 ms, R-Net may have 60 %, two proposals; the clock stands, so O-Net has time for both.
-    found = climber(pnet, rnet, onet, level_overlap=0.99).climb([0.25], allowance(0.0044))
+    found = climber(pnet, rnet, onet, level_overlap=0.99).search_levels([0.25], allowance(0.0044))
     assert (rnet.seen, onet.seen) == ([2], [2])
     assert sorted(found.scores[:, 0].tolist()) == pytest.approx([0.8, 0.9])
 
 
-@pytest.mark.parametrize("faithful", [False, True], ids=["blended", "as the original"])
-def test_answers_about_one_face_vote(*, faithful: bool) -> None:
+@pytest.mark.parametrize("reference", [False, True], ids=["blended", "as the original"])
+def test_answers_about_one_face_vote(*, reference: bool) -> None:
     pnet, rnet, onet = Cells(((0.9, 0.8), (0.1, 0.1))), Said(0.9), Said(0.95)
     one_face = climber(
-        pnet, rnet, onet, level_overlap=0.99, min_overlap=0.7, faithful=faithful
-    ).climb([0.25], allowance())
+        pnet, rnet, onet, level_overlap=0.99, onet_overlap_limit=0.7, reference=reference
+    ).search_levels([0.25], allowance())
     # Columns 0 and 1: 23 pixels of the half from the second and from the sixth on, of which they
     # share 19. Of equal scores the last leads, and is further right by 8 pixels of the picture.
-    vote = 0.0 if faithful else (19 / 27 - 0.3) / (0.7 + 19 / 27 - 0.3)
+    vote = 0.0 if reference else (19 / 27 - 0.3) / (0.7 + 19 / 27 - 0.3)
     left, right = 2 * 6 - 1 - 8 * vote, 2 * 28 - 1 - 8 * vote
     assert one_face.boxes == pytest.approx(np.array([[left, 4, right, 48]]), abs=1e-4)
     middle = [2 * (5 + 11.5) - 1 - 8 * vote, 2 * (1 + 11.5)]
@@ -169,14 +171,14 @@ def test_proposals_beyond_the_border_are_left_out() -> None:
             return {**super().run(inputs), "regressions": away}
 
     rnet = Said(0.9)
-    found = climber(Beyond(cells.scores), rnet, Said(0.9)).climb([0.25], allowance())
+    found = climber(Beyond(cells.scores), rnet, Said(0.9)).search_levels([0.25], allowance())
     assert (found.boxes.shape, rnet.seen) == ((0, 4), [])
 
 
 def test_of_two_flights_that_found_the_same_face_the_surer_one_counts() -> None:
     first = candidates((10, 10, 50, 50), (100, 10, 140, 50), onet=0.8)
     second = candidates((12, 12, 48, 48), onet=0.9)
-    both = joined(first, second, 0.7)
+    both = merge_candidates(first, second, 0.7)
     assert both.boxes.tolist() == [[12, 12, 48, 48], [100, 10, 140, 50]]
     assert both.scores[:, 2] == pytest.approx([0.9, 0.8])
     assert both.keypoints[:, 0, 0] == pytest.approx([0.9, 0.8])
@@ -185,5 +187,5 @@ def test_of_two_flights_that_found_the_same_face_the_surer_one_counts() -> None:
 def test_nothing_joined_to_something_is_that() -> None:
     some = candidates((10, 10, 50, 50), onet=0.8)
     for one, other in [(some, NO_CANDIDATES), (NO_CANDIDATES, some)]:
-        assert joined(one, other, 0.7).boxes.tolist() == some.boxes.tolist()
-    assert joined(NO_CANDIDATES, NO_CANDIDATES, 0.7).boxes.shape == (0, 4)
+        assert merge_candidates(one, other, 0.7).boxes.tolist() == some.boxes.tolist()
+    assert merge_candidates(NO_CANDIDATES, NO_CANDIDATES, 0.7).boxes.shape == (0, 4)

@@ -5,10 +5,16 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from phiz.detectors.quality import frontalness, roll_of, sharpness, with_quality, with_roll
+from phiz.detectors.quality import (
+    compute_frontalness,
+    compute_roll,
+    compute_sharpness,
+    with_quality,
+    with_roll,
+)
 from phiz.faces import Face
-from phiz.image.lazy import Reduced
-from phiz.image.pixels import raster
+from phiz.image.lazy import ScaledImage
+from phiz.image.pixels import pack_pixels
 from tests.conftest import PICTURES
 
 CENTRE = 100.0
@@ -32,7 +38,7 @@ def landmarks(degrees: float, along: float = 0.5) -> dict[str, tuple[float, floa
 
 @pytest.mark.parametrize("degrees", [-179, -90, -30, 0, 10, 45, 90, 180])
 def test_roll_is_the_angle_of_the_eyes(degrees: float) -> None:
-    assert roll_of(landmarks(degrees)) == pytest.approx(degrees)
+    assert compute_roll(landmarks(degrees)) == pytest.approx(degrees)
     assert with_roll(Face(BOX, 0.9, landmarks(degrees), "front")).roll == pytest.approx(degrees)
 
 
@@ -43,22 +49,22 @@ def test_roll_is_the_angle_of_the_eyes(degrees: float) -> None:
     ids=["midway", "to the left", "to the right", "below the left eye", "the right", "beyond"],
 )
 def test_frontalness(degrees: float, along: float, expected: float) -> None:
-    assert frontalness(landmarks(degrees, along)) == pytest.approx(expected)
+    assert compute_frontalness(landmarks(degrees, along)) == pytest.approx(expected)
 
 
 def test_eyes_in_one_place_are_not_frontal() -> None:
-    assert frontalness({"left_eye": (1, 1), "right_eye": (1, 1), "nose": (1, 1)}) == 0
+    assert compute_frontalness({"left_eye": (1, 1), "right_eye": (1, 1), "nose": (1, 1)}) == 0
 
 
-def selfie(blur: float, factor: int = 1) -> Reduced:
-    with Image.open(PICTURES / "selfie_360x640.png") as picture:
-        blurred = picture.convert("RGB").filter(ImageFilter.GaussianBlur(blur))
-    return Reduced(raster(np.asarray(blurred.reduce(factor))), factor)
+def selfie(blur: float, factor: int = 1) -> ScaledImage:
+    with Image.open(PICTURES / "selfie_360x640.png") as image:
+        blurred = image.convert("RGB").filter(ImageFilter.GaussianBlur(blur))
+    return ScaledImage(pack_pixels(np.asarray(blurred.reduce(factor))), factor)
 
 
 def test_the_more_blurred_the_less_sharp() -> None:
     face = Face(BOX, 0.9, landmarks(0), "front")
-    found = [sharpness(face, selfie(blur)) for blur in (0, 1, 2, 4, 8)]
+    found = [compute_sharpness(face, selfie(blur)) for blur in (0, 1, 2, 4, 8)]
     assert found == sorted(found, reverse=True)
     assert found[0] > 2 * found[-1]
 
@@ -68,9 +74,9 @@ def test_sharpness_is_measured_where_the_face_is() -> None:
     image = np.zeros((160, 160, 3), np.uint8)
     image[:80, :80] = np.random.default_rng(0).integers(0, 256, (80, 80, 1))
     for factor, origin_xy in ((1, (0, 0)), (2, (0, 0)), (2, (-1, -1))):
-        seen = Reduced(raster(image[::factor, ::factor]), factor, origin_xy)
+        seen = ScaledImage(pack_pixels(image[::factor, ::factor]), factor, origin_xy)
         inside, outside = (
-            sharpness(Face((low, low, low + 78, low + 78), 0.9, {}, "front"), seen)
+            compute_sharpness(Face((low, low, low + 78, low + 78), 0.9, {}, "front"), seen)
             for low in (0, 82)
         )
         assert inside > 1
@@ -81,8 +87,8 @@ def test_sharpness_is_measured_where_the_face_is() -> None:
     "box", [(0, 0, 1, 1), (159, 159, 160, 160), (40, 40, 40, 40), (160, 160, 160, 160)]
 )
 def test_a_box_of_next_to_nothing_has_a_sharpness(box: Any) -> None:
-    seen = Reduced(raster(np.full((40, 40, 3), 90, np.uint8)), 4)
-    assert sharpness(Face(box, 0.9, {}, "front"), seen) == 0
+    seen = ScaledImage(pack_pixels(np.full((40, 40, 3), 90, np.uint8)), 4)
+    assert compute_sharpness(Face(box, 0.9, {}, "front"), seen) == 0
 
 
 def test_quality_is_told_with_the_roll() -> None:
@@ -91,4 +97,4 @@ def test_quality_is_told_with_the_roll() -> None:
     assert face.quality is not None
     assert face.quality.eye_distance == pytest.approx(40)
     assert face.quality.frontalness == pytest.approx(0.5)
-    assert face.quality.sharpness == sharpness(face, selfie(0))
+    assert face.quality.sharpness == compute_sharpness(face, selfie(0))

@@ -3,13 +3,17 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from phiz.boxes.geometry import iou
+from phiz.boxes.geometry import box_iou
 from phiz.detectors.detector import Detector
-from phiz.detectors.rotation import SURE, compass_of, detect_upright
-from phiz.detectors.router import Auto
+from phiz.detectors.rotation import (
+    UPRIGHT_SURE_SCORE,
+    detect_with_rotation,
+    get_orientation_detector,
+)
+from phiz.detectors.router import Router
 from phiz.faces import Detections, DetectOptions, Face
-from phiz.image.lazy import Picture
-from phiz.image.pixels import raster, rgb
+from phiz.image.lazy import LazyImage
+from phiz.image.pixels import pack_pixels, unpack_rgb
 from phiz.image.resample import Sampling
 from phiz.timings import Stopwatch
 
@@ -34,21 +38,21 @@ class Ways:
         self.options = options
         self.asked: list[int] = []
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         assert options == self.options
         stopwatch.lap("inference")
-        pixels = picture.whole()
+        pixels = image.decode_full()
         corners = (pixels[0, 0], pixels[0, -1], pixels[-1, -1], pixels[-1, 0])
         quarters = [bool(corner) for corner in corners].index(True)  # to the right
         self.asked.append(quarters)
         return self.answers[quarters]
 
 
-def marked() -> Picture:
+def marked() -> LazyImage:
     """A picture whose upper left corner alone is not black."""
     image = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     image[0, 0] = 255
-    return Picture.of(image)
+    return LazyImage.from_array(image)
 
 
 NOTHING = Detections(())
@@ -57,7 +61,9 @@ NOTHING = Detections(())
 @pytest.mark.parametrize(
     ("answers", "asked", "box"),
     [
-        pytest.param((found(SURE), NOTHING, NOTHING, NOTHING), [0], (1, 2, 7, 8), id="as given"),
+        pytest.param(
+            (found(UPRIGHT_SURE_SCORE), NOTHING, NOTHING, NOTHING), [0], (1, 2, 7, 8), id="as given"
+        ),
         pytest.param((NOTHING, found(0.9), found(0.9), NOTHING), [0, 1], (2, 13, 8, 19), id="90"),
         pytest.param((NOTHING, NOTHING, NOTHING, found(0.9)), [0, 1, 3], (22, 1, 28, 7), id="270"),
         pytest.param(
@@ -93,7 +99,9 @@ def test_the_way_that_shows_an_upright_face_is_taken(
     answers: tuple[Detections, ...], asked: list[int], box: tuple[float, ...]
 ) -> None:
     detector = Ways(*answers)
-    (face,) = detect_upright(detector, compass_of(detector), marked(), OPTIONS, Stopwatch()).faces
+    (face,) = detect_with_rotation(
+        detector, get_orientation_detector(detector), marked(), OPTIONS, Stopwatch()
+    ).faces
     assert detector.asked == asked
     assert face.box == box
     (x1, y1, x2, y2) = box
@@ -102,14 +110,19 @@ def test_the_way_that_shows_an_upright_face_is_taken(
 
 def test_landmarks_keep_the_names_of_an_upright_face() -> None:
     detector = Ways(NOTHING, NOTHING, found(0.9), NOTHING)
-    (face,) = detect_upright(detector, compass_of(detector), marked(), OPTIONS, Stopwatch()).faces
+    (face,) = detect_with_rotation(
+        detector, get_orientation_detector(detector), marked(), OPTIONS, Stopwatch()
+    ).faces
     assert face.landmarks == {"left_eye": (28, 17), "right_eye": (24, 17), "nose": (26, 15)}
 
 
 def test_no_face_any_way_is_no_face() -> None:
     detector = Ways(NOTHING, NOTHING, NOTHING, NOTHING)
     assert (
-        detect_upright(detector, compass_of(detector), marked(), OPTIONS, Stopwatch()).faces == ()
+        detect_with_rotation(
+            detector, get_orientation_detector(detector), marked(), OPTIONS, Stopwatch()
+        ).faces
+        == ()
     )
     assert detector.asked == [0, 1, 3, 2]
 
@@ -117,14 +130,16 @@ def test_no_face_any_way_is_no_face() -> None:
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
 @pytest.mark.parametrize("name", ["front", "back", "full", "mtcnn", "auto"])
 def test_a_turned_picture_has_the_same_face(
-    load_with: Load, picture: Callable[[str], Picture], name: str, quarters: int
+    load_with: Load, read_image: Callable[[str], LazyImage], name: str, quarters: int
 ) -> None:
     detector = load_with("half-pixel")[name]
-    upright = picture("selfie_360x640.png")
+    upright = read_image("selfie_360x640.png")
     (face,) = detector.detect(upright, DetectOptions(), Stopwatch()).faces
-    turned = Picture.of_raster(raster(np.rot90(rgb(upright.whole()), -quarters)))
-    (again,) = detect_upright(
-        detector, compass_of(detector), turned, DetectOptions(), Stopwatch()
+    turned = LazyImage.from_packed(
+        pack_pixels(np.rot90(unpack_rgb(upright.decode_full()), -quarters))
+    )
+    (again,) = detect_with_rotation(
+        detector, get_orientation_detector(detector), turned, DetectOptions(), Stopwatch()
     ).faces
     x1, y1, x2, y2 = face.box
     width, height = upright.width, upright.height
@@ -134,43 +149,47 @@ def test_a_turned_picture_has_the_same_face(
         (width - x2, height - y2, width - x1, height - y1),
         (y1, width - x2, y2, width - x1),
     ][quarters]
-    assert iou(np.array(expected, np.float32), np.array([again.box], np.float32)) > 0.9
+    assert box_iou(np.array(expected, np.float32), np.array([again.box], np.float32)) > 0.9
 
 
 def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
-    compass = Ways(NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions(0.5))
+    orientation = Ways(NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions(0.5))
     detector = Ways(found(0.99), found(0.2, LYING), NOTHING, NOTHING)
-    (face,) = detect_upright(detector, compass, marked(), OPTIONS, Stopwatch()).faces
-    assert (compass.asked, detector.asked) == ([0, 1], [1])
+    (face,) = detect_with_rotation(detector, orientation, marked(), OPTIONS, Stopwatch()).faces
+    assert (orientation.asked, detector.asked) == ([0, 1], [1])
     assert (face.score, face.box) == (0.2, (2, 13, 8, 19))
 
 
 def test_where_the_compass_sees_nothing_the_detector_tells_the_way() -> None:
-    compass = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5))
+    orientation = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5))
     detector = Ways(NOTHING, NOTHING, NOTHING, found(0.9))
-    (face,) = detect_upright(detector, compass, marked(), OPTIONS, Stopwatch()).faces
-    assert (compass.asked, detector.asked) == ([0, 1, 3, 2], [0, 1, 3])
+    (face,) = detect_with_rotation(detector, orientation, marked(), OPTIONS, Stopwatch()).faces
+    assert (orientation.asked, detector.asked) == ([0, 1, 3, 2], [0, 1, 3])
     assert face.box == (22, 1, 28, 7)
 
 
 def test_only_the_router_has_a_compass(load_with: Load) -> None:
     loaded = load_with("half-pixel")
     auto = loaded["auto"]
-    assert isinstance(auto, Auto)
-    assert compass_of(auto) is auto.glances["front"]
-    assert compass_of(loaded["mtcnn"]) is loaded["mtcnn"]
+    assert isinstance(auto, Router)
+    assert get_orientation_detector(auto) is auto.first_pass["front"]
+    assert get_orientation_detector(loaded["mtcnn"]) is loaded["mtcnn"]
 
 
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 @pytest.mark.parametrize("name", ["group_640x480.png", "row_960x540.png"])
 def test_the_router_finds_many_faces_in_a_turned_picture(
-    load_with: Load, picture: Callable[[str], Picture], name: str, quarters: int
+    load_with: Load, read_image: Callable[[str], LazyImage], name: str, quarters: int
 ) -> None:
     auto = load_with("half-pixel")["auto"]
-    upright = picture(name)
+    upright = read_image(name)
     expected = auto.detect(upright, DetectOptions(), Stopwatch()).faces
-    turned = Picture.of_raster(raster(np.rot90(rgb(upright.whole()), -quarters)))
-    again = detect_upright(auto, compass_of(auto), turned, DetectOptions(), Stopwatch()).faces
+    turned = LazyImage.from_packed(
+        pack_pixels(np.rot90(unpack_rgb(upright.decode_full()), -quarters))
+    )
+    again = detect_with_rotation(
+        auto, get_orientation_detector(auto), turned, DetectOptions(), Stopwatch()
+    ).faces
     assert len(again) == len(expected) > 3
 
 
@@ -181,8 +200,8 @@ class Lasting:
         self.now = 0.0
         self.looks = 0
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture, options
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del image, options
         self.now += 0.015
         self.looks += 1
         stopwatch.lap("inference")
@@ -193,7 +212,11 @@ class Lasting:
 def test_no_way_is_tried_once_the_time_is_over(budget_ms: float | None, looks: int) -> None:
     detector = Lasting()
     stopwatch = Stopwatch(clock=lambda: detector.now)
-    detect_upright(
-        detector, compass_of(detector), marked(), DetectOptions(budget_ms=budget_ms), stopwatch
+    detect_with_rotation(
+        detector,
+        get_orientation_detector(detector),
+        marked(),
+        DetectOptions(budget_ms=budget_ms),
+        stopwatch,
     )
     assert detector.looks == looks

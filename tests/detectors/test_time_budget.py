@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from phiz.detectors.time_budget import ANSWER_S, Allowance
+from phiz.detectors.time_budget import ENCODING_RESERVE_S, TimeBudget
 from phiz.timings import Stopwatch
 
 
@@ -18,9 +18,9 @@ class Clock:
 
 def test_what_is_left_is_the_budget_less_the_work_so_far() -> None:
     clock = Clock()
-    allowance = Allowance(0.020, Stopwatch(clock=clock))
+    budget = TimeBudget(0.020, Stopwatch(clock=clock))
     clock.now += 0.005
-    assert allowance.left_s() == pytest.approx(0.015 - ANSWER_S)
+    assert budget.get_remaining_s() == pytest.approx(0.015 - ENCODING_RESERVE_S)
 
 
 def test_waiting_in_a_queue_costs_nothing() -> None:
@@ -29,13 +29,15 @@ def test_waiting_in_a_queue_costs_nothing() -> None:
     clock.now += 3
     stopwatch.lap("queue")
     clock.now += 0.002
-    assert Allowance(0.010, stopwatch).left_s() == pytest.approx(0.008 - ANSWER_S)
+    assert TimeBudget(0.010, stopwatch).get_remaining_s() == pytest.approx(
+        0.008 - ENCODING_RESERVE_S
+    )
 
 
 def test_without_a_budget_there_is_no_end() -> None:
-    allowance = Allowance(None, Stopwatch())
-    assert allowance.left_s() == math.inf
-    assert allowance.affords(1.0, 0.5, most=7) == 7
+    budget = TimeBudget(None, Stopwatch())
+    assert budget.get_remaining_s() == math.inf
+    assert budget.count_affordable(1.0, 0.5, max_count=7) == 7
 
 
 @pytest.mark.parametrize(
@@ -48,12 +50,12 @@ def test_without_a_budget_there_is_no_end() -> None:
     ],
 )
 def test_what_is_afforded(each_s: float, share: float, most: int, expected: int) -> None:
-    allowance = Allowance(0.0097 + ANSWER_S, Stopwatch(clock=Clock()))
-    assert allowance.affords(each_s, share, most) == expected
+    budget = TimeBudget(0.0097 + ENCODING_RESERVE_S, Stopwatch(clock=Clock()))
+    assert budget.count_affordable(each_s, share, most) == expected
 
 
 def test_nothing_is_afforded_once_the_time_is_over() -> None:
     clock = Clock()
-    allowance = Allowance(0.005, Stopwatch(clock=clock))
+    budget = TimeBudget(0.005, Stopwatch(clock=clock))
     clock.now += 1
-    assert allowance.affords(0.001, 1.0, 100) == 0
+    assert budget.count_affordable(0.001, 1.0, 100) == 0

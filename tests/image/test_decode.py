@@ -22,12 +22,12 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from phiz.image.decode import decode
-from phiz.image.headers import gif_blocks, jpeg_segments, png_chunks, sniff
-from phiz.image.limits import Limits, check_scans
+from phiz.image.decode import decode_image
+from phiz.image.headers import find_gif_blocks, find_jpeg_segments, find_png_chunks, sniff_format
+from phiz.image.limits import DecodingLimits, check_scans
 from tests.malformed import malformed_inputs
 
-LIMITS = Limits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
+LIMITS = DecodingLimits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
 
 
 def scene() -> Image.Image:
@@ -37,9 +37,9 @@ def scene() -> Image.Image:
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
 
 
-def save(picture: Image.Image, name: str, **options: object) -> bytes:
+def save(image: Image.Image, name: str, **options: object) -> bytes:
     out = io.BytesIO()
-    picture.save(out, name, **options)
+    image.save(out, name, **options)
     return out.getvalue()
 
 
@@ -48,8 +48,8 @@ def png_chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", crc)
 
 
-def rgb(picture: Image.Image) -> NDArray[np.uint8]:
-    return np.asarray(picture.convert("RGB"))
+def rgb(image: Image.Image) -> NDArray[np.uint8]:
+    return np.asarray(image.convert("RGB"))
 
 
 def assert_is_an_image(image: NDArray[np.uint8]) -> None:
@@ -93,7 +93,7 @@ def test_lossless_formats_give_the_picture_that_was_saved(
     picture = scene().convert(mode)
     if "bits" in options:
         picture = scene().quantize(16)
-    image = decode(save(picture, name, **options), LIMITS)
+    image = decode_image(save(picture, name, **options), LIMITS)
     assert_is_an_image(image)
     np.testing.assert_array_equal(image, rgb(picture))
 
@@ -111,10 +111,10 @@ def test_lossless_formats_give_the_picture_that_was_saved(
     ],
 )
 def test_a_jpeg_is_bit_equal_to_pillows_own_decoding(mode: str, options: dict[str, object]) -> None:
-    data = save(scene().convert(mode), "JPEG", **options)
-    image = decode(data, LIMITS)
+    image_bytes = save(scene().convert(mode), "JPEG", **options)
+    image = decode_image(image_bytes, LIMITS)
     assert_is_an_image(image)
-    np.testing.assert_array_equal(image, rgb(Image.open(io.BytesIO(data))))
+    np.testing.assert_array_equal(image, rgb(Image.open(io.BytesIO(image_bytes))))
     assert np.abs(image.astype(int) - rgb(scene().convert(mode))).mean() < 8
 
 
@@ -131,8 +131,8 @@ def test_a_jpeg_is_bit_equal_to_pillows_own_decoding(mode: str, options: dict[st
     ],
 )
 def test_sizes_around_the_bands_in_which_pixels_are_copied(width: int, height: int) -> None:
-    picture = scene().resize((width, height))
-    np.testing.assert_array_equal(decode(save(picture, "BMP"), LIMITS), rgb(picture))
+    image = scene().resize((width, height))
+    np.testing.assert_array_equal(decode_image(save(image, "BMP"), LIMITS), rgb(image))
 
 
 LOSSY = ["WEBP", *(["AVIF"] if features.check("avif") else [])]
@@ -140,7 +140,7 @@ LOSSY = ["WEBP", *(["AVIF"] if features.check("avif") else [])]
 
 @pytest.mark.parametrize("name", LOSSY)
 def test_lossy_formats_give_nearly_the_picture_that_was_saved(name: str) -> None:
-    image = decode(save(scene(), name, quality=90), LIMITS)
+    image = decode_image(save(scene(), name, quality=90), LIMITS)
     assert_is_an_image(image)
     assert np.abs(image.astype(int) - rgb(scene())).mean() < 8
 
@@ -149,23 +149,25 @@ def test_lossy_formats_give_nearly_the_picture_that_was_saved(name: str) -> None
 def test_of_several_frames_the_first_is_taken(name: str) -> None:
     frames = [Image.new("RGB", (9, 7), colour) for colour in ("red", "blue")]
     options = {"lossless": True} if name == "WEBP" else {}
-    data = save(frames[0], name, save_all=True, append_images=frames[1:], **options)
-    np.testing.assert_array_equal(decode(data, LIMITS), rgb(frames[0]))
+    image_bytes = save(frames[0], name, save_all=True, append_images=frames[1:], **options)
+    np.testing.assert_array_equal(decode_image(image_bytes, LIMITS), rgb(frames[0]))
 
 
 @pytest.mark.parametrize("name", ["PNG", "TIFF"])
 def test_sixteen_bit_grey_is_scaled_and_rounded_not_clipped(name: str) -> None:
     deep = np.array([[0, 128, 129, 256, 257, 32_768, 65_406, 65_407, 65_535]], np.uint16)
-    image = decode(save(Image.fromarray(deep), name), LIMITS)
+    image = decode_image(save(Image.fromarray(deep), name), LIMITS)
     np.testing.assert_array_equal(image[0, :, 0], np.rint(deep[0] / 257))
     np.testing.assert_array_equal(image[..., 0], image[..., 2])
 
 
 def test_one_transparent_grey_of_sixteen_bits_becomes_white() -> None:
     deep = np.array([[25_700, 25_701, 51_400]], np.uint16)  # the first two are alike in 8 bits
-    data = save(Image.fromarray(deep), "PNG")
+    image_bytes = save(Image.fromarray(deep), "PNG")
     transparent = png_chunk(b"tRNS", struct.pack(">H", 25_700))
-    image = decode(data.replace(data[33:], transparent + data[33:]), LIMITS)
+    image = decode_image(
+        image_bytes.replace(image_bytes[33:], transparent + image_bytes[33:]), LIMITS
+    )
     np.testing.assert_array_equal(image[0, :, 2], [255, 100, 200])
 
 
@@ -174,15 +176,15 @@ def test_big_endian_sixteen_bit_grey() -> None:
     header = struct.pack(">4sIH", b"MM\0*", 16, 8)
     tags = [(256, 4), (257, 1), (258, 16), (259, 1), (262, 1), (273, 8), (278, 1), (279, 8)]
     entries = b"".join(struct.pack(">2HI2H", tag, 3, 1, value, 0) for tag, value in tags)
-    data = header[:8] + deep.astype(">u2").tobytes() + header[8:] + entries + bytes(4)
-    np.testing.assert_array_equal(decode(data, LIMITS)[0, :, 1], [0, 1, 100, 255])
+    image_bytes = header[:8] + deep.astype(">u2").tobytes() + header[8:] + entries + bytes(4)
+    np.testing.assert_array_equal(decode_image(image_bytes, LIMITS)[0, :, 1], [0, 1, 100, 255])
 
 
 def half_transparent(mode: str) -> Image.Image:
     """Two pixels of one colour, the first opaque, the second wholly transparent."""
-    picture = Image.new("RGBA", (2, 1), (200, 100, 50, 255))
-    picture.putpixel((1, 0), (200, 100, 50, 0))
-    return picture.convert(mode)
+    image = Image.new("RGBA", (2, 1), (200, 100, 50, 255))
+    image.putpixel((1, 0), (200, 100, 50, 0))
+    return image.convert(mode)
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def half_transparent(mode: str) -> Image.Image:
 def test_what_is_transparent_becomes_white(
     picture: Image.Image, name: str, options: dict[str, object]
 ) -> None:
-    image = decode(save(picture, name, **options), LIMITS)
+    image = decode_image(save(picture, name, **options), LIMITS)
     opaque = picture.convert("RGBA").getpixel((0, 0))
     assert isinstance(opaque, tuple)
     np.testing.assert_array_equal(image[0], [opaque[:3], [255, 255, 255]])
@@ -214,13 +216,13 @@ def test_one_transparent_colour_of_a_png_becomes_white(
 ) -> None:
     picture = Image.new(mode, (2, 1), colour)
     picture.putpixel((0, 0), 90 if mode == "L" else (90, 90, 90))
-    image = decode(save(picture, "PNG", transparency=colour), LIMITS)
+    image = decode_image(save(picture, "PNG", transparency=colour), LIMITS)
     np.testing.assert_array_equal(image[0], [[90, 90, 90], [255, 255, 255]])
 
 
 def test_alpha_is_a_weighted_mean_with_white() -> None:
-    picture = Image.new("RGBA", (1, 1), (0, 100, 255, 51))  # a fifth
-    np.testing.assert_array_equal(decode(save(picture, "PNG"), LIMITS)[0, 0], [204, 224, 255])
+    image = Image.new("RGBA", (1, 1), (0, 100, 255, 51))  # a fifth
+    np.testing.assert_array_equal(decode_image(save(image, "PNG"), LIMITS)[0, 0], [204, 224, 255])
 
 
 TURNS: dict[int, Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] = {
@@ -245,28 +247,28 @@ def oriented(value: int) -> bytes:
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_the_exif_orientation_is_applied(name: str, orientation: int) -> None:
     options: dict[str, object] = {"lossless": True} if name == "WEBP" else {}
-    upright = decode(save(scene(), name, **options), LIMITS)
+    upright = decode_image(save(scene(), name, **options), LIMITS)
     if name == "TIFF":
         tags = ImageFileDirectory_v2()
         tags[0x0112] = orientation
-        data = save(scene(), name, tiffinfo=tags)
+        image_bytes = save(scene(), name, tiffinfo=tags)
     else:
-        data = save(scene(), name, exif=oriented(orientation), **options)
-    image = decode(data, LIMITS)
+        image_bytes = save(scene(), name, exif=oriented(orientation), **options)
+    image = decode_image(image_bytes, LIMITS)
     assert_is_an_image(image)
     np.testing.assert_array_equal(image, TURNS[orientation](upright))
 
 
 @pytest.mark.parametrize("name", LOSSY)
 def test_the_orientation_of_a_lossy_picture_is_applied(name: str) -> None:
-    assert decode(save(scene(), name, exif=oriented(6)), LIMITS).shape == (48, 32, 3)
+    assert decode_image(save(scene(), name, exif=oriented(6)), LIMITS).shape == (48, 32, 3)
 
 
 @pytest.mark.parametrize("value", [0, 9, 255])
 def test_an_orientation_that_does_not_exist_is_none(value: int) -> None:
-    plain = decode(save(scene(), "JPEG"), LIMITS)
+    plain = decode_image(save(scene(), "JPEG"), LIMITS)
     np.testing.assert_array_equal(
-        decode(save(scene(), "JPEG", exif=oriented(value)), LIMITS), plain
+        decode_image(save(scene(), "JPEG", exif=oriented(value)), LIMITS), plain
     )
 
 
@@ -276,26 +278,28 @@ def test_an_orientation_that_does_not_exist_is_none(value: int) -> None:
 def test_damaged_exif_does_not_cost_the_picture(name: str, noise: bytes, whole: bool) -> None:  # noqa: FBT001 - hypothesis passes it by position
     exif = b"Exif\0\0" + (oriented(1)[6:20] if whole else b"") + noise
     options = {"lossless": True} if name == "WEBP" else {}
-    image = decode(save(scene(), name, exif=exif, **options), LIMITS)
+    image = decode_image(save(scene(), name, exif=exif, **options), LIMITS)
     assert sorted(image.shape) == [3, 32, 48]
 
 
 @pytest.mark.parametrize("name", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"])
 def test_limits_are_met_exactly_or_not_at_all(name: str) -> None:
-    data = save(scene(), name)
-    at_limit = Limits(max_bytes=len(data), max_pixels=48 * 32)
-    assert decode(data, at_limit).shape == (32, 48, 3)
-    with pytest.raises(ImageBytesError, match=rf"{len(data)} bytes; the limit is {len(data) - 1} "):
-        decode(data, Limits(at_limit.max_bytes - 1, at_limit.max_pixels))
+    image_bytes = save(scene(), name)
+    at_limit = DecodingLimits(max_bytes=len(image_bytes), max_pixels=48 * 32)
+    assert decode_image(image_bytes, at_limit).shape == (32, 48, 3)
+    with pytest.raises(
+        ImageBytesError, match=rf"{len(image_bytes)} bytes; the limit is {len(image_bytes) - 1} "
+    ):
+        decode_image(image_bytes, DecodingLimits(at_limit.max_bytes - 1, at_limit.max_pixels))
     with pytest.raises(ImagePixelsError, match="48 x 32, 1536 pixels; the limit is 1535 pixels"):
-        decode(data, Limits(at_limit.max_bytes, at_limit.max_pixels - 1))
+        decode_image(image_bytes, DecodingLimits(at_limit.max_bytes, at_limit.max_pixels - 1))
 
 
 def test_the_pixel_limit_counts_both_sides_of_a_turned_picture() -> None:
-    data = save(scene(), "JPEG", exif=oriented(6))
-    assert decode(data, Limits(len(data), 48 * 32)).shape == (48, 32, 3)
+    image_bytes = save(scene(), "JPEG", exif=oriented(6))
+    assert decode_image(image_bytes, DecodingLimits(len(image_bytes), 48 * 32)).shape == (48, 32, 3)
     with pytest.raises(ImagePixelsError):
-        decode(data, Limits(len(data), 48 * 32 - 1))
+        decode_image(image_bytes, DecodingLimits(len(image_bytes), 48 * 32 - 1))
 
 
 def tiff(**changes: int) -> bytes:
@@ -319,11 +323,11 @@ def tiff(**changes: int) -> bytes:
 
 
 def test_a_tiff_that_does_not_say_too_much() -> None:
-    np.testing.assert_array_equal(decode(tiff(), LIMITS)[..., 0].ravel(), range(256))
+    np.testing.assert_array_equal(decode_image(tiff(), LIMITS)[..., 0].ravel(), range(256))
 
 
 @pytest.mark.parametrize(
-    ("data", "error", "message"),
+    ("image_bytes", "error", "message"),
     [
         pytest.param(b"", EmptyImageError, "empty", id="empty"),
         pytest.param(b"<html>", UnsupportedImageError, "send one of JPEG, PNG", id="html"),
@@ -371,19 +375,21 @@ def test_a_tiff_that_does_not_say_too_much() -> None:
         ),
     ],
 )
-def test_each_error_says_what_to_do(data: bytes, error: type[ImageError], message: str) -> None:
+def test_each_error_says_what_to_do(
+    image_bytes: bytes, error: type[ImageError], message: str
+) -> None:
     with pytest.raises(error, match=message):
-        decode(data, LIMITS)
+        decode_image(image_bytes, LIMITS)
 
 
 def test_scans_of_a_jpeg_are_limited() -> None:
-    data = save(scene(), "JPEG", progressive=True)
-    scans = data.count(b"\xff\xda")
-    last = data[data.rindex(b"\xff\xda") : -2]
-    at_limit = data[:-2] + last * (100 - scans)
-    assert decode(at_limit + data[-2:], LIMITS).shape == (32, 48, 3)
+    image_bytes = save(scene(), "JPEG", progressive=True)
+    scans = image_bytes.count(b"\xff\xda")
+    last = image_bytes[image_bytes.rindex(b"\xff\xda") : -2]
+    at_limit = image_bytes[:-2] + last * (100 - scans)
+    assert decode_image(at_limit + image_bytes[-2:], LIMITS).shape == (32, 48, 3)
     with pytest.raises(UndecodableImageError, match="more than 100 scans"):
-        decode(at_limit + last + data[-2:], LIMITS)
+        decode_image(at_limit + last + image_bytes[-2:], LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -399,24 +405,24 @@ def test_scans_of_a_jpeg_are_limited() -> None:
 def test_the_larger_a_jpeg_the_fewer_scans_it_may_have(
     size_wh: tuple[int, int], limit: int
 ) -> None:
-    data = save(scene(), "JPEG", progressive=True)
-    last = data[data.rindex(b"\xff\xda") : -2]
-    at_limit = data[:-2] + last * (limit - data.count(b"\xff\xda"))
-    check_scans(at_limit + data[-2:], size_wh)
+    image_bytes = save(scene(), "JPEG", progressive=True)
+    last = image_bytes[image_bytes.rindex(b"\xff\xda") : -2]
+    at_limit = image_bytes[:-2] + last * (limit - image_bytes.count(b"\xff\xda"))
+    check_scans(at_limit + image_bytes[-2:], size_wh)
     with pytest.raises(UndecodableImageError, match=f"more than {limit} scans"):
-        check_scans(at_limit + last + data[-2:], size_wh)
+        check_scans(at_limit + last + image_bytes[-2:], size_wh)
 
 
 @pytest.mark.parametrize("mode", ["RGB", "CMYK"])
 def test_scans_are_limited_by_the_size_that_the_header_announces(mode: str) -> None:
-    data = save(scene().convert(mode), "JPEG", progressive=True)
-    last = data[data.rindex(b"\xff\xda") : -2]
-    many = data[:-2] + last * 20 + data[-2:]
-    assert decode(many, LIMITS).shape == (32, 48, 3)
+    image_bytes = save(scene().convert(mode), "JPEG", progressive=True)
+    last = image_bytes[image_bytes.rindex(b"\xff\xda") : -2]
+    many = image_bytes[:-2] + last * 20 + image_bytes[-2:]
+    assert decode_image(many, LIMITS).shape == (32, 48, 3)
     frame = many.index(b"\xff\xc2") + 5
     large = many[:frame] + struct.pack(">2H", 7000, 7000) + many[frame + 4 :]
     with pytest.raises(UndecodableImageError, match="20 scans, the limit for 7000 x 7000"):
-        decode(large, LIMITS)
+        decode_image(large, LIMITS)
 
 
 @pytest.mark.parametrize(("compression", "bits"), [(1, 8), (2, 4)])
@@ -426,7 +432,7 @@ def test_run_lengths_of_a_bmp_are_not_read(compression: int, bits: int) -> None:
     with pytest.raises(
         UnsupportedImageError, match=r"run lengths, .*; save it without compression"
     ):
-        decode(file, LIMITS)
+        decode_image(file, LIMITS)
 
 
 def test_a_bmp_with_a_header_too_short_for_a_compression_is_read() -> None:
@@ -434,7 +440,7 @@ def test_a_bmp_with_a_header_too_short_for_a_compression_is_read() -> None:
     header = struct.pack("<I4H", 12, 2, 1, 1, 24)
     file = struct.pack("<2sI2HI", b"BM", 34, 0, 0, 26) + header + pixels
     assert file[30:34] == b"\1\0\0\0"
-    assert decode(file, LIMITS).tolist() == [[[9, 9, 9], [0, 1, 5]]]
+    assert decode_image(file, LIMITS).tolist() == [[[9, 9, 9], [0, 1, 5]]]
 
 
 @pytest.mark.parametrize(
@@ -465,22 +471,22 @@ def test_a_bmp_with_a_header_too_short_for_a_compression_is_read() -> None:
 def test_parts_of_a_file_are_limited(
     good: bytes, at: int, part: bytes, limit: int, message: str
 ) -> None:
-    name = sniff(good)
-    parts = {"JPEG": jpeg_segments, "PNG": png_chunks, "GIF": gif_blocks}[name or ""]
+    name = sniff_format(good)
+    parts = {"JPEG": find_jpeg_segments, "PNG": find_png_chunks, "GIF": find_gif_blocks}[name or ""]
     if name == "GIF":
-        at = next(gif_blocks(good))
+        at = next(find_gif_blocks(good))
     left = limit - len(list(parts(good)))
     np.testing.assert_array_equal(
-        decode(good[:at] + part * left + good[at:], LIMITS), decode(good, LIMITS)
+        decode_image(good[:at] + part * left + good[at:], LIMITS), decode_image(good, LIMITS)
     )
     with pytest.raises(UndecodableImageError, match=message):
-        decode(good[:at] + part * (left + 1) + good[at:], LIMITS)
+        decode_image(good[:at] + part * (left + 1) + good[at:], LIMITS)
 
 
 def test_fill_before_a_segment_is_no_damage() -> None:
     good = save(scene(), "JPEG")
-    image = decode(good[:2] + b"\xff" * 1_000_000 + good[2:], LIMITS)
-    np.testing.assert_array_equal(image, decode(good, LIMITS))
+    image = decode_image(good[:2] + b"\xff" * 1_000_000 + good[2:], LIMITS)
+    np.testing.assert_array_equal(image, decode_image(good, LIMITS))
 
 
 MALFORMED = malformed_inputs()
@@ -491,10 +497,10 @@ def test_there_are_enough_malformed_inputs_and_each_has_its_name() -> None:
     assert malformed_inputs() == MALFORMED
 
 
-@pytest.mark.parametrize("data", [pytest.param(data, id=name) for name, data in MALFORMED])
-def test_malformed_input_is_refused(data: bytes) -> None:
+@pytest.mark.parametrize("image_bytes", [pytest.param(data, id=name) for name, data in MALFORMED])
+def test_malformed_input_is_refused(image_bytes: bytes) -> None:
     with pytest.raises(ImageError) as caught:
-        decode(data, LIMITS)
+        decode_image(image_bytes, LIMITS)
     assert caught.value.__cause__ is None
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
     assert len(str(caught.value)) < 200
@@ -525,17 +531,17 @@ def test_changed_bytes_give_a_picture_or_an_image_error(name: str, data: st.Data
         changed[at] = value
     end = data.draw(st.sampled_from([len(changed), len(changed), len(changed) // 2]))
     try:
-        image = decode(bytes(changed[:end]), Limits(10**6, 10**6))
+        image = decode_image(bytes(changed[:end]), DecodingLimits(10**6, 10**6))
     except ImageError:
         return
     assert_is_an_image(image)
 
 
 def test_threads_share_nothing() -> None:
-    pictures = list(SEEDS.values()) * 8
-    expected = [decode(data, LIMITS) for data in pictures]
+    images = list(SEEDS.values()) * 8
+    expected = [decode_image(image_bytes, LIMITS) for image_bytes in images]
     with ThreadPoolExecutor(4) as pool:
-        found = list(pool.map(lambda data: decode(data, LIMITS), pictures))
+        found = list(pool.map(lambda data: decode_image(data, LIMITS), images))
     for image, same in zip(found, expected, strict=True):
         np.testing.assert_array_equal(image, same)
 
@@ -543,8 +549,9 @@ def test_threads_share_nothing() -> None:
 def test_pillows_warnings_and_logs_stay_inside() -> None:
     """A tag that is cut off makes Pillow warn; a process that decodes it says nothing."""
     script = (
-        "import sys; from phiz.image.limits import Limits; from phiz.image.decode import decode;"
-        "print(decode(sys.stdin.buffer.read(), Limits(10**6, 10**6)).shape)"
+        "import sys; from phiz.image.limits import DecodingLimits;"
+        "from phiz.image.decode import decode_image;"
+        "print(decode_image(sys.stdin.buffer.read(), DecodingLimits(10**6, 10**6)).shape)"
     )
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", script],

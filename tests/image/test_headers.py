@@ -3,16 +3,16 @@ import struct
 import pytest
 
 from phiz.image.headers import (
-    exif_orientation,
-    first_directory,
-    gif_blocks,
-    gif_size,
+    find_gif_blocks,
+    find_jpeg_segments,
+    find_png_chunks,
     has_more_scans,
-    jpeg_frames,
-    jpeg_segments,
-    png_chunks,
-    sniff,
-    split_jpeg,
+    read_exif_orientation,
+    read_first_directory,
+    read_frame_types,
+    read_gif_size,
+    sniff_format,
+    split_off_metadata,
 )
 
 
@@ -29,7 +29,7 @@ def segment(marker: int, content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
+    ("image_bytes", "expected"),
     [
         pytest.param(b"\xff\xd8\xff\xe0", "JPEG", id="jpeg"),
         pytest.param(b"\x89PNG\r\n\x1a\n", "PNG", id="png"),
@@ -48,15 +48,15 @@ def segment(marker: int, content: bytes) -> bytes:
         pytest.param(b"", None, id="empty"),
     ],
 )
-def test_the_format_is_told_by_the_first_bytes(data: bytes, expected: str | None) -> None:
-    assert sniff(data) == expected
+def test_the_format_is_told_by_the_first_bytes(image_bytes: bytes, expected: str | None) -> None:
+    assert sniff_format(image_bytes) == expected
 
 
 @pytest.mark.parametrize("prefix", [b"", b"Exif\0\0"], ids=["bare", "prefixed"])
 @pytest.mark.parametrize("order", ["<", ">"], ids=["little-endian", "big-endian"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_is_read(orientation: int, order: str, prefix: bytes) -> None:
-    assert exif_orientation(prefix + exif(orientation, order=order)) == orientation
+    assert read_exif_orientation(prefix + exif(orientation, order=order)) == orientation
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,16 @@ def test_orientation_is_read(orientation: int, order: str, prefix: bytes) -> Non
     ],
 )
 def test_damaged_exif_is_upright(damaged: bytes) -> None:
-    assert exif_orientation(damaged) == 1
+    assert read_exif_orientation(damaged) == 1
 
 
 def test_tags_before_a_cut_are_kept() -> None:
     whole = struct.pack("<4sIH2HI2H2HII", b"II*\0", 8, 2, 256, 3, 1, 640, 0, 257, 4, 1, 480)
-    assert [(tag.number, tag.value) for tag in first_directory(whole)] == [(256, 640), (257, 480)]
-    assert [tag.number for tag in first_directory(whole[:-1])] == [256]
+    assert [(tag.number, tag.value) for tag in read_first_directory(whole)] == [
+        (256, 640),
+        (257, 480),
+    ]
+    assert [tag.number for tag in read_first_directory(whole[:-1])] == [256]
 
 
 def test_a_jpeg_is_split_from_its_metadata() -> None:
@@ -88,13 +91,13 @@ def test_a_jpeg_is_split_from_its_metadata() -> None:
     first, second = segment(0xE1, b"Exif\0\0first"), segment(0xE1, b"Exif\0\0second")
     profile = segment(0xE2, b"ICC_PROFILE\0")
     pixels = b"\xff\xda\0\x02" + first + b"\xff\xd9"  # what follows the scan is not looked at
-    lean, found = split_jpeg(b"\xff\xd8" + jfif + first + adobe + profile + second + pixels)
+    lean, found = split_off_metadata(b"\xff\xd8" + jfif + first + adobe + profile + second + pixels)
     assert lean == b"\xff\xd8" + jfif + adobe + pixels
     assert found == b"Exif\0\0first"
 
 
 @pytest.mark.parametrize(
-    "data",
+    "image_bytes",
     [
         pytest.param(b"\xff\xd8", id="nothing-else"),
         pytest.param(b"\xff\xd8\xff\xdb\0", id="half-a-length"),
@@ -102,8 +105,8 @@ def test_a_jpeg_is_split_from_its_metadata() -> None:
         pytest.param(b"\xff\xd8\xff\xdb\xff\xff1234", id="length-beyond-the-end"),
     ],
 )
-def test_a_damaged_jpeg_is_left_as_it_is(data: bytes) -> None:
-    assert split_jpeg(data) == (data, b"")
+def test_a_damaged_jpeg_is_left_as_it_is(image_bytes: bytes) -> None:
+    assert split_off_metadata(image_bytes) == (image_bytes, b"")
 
 
 TABLE = segment(0xDB, b"table")
@@ -111,8 +114,8 @@ TABLE = segment(0xDB, b"table")
 
 def test_a_jpeg_without_metadata_is_not_copied() -> None:
     plain = b"\xff\xd8" + TABLE + SCAN
-    assert split_jpeg(plain)[0] is plain
-    assert split_jpeg(b"\xff\xd8" + segment(0xE2, b"profile") + TABLE + SCAN)[0] == plain
+    assert split_off_metadata(plain)[0] is plain
+    assert split_off_metadata(b"\xff\xd8" + segment(0xE2, b"profile") + TABLE + SCAN)[0] == plain
 
 
 @pytest.mark.parametrize(
@@ -128,24 +131,26 @@ def test_a_jpeg_without_metadata_is_not_copied() -> None:
 )
 def test_what_lies_between_segments_is_passed_over(between: bytes) -> None:
     first = segment(0xE1, b"Exif\0\0first")
-    data = b"\xff\xd8" + between.join([b"", TABLE, first, TABLE, SCAN])
-    assert split_jpeg(data) == (b"\xff\xd8" + TABLE + TABLE + SCAN, b"Exif\0\0first")
-    assert len(list(jpeg_segments(data))) == 4
-    assert split_jpeg(data + between)[0] == b"\xff\xd8" + TABLE + TABLE + SCAN + between
+    image_bytes = b"\xff\xd8" + between.join([b"", TABLE, first, TABLE, SCAN])
+    assert split_off_metadata(image_bytes) == (b"\xff\xd8" + TABLE + TABLE + SCAN, b"Exif\0\0first")
+    assert len(list(find_jpeg_segments(image_bytes))) == 4
+    assert (
+        split_off_metadata(image_bytes + between)[0] == b"\xff\xd8" + TABLE + TABLE + SCAN + between
+    )
 
 
 @pytest.mark.parametrize("end", [b"\xff", b"\xff\xd9", b"junk"], ids=["fill", "end", "junk"])
 def test_of_a_jpeg_without_a_scan_the_segments_are_left(end: bytes) -> None:
-    assert split_jpeg(b"\xff\xd8" + TABLE + end) == (b"\xff\xd8" + TABLE, b"")
+    assert split_off_metadata(b"\xff\xd8" + TABLE + end) == (b"\xff\xd8" + TABLE, b"")
 
 
 def test_the_kinds_of_frame_are_told_from_tables() -> None:
     segments = [segment(marker, b"") for marker in range(0xC0, 0xD0)]
     frames = {0, 1, 2, 3, 5, 6, 7, 9, 10, 11, 13, 14, 15}
     for number, one in enumerate(segments):
-        assert jpeg_frames(b"\xff\xd8" + TABLE + one + SCAN) == {number} & frames
-    assert jpeg_frames(b"\xff\xd8" + b"".join(segments) + SCAN) == frames
-    assert jpeg_frames(b"\xff\xd8" + segments[2] + SCAN + segments[3]) == {2}
+        assert read_frame_types(b"\xff\xd8" + TABLE + one + SCAN) == {number} & frames
+    assert read_frame_types(b"\xff\xd8" + b"".join(segments) + SCAN) == frames
+    assert read_frame_types(b"\xff\xd8" + segments[2] + SCAN + segments[3]) == {2}
 
 
 SCAN_OF_3 = b"\xff\xda\0\x05\x03ab" + b"\x12\xff\0\xda\xff\xd0\x34"
@@ -201,7 +206,7 @@ def frame(left: int, top: int, width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("data", "expected"),
+    ("image_bytes", "expected"),
     [
         pytest.param(SCREEN + frame(0, 0, 40, 30), (40, 30), id="frame-fills-the-screen"),
         pytest.param(SCREEN + frame(5, 5, 10, 10), (40, 30), id="frame-within-the-screen"),
@@ -217,12 +222,12 @@ def frame(left: int, top: int, width: int, height: int) -> bytes:
         pytest.param(SCREEN[:9], (0, 0), id="cut-in-the-screen"),
     ],
 )
-def test_the_size_of_a_gif(data: bytes, expected: tuple[int, int]) -> None:
-    assert gif_size(data) == expected
+def test_the_size_of_a_gif(image_bytes: bytes, expected: tuple[int, int]) -> None:
+    assert read_gif_size(image_bytes) == expected
 
 
 @pytest.mark.parametrize(
-    ("data", "parts"),
+    ("image_bytes", "parts"),
     [
         pytest.param(SCREEN + frame(0, 0, 40, 30), [13], id="screen"),
         pytest.param(SCREEN + CONTROL + frame(0, 0, 40, 30), [13, 15, 20, 21], id="control"),
@@ -231,16 +236,16 @@ def test_the_size_of_a_gif(data: bytes, expected: tuple[int, int]) -> None:
         pytest.param(SCREEN[:7], [13], id="cut-in-the-screen"),
     ],
 )
-def test_the_parts_of_a_gif(data: bytes, parts: list[int]) -> None:
-    assert list(gif_blocks(data)) == parts
+def test_the_parts_of_a_gif(image_bytes: bytes, parts: list[int]) -> None:
+    assert list(find_gif_blocks(image_bytes)) == parts
 
 
 def test_the_chunks_of_a_png() -> None:
     chunks = [bytes([0, 0, 0, size]) + name + bytes(size + 4) for name, size in CHUNKS]
-    data = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
-    assert list(png_chunks(data)) == [33, 45, 62]
-    assert list(png_chunks(data[:50])) == [33, 45, 62]
-    assert list(png_chunks(data[:8])) == []
+    image_bytes = b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+    assert list(find_png_chunks(image_bytes)) == [33, 45, 62]
+    assert list(find_png_chunks(image_bytes[:50])) == [33, 45, 62]
+    assert list(find_png_chunks(image_bytes[:8])) == []
 
 
 CHUNKS = [(b"IHDR", 13), (b"prVt", 0), (b"IDAT", 5), (b"IEND", 0), (b"more", 0)]

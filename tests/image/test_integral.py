@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from phiz.image.integral import MAX_WINDOW, crops, integral, level
-from phiz.image.pixels import raster
+from phiz.image.integral import MAX_WINDOW_PX, compute_integral, resize_level_tile, resize_regions
+from phiz.image.pixels import pack_pixels
 
 
 def slow_average(image: np.ndarray, shape_hw: tuple[int, int]) -> np.ndarray:
@@ -20,7 +20,9 @@ def slow_average(image: np.ndarray, shape_hw: tuple[int, int]) -> np.ndarray:
 
 
 def whole_level(image: np.ndarray, shape_hw: tuple[int, int]) -> np.ndarray:
-    return level(integral(raster(image)), shape_hw, (range(shape_hw[0]), range(shape_hw[1])))
+    return resize_level_tile(
+        compute_integral(pack_pixels(image)), shape_hw, (range(shape_hw[0]), range(shape_hw[1]))
+    )
 
 
 def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -37,7 +39,9 @@ def test_level_equals_the_slow_average(height: int, width: int, rows: int, colum
 
 def test_level_gives_the_tile_asked_for() -> None:
     image = noise(50, 31)
-    tile = level(integral(raster(image)), (17, 12), (range(5, 11), range(3, 9)))
+    tile = resize_level_tile(
+        compute_integral(pack_pixels(image)), (17, 12), (range(5, 11), range(3, 9))
+    )
     assert tile.tolist() == whole_level(image, (17, 12))[5:11, 3:9].tolist()
 
 
@@ -50,7 +54,7 @@ def test_windows_of_any_size(size: tuple[int, int], shape_hw: tuple[int, int]) -
 
 @pytest.mark.parametrize("side", [90, 91], ids=["a window that fits", "one that does not"])
 def test_windows_of_white_at_the_limit_of_21_bits(side: int) -> None:
-    assert (side * side > MAX_WINDOW) == (side == 91)
+    assert (side * side > MAX_WINDOW_PX) == (side == 91)
     image = np.full((2 * side, 3 * side, 3), 255, np.uint8)
     image[:, :side, 1] = 7
     averages = whole_level(image, (2, 3))
@@ -61,7 +65,7 @@ def test_windows_of_white_at_the_limit_of_21_bits(side: int) -> None:
 def test_crops_equal_the_slow_average() -> None:
     image = noise(60, 80)
     regions = np.array([[0, 0, 80, 60], [3, 5, 4, 6], [10, 20, 45, 31], [79, 59, 80, 60]])
-    pixels = crops(integral(raster(image)), regions, 24)
+    pixels = resize_regions(compute_integral(pack_pixels(image)), regions, 24)
     for found, (x1, y1, x2, y2) in zip(pixels, regions, strict=True):
         assert found == pytest.approx(slow_average(image[y1:y2, x1:x2], (24, 24)), abs=1e-4)
 
@@ -69,14 +73,16 @@ def test_crops_equal_the_slow_average() -> None:
 def test_a_crop_with_windows_too_large_for_the_integral() -> None:
     image = noise(300, 280)
     regions = np.array([[0, 0, 280, 300], [5, 5, 25, 25]])
-    pixels = crops(integral(raster(image)), regions, 2)
+    pixels = resize_regions(compute_integral(pack_pixels(image)), regions, 2)
     assert pixels[0] == pytest.approx(slow_average(image, (2, 2)), abs=1e-4)
     assert pixels[1] == pytest.approx(slow_average(image[5:25, 5:25], (2, 2)), abs=1e-4)
 
 
 def test_no_crops() -> None:
     image = noise(10, 10)
-    assert crops(integral(raster(image)), np.empty((0, 4), np.intp), 24).shape == (
+    assert resize_regions(
+        compute_integral(pack_pixels(image)), np.empty((0, 4), np.intp), 24
+    ).shape == (
         0,
         24,
         24,

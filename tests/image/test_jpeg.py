@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from phiz.image.decode import open_picture
-from phiz.image.jpeg import decode_jpeg, jpeg_size
-from phiz.image.limits import Limits
-from phiz.image.pixels import rgb
+from phiz.image.decode import open_image
+from phiz.image.jpeg import decode_jpeg, read_jpeg_size
+from phiz.image.limits import DecodingLimits
+from phiz.image.pixels import unpack_rgb
 
 FACTORS = (1, 2, 4, 8)
 
@@ -19,9 +19,9 @@ def scene(width: int, height: int) -> Image.Image:
     return Image.fromarray((127 + 120 * waves).astype(np.uint8))
 
 
-def encode(picture: Image.Image, **options: object) -> bytes:
+def encode(image: Image.Image, **options: object) -> bytes:
     file = io.BytesIO()
-    picture.save(file, "JPEG", **options)
+    image.save(file, "JPEG", **options)
     return file.getvalue()
 
 
@@ -32,12 +32,12 @@ def encode(picture: Image.Image, **options: object) -> bytes:
 )
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_full_scale_is_what_pillow_gives(mode: str, options: dict[str, object]) -> None:
-    data = encode(scene(213, 121).convert(mode), **options)
-    assert jpeg_size(data) == (213, 121)
-    pixels = decode_jpeg(data, (213, 121), 1)
+    image_bytes = encode(scene(213, 121).convert(mode), **options)
+    assert read_jpeg_size(image_bytes) == (213, 121)
+    pixels = decode_jpeg(image_bytes, (213, 121), 1)
     assert pixels is not None
-    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
-    assert (rgb(pixels) == expected).all()
+    expected = np.asarray(Image.open(io.BytesIO(image_bytes)).convert("RGB"))
+    assert (unpack_rgb(pixels) == expected).all()
 
 
 @pytest.mark.parametrize("factor", FACTORS)
@@ -50,11 +50,11 @@ def test_a_smaller_scale_is_rounded_up(size: tuple[int, int], factor: int) -> No
 
 @pytest.mark.parametrize("factor", [2, 4, 8])
 def test_a_smaller_scale_averages(factor: int) -> None:
-    picture = scene(640, 480)
-    pixels = decode_jpeg(encode(picture, quality=95, subsampling=0), (640, 480), factor)
+    image = scene(640, 480)
+    pixels = decode_jpeg(encode(image, quality=95, subsampling=0), (640, 480), factor)
     assert pixels is not None
-    averages = np.asarray(picture.resize((640 // factor, 480 // factor), Image.Resampling.BOX))
-    assert np.abs(rgb(pixels).astype(int) - averages).mean() < 2
+    averages = np.asarray(image.resize((640 // factor, 480 // factor), Image.Resampling.BOX))
+    assert np.abs(unpack_rgb(pixels).astype(int) - averages).mean() < 2
 
 
 def segment(marker: int, content: bytes) -> bytes:
@@ -72,14 +72,14 @@ def lossless(width: int, height: int) -> bytes:
 
 @pytest.mark.parametrize("factor", FACTORS)
 def test_a_lossless_picture_is_decoded_at_full_scale(factor: int) -> None:
-    data = lossless(640, 480)
-    picture = open_picture(data, Limits(len(data), 640 * 480))
-    reduced = picture.reduced(640 / factor)
+    image_bytes = lossless(640, 480)
+    image = open_image(image_bytes, DecodingLimits(len(image_bytes), 640 * 480))
+    scaled = image.decode_scaled(640 / factor)
     # What is smaller is averaged from that.
-    assert (reduced.factor, reduced.pixels.shape) == (factor, (480 // factor, 640 // factor))
-    assert (rgb(reduced.pixels) == 128).all()
-    assert picture.whole().shape == (480, 640)
-    assert (rgb(picture.whole()) == 128).all()
+    assert (scaled.factor, scaled.pixels.shape) == (factor, (480 // factor, 640 // factor))
+    assert (unpack_rgb(scaled.pixels) == 128).all()
+    assert image.decode_full().shape == (480, 640)
+    assert (unpack_rgb(image.decode_full()) == 128).all()
 
 
 # Of the first of three components, each of which has its number, both factors, and its table.
@@ -87,7 +87,7 @@ SUBSAMPLED_4_4_1 = encode(scene(64, 48)).replace(b"\3\1\x22\0\2\x11", b"\3\1\x14
 
 
 @pytest.mark.parametrize(
-    "data",
+    "image_bytes",
     [
         pytest.param(b"", id="nothing"),
         pytest.param(b"\xff\xd8\xff", id="a signature alone"),
@@ -98,12 +98,12 @@ SUBSAMPLED_4_4_1 = encode(scene(64, 48)).replace(b"\3\1\x22\0\2\x11", b"\3\1\x14
         pytest.param(SUBSAMPLED_4_4_1, id="a subsampling without a name"),
     ],
 )
-def test_headers_that_are_left_to_others(data: bytes) -> None:
-    assert jpeg_size(data) is None
+def test_headers_that_are_left_to_others(image_bytes: bytes) -> None:
+    assert read_jpeg_size(image_bytes) is None
 
 
 @pytest.mark.parametrize("factor", FACTORS)
 @pytest.mark.parametrize("share", [0.5, 0.9, 0.99])
 def test_a_picture_cut_short_is_none(share: float, factor: int) -> None:
-    data = encode(scene(320, 240))
-    assert decode_jpeg(data[: int(len(data) * share)], (320, 240), factor) is None
+    image_bytes = encode(scene(320, 240))
+    assert decode_jpeg(image_bytes[: int(len(image_bytes) * share)], (320, 240), factor) is None

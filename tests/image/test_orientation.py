@@ -2,8 +2,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from phiz.image.orientation import turned, turned_back, turned_origin, turned_size
-from phiz.image.pixels import Raster, raster, rgb
+from phiz.image.orientation import (
+    apply_orientation,
+    compute_upright_origin,
+    to_stored_points,
+    to_upright_size,
+)
+from phiz.image.pixels import PackedPixels, pack_pixels, unpack_rgb
 
 from .test_pixels import noise
 
@@ -11,12 +16,12 @@ from .test_pixels import noise
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_raster_is_turned_as_pillow_turns(orientation: int) -> None:
     image = noise(5, 7)
-    picture = Image.fromarray(image)
-    picture.getexif()[0x0112] = orientation
-    expected = np.asarray(ImageOps.exif_transpose(picture))
-    upright = turned(raster(image), orientation)
-    assert (rgb(upright) == expected).all()
-    assert turned_size((7, 5), orientation) == expected.shape[1::-1]
+    saved = Image.fromarray(image)
+    saved.getexif()[0x0112] = orientation
+    expected = np.asarray(ImageOps.exif_transpose(saved))
+    upright = apply_orientation(pack_pixels(image), orientation)
+    assert (unpack_rgb(upright) == expected).all()
+    assert to_upright_size((7, 5), orientation) == expected.shape[1::-1]
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -26,12 +31,14 @@ def test_a_turned_reduction_begins_where_its_origin_says(orientation: int, facto
     columns, rows = -(-width // factor), -(-height // factor)
     # Each word holds the column and the row of the stored picture that its corner is at.
     corners = np.mgrid[:rows, :columns] * factor
-    stored: Raster = (corners[1] + 256 * corners[0]).astype(np.uint32)
+    stored: PackedPixels = (corners[1] + 256 * corners[0]).astype(np.uint32)
     over = columns * factor - width, rows * factor - height
-    x, y = turned_origin(over, orientation)
-    upright = turned(stored, orientation)
+    x, y = compute_upright_origin(over, orientation)
+    upright = apply_orientation(stored, orientation)
     full = np.mgrid[: rows * factor, : columns * factor]
-    whole = turned((full[1] + 256 * full[0]).astype(np.uint32)[:height, :width], orientation)
+    whole = apply_orientation(
+        (full[1] + 256 * full[0]).astype(np.uint32)[:height, :width], orientation
+    )
     for i, row in enumerate(upright):
         for j, word in enumerate(row):
             block = whole[
@@ -45,6 +52,8 @@ def test_a_turned_reduction_begins_where_its_origin_says(orientation: int, facto
 def test_points_come_back_from_a_turned_picture(orientation: int) -> None:
     image = np.zeros((5, 7, 3), np.uint8)
     image[1, 4] = 255
-    ((row, column, _), *_) = np.argwhere(rgb(turned(raster(image), orientation)))
+    ((row, column, _), *_) = np.argwhere(
+        unpack_rgb(apply_orientation(pack_pixels(image), orientation))
+    )
     centre = np.array([[column + 0.5, row + 0.5]])
-    assert turned_back(centre, (7, 5), orientation).tolist() == [[4.5, 1.5]]
+    assert to_stored_points(centre, (7, 5), orientation).tolist() == [[4.5, 1.5]]

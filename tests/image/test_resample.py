@@ -6,15 +6,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from phiz.boxes.geometry import Letterbox
-from phiz.image.lazy import Reduced
-from phiz.image.pixels import raster
-from phiz.image.resample import SAMPLINGS, Sampling, letterbox
+from phiz.image.lazy import ScaledImage
+from phiz.image.pixels import pack_pixels
+from phiz.image.resample import SAMPLINGS, Sampling, letterbox_image
 
 sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 
 
-def reduced(image: np.ndarray) -> Reduced:
-    return Reduced(raster(image))
+def reduced(image: np.ndarray) -> ScaledImage:
+    return ScaledImage(pack_pixels(image))
 
 
 def noise(height: int, width: int) -> np.ndarray:
@@ -32,8 +32,8 @@ def slow_reference(image: np.ndarray, frame: Letterbox) -> np.ndarray:
     square = np.zeros((frame.size, frame.size, 3))
     for i in range(frame.size):
         for j in range(frame.size):
-            y = math.floor((i * frame.scale - frame.bar_y) * 32 + 0.5) / 32
-            x = math.floor((j * frame.scale - frame.bar_x) * 32 + 0.5) / 32
+            y = math.floor((i * frame.scale - frame.pad_y_px) * 32 + 0.5) / 32
+            x = math.floor((j * frame.scale - frame.pad_x_px) * 32 + 0.5) / 32
             top, left = math.floor(y), math.floor(x)
             for dy, share_y in ((0, 1 - (y - top)), (1, y - top)):
                 for dx, share_x in ((0, 1 - (x - left)), (1, x - left)):
@@ -45,7 +45,7 @@ def slow_reference(image: np.ndarray, frame: Letterbox) -> np.ndarray:
 def test_reference_equals_slow_sampling(size: tuple[int, int]) -> None:
     image = noise(*size)
     frame = Letterbox.fit(size[1], size[0], 16)
-    assert letterbox(reduced(image), frame, "reference") == pytest.approx(
+    assert letterbox_image(reduced(image), frame, "reference") == pytest.approx(
         slow_reference(image, frame), abs=0.51
     )
 
@@ -59,9 +59,9 @@ def test_a_ramp_keeps_its_values_where_undo_says(sampling: Sampling, size: tuple
     y, x = np.mgrid[:height, :width] + 0.5
     image = np.stack([255 * x / width, 255 * y / height, 0 * x + 90], axis=-1).astype(np.uint8)
     frame = Letterbox.fit(width, height, 128)
-    square = letterbox(reduced(image), frame, sampling)
+    square = letterbox_image(reduced(image), frame, sampling)
     centres = np.mgrid[:128, :128][::-1].transpose(1, 2, 0).astype(np.float32) + 0.5
-    source = frame.undo(centres)  # (128, 128, 2), pixels of the picture
+    source = frame.to_image_points(centres)  # (128, 128, 2), pixels of the picture
     margin = 2 * frame.scale + 1  # near the border the window is cut
     inner = ((source > margin) & (source < np.array([width, height]) - margin)).all(axis=-1)
     assert inner.sum() > 1000
@@ -77,11 +77,11 @@ def test_white_stays_white_and_bars_stay_black(sampling: Sampling, size: tuple[i
     height, width = size
     frame = Letterbox.fit(width, height, 32)
     assume(min(size) >= 4 * frame.scale)  # thinner ones need not reach full white
-    square = letterbox(reduced(np.full((height, width, 3), 255, np.uint8)), frame, sampling)
+    square = letterbox_image(reduced(np.full((height, width, 3), 255, np.uint8)), frame, sampling)
     assert square.shape == (32, 32, 3)
     assert square.dtype == np.uint8
     centres = (np.arange(32) + 0.5) * frame.scale
-    for axis, bar, length in ((1, frame.bar_y, height), (0, frame.bar_x, width)):
+    for axis, bar, length in ((1, frame.pad_y_px, height), (0, frame.pad_x_px, width)):
         line = square.max(axis=(axis, 2))
         beyond = (centres < bar - frame.scale - 1) | (centres > bar + length + frame.scale)
         within = (centres > bar + frame.scale + 1) & (centres < bar + length - frame.scale - 1)
@@ -91,7 +91,7 @@ def test_white_stays_white_and_bars_stay_black(sampling: Sampling, size: tuple[i
 
 def test_reference_takes_every_fifth_pixel_of_640_by_480() -> None:
     image = noise(480, 640)
-    square = letterbox(reduced(image), Letterbox.fit(640, 480, 128), "reference")
+    square = letterbox_image(reduced(image), Letterbox.fit(640, 480, 128), "reference")
     assert (square[16:112] == image[::5, ::5]).all()
     assert not square[:16].any()
     assert not square[112:].any()
@@ -99,7 +99,7 @@ def test_reference_takes_every_fifth_pixel_of_640_by_480() -> None:
 
 def test_half_pixel_takes_the_middle_of_each_five() -> None:
     image = noise(480, 640)
-    square = letterbox(reduced(image), Letterbox.fit(640, 480, 128), "half-pixel")
+    square = letterbox_image(reduced(image), Letterbox.fit(640, 480, 128), "half-pixel")
     assert (square[16:112] == image[2::5, 2::5]).all()
 
 
@@ -108,7 +108,7 @@ def test_half_pixel_takes_the_middle_of_each_five() -> None:
 def test_extreme_shapes_give_a_square(sampling: Sampling, size: tuple[int, int]) -> None:
     height, width = size
     image = reduced(np.full((height, width, 3), 200, np.uint8))
-    square = letterbox(image, Letterbox.fit(width, height, 128), sampling)
+    square = letterbox_image(image, Letterbox.fit(width, height, 128), sampling)
     assert square.shape == (128, 128, 3)
 
 
@@ -123,7 +123,7 @@ def test_a_reduced_picture_lies_where_the_whole_one_does(sampling: Sampling) -> 
     padded[1 : 1 + height, 3 : 3 + width] = image
     blocks = padded.reshape(rows, factor, columns, factor, 3).mean(axis=(1, 3)).astype(np.uint8)
     frame = Letterbox.fit(width, height, 128)
-    whole = letterbox(reduced(image.astype(np.uint8)), frame, sampling).astype(int)
-    small = letterbox(Reduced(raster(blocks), factor, (-3, -1)), frame, sampling)
+    whole = letterbox_image(reduced(image.astype(np.uint8)), frame, sampling).astype(int)
+    small = letterbox_image(ScaledImage(pack_pixels(blocks), factor, (-3, -1)), frame, sampling)
     inner = slice(30, 98)
     assert np.abs(whole - small)[inner, inner].max() <= 1

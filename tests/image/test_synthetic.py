@@ -5,7 +5,7 @@ import pytest
 
 from phiz.detectors.detector import Detector
 from phiz.faces import DetectOptions
-from phiz.image.lazy import Picture
+from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
 from phiz.image.synthetic import draw_crowd
 from phiz.timings import Stopwatch
@@ -25,6 +25,6 @@ def test_a_crowd_is_the_same_for_a_seed_and_no_other() -> None:
 def test_every_detector_finds_drawn_faces(
     load_with: Callable[[Sampling], dict[str, Detector]], model: str, least: int
 ) -> None:
-    picture = Picture.of(draw_crowd(640, 640))
+    image = LazyImage.from_array(draw_crowd(640, 640))
     detector = load_with("half-pixel")[model]
-    assert len(detector.detect(picture, DetectOptions(), Stopwatch()).faces) >= least
+    assert len(detector.detect(image, DetectOptions(), Stopwatch()).faces) >= least

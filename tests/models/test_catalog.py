@@ -12,22 +12,23 @@ import pytest
 
 from phiz.errors import CatalogError, ModelCorruptError, ModelNotBuiltError
 from phiz.models import catalog
-from phiz.models.specs import Form, NetworkCard
+from phiz.models.specs import NetworkSpec, Precision
 
 FILE = Path(__file__).parents[2] / "models" / "catalog.toml"
 DATA = b"a built network"
 
 
 @pytest.fixture
-def card() -> NetworkCard:
-    """A card for a file that holds DATA."""
-    real = catalog.load().model("front").networks[0]
+def spec() -> NetworkSpec:
+    """A spec for a file that holds DATA."""
+    real = catalog.load_catalog().get_model("front").networks[0]
     return replace(real, sha256=sha256(DATA).hexdigest(), size_bytes=len(DATA))
 
 
 def test_the_catalogue_holds_the_face_models() -> None:
     networks = {
-        model.name: [card.file for card in model.networks] for model in catalog.load().group("face")
+        model.name: [spec.file_name for spec in model.networks]
+        for model in catalog.load_catalog().get_models("face")
     }
     assert networks == {
         "front": ["front.onnx"],
@@ -53,13 +54,13 @@ def test_the_catalogue_holds_the_face_models() -> None:
                 "rnet_score": 0.7,
                 "level_overlap": 0.5,
                 "cross_overlap": 0.7,
-                "min_overlap": 0.7,
+                "onet_overlap_limit": 0.7,
             },
         ),
     ],
 )
 def test_defaults_are_known(name: str, min_score: float, thresholds: dict[str, float]) -> None:
-    model = catalog.load().model(name)
+    model = catalog.load_catalog().get_model(name)
     assert (model.min_score, model.thresholds) == (min_score, thresholds)
 
 
@@ -67,13 +68,13 @@ def test_defaults_are_known(name: str, min_score: float, thresholds: dict[str, f
     ("name", "black", "white"), [("front", -1, 1), ("mtcnn", -127.5 / 128, 127.5 / 128)]
 )
 def test_normalisation_maps_black_and_white(name: str, black: float, white: float) -> None:
-    scale, offset = catalog.load().model(name).networks[0].normalisation.to_numbers()
+    scale, offset = catalog.load_catalog().get_model(name).networks[0].normalisation.to_numbers()
     assert offset == black
     assert scale * 255 + offset == pytest.approx(white, abs=1e-15)
 
 
 def test_a_normalisation_may_have_a_number_for_each_channel() -> None:
-    numbers = catalog.load().model("mobilenet").networks[0].normalisation
+    numbers = catalog.load_catalog().get_model("mobilenet").networks[0].normalisation
     assert isinstance(numbers.scale, tuple)
     assert isinstance(numbers.offset, tuple)
     zeros = [-offset / scale for scale, offset in zip(numbers.scale, numbers.offset, strict=True)]
@@ -83,37 +84,40 @@ def test_a_normalisation_may_have_a_number_for_each_channel() -> None:
 
 
 def test_models_are_found_by_name_and_by_group() -> None:
-    found = catalog.load()
-    assert found.model("mtcnn").network("rnet").architecture == "rnet"
-    groups = [found.group(group) for group in ("face", "classify", "study")]
-    assert sum(groups, ()) == found.group(None) == found.models
+    found = catalog.load_catalog()
+    assert found.get_model("mtcnn").get_network("rnet").architecture == "rnet"
+    groups = [found.get_models(group) for group in ("face", "classify", "study")]
+    assert sum(groups, ()) == found.get_models(None) == found.models
     with pytest.raises(CatalogError, match="no model 'side'; there are front, back, full, mtcnn"):
-        found.model("side")
+        found.get_model("side")
     with pytest.raises(CatalogError, match="mtcnn has no network 'qnet'; it has pnet, rnet, onet"):
-        found.model("mtcnn").network("qnet")
+        found.get_model("mtcnn").get_network("qnet")
     with pytest.raises(CatalogError, match="no group 'hands'; there is face, classify, study"):
-        found.group("hands")
+        found.get_models("hands")
 
 
 def test_a_form_is_taken_where_it_is_offered() -> None:
-    found = catalog.load()
-    forms = {
-        network.name: network.form
-        for model in found.in_form("int8").models
+    found = catalog.load_catalog()
+    precisions = {
+        network.name: network.precision
+        for model in found.with_precision("int8").models
         for network in model.networks
     }
     others = dict.fromkeys(("front", "back", "pnet", "rnet", "mobilenet-ssd"), "float32")
     offered = dict.fromkeys(("full", "onet", "mobilenet", "efficientnet"), "int8")
-    assert forms == {**others, **offered}
-    assert found.in_form("float32") == found
-    assert found.model("mtcnn").in_form("int8").network("onet").file == "onet.int8.onnx"
+    assert precisions == {**others, **offered}
+    assert found.with_precision("float32") == found
+    assert (
+        found.get_model("mtcnn").with_precision("int8").get_network("onet").file_name
+        == "onet.int8.onnx"
+    )
 
 
 def test_networks_may_be_in_different_forms() -> None:
-    found = catalog.load()
-    assert found.in_forms({}) == found
-    mixed = found.in_forms({"onet": "int8", "pnet": "int8", "full": "float32"})
-    files = [card.file for model in mixed.models for card in model.networks]
+    found = catalog.load_catalog()
+    assert found.with_precisions({}) == found
+    mixed = found.with_precisions({"onet": "int8", "pnet": "int8", "full": "float32"})
+    files = [spec.file_name for model in mixed.models for spec in model.networks]
     first = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
     last = [f"{name}.onnx" for name in ("mobilenet", "efficientnet", "mobilenet-ssd")]
     assert files == [*first, "onet.int8.onnx", *last]
@@ -220,55 +224,55 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path, content: bytes | 
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(CatalogError, match=r"catalog\.toml cannot be read"):
-        catalog.load(path)
+        catalog.load_catalog(path)
 
 
-def test_a_built_network_is_read(card: NetworkCard, tmp_path: Path) -> None:
-    (tmp_path / card.file).write_bytes(DATA)
-    assert catalog.read_network(card, tmp_path) == DATA
-    assert catalog.find_flaw(card, tmp_path) is None
+def test_a_built_network_is_read(spec: NetworkSpec, tmp_path: Path) -> None:
+    (tmp_path / spec.file_name).write_bytes(DATA)
+    assert catalog.read_network(spec, tmp_path) == DATA
+    assert catalog.find_network_error(spec, tmp_path) is None
 
 
-def test_a_missing_network_says_how_to_build_it(card: NetworkCard, tmp_path: Path) -> None:
+def test_a_missing_network_says_how_to_build_it(spec: NetworkSpec, tmp_path: Path) -> None:
     with pytest.raises(ModelNotBuiltError) as caught:
-        catalog.read_network(card, tmp_path)
+        catalog.read_network(spec, tmp_path)
     assert str(tmp_path / "front.onnx") in str(caught.value)
     assert "phiz models build" in str(caught.value)
 
 
-@pytest.mark.parametrize("form", ["float32", "int8"])
-def test_a_missing_classifier_says_how_to_build_it(form: Form, tmp_path: Path) -> None:
-    (card,) = catalog.load().model("mobilenet").in_form(form).networks
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_missing_classifier_says_how_to_build_it(precision: Precision, tmp_path: Path) -> None:
+    (spec,) = catalog.load_catalog().get_model("mobilenet").with_precision(precision).networks
     with pytest.raises(ModelNotBuiltError, match=r"with: phiz models build --group classify$"):
-        catalog.read_network(card, tmp_path)
+        catalog.read_network(spec, tmp_path)
 
 
-def test_a_missing_variant_says_how_to_build_it(card: NetworkCard, tmp_path: Path) -> None:
-    (variant,) = card.variants
+def test_a_missing_variant_says_how_to_build_it(spec: NetworkSpec, tmp_path: Path) -> None:
+    (variant,) = spec.variants
     with pytest.raises(ModelNotBuiltError, match="with: phiz models build --variants int8"):
         catalog.read_network(variant, tmp_path)
 
 
 @pytest.mark.parametrize("content", [DATA[:-1], DATA + b" ", DATA.upper()], ids=len)
-def test_another_file_is_not_loaded(card: NetworkCard, tmp_path: Path, content: bytes) -> None:
-    (tmp_path / card.file).write_bytes(content)
+def test_another_file_is_not_loaded(spec: NetworkSpec, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / spec.file_name).write_bytes(content)
     with pytest.raises(ModelCorruptError) as caught:
-        catalog.read_network(card, tmp_path)
+        catalog.read_network(spec, tmp_path)
     message = str(caught.value)
     assert f"has {len(content)} bytes and sha256 {sha256(content).hexdigest()}" in message
-    assert f"not {len(DATA)} bytes and sha256 {card.sha256}" in message
+    assert f"not {len(DATA)} bytes and sha256 {spec.sha256}" in message
     assert "phiz models build" in message
 
 
 def test_a_folder_in_place_of_the_file_is_an_error_of_ours(
-    card: NetworkCard, tmp_path: Path
+    spec: NetworkSpec, tmp_path: Path
 ) -> None:
-    (tmp_path / card.file).mkdir()
-    assert isinstance(catalog.find_flaw(card, tmp_path), ModelNotBuiltError)
+    (tmp_path / spec.file_name).mkdir()
+    assert isinstance(catalog.find_network_error(spec, tmp_path), ModelNotBuiltError)
 
 
 def test_a_checkout_keeps_its_models_with_itself() -> None:
-    assert catalog.default_folder() == FILE.parent / "built"
+    assert catalog.get_default_folder() == FILE.parent / "built"
 
 
 def installed_default(tmp_path: Path, **environment: str) -> str:
@@ -290,7 +294,7 @@ def installed_default(tmp_path: Path, **environment: str) -> str:
     (package / "models" / "catalog.toml").write_bytes(FILE.read_bytes())
     program = (
         "from phiz.models import catalog;"
-        " print(catalog.default_folder(), len(catalog.load().models))"
+        " print(catalog.get_default_folder(), len(catalog.load_catalog().models))"
     )
     finished = subprocess.run(
         [sys.executable, "-c", program],
@@ -319,7 +323,8 @@ def test_an_installed_phiz_keeps_them_in_the_users_cache(
 
 def test_reading_the_catalogue_needs_no_arrays() -> None:
     program = (
-        "import sys; from phiz.models import catalog; catalog.load(); print('numpy' in sys.modules)"
+        "import sys; from phiz.models import catalog; catalog.load_catalog();"
+        " print('numpy' in sys.modules)"
     )
     finished = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -4,7 +4,7 @@ import pytest
 
 from phiz.errors import CatalogError
 from phiz.models import catalog, router_config
-from phiz.models.operating_point import FOUND, OperatingPoint, read_point
+from phiz.models.operating_point import RECALL_SETS, OperatingPoint, read_operating_point
 
 TABLE = {
     "measured_on": "ten pictures",
@@ -19,7 +19,7 @@ TABLE = {
 
 def test_a_table_becomes_a_record() -> None:
     recall = {"easy": 0.8, "medium": 0.7, "hard": 0.6, "portraits": 1.0}
-    assert read_point(TABLE, "x") == OperatingPoint("ten pictures", 0.9, recall, 0.1)
+    assert read_operating_point(TABLE, "x") == OperatingPoint("ten pictures", 0.9, recall, 0.1)
 
 
 @pytest.mark.parametrize(
@@ -33,23 +33,28 @@ def test_a_table_becomes_a_record() -> None:
 )
 def test_what_is_none_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(CatalogError, match=message):
-        read_point({**TABLE, **changes}, "x")
+        read_operating_point({**TABLE, **changes}, "x")
 
 
 def test_what_lacks_an_entry_is_refused() -> None:
     with pytest.raises(CatalogError, match="x lacks alarms, easy, hard, measured_on, medium"):
-        read_point({"precision": 1, "portraits": 1}, "x")
+        read_operating_point({"precision": 1, "portraits": 1}, "x")
 
 
 def test_every_face_model_says_what_its_limit_means() -> None:
-    cards = catalog.load().group("face")
-    points = [*(card.operating_point for card in cards), router_config.load().operating_point]
+    specs = catalog.load_catalog().get_models("face")
+    points = [
+        *(spec.operating_point for spec in specs),
+        router_config.load_router_config().operating_point,
+    ]
     for point in points:
         assert point is not None
-        assert list(point.recall) == list(FOUND)
+        assert list(point.recall) == list(RECALL_SETS)
         # Larger faces are found more often, and a portrait's most of all.
         shares = [point.recall[name] for name in ("hard", "medium", "easy", "portraits")]
         assert shares == sorted(shares)
         assert point.alarms < 0.1
         assert point.precision > 0.8
-    assert all(card.operating_point is None for card in catalog.load().group("classify"))
+    assert all(
+        spec.operating_point is None for spec in catalog.load_catalog().get_models("classify")
+    )

@@ -8,7 +8,7 @@ from typing import Final
 import ray
 from ray import serve
 
-from phiz.ray.serve import NAME, deployment
+from phiz.ray.serve import DEPLOYMENT_NAME, deployment
 
 PROCESSORS: Final = 4  # as it is told; replicas need so many, however many there are
 SCALING: Final = {
@@ -38,7 +38,7 @@ def main(port: int) -> None:
         quick = deployment.options(
             autoscaling_config=SCALING, health_check_period_s=0.5, graceful_shutdown_wait_loop_s=0.1
         )
-        serve.run(quick.bind(), name=NAME)
+        serve.run(quick.bind(), name=DEPLOYMENT_NAME)
         sys.stdout.write(f"phiz listens on http://127.0.0.1:{port}\n")
         sys.stdout.flush()
         signal.pause()

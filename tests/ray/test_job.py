@@ -7,22 +7,22 @@ import pytest
 
 from phiz import engine
 from phiz.faces import DetectOptions
-from phiz.image.limits import Limits
-from phiz.ray.job import PART_PICTURES, Finder, Job, split
-from phiz.ray.parquet import read_done
-from phiz.ray.storage import place_of
+from phiz.image.limits import DecodingLimits
+from phiz.ray.job import MAX_PART_IMAGES, BulkJob, DetectionActor, split_paths
+from phiz.ray.parquet import read_finished_paths
+from phiz.ray.storage import parse_address
 from tests.conftest import PICTURES
 
 SELFIE = PICTURES / "selfie_360x640.png"
-LIMITS = Limits(1 << 20, 1 << 20)
+LIMITS = DecodingLimits(1 << 20, 1 << 20)
 
 
-def finder(folder: Path, models: Path) -> Finder:
-    files = place_of("").files
-    load = partial(engine.load, models, "half-pixel", LIMITS, {"front"})
-    place = place_of(str(folder))
-    read_done(place)
-    return Finder(Job(files, place, "front", DetectOptions(), load))
+def finder(folder: Path, models: Path) -> DetectionActor:
+    files = parse_address("").storage
+    load = partial(engine.build_engine, models, "half-pixel", LIMITS, {"front"})
+    place = parse_address(str(folder))
+    read_finished_paths(place)
+    return DetectionActor(BulkJob(files, place, "front", DetectOptions(), load))
 
 
 def part(*paths: Path) -> pa.Table:
@@ -36,7 +36,7 @@ def test_a_picture_that_cannot_be_read_fails_alone(models_folder: Path, tmp_path
     folder = tmp_path / "parts"
     pictures = part(SELFIE, text, tmp_path / "gone.jpg", large, SELFIE)
     (counts,) = finder(folder, models_folder)(pictures).to_pylist()
-    assert counts == {"problem": None, "pictures": 5, "failed": 3, "faces": 2}
+    assert counts == {"problem": None, "images": 5, "failed": 3, "faces": 2}
     rows = pa.parquet.read_table(folder).to_pylist()
     assert [row["error"] and row["error"]["code"] for row in rows] == [
         *(None, "unsupported_image", "unreadable_file", "too_many_bytes", None)
@@ -47,7 +47,7 @@ def test_a_picture_that_cannot_be_read_fails_alone(models_folder: Path, tmp_path
 def test_what_keeps_a_machine_from_working_is_told(tmp_path: Path) -> None:
     (row,) = finder(tmp_path / "parts", tmp_path / "models")(part(SELFIE)).to_pylist()
     assert "phiz models build" in row.pop("problem")
-    assert row == {"pictures": 0, "failed": 0, "faces": 0}
+    assert row == {"images": 0, "failed": 0, "faces": 0}
     assert list((tmp_path / "parts").iterdir()) == []
 
 
@@ -58,11 +58,13 @@ def test_a_mistake_of_ours_costs_one_row(tmp_path: Path, caplog: pytest.LogCaptu
         def detect(self, *_: object) -> None:
             raise ZeroDivisionError
 
-    files, place = place_of("").files, place_of(str(tmp_path / "parts"))
-    read_done(place)
+    files, place = parse_address("").storage, parse_address(str(tmp_path / "parts"))
+    read_finished_paths(place)
     load: Any = Broken
-    (counts,) = Finder(Job(files, place, "front", DetectOptions(), load))(part(SELFIE)).to_pylist()
-    assert counts == {"problem": None, "pictures": 1, "failed": 1, "faces": 0}
+    (counts,) = DetectionActor(BulkJob(files, place, "front", DetectOptions(), load))(
+        part(SELFIE)
+    ).to_pylist()
+    assert counts == {"problem": None, "images": 1, "failed": 1, "faces": 0}
     (row,) = pa.parquet.read_table(place.path).to_pylist()
     assert row["error"]["code"] == "internal"
     assert "ZeroDivisionError" in caplog.text
@@ -75,12 +77,12 @@ def test_a_mistake_of_ours_costs_one_row(tmp_path: Path, caplog: pytest.LogCaptu
         (1, 2, [1]),
         (8, 2, [1] * 8),
         (17, 2, [2] * 8 + [1]),
-        (8000, 2, [PART_PICTURES] * 16),
+        (8000, 2, [MAX_PART_IMAGES] * 16),
         (1001, 1, [250] * 4 + [1]),
     ],
 )
 def test_parts_are_small_and_enough_for_all(count: int, processors: int, sizes: list[int]) -> None:
     paths = [str(number) for number in range(count)]
-    parts = split(paths, processors)
+    parts = split_paths(paths, processors)
     assert [len(each) for each in parts] == sizes
     assert [path for each in parts for path in each] == paths

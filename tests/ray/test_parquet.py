@@ -8,42 +8,48 @@ import pyarrow.parquet as pq
 import pytest
 
 from phiz import engine
-from phiz.cli.formats import LANDMARKS
-from phiz.engine import Engine, Result
+from phiz.cli.formats import LANDMARK_COLUMNS
+from phiz.engine import DetectionResult, Engine
 from phiz.errors import OptionError
 from phiz.faces import Details, DetectOptions
-from phiz.image.limits import Limits
-from phiz.ray.parquet import SCHEMA, failed_row, found_row, read_done, write_part
-from phiz.ray.storage import Place, place_of
+from phiz.image.limits import DecodingLimits
+from phiz.ray.parquet import (
+    SCHEMA,
+    build_error_row,
+    build_result_row,
+    read_finished_paths,
+    write_part,
+)
+from phiz.ray.storage import StoragePath, parse_address
 from phiz.timings import Stopwatch
-from phiz.wire.encode import payload
+from phiz.wire.encode import encode_result
 from tests.conftest import PICTURES
 
-FAILED = failed_row("/c.jpg", "auto", "empty_image", "the picture has no bytes")
+FAILED = build_error_row("/c.jpg", "auto", "empty_image", "the picture has no bytes")
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Place:
+def folder(tmp_path: Path) -> StoragePath:
     """One that is not there yet."""
-    return place_of(str(tmp_path / "parts" / "of a day"))
+    return parse_address(str(tmp_path / "parts" / "of a day"))
 
 
 @pytest.fixture(scope="module")
 def loaded(models_folder: Path) -> Engine:
-    return engine.load(models_folder, "half-pixel", Limits(1 << 20, 1 << 20))
+    return engine.build_engine(models_folder, "half-pixel", DecodingLimits(1 << 20, 1 << 20))
 
 
 @pytest.fixture(scope="module")
-def result(loaded: Engine) -> Callable[[str, Details], Result]:
+def result(loaded: Engine) -> Callable[[str, Details], DetectionResult]:
     data = (PICTURES / "group_640x480.png").read_bytes()
 
-    def detect(model: str, details: Details) -> Result:
+    def detect(model: str, details: Details) -> DetectionResult:
         return loaded.detect(data, model, DetectOptions(details=details), Stopwatch())
 
     return detect
 
 
-def rows(folder: Place) -> list[dict[str, Any]]:
+def rows(folder: StoragePath) -> list[dict[str, Any]]:
     table = pq.read_table(folder.path)
     assert table.schema.equals(SCHEMA)
     found: list[dict[str, Any]] = table.to_pylist()
@@ -60,22 +66,25 @@ def without_nothing(value: Any) -> Any:
 @pytest.mark.parametrize("details", ["none", "quality"])
 @pytest.mark.parametrize("model", ["front", "mtcnn", "auto"])
 def test_a_row_has_every_number_of_the_wire_format(
-    folder: Place, result: Callable[[str, Details], Result], model: str, details: Details
+    folder: StoragePath,
+    result: Callable[[str, Details], DetectionResult],
+    model: str,
+    details: Details,
 ) -> None:
-    read_done(folder)
+    read_finished_paths(folder)
     found = result(model, details)
-    write_part(folder, [found_row("/a.png", found)])
+    write_part(folder, [build_result_row("/a.png", found)])
     (row,) = rows(folder)
     assert (row["path"], row["error"], row["width"], row["height"]) == ("/a.png", None, 640, 480)
-    answer = json.loads(json.dumps(payload(found)))
+    answer = json.loads(json.dumps(encode_result(found)))
     assert row["model"] == answer["model"]
     assert without_nothing(row["faces"]) == answer["faces"]
     assert len(row["faces"]) > 1
 
 
-def test_no_face_is_an_empty_list_and_an_error_none(folder: Place) -> None:
-    read_done(folder)
-    write_part(folder, [found_row("/b.png", Result("front", 8, 6, (), ())), FAILED])
+def test_no_face_is_an_empty_list_and_an_error_none(folder: StoragePath) -> None:
+    read_finished_paths(folder)
+    write_part(folder, [build_result_row("/b.png", DetectionResult("front", 8, 6, (), ())), FAILED])
     empty, failed = rows(folder)
     assert (empty["faces"], empty["error"]) == ([], None)
     assert failed == {
@@ -90,33 +99,33 @@ def test_no_face_is_an_empty_list_and_an_error_none(folder: Place) -> None:
 
 def test_the_schema_has_every_landmark() -> None:
     landmarks = SCHEMA.field("faces").type.value_type.field("landmarks").type
-    assert tuple(field.name for field in landmarks) == LANDMARKS
+    assert tuple(field.name for field in landmarks) == LANDMARK_COLUMNS
 
 
-def test_what_is_done_is_read_from_all_parts(folder: Place) -> None:
-    assert read_done(folder) == set()
+def test_what_is_done_is_read_from_all_parts(folder: StoragePath) -> None:
+    assert read_finished_paths(folder) == set()
     write_part(folder, [FAILED, FAILED | {"path": "/d.jpg"}])
     write_part(folder, [FAILED | {"path": "/e.jpg"}])
-    assert read_done(folder) == {"/c.jpg", "/d.jpg", "/e.jpg"}
+    assert read_finished_paths(folder) == {"/c.jpg", "/d.jpg", "/e.jpg"}
 
 
-def test_a_part_that_is_done_twice_is_there_once(folder: Place) -> None:
-    read_done(folder)
+def test_a_part_that_is_done_twice_is_there_once(folder: StoragePath) -> None:
+    read_finished_paths(folder)
     assert write_part(folder, [FAILED]) == write_part(folder, [FAILED])
     assert rows(folder) == [FAILED]
 
 
-def test_a_part_that_was_cut_short_is_passed_over(folder: Place) -> None:
-    read_done(folder)
+def test_a_part_that_was_cut_short_is_passed_over(folder: StoragePath) -> None:
+    read_finished_paths(folder)
     name = write_part(folder, [FAILED])
     whole = Path(folder.path, name)
     whole.with_name(f"_{name}").write_bytes(whole.read_bytes()[:100])
-    assert read_done(folder) == {"/c.jpg"}
+    assert read_finished_paths(folder) == {"/c.jpg"}
     assert rows(folder) == [FAILED]
 
 
-def test_what_is_no_part_is_passed_over(folder: Place) -> None:
-    read_done(folder)
+def test_what_is_no_part_is_passed_over(folder: StoragePath) -> None:
+    read_finished_paths(folder)
     name = write_part(folder, [FAILED])
     whole = Path(folder.path, name)
     whole.with_name("notes.txt").write_text("of mine")
@@ -126,21 +135,21 @@ def test_what_is_no_part_is_passed_over(folder: Place) -> None:
     deep.mkdir()
     (deep / name).write_text("of mine")
     (whole.parent / f"part-{16 * '0'}.parquet").mkdir()
-    assert read_done(folder) == {"/c.jpg"}
+    assert read_finished_paths(folder) == {"/c.jpg"}
 
 
 @pytest.mark.parametrize("content", [b"", b"no Parquet", b"PAR1" + 100 * b"x" + b"PAR1"])
-def test_a_part_that_is_damaged_is_named(folder: Place, content: bytes) -> None:
-    read_done(folder)
+def test_a_part_that_is_damaged_is_named(folder: StoragePath, content: bytes) -> None:
+    read_finished_paths(folder)
     name = write_part(folder, [FAILED])
     Path(folder.path, name).write_bytes(content)
     with pytest.raises(OptionError, match=f"a part in {folder.path} cannot be read: .*{name}"):
-        read_done(folder)
+        read_finished_paths(folder)
 
 
-def test_a_part_whose_columns_are_others_is_named(folder: Place) -> None:
-    read_done(folder)
+def test_a_part_whose_columns_are_others_is_named(folder: StoragePath) -> None:
+    read_finished_paths(folder)
     name = write_part(folder, [FAILED])
     pq.write_table(pa.table({"path": [[1, 2]]}), Path(folder.path, name))
     with pytest.raises(OptionError, match="cannot be read"):
-        read_done(folder)
+        read_finished_paths(folder)

@@ -21,7 +21,7 @@ import httpx
 import pytest
 
 from phiz.api.errors import NotReadyError
-from phiz.system.procfs import processor_seconds
+from phiz.system.procfs import read_processor_seconds
 from tests.conftest import PICTURES
 from tests.service.running import SERVE, Running, alive, children, environment, running
 
@@ -115,13 +115,13 @@ def command_of(process: int) -> str:
             return file.read_bytes().replace(b"\0", b" ").decode(errors="replace")
     except OSError:  # it has just ended
         return ""
-    told = subprocess.run(
+    completed = subprocess.run(
         ["ps", "-o", "command=", "-p", str(process)],  # noqa: S607  wherever the system has it
         check=False,
         capture_output=True,
         text=True,
     )
-    return told.stdout
+    return completed.stdout
 
 
 def replicas(cluster: Running) -> dict[int, int]:
@@ -158,10 +158,10 @@ def cluster(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     )
     with running([sys.executable, str(CLUSTER), str(free_port())], env, log) as service:
         yield service
-        begun = descendants(service.process.pid)
+        seen_pids = descendants(service.process.pid)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE_S) == 0
-        wait_for(lambda: not any(alive(process) for process in begun))
+        wait_for(lambda: not any(alive(process) for process in seen_pids))
 
 
 @pytest.mark.parametrize("name", REQUESTS)
@@ -194,11 +194,11 @@ def test_replicas_come_and_go_with_the_load(cluster: Running, plain: str) -> Non
             asking = [pool.submit(ask) for _ in range(8)]
             wait_for(lambda: len(replicas(cluster)) == 2)
             workers = list(replicas(cluster).values())
-            before = [processor_seconds(worker) or 0 for worker in workers]
+            before = [read_processor_seconds(worker) or 0 for worker in workers]
             # Both work; where that is not told, both are there.
             wait_for(
                 lambda: all(
-                    (processor_seconds(worker) or math.inf) > seconds + 0.5
+                    (read_processor_seconds(worker) or math.inf) > seconds + 0.5
                     for worker, seconds in zip(workers, before, strict=True)
                 )
             )
@@ -240,8 +240,8 @@ def check_health() -> Callable[[Any], Coroutine[Any, Any, None]]:
     """That of a replica."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Ray has some when it is loaded
-        from phiz.ray.serve import Phiz  # noqa: PLC0415
-    return Phiz.check_health
+        from phiz.ray.serve import Replica  # noqa: PLC0415
+    return Replica.check_health
 
 
 def replica_with(service: object) -> Any:
@@ -250,7 +250,7 @@ def replica_with(service: object) -> Any:
 
 @pytest.mark.parametrize(
     "service",
-    [SimpleNamespace(crew=SimpleNamespace(able=False)), None],
+    [SimpleNamespace(pool=SimpleNamespace(is_healthy=False)), None],
     ids=["no worker can begin", "ended"],
 )
 def test_who_cannot_work_is_not_healthy(
@@ -261,4 +261,4 @@ def test_who_cannot_work_is_not_healthy(
 
 
 def test_who_can_work_is_healthy(check_health: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(check_health(replica_with(SimpleNamespace(crew=SimpleNamespace(able=True)))))
+    asyncio.run(check_health(replica_with(SimpleNamespace(pool=SimpleNamespace(is_healthy=True)))))

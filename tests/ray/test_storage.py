@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from phiz.errors import ImageBytesError, OptionError
-from phiz.ray.storage import Place, list_pictures, place_of, without_secrets
+from phiz.ray.storage import StoragePath, list_images, parse_address, redact_address
 
 SUFFIXES = (".jpg", ".png")
 
@@ -23,13 +23,13 @@ def names(paths: list[str], folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("scheme", ["", "file://"])
 def test_pictures_of_a_folder_are_sorted(folder: Path, scheme: str) -> None:
-    files, paths = list_pictures(f"{scheme}{folder}", SUFFIXES)
+    files, paths = list_images(f"{scheme}{folder}", SUFFIXES)
     assert names(paths, folder) == ["a.jpg", "b/1.PNG", "b/deep/2.jpg"]
-    assert files.address(paths[0]) == f"{scheme}{folder}/a.jpg"
+    assert files.to_address(paths[0]) == f"{scheme}{folder}/a.jpg"
 
 
 def test_a_file_that_is_named_is_taken_whatever_its_name(folder: Path) -> None:
-    files, paths = list_pictures(f"file://{folder}/notes.txt", SUFFIXES)
+    files, paths = list_images(f"file://{folder}/notes.txt", SUFFIXES)
     assert names(paths, folder) == ["notes.txt"]
     assert files.read(paths[0], 5) == b"12345"
 
@@ -38,13 +38,13 @@ def test_a_plain_path_is_that_of_the_working_directory(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    place = place_of("b")
-    assert place == Place(place.files, str(folder / "b"))
-    assert place.files.address(place.path) == str(folder / "b")
+    place = parse_address("b")
+    assert place == StoragePath(place.storage, str(folder / "b"))
+    assert place.storage.to_address(place.path) == str(folder / "b")
 
 
 def test_no_more_than_the_limit_is_read(folder: Path) -> None:
-    files = place_of("").files
+    files = parse_address("").storage
     path = str(folder / "a.jpg")
     assert files.read(path, 6) == b"12345"
     with pytest.raises(ImageBytesError, match="more than 4 bytes"):
@@ -53,7 +53,7 @@ def test_no_more_than_the_limit_is_read(folder: Path) -> None:
 
 def test_a_file_that_is_not_there(folder: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        place_of("").files.read(str(folder / "c.jpg"), 4)
+        parse_address("").storage.read(str(folder / "c.jpg"), 4)
 
 
 @pytest.mark.parametrize(
@@ -69,20 +69,20 @@ def test_a_file_that_is_not_there(folder: Path) -> None:
 )
 def test_an_address_that_cannot_be_used(address: str, problem: str) -> None:
     with pytest.raises(OptionError, match=f"^{problem}") as raised:
-        list_pictures(address, SUFFIXES)
+        list_images(address, SUFFIXES)
     assert "secret" not in str(raised.value)
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"no pictures at file://.*; looked for .* \.jpg \.png"):
-        list_pictures(f"file://{tmp_path}", SUFFIXES)
+        list_images(f"file://{tmp_path}", SUFFIXES)
 
 
 def test_a_folder_that_cannot_be_read(folder: Path) -> None:
     loop = folder / "loop"
     loop.symlink_to(loop)
     with pytest.raises(OptionError, match="cannot be listed"):
-        list_pictures(f"file://{loop}", SUFFIXES)
+        list_images(f"file://{loop}", SUFFIXES)
 
 
 @pytest.mark.parametrize(
@@ -95,4 +95,4 @@ def test_a_folder_that_cannot_be_read(folder: Path) -> None:
     ],
 )
 def test_what_may_be_secret_is_told_to_nobody(address: str, plain: str) -> None:
-    assert without_secrets(address) == plain
+    assert redact_address(address) == plain

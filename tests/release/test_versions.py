@@ -89,8 +89,8 @@ def test_image_says_what_it_is_made_of() -> None:
 
 
 def test_release_notes_are_the_section_of_the_version(checkout: Path) -> None:
-    told = notes("v1.2.0", checkout)
-    assert (told.returncode, told.stdout) == (0, "### Added\n\n- This.\n")
+    completed = notes("v1.2.0", checkout)
+    assert (completed.returncode, completed.stdout) == (0, "### Added\n\n- This.\n")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,6 @@ def test_release_that_is_not_ready_is_refused(
 ) -> None:
     if changelog is not None:
         (checkout / "CHANGELOG.md").write_text(changelog)
-    told = notes(tag, checkout)
-    assert (told.returncode, told.stdout) == (1, "")
-    assert reason in told.stderr
+    completed = notes(tag, checkout)
+    assert (completed.returncode, completed.stdout) == (1, "")
+    assert reason in completed.stderr

@@ -5,10 +5,14 @@ import numpy as np
 import pytest
 
 from phiz.models import catalog
-from phiz.models.specs import NetworkCard
+from phiz.models.specs import NetworkSpec
 from phiz.runtime import Runtime, Session
 
-CARDS = {card.name: card for model in catalog.load().group("face") for card in model.networks}
+SPECS = {
+    card.name: card
+    for model in catalog.load_catalog().get_models("face")
+    for card in model.networks
+}
 
 
 @pytest.fixture
@@ -16,8 +20,8 @@ def open_in(models_folder: Path) -> Callable[[Runtime, str], Session]:
     """Opens a real network in a runtime."""
 
     def open_network(runtime: Runtime, name: str) -> Session:
-        card = CARDS[name]
-        return runtime.open(card, catalog.read_network(card, models_folder))
+        spec = SPECS[name]
+        return runtime.open(spec, catalog.read_network(spec, models_folder))
 
     return open_network
 
@@ -28,11 +32,11 @@ def pixels() -> Callable[..., np.ndarray]:
 
     def make(name: str, *shape: int, seed: int = 0) -> np.ndarray:
         noise = np.random.default_rng(seed).integers(0, 256, (*shape, 3), np.uint8)
-        return noise if CARDS[name].architecture == "blazeface" else noise.astype(np.float32)
+        return noise if SPECS[name].architecture == "blazeface" else noise.astype(np.float32)
 
     return make
 
 
 @pytest.fixture
-def card() -> NetworkCard:
-    return CARDS["front"]
+def spec() -> NetworkSpec:
+    return SPECS["front"]

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from phiz.models.specs import Form
+from phiz.models.specs import Precision
 from phiz.runtime import cpu
-from phiz.runtime.cpu import form_for, recommended_form
+from phiz.runtime.cpu import recommend_for_cpu_info, recommend_precision
 
 
 @pytest.mark.parametrize(
-    ("cpu_info", "form"),
+    ("cpu_info", "precision"),
     [
         ("processor : 0\nflags\t\t: fpu avx2 avx512_vnni\n", "int8"),
         ("flags : fpu avx2 avx_vnni", "int8"),
@@ -21,19 +21,19 @@ from phiz.runtime.cpu import form_for, recommended_form
     ],
     ids=["avx512", "avx", "neither", "another word", "arm", "old arm", "not a flag", "nothing"],
 )
-def test_int8_wants_products_of_bytes(cpu_info: str, form: Form) -> None:
-    assert form_for(cpu_info) == form
+def test_int8_wants_products_of_bytes(cpu_info: str, precision: Precision) -> None:
+    assert recommend_for_cpu_info(cpu_info) == precision
 
 
 def test_this_processor_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(cpu, "CPU_INFO", tmp_path / "cpuinfo")
-    assert recommended_form() == "float32"
+    assert recommend_precision() == "float32"
     (tmp_path / "cpuinfo").write_text("flags : avx512_vnni")
-    assert recommended_form() == "int8"
+    assert recommend_precision() == "int8"
 
 
 def test_apples_own_processors_have_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.platform", "darwin")
     monkeypatch.setattr("platform.machine", lambda: "arm64")
-    assert recommended_form() == "int8"
+    assert recommend_precision() == "int8"

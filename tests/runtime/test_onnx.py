@@ -7,7 +7,7 @@ import pytest
 
 from phiz.errors import SettingError
 from phiz.runtime import Runtime, Session
-from phiz.runtime.onnx import CPU, OnnxRuntime, session_options
+from phiz.runtime.onnx import CPU_PROVIDER, OnnxRuntime, build_session_options
 
 Open = Callable[[Runtime, str], Session]
 Pixels = Callable[..., np.ndarray]
@@ -17,14 +17,14 @@ OTHER = "AzureExecutionProvider"
 
 @pytest.mark.parametrize(("any_size", "kept"), [(False, True), (True, False)])
 def test_memory_is_kept_only_where_sizes_stay(any_size: bool, kept: bool) -> None:  # noqa: FBT001
-    options = session_options(1, any_size=any_size)
+    options = build_session_options(1, has_dynamic_size=any_size)
     assert options.enable_cpu_mem_arena is kept
     assert options.enable_mem_pattern is kept
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_inference_has_the_threads_it_is_given(threads: int) -> None:
-    options = session_options(threads, any_size=False)
+    options = build_session_options(threads, has_dynamic_size=False)
     assert options.intra_op_num_threads == threads
     assert options.inter_op_num_threads == 1
 
@@ -71,25 +71,29 @@ def test_threads_share_a_session(open_in: Open, pixels: Pixels) -> None:
 
 
 def test_a_provider_that_is_not_built_in() -> None:
-    with pytest.raises(SettingError, match=rf"no MadeUpProvider; it has .*{CPU}"):
-        OnnxRuntime(("MadeUpProvider", CPU))
+    with pytest.raises(SettingError, match=rf"no MadeUpProvider; it has .*{CPU_PROVIDER}"):
+        OnnxRuntime(("MadeUpProvider", CPU_PROVIDER))
 
 
 def test_providers_are_used_in_their_order(open_in: Open, pixels: Pixels) -> None:
     given = pixels("front", 1, 128, 128)
-    other = open_in(OnnxRuntime((OTHER, CPU)), "front").run(given)
+    other = open_in(OnnxRuntime((OTHER, CPU_PROVIDER)), "front").run(given)
     plain = open_in(OnnxRuntime(), "front").run(given)
     np.testing.assert_array_equal(other["logits"], plain["logits"])
 
 
 def test_a_provider_that_cannot_start(open_in: Open, monkeypatch: pytest.MonkeyPatch) -> None:
     # As on a machine with the package for a graphics card, but without its driver.
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU, "CardProvider"])
+    monkeypatch.setattr(
+        onnxruntime, "get_available_providers", lambda: [CPU_PROVIDER, "CardProvider"]
+    )
     real = onnxruntime.InferenceSession
     monkeypatch.setattr(
         onnxruntime,
         "InferenceSession",
-        lambda graph, options, _providers: real(graph, options, [CPU]),
+        lambda graph, options, _providers: real(graph, options, [CPU_PROVIDER]),
     )
-    with pytest.raises(SettingError, match=rf"cannot use CardProvider .*what works is {CPU}"):
-        open_in(OnnxRuntime(("CardProvider", CPU)), "front")
+    with pytest.raises(
+        SettingError, match=rf"cannot use CardProvider .*what works is {CPU_PROVIDER}"
+    ):
+        open_in(OnnxRuntime(("CardProvider", CPU_PROVIDER)), "front")

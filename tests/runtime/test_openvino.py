@@ -11,10 +11,10 @@ from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.openvino import (
     DEVICE,
-    KEPT_KERNELS,
-    OpenVino,
+    KERNEL_CACHE_CAPACITY,
+    OpenVinoRuntime,
     OpenVinoSession,
-    configuration,
+    build_configuration,
     has_bf16,
 )
 
@@ -41,7 +41,7 @@ def test_float32_gives_the_numbers_of_onnxruntime(
     open_in: Open, pixels: Pixels, name: str, shape: tuple[int, ...], tolerance: float
 ) -> None:
     given = pixels(name, *shape)
-    ours = open_in(OpenVino(), name).run(given)
+    ours = open_in(OpenVinoRuntime(), name).run(given)
     expected = open_in(OnnxRuntime(), name).run(given)
     assert ours.keys() == expected.keys()
     for output, array in expected.items():
@@ -51,7 +51,7 @@ def test_float32_gives_the_numbers_of_onnxruntime(
 
 
 def test_shapes_may_change_from_run_to_run(open_in: Open, pixels: Pixels) -> None:
-    ours, other = open_in(OpenVino(), "pnet"), open_in(OnnxRuntime(), "pnet")
+    ours, other = open_in(OpenVinoRuntime(), "pnet"), open_in(OnnxRuntime(), "pnet")
     for height, width in [(12, 12), (72, 385), (31, 17), (12, 12), (73, 385)]:
         given = pixels("pnet", 1, height, width)
         expected = other.run(given)["probabilities"]
@@ -59,7 +59,7 @@ def test_shapes_may_change_from_run_to_run(open_in: Open, pixels: Pixels) -> Non
 
 
 def test_an_input_need_not_be_contiguous_or_writable(open_in: Open, pixels: Pixels) -> None:
-    session = open_in(OpenVino(), "rnet")
+    session = open_in(OpenVinoRuntime(), "rnet")
     given = pixels("rnet", 4, 24, 24)
     for view in (given[::2], given[:2]):
         expected = session.run(view.copy())["probabilities"]
@@ -68,7 +68,7 @@ def test_an_input_need_not_be_contiguous_or_writable(open_in: Open, pixels: Pixe
 
 
 def test_answers_are_the_callers_own(open_in: Open, pixels: Pixels) -> None:
-    session = open_in(OpenVino(), "front")
+    session = open_in(OpenVinoRuntime(), "front")
     first = session.run(pixels("front", 1, 128, 128))
     before = {name: array.copy() for name, array in first.items()}
     session.run(pixels("front", 1, 128, 128, seed=1))
@@ -77,7 +77,7 @@ def test_answers_are_the_callers_own(open_in: Open, pixels: Pixels) -> None:
 
 
 def test_threads_share_a_session(open_in: Open, pixels: Pixels) -> None:
-    session = open_in(OpenVino(), "rnet")
+    session = open_in(OpenVinoRuntime(), "rnet")
     batches = [pixels("rnet", 1 + seed % 5, 24, 24, seed=seed) for seed in range(40)]
     alone = [session.run(batch)["probabilities"] for batch in batches]
     barrier = Barrier(4)
@@ -93,7 +93,7 @@ def test_threads_share_a_session(open_in: Open, pixels: Pixels) -> None:
 
 
 def test_a_wrong_input_leaves_the_session_usable(open_in: Open, pixels: Pixels) -> None:
-    session = open_in(OpenVino(), "rnet")
+    session = open_in(OpenVinoRuntime(), "rnet")
     given = pixels("rnet", 2, 24, 24)
     before = session.run(given)["probabilities"]
     with pytest.raises(RuntimeError):
@@ -105,14 +105,14 @@ def test_sessions_that_wait_are_used_again(
     open_in: Open, pixels: Pixels, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled = []
-    real = OpenVinoSession._compile  # noqa: SLF001
+    real = OpenVinoSession._compile_request  # noqa: SLF001
 
     def spy(session: OpenVinoSession) -> openvino.InferRequest:
         compiled.append(session)
         return real(session)
 
-    monkeypatch.setattr(OpenVinoSession, "_compile", spy)
-    session = open_in(OpenVino(), "rnet")
+    monkeypatch.setattr(OpenVinoSession, "_compile_request", spy)
+    session = open_in(OpenVinoRuntime(), "rnet")
     for _ in range(5):
         session.run(pixels("rnet", 2, 24, 24))
     assert len(compiled) == 1
@@ -126,7 +126,7 @@ def test_a_network_is_compiled_as_asked(
 ) -> None:
     core = openvino.Core()
     model = core.read_model(f"{models_folder}/front.onnx")
-    asked = configuration(precision, 1)  # type: ignore[arg-type]  # a table's word
+    asked = build_configuration(precision, 1)  # type: ignore[arg-type]  # a table's word
     compiled = core.compile_model(model, DEVICE, asked)
     assert compiled.get_property("INFERENCE_NUM_THREADS") == 1
     assert compiled.get_property("NUM_STREAMS") == 1
@@ -144,10 +144,10 @@ def test_memory_of_shapes_is_bounded(open_in: Open) -> None:
             given.append(arguments)
             return super().compile_model(*arguments)
 
-    open_in(OpenVino(_core=Core()), "pnet")
+    open_in(OpenVinoRuntime(_core=Core()), "pnet")
     ((_, device, properties),) = given
     assert device == "CPU"
-    assert properties["CPU_RUNTIME_CACHE_CAPACITY"] == KEPT_KERNELS
+    assert properties["CPU_RUNTIME_CACHE_CAPACITY"] == KERNEL_CACHE_CAPACITY
 
 
 def test_instructions_that_are_left_out_are_not_counted_on() -> None:

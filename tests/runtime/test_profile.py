@@ -6,36 +6,36 @@ from typing import Any
 import pytest
 
 from phiz.errors import SettingError
-from phiz.models.specs import NetworkCard
+from phiz.models.specs import NetworkSpec
 from phiz.runtime import profile as module
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.openvino import OpenVino
+from phiz.runtime.openvino import OpenVinoRuntime
 from phiz.runtime.profile import (
-    Choice,
     Profile,
-    find_flaws,
-    follow,
-    processor_name,
+    ProfileEntry,
+    find_mismatches,
+    get_processor_name,
+    open_profiled_runtime,
     read_profile,
     update_profile,
     write_profile,
 )
-from phiz.runtime.variants import REFERENCE, Variant, version_of
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant, get_version
 
-from .conftest import CARDS
+from .conftest import SPECS
 
 BF16 = Variant("openvino", "bf16")
 
 
-def choice(card: NetworkCard, variant: Variant = BF16) -> Choice:
-    version = version_of(variant.runtime)
+def choice(spec: NetworkSpec, variant: Variant = BF16) -> ProfileEntry:
+    version = get_version(variant.runtime)
     assert version
-    return Choice(card.sha256, variant, version, 0.7, 1.2)
+    return ProfileEntry(spec.sha256, variant, version, 0.7, 1.2)
 
 
 @pytest.fixture
-def profile(card: NetworkCard) -> Profile:
-    return Profile(processor_name(), {"front": choice(card)})
+def profile(spec: NetworkSpec) -> Profile:
+    return Profile(get_processor_name(), {"front": choice(spec)})
 
 
 def test_what_is_written_is_read(profile: Profile, tmp_path: Path) -> None:
@@ -44,8 +44,8 @@ def test_what_is_written_is_read(profile: Profile, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["profile.json"]
 
 
-def test_a_profile_of_here_has_no_flaws(profile: Profile, card: NetworkCard) -> None:
-    assert list(find_flaws(profile, [card])) == []
+def test_a_profile_of_here_has_no_flaws(profile: Profile, spec: NetworkSpec) -> None:
+    assert list(find_mismatches(profile, [spec])) == []
 
 
 @pytest.mark.parametrize(
@@ -56,67 +56,67 @@ def test_a_profile_of_here_has_no_flaws(profile: Profile, card: NetworkCard) -> 
     ],
 )
 def test_a_network_that_has_changed(
-    profile: Profile, card: NetworkCard, change: dict[str, Any], flaw: str
+    profile: Profile, spec: NetworkSpec, change: dict[str, Any], flaw: str
 ) -> None:
-    changed = replace(profile, networks={"front": replace(choice(card), **change)})
-    (found,) = find_flaws(changed, [card])
+    changed = replace(profile, networks={"front": replace(choice(spec), **change)})
+    (found,) = find_mismatches(changed, [spec])
     assert flaw in found
 
 
 def test_8_bits_are_of_another_file(profile: Profile) -> None:
-    card = CARDS["onet"]
-    variant = card.in_form("int8")
+    spec = SPECS["onet"]
+    variant = spec.with_precision("int8")
     chosen = choice(variant, Variant("onnxruntime", "int8"))
     both = replace(profile, networks={**profile.networks, "onet": chosen})
-    assert both.forms == {"front": "float32", "onet": "int8"}
-    assert list(find_flaws(both, [card])) == []
-    stale = replace(both, networks={"onet": replace(chosen, sha256=card.sha256)})
-    assert list(find_flaws(stale, [card])) == ["it was measured with another onet.int8.onnx"]
+    assert both.precisions == {"front": "float32", "onet": "int8"}
+    assert list(find_mismatches(both, [spec])) == []
+    stale = replace(both, networks={"onet": replace(chosen, sha256=spec.sha256)})
+    assert list(find_mismatches(stale, [spec])) == ["it was measured with another onet.int8.onnx"]
 
 
-def test_another_processor(profile: Profile, card: NetworkCard) -> None:
-    (found,) = find_flaws(replace(profile, processor="a 6502"), [card])
-    assert found == f"it was measured on a 6502, and this is {processor_name()}"
+def test_another_processor(profile: Profile, spec: NetworkSpec) -> None:
+    (found,) = find_mismatches(replace(profile, processor="a 6502"), [spec])
+    assert found == f"it was measured on a 6502, and this is {get_processor_name()}"
 
 
-def test_a_network_that_is_not_in_it(profile: Profile, card: NetworkCard) -> None:
-    (found,) = find_flaws(profile, [card, replace(card, name="side")])
+def test_a_network_that_is_not_in_it(profile: Profile, spec: NetworkSpec) -> None:
+    (found,) = find_mismatches(profile, [spec, replace(spec, name="side")])
     assert found == "it says nothing of side.onnx"
 
 
 def test_networks_that_were_measured_in_different_versions(
-    profile: Profile, card: NetworkCard
+    profile: Profile, spec: NetworkSpec
 ) -> None:
-    side = replace(card, name="side")
+    side = replace(spec, name="side")
     for first, second in (("front", "side"), ("side", "front")):
-        old, new = replace(choice(card), version="2020.1"), choice(card)
+        old, new = replace(choice(spec), version="2020.1"), choice(spec)
         mixed = replace(profile, networks={first: old, second: new})
-        (flaw,) = find_flaws(mixed, [card, side])
+        (flaw,) = find_mismatches(mixed, [spec, side])
         assert "and 2020.1 was measured" in flaw
 
 
 def test_a_runtime_that_is_gone(
-    profile: Profile, card: NetworkCard, monkeypatch: pytest.MonkeyPatch
+    profile: Profile, spec: NetworkSpec, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "version_of", lambda _: None)
-    assert list(find_flaws(profile, [card])) == ["openvino is not installed"]
+    monkeypatch.setattr(module, "get_version", lambda _: None)
+    assert list(find_mismatches(profile, [spec])) == ["openvino is not installed"]
 
 
-def test_it_is_followed_for_each_network(card: NetworkCard) -> None:
-    side = replace(card, name="side")
-    chosen = {"front": choice(card), "side": choice(side, REFERENCE)}
-    followed = follow(Profile(processor_name(), chosen))
-    assert followed.chosen == {"front": OpenVino("bf16"), "side": OnnxRuntime()}
-    assert followed.others == OnnxRuntime()
+def test_it_is_followed_for_each_network(spec: NetworkSpec) -> None:
+    side = replace(spec, name="side")
+    chosen = {"front": choice(spec), "side": choice(side, REFERENCE_VARIANT)}
+    followed = open_profiled_runtime(Profile(get_processor_name(), chosen))
+    assert followed.runtimes == {"front": OpenVinoRuntime("bf16"), "side": OnnxRuntime()}
+    assert followed.fallback == OnnxRuntime()
 
 
 def test_a_network_is_opened_in_what_was_chosen(
-    profile: Profile, card: NetworkCard, models_folder: Path
+    profile: Profile, spec: NetworkSpec, models_folder: Path
 ) -> None:
     graph = (models_folder / "front.onnx").read_bytes()
-    followed = follow(profile)
-    assert type(followed.open(card, graph)).__name__ == "OpenVinoSession"
-    other = replace(card, name="side")
+    followed = open_profiled_runtime(profile)
+    assert type(followed.open(spec, graph)).__name__ == "OpenVinoSession"
+    other = replace(spec, name="side")
     assert type(followed.open(other, graph)).__name__ == "OnnxSession"
 
 

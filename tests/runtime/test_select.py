@@ -5,23 +5,29 @@ import pytest
 
 from phiz.errors import SettingError
 from phiz.models import catalog
-from phiz.models.specs import Form, NetworkCard
-from phiz.runtime.cpu import recommended_form
-from phiz.runtime.onnx import CPU, OnnxRuntime
-from phiz.runtime.openvino import OpenVino
-from phiz.runtime.profile import Choice, Profile, Profiled, processor_name, write_profile
-from phiz.runtime.select import Chosen, choose, classifier_form
-from phiz.runtime.variants import REFERENCE, Variant, version_of
+from phiz.models.specs import NetworkSpec, Precision
+from phiz.runtime.cpu import recommend_precision
+from phiz.runtime.onnx import CPU_PROVIDER, OnnxRuntime
+from phiz.runtime.openvino import OpenVinoRuntime
+from phiz.runtime.profile import (
+    Profile,
+    ProfiledRuntime,
+    ProfileEntry,
+    get_processor_name,
+    write_profile,
+)
+from phiz.runtime.select import SelectedRuntime, select_classifier_precision, select_runtime
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant, get_version
 
 NOWHERE = Path("nowhere.json")
 
 
 @pytest.fixture
-def path(card: NetworkCard, tmp_path: Path) -> Path:
-    version = version_of("openvino")
+def path(spec: NetworkSpec, tmp_path: Path) -> Path:
+    version = get_version("openvino")
     assert version
-    measured = Choice(card.sha256, Variant("openvino", "float32"), version, 0.9, 1.1)
-    write_profile(Profile(processor_name(), {"front": measured}), tmp_path / "profile.json")
+    measured = ProfileEntry(spec.sha256, Variant("openvino", "float32"), version, 0.9, 1.1)
+    write_profile(Profile(get_processor_name(), {"front": measured}), tmp_path / "profile.json")
     return tmp_path / "profile.json"
 
 
@@ -29,31 +35,31 @@ def path(card: NetworkCard, tmp_path: Path) -> Path:
     ("wish", "providers", "expected"),
     [
         ("onnxruntime", (), OnnxRuntime()),
-        ("onnxruntime", (CPU,), OnnxRuntime((CPU,))),
-        ("openvino", (), OpenVino("float32")),
+        ("onnxruntime", (CPU_PROVIDER,), OnnxRuntime((CPU_PROVIDER,))),
+        ("openvino", (), OpenVinoRuntime("float32")),
     ],
 )
 def test_what_is_named_is_had(
-    wish: str, providers: tuple[str, ...], expected: object, card: NetworkCard
+    wish: str, providers: tuple[str, ...], expected: object, spec: NetworkSpec
 ) -> None:
-    assert choose(wish, providers, NOWHERE, [card]) == Chosen(expected)  # type: ignore[arg-type]
+    assert select_runtime(wish, providers, NOWHERE, [spec]) == SelectedRuntime(expected)  # type: ignore[arg-type]
 
 
-def test_auto_follows_the_profile(path: Path, card: NetworkCard) -> None:
-    chosen = choose("auto", (), path, [card])
-    profiled = Profiled({"front": OpenVino("float32")}, OnnxRuntime())
-    assert chosen == Chosen(profiled, {"front": "float32"})
+def test_auto_follows_the_profile(path: Path, spec: NetworkSpec) -> None:
+    chosen = select_runtime("auto", (), path, [spec])
+    profiled = ProfiledRuntime({"front": OpenVinoRuntime("float32")}, OnnxRuntime())
+    assert chosen == SelectedRuntime(profiled, {"front": "float32"})
 
 
-def test_auto_without_a_profile_says_what_to_do(card: NetworkCard) -> None:
+def test_auto_without_a_profile_says_what_to_do(spec: NetworkSpec) -> None:
     with pytest.raises(SettingError, match="measure this machine with: phiz bench"):
-        choose("auto", (), NOWHERE, [card])
+        select_runtime("auto", (), NOWHERE, [spec])
 
 
 def test_a_stale_profile_is_not_followed_and_one_line_says_why(
-    path: Path, card: NetworkCard
+    path: Path, spec: NetworkSpec
 ) -> None:
-    chosen = choose("auto", (), path, [replace(card, sha256="0" * 64)])
+    chosen = select_runtime("auto", (), path, [replace(spec, sha256="0" * 64)])
     assert chosen.runtime == OnnxRuntime()
     assert chosen.warning
     assert "it was measured with another front.onnx" in chosen.warning
@@ -61,30 +67,34 @@ def test_a_stale_profile_is_not_followed_and_one_line_says_why(
 
 
 @pytest.mark.parametrize("wish", ["openvino", "auto"])
-def test_providers_are_onnxruntimes(wish: str, path: Path, card: NetworkCard) -> None:
+def test_providers_are_onnxruntimes(wish: str, path: Path, spec: NetworkSpec) -> None:
     with pytest.raises(SettingError, match=f"PHIZ_RUNTIME is {wish}"):
-        choose(wish, (CPU,), path, [card])  # type: ignore[arg-type]
+        select_runtime(wish, (CPU_PROVIDER,), path, [spec])  # type: ignore[arg-type]
 
 
-MOBILENET = catalog.load().model("mobilenet").networks[0]
+MOBILENET = catalog.load_catalog().get_model("mobilenet").networks[0]
 
 
-def measured(form: Form, sha256: str | None = None) -> Choice:
-    variant = Variant("onnxruntime", form)
-    version = version_of("onnxruntime")
+def measured(precision: Precision, sha256: str | None = None) -> ProfileEntry:
+    variant = Variant("onnxruntime", precision)
+    version = get_version("onnxruntime")
     assert version
-    return Choice(sha256 or MOBILENET.in_form(form).sha256, variant, version, 1.0, 2.0)
+    return ProfileEntry(
+        sha256 or MOBILENET.with_precision(precision).sha256, variant, version, 1.0, 2.0
+    )
 
 
-@pytest.mark.parametrize("form", ["float32", "int8"])
-def test_a_classifier_is_run_in_what_was_measured_to_be_best(form: Form, tmp_path: Path) -> None:
-    elsewhere = Choice("0" * 64, REFERENCE, "0.1", 1.0, 1.0)
-    profile = Profile(processor_name(), {"mobilenet": measured(form), "front": elsewhere})
+@pytest.mark.parametrize("precision", ["float32", "int8"])
+def test_a_classifier_is_run_in_what_was_measured_to_be_best(
+    precision: Precision, tmp_path: Path
+) -> None:
+    elsewhere = ProfileEntry("0" * 64, REFERENCE_VARIANT, "0.1", 1.0, 1.0)
+    profile = Profile(get_processor_name(), {"mobilenet": measured(precision), "front": elsewhere})
     write_profile(profile, tmp_path / "profile.json")
-    assert classifier_form(tmp_path / "profile.json", MOBILENET) == form
+    assert select_classifier_precision(tmp_path / "profile.json", MOBILENET) == precision
 
 
-@pytest.mark.parametrize("form", ["float32", "int8"])
+@pytest.mark.parametrize("precision", ["float32", "int8"])
 @pytest.mark.parametrize(
     ("processor", "networks"),
     [
@@ -95,9 +105,13 @@ def test_a_classifier_is_run_in_what_was_measured_to_be_best(form: Form, tmp_pat
     ],
 )
 def test_without_a_measurement_the_processor_decides(
-    form: Form, processor: str | None, networks: dict[str, str | None], tmp_path: Path
+    precision: Precision, processor: str | None, networks: dict[str, str | None], tmp_path: Path
 ) -> None:
     if processor is not None:
-        choices = {name: measured(form, sha256) for name, sha256 in networks.items()}
-        write_profile(Profile(processor or processor_name(), choices), tmp_path / "profile.json")
-    assert classifier_form(tmp_path / "profile.json", MOBILENET) == recommended_form()
+        choices = {name: measured(precision, sha256) for name, sha256 in networks.items()}
+        write_profile(
+            Profile(processor or get_processor_name(), choices), tmp_path / "profile.json"
+        )
+    assert (
+        select_classifier_precision(tmp_path / "profile.json", MOBILENET) == recommend_precision()
+    )

@@ -5,37 +5,44 @@ from importlib.metadata import PackageNotFoundError
 import pytest
 
 from phiz.errors import SettingError
-from phiz.runtime import Precision, variants
+from phiz.runtime import ComputePrecision, variants
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.openvino import OpenVino
-from phiz.runtime.variants import REFERENCE, Variant, installed_variants, open_runtime, version_of
+from phiz.runtime.openvino import OpenVinoRuntime
+from phiz.runtime.variants import (
+    REFERENCE_VARIANT,
+    Variant,
+    find_installed_variants,
+    get_version,
+    open_runtime,
+)
 
 
 def test_a_variant_opens_its_runtime() -> None:
-    assert open_runtime(REFERENCE, 2) == OnnxRuntime(threads=2)
-    assert open_runtime(Variant("openvino", "bf16"), 2) == OpenVino("bf16", 2)
+    assert open_runtime(REFERENCE_VARIANT, 2) == OnnxRuntime(threads=2)
+    assert open_runtime(Variant("openvino", "bf16"), 2) == OpenVinoRuntime("bf16", 2)
 
 
 @pytest.mark.parametrize(
-    ("precision", "form"), [("float32", "float32"), ("bf16", "float32"), ("int8", "int8")]
+    ("precision", "network_precision"),
+    [("float32", "float32"), ("bf16", "float32"), ("int8", "int8")],
 )
-def test_a_variant_runs_a_form(precision: Precision, form: str) -> None:
-    assert Variant("openvino", precision).form == form
+def test_a_variant_runs_a_form(precision: ComputePrecision, network_precision: str) -> None:
+    assert Variant("openvino", precision).network_precision == network_precision
 
 
 def test_8_bits_run_wherever_float32_does(monkeypatch: pytest.MonkeyPatch) -> None:
     both = Variant("onnxruntime", "int8"), Variant("openvino", "int8")
-    assert installed_variants("int8") == both
-    assert [open_runtime(variant) for variant in both] == [OnnxRuntime(), OpenVino("int8")]
-    monkeypatch.setattr(variants, "version_of", {"onnxruntime": "1"}.get)
-    assert installed_variants("int8") == both[:1]
+    assert find_installed_variants("int8") == both
+    assert [open_runtime(variant) for variant in both] == [OnnxRuntime(), OpenVinoRuntime("int8")]
+    monkeypatch.setattr(variants, "get_version", {"onnxruntime": "1"}.get)
+    assert find_installed_variants("int8") == both[:1]
 
 
 def test_what_is_installed_is_found() -> None:
-    found = installed_variants()
-    assert found[:2] == (REFERENCE, Variant("openvino", "float32"))
-    assert version_of("onnxruntime")
-    assert version_of("openvino")
+    found = find_installed_variants()
+    assert found[:2] == (REFERENCE_VARIANT, Variant("openvino", "float32"))
+    assert get_version("onnxruntime")
+    assert get_version("openvino")
 
 
 def test_without_openvino_there_is_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,7 +50,7 @@ def test_without_openvino_there_is_the_reference(monkeypatch: pytest.MonkeyPatch
         raise PackageNotFoundError
 
     monkeypatch.setattr(variants, "version", missing)
-    assert installed_variants() == (REFERENCE,)
+    assert find_installed_variants() == (REFERENCE_VARIANT,)
 
 
 def test_what_is_not_installed_is_told_with_what_to_install(

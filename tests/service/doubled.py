@@ -8,8 +8,8 @@ import sys
 from collections.abc import Sequence
 
 from phiz.api.app import create_app
-from phiz.api.server import bind, run, url_of
-from phiz.api.service import Bounds
+from phiz.api.server import bind_socket, format_url, run_server
+from phiz.api.service import RequestLimits
 
 MAX_BYTES = 10**6
 
@@ -43,16 +43,16 @@ def main(
     drain_s: str,
     *command: str,
 ) -> None:
-    bounds = Bounds(
+    bounds = RequestLimits(
         MAX_BYTES,
         deadline_s=float(deadline_s),
-        queue=int(queue) if queue else None,
-        hangs_s=float(hangs_s),
+        max_queued=int(queue) if queue else None,
+        hang_timeout_s=float(hangs_s),
     )
-    listener = bind("127.0.0.1", 0)
+    listener = bind_socket("127.0.0.1", 0)
     app = create_app(command, int(workers), bounds)
-    ready = lambda: print(f"phiz listens on {url_of(listener)}", flush=True)  # noqa: E731, T201
-    run(app, listener, int(drain_s), ready, head_s=float(head_s))
+    ready = lambda: print(f"phiz listens on {format_url(listener)}", flush=True)  # noqa: E731, T201
+    run_server(app, listener, int(drain_s), ready, head_timeout_s=float(head_s))
 
 
 if __name__ == "__main__":

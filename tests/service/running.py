@@ -117,13 +117,13 @@ def curl(*arguments: str | Path) -> tuple[int, Any]:
     return int(status), json.loads(body) if body else None
 
 
-def head_of(picture: bytes, query: str = "", *headers: str) -> bytes:
+def head_of(image_bytes: bytes, query: str = "", *headers: str) -> bytes:
     """The head of a request with this picture."""
     lines = (
         f"POST /detect{query} HTTP/1.1",
         "host: x",
         "content-type: image/png",
-        f"content-length: {len(picture)}",
+        f"content-length: {len(image_bytes)}",
         *headers,
     )
     return "".join(f"{line}\r\n" for line in (*lines, "")).encode()

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from phiz.errors import ImageError
-from phiz.wire.examples import FACES
+from phiz.wire.examples import DETECT_EXAMPLE
 from tests.malformed import malformed_inputs
 
 from .running import GROUP, PATIENCE_S, SELFIE, Running, all_received, curl
@@ -25,14 +25,14 @@ def test_it_is_ready_once_it_says_where_it_listens(service: Running) -> None:
 def test_the_example_of_the_documentation_is_true(service: Running) -> None:
     status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
     assert status == 200
-    assert list(answer.pop("timing_ms")) == list(FACES["timing_ms"])
-    (face,), (example,) = answer.pop("faces"), FACES["faces"]
+    assert list(answer.pop("timing_ms")) == list(DETECT_EXAMPLE["timing_ms"])
+    (face,), (example,) = answer.pop("faces"), DETECT_EXAMPLE["faces"]
     assert face["box"] == pytest.approx(example["box"], abs=1)
     assert face["score"] == pytest.approx(example["score"], abs=0.01)
     assert face["landmarks"].keys() == example["landmarks"].keys()
     for name, point in face["landmarks"].items():
         assert point == pytest.approx(example["landmarks"][name], abs=1)
-    assert answer == {key: FACES[key] for key in ("model", "image", "route")}
+    assert answer == {key: DETECT_EXAMPLE[key] for key in ("model", "image", "route")}
 
 
 @pytest.mark.needs("curl")
@@ -60,13 +60,13 @@ def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -
 @pytest.mark.needs("curl")
 def test_several_pictures_get_the_answers_of_each(service: Running, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
-    pictures = (SELFIE, tmp_path / "text", GROUP)
-    fields = [part for picture in pictures for part in ("-F", f"image=@{picture}")]
+    image_paths = (SELFIE, tmp_path / "text", GROUP)
+    fields = [part for image_path in image_paths for part in ("-F", f"image=@{image_path}")]
     status, several = curl(*fields, "-F", "model=back", f"{service.url}/detect/batch")
     assert status == 200
     alone = [
-        curl("-F", f"image=@{picture}", f"{service.url}/detect?model=back")[1]
-        for picture in pictures
+        curl("-F", f"image=@{image_path}", f"{service.url}/detect?model=back")[1]
+        for image_path in image_paths
     ]
     results = several["results"]
     for result in (*results, *alone):
@@ -84,7 +84,7 @@ def test_a_body_that_curl_calls_a_web_form_is_explained(service: Running) -> Non
 
 
 def test_sixteen_at_once_get_their_own_answers(service: Running) -> None:
-    picture = GROUP.read_bytes()
+    image_bytes = GROUP.read_bytes()
     choices = [
         {"model": model, "max_faces": str(max_faces), "overlap": overlap}
         for model in ("front", "back", "full", "mtcnn")
@@ -94,7 +94,7 @@ def test_sixteen_at_once_get_their_own_answers(service: Running) -> None:
     assert len(choices) == 16
 
     async def ask(http: httpx.AsyncClient, choice: dict[str, str]) -> Any:
-        response = await http.post("/detect", params=choice, files={"image": picture})
+        response = await http.post("/detect", params=choice, files={"image": image_bytes})
         assert response.status_code == 200
         answer = response.json()
         del answer["timing_ms"]
@@ -120,10 +120,10 @@ def test_malformed_pictures_are_refused_and_it_goes_on(service: Running) -> None
     inputs = malformed_inputs()
     assert len(inputs) >= 200
 
-    async def ask(http: httpx.AsyncClient, turn: asyncio.Semaphore, data: bytes) -> None:
+    async def ask(http: httpx.AsyncClient, turn: asyncio.Semaphore, image_bytes: bytes) -> None:
         async with turn:
-            raw = await http.post("/detect", content=data)
-            form = await http.post("/detect", files={"image": data})
+            raw = await http.post("/detect", content=image_bytes)
+            form = await http.post("/detect", files={"image": image_bytes})
         for response in (raw, form):
             assert 400 <= response.status_code < 500
             assert response.headers["content-type"] == "application/problem+json"
@@ -132,7 +132,7 @@ def test_malformed_pictures_are_refused_and_it_goes_on(service: Running) -> None
     async def ask_all() -> None:
         turn = asyncio.Semaphore(4)
         async with httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_S) as http:
-            await asyncio.gather(*(ask(http, turn, data) for _, data in inputs))
+            await asyncio.gather(*(ask(http, turn, image_bytes) for _, image_bytes in inputs))
 
     asyncio.run(ask_all())
     status, answer = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from phiz.models import catalog
-from phiz.wire.examples import CLASSES
+from phiz.wire.examples import CLASSIFY_EXAMPLE
 
 from .running import ONE, PICTURES, SELFIE, Running, curl, environment, running
 
@@ -16,15 +16,17 @@ ROW = PICTURES / "row_960x540.png"
 COMMAND = "phiz models build --group classify"
 
 every_model = pytest.mark.parametrize("model", ["mobilenet", "efficientnet"])
-every_form = pytest.mark.parametrize("form", ["float32", "int8"])
+every_precision = pytest.mark.parametrize("precision", ["float32", "int8"])
 
 
 @pytest.fixture(scope="module")
 def folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the face models are built, and nothing else yet."""
     folder = tmp_path_factory.mktemp("models")
-    for card in (card for model in catalog.load().group("face") for card in model.networks):
-        shutil.copy(models_folder / card.file, folder)
+    for spec in (
+        spec for model in catalog.load_catalog().get_models("face") for spec in model.networks
+    ):
+        shutil.copy(models_folder / spec.file_name, folder)
     return folder
 
 
@@ -50,8 +52,8 @@ def build(
     return give
 
 
-def ask(service: Running, picture: Path, query: str) -> tuple[int, Any]:
-    return curl("-F", f"image=@{picture}", f"{service.url}/classify?{query}")
+def ask(service: Running, image_path: Path, query: str) -> tuple[int, Any]:
+    return curl("-F", f"image=@{image_path}", f"{service.url}/classify?{query}")
 
 
 def built(service: Running, name: str) -> dict[str, bool]:
@@ -76,23 +78,23 @@ def test_a_service_without_classifiers_is_ready_and_tells_what_to_run(unready: R
 
 
 @pytest.mark.needs("curl")
-@every_form
+@every_precision
 @every_model
 def test_what_is_built_while_it_runs_answers(
-    build: Callable[[str], Running], model: str, form: str
+    build: Callable[[str], Running], model: str, precision: str
 ) -> None:
     service = build(model)
-    assert built(service, model)[form]
-    by_form = ask(service, SELFIE, f"model={model}&precision={form}&top=1000")
+    assert built(service, model)[precision]
+    by_form = ask(service, SELFIE, f"model={model}&precision={precision}&top=1000")
     plain = curl(
         "--data-binary",
         f"@{SELFIE}",
         "-H",
         "content-type: image/png",
-        f"{service.url}/classify?model={model}&precision={form}&top=1000",
+        f"{service.url}/classify?model={model}&precision={precision}&top=1000",
     )
     for status, answer in (by_form, plain):
-        assert (status, answer["model"], answer["precision"]) == (200, model, form)
+        assert (status, answer["model"], answer["precision"]) == (200, model, precision)
         timing = answer.pop("timing_ms")
         total = timing.pop("total")
         assert total == pytest.approx(sum(timing.values()), rel=0.05)
@@ -107,11 +109,11 @@ def test_what_is_built_while_it_runs_answers(
 def test_the_example_of_the_documentation_is_true(build: Callable[[str], Running]) -> None:
     status, answer = ask(build("efficientnet"), ROW, "precision=float32")
     assert status == 200
-    assert list(answer.pop("timing_ms")) == list(CLASSES["timing_ms"])
-    for found, expected in zip(answer.pop("classes"), CLASSES["classes"], strict=True):
+    assert list(answer.pop("timing_ms")) == list(CLASSIFY_EXAMPLE["timing_ms"])
+    for found, expected in zip(answer.pop("classes"), CLASSIFY_EXAMPLE["classes"], strict=True):
         assert found.pop("score") == pytest.approx(expected["score"], abs=0.01)
         assert found == {key: expected[key] for key in ("index", "label")}
-    assert answer == {key: CLASSES[key] for key in ("model", "precision")}
+    assert answer == {key: CLASSIFY_EXAMPLE[key] for key in ("model", "precision")}
 
 
 @pytest.mark.needs("curl")

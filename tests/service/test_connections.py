@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.api.connection import HEAD_BYTES, HEADERS, SHORT_BYTES
+from phiz.api.connection import MAX_DISCARDED_BYTES, MAX_HEAD_BYTES, MAX_HEADERS
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
@@ -92,7 +92,7 @@ def test_an_answer_before_the_end_of_a_large_body_ends_the_connection(mirror: Ru
 
 
 @pytest.mark.parametrize(
-    ("size", "header"), [(SHORT_BYTES, "x: y"), (1000, "connection: keep-alive")]
+    ("size", "header"), [(MAX_DISCARDED_BYTES, "x: y"), (1000, "connection: keep-alive")]
 )
 def test_the_rest_of_a_short_body_is_forgotten_and_the_connection_kept(
     mirror: Running, size: int, header: str
@@ -107,9 +107,9 @@ def test_the_rest_of_a_short_body_is_forgotten_and_the_connection_kept(
 
 
 def test_who_asks_first_whether_to_send_is_not_told_to_if_he_is_refused(mirror: Running) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(picture, "?size=1", "expect: 100-continue"))
+        connection.sendall(head_of(image_bytes, "?size=1", "expect: 100-continue"))
         answer = all_received(connection)
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert b"\r\nconnection: close\r\n" in answer
@@ -117,11 +117,11 @@ def test_who_asks_first_whether_to_send_is_not_told_to_if_he_is_refused(mirror: 
 
 
 def test_who_asks_first_whether_to_send_is_told_to(mirror: Running) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(picture, "?model=back", "expect: 100-continue"))
+        connection.sendall(head_of(image_bytes, "?model=back", "expect: 100-continue"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        connection.sendall(picture)
+        connection.sendall(image_bytes)
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
@@ -138,10 +138,10 @@ def of_headers(count: int) -> bytes:
 @pytest.mark.parametrize(
     ("head", "status"),
     [
-        pytest.param(padded(HEAD_BYTES), 200, id="as-large-as-may-be"),
-        pytest.param(padded(HEAD_BYTES + 1), 431, id="too-large"),
-        pytest.param(of_headers(HEADERS), 200, id="as-many-headers-as-may-be"),
-        pytest.param(of_headers(HEADERS + 1), 431, id="too-many-headers"),
+        pytest.param(padded(MAX_HEAD_BYTES), 200, id="as-large-as-may-be"),
+        pytest.param(padded(MAX_HEAD_BYTES + 1), 431, id="too-large"),
+        pytest.param(of_headers(MAX_HEADERS), 200, id="as-many-headers-as-may-be"),
+        pytest.param(of_headers(MAX_HEADERS + 1), 431, id="too-many-headers"),
         pytest.param(of_headers(10_000), 431, id="very-many-headers"),
         pytest.param(padded(10_000_000), 431, id="ten-megabytes-in-a-header"),
         pytest.param(padded(10_000_000)[:-4], 431, id="that-do-not-end"),
@@ -192,11 +192,11 @@ UPGRADE = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-setting
 def test_who_wishes_for_another_protocol_is_answered_in_this_one(
     mirror: Running, wish: tuple[str, ...], *, pause: bool
 ) -> None:
-    picture = SELFIE.read_bytes()
-    head = head_of(picture, "?model=back", *wish)
+    image_bytes = SELFIE.read_bytes()
+    head = head_of(image_bytes, "?model=back", *wish)
     with mirror.connect() as connection:
         for _ in range(2):
-            for piece in (head[:30], head[30:], picture) if pause else (head + picture,):
+            for piece in (head[:30], head[30:], image_bytes) if pause else (head + image_bytes,):
                 connection.sendall(piece)
                 time.sleep(0.05 * pause)
             assert received(connection).startswith(b"HTTP/1.1 200 ")
@@ -223,9 +223,9 @@ def test_this_is_no_proxy(mirror: Running) -> None:
 
 
 def test_requests_that_come_together_are_answered_in_their_order(mirror: Running) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        post = head_of(picture, "?model=back") + picture
+        post = head_of(image_bytes, "?model=back") + image_bytes
         connection.sendall(post + GET + b"\r\n" + head_of(b"", "?size=1") + GET + b"\r\n")
         answers = b""
         while answers.count(b"HTTP/1.1 ") < 4:
@@ -285,11 +285,11 @@ def test_a_connection_that_is_kept_is_not_ended_so_soon(mirror: Running) -> None
 
 
 def test_a_body_may_take_longer_than_a_head(mirror: Running) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(picture, "?model=back") + picture[:1000])
+        connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
         time.sleep(2 * HEAD_S)
-        connection.sendall(picture[1000:])
+        connection.sendall(image_bytes[1000:])
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
@@ -304,7 +304,7 @@ def limited(soft: int, hard: int) -> list[str]:
 
 
 def test_as_many_files_are_opened_as_may_be() -> None:
-    program = "from phiz.system.cgroups import open_files; print(open_files(), open_files())"
+    program = "from phiz.system.cgroups import raise_file_limit as limit; print(limit(), limit())"
     command = [*limited(100, 500), "-c", program]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)
     assert ran.stdout.split() == ["500", "500"]

@@ -97,8 +97,8 @@ def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> Non
         assert (status, problem["code"]) == (504, "deadline_exceeded")
         assert "not there after 0.002 s" in problem["detail"]
         wait_for(lambda: service.metric("phiz_queue_wait_seconds") == 0)
-        pictures = ["-F", f"image=@{SELFIE}"]
-        status, problem = curl(*pictures * 3, f"{service.url}/detect/batch")
+        image_paths = ["-F", f"image=@{SELFIE}"]
+        status, problem = curl(*image_paths * 3, f"{service.url}/detect/batch")
         assert (status, problem["code"]) == (400, "malformed_body")
         assert "more than 2 fields 'image'" in problem["detail"]
         assert service.log.read_text() == ""
@@ -140,19 +140,19 @@ def held(tmp_path: Path) -> Held:
 def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
     models_folder: Path, tmp_path: Path, held: Held
 ) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     program = doubled(command("held", tmp_path), queue=1)
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
         service.connect() as first,
     ):
-        first.sendall(head_of(picture, "?max_faces=1") + picture)
+        first.sendall(head_of(image_bytes, "?max_faces=1") + image_bytes)
         held.until_begun(["1"])
         with service.connect() as leaving:
-            leaving.sendall(head_of(picture, "?max_faces=2") + picture)
+            leaving.sendall(head_of(image_bytes, "?max_faces=2") + image_bytes)
             wait_for(lambda: service.metric("phiz_queue_depth") == 1)
             with service.connect() as refused:
-                refused.sendall(head_of(picture))  # and nothing of the body
+                refused.sendall(head_of(image_bytes))  # and nothing of the body
                 answer = received(refused)
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 1\r\n" in answer.lower()
@@ -191,17 +191,17 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
 def test_who_would_wait_too_long_is_told_when_to_try_again(
     models_folder: Path, tmp_path: Path, held: Held
 ) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     program = doubled(command("long", tmp_path), deadline_s=5)
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
         service.connect() as first,
         service.connect() as refused,
     ):
-        first.sendall(head_of(picture) + picture)  # it is expected to take 4 s
+        first.sendall(head_of(image_bytes) + image_bytes)  # it is expected to take 4 s
         held.until_begun(["1000"])
         assert 2.5 < service.metric("phiz_queue_wait_seconds") < 4
-        refused.sendall(head_of(picture))  # and nothing of the body
+        refused.sendall(head_of(image_bytes))  # and nothing of the body
         answer = received(refused)
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert re.search(rb"\r\nretry-after: [34]\r\n", answer.lower())

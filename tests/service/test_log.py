@@ -28,9 +28,9 @@ def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
         running(ONE, env, tmp_path / "log") as service,
         httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http,
     ):
-        with (tmp_path / "private-name.png").open("rb") as picture:
+        with (tmp_path / "private-name.png").open("rb") as file:
             headers = {"X-Request-ID": NAME, "traceparent": f"00-{TRACE}-00f067aa0ba902b7-01"}
-            found = http.post("/detect?model=back", files={"image": picture}, headers=headers)
+            found = http.post("/detect?model=back", files={"image": file}, headers=headers)
         assert (found.status_code, found.headers["x-request-id"]) == (200, NAME)
         refused = http.post("/detect?secret=1", content=b"x")
         lost = http.put("/private-name.jpg?secret=2", content=b"x")
@@ -102,9 +102,9 @@ def test_a_worker_that_cannot_do_as_it_is_told_says_so_in_json(
     (tmp_path / "mobilenet.onnx").write_bytes(b"short")
     env = environment(tmp_path, PHIZ_LOG="json")
     with running(ONE, env, tmp_path / "log") as service:
-        picture = SELFIE.read_bytes()
+        image_bytes = SELFIE.read_bytes()
         path = "/classify?model=mobilenet&precision=float32"
-        assert httpx.post(f"{service.url}{path}", content=picture).status_code == 503
+        assert httpx.post(f"{service.url}{path}", content=image_bytes).status_code == 503
         assert service.stop() == 0
         told, answered = lines(service)
     assert (told["level"], "catalogue" in told["message"]) == ("error", True)

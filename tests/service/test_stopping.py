@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from phiz.workers.supervisor import END_S
+from phiz.workers.supervisor import STOP_TIMEOUT_S
 from tests.api.doubles import BEGUN, MAY_END, command
 
 from .doubled import doubled
@@ -33,18 +33,18 @@ def test_told_to_stop_it_finishes_what_has_begun(
     models_folder: Path, tmp_path: Path, number: signal.Signals
 ) -> None:
     """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     with (
         running(ONE, environment(models_folder), tmp_path / "log") as service,
         service.connect() as connection,
     ):
         workers = children(service.process.pid)
-        connection.sendall(head_of(picture, "?model=back") + picture[:1000])
+        connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
         os.killpg(service.process.pid, number)
         with pytest.raises(subprocess.TimeoutExpired):
             service.process.wait(0.5)
-        connection.sendall(picture[1000:])
+        connection.sendall(image_bytes[1000:])
         answer = all_received(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["faces"]) == 1
@@ -72,18 +72,18 @@ def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: 
 def test_what_is_worked_on_is_finished_even_if_told_twice(
     models_folder: Path, tmp_path: Path
 ) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     program = doubled(command("held", tmp_path))
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
         service.connect() as connection,
     ):
-        connection.sendall(head_of(picture) + picture)
+        connection.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
         for _ in range(2):
             service.process.send_signal(signal.SIGTERM)
             with pytest.raises(subprocess.TimeoutExpired):  # longer than a worker gets to end in
-                service.process.wait(0.6 * END_S)
+                service.process.wait(0.6 * STOP_TIMEOUT_S)
         (tmp_path / MAY_END).touch()
         assert all_received(connection).startswith(b"HTTP/1.1 200 ")
         assert service.process.wait(PATIENCE_S) == 0
@@ -91,14 +91,14 @@ def test_what_is_worked_on_is_finished_even_if_told_twice(
 
 
 def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_path: Path) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     program = doubled(command("held", tmp_path), drain_s=0)
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
         service.connect() as connection,
     ):
         workers = children(service.process.pid)
-        connection.sendall(head_of(picture) + picture)
+        connection.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
         assert service.stop() == 0
         assert all_received(connection).startswith(b"HTTP/1.1 503 ")
@@ -110,14 +110,14 @@ def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_pat
 def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
     models_folder: Path, tmp_path: Path
 ) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     program = doubled(command("held", tmp_path))
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
         service.connect() as connection,
     ):
         workers = children(service.process.pid)
-        connection.sendall(head_of(picture) + picture)
+        connection.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
         service.process.kill()
         service.process.wait(PATIENCE_S)

@@ -153,7 +153,7 @@ def test_a_collector_that_is_not_there_costs_no_answer_and_no_stop(
     ids=str,
 )
 def test_unless_they_are_asked_for_there_are_no_traces(variables: dict[str, str]) -> None:
-    with traces.sent(variables) as spans:
+    with traces.open_tracer(variables) as spans:
         assert spans is None
 
 
@@ -168,7 +168,7 @@ def test_unless_they_are_asked_for_there_are_no_traces(variables: dict[str, str]
     ],
 )
 def test_what_there_is_not_stops_the_start(variables: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingError, match=message), traces.sent(variables):
+    with pytest.raises(SettingError, match=message), traces.open_tracer(variables):
         pass
 
 

@@ -46,13 +46,13 @@ def assert_grown(before: Samples, now: Samples) -> None:
 def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
     models_folder: Path, tmp_path: Path
 ) -> None:
-    picture = GROUP.read_bytes()
+    image_bytes = GROUP.read_bytes()
     answers: list[httpx.Response] = []
     ended = asyncio.Event()
 
     async def keep_asking(http: httpx.AsyncClient) -> None:
         while not ended.is_set():
-            answers.append(await http.post("/detect?model=mtcnn", content=picture))
+            answers.append(await http.post("/detect?model=mtcnn", content=image_bytes))
 
     async def until_answered(count: int) -> None:
         give_up = time.monotonic() + PATIENCE_S
@@ -100,7 +100,7 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
 def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_answered(
     models_folder: Path, tmp_path: Path
 ) -> None:
-    picture = SELFIE.read_bytes()
+    image_bytes = SELFIE.read_bytes()
     program = doubled(command("held", tmp_path))
     with (
         running(program, environment(models_folder), tmp_path / "log") as service,
@@ -108,9 +108,9 @@ def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_
         service.connect() as behind,
     ):
         (worker,) = children(service.process.pid)
-        first.sendall(head_of(picture) + picture)
+        first.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
-        behind.sendall(head_of(picture, "?model=back") + picture)
+        behind.sendall(head_of(image_bytes, "?model=back") + image_bytes)
         wait_for(lambda: service.metric("phiz_queue_depth") == 1)
         os.kill(worker, signal.SIGKILL)
         answer = received(first)

@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from phiz.system.cgroups import (
-    affordable_workers,
-    available_processors,
-    cpu_quota,
-    memory_limit,
-    processor_share,
+    count_affordable_workers,
+    count_processors,
+    get_processor_share,
+    read_cpu_quota,
+    read_memory_limit,
 )
 
 from .layout import write
@@ -92,11 +92,11 @@ def test_the_quota_is_the_smallest_of_the_groups(
     tmp_path: Path, membership: str, files: dict[str, str], expected: float
 ) -> None:
     write(tmp_path, {"proc/self/cgroup": membership, **files})
-    assert cpu_quota(tmp_path) == expected
+    assert read_cpu_quota(tmp_path) == expected
 
 
 def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
-    assert cpu_quota(tmp_path) == NONE
+    assert read_cpu_quota(tmp_path) == NONE
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def test_a_broken_quota_is_rounded_down_but_there_is_one_processor(
         tmp_path,
         {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": f"{quota} 100000"},
     )
-    assert available_processors(tmp_path) == expected
+    assert count_processors(tmp_path) == expected
 
 
 def test_of_a_broken_quota_there_is_the_share_too(tmp_path: Path) -> None:
@@ -118,18 +118,18 @@ def test_of_a_broken_quota_there_is_the_share_too(tmp_path: Path) -> None:
         tmp_path,
         {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"},
     )
-    assert processor_share(tmp_path) == 0.5
+    assert get_processor_share(tmp_path) == 0.5
 
 
 def test_no_more_than_there_are(tmp_path: Path) -> None:
-    count = available_processors(tmp_path)
-    assert processor_share(tmp_path) == count
+    count = count_processors(tmp_path)
+    assert get_processor_share(tmp_path) == count
     assert 1 <= count <= (os.cpu_count() or 1)
     write(
         tmp_path,
         {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "100000000 100000"},
     )
-    assert available_processors(tmp_path) == count
+    assert count_processors(tmp_path) == count
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_the_limit_of_memory_is_the_smallest_of_the_groups(
     tmp_path: Path, membership: str, files: dict[str, str], expected: float
 ) -> None:
     write(tmp_path, {"proc/self/cgroup": membership, **files})
-    assert memory_limit(tmp_path) == expected
+    assert read_memory_limit(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -192,4 +192,4 @@ def test_the_limit_of_memory_is_the_smallest_of_the_groups(
 def test_workers_leave_room_for_the_service_and_one_picture(
     limit_bytes: float, max_pixels: int, expected: float
 ) -> None:
-    assert affordable_workers(limit_bytes, max_pixels) == expected
+    assert count_affordable_workers(limit_bytes, max_pixels) == expected

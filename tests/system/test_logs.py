@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phiz.system.logs import JsonLines, TextLines, extra
+from phiz.system.logs import JsonFormatter, TextFormatter, make_extra
 
 AT_S = 1763785512.4814
 LINE_BREAKS = "a\nb\u2028c"
@@ -16,7 +16,7 @@ LINE_BREAKS = "a\nb\u2028c"
 def record(message: str, fields: dict[str, Any] | None = None, **more: Any) -> logging.LogRecord:
     made = logging.makeLogRecord({"msg": message, "levelno": 30, "levelname": "WARNING", **more})
     made.created = AT_S
-    for name, value in extra(fields or {}).items():
+    for name, value in make_extra(fields or {}).items():
         setattr(made, name, value)
     return made
 
@@ -27,7 +27,9 @@ def failure() -> Any:
 
 
 def test_a_line_of_json_has_time_level_message_and_fields() -> None:
-    line = JsonLines().format(record("%d of %d", {"status": 503, "path": LINE_BREAKS}, args=(1, 2)))
+    line = JsonFormatter().format(
+        record("%d of %d", {"status": 503, "path": LINE_BREAKS}, args=(1, 2))
+    )
     assert "\n" not in line
     assert json.loads(line) == {
         "time_s": 1763785512.481,
@@ -39,7 +41,7 @@ def test_a_line_of_json_has_time_level_message_and_fields() -> None:
 
 
 def test_a_traceback_is_part_of_the_line() -> None:
-    line = JsonLines().format(record("failed", {"request": "7"}, exc_info=failure()))
+    line = JsonFormatter().format(record("failed", {"request": "7"}, exc_info=failure()))
     assert "\n" not in line
     told = json.loads(line)
     assert told["request"] == "7"
@@ -47,20 +49,22 @@ def test_a_traceback_is_part_of_the_line() -> None:
 
 
 def test_what_json_does_not_know_is_written_as_text() -> None:
-    assert json.loads(JsonLines().format(record("x", {"error": ValueError("y")})))["error"] == "y"
+    assert (
+        json.loads(JsonFormatter().format(record("x", {"error": ValueError("y")})))["error"] == "y"
+    )
 
 
 def test_a_line_of_text_is_for_people() -> None:
-    line = TextLines().format(record("slow", {"status": 503, "path": LINE_BREAKS}))
+    line = TextFormatter().format(record("slow", {"status": 503, "path": LINE_BREAKS}))
     assert line == ('2025-11-22T04:25:12.481+00:00 warning slow status=503 path="a\\nb\\u2028c"')
-    lines = TextLines().format(record("failed", exc_info=failure())).splitlines()
+    lines = TextFormatter().format(record("failed", exc_info=failure())).splitlines()
     assert (lines[0][-6:], lines[-1]) == ("failed", "ZeroDivisionError: by nothing")
 
 
 PROGRAM = """
 import logging, sys
-from phiz.system.logs import configure
-configure(sys.argv[1])
+from phiz.system.logs import configure_logging
+configure_logging(sys.argv[1])
 logging.getLogger("phiz.x").info("ours")
 logging.getLogger("uvicorn.error").info("nobody asked")
 logging.getLogger("uvicorn.error").warning("%s", "theirs")

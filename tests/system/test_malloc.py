@@ -9,19 +9,19 @@ import pytest
 PROBE = """
 import sys
 import numpy as np
-from phiz.system.malloc import LARGE_BYTES, keep_large_blocks_apart
+from phiz.system.malloc import MMAP_THRESHOLD_BYTES, fix_malloc_thresholds
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
 
 if sys.argv[1] == "set":
-    assert keep_large_blocks_apart()
+    assert fix_malloc_thresholds()
 for _ in range(3):
-    block = np.ones(4 * LARGE_BYTES, np.uint8)
+    block = np.ones(4 * MMAP_THRESHOLD_BYTES, np.uint8)
     small = [np.ones(20_000, np.uint8) for _ in range(5)]
     before = resident()
     del block
-    kept = resident() - before > -3 * LARGE_BYTES
+    kept = resident() - before > -3 * MMAP_THRESHOLD_BYTES
 print(kept)
 """
 
@@ -30,7 +30,7 @@ GLIBC = platform.libc_ver()[0] == "glibc"
 
 
 def test_only_glibc_can() -> None:
-    command = "from phiz.system.malloc import keep_large_blocks_apart as keep; print(keep())"
+    command = "from phiz.system.malloc import fix_malloc_thresholds as fix; print(fix())"
     found = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
     assert found.stdout.split() == [str(GLIBC).encode()]
 
@@ -45,7 +45,7 @@ def test_large_blocks_are_given_back(how: str, kept: str) -> None:
 # Every second block is freed, and not the last: the heap does not shrink by itself.
 HOLES = """
 import sys
-from phiz.system.malloc import give_back
+from phiz.system.malloc import trim_heap
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096
@@ -53,7 +53,7 @@ def resident():
 blocks = [bytearray(65_536) for _ in range(400)]
 del blocks[::2]
 before = resident()
-given = give_back()
+given = trim_heap()
 print(given, before - resident() > 5_000_000)
 """
 
@@ -66,9 +66,9 @@ def test_what_lies_free_between_blocks_is_given_back(expected: str) -> None:
     assert found.stdout.strip() == expected
 
 
-def test_only_glibc_can_be_asked_to_give_back() -> None:
+def test_only_glibc_can_be_asked_to_trim_heap() -> None:
     command = (
-        "from phiz.system.malloc import give_back; x = b'x' * 500_000; del x; print(give_back())"
+        "from phiz.system.malloc import trim_heap; x = b'x' * 500_000; del x; print(trim_heap())"
     )
     found = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
     assert found.stdout.split() == [str(GLIBC).encode()]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from phiz.system import procfs
-from phiz.system.procfs import processor_seconds, resident_bytes
+from phiz.system.procfs import read_processor_seconds, read_resident_bytes
 
 STAT = "7 ({name}) S 1 7 7 0 -1 4194560 100 0 0 0 {user} {kernel} 900 900 20 0 1 0 5 6 7\n"
 
@@ -14,7 +14,7 @@ STAT = "7 ({name}) S 1 7 7 0 -1 4194560 100 0 0 0 {user} {kernel} 900 900 20 0 1
 @pytest.fixture
 def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of process 7."""
-    monkeypatch.setattr(procfs, "PROCESSES", tmp_path)
+    monkeypatch.setattr(procfs, "PROC_ROOT", tmp_path)
     (tmp_path / "7").mkdir()
     return tmp_path / "7"
 
@@ -22,37 +22,37 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", ["python", "a b", "a) S 1 (b", ""])
 def test_processor_time_is_the_processes_own_and_the_kernels(proc: Path, name: str) -> None:
     (proc / "stat").write_text(STAT.format(name=name, user=250, kernel=50))
-    assert processor_seconds(7) == 300 / os.sysconf("SC_CLK_TCK")
+    assert read_processor_seconds(7) == 300 / os.sysconf("SC_CLK_TCK")
 
 
 def test_memory_is_what_is_resident(proc: Path) -> None:
     (proc / "statm").write_text("9000 1234 300 1 0 2000 0\n")
-    assert resident_bytes(7) == 1234 * os.sysconf("SC_PAGE_SIZE")
+    assert read_resident_bytes(7) == 1234 * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.usefixtures("proc")
 def test_what_the_system_does_not_tell_is_none() -> None:
     for process in (7, 8):
-        assert resident_bytes(process) is None
-        assert processor_seconds(process) is None
+        assert read_resident_bytes(process) is None
+        assert read_processor_seconds(process) is None
 
 
 def test_a_process_that_has_ended_is_not_known() -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         pass
-    assert resident_bytes(ended.pid) is None
-    assert processor_seconds(ended.pid) is None
+    assert read_resident_bytes(ended.pid) is None
+    assert read_processor_seconds(ended.pid) is None
 
 
 def test_this_process_is_known_where_the_system_tells() -> None:
     told = sys.platform == "linux"
-    assert ((resident_bytes(os.getpid()) or 0) > 1 << 20) == told
-    assert (processor_seconds(os.getpid()) is not None) == told
+    assert ((read_resident_bytes(os.getpid()) or 0) > 1 << 20) == told
+    assert (read_processor_seconds(os.getpid()) is not None) == told
 
 
 def test_the_peak_is_what_was_there_at_once() -> None:
     program = (
-        "from phiz.system.procfs import peak_bytes; before = peak_bytes();"
+        "from phiz.system.procfs import read_peak_bytes as peak_bytes; before = peak_bytes();"
         " block = b'1' * 100_000_000; del block; print(peak_bytes() - before)"
     )
     # The peak of this process is far higher, and is not what it begins with.

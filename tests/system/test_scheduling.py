@@ -5,21 +5,21 @@ import pytest
 
 ASK = """
 import os
-from phiz.system.scheduling import run_in_batches
+from phiz.system.scheduling import set_batch_policy
 
-run_in_batches()
+set_batch_policy()
 print(os.sched_getscheduler(0) == os.SCHED_BATCH)
 """
 
 REFUSED = """
 import os
-from phiz.system.scheduling import run_in_batches
+from phiz.system.scheduling import set_batch_policy
 
 def refuse(*_):
     raise PermissionError
 
 os.SCHED_BATCH, os.sched_setscheduler, os.sched_param = 3, refuse, int
-run_in_batches()
+set_batch_policy()
 print("goes on")
 """
 
@@ -32,5 +32,5 @@ def test_the_batch_policy_is_asked_for_and_can_be_refused(program: str, said: st
     if program is ASK and sys.platform != "linux":
         program, said = REFUSED, "goes on"
     command = [sys.executable, "-c", program]
-    told = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
-    assert told.split() == said.split()
+    text = subprocess.run(command, check=True, capture_output=True, text=True, timeout=30).stdout
+    assert text.split() == said.split()

@@ -6,15 +6,15 @@ from dataclasses import dataclass, replace
 import pytest
 from PIL import Image as Pillow
 
-from phiz.engine import Engine, Result
+from phiz.engine import DetectionResult, Engine
 from phiz.errors import OptionError, UnsupportedImageError
-from phiz.faces import Detections, DetectOptions, Face, Quality, Step
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
+from phiz.faces import Detections, DetectOptions, Face, Quality, RoutingStep
+from phiz.image.lazy import LazyImage
+from phiz.image.limits import DecodingLimits
 from phiz.timings import Stopwatch
-from phiz.wire.encode import payload
+from phiz.wire.encode import encode_result
 from phiz.wire.schemas import DetectAnswer
-from phiz.worker import find
+from phiz.worker import answer_detection
 
 FACE = Face((10.006, 20.0, 30.123, 40.0), 0.87654, {"nose": (1.005001, -2.349)}, "back")
 BOX = {"x": 10.01, "y": 20.0, "width": 20.12, "height": 20.0}
@@ -23,7 +23,7 @@ TIMING = {"queue": 0.1, "total": 0.1}
 
 
 def test_a_box_has_a_corner_and_a_size() -> None:
-    assert payload(Result("back", 1024, 683, (FACE,), ())) == {
+    assert encode_result(DetectionResult("back", 1024, 683, (FACE,), ())) == {
         "model": "back",
         "image": {"width": 1024, "height": 683},
         "faces": [{"box": BOX, "score": 0.8765, "landmarks": NOSE}],
@@ -31,8 +31,8 @@ def test_a_box_has_a_corner_and_a_size() -> None:
 
 
 def test_a_route_names_the_model_of_each_face() -> None:
-    steps = (Step("front", 0, "first"), Step("back", 0, "left out", ran=False))
-    answer = payload(Result("auto", 10, 20, (FACE,), steps))
+    steps = (RoutingStep("front", 0, "first"), RoutingStep("back", 0, "left out", ran=False))
+    answer = encode_result(DetectionResult("auto", 10, 20, (FACE,), steps))
     assert answer["faces"] == [{"box": BOX, "score": 0.8765, "landmarks": NOSE, "model": "back"}]
     assert answer["route"] == [
         {"model": "front", "ran": True, "faces": 0, "why": "first"},
@@ -42,7 +42,7 @@ def test_a_route_names_the_model_of_each_face() -> None:
 
 def test_roll_and_quality_are_told_where_they_are_known() -> None:
     told = replace(FACE, roll=-12.345, quality=Quality(40.006, 0.98765, 0.4321))
-    answer = payload(Result("back", 10, 20, (told,), ()))
+    answer = encode_result(DetectionResult("back", 10, 20, (told,), ()))
     assert answer["faces"][0]["roll"] == -12.3
     assert answer["faces"][0]["quality"] == {
         "eye_distance": 40.01,
@@ -54,12 +54,14 @@ def test_roll_and_quality_are_told_where_they_are_known() -> None:
 
 
 def test_no_face_is_an_empty_list() -> None:
-    assert payload(Result("front", 1, 1, (), ()))["faces"] == []
+    assert encode_result(DetectionResult("front", 1, 1, (), ()))["faces"] == []
 
 
-@pytest.mark.parametrize("steps", [(), (Step("front", 1, "first"),)], ids=["plain", "routed"])
-def test_an_answer_is_what_its_description_says(steps: tuple[Step, ...]) -> None:
-    answer = payload(Result("auto", 10, 20, (FACE,), steps)) | {"timing_ms": TIMING}
+@pytest.mark.parametrize(
+    "steps", [(), (RoutingStep("front", 1, "first"),)], ids=["plain", "routed"]
+)
+def test_an_answer_is_what_its_description_says(steps: tuple[RoutingStep, ...]) -> None:
+    answer = encode_result(DetectionResult("auto", 10, 20, (FACE,), steps)) | {"timing_ms": TIMING}
     described = DetectAnswer.model_validate_json(json.dumps(answer))
     assert described.model_dump(exclude_none=True) == answer
 
@@ -70,8 +72,8 @@ class Finding:
 
     score: float = 0.5
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        del picture
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+        del image
         stopwatch.lap("inference", "pnet")
         return Detections((Face((0, 0, 9, 9), self.score, {}, "back"),) * options.max_faces)
 
@@ -84,11 +86,13 @@ def gif() -> bytes:
 
 
 def engine(score: float = 0.5) -> Engine:
-    return Engine({"back": Finding(score)}, Limits(10**6, 10**6))
+    return Engine({"back": Finding(score)}, DecodingLimits(10**6, 10**6))
 
 
 def test_a_picture_is_answered_encoded_with_what_is_counted(gif: bytes) -> None:
-    answer = find(engine(), gif, "back", DetectOptions(max_faces=3), time.perf_counter())
+    answer = answer_detection(
+        engine(), gif, "back", DetectOptions(max_faces=3), time.perf_counter()
+    )
     content = json.loads(answer.body)
     timing_ms = content.pop("timing_ms")
     assert content == {
@@ -97,24 +101,24 @@ def test_a_picture_is_answered_encoded_with_what_is_counted(gif: bytes) -> None:
         "faces": [{"box": {"x": 0, "y": 0, "width": 9, "height": 9}, "score": 0.5, "landmarks": {}}]
         * 3,
     }
-    assert (answer.faces, timing_ms) == (3, answer.timings.milliseconds())
+    assert (answer.face_count, timing_ms) == (3, answer.timings.to_milliseconds())
     assert answer.server_timing == ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
     assert answer.body == json.dumps(json.loads(answer.body), separators=(",", ":")).encode()
 
 
 def test_the_time_that_a_picture_has_waited_is_in_the_queue(gif: bytes) -> None:
-    answer = find(engine(), gif, "back", DetectOptions(), time.perf_counter() - 5)
+    answer = answer_detection(engine(), gif, "back", DetectOptions(), time.perf_counter() - 5)
     assert 5 <= answer.timings.stages["queue"] <= answer.timings.total_s
     assert sum(answer.timings.stages.values()) == pytest.approx(answer.timings.total_s)
 
 
 def test_a_picture_that_cannot_be_read_or_a_model_that_is_not_there_is_an_error(gif: bytes) -> None:
     with pytest.raises(UnsupportedImageError):
-        find(engine(), b"no picture", "back", DetectOptions(), 0)
+        answer_detection(engine(), b"no picture", "back", DetectOptions(), 0)
     with pytest.raises(OptionError):
-        find(engine(), gif, "front", DetectOptions(), 0)
+        answer_detection(engine(), gif, "front", DetectOptions(), 0)
 
 
 def test_what_json_has_no_number_for_is_never_sent(gif: bytes) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        find(engine(score=float("nan")), gif, "back", DetectOptions(), 0)
+        answer_detection(engine(score=float("nan")), gif, "back", DetectOptions(), 0)

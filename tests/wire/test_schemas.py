@@ -1,14 +1,14 @@
 import pytest
 from pydantic import ValidationError
 
-from phiz.detectors.factory import names
+from phiz.detectors.factory import list_model_names
 from phiz.faces import DetectOptions
 from phiz.models import catalog
 from phiz.wire.schemas import BatchAnswer, DetectAnswer, DetectParameters, Problem
 
 
 def test_options_that_are_not_given_are_the_detectors_own() -> None:
-    assert DetectParameters().options() == DetectOptions()
+    assert DetectParameters().to_options() == DetectOptions()
 
 
 def test_each_option_reaches_the_detector() -> None:
@@ -22,7 +22,7 @@ def test_each_option_reaches_the_detector() -> None:
         details="quality",
         budget_ms=8,
     )
-    assert chosen.options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality", 8)
+    assert chosen.to_options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality", 8)
 
 
 def test_a_name_that_is_no_option_is_refused() -> None:
@@ -32,7 +32,7 @@ def test_a_name_that_is_no_option_is_refused() -> None:
 
 def test_the_models_to_choose_from_are_those_there_are() -> None:
     schema = DetectParameters.model_json_schema()["properties"]["model"]
-    assert tuple(schema["enum"]) == names(catalog.load())
+    assert tuple(schema["enum"]) == list_model_names(catalog.load_catalog())
 
 
 def test_each_result_of_several_is_an_answer_or_a_problem() -> None:

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from phiz.errors import ModelCorruptError
-from phiz.system.logs import configure
-from phiz.workers.interleave import pause
-from phiz.workers.loop import Prepared, Work, run
-from phiz.workers.protocol import Call
+from phiz.system.logs import configure_logging
+from phiz.workers.interleave import yield_turn
+from phiz.workers.loop import TaskHandler, WorkerSetup, run_worker
+from phiz.workers.protocol import WorkRequest
 
 PATIENCE_S = 20
 POISON = b"poison"
@@ -27,8 +27,8 @@ def command(mode: str, folder: Path) -> list[str]:
     return [sys.executable, __file__, mode, str(folder)]
 
 
-def measure(picture: bytes, _since: float) -> tuple[int, int]:
-    return len(picture), zlib.crc32(picture)
+def measure(image_bytes: bytes, _since: float) -> tuple[int, int]:
+    return len(image_bytes), zlib.crc32(image_bytes)
 
 
 def process(_picture: bytes, _since: float) -> int:
@@ -56,20 +56,20 @@ def note(_picture: bytes, _since: float, folder: str, name: str) -> str:
     return name
 
 
-def staged(picture: bytes, _since: float, folder: str, name: str) -> str:
+def staged(image_bytes: bytes, _since: float, folder: str, name: str) -> str:
     """Leave a line for each of two stages; a poison ends the process in the second."""
     stages = Path(folder) / "stages"
     for stage in "12":
         with stages.open("a") as file:
             file.write(f"{name}{stage} ")
-        if picture == POISON and stage == "2":
+        if image_bytes == POISON and stage == "2":
             os.kill(os.getpid(), signal.SIGKILL)
-        pause()
+        yield_turn()
     return name
 
 
-def join(call: Call, _picture: bytes) -> bool:
-    return call.name == "staged"
+def join(request: WorkRequest, _picture: bytes) -> bool:
+    return request.handler == "staged"
 
 
 KEPT: list[bytearray] = []
@@ -87,49 +87,51 @@ def wait_for(path: Path) -> None:
         time.sleep(0.001)
 
 
-WORKS: Mapping[str, Work] = {
+WORKS: Mapping[str, TaskHandler] = {
     work.__name__: work for work in (measure, process, fail, leave, hold, note, staged, litter)
 }
 
 
-def ready(folder: Path, index: int) -> Prepared:
+def ready(folder: Path, index: int) -> WorkerSetup:
     if (folder / BROKEN).exists():
         raise ModelCorruptError("back.onnx is another file")
-    return Prepared(WORKS, index)
+    return WorkerSetup(WORKS, index)
 
 
-def dying(_folder: Path, _index: int) -> Prepared:
+def dying(_folder: Path, _index: int) -> WorkerSetup:
     os._exit(3)
 
 
-def slow(folder: Path, index: int) -> Prepared:
+def slow(folder: Path, index: int) -> WorkerSetup:
     """Become ready when it may, but for the second, which cannot."""
     if index == 1:
         wait_for(folder / "second-may-fail")
         raise ModelCorruptError("back.onnx is another file")
     wait_for(folder / "may-be-ready")
-    return Prepared(WORKS, index)
+    return WorkerSetup(WORKS, index)
 
 
-def measuring(folder: Path, index: int) -> Prepared:
-    return Prepared(WORKS, index, lambda: wait_for(folder / "may-go-on"))
+def measuring(folder: Path, index: int) -> WorkerSetup:
+    return WorkerSetup(WORKS, index, lambda: wait_for(folder / "may-go-on"))
 
 
-def refusing(_folder: Path, _index: int) -> Prepared:
+def refusing(_folder: Path, _index: int) -> WorkerSetup:
     raise ModelCorruptError("back.onnx is another file")
 
 
-MODES: Mapping[str, Callable[[Path, int], Prepared]] = {
+MODES: Mapping[str, Callable[[Path, int], WorkerSetup]] = {
     mode.__name__: mode for mode in (ready, dying, slow, measuring, refusing)
 }
 
 
 def main(mode: str, folder: str, connection: str, index: str) -> None:
-    configure("json")
+    configure_logging("json")
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(6 * PATIENCE_S)  # whatever happens, nothing of a test stays
     (Path(folder) / f"process-{os.getpid()}").touch()
-    run(socket.socket(fileno=int(connection)), lambda: MODES[mode](Path(folder), int(index)), join)
+    run_worker(
+        socket.socket(fileno=int(connection)), lambda: MODES[mode](Path(folder), int(index)), join
+    )
 
 
 if __name__ == "__main__":

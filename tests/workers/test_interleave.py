@@ -3,28 +3,28 @@ from functools import partial
 import pytest
 from greenlet import getcurrent, greenlet
 
-from phiz.workers.interleave import Turns, pause
+from phiz.workers.interleave import Interleaver, yield_turn
 
 
 def stages(seen: list[str], name: str, count: int) -> str:
     for stage in range(count):
         seen.append(f"{name}{stage}")
-        pause()
+        yield_turn()
     return name
 
 
 def test_pieces_go_through_their_stages_side_by_side() -> None:
     seen: list[str] = []
     pieces = [partial(stages, seen, name, count) for name, count in (("a", 2), ("b", 3), ("c", 0))]
-    turns: Turns[str] = Turns()
-    assert turns.take(pieces) == ["a", "b", "c"]
+    turns: Interleaver[str] = Interleaver()
+    assert turns.run_all(pieces) == ["a", "b", "c"]
     assert seen == ["a0", "b0", "a1", "b1", "b2"]
 
 
 def test_what_pieces_ran_in_is_used_again() -> None:
-    turns: Turns[greenlet] = Turns()
-    once = turns.take([getcurrent, getcurrent])
-    again = turns.take([getcurrent, getcurrent, getcurrent])
+    turns: Interleaver[greenlet] = Interleaver()
+    once = turns.run_all([getcurrent, getcurrent])
+    again = turns.run_all([getcurrent, getcurrent, getcurrent])
     assert len(set(once)) == 2
     assert set(once) < set(again)
 
@@ -36,17 +36,17 @@ def test_a_piece_alone_pauses_for_nobody() -> None:
 
 
 def test_nothing_to_do_is_done_at_once() -> None:
-    assert Turns[str]().take([]) == []
+    assert Interleaver[str]().run_all([]) == []
 
 
 def test_an_error_is_passed_on() -> None:
     def fail() -> None:
-        pause()
+        yield_turn()
         raise ZeroDivisionError
 
-    turns: Turns[None] = Turns()
+    turns: Interleaver[None] = Interleaver()
     with pytest.raises(ZeroDivisionError):
-        turns.take([fail, pause])
+        turns.run_all([fail, yield_turn])
     seen: list[str] = []
-    turns.take([lambda: seen.append("a"), lambda: seen.append("b")])
+    turns.run_all([lambda: seen.append("a"), lambda: seen.append("b")])
     assert seen == ["a", "b"]

@@ -9,8 +9,15 @@ from pathlib import Path
 import pytest
 
 from phiz.errors import WorkerFaultError
-from phiz.workers.loop import READY, SIDE_BY_SIDE, Calls, never
-from phiz.workers.protocol import Call, Decoder, Message, Outcome, Withdrawal, encode
+from phiz.workers.loop import MAX_BATCH, READY_NUMBER, RequestReader, is_never_batchable
+from phiz.workers.protocol import (
+    Message,
+    MessageDecoder,
+    WorkCancel,
+    WorkRequest,
+    WorkResult,
+    encode_message,
+)
 
 from .doubles import PATIENCE_S, command
 
@@ -20,22 +27,22 @@ class Service:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.decoder = Decoder()
-        self.heard: deque[Outcome] = deque()
+        self.decoder = MessageDecoder()
+        self.heard: deque[WorkResult] = deque()
 
-    def say(self, *messages: Message, picture: bytes = b"") -> None:
+    def say(self, *messages: Message, image_bytes: bytes = b"") -> None:
         for message in messages:
-            self.connection.sendall(b"".join(encode(message, picture)))
+            self.connection.sendall(b"".join(encode_message(message, image_bytes)))
 
-    def hear(self) -> Outcome:
+    def hear(self) -> WorkResult:
         """The next outcome."""
         while not self.heard:
             received = self.connection.recv(1 << 16)
             if not received:
                 raise EOFError
-            for outcome, _ in self.decoder.feed(received):
-                assert isinstance(outcome, Outcome)
-                self.heard.append(outcome)
+            for result, _ in self.decoder.feed(received):
+                assert isinstance(result, WorkResult)
+                self.heard.append(result)
         return self.heard.popleft()
 
 
@@ -47,8 +54,8 @@ def ends() -> Iterator[tuple[Service, socket.socket]]:
         yield Service(ours), theirs
 
 
-def call(number: int) -> Call:
-    return Call(number, "measure", ())
+def call(number: int) -> WorkRequest:
+    return WorkRequest(number, "measure", ())
 
 
 def rest() -> None:
@@ -57,10 +64,10 @@ def rest() -> None:
 
 def test_calls_are_taken_in_their_order(ends: tuple[Service, socket.socket]) -> None:
     service, theirs = ends
-    service.say(call(1), call(2), picture=b"picture")
+    service.say(call(1), call(2), image_bytes=b"picture")
     service.say(call(3))
-    calls = Calls(theirs, never, rest)
-    taken = [calls.next(), calls.next(), calls.next()]
+    reader = RequestReader(theirs, is_never_batchable, rest)
+    taken = [reader.read_batch(), reader.read_batch(), reader.read_batch()]
     assert taken == [[(call(1), b"picture")], [(call(2), b"picture")], [(call(3), b"")]]
 
 
@@ -68,33 +75,33 @@ def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, never, rest)
-    service.say(call(1), call(2), call(3), Withdrawal(2))
-    assert calls.next() == [(call(1), b"")]
-    assert calls.next() == [(call(3), b"")]
-    assert service.hear() == Outcome(2)
+    reader = RequestReader(theirs, is_never_batchable, rest)
+    service.say(call(1), call(2), call(3), WorkCancel(2))
+    assert reader.read_batch() == [(call(1), b"")]
+    assert reader.read_batch() == [(call(3), b"")]
+    assert service.hear() == WorkResult(2)
 
 
 def test_a_withdrawal_that_comes_while_work_is_done_is_seen_before_the_next(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, never, rest)
+    reader = RequestReader(theirs, is_never_batchable, rest)
     service.say(call(1), call(2), call(3))
-    assert calls.next() == [(call(1), b"")]
-    service.say(Withdrawal(2))
-    assert calls.next() == [(call(3), b"")]
+    assert reader.read_batch() == [(call(1), b"")]
+    service.say(WorkCancel(2))
+    assert reader.read_batch() == [(call(3), b"")]
 
 
 def test_a_withdrawal_that_comes_too_late_is_forgotten(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(theirs, never, rest)
+    reader = RequestReader(theirs, is_never_batchable, rest)
     service.say(call(1))
-    assert calls.next() == [(call(1), b"")]
-    service.say(Withdrawal(1), call(2))
-    assert calls.next() == [(call(2), b"")]
+    assert reader.read_batch() == [(call(1), b"")]
+    service.say(WorkCancel(1), call(2))
+    assert reader.read_batch() == [(call(2), b"")]
 
 
 def test_there_are_no_more_calls_once_the_service_has_gone(
@@ -102,34 +109,36 @@ def test_there_are_no_more_calls_once_the_service_has_gone(
 ) -> None:
     service, theirs = ends
     service.say(call(1))
-    calls = Calls(theirs, never, rest)
-    assert calls.next() == [(call(1), b"")]
+    reader = RequestReader(theirs, is_never_batchable, rest)
+    assert reader.read_batch() == [(call(1), b"")]
     service.connection.close()
-    assert calls.next() == []
+    assert reader.read_batch() == []
 
 
 def test_those_that_join_are_taken_together_and_no_others(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
-    calls = Calls(
-        theirs, lambda call, picture: call.name == "measure" and picture == b"small", rest
+    reader = RequestReader(
+        theirs,
+        lambda request, image_bytes: request.handler == "measure" and image_bytes == b"small",
+        rest,
     )
-    lone = call(4)._replace(alone=True)
-    service.say(call(1), call(2), call(3), lone, call(5), picture=b"small")
-    service.say(call(6), picture=b"large")
-    service.say(call(7), call(8), picture=b"small")
-    service.say(Withdrawal(3), Withdrawal(7))
-    taken = [[call.number for call, _ in calls.next()] for _ in range(5)]
+    lone = call(4)._replace(exclusive=True)
+    service.say(call(1), call(2), call(3), lone, call(5), image_bytes=b"small")
+    service.say(call(6), image_bytes=b"large")
+    service.say(call(7), call(8), image_bytes=b"small")
+    service.say(WorkCancel(3), WorkCancel(7))
+    taken = [[request.number for request, _ in reader.read_batch()] for _ in range(5)]
     assert taken == [[1, 2], [4], [5], [6], [8]]
-    assert [service.hear(), service.hear()] == [Outcome(3), Outcome(7)]
+    assert [service.hear(), service.hear()] == [WorkResult(3), WorkResult(7)]
 
 
 def test_no_more_are_taken_together_than_may(ends: tuple[Service, socket.socket]) -> None:
     service, theirs = ends
-    calls = Calls(theirs, lambda *_: True, rest)
-    service.say(*map(call, range(SIDE_BY_SIDE + 3)))
-    assert [len(calls.next()), len(calls.next())] == [SIDE_BY_SIDE, 3]
+    reader = RequestReader(theirs, lambda *_: True, rest)
+    service.say(*map(call, range(MAX_BATCH + 3)))
+    assert [len(reader.read_batch()), len(reader.read_batch())] == [MAX_BATCH, 3]
 
 
 def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socket.socket]) -> None:
@@ -141,8 +150,8 @@ def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socke
         if len(idle) == 2:
             service.say(call(1), call(2))
 
-    calls = Calls(theirs, never, come)
-    assert [calls.next(), calls.next()] == [[(call(1), b"")], [(call(2), b"")]]
+    reader = RequestReader(theirs, is_never_batchable, come)
+    assert [reader.read_batch(), reader.read_batch()] == [[(call(1), b"")], [(call(2), b"")]]
     assert idle == [0, 1]
 
 
@@ -156,8 +165,8 @@ def test_a_worker_ends_when_the_service_has_gone(tmp_path: Path) -> None:
                 [*command("ready", tmp_path), str(theirs.fileno()), "0"],
                 pass_fds=[theirs.fileno()],
             )
-        assert service.hear() == Outcome(READY, 0)
-        service.say(call(1), picture=b"picture")
+        assert service.hear() == WorkResult(READY_NUMBER, 0)
+        service.say(call(1), image_bytes=b"picture")
         assert service.hear().number == 1
     assert worker.wait(PATIENCE_S) == 0
 
@@ -172,7 +181,7 @@ def test_a_worker_is_ready_before_it_does_what_nobody_waits_for(tmp_path: Path) 
                 [*command("measuring", tmp_path), str(theirs.fileno()), "0"],
                 pass_fds=[theirs.fileno()],
             )
-        assert service.hear() == Outcome(READY, 0)
+        assert service.hear() == WorkResult(READY_NUMBER, 0)
         service.say(call(1))
         (tmp_path / "may-go-on").touch()
         assert service.hear().number == 1
@@ -213,8 +222,10 @@ def test_what_fails_is_logged_with_the_name_of_its_request(tmp_path: Path) -> No
                 pass_fds=[theirs.fileno()],
                 stderr=subprocess.PIPE,
             )
-        assert service.hear().number == READY
-        service.say(Call(1, "fail", (ZeroDivisionError("by nothing"),), request="a-request"))
+        assert service.hear().number == READY_NUMBER
+        service.say(
+            WorkRequest(1, "fail", (ZeroDivisionError("by nothing"),), request_id="a-request")
+        )
         assert isinstance(service.hear().error, WorkerFaultError)
     _, errors = worker.communicate(timeout=PATIENCE_S)
     told = json.loads(errors)

@@ -25,11 +25,11 @@ from phiz.errors import (
     WorkerDiedError,
     WorkerFaultError,
 )
-from phiz.system.procfs import resident_bytes
-from phiz.workers.handle import Member, Task
-from phiz.workers.loop import READY, TIDY_IDLE_AFTER
-from phiz.workers.pool import AHEAD_S, Crew
-from phiz.workers.protocol import Outcome, encode
+from phiz.system.procfs import read_resident_bytes
+from phiz.workers.handle import WorkerHandle, WorkTask
+from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
+from phiz.workers.pool import LOOKAHEAD_S, WorkerPool
+from phiz.workers.protocol import WorkResult, encode_message
 
 from .doubles import BROKEN, PATIENCE_S, POISON, command
 
@@ -41,23 +41,25 @@ STAGED = "staged"
 
 
 class Doubles:
-    """A crew of doubles, and the folder by which they are told when to go on."""
+    """A pool of doubles, and the folder by which they are told when to go on."""
 
-    def __init__(self, crew: Crew, folder: Path) -> None:
-        self.crew = crew
+    def __init__(self, pool: WorkerPool, folder: Path) -> None:
+        self.crew = pool
         self.folder = folder
 
-    def submit(self, name: str, *arguments: object, picture: bytes = b"", kind: str = SLOW) -> Task:
-        return self.crew.submit(name, picture, arguments, kind)
+    def submit(
+        self, name: str, *arguments: object, image_bytes: bytes = b"", kind: str = SLOW
+    ) -> WorkTask:
+        return self.crew.submit(name, image_bytes, arguments, kind)
 
-    def hold(self, name: str, kind: str = SLOW) -> Task:
+    def hold(self, name: str, kind: str = SLOW) -> WorkTask:
         return self.submit("hold", str(self.folder), name, kind=kind)
 
-    def note(self, name: str, kind: str = SLOW) -> Task:
+    def note(self, name: str, kind: str = SLOW) -> WorkTask:
         return self.submit("note", str(self.folder), name, kind=kind)
 
-    def staged(self, name: str, picture: bytes = b"") -> Task:
-        return self.crew.submit("staged", picture, (str(self.folder), name), STAGED)
+    def staged(self, name: str, image_bytes: bytes = b"") -> WorkTask:
+        return self.crew.submit("staged", image_bytes, (str(self.folder), name), STAGED)
 
     def stages(self) -> list[str]:
         return (self.folder / "stages").read_text().split()
@@ -94,15 +96,15 @@ def there(process: int) -> bool:
 
 @asynccontextmanager
 async def working(folder: Path, size: int, limit_s: float = PATIENCE_S) -> AsyncIterator[Doubles]:
-    crew = Crew(command("ready", folder), size, limit_s, {STAGED})
-    assert await crew.start() == list(range(size))
-    crew.costs.observe(QUICK, AHEAD_S / 100)
-    crew.costs.observe(SLOW, 1.0)
-    crew.costs.observe(STAGED, AHEAD_S / 100)
+    pool = WorkerPool(command("ready", folder), size, limit_s, {STAGED})
+    assert await pool.start() == list(range(size))
+    pool.latencies.observe(QUICK, LOOKAHEAD_S / 100)
+    pool.latencies.observe(SLOW, 1.0)
+    pool.latencies.observe(STAGED, LOOKAHEAD_S / 100)
     try:
-        yield Doubles(crew, folder)
+        yield Doubles(pool, folder)
     finally:
-        await crew.close()
+        await pool.close()
 
 
 @pytest.fixture
@@ -132,11 +134,11 @@ Run = Callable[[Callable[[], Awaitable[None]]], None]
 def test_work_is_done_in_other_processes(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
-            process = await doubles.submit("process").done
-            assert process in doubles.crew.processes.values()
+            process = await doubles.submit("process").future
+            assert process in doubles.crew.pids.values()
             assert process != os.getpid()
-            assert sorted(doubles.crew.processes) == [0, 1]
-            assert sorted(doubles.crew.processes.values()) == sorted(processes(tmp_path))
+            assert sorted(doubles.crew.pids) == [0, 1]
+            assert sorted(doubles.crew.pids.values()) == sorted(processes(tmp_path))
 
     run(test)
 
@@ -146,7 +148,7 @@ def test_an_error_comes_back_as_it_was_raised(run: Run, tmp_path: Path) -> None:
         async with working(tmp_path, 1) as doubles:
             failing = doubles.submit("fail", OptionError("min_face is 0"))
             with pytest.raises(OptionError, match="min_face is 0"):
-                await failing.done
+                await failing.future
 
     run(test)
 
@@ -156,11 +158,11 @@ def test_a_mistake_of_ours_is_logged_and_the_worker_goes_on(
 ) -> None:
     async def test() -> None:
         async with working(tmp_path, 1) as doubles:
-            before = await doubles.submit("process").done
+            before = await doubles.submit("process").future
             with pytest.raises(WorkerFaultError) as caught:
-                await doubles.submit("fail", ZeroDivisionError("of the work")).done
+                await doubles.submit("fail", ZeroDivisionError("of the work")).future
             assert "of the work" not in str(caught.value)
-            assert await doubles.submit("process").done == before
+            assert await doubles.submit("process").future == before
 
     run(test)
     log = capfd.readouterr().err
@@ -171,13 +173,13 @@ def test_a_mistake_of_ours_is_logged_and_the_worker_goes_on(
 def test_a_worker_with_nothing_to_do_gives_free_memory_back(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
         async with working(tmp_path, 1) as doubles:
-            (process,) = doubles.crew.processes.values()
-            await doubles.submit("litter").done
-            for _ in range(TIDY_IDLE_AFTER - 1):
-                await doubles.submit("process").done
-            held = resident_bytes(process)
+            (process,) = doubles.crew.pids.values()
+            await doubles.submit("litter").future
+            for _ in range(TRIM_IDLE_AFTER - 1):
+                await doubles.submit("process").future
+            held = read_resident_bytes(process)
             assert held is not None
-            await until(lambda: (resident_bytes(process) or held) < held - 5_000_000)
+            await until(lambda: (read_resident_bytes(process) or held) < held - 5_000_000)
 
     run(test)
 
@@ -194,9 +196,9 @@ def test_work_is_begun_in_the_order_in_which_it_came(run: Run, tmp_path: Path, k
             held = doubles.hold("first", kind)
             tasks = [doubles.note(f"{number}", kind) for number in range(30)]
             for number, task in enumerate(tasks):
-                task.done.add_done_callback(partial(note_end, ended, number))
+                task.future.add_done_callback(partial(note_end, ended, number))
             doubles.end("first")
-            names = await asyncio.gather(held.done, *(task.done for task in tasks))
+            names = await asyncio.gather(held.future, *(task.future for task in tasks))
             assert names == ["first", *map(str, range(30))]
         assert ended == list(range(30))
         began_ns = [(tmp_path / f"{number}").stat().st_mtime_ns for number in range(30)]
@@ -206,18 +208,18 @@ def test_work_is_begun_in_the_order_in_which_it_came(run: Run, tmp_path: Path, k
 
 
 def test_large_pictures_arrive_whole(run: Run, tmp_path: Path) -> None:
-    pictures = [os.urandom(20 * 1024 * 1024), b"", os.urandom(3), os.urandom(5_000_000)]
+    images = [os.urandom(20 * 1024 * 1024), b"", os.urandom(3), os.urandom(5_000_000)]
 
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
             tasks = [
-                doubles.submit("measure", picture=picture, kind=kind)
-                for picture in pictures
+                doubles.submit("measure", image_bytes=image_bytes, kind=kind)
+                for image_bytes in images
                 for kind in (QUICK, SLOW)
             ]
-            sums = await asyncio.gather(*(task.done for task in tasks))
+            sums = await asyncio.gather(*(task.future for task in tasks))
         assert sums[::2] == sums[1::2]
-        assert sums[::2] == [(len(picture), zlib.crc32(picture)) for picture in pictures]
+        assert sums[::2] == [(len(image_bytes), zlib.crc32(image_bytes)) for image_bytes in images]
 
     run(test)
 
@@ -231,12 +233,12 @@ def test_as_many_run_at_once_as_there_are_workers_and_the_rest_waits(
         async with working(tmp_path, 2) as doubles:
             tasks = [doubles.hold(name) for name in names]
             await doubles.until_begun("a", "b")
-            assert doubles.crew.waiting == 3
+            assert doubles.crew.queue_depth == 3
             assert not any(map(doubles.begun, "cde"))
             for name in names:
                 doubles.end(name)
-            assert await asyncio.gather(*(task.done for task in tasks)) == names
-            assert doubles.crew.waiting == 0
+            assert await asyncio.gather(*(task.future for task in tasks)) == names
+            assert doubles.crew.queue_depth == 0
 
     run(test)
 
@@ -244,21 +246,21 @@ def test_as_many_run_at_once_as_there_are_workers_and_the_rest_waits(
 def test_a_call_is_expected_to_wait_for_what_is_ahead_of_it(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
-            crew = doubles.crew
-            waits = [crew.wait_s]
+            pool = doubles.crew
+            waits = [pool.wait_s]
             tasks = []
             for name in "abc":
                 tasks.append(doubles.hold(name))
-                waits.append(crew.wait_s)
+                waits.append(pool.wait_s)
             # Each takes 1 s, and two are done at once.
             assert waits == pytest.approx([0, 0, 1, 1.5], abs=0.2)
-            crew.withdraw(tasks[2])
-            assert crew.wait_s == pytest.approx(1, abs=0.2)
+            pool.cancel(tasks[2])
+            assert pool.wait_s == pytest.approx(1, abs=0.2)
             doubles.end("a")
-            await tasks[0].done
-            assert crew.wait_s == 0
+            await tasks[0].future
+            assert pool.wait_s == 0
             doubles.end("b")
-            await tasks[1].done
+            await tasks[1].future
 
     run(test)
 
@@ -270,11 +272,11 @@ def test_what_work_takes_is_learnt(run: Run, tmp_path: Path) -> None:
             await doubles.until_begun("a")
             await asyncio.sleep(0.1)
             doubles.end("a")
-            await held.done
-            assert 0.1 <= doubles.crew.costs.expected("new") < PATIENCE_S
+            await held.future
+            assert 0.1 <= doubles.crew.latencies.estimate_s("new") < PATIENCE_S
             with pytest.raises(OptionError):
-                await doubles.submit("fail", OptionError("at once"), kind="failing").done
-            assert doubles.crew.costs.expected("failing") == AHEAD_S
+                await doubles.submit("fail", OptionError("at once"), kind="failing").future
+            assert doubles.crew.latencies.estimate_s("failing") == LOOKAHEAD_S
 
     run(test)
 
@@ -290,20 +292,20 @@ def test_what_is_withdrawn_before_it_begins_is_not_done(
         async with working(tmp_path, 1) as doubles:
             held = doubles.hold("first", kind)
             withdrawn, refused, last = (doubles.note(name, kind) for name in "abc")
-            assert (withdrawn.member is not None) == ahead
-            assert doubles.crew.waiting == 3
-            doubles.crew.withdraw(withdrawn)
-            doubles.crew.withdraw(withdrawn, OptionError("once more changes nothing"))
-            doubles.crew.withdraw(refused, OptionError("the reason"))
-            assert doubles.crew.waiting == 1
-            assert withdrawn.done.cancelled()
+            assert (withdrawn.worker is not None) == ahead
+            assert doubles.crew.queue_depth == 3
+            doubles.crew.cancel(withdrawn)
+            doubles.crew.cancel(withdrawn, OptionError("once more changes nothing"))
+            doubles.crew.cancel(refused, OptionError("the reason"))
+            assert doubles.crew.queue_depth == 1
+            assert withdrawn.future.cancelled()
             with pytest.raises(OptionError, match="the reason"):
-                await refused.done
+                await refused.future
             doubles.end("first")
-            assert [await held.done, await last.done] == ["first", "c"]
+            assert [await held.future, await last.future] == ["first", "c"]
             assert not doubles.begun("a")
             assert not doubles.begun("b")
-            assert (doubles.crew.waiting, doubles.crew.wait_s) == (0, 0)
+            assert (doubles.crew.queue_depth, doubles.crew.wait_s) == (0, 0)
 
     run(test)
 
@@ -313,28 +315,28 @@ def test_what_is_withdrawn_while_it_runs_is_done_for_nobody(run: Run, tmp_path: 
         async with working(tmp_path, 1) as doubles:
             withdrawn = doubles.hold("first")
             await doubles.until_begun("first")
-            doubles.crew.withdraw(withdrawn)
-            doubles.crew.withdraw(withdrawn)  # once more changes nothing
-            assert doubles.crew.waiting == 0
+            doubles.crew.cancel(withdrawn)
+            doubles.crew.cancel(withdrawn)  # once more changes nothing
+            assert doubles.crew.queue_depth == 0
             behind = doubles.note("behind")
-            assert doubles.crew.waiting == 1
+            assert doubles.crew.queue_depth == 1
             doubles.end("first")
-            assert await behind.done == "behind"
-            assert doubles.crew.waiting == 0
+            assert await behind.future == "behind"
+            assert doubles.crew.queue_depth == 0
 
     run(test)
 
 
 def test_a_caller_that_was_cancelled_costs_no_worker(run: Run, tmp_path: Path) -> None:
-    """It may be so before the task is withdrawn, with the outcome between the two."""
+    """It may be so before the task is cancelled, with the result between the two."""
 
     async def test() -> None:
         async with working(tmp_path, 1) as doubles:
             for task in (doubles.note("a"), doubles.submit("fail", OptionError("too late"))):
-                task.done.cancel()
-            assert await doubles.note("b").done == "b"
+                task.future.cancel()
+            assert await doubles.note("b").future == "b"
             assert doubles.begun("a")
-            assert doubles.crew.replaced == 0
+            assert doubles.crew.replaced_workers == 0
 
     run(test)
 
@@ -346,17 +348,17 @@ def test_of_a_worker_that_dies_only_the_call_that_it_was_at_fails(
         async with working(tmp_path, 1) as doubles:
             held = doubles.hold("first", QUICK)
             others = [doubles.note(f"{number}", QUICK) for number in range(9)]
-            assert all(task.member is not None for task in others)
+            assert all(task.worker is not None for task in others)
             await doubles.until_begun("first")
-            (process,) = doubles.crew.processes.values()
+            (process,) = doubles.crew.pids.values()
             os.kill(process, signal.SIGKILL)
             with pytest.raises(WorkerDiedError, match="the process that worked on the picture"):
-                await held.done
-            assert [await task.done for task in others] == [f"{number}" for number in range(9)]
-            assert doubles.crew.replaced == 1
-            assert list(doubles.crew.processes) == [0]
-            assert process not in doubles.crew.processes.values()
-            assert (doubles.crew.waiting, doubles.crew.wait_s) == (0, 0)
+                await held.future
+            assert [await task.future for task in others] == [f"{number}" for number in range(9)]
+            assert doubles.crew.replaced_workers == 1
+            assert list(doubles.crew.pids) == [0]
+            assert process not in doubles.crew.pids.values()
+            assert (doubles.crew.queue_depth, doubles.crew.wait_s) == (0, 0)
         began_ns = [(tmp_path / f"{number}").stat().st_mtime_ns for number in range(9)]
         assert began_ns == sorted(began_ns)
 
@@ -372,20 +374,20 @@ def test_while_a_worker_cannot_be_replaced_the_others_do_its_work(
             held = [doubles.hold(name) for name in "ab"]
             await doubles.until_begun("a", "b")
             (tmp_path / BROKEN).touch()
-            dying, other = (task.member for task in held)
+            dying, other = (task.worker for task in held)
             assert dying is not None
             assert other is not None
             dying.process.kill()
             with pytest.raises(WorkerDiedError):
-                await held[0].done
+                await held[0].future
             behind = doubles.note("behind")
             doubles.end("b")
-            assert [await held[1].done, await behind.done] == ["b", "behind"]
-            assert list(doubles.crew.processes) == [other.index]
+            assert [await held[1].future, await behind.future] == ["b", "behind"]
+            assert list(doubles.crew.pids) == [other.index]
             await until(lambda: "cannot begin again" in caplog.text)
-            assert doubles.crew.able
+            assert doubles.crew.is_healthy
             (tmp_path / BROKEN).unlink()
-            await until(lambda: sorted(doubles.crew.processes) == [0, 1])
+            await until(lambda: sorted(doubles.crew.pids) == [0, 1])
 
     run(test)
 
@@ -398,13 +400,13 @@ def test_what_a_dead_worker_had_ahead_is_done_by_one_that_is_free(run: Run, tmp_
             await doubles.until_begun("first", "second")
             ahead = [doubles.note(f"{number}", QUICK) for number in range(6)]
             doubles.end("second")
-            assert await other.done == "second"
+            assert await other.future == "second"
             (tmp_path / BROKEN).touch()
-            assert held.member is not None
-            held.member.process.kill()
+            assert held.worker is not None
+            held.worker.process.kill()
             with pytest.raises(WorkerDiedError):
-                await held.done
-            assert [await task.done for task in ahead] == [f"{number}" for number in range(6)]
+                await held.future
+            assert [await task.future for task in ahead] == [f"{number}" for number in range(6)]
             (tmp_path / BROKEN).unlink()
 
     run(test)
@@ -413,15 +415,15 @@ def test_what_a_dead_worker_had_ahead_is_done_by_one_that_is_free(run: Run, tmp_
 def test_a_crew_whose_last_worker_cannot_be_replaced_is_not_able(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
         async with working(tmp_path, 1) as doubles:
-            crew = doubles.crew
-            assert crew.able
+            pool = doubles.crew
+            assert pool.is_healthy
             (tmp_path / BROKEN).touch()
-            os.kill(crew.processes[0], signal.SIGKILL)
-            await until(lambda: not crew.able)
-            assert crew.wait_s == math.inf
+            os.kill(pool.pids[0], signal.SIGKILL)
+            await until(lambda: not pool.is_healthy)
+            assert pool.wait_s == math.inf
             (tmp_path / BROKEN).unlink()
-            await until(lambda: crew.able)
-            assert crew.wait_s == 0
+            await until(lambda: pool.is_healthy)
+            assert pool.wait_s == 0
 
     run(test)
 
@@ -431,14 +433,14 @@ def test_a_picture_is_kept_no_longer_than_somebody_waits_for_it(run: Run, tmp_pa
         async with working(tmp_path, 1) as doubles:
             held = doubles.hold("first")
             waits = doubles.crew.submit("measure", bytes(1000), (), SLOW)
-            assert len(waits.picture) == 1000
-            doubles.crew.withdraw(waits)
-            assert waits.picture == b""
+            assert len(waits.image_bytes) == 1000
+            doubles.crew.cancel(waits)
+            assert waits.image_bytes == b""
             done = doubles.crew.submit("measure", bytes(1000), (), SLOW)
             doubles.end("first")
-            assert await held.done == "first"
-            await done.done
-            assert done.picture == b""
+            assert await held.future == "first"
+            await done.future
+            assert done.image_bytes == b""
 
     run(test)
 
@@ -448,7 +450,7 @@ def test_a_worker_that_is_late_is_expected_to_be_later_still(run: Run, tmp_path:
         async with working(tmp_path, 1) as doubles:
             held = doubles.hold("first", QUICK)
             await doubles.until_begun("first")
-            doubles.crew.withdraw(held)  # and yet the worker is at it
+            doubles.crew.cancel(held)  # and yet the worker is at it
             await until(lambda: doubles.crew.wait_s > 0.05)
             doubles.end("first")
             await until(lambda: doubles.crew.wait_s == 0)
@@ -459,11 +461,11 @@ def test_a_worker_that_is_late_is_expected_to_be_later_still(run: Run, tmp_path:
 def test_a_worker_that_dies_with_nothing_to_do_is_replaced(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
-            before = dict(doubles.crew.processes)
+            before = dict(doubles.crew.pids)
             os.kill(before[1], signal.SIGKILL)
-            await until(lambda: doubles.crew.processes.get(1, before[1]) != before[1])
-            assert doubles.crew.processes[0] == before[0]
-            assert doubles.crew.replaced == 1
+            await until(lambda: doubles.crew.pids.get(1, before[1]) != before[1])
+            assert doubles.crew.pids[0] == before[0]
+            assert doubles.crew.replaced_workers == 1
 
     run(test)
 
@@ -472,9 +474,9 @@ def test_a_call_that_kills_every_worker_kills_one(run: Run, tmp_path: Path) -> N
     async def test() -> None:
         async with working(tmp_path, 2) as doubles:
             with pytest.raises(WorkerDiedError):
-                await doubles.submit("leave", signal.SIGSEGV).done
-            assert await doubles.note("next").done == "next"
-            assert doubles.crew.replaced == 1
+                await doubles.submit("leave", signal.SIGSEGV).future
+            assert await doubles.note("next").future == "next"
+            assert doubles.crew.replaced_workers == 1
 
     run(test)
 
@@ -486,8 +488,8 @@ def test_those_that_join_go_through_their_stages_side_by_side(run: Run, tmp_path
             await doubles.until_begun("first")
             tasks = [doubles.staged(name) for name in "abc"]
             doubles.end("first")
-            assert await held.done == "first"
-            assert [await task.done for task in tasks] == ["a", "b", "c"]
+            assert await held.future == "first"
+            assert [await task.future for task in tasks] == ["a", "b", "c"]
             assert doubles.stages() == ["a1", "b1", "c1", "a2", "b2", "c2"]
 
     run(test)
@@ -502,11 +504,11 @@ def test_of_those_side_by_side_only_the_one_that_kills_the_worker_fails(
             await doubles.until_begun("first")
             tasks = [doubles.staged(name, POISON if name == "b" else b"") for name in "abc"]
             doubles.end("first")
-            assert await held.done == "first"
+            assert await held.future == "first"
             with pytest.raises(WorkerDiedError):
-                await tasks[1].done
-            assert [await tasks[0].done, await tasks[2].done] == ["a", "c"]
-            assert doubles.crew.replaced == 2
+                await tasks[1].future
+            assert [await tasks[0].future, await tasks[2].future] == ["a", "c"]
+            assert doubles.crew.replaced_workers == 2
             together, alone = ["a1", "b1", "c1", "a2", "b2"], ["a1", "a2", "b1", "b2", "c1", "c2"]
             assert doubles.stages() == together + alone
 
@@ -521,9 +523,9 @@ def test_a_worker_that_hangs_is_replaced(
             held = doubles.hold("for ever")
             behind = doubles.note("behind")
             with pytest.raises(WorkerDiedError):
-                await held.done
-            assert await behind.done == "behind"
-            assert doubles.crew.replaced == 1
+                await held.future
+            assert await behind.future == "behind"
+            assert doubles.crew.replaced_workers == 1
 
     run(test)
     assert "worker 0 has been at one call for 0.2 s; ending it" in caplog.text
@@ -534,9 +536,9 @@ def test_a_worker_that_hangs_for_nobody_is_replaced_too(run: Run, tmp_path: Path
         async with working(tmp_path, 1, limit_s=0.2) as doubles:
             held = doubles.hold("for ever")
             await doubles.until_begun("for ever")
-            doubles.crew.withdraw(held)
-            assert await doubles.note("behind").done == "behind"
-            assert doubles.crew.replaced == 1
+            doubles.crew.cancel(held)
+            assert await doubles.note("behind").future == "behind"
+            assert doubles.crew.replaced_workers == 1
 
     run(test)
 
@@ -547,8 +549,8 @@ def test_many_calls_in_a_row_are_no_hang(run: Run, tmp_path: Path) -> None:
             ending = time.monotonic() + 1.2
             while time.monotonic() < ending:
                 tasks = [doubles.submit("process", kind=QUICK) for _ in range(20)]
-                await asyncio.gather(*(task.done for task in tasks))
-            assert doubles.crew.replaced == 0
+                await asyncio.gather(*(task.future for task in tasks))
+            assert doubles.crew.replaced_workers == 0
 
     run(test)
 
@@ -559,13 +561,13 @@ def test_a_replacement_that_cannot_begin_is_tried_again(
     async def test() -> None:
         async with working(tmp_path, 1) as doubles:
             (tmp_path / BROKEN).touch()
-            os.kill(doubles.crew.processes[0], signal.SIGKILL)
+            os.kill(doubles.crew.pids[0], signal.SIGKILL)
             await until(lambda: "cannot begin again" in caplog.text)
             waiting = doubles.note("waiting")
-            assert (doubles.crew.waiting, dict(doubles.crew.processes)) == (1, {})
+            assert (doubles.crew.queue_depth, dict(doubles.crew.pids)) == (1, {})
             (tmp_path / BROKEN).unlink()
-            assert await waiting.done == "waiting"
-            assert doubles.crew.replaced == 1
+            assert await waiting.future == "waiting"
+            assert doubles.crew.replaced_workers == 1
 
     run(test)
     assert "worker 0 cannot begin again: back.onnx is another file" in caplog.text
@@ -579,11 +581,11 @@ def test_a_signal_to_the_whole_group_is_the_services(
         async with working(tmp_path, 1) as doubles:
             held = doubles.hold("a")
             await doubles.until_begun("a")
-            os.kill(doubles.crew.processes[0], number)
+            os.kill(doubles.crew.pids[0], number)
             doubles.end("a")
-            assert await held.done == "a"
-            assert await doubles.note("b").done == "b"
-            assert doubles.crew.replaced == 0
+            assert await held.future == "a"
+            assert await doubles.note("b").future == "b"
+            assert doubles.crew.replaced_workers == 0
 
     run(test)
 
@@ -600,7 +602,7 @@ def test_a_worker_that_cannot_begin_is_an_error(
 ) -> None:
     async def test() -> None:
         with pytest.raises(expected):
-            await Crew(command(mode, tmp_path), 2, PATIENCE_S).start()
+            await WorkerPool(command(mode, tmp_path), 2, PATIENCE_S).start()
 
     run(test)
     assert processes(tmp_path)
@@ -608,7 +610,7 @@ def test_a_worker_that_cannot_begin_is_an_error(
 
 def test_if_one_cannot_begin_none_is_left(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
-        starting = asyncio.create_task(Crew(command("slow", tmp_path), 3, PATIENCE_S).start())
+        starting = asyncio.create_task(WorkerPool(command("slow", tmp_path), 3, PATIENCE_S).start())
         await until(lambda: len(processes(tmp_path)) == 3)
         (tmp_path / "second-may-fail").touch()
         with pytest.raises(ModelCorruptError):
@@ -622,10 +624,10 @@ def test_what_a_worker_tells_when_nobody_waits_any_more_is_nothing(
     run: Run, error: PhizError | None
 ) -> None:
     async def test() -> None:
-        member = Member(0, process, Crew([], 0, 1.0))
-        member.ready.cancel()
-        member.data_received(b"".join(encode(Outcome(READY, 0, error))))
-        assert member.ready.cancelled()
+        worker = WorkerHandle(0, process, WorkerPool([], 0, 1.0))
+        worker.hello.cancel()
+        worker.data_received(b"".join(encode_message(WorkResult(READY_NUMBER, 0, error))))
+        assert worker.hello.cancelled()
 
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         run(test)
@@ -651,7 +653,9 @@ def test_those_that_fail_together_are_all_waited_for(run: Run, tmp_path: Path) -
     async def test() -> None:
         threads = OneAtATime()
         asyncio.get_running_loop().set_default_executor(threads)
-        starting = asyncio.create_task(Crew(command("refusing", tmp_path), 3, PATIENCE_S).start())
+        starting = asyncio.create_task(
+            WorkerPool(command("refusing", tmp_path), 3, PATIENCE_S).start()
+        )
         await until(lambda: threads.asked == 3)
         threads.may.set()
         with pytest.raises(ModelCorruptError):
@@ -664,7 +668,7 @@ def test_those_that_fail_together_are_all_waited_for(run: Run, tmp_path: Path) -
 @pytest.mark.parametrize("turns", range(6))
 def test_a_start_may_be_cancelled_at_any_time(run: Run, tmp_path: Path, turns: int) -> None:
     async def test() -> None:
-        starting = asyncio.create_task(Crew(command("slow", tmp_path), 2, PATIENCE_S).start())
+        starting = asyncio.create_task(WorkerPool(command("slow", tmp_path), 2, PATIENCE_S).start())
         for _ in range(turns):
             await asyncio.sleep(0)
         starting.cancel()
@@ -677,7 +681,7 @@ def test_a_start_may_be_cancelled_at_any_time(run: Run, tmp_path: Path, turns: i
 
 def test_a_start_that_is_cancelled_leaves_none(run: Run, tmp_path: Path) -> None:
     async def test() -> None:
-        starting = asyncio.create_task(Crew(command("slow", tmp_path), 3, PATIENCE_S).start())
+        starting = asyncio.create_task(WorkerPool(command("slow", tmp_path), 3, PATIENCE_S).start())
         await until(lambda: len(processes(tmp_path)) == 3)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -689,7 +693,7 @@ def test_a_start_that_is_cancelled_leaves_none(run: Run, tmp_path: Path) -> None
 def test_a_command_that_is_none_is_an_error(run: Run) -> None:
     async def test() -> None:
         with pytest.raises(OSError, match="nothing-of-that-name"):
-            await Crew(["nothing-of-that-name"], 2, PATIENCE_S).start()
+            await WorkerPool(["nothing-of-that-name"], 2, PATIENCE_S).start()
 
     run(test)
 
@@ -701,11 +705,11 @@ def test_closing_ends_workers_at_work_and_those_that_begin(run: Run, tmp_path: P
             await doubles.until_begun("a")
             free = [
                 process
-                for process in doubles.crew.processes.values()
-                if held.member is None or process != held.member.process.pid
+                for process in doubles.crew.pids.values()
+                if held.worker is None or process != held.worker.process.pid
             ]
             os.kill(free[0], signal.SIGKILL)
-            await until(lambda: doubles.crew.replaced == 1)
-            doubles.crew.withdraw(held)
+            await until(lambda: doubles.crew.replaced_workers == 1)
+            doubles.crew.cancel(held)
 
     run(test)

@@ -7,104 +7,108 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from phiz.api.request_record import RECORD, Record
-from phiz.system.logs import extra
+from phiz.api.request_record import RECORD_KEY, RequestRecord
+from phiz.system.logs import make_extra
 
-Kept: TypeAlias = Literal["none", "failed", "all"]
+LoggedRequests: TypeAlias = Literal["none", "failed", "all"]
 """Of which requests there is a line in the log."""
 
-FAILED: Final = 400
-FAULT: Final = 500
+CLIENT_ERROR_STATUS: Final = 400
+SERVER_ERROR_STATUS: Final = 500
 # Asked every few seconds, by machines: of these there is a line only if they fail.
-ROUTINE: Final = frozenset({"/healthz", "/readyz", "/metrics"})
-ELSEWHERE: Final = "-"
+PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+UNKNOWN_PATH: Final = "-"
 
 _log = logging.getLogger(__name__)
 
 
-class Span(Protocol):
+class SpanHandle(Protocol):
     """A request in a trace."""
 
     @property
-    def trace(self) -> str:
+    def trace_id(self) -> str:
         """That it belongs to, 32 hexadecimal digits."""
 
-    def end(self, record: Record) -> None:
+    def end(self, record: RequestRecord) -> None:
         """Take what has become of the request."""
 
 
-class Traces(Protocol):
+class SpanSource(Protocol):
     """Where spans go."""
 
-    def begin(self, record: Record, scope: Scope) -> Span | None:
+    def start_span(self, record: RequestRecord, scope: Scope) -> SpanHandle | None:
         """Return the span of a request that has come, if it gets one."""
 
 
-class Journal:
+class AccessLog:
     """An application in front of another, which writes down what becomes of each request."""
 
-    __slots__ = ("_app", "_kept", "_paths", "_traces")
+    __slots__ = ("_app", "_logged_requests", "_paths", "_tracer")
 
     def __init__(
-        self, app: ASGIApp, kept: Kept, paths: Collection[str], traces: Traces | None = None
+        self,
+        app: ASGIApp,
+        logged_requests: LoggedRequests,
+        paths: Collection[str],
+        tracer: SpanSource | None = None,
     ) -> None:
         """Begin with an empty page.
 
         Args:
             app: What answers.
-            kept: Which requests are logged.
+            logged_requests: Which requests are logged.
             paths: Of its routes; what else is asked for may be the name of somebody's picture.
-            traces: Where their spans go; None for nowhere.
+            tracer: Where their spans go; None for nowhere.
         """
         self._app = app
-        self._kept = kept
+        self._logged_requests = logged_requests
         self._paths = frozenset(paths)
-        self._traces = traces
+        self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request answered (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        path = scope["path"] if scope["path"] in self._paths else ELSEWHERE
-        record = Record.of(scope["method"], path, scope["headers"])
-        scope[RECORD] = record
-        span = self._traces.begin(record, scope) if self._traces is not None else None
+        path = scope["path"] if scope["path"] in self._paths else UNKNOWN_PATH
+        record = RequestRecord.from_headers(scope["method"], path, scope["headers"])
+        scope[RECORD_KEY] = record
+        span = self._tracer.start_span(record, scope) if self._tracer is not None else None
         if span is not None:
-            record.trace = span.trace
+            record.trace_id = span.trace_id
 
-        async def received() -> Message:
+        async def receive_and_count() -> Message:
             message = await receive()
             record.bytes_in += len(message.get("body", b""))
             return message
 
-        async def told(message: Message) -> None:
+        async def send_and_count(message: Message) -> None:
             if message["type"] == "http.response.start":
                 record.status = message["status"]
-                name = (b"x-request-id", record.name.encode())
+                name = (b"x-request-id", record.request_id.encode())
                 message["headers"] = [*message.get("headers", ()), name]
             else:
                 record.bytes_out += len(message.get("body", b""))
             await send(message)
 
         try:
-            await self._app(scope, received, told)
+            await self._app(scope, receive_and_count, send_and_count)
         finally:
-            record.total_s = time.perf_counter() - record.started
-            self._log(record)
+            record.total_s = time.perf_counter() - record.started_at_s
+            self._log_request(record)
             if span is not None:
                 span.end(record)
 
-    def _log(self, record: Record) -> None:
-        failed = not 0 < record.status < FAILED
-        if self._kept == "none" or (
-            not failed and (self._kept == "failed" or record.path in ROUTINE)
+    def _log_request(self, record: RequestRecord) -> None:
+        failed = not 0 < record.status < CLIENT_ERROR_STATUS
+        if self._logged_requests == "none" or (
+            not failed and (self._logged_requests == "failed" or record.path in PROBE_PATHS)
         ):
             return
-        _log.log(_level(record.status), "answered", extra=extra(record.fields()))
+        _log.log(_choose_level(record.status), "answered", extra=make_extra(record.to_log_fields()))
 
 
-def _level(status: int) -> int:
-    if not 0 < status < FAULT:
+def _choose_level(status: int) -> int:
+    if not 0 < status < SERVER_ERROR_STATUS:
         return logging.ERROR
-    return logging.INFO if status < FAILED else logging.WARNING
+    return logging.INFO if status < CLIENT_ERROR_STATUS else logging.WARNING

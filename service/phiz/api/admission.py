@@ -7,15 +7,15 @@ from phiz.errors import OverloadedError
 
 # Of the time that an answer may take, so much may be spent waiting: what is ahead may take
 # longer than expected, and the work itself takes its time too.
-WAITING_SHARE: Final = 0.5
-LATEST_S: Final = 600  # when to try again at the latest
+MAX_WAIT_SHARE: Final = 0.5
+MAX_RETRY_AFTER_S: Final = 600  # when to try again at the latest
 
 
-class Queue(Protocol):
+class QueueState(Protocol):
     """What is known of those that wait."""
 
     @property
-    def waiting(self) -> int:
+    def queue_depth(self) -> int:
         """How many."""
 
     @property
@@ -23,39 +23,39 @@ class Queue(Protocol):
         """How long one more would wait, as far as can be told, seconds."""
 
 
-class Body:
+class BodyReservation:
     """A body that is here, or comes: from its first byte until it is answered."""
 
-    __slots__ = ("_admission", "_arriving", "size")
+    __slots__ = ("_admission", "_is_receiving", "size_bytes")
 
     def __init__(self, admission: "Admission") -> None:
         self._admission = admission
-        self._arriving = False
-        self.size = 0
+        self._is_receiving = False
+        self.size_bytes = 0
 
     def __enter__(self) -> Self:
-        self._admission.arriving(1)
-        self._arriving = True
+        self._admission.change_receiving(1)
+        self._is_receiving = True
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self.arrived()
-        self._admission.hold(-self.size)
+        self.finish_receiving()
+        self._admission.hold_bytes(-self.size_bytes)
 
-    def add(self, size: int) -> None:
+    def add_bytes(self, size_bytes: int) -> None:
         """Hold so many bytes more.
 
         Raises:
             OverloadedError: All bodies together would have too many.
         """
-        self._admission.hold(size)
-        self.size += size
+        self._admission.hold_bytes(size_bytes)
+        self.size_bytes += size_bytes
 
-    def arrived(self) -> None:
+    def finish_receiving(self) -> None:
         """Have it no more among those that come."""
-        if self._arriving:
-            self._arriving = False
-            self._admission.arriving(-1)
+        if self._is_receiving:
+            self._is_receiving = False
+            self._admission.change_receiving(-1)
 
 
 class Admission:
@@ -64,81 +64,89 @@ class Admission:
     For the thread of the event loop alone.
     """
 
-    __slots__ = ("_arriving", "_held", "_limit", "_most_bodies", "_most_bytes", "_queue")
+    __slots__ = ("_held_bytes", "_max_bodies", "_max_bytes", "_max_queued", "_queue", "_receiving")
 
-    def __init__(self, queue: Queue, limit: int | None, most_bytes: int, most_bodies: int) -> None:
+    def __init__(
+        self, queue: QueueState, max_queued: int | None, max_bytes: int, max_bodies: int
+    ) -> None:
         """Admit nobody yet.
 
         Args:
             queue: That is waited in.
-            limit: So many may wait; None for as many as can be answered in time.
-            most_bytes: Bodies may have so many in all, until they are answered.
-            most_bodies: So many may come at once.
+            max_queued: So many may wait; None for as many as can be answered in time.
+            max_bytes: Bodies may have so many in all, until they are answered.
+            max_bodies: So many may come at once.
         """
         self._queue = queue
-        self._limit = limit
-        self._most_bytes = most_bytes
-        self._most_bodies = most_bodies
-        self._arriving = 0
-        self._held = 0
+        self._max_queued = max_queued
+        self._max_bytes = max_bytes
+        self._max_bodies = max_bodies
+        self._receiving = 0
+        self._held_bytes = 0
 
-    def check(self, left_s: float, others: int = 0, others_s: float = 0.0) -> None:
+    def check(self, remaining_s: float, other_images: int = 0, other_images_s: float = 0.0) -> None:
         """Admit what comes now.
 
         Args:
-            left_s: When its answer must be there, seconds from now.
-            others: How many detections come with it, all at once.
-            others_s: What these are expected to take.
+            remaining_s: When its answer must be there, seconds from now.
+            other_images: How many detections come with it, all at once.
+            other_images_s: What these are expected to take.
 
         Raises:
             OverloadedError: As many wait as may, or it would wait too long.
         """
-        wait_s = self._queue.wait_s + others_s
-        if self._limit is not None and self._queue.waiting + others >= self._limit:
+        wait_s = self._queue.wait_s + other_images_s
+        if (
+            self._max_queued is not None
+            and self._queue.queue_depth + other_images >= self._max_queued
+        ):
             raise OverloadedError(
-                f"{self._limit} detections wait already, which is the limit; try again in a moment",
-                _worth_s(wait_s),
+                f"{self._max_queued} detections wait already, which is the limit; try again in"
+                " a moment",
+                _round_retry_after(wait_s),
             )
-        if wait_s > WAITING_SHARE * left_s:
+        if wait_s > MAX_WAIT_SHARE * remaining_s:
             raise OverloadedError(
-                f"it would wait for {wait_s:.2g} s, and the answer must be there in {left_s:g} s;"
+                f"it would wait for {wait_s:.2g} s, and the answer must be there in"
+                f" {remaining_s:g} s;"
                 " try again in a moment",
-                _worth_s(wait_s),
+                _round_retry_after(wait_s),
             )
 
-    def body(self) -> Body:
+    def reserve_body(self) -> BodyReservation:
         """Return a body that has not begun to come.
 
         As a context it comes, which raises an OverloadedError if as many come as may.
         """
-        return Body(self)
+        return BodyReservation(self)
 
-    def arriving(self, change: int) -> None:
+    def change_receiving(self, change: int) -> None:
         """Count bodies that come.
 
         Raises:
             OverloadedError: There would be too many.
         """
-        if self._arriving + change > self._most_bodies:
+        if self._receiving + change > self._max_bodies:
             raise OverloadedError(
-                f"{self._most_bodies} bodies are being received already, which is the limit;"
+                f"{self._max_bodies} bodies are being received already, which is the limit;"
                 " try again in a moment"
             )
-        self._arriving += change
+        self._receiving += change
 
-    def hold(self, size: int) -> None:
+    def hold_bytes(self, size_bytes: int) -> None:
         """Count bytes that are held.
 
         Raises:
             OverloadedError: There would be too many.
         """
-        if self._held + size > self._most_bytes:
+        if self._held_bytes + size_bytes > self._max_bytes:
             raise OverloadedError(
-                f"the bodies that are here already have {self._held} bytes, and the limit for all"
-                f" is {self._most_bytes}; try again in a moment"
+                f"the bodies that are here already have {self._held_bytes} bytes, and the limit for"
+                " all"
+                f" is {self._max_bytes}; try again in a moment"
             )
-        self._held += size
+        self._held_bytes += size_bytes
 
 
-def _worth_s(wait_s: float) -> int:
-    return max(1, math.ceil(min(wait_s, LATEST_S)))
+def _round_retry_after(wait_s: float) -> int:
+    return max(1, math.ceil(min(wait_s, MAX_RETRY_AFTER_S)))

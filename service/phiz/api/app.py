@@ -13,42 +13,46 @@ from starlette.routing import Route
 import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
-from phiz.api.docs_page import page_routes
-from phiz.api.errors import add_handlers
+from phiz.api.docs_page import build_docs_routes
+from phiz.api.errors import add_error_handlers
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
-    batch_operation,
-    batch_responses,
-    classify_operation,
-    classify_responses,
-    detect_operation,
-    detect_responses,
-    problem_responses,
+    describe_batch,
+    describe_batch_responses,
+    describe_classify,
+    describe_classify_responses,
+    describe_detect,
+    describe_detect_responses,
+    describe_problems,
 )
 from phiz.api.routes_classify import classify
 from phiz.api.routes_detect import detect, detect_batch
-from phiz.api.service import Bounds, Service
-from phiz.models.specs import JOINING
-from phiz.wire.messages import Stock
-from phiz.workers.pool import Crew
+from phiz.api.service import RequestLimits, Service
+from phiz.models.specs import AUTO, BATCHABLE_MODELS
+from phiz.wire.messages import ModelInventory
+from phiz.workers.pool import WorkerPool
 
-NOT_READY = problem_responses(HTTPStatus.SERVICE_UNAVAILABLE)
-HANGS_AFTER = 2  # deadlines; by then nobody has waited for its answer for as long again
+NOT_READY_RESPONSES = describe_problems(HTTPStatus.SERVICE_UNAVAILABLE)
+HANG_TIMEOUT_DEADLINES = 2  # deadlines; by then nobody has waited for its answer for as long again
 
 
 def create_app(
-    worker: Sequence[str], workers: int, bounds: Bounds, study: Path | None = None
+    worker_command: Sequence[str],
+    workers: int,
+    limits: RequestLimits,
+    study_page: Path | None = None,
 ) -> FastAPI:
     """Return the application; it begins its workers when its lifespan begins.
 
     ``state.ready`` says whether it should be given requests, ``state.paths`` which it has.
 
     Args:
-        worker: The command of a worker (see ``Crew``); it tells a ``Stock`` when it is ready.
+        worker_command: The command of a worker (see ``WorkerPool``); its hello is a
+            ``ModelInventory``.
         workers: How many, which is how many pictures are worked on at once.
-        bounds: Of every request.
-        study: The page that ``phiz study`` writes; it need not be there.
+        limits: Of every request.
+        study_page: The page that ``phiz study`` writes; it need not be there.
     """
     app = FastAPI(
         title="phiz",
@@ -58,81 +62,91 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        lifespan=_lifespan(worker, workers, bounds),
+        lifespan=_make_lifespan(worker_command, workers, limits),
     )
     app.state.service = None
     app.state.ready = False
-    app.state.study = study
+    app.state.study = study_page
     _add_routes(app)
-    add_handlers(app)
+    add_error_handlers(app)
     return app
 
 
 def _add_routes(app: FastAPI) -> None:
+    # Names are what the document makes its operation ids and summaries of.
     app.post(
         "/detect",
         tags=["detection"],
         summary="Find the faces of a picture",
         response_model=None,
-        responses=detect_responses(),
-        openapi_extra=detect_operation(),
+        responses=describe_detect_responses(),
+        openapi_extra=describe_detect(),
     )(detect)
     app.post(
         "/detect/batch",
         tags=["detection"],
         summary="Find the faces of several pictures",
         response_model=None,
-        responses=batch_responses(),
-        openapi_extra=batch_operation(),
+        responses=describe_batch_responses(),
+        openapi_extra=describe_batch(),
     )(detect_batch)
     app.post(
         "/classify",
         tags=["classification"],
         summary="Say what a picture shows",
         response_model=None,
-        responses=classify_responses(),
-        openapi_extra=classify_operation(),
+        responses=describe_classify_responses(),
+        openapi_extra=describe_classify(),
     )(classify)
-    app.get("/models", tags=["detection"], responses=NOT_READY)(routes_ops.models)
+    app.get("/models", name="models", tags=["detection"], responses=NOT_READY_RESPONSES)(
+        routes_ops.list_models
+    )
     operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
-    operation.get("/healthz")(routes_ops.healthz)
-    operation.get("/readyz", responses=NOT_READY)(routes_ops.readyz)
+    operation.get("/healthz", name="healthz")(routes_ops.check_liveness)
+    operation.get("/readyz", name="readyz", responses=NOT_READY_RESPONSES)(
+        routes_ops.check_readiness
+    )
     # Some health checks ask without wanting a body; the server sends none then.
-    operation.head("/healthz", include_in_schema=False)(routes_ops.healthz)
-    operation.head("/readyz", include_in_schema=False)(routes_ops.readyz)
-    operation.get("/metrics", responses=NOT_READY)(routes_ops.metrics)
+    operation.head("/healthz", include_in_schema=False)(routes_ops.check_liveness)
+    operation.head("/readyz", include_in_schema=False)(routes_ops.check_readiness)
+    operation.get("/metrics", name="metrics", responses=NOT_READY_RESPONSES)(
+        routes_ops.export_metrics
+    )
     operation.get(
-        "/study", response_class=HTMLResponse, responses=problem_responses(HTTPStatus.NOT_FOUND)
-    )(routes_ops.study)
+        "/study",
+        name="study",
+        response_class=HTMLResponse,
+        responses=describe_problems(HTTPStatus.NOT_FOUND),
+    )(routes_ops.send_study_page)
     app.include_router(operation)
-    app.router.routes.extend(page_routes())
+    app.router.routes.extend(build_docs_routes())
     # What has been included is not among the application's own.
     routes = [*app.routes, *operation.routes]
     app.state.paths = frozenset(route.path for route in routes if isinstance(route, Route))
 
 
-def _lifespan(
-    worker: Sequence[str], workers: int, bounds: Bounds
+def _make_lifespan(
+    worker_command: Sequence[str], workers: int, limits: RequestLimits
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hangs_s = max(bounds.hangs_s, HANGS_AFTER * bounds.deadline_s)
-        crew = Crew(worker, workers, hangs_s, JOINING)
-        stock, *_ = await crew.start()
+        hang_timeout_s = max(limits.hang_timeout_s, HANG_TIMEOUT_DEADLINES * limits.deadline_s)
+        pool = WorkerPool(worker_command, workers, hang_timeout_s, BATCHABLE_MODELS)
+        inventory, *_ = await pool.start()
         try:
-            assert isinstance(stock, Stock), "our workers tell what they have loaded"
-            for kind, seconds in stock.seconds.items():
-                crew.costs.observe(kind, seconds)
-            kinds = {card.name: card.kind for card in stock.cards}
-            others = (routes_ops.AUTO, *(card.name for card in stock.classifiers))
-            metrics = Metrics(CollectorRegistry(), crew, kinds, others)
-            admission = Admission(crew, bounds.queue, bounds.held_bytes, bounds.bodies)
-            app.state.service = Service(stock, crew, bounds, admission, metrics)
+            assert isinstance(inventory, ModelInventory), "our workers tell what they have loaded"
+            for kind, seconds in inventory.warm_up_s.items():
+                pool.latencies.observe(kind, seconds)
+            kinds = {spec.name: spec.kind for spec in inventory.specs}
+            others = (AUTO, *(spec.name for spec in inventory.classifiers))
+            metrics = Metrics(CollectorRegistry(), pool, kinds, others)
+            admission = Admission(pool, limits.max_queued, limits.max_held_bytes, limits.max_bodies)
+            app.state.service = Service(inventory, pool, limits, admission, metrics)
             app.state.ready = True
             yield
         finally:
             app.state.ready = False
             app.state.service = None
-            await crew.close()
+            await pool.close()
 
     return lifespan

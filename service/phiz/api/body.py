@@ -11,8 +11,8 @@ from multipart import (
 )
 from starlette.requests import Request
 
-from phiz.api.admission import Body
-from phiz.api.options import shown
+from phiz.api.admission import BodyReservation
+from phiz.api.options import quote_text
 from phiz.errors import (
     BodyTimeoutError,
     ImageBytesError,
@@ -22,8 +22,8 @@ from phiz.errors import (
     UnsupportedImageError,
 )
 
-FORM = "multipart/form-data"
-OCTETS = "application/octet-stream"
+MULTIPART_FORM = "multipart/form-data"
+OCTET_STREAM = "application/octet-stream"
 IMAGE_FIELD = "image"
 
 # What a form may have beside the picture: boundaries, headers of parts, options.
@@ -37,38 +37,38 @@ class Upload:
     """What a body holds.
 
     Attributes:
-        pictures: As they were sent, encoded; at least one.
+        images: As they were sent, encoded; at least one.
         fields: Name and text of each other field of a form, in its order.
     """
 
-    pictures: tuple[bytes, ...]
+    images: tuple[bytes, ...]
     fields: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Allowance:
+class BodyLimits:
     """What a body may hold.
 
     Attributes:
-        pictures: So many.
-        picture_bytes: The largest picture.
-        body_bytes: All pictures together.
-        seconds: Until the whole body is there.
+        max_images: So many.
+        max_image_bytes: The largest picture.
+        max_body_bytes: All pictures together.
+        timeout_s: Until the whole body is there.
     """
 
-    pictures: int
-    picture_bytes: int
-    body_bytes: int
-    seconds: float
+    max_images: int
+    max_image_bytes: int
+    max_body_bytes: int
+    timeout_s: float
 
 
-async def read_upload(request: Request, allowance: Allowance, held: Body) -> Upload:
+async def read_upload(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:
     """Return the pictures and the fields of a request, once its last byte is there.
 
     Args:
         request: Its body must not have been touched.
-        allowance: What it may hold.
-        held: Is told of every byte.
+        limits: What it may hold.
+        reservation: Is told of every byte.
 
     Raises:
         BodyTimeoutError: It is not.
@@ -82,131 +82,144 @@ async def read_upload(request: Request, allowance: Allowance, held: Body) -> Upl
         ClientDisconnect: The client left before the last byte.
     """
     try:
-        async with asyncio.timeout(allowance.seconds):
-            return await _read(request, allowance, held)
+        async with asyncio.timeout(limits.timeout_s):
+            return await _read_body(request, limits, reservation)
     except TimeoutError:
         raise BodyTimeoutError(
-            f"the body was not complete after {allowance.seconds} s, which is the limit;"
+            f"the body was not complete after {limits.timeout_s} s, which is the limit;"
             " send a smaller picture"
         ) from None
 
 
-async def _read(request: Request, allowance: Allowance, held: Body) -> Upload:
-    media_type, parameters = parse_options_header(request.headers.get("content-type", OCTETS))
-    if media_type == FORM:
-        return await _read_form(request, parameters.get("boundary", ""), allowance, held)
-    if allowance.pictures > 1:
+async def _read_body(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:
+    media_type, parameters = parse_options_header(request.headers.get("content-type", OCTET_STREAM))
+    if media_type == MULTIPART_FORM:
+        return await _read_form(request, parameters.get("boundary", ""), limits, reservation)
+    if limits.max_images > 1:
         raise UnsupportedImageError(
-            f"the content type is {shown(media_type)}; send a form ({FORM}) with each picture in a"
+            f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with"
+            " each picture in a"
             f" field {IMAGE_FIELD!r} of its own (curl: -F image=@a.jpg -F image=@b.jpg)"
         )
-    if media_type == OCTETS or media_type.startswith("image/"):
-        return Upload((await _read_raw(request, allowance.picture_bytes, held),))
+    if media_type == OCTET_STREAM or media_type.startswith("image/"):
+        return Upload((await _read_image(request, limits.max_image_bytes, reservation),))
     raise UnsupportedImageError(
-        f"the content type is {shown(media_type)}; send a form ({FORM}) with the picture in its"
-        f" field {IMAGE_FIELD!r}, or the picture itself as image/jpeg, image/png, … or {OCTETS}"
+        f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with the"
+        " picture in its"
+        f" field {IMAGE_FIELD!r}, or the picture itself as image/jpeg, image/png, … or"
+        f" {OCTET_STREAM}"
         " (curl: -F image=@face.jpg, or --data-binary @face.jpg -H 'content-type: image/jpeg')"
     )
 
 
-async def _read_raw(request: Request, max_bytes: int, held: Body) -> bytes:
-    _check_announced(request, max_bytes, 0)
+async def _read_image(request: Request, max_bytes: int, reservation: BodyReservation) -> bytes:
+    _check_content_length(request, max_bytes, 0)
     chunks: list[bytes] = []
     async for chunk in request.stream():
-        held.add(len(chunk))
-        _check_received(held.size, max_bytes, 0)
+        reservation.add_bytes(len(chunk))
+        _check_received_bytes(reservation.size_bytes, max_bytes, 0)
         chunks.append(chunk)
     return b"".join(chunks)
 
 
-async def _read_form(request: Request, boundary: str, allowance: Allowance, held: Body) -> Upload:
-    _check_announced(request, allowance.body_bytes, FORM_OVERHEAD_BYTES)
-    form = _Form(allowance)
+async def _read_form(
+    request: Request, boundary: str, limits: BodyLimits, reservation: BodyReservation
+) -> Upload:
+    _check_content_length(request, limits.max_body_bytes, FORM_OVERHEAD_BYTES)
+    form = _FormBuilder(limits)
     try:
-        parser = PushMultipartParser(boundary, max_segment_count=MAX_FIELDS + allowance.pictures)
+        parser = PushMultipartParser(boundary, max_segment_count=MAX_FIELDS + limits.max_images)
         # The stream ends with an empty chunk, which closes the parser: a form that is cut
         # short is an error there.
         async for chunk in request.stream():
-            held.add(len(chunk))
-            _check_received(held.size, allowance.body_bytes, FORM_OVERHEAD_BYTES)
+            reservation.add_bytes(len(chunk))
+            _check_received_bytes(
+                reservation.size_bytes, limits.max_body_bytes, FORM_OVERHEAD_BYTES
+            )
             for event in parser.parse(chunk):
-                form.take(event)
+                form.handle_event(event)
     except MultipartError as error:
         # The first argument is the parser's own text; a second one quotes the body.
         raise MalformedBodyError(f"the form cannot be read: {error.args[0]}") from error
-    return form.upload()
+    return form.to_upload()
 
 
-def _check_announced(request: Request, max_bytes: int, beside_bytes: int) -> None:
+def _check_content_length(request: Request, max_bytes: int, overhead_bytes: int) -> None:
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes + beside_bytes:
+    if length.isdecimal() and int(length) > max_bytes + overhead_bytes:
         raise ImageBytesError(
-            f"the body has {length} bytes; the limit is {max_bytes}{_beside(beside_bytes)}."
+            f"the body has {length} bytes; the limit is {max_bytes}"
+            f"{_describe_overhead(overhead_bytes)}."
             " Send a smaller picture"
         )
 
 
-def _check_received(received: int, max_bytes: int, beside_bytes: int) -> None:
-    if received > max_bytes + beside_bytes:
+def _check_received_bytes(received_bytes: int, max_bytes: int, overhead_bytes: int) -> None:
+    if received_bytes > max_bytes + overhead_bytes:
         raise ImageBytesError(
-            f"{received} bytes have come so far; the limit is {max_bytes}{_beside(beside_bytes)}."
+            f"{received_bytes} bytes have come so far; the limit is {max_bytes}"
+            f"{_describe_overhead(overhead_bytes)}."
             " Send a smaller picture"
         )
 
 
-def _beside(beside_bytes: int) -> str:
-    return f" for the picture and {beside_bytes} for all else in the form" if beside_bytes else ""
+def _describe_overhead(overhead_bytes: int) -> str:
+    return (
+        f" for the picture and {overhead_bytes} for all else in the form" if overhead_bytes else ""
+    )
 
 
-class _Form:
+class _FormBuilder:
     """Gathers what the parser finds, part by part."""
 
-    __slots__ = ("_allowance", "_name", "_parts", "_pictures", "_size")
+    __slots__ = ("_field_bytes", "_field_name", "_fields", "_image_count", "_limits")
 
-    def __init__(self, allowance: Allowance) -> None:
-        self._allowance = allowance
-        self._pictures = 0
-        self._parts: list[tuple[str, list[bytes]]] = []
-        self._name = ""
-        self._size = 0
+    def __init__(self, limits: BodyLimits) -> None:
+        self._limits = limits
+        self._image_count = 0
+        self._fields: list[tuple[str, list[bytes]]] = []
+        self._field_name = ""
+        self._field_bytes = 0
 
-    def take(self, event: MultipartSegment | bytes | None) -> None:
+    def handle_event(self, event: MultipartSegment | bytes | None) -> None:
         """Take one event: the head of a part, a piece of its content, or None for its end."""
         if isinstance(event, MultipartSegment):
-            self._begin(event.name)
+            self._start_field(event.name)
         elif event is not None:
-            self._add(event)
+            self._add_chunk(event)
 
-    def upload(self) -> Upload:
+    def to_upload(self) -> Upload:
         """Return picture and fields of the whole form."""
-        others = [(name, b"".join(chunks)) for name, chunks in self._parts if name != IMAGE_FIELD]
-        pictures = [chunks for name, chunks in self._parts if name == IMAGE_FIELD]
-        if not pictures:
+        others = [(name, b"".join(chunks)) for name, chunks in self._fields if name != IMAGE_FIELD]
+        images = [chunks for name, chunks in self._fields if name == IMAGE_FIELD]
+        if not images:
             raise MissingImageError(
                 f"the form has no field {IMAGE_FIELD!r}; it has"
-                f" {', '.join(shown(name) for name, _ in others) or 'no fields at all'}"
+                f" {', '.join(quote_text(name) for name, _ in others) or 'no fields at all'}"
             )
-        return Upload(tuple(map(b"".join, pictures)), tuple(_text(*field) for field in others))
+        return Upload(
+            tuple(map(b"".join, images)), tuple(_decode_field(*field) for field in others)
+        )
 
-    def _begin(self, name: str) -> None:
-        self._pictures += name == IMAGE_FIELD
-        if self._pictures > self._allowance.pictures:
-            raise MalformedBodyError(_too_many(self._allowance.pictures))
-        self._parts.append((name, []))
-        self._name = name
-        self._size = 0
+    def _start_field(self, name: str) -> None:
+        self._image_count += name == IMAGE_FIELD
+        if self._image_count > self._limits.max_images:
+            raise MalformedBodyError(_describe_image_limit(self._limits.max_images))
+        self._fields.append((name, []))
+        self._field_name = name
+        self._field_bytes = 0
 
-    def _add(self, chunk: bytes) -> None:
-        self._size += len(chunk)
-        if self._name == IMAGE_FIELD:
-            _check_received(self._size, self._allowance.picture_bytes, 0)
-        elif self._size > MAX_FIELD_BYTES + len(chunk):
+    def _add_chunk(self, chunk: bytes) -> None:
+        self._field_bytes += len(chunk)
+        if self._field_name == IMAGE_FIELD:
+            _check_received_bytes(self._field_bytes, self._limits.max_image_bytes, 0)
+        elif self._field_bytes > MAX_FIELD_BYTES + len(chunk):
             # Too long already: it is refused in the end, unless the picture is what is missing.
             return
-        self._parts[-1][1].append(chunk)
+        self._fields[-1][1].append(chunk)
 
 
-def _too_many(limit: int) -> str:
+def _describe_image_limit(limit: int) -> str:
     if limit > 1:
         return f"the form has more than {limit} fields {IMAGE_FIELD!r}, which is the limit"
     return (
@@ -215,10 +228,10 @@ def _too_many(limit: int) -> str:
     )
 
 
-def _text(name: str, content: bytes) -> tuple[str, str]:
+def _decode_field(name: str, content: bytes) -> tuple[str, str]:
     if len(content) > MAX_FIELD_BYTES:
         raise OptionError(
-            f"the form field {shown(name)} has more than {MAX_FIELD_BYTES} bytes;"
+            f"the form field {quote_text(name)} has more than {MAX_FIELD_BYTES} bytes;"
             " no option is that long"
         )
     return name, content.decode("utf-8", "replace")

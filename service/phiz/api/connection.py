@@ -10,16 +10,18 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from phiz.api.errors import last_words
+from phiz.api.errors import encode_last_response
 
-HEAD_BYTES: Final = 64 * 1024  # of a request's line and headers; browsers' cookies have 4 KiB each
-HEADERS: Final = 100
-UPGRADES: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
-HEAD_S: Final = 20.0  # until they are there, from the connection or from their first byte
+MAX_HEAD_BYTES: Final = (
+    64 * 1024
+)  # of a request's line and headers; browsers' cookies have 4 KiB each
+MAX_HEADERS: Final = 100
+UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
+HEAD_TIMEOUT_S: Final = 20.0  # until they are there, from the connection or from their first byte
 # What is left of a body that short is read and forgotten, and the connection is kept: a new one
 # would cost both ends more.
-SHORT_BYTES: Final = 256 * 1024
-LINGER_S: Final = 5.0
+MAX_DISCARDED_BYTES: Final = 256 * 1024
+LINGER_TIMEOUT_S: Final = 5.0
 
 
 class HeadTooLargeError(Exception):
@@ -35,56 +37,58 @@ class Connection(HttpToolsProtocol):
     forgotten, for a while (RFC 9112, section 9.6).
     """
 
-    def __init__(self, *given: Any, head_s: float = HEAD_S, **named: Any) -> None:  # noqa: ANN401
+    def __init__(self, *args: Any, head_timeout_s: float = HEAD_TIMEOUT_S, **kwargs: Any) -> None:  # noqa: ANN401
         """Wait for a request.
 
         Args:
-            given: What uvicorn gives to a protocol.
-            head_s: How long a request's line and headers may take to come.
-            named: Likewise.
+            args: What uvicorn gives to a protocol.
+            head_timeout_s: How long a request's line and headers may take to come.
+            kwargs: Likewise.
         """
-        super().__init__(*given, **named)
-        self._answer = self.app
-        self.app = self._run
-        self._head_s = head_s
-        self._open = False  # whether a part of a request is here, and a part is not
-        self._head_open = False  # whether that is a part of its head
+        super().__init__(*args, **kwargs)
+        self._inner_app = self.app
+        self.app = self._run_app
+        self._head_timeout_s = head_timeout_s
+        self._is_receiving = False  # whether a part of a request is here, and a part is not
+        self._is_receiving_head = False  # whether that is a part of its head
         self._head_bytes = 0  # of it, behind the chunk that it began in
         self._timer: asyncio.TimerHandle | None = None
-        self._parted = False
+        self._is_lingering = False
 
     def connection_made(  # type: ignore[override]  # a server's transport is one
         self, transport: asyncio.Transport
     ) -> None:
         """Wait for the first request, and not for ever."""
         super().connection_made(transport)
-        self._end_after(self._head_s)
+        self._abort_after(self._head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""
-        self._go_on()
+        self._cancel_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Take what has come."""
         self._unset_keepalive_if_required()
-        if self._parted:
+        if self._is_lingering:
             return
         while data:
             try:
-                self._feed(data)
+                self._feed_parser(data)
                 data = b""
             except HttpParserUpgrade as upgrade:
-                data = self._as_it_is(data[upgrade.args[0] :])
+                data = self._strip_upgrade(data[upgrade.args[0] :])
             except (HttpParserError, HeadTooLargeError) as error:
                 self._refuse(error)
                 data = b""
         if self._timer is None and not self._is_busy():
-            self._end_after(self._head_s if self._open else self.timeout_keep_alive)
+            self._abort_after(
+                self._head_timeout_s if self._is_receiving else self.timeout_keep_alive
+            )
 
     def on_message_begin(self) -> None:
         """Begin a request (httptools)."""
-        self._open = self._head_open = True
+        self._is_receiving = self._is_receiving_head = True
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -94,51 +98,51 @@ class Connection(HttpToolsProtocol):
             HeadTooLargeError: It is not to be.
         """
         size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > HEAD_BYTES or len(self.headers) > HEADERS:
+        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
             raise HeadTooLargeError
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
-        self._head_open = False
+        self._is_receiving_head = False
         self._head_bytes = 0
-        self._go_on()
+        self._cancel_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """End a request's body (httptools)."""
         if self.parser.should_upgrade():
             return
-        self._open = False
+        self._is_receiving = False
         if not self._is_busy():  # answered long ago
-            self._go_on()
+            self._cancel_timer()
         super().on_message_complete()
 
-    def part(self) -> None:
+    def close_lingering(self) -> None:
         """End the connection once the client has had the time to read what it was told."""
-        if self._parted or self.transport.is_closing():
+        if self._is_lingering or self.transport.is_closing():
             return
-        self._parted = True
+        self._is_lingering = True
         self.flow.resume_reading()
         self.transport.write_eof()
-        self._go_on()
-        self._end_after(LINGER_S)
+        self._cancel_timer()
+        self._abort_after(LINGER_TIMEOUT_S)
 
-    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Have a request answered (ASGI)."""
         if self.cycle.more_body:
             send = partial(self._send_early, send)
-        await self._answer(scope, receive, send)
+        await self._inner_app(scope, receive, send)
 
     async def _send_early(self, send: Send, message: Message) -> None:
         """Send a part of an answer to a request whose body may not all be here."""
         # Who waits for an answer while his body comes is the last of his connection.
         if message["type"] == "http.response.start" and not self.pipeline:
             cycle = self.cycle
-            if cycle.more_body and not _is_short(cycle):
+            if cycle.more_body and not _is_body_short(cycle):
                 cycle.keep_alive = False
-                cycle.transport = _Parting(self, cycle.transport)
+                cycle.transport = _LingeringTransport(self, cycle.transport)
         await send(message)
 
-    def _feed(self, data: bytes) -> None:
+    def _feed_parser(self, data: bytes) -> None:
         """Give the parser what has come.
 
         Raises:
@@ -146,13 +150,13 @@ class Connection(HttpToolsProtocol):
             HttpParserError: It is no HTTP.
             HttpParserUpgrade: It is, and another protocol is asked for.
         """
-        if self._head_open:
+        if self._is_receiving_head:
             self._head_bytes += len(data)
-            if self._head_bytes > HEAD_BYTES:
+            if self._head_bytes > MAX_HEAD_BYTES:
                 raise HeadTooLargeError
         self.parser.feed_data(data)
 
-    def _as_it_is(self, rest: bytes) -> bytes:
+    def _strip_upgrade(self, rest: bytes) -> bytes:
         """Return a request that would rather go on in another protocol, without that wish.
 
         The parser takes all that follows such a head for the other protocol, and so would lose
@@ -165,9 +169,9 @@ class Connection(HttpToolsProtocol):
             self._refuse(HttpParserUpgrade())
             return b""
         lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
-        lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADES]
+        lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADE_HEADERS]
         self.parser = HttpRequestParser(self)
-        self._head_open = False
+        self._is_receiving_head = False
         self._head_bytes = 0
         return b"\r\n".join([*lines, b"", rest])
 
@@ -185,23 +189,28 @@ class Connection(HttpToolsProtocol):
             self.cycle.message_event.set()
         if isinstance(error, HeadTooLargeError) or isinstance(error.__context__, HeadTooLargeError):
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            detail = f"the limit is {HEADERS} headers and {HEAD_BYTES} bytes, the address included"
-            words = last_words(status, "head_too_large", detail)
+            detail = (
+                f"the limit is {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes, the address"
+                " included"
+            )
+            fields = encode_last_response(status, "head_too_large", detail)
         else:
-            words = last_words(HTTPStatus.BAD_REQUEST, "malformed_request", "this is not HTTP/1.1")
-        self.transport.write(words)
-        self.part()
+            fields = encode_last_response(
+                HTTPStatus.BAD_REQUEST, "malformed_request", "this is not HTTP/1.1"
+            )
+        self.transport.write(fields)
+        self.close_lingering()
 
-    def _end_after(self, seconds: float) -> None:
-        self._timer = self.loop.call_later(seconds, self.transport.abort)
+    def _abort_after(self, delay_s: float) -> None:
+        self._timer = self.loop.call_later(delay_s, self.transport.abort)
 
-    def _go_on(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
 
-class _Parting(asyncio.Transport):
+class _LingeringTransport(asyncio.Transport):
     """What an early answer is written to; when it closes this, the connection lingers."""
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
@@ -216,12 +225,12 @@ class _Parting(asyncio.Transport):
         return self._transport.is_closing()
 
     def close(self) -> None:
-        self._connection.part()
+        self._connection.close_lingering()
 
 
-def _is_short(cycle: RequestResponseCycle) -> bool:
+def _is_body_short(cycle: RequestResponseCycle) -> bool:
     """Return whether the body that is still to come is known to come, and to be short."""
     if cycle.waiting_for_100_continue:  # told no, the client may send it or leave it
         return False
     length = dict(cycle.scope["headers"]).get(b"content-length", b"")
-    return length.isdigit() and int(length) <= SHORT_BYTES
+    return length.isdigit() and int(length) <= MAX_DISCARDED_BYTES

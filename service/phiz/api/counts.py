@@ -54,10 +54,10 @@ class Histogram(Collector):
     For one thread.
     """
 
-    __slots__ = ("_bounds", "_counts", "_documentation", "_labels", "_name", "_sums")
+    __slots__ = ("_bucket_bounds", "_counts", "_documentation", "_labels", "_name", "_sums")
 
     def __init__(
-        self, name: str, documentation: str, labels: Sequence[str], bounds: Sequence[float]
+        self, name: str, documentation: str, labels: Sequence[str], bucket_bounds: Sequence[float]
     ) -> None:
         """Have no observation yet.
 
@@ -65,32 +65,32 @@ class Histogram(Collector):
             name: Of the metric.
             documentation: Of the metric.
             labels: Their names.
-            bounds: The upper, inclusive bound of each bucket, rising; one without is added.
+            bucket_bounds: The upper, inclusive bound of each bucket, rising; one without is added.
         """
         self._name = name
         self._documentation = documentation
         self._labels = labels
-        self._bounds = tuple(bounds)
+        self._bucket_bounds = tuple(bucket_bounds)
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
 
-    def begin(self, labels: tuple[str, ...]) -> list[int]:
+    def add_series(self, labels: tuple[str, ...]) -> list[int]:
         """Show these labels from now on; return how many observations each bucket has."""
         self._sums.setdefault(labels, 0.0)
-        return self._counts.setdefault(labels, [0] * (len(self._bounds) + 1))
+        return self._counts.setdefault(labels, [0] * (len(self._bucket_bounds) + 1))
 
     def observe(self, labels: tuple[str, ...], seconds: float) -> None:
         """Count one observation."""
         counts = self._counts.get(labels)
         if counts is None:
-            counts = self.begin(labels)
-        counts[bisect_left(self._bounds, seconds)] += 1
+            counts = self.add_series(labels)
+        counts[bisect_left(self._bucket_bounds, seconds)] += 1
         self._sums[labels] += seconds
 
     def collect(self) -> Iterable[Metric]:
         """Yield the metric, its buckets cumulative as the format wants them."""
         family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
-        names = (*map(floatToGoString, self._bounds), "+Inf")
+        names = (*map(floatToGoString, self._bucket_bounds), "+Inf")
         for labels, counts in self._counts.items():
             buckets = list(zip(names, accumulate(counts), strict=True))
             family.add_metric(labels, buckets, self._sums[labels])

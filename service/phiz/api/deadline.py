@@ -7,10 +7,10 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import ClientDisconnect, Request
 
 from phiz.errors import DeadlineError, PhizError
-from phiz.workers.handle import Task
-from phiz.workers.pool import Crew
+from phiz.workers.handle import WorkTask
+from phiz.workers.pool import WorkerPool
 
-Ending: TypeAlias = Any | PhizError
+TaskOutcome: TypeAlias = Any | PhizError
 """What a task gave, or the error that it ended with."""
 
 # What is answered sooner than this is done before anybody could stop it; longer than this
@@ -18,90 +18,93 @@ Ending: TypeAlias = Any | PhizError
 WATCH_AFTER_S: Final = 0.02
 
 
-async def outcomes(
-    tasks: Sequence[Task], crew: Crew, request: Request, left_s: float
-) -> list[Ending]:
+async def await_tasks(
+    tasks: Sequence[WorkTask], pool: WorkerPool, request: Request, remaining_s: float
+) -> list[TaskOutcome]:
     """Return what became of each task, in their order.
 
     What is not done in time ends with a DeadlineError. If the client leaves, or the request
     is cancelled, what has not begun is not done.
 
     Args:
-        tasks: Of the crew.
-        crew: That has them.
+        tasks: Of the pool.
+        pool: That has them.
         request: Its body has been read.
-        left_s: When all must be done, seconds from now.
+        remaining_s: When all must be done, seconds from now.
 
     Raises:
         ClientDisconnect: The client has left.
         Exception: Of the connection, if it ends that way.
     """
-    end = _End(tasks, crew, request, left_s)
+    end = _DeadlineWatch(tasks, pool, request, remaining_s)
     try:
-        return [await _ending(task) for task in tasks]
+        return [await _await_task(task) for task in tasks]
     finally:
         end.cancel()
         for task in tasks:
-            crew.withdraw(task)
-            if not task.done.cancelled():
-                task.done.exception()  # nobody else may take it, and it would be logged
+            pool.cancel(task)
+            if not task.future.cancelled():
+                task.future.exception()  # nobody else may take it, and it would be logged
 
 
-async def _ending(task: Task) -> Ending:
+async def _await_task(task: WorkTask) -> TaskOutcome:
     try:
-        return await task.done
+        return await task.future
     except PhizError as error:
         return error
 
 
-class _End:
+class _DeadlineWatch:
     """Ends the wait for tasks: when the time is up, or the client has left."""
 
-    __slots__ = ("_crew", "_left_s", "_request", "_tasks", "_timer", "_watching")
+    __slots__ = ("_disconnect_task", "_pool", "_remaining_s", "_request", "_tasks", "_timer")
 
-    def __init__(self, tasks: Sequence[Task], crew: Crew, request: Request, left_s: float) -> None:
+    def __init__(
+        self, tasks: Sequence[WorkTask], pool: WorkerPool, request: Request, remaining_s: float
+    ) -> None:
         self._tasks = tasks
-        self._crew = crew
+        self._pool = pool
         self._request = request
-        self._left_s = left_s
-        self._watching: asyncio.Task[None] | None = None
+        self._remaining_s = remaining_s
+        self._disconnect_task: asyncio.Task[None] | None = None
         # One timer at a time: most requests are answered before the first.
         loop = asyncio.get_running_loop()
-        if left_s > WATCH_AFTER_S:
-            self._timer = loop.call_later(WATCH_AFTER_S, self._watch)
+        if remaining_s > WATCH_AFTER_S:
+            self._timer = loop.call_later(WATCH_AFTER_S, self._watch_client)
         else:
-            self._timer = loop.call_later(left_s, self._expire)
+            self._timer = loop.call_later(remaining_s, self._expire)
 
     def cancel(self) -> None:
         self._timer.cancel()
         # A task that was cancelled keeps its frames, and these would keep ours.
         self._tasks = ()
-        if self._watching is not None:
-            self._watching.cancel()
-            self._watching = None
+        if self._disconnect_task is not None:
+            self._disconnect_task.cancel()
+            self._disconnect_task = None
 
-    def _watch(self) -> None:
+    def _watch_client(self) -> None:
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(self._left_s - WATCH_AFTER_S, self._expire)
-        self._watching = loop.create_task(self._leave())
+        self._timer = loop.call_later(self._remaining_s - WATCH_AFTER_S, self._expire)
+        self._disconnect_task = loop.create_task(self._wait_for_disconnect())
 
     def _expire(self) -> None:
-        self._withdraw(
+        self._cancel_tasks(
             DeadlineError(
-                f"the answer was not there after {self._left_s:g} s, which is the limit; send a"
+                f"the answer was not there after {self._remaining_s:g} s, which is the limit; send"
+                " a"
                 " smaller picture, choose a faster model, or try again when there is less to do"
             )
         )
 
-    async def _leave(self) -> None:
+    async def _wait_for_disconnect(self) -> None:
         reason: Exception = ClientDisconnect()
         try:
             while (await self._request.receive())["type"] != "http.disconnect":
                 pass
         except Exception as error:  # noqa: BLE001  however the connection ended
             reason = error
-        self._withdraw(reason)
+        self._cancel_tasks(reason)
 
-    def _withdraw(self, reason: Exception) -> None:
+    def _cancel_tasks(self, reason: Exception) -> None:
         for task in self._tasks:
-            self._crew.withdraw(task, reason)
+            self._pool.cancel(task, reason)

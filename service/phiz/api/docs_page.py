@@ -10,21 +10,21 @@ from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
-ASSETS = "fastapi_offline"
+ASSETS_PACKAGE = "fastapi_offline"
 # The page has one script of its own, and its style sheet holds pictures as data.
-POLICY = (
+DOCS_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:;"
     " script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
 )
 
 
-def page_routes() -> list[BaseRoute]:
+def build_docs_routes() -> list[BaseRoute]:
     """Return the routes of the page and its files."""
-    files = StaticFiles(packages=[(ASSETS, "static")])
-    return [Route("/docs", _page, include_in_schema=False), Mount("/docs", files)]
+    files = StaticFiles(packages=[(ASSETS_PACKAGE, "static")])
+    return [Route("/docs", _serve_docs_page, include_in_schema=False), Mount("/docs", files)]
 
 
-async def _page(request: Request) -> HTMLResponse:
+async def _serve_docs_page(request: Request) -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
         title=request.app.title,
@@ -34,5 +34,5 @@ async def _page(request: Request) -> HTMLResponse:
         # Swagger's validator would send the address of this service to its own host.
         swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
     )
-    page.headers["Content-Security-Policy"] = POLICY
+    page.headers["Content-Security-Policy"] = DOCS_POLICY
     return page

@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from phiz.api.request_record import failed
+from phiz.api.request_record import record_error_code
 from phiz.errors import (
     BodyTimeoutError,
     DeadlineError,
@@ -30,9 +30,9 @@ from phiz.errors import (
 )
 from phiz.wire.schemas import JsonObject
 
-PROBLEM = "application/problem+json"
+PROBLEM_JSON = "application/problem+json"
 
-STATUS: Mapping[type[PhizError], HTTPStatus] = {
+STATUS_BY_ERROR: Mapping[type[PhizError], HTTPStatus] = {
     ImageError: HTTPStatus.BAD_REQUEST,
     UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -50,7 +50,7 @@ STATUS: Mapping[type[PhizError], HTTPStatus] = {
 """A class that is not here has the status of the nearest one above it that is."""
 
 RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
-HEADERS: Mapping[type[PhizError], Mapping[str, str]] = {
+HEADERS_BY_ERROR: Mapping[type[PhizError], Mapping[str, str]] = {
     # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
     BodyTimeoutError: {"Connection": "close"},
 }
@@ -61,8 +61,8 @@ FRAMEWORK_CODES: Mapping[int, str] = {
     HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
     HTTPStatus.SERVICE_UNAVAILABLE: "not_ready",
 }
-INTERNAL = "internal"
-DISCONNECTED = "disconnected"
+INTERNAL_CODE = "internal"
+DISCONNECTED_CODE = "disconnected"
 
 
 class NotReadyError(HTTPException):
@@ -76,45 +76,45 @@ class NotReadyError(HTTPException):
         )
 
 
-def status_of(kind: type[PhizError]) -> HTTPStatus:
+def get_status(kind: type[PhizError]) -> HTTPStatus:
     """Return the status of a class of errors.
 
     Raises:
         LookupError: Neither the class nor one above it is in the table.
     """
     for ancestor in kind.__mro__:
-        if ancestor in STATUS:
-            return STATUS[ancestor]
+        if ancestor in STATUS_BY_ERROR:
+            return STATUS_BY_ERROR[ancestor]
     raise LookupError(f"{kind.__name__} has no status")
 
 
-def outcome(error: BaseException) -> str:
+def get_error_code(error: BaseException) -> str:
     """Return the code under which an error is counted."""
     if isinstance(error, PhizError):
         return error.code
     if isinstance(error, HTTPException):
-        return FRAMEWORK_CODES.get(error.status_code, INTERNAL)
+        return FRAMEWORK_CODES.get(error.status_code, INTERNAL_CODE)
     if isinstance(error, ClientDisconnect):
-        return DISCONNECTED
-    return INTERNAL
+        return DISCONNECTED_CODE
+    return INTERNAL_CODE
 
 
-def content_of(error: Exception) -> JsonObject:
+def build_problem(error: Exception) -> JsonObject:
     """Return an error in the shape of RFC 9457.
 
     Args:
         error: One that is not ours is not told.
     """
     if isinstance(error, PhizError):
-        return _content(status_of(type(error)), error.code, str(error))
-    return _content(
+        return _build_content(get_status(type(error)), error.code, str(error))
+    return _build_content(
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        INTERNAL,
+        INTERNAL_CODE,
         "something went wrong here; the log of the service tells what",
     )
 
 
-def _content(status: int, code: str, detail: str) -> JsonObject:
+def _build_content(status: int, code: str, detail: str) -> JsonObject:
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -124,55 +124,55 @@ def _content(status: int, code: str, detail: str) -> JsonObject:
     }
 
 
-def _problem(content: JsonObject, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM)
+def _build_response(content: JsonObject, headers: Mapping[str, str] | None = None) -> Response:
+    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
 
 
-def response_to(error: Exception, scope: Scope) -> Response:
+def respond_to_error(error: Exception, scope: Scope) -> Response:
     """Return the answer to an error, of whose code the request's record is told.
 
     Args:
         error: One that is not ours is not told to the caller.
         scope: Of the request.
     """
-    failed(scope, outcome(error))
+    record_error_code(scope, get_error_code(error))
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
     if isinstance(error, NotReadyError):
-        return _problem(
-            _content(error.status_code, FRAMEWORK_CODES[error.status_code], error.detail),
+        return _build_response(
+            _build_content(error.status_code, FRAMEWORK_CODES[error.status_code], error.detail),
             error.headers,
         )
-    headers = HEADERS.get(type(error)) if isinstance(error, PhizError) else None
+    headers = HEADERS_BY_ERROR.get(type(error)) if isinstance(error, PhizError) else None
     if isinstance(error, OverloadedError):
-        headers = {"Retry-After": str(math.ceil(error.wait_s))}
-    return _problem(content_of(error), headers)
+        headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
+    return _build_response(build_problem(error), headers)
 
 
-def last_words(status: HTTPStatus, code: str, detail: str) -> bytes:
+def encode_last_response(status: HTTPStatus, code: str, detail: str) -> bytes:
     """Return a whole answer to what is no request, the last on its connection."""
-    body = json.dumps(_content(status, code, detail)).encode()
+    body = json.dumps(_build_content(status, code, detail)).encode()
     head = (
-        f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: {PROBLEM}\r\n"
+        f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
 
 
-def add_handlers(app: FastAPI) -> None:
+def add_error_handlers(app: FastAPI) -> None:
     """Let every error of an application leave it in that shape."""
-    app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(HTTPException, _handle_framework_error)
     # The framework passes what is not ours on to the server, which logs it with its traceback.
     for kind in (PhizError, ClientDisconnect, Exception):
-        app.add_exception_handler(kind, _error)
+        app.add_exception_handler(kind, _handle_error)
 
 
-async def _error(request: Request, error: Exception) -> Response:
-    return response_to(error, request.scope)
+async def _handle_error(request: Request, error: Exception) -> Response:
+    return respond_to_error(error, request.scope)
 
 
-async def _framework_error(request: Request, error: Exception) -> Response:
+async def _handle_framework_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = FRAMEWORK_CODES.get(error.status_code, "http_error")
     detail = error.detail
@@ -181,5 +181,5 @@ async def _framework_error(request: Request, error: Exception) -> Response:
         detail = f"{request.method} is not answered at this address; {allow} is"
     if error.status_code == HTTPStatus.NOT_FOUND:
         detail = "there is nothing at this address; /docs tells what there is"
-    failed(request.scope, code)
-    return _problem(_content(error.status_code, code, detail), error.headers)
+    record_error_code(request.scope, code)
+    return _build_response(_build_content(error.status_code, code, detail), error.headers)

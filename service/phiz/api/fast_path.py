@@ -10,12 +10,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from phiz.api.errors import response_to
-from phiz.api.request_record import name_of
+from phiz.api.errors import respond_to_error
+from phiz.api.request_record import get_request_id
 from phiz.api.routes_classify import classify
 from phiz.api.routes_detect import detect, detect_batch
 from phiz.errors import PhizError
-from phiz.system.logs import extra
+from phiz.system.logs import make_extra
 
 Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
 
@@ -29,7 +29,7 @@ ENDPOINTS: Mapping[str, Endpoint] = {
 _log = logging.getLogger(__name__)
 
 
-class Direct:
+class FastPath:
     """An application in front of another, which answers what is asked of pictures itself.
 
     The other one has these routes too, and gives the same answers. But it passes each request
@@ -52,7 +52,9 @@ class Direct:
         try:
             response = await endpoint(Request(scope, receive))
         except Exception as error:  # noqa: BLE001  nothing above us would answer it
-            response = response_to(error, scope)
+            response = respond_to_error(error, scope)
             if not isinstance(error, (PhizError, HTTPException, ClientDisconnect)):
-                _log.exception("a request failed", extra=extra({"request": name_of(scope)}))
+                _log.exception(
+                    "a request failed", extra=make_extra({"request": get_request_id(scope)})
+                )
         await response(scope, receive, send)

@@ -16,8 +16,8 @@ from prometheus_client.registry import Collector
 import phiz
 from phiz.api.counts import Counter, Histogram
 from phiz.errors import DeadlineError, OverloadedError, WorkerDiedError, WorkerFaultError
-from phiz.system.cgroups import processor_share
-from phiz.system.procfs import processor_seconds, resident_bytes
+from phiz.system.cgroups import get_processor_share
+from phiz.system.procfs import read_processor_seconds, read_resident_bytes
 from phiz.timings import Timings
 
 # Seconds. The smallest network takes about 1 ms, a large picture through a cascade some 100.
@@ -37,21 +37,21 @@ BUCKETS_S: Final = (
     5.0,
     10.0,
 )
-UNKNOWN: Final = "unknown"
-OK: Final = "ok"
+UNKNOWN_MODEL: Final = "unknown"
+OK_CODE: Final = "ok"
 # What may become of a picture through no fault of its own.
-FAULTS: Final = (DeadlineError.code, WorkerDiedError.code, WorkerFaultError.code)
+FAULT_CODES: Final = (DeadlineError.code, WorkerDiedError.code, WorkerFaultError.code)
 
 
-class Crew(Protocol):
+class PoolState(Protocol):
     """What is shown of the workers."""
 
     @property
-    def replaced(self) -> int:
+    def replaced_workers(self) -> int:
         """How many workers ended and were replaced."""
 
     @property
-    def waiting(self) -> int:
+    def queue_depth(self) -> int:
         """How many calls wait."""
 
     @property
@@ -59,31 +59,31 @@ class Crew(Protocol):
         """How long one more would wait, seconds."""
 
     @property
-    def processes(self) -> Mapping[int, int]:
+    def pids(self) -> Mapping[int, int]:
         """The process id of each worker, by its index."""
 
 
 @dataclass(slots=True)
-class Observation:
+class DetectionRecord:
     """What becomes known of one request while it is answered.
 
     Attributes:
-        started: When it came, by ``time.perf_counter``.
+        started_at_s: When it came, by ``time.perf_counter``.
         model: As requested, once it is known to be one of the models.
         admitted: Whether it was read and its options make sense.
-        arrived: When its last byte came, by the same clock; 0 as long as it has not.
-        name: That its caller or we have given it.
+        received_at_s: When its last byte came, by the same clock; 0 as long as it has not.
+        request_id: That its caller or we have given it.
         timings: Of each picture that was answered, in their order.
         code: Of the error that it ended with.
     """
 
-    started: float
-    model: str = UNKNOWN
+    started_at_s: float
+    model: str = UNKNOWN_MODEL
     admitted: bool = False
-    arrived: float = 0.0
-    name: str = ""
+    received_at_s: float = 0.0
+    request_id: str = ""
     timings: list[Timings] = field(default_factory=list)
-    code: str = OK
+    code: str = OK_CODE
 
     @property
     def queue_s(self) -> float:
@@ -107,7 +107,7 @@ class Metrics:
     def __init__(
         self,
         registry: CollectorRegistry,
-        crew: Crew,
+        pool: PoolState,
         kinds: Mapping[str, str],
         models: Collection[str] = (),
     ) -> None:
@@ -115,7 +115,7 @@ class Metrics:
 
         Args:
             registry: Where they are put, together with those of the process.
-            crew: Who works.
+            pool: Who works.
             kinds: The loaded models, name to kind.
             models: What else may be asked for.
         """
@@ -163,86 +163,92 @@ class Metrics:
         )
         for model, kind in kinds.items():
             info.labels(model, kind).set(1)
-        registry.register(CrewCollector(crew))
+        registry.register(PoolCollector(pool))
         ProcessCollector(registry=registry)
         self._rejected.add((OverloadedError.code,), 0)
         for model in (*kinds, *models):
-            self._expect(model)
+            self._add_series(model)
 
-    def begun(self) -> Observation:
+    def start_request(self) -> DetectionRecord:
         """Count a request that has come, until it has ``ended``."""
         self._inflight += 1
-        return Observation(time.perf_counter())
+        return DetectionRecord(time.perf_counter())
 
-    def ended(self, observation: Observation, code: str = OK, *, refused: bool = False) -> None:
+    def finish_request(
+        self, detection: DetectionRecord, code: str = OK_CODE, *, refused: bool = False
+    ) -> None:
         """Count and time a request.
 
         Args:
-            observation: What ``begun`` returned.
+            detection: What ``begun`` returned.
             code: Of the error that it ended with.
             refused: Whether that error is an answer to the caller; it counts as a refusal if
                 nothing had been done for the request.
         """
         self._inflight -= 1
-        observation.code = code
-        model, started, arrived = observation.model, observation.started, observation.arrived
-        self._requests.observe((model, code), time.perf_counter() - started)
-        if arrived:
-            self._stages.observe((model, "receive"), arrived - started)
-        if refused and not observation.admitted:
+        detection.code = code
+        model, started_at_s, received_at_s = (
+            detection.model,
+            detection.started_at_s,
+            detection.received_at_s,
+        )
+        self._requests.observe((model, code), time.perf_counter() - started_at_s)
+        if received_at_s:
+            self._stages.observe((model, "receive"), received_at_s - started_at_s)
+        if refused and not detection.admitted:
             self._rejected.add((code,))
 
-    def answered(self, model: str, timings: Timings, faces: int | None) -> None:
+    def count_image(self, model: str, timings: Timings, face_count: int | None) -> None:
         """Count a picture, the time of its stages, and its faces if any were looked for."""
-        self._pictures.add((model, OK))
-        if faces is not None:
-            self._faces.add((model,), faces)
+        self._pictures.add((model, OK_CODE))
+        if face_count is not None:
+            self._faces.add((model,), face_count)
         for stage, seconds in timings.stages.items():
             self._stages.observe((model, stage), seconds)
-        for part, seconds in timings.parts.items():
-            self._stages.observe((model, part), seconds)
+        for label, seconds in timings.parts.items():
+            self._stages.observe((model, label), seconds)
 
-    def failed(self, model: str, code: str) -> None:
+    def count_failed_image(self, model: str, code: str) -> None:
         """Count a picture that could not be answered."""
         self._pictures.add((model, code))
 
-    def _expect(self, model: str) -> None:
+    def _add_series(self, model: str) -> None:
         """Show what may go wrong with a model before it does: a rate begins at a first value.
 
         A few lines of counters, and of histograms, which have many, only the one that no counter
         knows by the model.
         """
-        self._requests.begin((model, OverloadedError.code))
-        for outcome in (OK, *FAULTS):
+        self._requests.add_series((model, OverloadedError.code))
+        for outcome in (OK_CODE, *FAULT_CODES):
             self._pictures.add((model, outcome), 0)
 
 
-class CrewCollector(Collector):
+class PoolCollector(Collector):
     """Shows the workers and their queue, as they are when they are asked for."""
 
-    __slots__ = ("_crew",)
+    __slots__ = ("_pool",)
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
+    def __init__(self, pool: PoolState) -> None:
+        self._pool = pool
 
     def collect(self) -> Iterable[Metric]:
         """Yield the metrics; memory and processor time where the system tells them."""
-        crew = self._crew
-        processes = crew.processes
+        pool = self._pool
+        processes = pool.pids
         yield GaugeMetricFamily(
-            "phiz_queue_depth", "Pictures that wait for a worker.", crew.waiting
+            "phiz_queue_depth", "Pictures that wait for a worker.", pool.queue_depth
         )
         yield GaugeMetricFamily(
-            "phiz_queue_wait_seconds", "What one more would wait, as far as known.", crew.wait_s
+            "phiz_queue_wait_seconds", "What one more would wait, as far as known.", pool.wait_s
         )
         yield GaugeMetricFamily("phiz_workers", "Workers that are ready.", len(processes))
         yield GaugeMetricFamily(
             "phiz_processors",
             "Processors that there are to use, parts of one too.",
-            processor_share(),
+            get_processor_share(),
         )
         yield CounterMetricFamily(
-            "phiz_workers_replaced", "Workers that ended and were replaced.", crew.replaced
+            "phiz_workers_replaced", "Workers that ended and were replaced.", pool.replaced_workers
         )
         memory = GaugeMetricFamily(
             "phiz_worker_resident_bytes", "Resident memory of a worker.", labels=["worker"]
@@ -250,10 +256,10 @@ class CrewCollector(Collector):
         seconds = CounterMetricFamily(
             "phiz_worker_cpu_seconds", "Processor time of a worker.", labels=["worker"]
         )
-        for index, process in sorted(processes.items()):
-            if (resident := resident_bytes(process)) is not None:
+        for index, pid in sorted(processes.items()):
+            if (resident := read_resident_bytes(pid)) is not None:
                 memory.add_metric([str(index)], resident)
-            if (spent := processor_seconds(process)) is not None:
+            if (spent := read_processor_seconds(pid)) is not None:
                 seconds.add_metric([str(index)], spent)
         yield memory
         yield seconds

@@ -5,10 +5,10 @@ from typing import Any, TypeAlias
 
 from pydantic import BaseModel
 
-from phiz.api.body import FORM, IMAGE_FIELD, OCTETS
-from phiz.api.errors import PROBLEM
-from phiz.api.options import option_schema
-from phiz.wire.examples import CLASSES, FACES
+from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
+from phiz.api.errors import PROBLEM_JSON
+from phiz.api.options import get_option_schema
+from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.schemas import (
     BatchAnswer,
     ClassifyAnswer,
@@ -33,13 +33,13 @@ Coordinates are pixels of the upright picture (after EXIF), from its upper left 
 right are the viewer's. Errors are `application/problem+json` with a `code` that stays the same.
 """
 
-PICTURE: JsonObject = {
+IMAGE_SCHEMA: JsonObject = {
     "type": "string",
     "format": "binary",
     "description": "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.",
 }
 
-DEADLINE: JsonObject = {
+DEADLINE_PARAMETER: JsonObject = {
     "name": "Phiz-Deadline",
     "in": "header",
     "required": False,
@@ -47,7 +47,7 @@ DEADLINE: JsonObject = {
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 
-PROBLEMS: dict[int, tuple[str, str, str]] = {
+PROBLEM_EXAMPLES: dict[int, tuple[str, str, str]] = {
     HTTPStatus.BAD_REQUEST: (
         "No picture, or one that cannot be decoded.",
         "missing_image",
@@ -96,63 +96,69 @@ PROBLEMS: dict[int, tuple[str, str, str]] = {
 }
 
 
-def detect_operation() -> JsonObject:
+def describe_detect() -> JsonObject:
     """Return parameters and body of ``POST /detect``, as OpenAPI describes them."""
-    return _operation(DetectParameters)
+    return _describe_operation(DetectParameters)
 
 
-def classify_operation() -> JsonObject:
+def describe_classify() -> JsonObject:
     """Return parameters and body of ``POST /classify``, as OpenAPI describes them."""
-    return _operation(ClassifyParameters)
+    return _describe_operation(ClassifyParameters)
 
 
-def _operation(known: type[Parameters]) -> JsonObject:
+def _describe_operation(options_type: type[Parameters]) -> JsonObject:
     return {
-        "parameters": _parameters(known),
+        "parameters": _describe_parameters(options_type),
         "requestBody": {
             "required": True,
             "description": "A form with the picture, or the picture itself. The form may hold"
             " the options too, and an empty field counts as not given; where both name one, the"
             " query wins.",
             "content": {
-                FORM: {"schema": _form(known, PICTURE)},
-                OCTETS: {"schema": PICTURE},
-                "image/*": {"schema": PICTURE},
+                MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
+                OCTET_STREAM: {"schema": IMAGE_SCHEMA},
+                "image/*": {"schema": IMAGE_SCHEMA},
             },
         },
     }
 
 
-def batch_operation() -> JsonObject:
+def describe_batch() -> JsonObject:
     """Return parameters and body of ``POST /detect/batch``, as OpenAPI describes them."""
-    pictures = {"type": "array", "items": PICTURE, "minItems": 1}
+    images = {"type": "array", "items": IMAGE_SCHEMA, "minItems": 1}
     return {
-        "parameters": _parameters(DetectParameters),
+        "parameters": _describe_parameters(DetectParameters),
         "requestBody": {
             "required": True,
             "description": "A form with the pictures, each in a field of its own with the same"
             " name. The options hold for all of them.",
-            "content": {FORM: {"schema": _form(DetectParameters, pictures)}},
+            "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
         },
     }
 
 
-def _form(known: type[Parameters], pictures: JsonObject) -> JsonObject:
-    fields = {name: _field(option_schema(known, name)) for name in known.model_fields}
+def _describe_form(options_type: type[Parameters], image_schema: JsonObject) -> JsonObject:
+    fields = {
+        name: _describe_field(get_option_schema(options_type, name))
+        for name in options_type.model_fields
+    }
     return {
         "type": "object",
-        "properties": {IMAGE_FIELD: pictures, **fields},
+        "properties": {IMAGE_FIELD: image_schema, **fields},
         "required": [IMAGE_FIELD],
         "additionalProperties": False,
     }
 
 
-def _parameters(known: type[Parameters]) -> list[JsonObject]:
-    options = [_parameter(name, option_schema(known, name)) for name in known.model_fields]
-    return [*options, DEADLINE]
+def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
+    options = [
+        _describe_parameter(name, get_option_schema(options_type, name))
+        for name in options_type.model_fields
+    ]
+    return [*options, DEADLINE_PARAMETER]
 
 
-def _field(schema: JsonObject) -> JsonObject:
+def _describe_field(schema: JsonObject) -> JsonObject:
     """Return an option as a field of the form.
 
     Where there is no default the page would fill in a value of its own, such as the lowest
@@ -161,7 +167,7 @@ def _field(schema: JsonObject) -> JsonObject:
     return schema if "default" in schema else {**schema, "example": ""}
 
 
-def _parameter(name: str, schema: JsonObject) -> JsonObject:
+def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
     """Return an option as a query parameter, its default in words.
 
     As a value the page would send it, and so overrule what was chosen in the form.
@@ -178,20 +184,26 @@ def _parameter(name: str, schema: JsonObject) -> JsonObject:
     }
 
 
-OF_A_PICTURE = PROBLEMS.keys() - {HTTPStatus.NOT_FOUND}
+IMAGE_STATUSES = PROBLEM_EXAMPLES.keys() - {HTTPStatus.NOT_FOUND}
 
 
-def detect_responses() -> Responses:
+def describe_detect_responses() -> Responses:
     """Return the answers of ``POST /detect``, each with an example."""
-    return _responses("The faces, and the time of every stage.", DetectAnswer, FACES)
+    return _describe_responses(
+        "The faces, and the time of every stage.", DetectAnswer, DETECT_EXAMPLE
+    )
 
 
-def classify_responses() -> Responses:
+def describe_classify_responses() -> Responses:
     """Return the answers of ``POST /classify``, each with an example."""
-    return _responses("The classes, and the time of every stage.", ClassifyAnswer, CLASSES)
+    return _describe_responses(
+        "The classes, and the time of every stage.", ClassifyAnswer, CLASSIFY_EXAMPLE
+    )
 
 
-def _responses(description: str, answer: type[BaseModel], example: JsonObject) -> Responses:
+def _describe_responses(
+    description: str, answer: type[BaseModel], example: JsonObject
+) -> Responses:
     found = {
         "description": description,
         "model": answer,
@@ -203,33 +215,36 @@ def _responses(description: str, answer: type[BaseModel], example: JsonObject) -
             }
         },
     }
-    return {200: found, **problem_responses(*OF_A_PICTURE)}
+    return {200: found, **describe_problems(*IMAGE_STATUSES)}
 
 
-def batch_responses() -> Responses:
+def describe_batch_responses() -> Responses:
     """Return the answers of ``POST /detect/batch``, each with an example."""
-    _, code, detail = PROBLEMS[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
-    problem = _example(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
+    _, code, detail = PROBLEM_EXAMPLES[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
+    problem = _build_example(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
     answer = {
         "description": "For each picture, in their order, its faces or its error.",
         "model": BatchAnswer,
-        "content": {"application/json": {"example": {"results": [FACES, problem]}}},
+        "content": {"application/json": {"example": {"results": [DETECT_EXAMPLE, problem]}}},
     }
-    return {200: answer, **problem_responses(*OF_A_PICTURE)}
+    return {200: answer, **describe_problems(*IMAGE_STATUSES)}
 
 
-def problem_responses(*statuses: int) -> Responses:
+def describe_problems(*statuses: int) -> Responses:
     """Return the description of some errors, each with an example."""
-    return {int(status): _problem(status) for status in statuses}
+    return {int(status): _describe_problem(status) for status in statuses}
 
 
-def _problem(status: int) -> JsonObject:
-    description, code, detail = PROBLEMS[status]
-    content = {"schema": Problem.model_json_schema(), "example": _example(status, code, detail)}
-    return {"description": description, "content": {PROBLEM: content}}
+def _describe_problem(status: int) -> JsonObject:
+    description, code, detail = PROBLEM_EXAMPLES[status]
+    content = {
+        "schema": Problem.model_json_schema(),
+        "example": _build_example(status, code, detail),
+    }
+    return {"description": description, "content": {PROBLEM_JSON: content}}
 
 
-def _example(status: int, code: str, detail: str) -> JsonObject:
+def _build_example(status: int, code: str, detail: str) -> JsonObject:
     title = HTTPStatus(status).phrase
     problem = Problem(type="about:blank", title=title, status=status, code=code, detail=detail)
     return problem.model_dump()

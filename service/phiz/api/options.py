@@ -10,89 +10,96 @@ from pydantic import BaseModel, ValidationError
 from phiz.errors import OptionError
 from phiz.wire.schemas import JsonObject
 
-P = TypeVar("P", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=BaseModel)
 
 # A caller's own words are shown back no further than this.
-SHOWN_CHARACTERS = 40
-REMEMBERED_BYTES = 200
+MAX_QUOTED_CHARACTERS = 40
+MAX_CACHED_QUERY_BYTES = 200
 
 
 def read_options(
-    known: type[P], query: Iterable[tuple[str, str]], form: Iterable[tuple[str, str]] = ()
-) -> P:
+    options_type: type[OptionsT],
+    query: Iterable[tuple[str, str]],
+    form: Iterable[tuple[str, str]] = (),
+) -> OptionsT:
     """Return the checked options; a query parameter wins over a form field.
 
     An option's form field that is empty counts as not given: web pages send all they have.
 
     Args:
-        known: The options that there are.
+        options_type: The options that there are.
         query: Names and values.
         form: Names and values.
 
     Raises:
         OptionError: An option is unknown, given twice, or its value is not allowed.
     """
-    fields = _once(form, "form field")
-    names = known.model_fields
+    fields = _to_unique_dict(form, "form field")
+    names = options_type.model_fields
     filled = {name: text for name, text in fields.items() if text or name not in names}
-    chosen = {**filled, **_once(query, "query parameter")}
+    chosen = {**filled, **_to_unique_dict(query, "query parameter")}
     try:
-        return known.model_validate(chosen)
+        return options_type.model_validate(chosen)
     except ValidationError as error:
         problem = error.errors(include_url=False, include_context=False)[0]
     name = str(problem["loc"][0])
     if name not in names:
-        raise OptionError(f"there is no option {shown(name)}; the options are {', '.join(names)}")
-    raise OptionError(f"{name} is {shown(chosen[name])}; it must be {_allowed(known, name)}")
+        raise OptionError(
+            f"there is no option {quote_text(name)}; the options are {', '.join(names)}"
+        )
+    raise OptionError(
+        f"{name} is {quote_text(chosen[name])}; it must be {_describe_allowed(options_type, name)}"
+    )
 
 
 @lru_cache(256)
-def _read_short(known: type[BaseModel], query: bytes) -> BaseModel:
-    return read_options(known, parse_qsl(query.decode("latin-1"), keep_blank_values=True))
+def _read_cached(options_type: type[BaseModel], query: bytes) -> BaseModel:
+    return read_options(options_type, parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
-def read_query(known: type[P], query: bytes) -> P:
+def read_query(options_type: type[OptionsT], query: bytes) -> OptionsT:
     """Return the checked options of a query string as it came.
 
     Args:
-        known: The options that there are.
+        options_type: The options that there are.
         query: Not decoded.
 
     Raises:
         OptionError: As ``read_options``.
     """
     # Most callers send the same few queries again and again; what is long is not remembered.
-    read = _read_short if len(query) <= REMEMBERED_BYTES else _read_short.__wrapped__
-    return cast("P", read(known, query))  # the cache knows no type variables
+    read = _read_cached if len(query) <= MAX_CACHED_QUERY_BYTES else _read_cached.__wrapped__
+    return cast("OptionsT", read(options_type, query))  # the cache knows no type variables
 
 
-def read_deadline(given: str | None, limit_s: float) -> float:
+def read_deadline(header_value: str | None, limit_s: float) -> float:
     """Return how long an answer may take, in seconds.
 
     Args:
-        given: The caller's wish, if there is one; more than the limit is the limit.
+        header_value: The caller's wish, if there is one; more than the limit is the limit.
         limit_s: Of the service.
 
     Raises:
         OptionError: It is not a number above 0.
     """
-    if given is None:
+    if header_value is None:
         return limit_s
     try:
         # Python reads 1_0 as ten.
-        wished = 0.0 if "_" in given else float(given)
+        wished = 0.0 if "_" in header_value else float(header_value)
     except ValueError:
         wished = 0.0
     if not wished > 0:
         raise OptionError(
-            f"the header Phiz-Deadline is {shown(given)}; it must be a number of seconds above 0"
+            f"the header Phiz-Deadline is {quote_text(header_value)}; it must be a number of"
+            " seconds above 0"
         )
     return min(wished, limit_s)
 
 
-def option_schema(known: type[BaseModel], name: str) -> JsonObject:
+def get_option_schema(options_type: type[BaseModel], name: str) -> JsonObject:
     """Return the JSON schema of an option's value; without a default if that is the model's."""
-    schema: JsonObject = dict(_schema(known)["properties"][name])
+    schema: JsonObject = dict(_build_schema(options_type)["properties"][name])
     # Pydantic writes an optional value as "this or null"; a query cannot say null.
     value, *_ = schema.pop("anyOf", [{}])
     if schema["default"] is None:
@@ -101,30 +108,30 @@ def option_schema(known: type[BaseModel], name: str) -> JsonObject:
 
 
 @lru_cache
-def _schema(known: type[BaseModel]) -> JsonObject:
+def _build_schema(options_type: type[BaseModel]) -> JsonObject:
     # Making it takes pydantic half a millisecond, which every wrong option would cost.
-    return known.model_json_schema()
+    return options_type.model_json_schema()
 
 
-def shown(text: str) -> str:
+def quote_text(text: str) -> str:
     """Return a caller's own words quoted, and cut if they are long."""
-    cut = text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
+    cut = text if len(text) <= MAX_QUOTED_CHARACTERS else text[:MAX_QUOTED_CHARACTERS] + "…"
     return repr(cut)
 
 
-def _once(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
+def _to_unique_dict(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, str]:
     """Return pairs as a dict; the same name twice is an error, since either could be meant."""
     chosen: dict[str, str] = {}
     for name, value in pairs:
         if name in chosen:
-            raise OptionError(f"the {what} {shown(name)} is there twice; give it once")
+            raise OptionError(f"the {what} {quote_text(name)} is there twice; give it once")
         chosen[name] = value
     return chosen
 
 
-def _allowed(known: type[BaseModel], name: str) -> str:
+def _describe_allowed(options_type: type[BaseModel], name: str) -> str:
     """Return the values that an option may have, in words."""
-    schema = option_schema(known, name)
+    schema = get_option_schema(options_type, name)
     if "enum" in schema:
         return f"one of {', '.join(schema['enum'])}"
     number = "a whole number" if schema["type"] == "integer" else "a number"

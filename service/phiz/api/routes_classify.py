@@ -6,12 +6,12 @@ from typing import Final
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.routes_detect import Question, answer_one, counted
+from phiz.api.routes_detect import Operation, answer_image, handle_counted
 from phiz.wire.schemas import ClassifyParameters
 
-CLASSES: Final = Question("classify", ClassifyParameters)
+CLASSIFICATION: Final = Operation("classify", ClassifyParameters)
 
 
 async def classify(request: Request) -> Response:
     """Return what a picture shows, of ImageNet's classes."""
-    return await counted(request, partial(answer_one, CLASSES))
+    return await handle_counted(request, partial(answer_image, CLASSIFICATION))

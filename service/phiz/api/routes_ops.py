@@ -7,11 +7,11 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
-from phiz.api.service import service_of, started
+from phiz.api.service import get_service, get_started_service
 from phiz.errors import StudyMissingError
 from phiz.models.operating_point import OperatingPoint
-from phiz.models.specs import Form, ModelCard
-from phiz.wire.messages import Measured, Stock
+from phiz.models.specs import AUTO, ModelSpec, Precision
+from phiz.wire.messages import MeasuredVariant, ModelInventory
 from phiz.wire.models import (
     ClassifierEntry,
     ClassifierForm,
@@ -22,19 +22,18 @@ from phiz.wire.models import (
     OperatingPointEntry,
 )
 
-AUTO = "auto"
 STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the page has
 
 
-async def models(request: Request) -> ModelList:
+async def list_models(request: Request) -> ModelList:
     """Return what a detection may ask for, and a classification where it is built."""
-    stock = service_of(request).stock
-    entries = [_entry(card, stock) for card in stock.cards]
-    classifiers = [_classifier(card, stock) for card in stock.classifiers]
-    return ModelList(models=[*entries, _auto(stock)], classifiers=classifiers)
+    inventory = get_service(request).inventory
+    entries = [_build_entry(spec, inventory) for spec in inventory.specs]
+    classifiers = [_build_classifier_entry(spec, inventory) for spec in inventory.classifiers]
+    return ModelList(models=[*entries, _build_auto_entry(inventory)], classifiers=classifiers)
 
 
-async def study(request: Request) -> FileResponse:
+async def send_study_page(request: Request) -> FileResponse:
     """Return the report of what this machine can do, a page by itself.
 
     Raises:
@@ -46,53 +45,53 @@ async def study(request: Request) -> FileResponse:
     return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
 
 
-async def healthz() -> PlainTextResponse:
+async def check_liveness() -> PlainTextResponse:
     """Return 200 as long as the process answers at all."""
     return PlainTextResponse("alive\n")
 
 
-async def readyz(request: Request) -> PlainTextResponse:
+async def check_readiness(request: Request) -> PlainTextResponse:
     """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
-    if not request.app.state.ready or not service_of(request).crew.able:
+    if not request.app.state.ready or not get_service(request).pool.is_healthy:
         raise NotReadyError
     return PlainTextResponse("ready\n")
 
 
-async def metrics(request: Request) -> Response:
+async def export_metrics(request: Request) -> Response:
     """Return the counters and times of the service, in a format of Prometheus."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    content = encode(started(request).metrics.registry)
+    content = encode(get_started_service(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
 
 
-def _entry(card: ModelCard, stock: Stock) -> ModelEntry:
+def _build_entry(spec: ModelSpec, inventory: ModelInventory) -> ModelEntry:
     return ModelEntry(
-        name=card.name,
-        title=card.title,
-        kind=card.kind,
-        input_size=card.input_size,
-        landmarks=stock.landmarks[card.kind],
-        licence=card.licence,
-        min_score=card.min_score,
-        operating_point=_point(card.operating_point),
+        name=spec.name,
+        title=spec.title,
+        kind=spec.kind,
+        input_size=spec.input_size,
+        landmarks=inventory.landmarks[spec.kind],
+        licence=spec.licence,
+        min_score=spec.min_score,
+        operating_point=_build_operating_point(spec.operating_point),
         networks=[
             NetworkEntry(
                 name=network.name,
                 sha256=network.sha256,
                 bytes=network.size_bytes,
-                measured=_measured(stock.measured.get(network.name)),
+                measured=_build_measured(inventory.measured.get(network.name)),
             )
-            for network in card.networks
+            for network in spec.networks
         ],
     )
 
 
-def _measured(found: Measured | None) -> MeasuredEntry | None:
-    return None if found is None else MeasuredEntry(**asdict(found))
+def _build_measured(variant: MeasuredVariant | None) -> MeasuredEntry | None:
+    return None if variant is None else MeasuredEntry(**asdict(variant))
 
 
-def _auto(stock: Stock) -> ModelEntry:
-    first, *others = stock.landmarks.values()
+def _build_auto_entry(inventory: ModelInventory) -> ModelEntry:
+    first, *others = inventory.landmarks.values()
     return ModelEntry(
         name=AUTO,
         title="a glance, then the cascade as far as more faces are likely",
@@ -100,13 +99,13 @@ def _auto(stock: Stock) -> ModelEntry:
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),
         licence=None,
-        min_score=stock.router.min_score,
-        operating_point=_point(stock.router.operating_point),
+        min_score=inventory.router_config.min_score,
+        operating_point=_build_operating_point(inventory.router_config.operating_point),
         networks=[],
     )
 
 
-def _point(point: OperatingPoint | None) -> OperatingPointEntry | None:
+def _build_operating_point(point: OperatingPoint | None) -> OperatingPointEntry | None:
     if point is None:
         return None
     return OperatingPointEntry(
@@ -117,35 +116,39 @@ def _point(point: OperatingPoint | None) -> OperatingPointEntry | None:
     )
 
 
-def _classifier(card: ModelCard, stock: Stock) -> ClassifierEntry:
-    assert card.input_size is not None, "the catalogue gives every classifier its input size"
-    (network,) = card.networks
+def _build_classifier_entry(spec: ModelSpec, inventory: ModelInventory) -> ClassifierEntry:
+    assert spec.input_size is not None, "the catalogue gives every classifier its input size"
+    (network,) = spec.networks
     return ClassifierEntry(
-        name=card.name,
-        title=card.title,
-        input_size=card.input_size,
-        licence=card.licence,
-        default_precision=stock.default_forms[card.name],
+        name=spec.name,
+        title=spec.title,
+        input_size=spec.input_size,
+        licence=spec.licence,
+        default_precision=inventory.default_precisions[spec.name],
         precisions=[
             ClassifierForm(
-                precision=each.form,
+                precision=each.precision,
                 # Its bytes are verified before it is used; this is asked for more often.
-                built=(stock.folder / each.file).is_file(),
+                built=(inventory.folder / each.file_name).is_file(),
                 sha256=each.sha256,
                 bytes=each.size_bytes,
-                measured=_measured_in(each.form, stock.measured.get(network.name)),
+                measured=_build_measured_at(each.precision, inventory.measured.get(network.name)),
             )
             for each in (network, *network.variants)
         ],
     )
 
 
-def _measured_in(form: Form, found: Measured | None) -> MeasuredEntry | None:
-    """Return what was measured of a classifier in a form: of the best one, and of float32."""
-    if found is None:
+def _build_measured_at(
+    precision: Precision, variant: MeasuredVariant | None
+) -> MeasuredEntry | None:
+    """Return what was measured of a classifier at a precision: of the best one, and of float32."""
+    if variant is None:
         return None
-    if form == found.precision:
-        return _measured(found)
-    if form == "float32":  # the reference
-        return _measured(replace(found, precision=form, median_ms=found.reference_ms))
+    if precision == variant.precision:
+        return _build_measured(variant)
+    if precision == "float32":  # the reference
+        return _build_measured(
+            replace(variant, precision=precision, median_ms=variant.reference_ms)
+        )
     return None

@@ -13,49 +13,51 @@ from typing import Any, cast
 import uvicorn
 from fastapi import FastAPI
 
-from phiz.api.access_log import Journal, Kept, Traces
-from phiz.api.connection import HEAD_S, Connection
-from phiz.api.fast_path import Direct
+from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
+from phiz.api.connection import HEAD_TIMEOUT_S, Connection
+from phiz.api.fast_path import FastPath
 from phiz.errors import SettingError
-from phiz.system.scheduling import run_in_batches
+from phiz.system.scheduling import set_batch_policy
 
 
 class Server(uvicorn.Server):
     """A server that says when it listens, and ends with exit code 0 when it is told to stop."""
 
-    def __init__(self, config: uvicorn.Config, app: FastAPI, listening: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, app: FastAPI, on_listening: Callable[[], None]
+    ) -> None:
         """Begin nothing yet.
 
         Args:
             config: Of the server.
             app: What it serves.
-            listening: Called once connections are accepted.
+            on_listening: Called once connections are accepted.
         """
         super().__init__(config)
         self._app = app
-        self._listening = listening
-        self._beginning: asyncio.Task[None] | None = None
+        self._on_listening = on_listening
+        self._main_task: asyncio.Task[None] | None = None
 
-    async def begin(self, listener: socket.socket) -> None:
+    async def load_and_serve(self, listener: socket.socket) -> None:
         """Load the application and answer, until told to stop.
 
         Raises:
             CancelledError: It was told so before it could answer.
             PhizError: The application cannot be loaded, or the port has been taken.
         """
-        self._beginning = asyncio.current_task()
+        self._main_task = asyncio.current_task()
         with self.capture_signals():
             async with self._app.router.lifespan_context(self._app):
                 # What is here now stays: the collector need not look through it again and again.
                 gc.freeze()
-                run_in_batches()
+                set_batch_policy()
                 _listen(listener, self.config.backlog)
                 await self.serve([listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections from now on."""
         await super().startup(sockets)
-        self._listening()
+        self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's
         """Finish what has begun and stop; a second Ctrl+C stops at once.
@@ -65,13 +67,13 @@ class Server(uvicorn.Server):
         """
         self._app.state.ready = False
         self.force_exit = self.should_exit and sig == signal.SIGINT
-        if not self.should_exit and not self.started and self._beginning is not None:
+        if not self.should_exit and not self.started and self._main_task is not None:
             # Not from here: the loop may be in the middle of something, such as beginning a worker.
-            self._beginning.get_loop().call_soon_threadsafe(self._beginning.cancel)
+            self._main_task.get_loop().call_soon_threadsafe(self._main_task.cancel)
         self.should_exit = True
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int) -> socket.socket:
     """Return a socket that is bound and does not accept connections yet.
 
     Raises:
@@ -83,7 +85,7 @@ def bind(host: str, port: int) -> socket.socket:
         )[0]
         listener = socket.socket(family, kind, protocol)
         try:
-            _bind_alone(listener, address)
+            _bind_exclusively(listener, address)
         except OSError:
             listener.close()
             raise
@@ -94,7 +96,7 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _bind_alone(listener: socket.socket, address: tuple[Any, ...]) -> None:
+def _bind_exclusively(listener: socket.socket, address: tuple[Any, ...]) -> None:
     """Bind a socket so that no other can be bound to its port, although it does not listen.
 
     Linux lets several sockets have one port as long as all of them allow that and none
@@ -128,21 +130,21 @@ def _listen(listener: socket.socket, backlog: int) -> None:
         ) from error
 
 
-def url_of(listener: socket.socket) -> str:
+def format_url(listener: socket.socket) -> str:
     """Return the address of a bound socket."""
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run(  # noqa: PLR0913  what an entry point chooses
+def run_server(  # noqa: PLR0913  what an entry point chooses
     app: FastAPI,
     listener: socket.socket,
     drain_s: int,
-    listening: Callable[[], None],
+    on_listening: Callable[[], None],
     *,
-    head_s: float = HEAD_S,
-    kept: Kept = "none",
-    traces: Traces | None = None,
+    head_timeout_s: float = HEAD_TIMEOUT_S,
+    logged_requests: LoggedRequests = "none",
+    tracer: SpanSource | None = None,
 ) -> None:
     """Load the application and answer until SIGTERM or Ctrl+C.
 
@@ -152,17 +154,17 @@ def run(  # noqa: PLR0913  what an entry point chooses
         app: What answers.
         listener: A bound socket; it is closed in the end.
         drain_s: How long requests already begun get to finish.
-        listening: Called once connections are accepted.
-        head_s: How long a request's line and headers may take to come.
-        kept: Which requests are logged.
-        traces: Where their spans go, if they go anywhere.
+        on_listening: Called once connections are accepted.
+        head_timeout_s: How long a request's line and headers may take to come.
+        logged_requests: Which requests are logged.
+        tracer: Where their spans go, if they go anywhere.
 
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     config = uvicorn.Config(
-        Journal(Direct(app), kept, app.state.paths, traces),
-        http=cast("type[asyncio.Protocol]", partial(Connection, head_s=head_s)),
+        AccessLog(FastPath(app), logged_requests, app.state.paths, tracer),
+        http=cast("type[asyncio.Protocol]", partial(Connection, head_timeout_s=head_timeout_s)),
         ws="none",
         lifespan="off",  # it is entered here, so that its errors come to the caller
         log_config=None,  # its lines are written as ours are
@@ -175,10 +177,10 @@ def run(  # noqa: PLR0913  what an entry point chooses
         # the one that a request is being sent to.
         timeout_keep_alive=75,
     )
-    server = Server(config, app, listening)
+    server = Server(config, app, on_listening)
     with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         try:
-            runner.run(server.begin(listener))
+            runner.run(server.load_and_serve(listener))
         except asyncio.CancelledError:
             if not server.should_exit:
                 raise

@@ -29,38 +29,40 @@ from starlette.types import Scope
 
 import phiz
 from phiz.api.fast_path import ENDPOINTS
-from phiz.api.request_record import Record
+from phiz.api.request_record import RequestRecord
 from phiz.timings import Timings
 
-NAME: Final = "phiz"
-CLOSING_S: Final = 3.0  # for what has not been sent; a collector that is gone must not hold us up
-FAULT: Final = 500
-_NS: Final = 1_000_000_000
+PROGRAM_NAME: Final = "phiz"
+CLOSE_TIMEOUT_S: Final = (
+    3.0  # for what has not been sent; a collector that is gone must not hold us up
+)
+SERVER_ERROR_STATUS: Final = 500
+_NS_PER_S: Final = 1_000_000_000
 
 
-class Spans:
+class RequestTracer:
     """Begins the spans of requests, and sends them where they go."""
 
     __slots__ = ("_provider", "_tracer")
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
-        self._tracer = provider.get_tracer(NAME, phiz.__version__)
+        self._tracer = provider.get_tracer(PROGRAM_NAME, phiz.__version__)
 
     @classmethod
-    def exported(cls) -> Self:
+    def from_environment(cls) -> Self:
         """Return spans that go out by OTLP, as the variables of OpenTelemetry say."""
-        told = OTELResourceDetector().detect().attributes
-        named = {SERVICE_NAME: NAME, SERVICE_VERSION: phiz.__version__, **told}
+        detected = OTELResourceDetector().detect().attributes
+        named = {SERVICE_NAME: PROGRAM_NAME, SERVICE_VERSION: phiz.__version__, **detected}
         provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
         return cls(provider)
 
-    def begin(self, record: Record, scope: Scope) -> "RequestSpan | None":
+    def start_span(self, record: RequestRecord, scope: Scope) -> "RequestSpan | None":
         """Return the span of a request that has come, if it asks something of pictures."""
         if record.method != "POST" or record.path not in ENDPOINTS:
             return None
-        origin_ns = time.time_ns() - _ns(time.perf_counter() - record.started)
+        origin_ns = time.time_ns() - _to_ns(time.perf_counter() - record.started_at_s)
         headers: dict[str, list[str]] = {}
         for name, value in scope["headers"]:
             headers.setdefault(name.decode("latin-1"), []).append(value.decode("latin-1"))
@@ -68,16 +70,16 @@ class Spans:
             f"POST {record.path}",
             context=extract({name: ",".join(values) for name, values in headers.items()}),
             kind=SpanKind.SERVER,
-            attributes=_asked(record, scope),
+            attributes=_describe_request(record, scope),
             start_time=origin_ns,
         )
-        return RequestSpan(self._tracer, span, record.started, origin_ns)
+        return RequestSpan(self._tracer, span, record.started_at_s, origin_ns)
 
     def close(self) -> None:
         """Send what has not been sent, as far as that is quickly done."""
         closing = Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
-        closing.join(CLOSING_S)
+        closing.join(CLOSE_TIMEOUT_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,66 +89,66 @@ class RequestSpan:
     Attributes:
         tracer: Makes those below it.
         span: Itself.
-        started: When the request came, by ``time.perf_counter``.
+        started_at_s: When the request came, by ``time.perf_counter``.
         origin_ns: The same moment, nanoseconds since 1970.
     """
 
     tracer: Tracer
     span: Span
-    started: float
+    started_at_s: float
     origin_ns: int
 
     @property
-    def trace(self) -> str:
+    def trace_id(self) -> str:
         """Return the trace that it belongs to, 32 hexadecimal digits."""
         return f"{self.span.get_span_context().trace_id:032x}"
 
-    def end(self, record: Record) -> None:
+    def end(self, record: RequestRecord) -> None:
         """End it, and make those of its stages."""
         if self.span.is_recording():
-            self._stages(record)
-            self.span.set_attributes(_answered(record))
-            if not 0 < record.status < FAULT:
+            self._add_stages(record)
+            self.span.set_attributes(_describe_response(record))
+            if not 0 < record.status < SERVER_ERROR_STATUS:
                 self.span.set_status(StatusCode.ERROR)
-        self.span.end(self._at(record.started + record.total_s))
+        self.span.end(self._to_epoch_ns(record.started_at_s + record.total_s))
 
-    def _stages(self, record: Record) -> None:
-        observation = record.observation
-        if observation is None or not observation.arrived:
+    def _add_stages(self, record: RequestRecord) -> None:
+        detection = record.detection
+        if detection is None or not detection.received_at_s:
             return
-        above = set_span_in_context(self.span)
-        arrived = observation.arrived
-        self._child("receive", above, self.started, arrived)
-        several = len(observation.timings) > 1
-        for timings in observation.timings:
-            within = above
+        parent = set_span_in_context(self.span)
+        received_at_s = detection.received_at_s
+        self._add_child("receive", parent, self.started_at_s, received_at_s)
+        several = len(detection.timings) > 1
+        for timings in detection.timings:
+            within = parent
             if several:
-                end = arrived + timings.total_s
-                within = set_span_in_context(self._child("picture", above, arrived, end))
-            self._laid(timings, within, arrived)
+                end = received_at_s + timings.total_s
+                within = set_span_in_context(self._add_child("picture", parent, received_at_s, end))
+            self._add_consecutive(timings, within, received_at_s)
 
-    def _laid(self, timings: Timings, above: Context, start: float) -> None:
+    def _add_consecutive(self, timings: Timings, parent: Context, start: float) -> None:
         """Make a span for each stage, one behind the other; a stage that came twice is one."""
         for stage, seconds in timings.stages.items():
-            child = self._child(stage, above, start, start + seconds)
+            child = self._add_child(stage, parent, start, start + seconds)
             if stage == "inference":
-                within, begun = set_span_in_context(child), start
+                within, started = set_span_in_context(child), start
                 for part, part_s in timings.parts.items():
-                    self._child(part, within, begun, begun + part_s)
-                    begun += part_s
+                    self._add_child(part, within, started, started + part_s)
+                    started += part_s
             start += seconds
 
-    def _child(self, name: str, above: Context, start: float, end: float) -> Span:
-        child = self.tracer.start_span(name, context=above, start_time=self._at(start))
-        child.end(self._at(end))
+    def _add_child(self, name: str, parent: Context, start: float, end: float) -> Span:
+        child = self.tracer.start_span(name, context=parent, start_time=self._to_epoch_ns(start))
+        child.end(self._to_epoch_ns(end))
         return child
 
-    def _at(self, moment: float) -> int:
+    def _to_epoch_ns(self, perf_counter_s: float) -> int:
         """Return a reading of ``time.perf_counter`` as nanoseconds since 1970."""
-        return self.origin_ns + _ns(moment - self.started)
+        return self.origin_ns + _to_ns(perf_counter_s - self.started_at_s)
 
 
-def _asked(record: Record, scope: Scope) -> Mapping[str, Any]:
+def _describe_request(record: RequestRecord, scope: Scope) -> Mapping[str, Any]:
     """Return what is known of a request when it comes."""
     address, port = scope.get("server") or ("", None)
     return {
@@ -156,19 +158,19 @@ def _asked(record: Record, scope: Scope) -> Mapping[str, Any]:
         URL_SCHEME: scope["scheme"],
         SERVER_ADDRESS: address,
         **({SERVER_PORT: port} if port else {}),
-        "phiz.request": record.name,
+        "phiz.request": record.request_id,
     }
 
 
-def _answered(record: Record) -> Mapping[str, Any]:
+def _describe_response(record: RequestRecord) -> Mapping[str, Any]:
     """Return what is known of a request once it has been answered."""
     known: dict[str, Any] = {HTTP_RESPONSE_STATUS_CODE: record.status, "phiz.code": record.code}
-    if record.observation is not None:
-        known["phiz.model"] = record.observation.model
-    if not 0 < record.status < FAULT:
+    if record.detection is not None:
+        known["phiz.model"] = record.detection.model
+    if not 0 < record.status < SERVER_ERROR_STATUS:
         known[ERROR_TYPE] = record.code
     return known
 
 
-def _ns(seconds: float) -> int:
-    return round(seconds * _NS)
+def _to_ns(seconds: float) -> int:
+    return round(seconds * _NS_PER_S)

@@ -1,36 +1,36 @@
-"""Votes for the predictions that lead: blending of which less hangs on small movements.
+"""Predictions near those that lead: blending of which less hangs on small movements.
 
-Three things differ from ``blend``, so that predictions move less where the picture moves a
-little. What scores too little to lead still votes, so that no vote comes and goes whole at the
-score limit. A vote weighs what its IoU with the leader is above the limit, so that it fades
-before it goes, times a power of its score. And it counts for the leader it overlaps most, not
-for the best one in reach, so that two faces side by side do not pull at each other. Nothing here
-changes its input.
+Three things differ from ``blend_reference``, so that predictions move less where the picture moves
+a little. What scores too little to lead still counts, so that no neighbour comes and goes whole at
+the score limit. A neighbour weighs what its IoU with the leader is above the limit, so that it
+fades before it goes, times a power of its score. And it counts for the leader it overlaps most,
+not for the best one in reach, so that two faces side by side do not pull at each other. Nothing
+here changes its input.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import area, iou
-from phiz.boxes.nms import groups, meeting, nms, shared_areas
+from phiz.boxes.geometry import box_area, box_iou
+from phiz.boxes.nms import compute_pair_intersections, find_intersecting_pairs, group_by_leader, nms
 from phiz.faces import Boxes, Indices, Keypoints, Scores
 
 # From more predictions on, leaders are found in pairs: a crowd's in a third of the time.
-MANY = 64
-# Of a vote's score, in its weight. Portraits moved by a few pixels jitter least between 0.5
+PAIRWISE_MIN_COUNT = 64
+# Of a neighbour's score, in its weight. Portraits moved by a few pixels jitter least between 0.5
 # and 1; at 0.5 those of the back camera's network begin to jitter more.
-VOTE_POWER = np.float32(0.7)
-LEAST_WEIGHT = np.float32(1e-6)  # of a leader
+VOTE_EXPONENT = np.float32(0.7)
+MIN_LEADER_WEIGHT = np.float32(1e-6)  # of a leader
 
 
-def blend(
+def blend_reference(
     boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float
 ) -> tuple[Boxes, Keypoints, Scores]:
-    """Return one prediction for each group: the score-weighted mean of its members.
+    """Return one prediction for each group: the score-weighted mean of its predictions.
 
     The tie resolution of BlazeFace (Bazarevsky et al. 2019, section 3.4), which replaces
     suppression so that small shifts of the picture no longer change the winner. The score
-    is the leader's, as in MediaPipe (a mean would punish a face for its weaker votes).
+    is the leader's, as in MediaPipe (a mean would punish a face for its weaker neighbours).
 
     Args:
         boxes: (N, 4).
@@ -46,23 +46,23 @@ def blend(
     predictions = np.concatenate(
         [boxes, keypoints.reshape(len(boxes), -1)], axis=1, dtype=np.float64
     )  # (N, 4 + 2K)
-    blended, leading = [], []
-    for leader, members in groups(boxes, scores, limit):
+    means_by_group, leaders = [], []
+    for leader, members in group_by_leader(boxes, scores, limit):
         weights = scores[members].astype(np.float64)  # (M,)
         total = weights.sum()
         if total > 0:
-            blended.append(weights @ predictions[members] / total)  # (4 + 2K,)
+            means_by_group.append(weights @ predictions[members] / total)  # (4 + 2K,)
         else:  # scores of 0 alone: nothing to weigh by
-            blended.append(predictions[leader])
-        leading.append(leader)
-    means = np.stack(blended).astype(np.float32)  # (G, 4 + 2K)
-    return means[:, :4], means[:, 4:].reshape(len(means), *keypoints.shape[1:]), scores[leading]
+            means_by_group.append(predictions[leader])
+        leaders.append(leader)
+    means = np.stack(means_by_group).astype(np.float32)  # (G, 4 + 2K)
+    return means[:, :4], means[:, 4:].reshape(len(means), *keypoints.shape[1:]), scores[leaders]
 
 
-def elect(
+def blend_weighted(
     boxes: Boxes, keypoints: Keypoints, scores: Scores, limit: float, min_score: float
 ) -> tuple[Boxes, Keypoints, Scores]:
-    """Return one prediction for each leader: the mean of the votes nearest to it.
+    """Return one prediction for each leader: the mean of the predictions nearest to it.
 
     Args:
         boxes: (N, 4).
@@ -74,78 +74,78 @@ def elect(
     Returns:
         Boxes (G, 4), keypoints (G, K, 2) and scores (G,), the leaders', by falling score.
     """
-    able = np.flatnonzero(scores >= min_score)
-    leaders = able[_leaders(boxes[able], scores[able], limit)]  # (G,)
+    eligible = np.flatnonzero(scores >= min_score)
+    leaders = eligible[_find_leaders(boxes[eligible], scores[eligible], limit)]  # (G,)
     if not len(leaders):
         return boxes[:0].copy(), keypoints[:0].copy(), scores[:0].copy()
-    overlaps = iou(boxes[leaders, None], boxes)  # (G, N)
+    overlaps = box_iou(boxes[leaders, None], boxes)  # (G, N)
     order = np.arange(len(leaders))
     overlaps[order, leaders] = 1  # also of one without area
     nearest = overlaps.argmax(axis=0) == order[:, None]  # (G, N)
     near = np.maximum(overlaps - np.float32(limit), 0)  # (G, N)
-    weights = near * scores**VOTE_POWER * nearest  # (G, N)
-    # A leader votes for itself even with a score of 0, so that there is something to weigh.
-    weights[order, leaders] = np.maximum(weights[order, leaders], LEAST_WEIGHT)
+    weights = near * scores**VOTE_EXPONENT * nearest  # (G, N)
+    # A leader counts for itself even with a score of 0, so that there is something to weigh.
+    weights[order, leaders] = np.maximum(weights[order, leaders], MIN_LEADER_WEIGHT)
     weights /= weights.sum(axis=1, keepdims=True)
     points = weights @ keypoints.reshape(len(boxes), -1)  # (G, 2K)
     return weights @ boxes, points.reshape(-1, *keypoints.shape[1:]), scores[leaders]
 
 
-def gather(
+def blend_around(
     boxes: Boxes, keypoints: Keypoints, scores: Scores, leaders: Indices, limit: float
 ) -> tuple[Boxes, Keypoints]:
-    """Return for each leader the mean of the votes nearest to it, weighed as in ``elect``.
+    """Return for each leader the mean of its nearest predictions, as ``blend_weighted`` does.
 
-    In pairs, so that thousands of leaders take no more memory than their votes.
+    In pairs, so that thousands of leaders take no more memory than their neighbours.
 
     Args:
         boxes: (N, 4).
         keypoints: (N, K, 2).
         scores: (N,), not negative.
         leaders: (G,), indices.
-        limit: IoU from which on a prediction votes, 0 to 1.
+        limit: IoU from which on a prediction counts, 0 to 1.
 
     Returns:
         Boxes (G, 4) and keypoints (G, K, 2), in the order of the leaders.
     """
     if not len(leaders):
         return boxes[:0].copy(), keypoints[:0].copy()
-    nearest, overlaps = _nearest(boxes, leaders)  # (N,) each
-    weights = np.maximum(overlaps - limit, 0) * scores.astype(np.float64) ** VOTE_POWER  # (N,)
-    weights[leaders] = np.maximum(weights[leaders], LEAST_WEIGHT)
-    votes = np.flatnonzero(weights)  # (V,)
+    nearest, overlaps = _assign_to_leaders(boxes, leaders)  # (N,) each
+    weights = np.maximum(overlaps - limit, 0) * scores.astype(np.float64) ** VOTE_EXPONENT  # (N,)
+    weights[leaders] = np.maximum(weights[leaders], MIN_LEADER_WEIGHT)
+    neighbours = np.flatnonzero(weights)  # (V,)
     points = np.concatenate([boxes, keypoints.reshape(len(boxes), -1)], axis=1)  # (N, 4 + 2K)
     sums = np.zeros((len(leaders), points.shape[1]))
-    np.add.at(sums, nearest[votes], weights[votes, None] * points[votes])
-    totals = np.bincount(nearest[votes], weights[votes], len(leaders))  # (G,)
+    np.add.at(sums, nearest[neighbours], weights[neighbours, None] * points[neighbours])
+    totals = np.bincount(nearest[neighbours], weights[neighbours], len(leaders))  # (G,)
     means = (sums / totals[:, None]).astype(np.float32)  # (G, 4 + 2K)
     return means[:, :4], means[:, 4:].reshape(-1, *keypoints.shape[1:])
 
 
-def _nearest(boxes: Boxes, leaders: Indices) -> tuple[Indices, NDArray[np.float64]]:
+def _assign_to_leaders(boxes: Boxes, leaders: Indices) -> tuple[Indices, NDArray[np.float64]]:
     """Return which leader each box (N, 4) overlaps most, (N,), and by what IoU, (N,).
 
     A leader is its own; what meets none has an IoU of 0.
     """
     group = np.full(len(boxes), -1, np.intp)
     group[leaders] = np.arange(len(leaders))
-    nearest, most = np.maximum(group, 0), (group >= 0).astype(np.float64)  # (N,) each
-    areas = area(boxes)  # (N,)
-    for pair in meeting(boxes):
+    nearest, best_overlaps = np.maximum(group, 0), (group >= 0).astype(np.float64)  # (N,) each
+    areas = box_area(boxes)  # (N,)
+    for pair in find_intersecting_pairs(boxes):
         for leader, vote in (pair, pair[::-1]):
-            able = (group[leader] >= 0) & (group[vote] < 0)  # (P,)
-            taken, voting = leader[able], vote[able]  # (P',) each
-            shared = shared_areas(boxes, taken, voting).astype(np.float64)  # (P',)
+            is_vote = (group[leader] >= 0) & (group[vote] < 0)  # (P,)
+            taken, voting = leader[is_vote], vote[is_vote]  # (P',) each
+            shared = compute_pair_intersections(boxes, taken, voting).astype(np.float64)  # (P',)
             union = areas[taken] + areas[voting] - shared  # (P',)
             overlaps = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-            np.maximum.at(most, voting, overlaps)
-            best = overlaps == most[voting]  # (P',)
+            np.maximum.at(best_overlaps, voting, overlaps)
+            best = overlaps == best_overlaps[voting]  # (P',)
             nearest[voting[best]] = group[taken[best]]
-    return nearest, most
+    return nearest, best_overlaps
 
 
-def _leaders(boxes: Boxes, scores: Scores, limit: float) -> Indices:
+def _find_leaders(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return what ``nms`` returns, few one by one: there pairs cost more than they save."""
-    if len(boxes) > MANY:
+    if len(boxes) > PAIRWISE_MIN_COUNT:
         return nms(boxes, scores, limit)
-    return np.array([leader for leader, _ in groups(boxes, scores, limit)], np.intp)
+    return np.array([leader for leader, _ in group_by_leader(boxes, scores, limit)], np.intp)

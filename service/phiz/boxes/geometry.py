@@ -11,20 +11,20 @@ import numpy as np
 from phiz.faces import Boxes, Keypoints, Scores
 
 
-def area(boxes: Boxes) -> Scores:
+def box_area(boxes: Boxes) -> Scores:
     """Return the areas (…,) of boxes (…, 4); a box turned inside out has area 0."""
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)  # (…, 2)
     areas: Scores = sides[..., 0] * sides[..., 1]  # (…,)
     return areas
 
 
-def shorter_side(boxes: Boxes) -> Scores:
+def compute_shorter_sides(boxes: Boxes) -> Scores:
     """Return the shorter sides (N,) of boxes (N, 4); negative for a box turned inside out."""
     sides: Scores = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)  # (N,)
     return sides
 
 
-def intersection(box: Boxes, boxes: Boxes) -> Scores:
+def compute_intersections(box: Boxes, boxes: Boxes) -> Scores:
     """Return the areas (N,) that one box (4,) shares with each of boxes (N, 4).
 
     Several, as (G, 1, 4), share areas (G, N).
@@ -36,23 +36,23 @@ def intersection(box: Boxes, boxes: Boxes) -> Scores:
     return shared
 
 
-def iou(box: Boxes, boxes: Boxes) -> Scores:
+def box_iou(box: Boxes, boxes: Boxes) -> Scores:
     """Return the intersection over union (N,) of one box (4,) with each of boxes (N, 4).
 
     Several, as (G, 1, 4), have overlaps (G, N). Two boxes without area have none: 0, never NaN.
     """
-    shared = intersection(box, boxes)  # (…, N)
-    union = area(box) + area(boxes) - shared  # (…, N)
+    shared = compute_intersections(box, boxes)  # (…, N)
+    union = box_area(box) + box_area(boxes) - shared  # (…, N)
     overlaps: Scores = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
     return overlaps  # (…, N)
 
 
-def clip(boxes: Boxes, width: int, height: int) -> Boxes:
+def clip_boxes(boxes: Boxes, width: int, height: int) -> Boxes:
     """Return boxes (N, 4) cut to a picture; what lies outside has no area left."""
     return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
 
 
-def square(boxes: Boxes) -> Boxes:
+def expand_to_squares(boxes: Boxes) -> Boxes:
     """Return boxes (N, 4) with the shorter side widened to the longer, centres kept."""
     sides = boxes[:, 2:] - boxes[:, :2]  # (N, 2)
     longer = sides.max(axis=1, keepdims=True)  # (N, 1)
@@ -70,14 +70,14 @@ class Letterbox:
     Attributes:
         size: Side of the square, pixels.
         scale: Pixels of the picture for one of the square.
-        bar_x: Width of the left bar, pixels of the picture.
-        bar_y: Height of the upper bar, pixels of the picture.
+        pad_x_px: Width of the left bar, pixels of the picture.
+        pad_y_px: Height of the upper bar, pixels of the picture.
     """
 
     size: int
     scale: float
-    bar_x: float
-    bar_y: float
+    pad_x_px: float
+    pad_y_px: float
 
     @classmethod
     def fit(cls, width: int, height: int, size: int) -> "Letterbox":
@@ -85,16 +85,16 @@ class Letterbox:
         longer = max(width, height)
         return cls(size, longer / size, (longer - width) / 2, (longer - height) / 2)
 
-    def moved(self, move: float) -> "Letterbox":
+    def shift_by(self, shift_px: float) -> "Letterbox":
         """Return the letterbox of a picture that lies so many of the square's pixels further.
 
         Args:
-            move: To the right and down.
+            shift_px: To the right and down.
         """
-        far = move * self.scale
-        return replace(self, bar_x=self.bar_x + far, bar_y=self.bar_y + far)
+        far = shift_px * self.scale
+        return replace(self, pad_x_px=self.pad_x_px + far, pad_y_px=self.pad_y_px + far)
 
-    def undo(self, points: Keypoints) -> Keypoints:
+    def to_image_points(self, points: Keypoints) -> Keypoints:
         """Return points (…, 2) of the square in pixels of the picture."""
-        bars = np.array([self.bar_x, self.bar_y], np.float32)
+        bars = np.array([self.pad_x_px, self.pad_y_px], np.float32)
         return points * np.float32(self.scale) - bars

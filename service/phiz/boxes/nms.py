@@ -10,20 +10,20 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import area, intersection
+from phiz.boxes.geometry import box_area, compute_intersections
 from phiz.faces import Boxes, Indices, Scores
 
-Pairs = NDArray[np.intp]
+IndexPairs = NDArray[np.intp]
 """(2, P), indices of predictions."""
 
 BLOCK_PAIRS = 1 << 18
 # How many are compared with all others at once: most pictures have no more predictions, and
 # in a decoder's wake it is the number of calls that counts.
 BLOCK_LEADERS = 32
-NO_PAIRS: Pairs = np.empty((2, 0), np.intp)
+NO_PAIRS: IndexPairs = np.empty((2, 0), np.intp)
 
 
-def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, Indices]]:
+def group_by_leader(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, Indices]]:
     """Yield each leader with all that it takes, itself first, by falling score.
 
     Args:
@@ -34,35 +34,38 @@ def groups(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, In
     remaining = np.argsort(-scores, kind="stable")  # (N,)
     while remaining.size:
         best = remaining[:BLOCK_LEADERS]  # (L,), each of which leads or is taken
-        near = _near(boxes[best], boxes[remaining], limit)  # (L, R)
+        near = _find_overlapping(boxes[best], boxes[remaining], limit)  # (L, R)
         free = np.ones(len(remaining), bool)  # (R,)
-        for place, leader in enumerate(best.tolist()):
-            if not free[place]:
+        for rank, leader in enumerate(best.tolist()):
+            if not free[rank]:
                 continue
             # The leader is taken out by hand: an IoU of NaN, or of a box without area, would
             # leave it in and never end.
-            free[place] = False
-            taken = near[place] & free  # (R,)
-            free ^= taken
-            yield leader, np.concatenate([[leader], remaining[taken]])
+            free[rank] = False
+            is_taken = near[rank] & free  # (R,)
+            free ^= is_taken
+            yield leader, np.concatenate([[leader], remaining[is_taken]])
         remaining = remaining[free]
 
 
-def _near(boxes: Boxes, others: Boxes, limit: float) -> NDArray[np.bool_]:
+def _find_overlapping(boxes: Boxes, others: Boxes, limit: float) -> NDArray[np.bool_]:
     """Return which of the others (R, 4) each box (L, 4) has an IoU above the limit with, (L, R)."""
-    shared = intersection(boxes[:, None], others)  # (L, R)
-    union = area(boxes)[:, None] + area(others) - shared  # (L, R)
+    shared = compute_intersections(boxes[:, None], others)  # (L, R)
+    union = box_area(boxes)[:, None] + box_area(others) - shared  # (L, R)
     near: NDArray[np.bool_] = shared > limit * union
     return near
 
 
 def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) of the boxes that lead, by falling score."""
-    found = [overlapping(boxes, first, second, limit) for first, second in meeting(boxes)]
-    return independent(np.concatenate([NO_PAIRS, *found], axis=1), scores)
+    pairs_by_block = [
+        filter_overlapping_pairs(boxes, first, second, limit)
+        for first, second in find_intersecting_pairs(boxes)
+    ]
+    return suppress_pairs(np.concatenate([NO_PAIRS, *pairs_by_block], axis=1), scores)
 
 
-def meeting(boxes: Boxes) -> Iterator[Pairs]:
+def find_intersecting_pairs(boxes: Boxes) -> Iterator[IndexPairs]:
     """Yield pairs of boxes (N, 4) in blocks (2, P), all of those among them that share pixels.
 
     A sweep along the axis on which the boxes lie further apart: a box can only meet those that
@@ -82,15 +85,17 @@ def meeting(boxes: Boxes) -> Iterator[Pairs]:
         yield np.stack([order[first], order[first + 1 + steps]])
 
 
-def overlapping(boxes: Boxes, first: Indices, second: Indices, limit: float) -> Pairs:
+def filter_overlapping_pairs(
+    boxes: Boxes, first: Indices, second: Indices, limit: float
+) -> IndexPairs:
     """Return those of the pairs (first, second) of boxes (N, 4) whose IoU is above the limit."""
-    shared = shared_areas(boxes, first, second)  # (P,)
-    areas = area(boxes)  # (N,)
+    shared = compute_pair_intersections(boxes, first, second)  # (P,)
+    areas = box_area(boxes)  # (N,)
     taken = shared > limit * (areas[first] + areas[second] - shared)  # (P,)
     return np.stack([first[taken], second[taken]])  # (2, P')
 
 
-def shared_areas(boxes: Boxes, first: Indices, second: Indices) -> Scores:
+def compute_pair_intersections(boxes: Boxes, first: Indices, second: Indices) -> Scores:
     """Return the areas (P,) that the pairs (first, second) of boxes (N, 4) share."""
     low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
     high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
@@ -99,7 +104,7 @@ def shared_areas(boxes: Boxes, first: Indices, second: Indices) -> Scores:
     return shared
 
 
-def independent(pairs: Pairs, scores: Scores) -> Indices:
+def suppress_pairs(pairs: IndexPairs, scores: Scores) -> Indices:
     """Return what greedy suppression keeps of N predictions, (K,), by falling score.
 
     In each round all those that are better than every neighbour they have left are kept, and
@@ -116,9 +121,9 @@ def independent(pairs: Pairs, scores: Scores) -> Indices:
     better, worse = np.sort(rank[pairs], axis=0)  # (P,) each, as ranks
     kept = np.ones(len(scores), bool)  # by rank
     while better.size:
-        beaten = np.zeros(len(scores), bool)
-        beaten[worse] = True
-        decided = ~beaten[better]  # pairs whose better half nobody beats
+        is_beaten = np.zeros(len(scores), bool)
+        is_beaten[worse] = True
+        decided = ~is_beaten[better]  # pairs whose better half nobody beats
         kept[worse[decided]] = False
         left = kept[better] & kept[worse]
         better, worse = better[left & ~decided], worse[left & ~decided]

@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import click
 
-from phiz.cli.files import find_pictures, read
-from phiz.cli.run import do_each, standard_output
-from phiz.loading import default_form, load_classifier
-from phiz.models.specs import CLASSES
+from phiz.cli.files import find_images, read_image_bytes
+from phiz.cli.run import guard_stdout, run_each
+from phiz.loading import get_default_precision, load_classifier
+from phiz.models.specs import CLASS_COUNT
 
 if TYPE_CHECKING:
-    from phiz.classifiers import Classification, Classifiers
-    from phiz.models.specs import Form
+    from phiz.classifiers import Classification, ClassificationEngine
+    from phiz.models.specs import Precision
     from phiz.timings import Timings
 
 # Written out, because what knows them takes a while to import; a test compares them.
-MODELS = ("mobilenet", "efficientnet")
-PRECISIONS = ("float32", "int8")
+CLASSIFIER_NAMES = ("mobilenet", "efficientnet")
+PRECISION_CHOICES = ("float32", "int8")
 
-_EPILOG = """
+_CLASSIFY_EPILOG = """
 \b
 Examples:
   phiz classify cat.jpg
@@ -35,50 +35,57 @@ Exit status: 0 if every picture was read; 1 if one was not; 2 if the command is 
 """
 
 
-class _Report(Protocol):
+class _ClassReport(Protocol):
     """Takes answers one by one.
 
     Attributes:
-        waits: It prints nothing before it is closed.
+        is_buffered: It prints nothing before it is closed.
     """
 
-    waits: ClassVar[bool]
+    is_buffered: ClassVar[bool]
 
-    def add(self, file: str, found: "Classification", timings: "Timings") -> None:
+    def add(self, file: str, classification: "Classification", timings: "Timings") -> None:
         """Take the answer to one file."""
 
     def close(self) -> None:
         """Print what is left."""
 
 
-class _JsonReport:
+class _JsonClassReport:
     """One line for each picture: the answer of the HTTP interface, and the file."""
 
-    waits: ClassVar[bool] = False
+    is_buffered: ClassVar[bool] = False
 
-    def add(self, file: str, found: "Classification", timings: "Timings") -> None:
-        from phiz.wire.encode import classification_payload  # noqa: PLC0415  slow to load
+    def add(self, file: str, classification: "Classification", timings: "Timings") -> None:
+        from phiz.wire.encode import encode_classification  # noqa: PLC0415  slow to load
 
-        answer = {"file": file, **classification_payload(found)}
-        click.echo(json.dumps({**answer, "timing_ms": timings.milliseconds()}))
+        answer = {"file": file, **encode_classification(classification)}
+        click.echo(json.dumps({**answer, "timing_ms": timings.to_milliseconds()}))
 
     def close(self) -> None:
         """Do nothing: all is printed."""
 
 
-class _CsvReport:
+class _CsvClassReport:
     """A header, then one row for each class."""
 
-    waits: ClassVar[bool] = False
+    is_buffered: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._writer = csv.writer(sys.stdout, lineterminator="\n")
         self._writer.writerow(("file", "model", "precision", "index", "label", "score"))
 
-    def add(self, file: str, found: "Classification", timings: "Timings") -> None:  # noqa: ARG002  the rows have no times
+    def add(self, file: str, classification: "Classification", timings: "Timings") -> None:  # noqa: ARG002  the rows have no times
         self._writer.writerows(
-            (file, found.model, found.precision, each.index, each.label, round(each.score, 4))
-            for each in found.classes
+            (
+                file,
+                classification.model,
+                classification.precision,
+                each.index,
+                each.label,
+                round(each.score, 4),
+            )
+            for each in classification.classes
         )
         sys.stdout.flush()
 
@@ -86,10 +93,10 @@ class _CsvReport:
         """Do nothing: all is printed."""
 
 
-class _TableReport:
+class _TableClassReport:
     """A table for people: one row for each class."""
 
-    waits: ClassVar[bool] = True
+    is_buffered: ClassVar[bool] = True
 
     def __init__(self) -> None:
         from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
@@ -100,12 +107,12 @@ class _TableReport:
         for column in (1, 3, 4):
             self._table.columns[column].justify = "right"
 
-    def add(self, file: str, found: "Classification", timings: "Timings") -> None:
+    def add(self, file: str, classification: "Classification", timings: "Timings") -> None:
         from rich.text import Text  # noqa: PLC0415  see above
 
         # As text, because a file's name may look like markup.
         first = Text(file), f"{1000 * timings.total_s:.1f}"
-        for number, each in enumerate(found.classes):
+        for number, each in enumerate(classification.classes):
             name, milliseconds = first if number == 0 else ("", "")
             score = f"{each.score:.2f}"
             self._table.add_row(name, str(each.index), each.label, score, milliseconds)
@@ -117,33 +124,33 @@ class _TableReport:
         Console().print(self._table)
 
 
-_REPORTS: dict[str, Callable[[], _Report]] = {
-    "table": _TableReport,
-    "json": _JsonReport,
-    "csv": _CsvReport,
+_CLASS_REPORTS: dict[str, Callable[[], _ClassReport]] = {
+    "table": _TableClassReport,
+    "json": _JsonClassReport,
+    "csv": _CsvClassReport,
 }
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_CLASSIFY_EPILOG)
 @click.argument(
     "paths", metavar="PATH...", nargs=-1, required=True, type=click.Path(path_type=Path)
 )
 @click.option(
     "--model",
-    type=click.Choice(MODELS),
+    type=click.Choice(CLASSIFIER_NAMES),
     default="efficientnet",
     show_default=True,
     help="What classifies; 'mobilenet' takes less time and is right less often.",
 )
 @click.option(
     "--precision",
-    type=click.Choice(PRECISIONS),
+    type=click.Choice(PRECISION_CHOICES),
     help="What the network is computed in.  [default: what phiz study recommends, or else int8"
     " on a processor with instructions for it]",
 )
 @click.option(
     "--top",
-    type=click.IntRange(1, CLASSES),
+    type=click.IntRange(1, CLASS_COUNT),
     default=5,
     show_default=True,
     help="So many classes of a picture, the best.",
@@ -151,7 +158,7 @@ _REPORTS: dict[str, Callable[[], _Report]] = {
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(tuple(_REPORTS)),
+    type=click.Choice(tuple(_CLASS_REPORTS)),
     help="json is one object a line for each picture, csv one row for each class."
     "  [default: table on a terminal, else json]",
 )
@@ -159,7 +166,7 @@ def classify(
     *,
     paths: tuple[Path, ...],
     model: str,
-    precision: "Form | None",
+    precision: "Precision | None",
     top: int,
     format_name: str | None,
 ) -> None:
@@ -175,25 +182,25 @@ def classify(
     # Not at the top: numpy and the runtime take a while to import, and --help should not wait.
     from phiz import settings  # noqa: PLC0415
 
-    pictures = find_pictures(paths)
-    with standard_output("the classes"):
-        report = _REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
-    chosen = settings.load()
-    form = precision or default_form(chosen, model)
-    classifiers = load_classifier(chosen, model, form)
-    task = _Task(classifiers, model, form, top, report)
-    do_each(pictures, task.run, report, "the classes")
+    image_paths = find_images(paths)
+    with guard_stdout("the classes"):
+        report = _CLASS_REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
+    chosen = settings.load_settings()
+    chosen_precision = precision or get_default_precision(chosen, model)
+    classifiers = load_classifier(chosen, model, chosen_precision)
+    task = _ClassifyJob(classifiers, model, chosen_precision, top, report)
+    run_each(image_paths, task.run, report, "the classes")
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _ClassifyJob:
     """What is done with every picture."""
 
-    classifiers: "Classifiers"
+    classifiers: "ClassificationEngine"
     model: str
-    precision: "Form"
+    precision: "Precision"
     top: int
-    report: _Report
+    report: _ClassReport
 
     def run(self, path: Path) -> None:
         """Classify and report one picture.
@@ -204,8 +211,10 @@ class _Task:
         """
         from phiz.timings import Stopwatch  # noqa: PLC0415  see classify
 
-        data = read(path, self.classifiers.limits.max_bytes)
+        image_bytes = read_image_bytes(path, self.classifiers.limits.max_bytes)
         stopwatch = Stopwatch()
-        found = self.classifiers.classify(data, self.model, self.precision, self.top, stopwatch)
-        with standard_output("the classes"):
-            self.report.add(click.format_filename(path), found, stopwatch.timings())
+        found = self.classifiers.classify(
+            image_bytes, self.model, self.precision, self.top, stopwatch
+        )
+        with guard_stdout("the classes"):
+            self.report.add(click.format_filename(path), found, stopwatch.to_timings())

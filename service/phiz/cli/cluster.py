@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phiz.cli.files import STANDARD_INPUT, SUFFIXES, find_pictures
+from phiz.cli.files import IMAGE_SUFFIXES, STDIN_PATH, find_images
 from phiz.errors import OptionError, SettingError
 from phiz.loading import load_engine
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
     from phiz.faces import DetectOptions
-    from phiz.ray.storage import Files
+    from phiz.ray.storage import Storage
     from phiz.settings import Settings
 
 # Before Ray is loaded: it would report its use to its makers, and tell on standard error what
 # its own files tell too.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+RAY_VARIABLES = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
 
 
 def detect_in_cluster(
@@ -41,72 +41,80 @@ def detect_in_cluster(
         OptionError: A path or an address cannot be used.
         ClickException: There is no picture, or the work cannot be done.
     """
-    for name, value in QUIET.items():
+    for name, value in RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
     try:
-        from phiz.ray.job import Counts, Job, run  # noqa: PLC0415  only the extra installs Ray
-        from phiz.ray.storage import place_of, without_secrets  # noqa: PLC0415  see above
+        from phiz.ray.job import BulkJob, JobCounts, run_job  # noqa: PLC0415  only the extra installs Ray
+        from phiz.ray.storage import parse_address, redact_address  # noqa: PLC0415  see above
     except ImportError as error:
         raise SettingError(
             "Ray is not installed; install phiz with its extra: pip install 'phiz[ray]'"
         ) from error
-    from phiz.settings import load  # noqa: PLC0415  pydantic takes a while to import
+    from phiz.settings import load_settings  # noqa: PLC0415  pydantic takes a while to import
 
-    files, pictures = _find(paths)
-    job = Job(files, place_of(folder), model, options, partial(_load, load(), model))
-    counts = Counts()
-    with _cluster():
-        for counts in run(job, pictures):
-            click.echo(f"{counts.pictures} of {len(pictures)} pictures", err=True)
+    files, image_paths = _find_images(paths)
+    job = BulkJob(
+        files,
+        parse_address(folder),
+        model,
+        options,
+        partial(_load_model_engine, load_settings(), model),
+    )
+    counts = JobCounts()
+    with _connect_cluster():
+        for counts in run_job(job, image_paths):
+            click.echo(f"{counts.images} of {len(image_paths)} pictures", err=True)
     click.echo(
-        f"{counts.pictures} pictures with {counts.faces} faces, {counts.failed} that could not be"
-        f" read, {len(pictures) - counts.pictures} done before; the rows are in"
-        f" {without_secrets(folder)}"
+        f"{counts.images} pictures with {counts.faces} faces, {counts.failed} that could not be"
+        f" read, {len(image_paths) - counts.images} done before; the rows are in"
+        f" {redact_address(folder)}"
     )
 
 
-def _find(paths: Sequence[str]) -> "tuple[Files, list[str]]":
+def _find_images(paths: Sequence[str]) -> "tuple[Storage, list[str]]":
     """Return the pictures that are meant, and what they are among."""
     from phiz.ray.storage import (  # noqa: PLC0415  see above
         has_scheme,
-        list_pictures,
-        place_of,
-        without_secrets,
+        list_images,
+        parse_address,
+        redact_address,
     )
 
     if len(paths) == 1 and has_scheme(paths[0]):
-        return list_pictures(paths[0], SUFFIXES)
+        return list_images(paths[0], IMAGE_SUFFIXES)
     for path in paths:
         if has_scheme(path):
-            raise OptionError(f"{without_secrets(path)} is an address; give it alone")
-        if Path(path) == STANDARD_INPUT:
+            raise OptionError(f"{redact_address(path)} is an address; give it alone")
+        if Path(path) == STDIN_PATH:
             raise OptionError("standard input cannot be read by other machines")
-    found = find_pictures([Path(path) for path in paths])
-    for picture in found:
-        _check_name(picture)
-    return place_of("").files, list(dict.fromkeys(str(picture.absolute()) for picture in found))
+    found = find_images([Path(path) for path in paths])
+    for image_path in found:
+        _check_name(image_path)
+    return parse_address("").storage, list(
+        dict.fromkeys(str(image_path.absolute()) for image_path in found)
+    )
 
 
-def _check_name(picture: Path) -> None:
+def _check_name(image_path: Path) -> None:
     """Find out before hours of work that a row could not tell which picture it is about.
 
     Raises:
         ClickException: The name is no text.
     """
     try:
-        str(picture).encode()
+        str(image_path).encode()
     except UnicodeEncodeError as error:
-        name = click.format_filename(picture)
+        name = click.format_filename(image_path)
         raise click.ClickException(f"the name of {name} is not UTF-8; rename it") from error
 
 
-def _load(settings: "Settings", model: str) -> "Engine":
+def _load_model_engine(settings: "Settings", model: str) -> "Engine":
     engine, _ = load_engine(settings, {model})
     return engine
 
 
 @contextmanager
-def _cluster() -> Iterator[None]:
+def _connect_cluster() -> Iterator[None]:
     """Be connected to the cluster that RAY_ADDRESS names, or else to one of this machine alone.
 
     Raises:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phiz.cli.files import Destinations, drawn, find_pictures, read, write
-from phiz.cli.formats import REPORTS, Report
-from phiz.cli.run import do_each, standard_output
+from phiz.cli.files import OutputPaths, encode_annotated, find_images, read_image_bytes, write_file
+from phiz.cli.formats import REPORTS, FaceReport
+from phiz.cli.run import guard_stdout, run_each
 from phiz.loading import load_engine
 
 if TYPE_CHECKING:
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from phiz.faces import Details, DetectOptions, Overlap, Rotate
 
 # Written out, because what knows them takes a while to import; a test compares them.
-MODELS = ("auto", "front", "back", "full", "mtcnn")
-OVERLAPS = ("blend", "nms")
-ROTATES = ("none", "auto")
-DETAILS = ("none", "quality")
+DETECTOR_NAMES = ("auto", "front", "back", "full", "mtcnn")
+OVERLAP_CHOICES = ("blend", "nms")
+ROTATE_CHOICES = ("none", "auto")
+DETAIL_CHOICES = ("none", "quality")
 MAX_PASSES = 2
 MAX_FACES = 10_000
 MAX_MIN_FACE = 65_535
 MAX_BUDGET_MS = 60_000
 
-_EPILOG = """
+_DETECT_EPILOG = """
 \b
 Examples:
   phiz detect face.jpg
@@ -43,11 +43,11 @@ one that could not be read has its error there.
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_DETECT_EPILOG)
 @click.argument("paths", metavar="PATH...", nargs=-1, required=True)
 @click.option(
     "--model",
-    type=click.Choice(MODELS),
+    type=click.Choice(DETECTOR_NAMES),
     default="auto",
     show_default=True,
     help="What detects; 'auto' chooses by what the picture needs.",
@@ -73,7 +73,7 @@ one that could not be read has its error there.
 )
 @click.option(
     "--overlap",
-    type=click.Choice(OVERLAPS),
+    type=click.Choice(OVERLAP_CHOICES),
     default="blend",
     show_default=True,
     help="Of predictions that overlap, take the weighted mean or the best alone.",
@@ -87,14 +87,14 @@ one that could not be read has its error there.
 )
 @click.option(
     "--rotate",
-    type=click.Choice(ROTATES),
+    type=click.Choice(ROTATE_CHOICES),
     default="none",
     show_default=True,
     help="With auto, turn a picture without a clear upright face by quarters, and tell the roll.",
 )
 @click.option(
     "--details",
-    type=click.Choice(DETAILS),
+    type=click.Choice(DETAIL_CHOICES),
     default="none",
     show_default=True,
     help="Tell the roll and the quality of each face too; JSON has them.",
@@ -121,7 +121,7 @@ one that could not be read has its error there.
 )
 @click.option(
     "--ray",
-    "parts",
+    "ray_folder",
     metavar="FOLDER",
     help="Let all machines of a Ray cluster do it (RAY_ADDRESS; without one, this machine), and"
     " write Parquet files into this folder, or address such as s3://bucket/faces. PATH may be"
@@ -141,7 +141,7 @@ def detect(  # noqa: PLR0913  each is an option
     budget_ms: float | None,
     format_name: str | None,
     folder: Path | None,
-    parts: str | None,
+    ray_folder: str | None,
 ) -> None:
     """Find faces in pictures.
 
@@ -157,33 +157,33 @@ def detect(  # noqa: PLR0913  each is an option
     options = DetectOptions(
         min_score, min_face, max_faces, overlap, passes, rotate, details, budget_ms
     )
-    if parts is not None:
+    if ray_folder is not None:
         if format_name or folder:
             raise click.UsageError("--ray writes Parquet; --format and --draw do not go with it")
         from phiz.cli.cluster import detect_in_cluster  # noqa: PLC0415  see above
 
-        detect_in_cluster(paths, parts, model, options)
+        detect_in_cluster(paths, ray_folder, model, options)
         return
-    pictures = find_pictures([Path(path) for path in paths], folder)
-    destinations = Destinations(folder, pictures) if folder else None
-    with standard_output("the faces"):
+    image_paths = find_images([Path(path) for path in paths], folder)
+    destinations = OutputPaths(folder, image_paths) if folder else None
+    with guard_stdout("the faces"):
         report = REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
-    engine, _ = load_engine(settings.load(), {model})
+    engine, _ = load_engine(settings.load_settings(), {model})
     if budget_ms is not None:
-        engine.expect_budgets()
-    task = _Task(engine, model, options, report, destinations)
-    do_each(pictures, task.run, report, "the faces")
+        engine.measure_step_costs()
+    task = _DetectJob(engine, model, options, report, destinations)
+    run_each(image_paths, task.run, report, "the faces")
 
 
 @dataclass(frozen=True, slots=True)
-class _Task:
+class _DetectJob:
     """What is done with every picture."""
 
     engine: "Engine"
     model: str
     options: "DetectOptions"
-    report: Report
-    destinations: Destinations | None
+    report: FaceReport
+    destinations: OutputPaths | None
 
     def run(self, path: Path) -> None:
         """Detect, report and draw one picture.
@@ -194,11 +194,14 @@ class _Task:
         """
         from phiz.timings import Stopwatch  # noqa: PLC0415  see detect
 
-        data = read(path, self.engine.limits.max_bytes)
+        image_bytes = read_image_bytes(path, self.engine.limits.max_bytes)
         stopwatch = Stopwatch()
-        result = self.engine.detect(data, self.model, self.options, stopwatch)
-        with standard_output("the faces"):
-            self.report.add(click.format_filename(path), result, stopwatch.timings())
+        result = self.engine.detect(image_bytes, self.model, self.options, stopwatch)
+        with guard_stdout("the faces"):
+            self.report.add(click.format_filename(path), result, stopwatch.to_timings())
         if self.destinations:
-            copy = self.destinations.of(path)
-            write(copy, drawn(data, result.faces, self.engine.limits, copy.suffix))
+            output_path = self.destinations.pick_path(path)
+            write_file(
+                output_path,
+                encode_annotated(image_bytes, result.faces, self.engine.limits, output_path.suffix),
+            )

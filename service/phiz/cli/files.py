@@ -14,15 +14,26 @@ from phiz.errors import ImageBytesError, OptionError
 
 if TYPE_CHECKING:
     from phiz.faces import Face
-    from phiz.image.limits import Limits
+    from phiz.image.limits import DecodingLimits
 
-STANDARD_INPUT = Path("-")
-SUFFIXES = (".avif", ".bmp", ".gif", ".jfif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+STDIN_PATH = Path("-")
+IMAGE_SUFFIXES = (
+    ".avif",
+    ".bmp",
+    ".gif",
+    ".jfif",
+    ".jpeg",
+    ".jpg",
+    ".png",
+    ".tif",
+    ".tiff",
+    ".webp",
+)
 _JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
 _JPEG_QUALITY = 90
 
 
-def find_pictures(paths: Sequence[Path], drawn: Path | None = None) -> list[Path]:
+def find_images(paths: Sequence[Path], output_folder: Path | None = None) -> list[Path]:
     """Return the paths, with those that are folders replaced by the pictures in them.
 
     The pictures of a folder are sorted by their paths; a path that is given is taken whatever
@@ -30,60 +41,62 @@ def find_pictures(paths: Sequence[Path], drawn: Path | None = None) -> list[Path
 
     Args:
         paths: Files and folders.
-        drawn: A folder within them that is left out, because copies are drawn into it.
+        output_folder: A folder within them that is left out, because copies are drawn into it.
 
     Raises:
         ClickException: There is no picture at all.
         UsageError: Copies would be drawn into a folder that is read.
     """
-    pictures = [picture for path in paths for picture in _pictures_of(path, drawn)]
-    if not pictures:
+    image_paths = [image_path for path in paths for image_path in _list_images(path, output_folder)]
+    if not image_paths:
         names = ", ".join(click.format_filename(path) for path in paths)
         raise click.ClickException(
-            f"no pictures in {names}; looked for files that end in {' '.join(SUFFIXES)}"
+            f"no pictures in {names}; looked for files that end in {' '.join(IMAGE_SUFFIXES)}"
         )
-    return pictures
+    return image_paths
 
 
-def _pictures_of(path: Path, drawn: Path | None) -> list[Path]:
+def _list_images(path: Path, output_folder: Path | None) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
-    return sorted(file for file in _outside(drawn, path, found) if file.is_file())
+    found = (file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+    return sorted(file for file in _exclude_output(output_folder, path, found) if file.is_file())
 
 
-def _outside(drawn: Path | None, path: Path, found: Iterable[Path]) -> Iterable[Path]:
+def _exclude_output(
+    output_folder: Path | None, path: Path, files: Iterable[Path]
+) -> Iterable[Path]:
     """Return the files found at a path without drawn copies: those would be drawn once more."""
-    if drawn is None or not drawn.resolve().is_relative_to(path.resolve()):
-        return found
-    folder = drawn.resolve()
+    if output_folder is None or not output_folder.resolve().is_relative_to(path.resolve()):
+        return files
+    folder = output_folder.resolve()
     if folder == path.resolve():
         name = click.format_filename(path)
         raise click.UsageError(
             f"copies drawn into {name} would be read from there the next time; "
             "draw into another folder, or into one within it"
         )
-    return (file for file in found if not file.parent.resolve().is_relative_to(folder))
+    return (file for file in files if not file.parent.resolve().is_relative_to(folder))
 
 
-def read(path: Path, max_bytes: int) -> bytes:
+def read_image_bytes(path: Path, max_bytes: int) -> bytes:
     """Return the content of a file, or of standard input.
 
     Raises:
         ImageBytesError: There is more than the limit; no more than that is read.
         OSError: The file cannot be read.
     """
-    if path == STANDARD_INPUT:
-        data = sys.stdin.buffer.read(max_bytes + 1)
+    if path == STDIN_PATH:
+        image_bytes = sys.stdin.buffer.read(max_bytes + 1)
     else:
         with path.open("rb") as stream:
-            data = stream.read(max_bytes + 1)
-    if len(data) > max_bytes:
+            image_bytes = stream.read(max_bytes + 1)
+    if len(image_bytes) > max_bytes:
         raise ImageBytesError(
             f"the file has more than {max_bytes} bytes, the limit; "
             "send a smaller one or set PHIZ_MAX_BYTES"
         )
-    return data
+    return image_bytes
 
 
 def make_folder(folder: Path) -> None:
@@ -99,29 +112,31 @@ def make_folder(folder: Path) -> None:
         raise click.ClickException(f"cannot make the folder {name}: {error.strerror}") from error
 
 
-class Destinations:
+class OutputPaths:
     """A file for the drawn copy of each picture: none is used twice, and none is a source.
 
     Names are made up in the order of the pictures, so that the same command draws into the
     same files again. The folder is made if it is not there.
     """
 
-    def __init__(self, folder: Path, pictures: Sequence[Path]) -> None:
+    def __init__(self, folder: Path, sources: Sequence[Path]) -> None:
         make_folder(folder)
         self._folder = folder
-        self._taken = {_key(path) for path in pictures}
+        self._taken = {_to_key(path) for path in sources}
 
-    def of(self, picture: Path) -> Path:
+    def pick_path(self, source: Path) -> Path:
         """Return the file for the next picture: its own name, with a number if it is taken."""
-        suffix = picture.suffix if picture.suffix.lower() in _JPEG_SUFFIXES else ".png"
-        stem = "stdin" if picture == STANDARD_INPUT else picture.stem
-        candidates = (self._folder / name for name in _numbered(stem, suffix))
-        path = next(path for path in candidates if _key(path) not in self._taken)
-        self._taken.add(_key(path))
+        suffix = source.suffix if source.suffix.lower() in _JPEG_SUFFIXES else ".png"
+        stem = "stdin" if source == STDIN_PATH else source.stem
+        candidates = (self._folder / name for name in _iter_names(stem, suffix))
+        path = next(path for path in candidates if _to_key(path) not in self._taken)
+        self._taken.add(_to_key(path))
         return path
 
 
-def drawn(data: bytes, faces: "Sequence[Face]", limits: "Limits", suffix: str) -> bytes:
+def encode_annotated(
+    image_bytes: bytes, faces: "Sequence[Face]", limits: "DecodingLimits", suffix: str
+) -> bytes:
     """Return an encoded picture with faces drawn in, encoded by what its suffix says.
 
     Raises:
@@ -130,16 +145,18 @@ def drawn(data: bytes, faces: "Sequence[Face]", limits: "Limits", suffix: str) -
     # Not at the top: they bring numpy, which --help should not wait for.
     from PIL import Image as Pillow  # noqa: PLC0415
 
-    from phiz.image.annotate import annotate  # noqa: PLC0415
-    from phiz.image.decode import decode  # noqa: PLC0415
+    from phiz.image.annotate import draw_faces  # noqa: PLC0415
+    from phiz.image.decode import decode_image  # noqa: PLC0415
 
     name = "JPEG" if suffix.lower() in _JPEG_SUFFIXES else "PNG"
     file = io.BytesIO()
-    Pillow.fromarray(annotate(decode(data, limits), faces)).save(file, name, quality=_JPEG_QUALITY)
+    Pillow.fromarray(draw_faces(decode_image(image_bytes, limits), faces)).save(
+        file, name, quality=_JPEG_QUALITY
+    )
     return file.getvalue()
 
 
-def write(path: Path, data: bytes) -> None:
+def write_file(path: Path, content: bytes) -> None:
     """Write a file, wholly or not at all.
 
     Raises:
@@ -147,7 +164,7 @@ def write(path: Path, data: bytes) -> None:
     """
     part = path.with_name(f"{path.name}.part")
     try:
-        part.write_bytes(data)
+        part.write_bytes(content)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -183,12 +200,12 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _key(path: Path) -> str:
+def _to_key(path: Path) -> str:
     # Without case, because some file systems do not tell A from a.
     return str(path.resolve()).casefold()
 
 
-def _numbered(stem: str, suffix: str) -> Iterator[str]:
+def _iter_names(stem: str, suffix: str) -> Iterator[str]:
     yield f"{stem}{suffix}"
     number = 2
     while True:

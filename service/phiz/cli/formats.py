@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar, Protocol
 import click
 
 if TYPE_CHECKING:
-    from phiz.engine import Result
+    from phiz.engine import DetectionResult
     from phiz.faces import Face
     from phiz.timings import Timings
 
-LANDMARKS = (
+LANDMARK_COLUMNS = (
     "left_eye",
     "right_eye",
     "nose",
@@ -27,20 +27,20 @@ LANDMARKS = (
 
 _COLUMNS = (
     *("file", "model", "score", "x", "y", "width", "height"),
-    *(f"{name}_{axis}" for name in LANDMARKS for axis in "xy"),
+    *(f"{name}_{axis}" for name in LANDMARK_COLUMNS for axis in "xy"),
 )
 
 
-class Report(Protocol):
+class FaceReport(Protocol):
     """Takes results one by one.
 
     Attributes:
-        waits: It prints nothing before it is closed.
+        is_buffered: It prints nothing before it is closed.
     """
 
-    waits: ClassVar[bool]
+    is_buffered: ClassVar[bool]
 
-    def add(self, file: str, result: "Result", timings: "Timings") -> None:
+    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:
         """Take the result of one file."""
 
     def close(self) -> None:
@@ -50,13 +50,13 @@ class Report(Protocol):
 class JsonReport:
     """One line for each picture: the answer of the HTTP interface, and the file."""
 
-    waits: ClassVar[bool] = False
+    is_buffered: ClassVar[bool] = False
 
-    def add(self, file: str, result: "Result", timings: "Timings") -> None:
+    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:
         """Print one line."""
-        from phiz.wire.encode import payload  # noqa: PLC0415  slow to load, and not always needed
+        from phiz.wire.encode import encode_result  # noqa: PLC0415  slow to load, and not always needed
 
-        answer = {"file": file, **payload(result), "timing_ms": timings.milliseconds()}
+        answer = {"file": file, **encode_result(result), "timing_ms": timings.to_milliseconds()}
         click.echo(json.dumps(answer))
 
     def close(self) -> None:
@@ -66,22 +66,22 @@ class JsonReport:
 class CsvReport:
     """A header, then one row for each face; a landmark that the model has not is empty."""
 
-    waits: ClassVar[bool] = False
+    is_buffered: ClassVar[bool] = False
 
     def __init__(self) -> None:
         self._writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
         self._writer.writeheader()
 
-    def add(self, file: str, result: "Result", timings: "Timings") -> None:  # noqa: ARG002  the rows have no times
+    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:  # noqa: ARG002  the rows have no times
         """Print the rows of one picture."""
-        self._writer.writerows(_row(file, face) for face in result.faces)
+        self._writer.writerows(_build_row(file, face) for face in result.faces)
         sys.stdout.flush()
 
     def close(self) -> None:
         """Do nothing: all is printed."""
 
 
-def _row(file: str, face: "Face") -> dict[str, str | float]:
+def _build_row(file: str, face: "Face") -> dict[str, str | float]:
     x1, y1, x2, y2 = face.box
     row: dict[str, str | float] = {
         "file": file,
@@ -100,7 +100,7 @@ def _row(file: str, face: "Face") -> dict[str, str | float]:
 class TableReport:
     """A table for people: one row for each face, and one for a picture without any."""
 
-    waits: ClassVar[bool] = True
+    is_buffered: ClassVar[bool] = True
 
     def __init__(self) -> None:
         from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
@@ -112,7 +112,7 @@ class TableReport:
         for column in (1, 2, 3, 4, 5, 6, 8):
             self._table.columns[column].justify = "right"
 
-    def add(self, file: str, result: "Result", timings: "Timings") -> None:
+    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:
         """Take the rows of one picture."""
         from rich.text import Text  # noqa: PLC0415  see above
 
@@ -140,7 +140,7 @@ class TableReport:
         Console().print(self._table)
 
 
-REPORTS: dict[str, Callable[[], Report]] = {
+REPORTS: dict[str, Callable[[], FaceReport]] = {
     "table": TableReport,
     "json": JsonReport,
     "csv": CsvReport,

@@ -7,9 +7,8 @@ from typing import Any
 import click
 
 from phiz.models import catalog, router_config
-from phiz.models.operating_point import FOUND, OperatingPoint
-
-AUTO = "auto"
+from phiz.models.operating_point import RECALL_SETS, OperatingPoint
+from phiz.models.specs import AUTO
 
 
 @click.command()
@@ -20,7 +19,7 @@ def limits(*, as_json: bool) -> None:
     Precision: share of the detections that are faces. Easy, medium, hard, portraits: share of such
     faces that are found. Alarms: share of photographs without a face that have a detection.
     """
-    points = _points()
+    points = _collect_points()
     if as_json:
         rows = [
             {"name": name, "min_score": limit, "operating_point": asdict(point)}
@@ -31,15 +30,15 @@ def limits(*, as_json: bool) -> None:
         _print_table(points)
 
 
-def _points() -> dict[str, tuple[float, OperatingPoint]]:
+def _collect_points() -> dict[str, tuple[float, OperatingPoint]]:
     """Return limit and operating point of each that a detection may ask for."""
     points = {
-        card.name: (card.min_score, card.operating_point)
-        for card in catalog.load().models
-        if card.operating_point
+        spec.name: (spec.min_score, spec.operating_point)
+        for spec in catalog.load_catalog().models
+        if spec.operating_point
     }
-    card = router_config.load()
-    return {**points, AUTO: (card.min_score, card.operating_point)}
+    config = router_config.load_router_config()
+    return {**points, AUTO: (config.min_score, config.operating_point)}
 
 
 def _print_table(points: dict[str, tuple[float, OperatingPoint]]) -> None:
@@ -47,7 +46,7 @@ def _print_table(points: dict[str, tuple[float, OperatingPoint]]) -> None:
     from rich.table import Table  # noqa: PLC0415
 
     table = Table("model", box=None, pad_edge=False)
-    for heading in ("limit", "precision", *FOUND, "alarms"):
+    for heading in ("limit", "precision", *RECALL_SETS, "alarms"):
         table.add_column(heading, justify="right")
     for name, (limit, point) in points.items():
         figures: list[Any] = [point.precision, *point.recall.values(), point.alarms]

@@ -19,7 +19,7 @@ _COMMANDS = {
     "study": "phiz.lab.commands",
     "evaluate": "phiz.lab.commands",
 }
-_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
+_INTERRUPTED_STATUS = 130  # 128 and the number of SIGINT, as shells have it
 
 
 class _Commands(click.Group):
@@ -45,7 +45,7 @@ class _Commands(click.Group):
         except PhizError as error:
             raise click.ClickException(str(error)) from error
         except KeyboardInterrupt:
-            raise click.exceptions.Exit(_INTERRUPTED) from None
+            raise click.exceptions.Exit(_INTERRUPTED_STATUS) from None
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -16,21 +16,30 @@ from click.core import ParameterSource
 from phiz.cli.limits import limits
 from phiz.errors import ModelError, ModelNotBuiltError
 from phiz.models import catalog
-from phiz.models.specs import CHOSEN, SERVICE, VARIANTS, Form, ModelCard, NetworkCard
+from phiz.models.specs import (
+    SELECTABLE_PRECISIONS,
+    SERVICE_GROUP,
+    VARIANT_PRECISIONS,
+    ModelSpec,
+    NetworkSpec,
+    Precision,
+)
 
 if TYPE_CHECKING:
     from rich.status import Status
 
 STATES: Final = ("verified", "not built", "corrupt")  # from good to bad
 
-_models = click.option(
+_models_option = click.option(
     "--models",
     "folder",
     envvar="PHIZ_MODELS",
     type=click.Path(file_okay=False, path_type=Path),
     help="Folder of the built models.  [default: where they are built]",
 )
-_group = click.option("--group", help="Only the models of this group: face, classify or study.")
+_group_option = click.option(
+    "--group", help="Only the models of this group: face, classify or study."
+)
 
 
 @click.group()
@@ -52,25 +61,25 @@ models.add_command(limits)
 )
 @click.option(
     "--variants",
-    "form",
-    type=click.Choice(VARIANTS),
+    "precision",
+    type=click.Choice(VARIANT_PRECISIONS),
     help="Build the networks in this form as well.",
 )
 @click.option("--force", is_flag=True, help="Build again what is there already.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option(
     "--group",
-    default=SERVICE,
+    default=SERVICE_GROUP,
     show_default=True,
     help="Only the models of this group: 'face' for faces, 'classify' for what a picture shows,"
     " 'study' for what the study compares with.",
 )
-@_models
+@_models_option
 def build(  # noqa: PLR0913  one for each option
     folder: Path | None,
     group: str,
     files: Path | None,
-    form: Form | None,
+    precision: Precision | None,
     *,
     force: bool,
     quiet: bool,
@@ -81,34 +90,38 @@ def build(  # noqa: PLR0913  one for each option
     If a package cannot be had, the networks of the others are built all the same; the command
     names the rest, with the reason, and exits with 1.
     """
-    place = folder or catalog.default_folder()
-    networks = _networks(catalog.load().group(group))
-    networks += [card for card in _variants(networks) if card.form in (form, *CHOSEN[card.group])]
-    wanted = [card for card in networks if force or catalog.find_flaw(card, place)]
+    place = folder or catalog.get_default_folder()
+    networks = _list_networks(catalog.load_catalog().get_models(group))
+    networks += [
+        spec
+        for spec in _list_variants(networks)
+        if spec.precision in (precision, *SELECTABLE_PRECISIONS[spec.group])
+    ]
+    wanted = [spec for spec in networks if force or catalog.find_network_error(spec, place)]
     if not wanted:
         return
     source = click.get_current_context().get_parameter_source("files")
-    with _shown(quiet=quiet) as shown, _terminable():
-        _builder()(
+    with _show_build(quiet=quiet) as display, _handle_sigterm():
+        _import_builder()(
             wanted,
             place,
-            shown.step,
-            files=files,
+            display.report_step,
+            sources_folder=files,
             may_download=source is ParameterSource.ENVIRONMENT,
             force=force,
-            progress=shown.progress,
+            report_progress=display.report_progress,
         )
-        shown.step(f"{len(networks)} networks in {place}, {len(wanted)} of them built now")
+        display.report_step(f"{len(networks)} networks in {place}, {len(wanted)} of them built now")
 
 
 @models.command(name="list")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@_group
-@_models
+@_group_option
+@_models_option
 def list_models(folder: Path | None, group: str | None, *, as_json: bool) -> None:
     """List the models and whether they are built."""
-    place = folder or catalog.default_folder()
-    rows = [_row(card, place) for card in catalog.load().group(group)]
+    place = folder or catalog.get_default_folder()
+    rows = [_build_row(spec, place) for spec in catalog.load_catalog().get_models(group)]
     if as_json:
         click.echo(json.dumps(rows, indent=2))
     else:
@@ -116,92 +129,98 @@ def list_models(folder: Path | None, group: str | None, *, as_json: bool) -> Non
 
 
 @models.command()
-@_group
-@_models
+@_group_option
+@_models_option
 def verify(folder: Path | None, group: str | None) -> None:
     """Compare every built file with the catalogue; exit with 1 if one is not right.
 
     Of what the service can do without, only what is there is compared, unless its group is named.
     """
-    place = folder or catalog.default_folder()
-    needed = _networks(catalog.load().group(group or SERVICE))
-    needed += [card for card in _variants(needed) if card.form in CHOSEN[card.group]]
-    networks = _networks(catalog.load().group(group))
-    networks += _variants(networks)
-    networks = [card for card in networks if card in needed or (place / card.file).exists()]
-    flaws = {card: catalog.find_flaw(card, place) for card in networks}
-    for card, flaw in flaws.items():
-        click.echo(f"{card.file}: {'verified' if flaw is None else flaw}", err=flaw is not None)
+    place = folder or catalog.get_default_folder()
+    needed = _list_networks(catalog.load_catalog().get_models(group or SERVICE_GROUP))
+    needed += [
+        spec
+        for spec in _list_variants(needed)
+        if spec.precision in SELECTABLE_PRECISIONS[spec.group]
+    ]
+    networks = _list_networks(catalog.load_catalog().get_models(group))
+    networks += _list_variants(networks)
+    networks = [spec for spec in networks if spec in needed or (place / spec.file_name).exists()]
+    flaws = {spec: catalog.find_network_error(spec, place) for spec in networks}
+    for spec, flaw in flaws.items():
+        click.echo(
+            f"{spec.file_name}: {'verified' if flaw is None else flaw}", err=flaw is not None
+        )
     if any(flaws.values()):
         raise click.exceptions.Exit(1)
 
 
 @dataclass(frozen=True, slots=True)
-class _Lines:
+class _BuildLines:
     """Shows each step as a line on standard error, or nothing."""
 
     quiet: bool
 
-    def step(self, line: str) -> None:
+    def report_step(self, line: str) -> None:
         """Print the step."""
         if not self.quiet:
             click.echo(line, err=True)
 
-    def progress(self, done_bytes: int, all_bytes: int) -> None:
+    def report_progress(self, done_bytes: int, all_bytes: int) -> None:
         """Print nothing: a line cannot be taken back."""
 
 
 @dataclass(slots=True)
-class _Moving:
+class _BuildStatus:
     """Shows each step as a line on a terminal, and below how far the last one is."""
 
     status: "Status"
     line: str = ""
 
-    def step(self, line: str) -> None:
+    def report_step(self, line: str) -> None:
         """Print the step."""
         self.line = line
         self.status.console.print(line, soft_wrap=True)
         self.status.update(f"{line} …")
 
-    def progress(self, done_bytes: int, all_bytes: int) -> None:
+    def report_progress(self, done_bytes: int, all_bytes: int) -> None:
         """Say how far the step is."""
         self.status.update(f"{self.line}: {done_bytes / all_bytes:.0%} …")
 
 
 @contextmanager
-def _shown(*, quiet: bool) -> Iterator[_Lines | _Moving]:
+def _show_build(*, quiet: bool) -> Iterator[_BuildLines | _BuildStatus]:
     """Give what shows a build on standard error, moving if that is a terminal."""
     if quiet or not sys.stderr.isatty():
-        yield _Lines(quiet)
+        yield _BuildLines(quiet)
         return
     from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
 
     console = Console(stderr=True, highlight=False)
     with console.status("looking at what is there") as status:
-        yield _Moving(status)
+        yield _BuildStatus(status)
 
 
 @contextmanager
-def _terminable() -> Iterator[None]:
+def _handle_sigterm() -> Iterator[None]:
     """Let SIGTERM end a build as an error would: what it began is removed, what it runs ends."""
 
-    def end(number: int, _: FrameType | None) -> None:
+    def exit_on_signal(number: int, _: FrameType | None) -> None:
         signal.signal(number, signal.SIG_IGN)  # the clean-up is not interrupted
         sys.exit(128 + number)  # as shells have it
 
-    before = signal.signal(signal.SIGTERM, end)
+    before = signal.signal(signal.SIGTERM, exit_on_signal)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _builder() -> Callable[..., None]:
+def _import_builder() -> Callable[..., None]:
     # Not at the top: serving does without the converters' packages, and a build that finds
     # everything in its place should not wait for them.
     try:
-        from phiz.convert.builder import build as build_networks  # noqa: PLC0415
+        from phiz.convert.builder import build_networks  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ModelError(
             f"building needs the package {error.name}, which is not installed; "
@@ -210,25 +229,25 @@ def _builder() -> Callable[..., None]:
     return build_networks
 
 
-def _networks(models: tuple[ModelCard, ...]) -> list[NetworkCard]:
+def _list_networks(models: tuple[ModelSpec, ...]) -> list[NetworkSpec]:
     return [network for model in models for network in model.networks]
 
 
-def _variants(networks: Iterable[NetworkCard]) -> list[NetworkCard]:
+def _list_variants(networks: Iterable[NetworkSpec]) -> list[NetworkSpec]:
     return [variant for network in networks for variant in network.variants]
 
 
-def _state(card: NetworkCard, folder: Path) -> str:
-    flaw = catalog.find_flaw(card, folder)
+def _get_state(spec: NetworkSpec, folder: Path) -> str:
+    flaw = catalog.find_network_error(spec, folder)
     if flaw is None:
         return "verified"
     return "not built" if isinstance(flaw, ModelNotBuiltError) else "corrupt"
 
 
-def _row(model: ModelCard, folder: Path) -> dict[str, Any]:
+def _build_row(model: ModelSpec, folder: Path) -> dict[str, Any]:
     """Return what is listed of a model; its state is the worst of its networks'."""
-    states = {card.name: _state(card, folder) for card in model.networks}
-    variants = {card.file: _state(card, folder) for card in _variants(model.networks)}
+    states = {spec.name: _get_state(spec, folder) for spec in model.networks}
+    variants = {spec.file_name: _get_state(spec, folder) for spec in _list_variants(model.networks)}
     return {
         "name": model.name,
         "title": model.title,
@@ -236,14 +255,14 @@ def _row(model: ModelCard, folder: Path) -> dict[str, Any]:
         "kind": model.kind,
         "licence": model.licence,
         "input_size": model.input_size,
-        "bytes": sum(card.size_bytes for card in model.networks),
+        "bytes": sum(spec.size_bytes for spec in model.networks),
         "state": max(states.values(), key=STATES.index),
         "networks": states,
         "variants": variants,
     }
 
 
-def _tally(variants: dict[str, str]) -> str:
+def _count_states(variants: dict[str, str]) -> str:
     """Return how many variants are in each state."""
     states = list(variants.values())
     return ", ".join(f"{states.count(state)} {state}" for state in STATES if state in states)
@@ -263,6 +282,6 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
             f"{row['bytes'] / 1e6:.1f} MB",
             row["licence"],
             row["state"],
-            _tally(row["variants"]),
+            _count_states(row["variants"]),
         )
     Console().print(table)

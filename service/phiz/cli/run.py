@@ -11,13 +11,13 @@ import click
 
 from phiz.errors import PhizError
 
-_MANY = 4  # pictures, from which on progress is shown
+_MIN_TRACKED = 4  # pictures, from which on progress is shown
 
 
-def succeeds(work: Callable[[Path], None], path: Path) -> bool:
+def try_image(process_image: Callable[[Path], None], path: Path) -> bool:
     """Do the work on one picture, and return whether that went well; if not, say why."""
     try:
-        work(path)
+        process_image(path)
     except OSError as error:
         blamed, problem = error.filename or path, error.strerror or str(error)
     except PhizError as error:
@@ -28,28 +28,31 @@ def succeeds(work: Callable[[Path], None], path: Path) -> bool:
     return False
 
 
-class Report(Protocol):
+class OutputReport(Protocol):
     """What is told of the pictures."""
 
-    waits: ClassVar[bool]
+    is_buffered: ClassVar[bool]
 
     def close(self) -> None:
         """Tell what has waited for the last picture."""
 
 
-def do_each(
-    pictures: Sequence[Path], work: Callable[[Path], None], report: Report, what: str
+def run_each(
+    paths: Sequence[Path], process_image: Callable[[Path], None], report: OutputReport, what: str
 ) -> None:
     """Do the work on each picture, close the report, and fail in the end if any picture did.
 
     Args:
-        pictures: What is worked through.
-        work: On one of them; it tells the report.
+        paths: What is worked through.
+        process_image: On one of them; it tells the report.
         report: Of all.
         what: Is reported, for an error.
     """
-    succeeded = [succeeds(work, path) for path in shown(pictures, waits=report.waits)]
-    with standard_output(what):
+    succeeded = [
+        try_image(process_image, path)
+        for path in track_images(paths, is_buffered=report.is_buffered)
+    ]
+    with guard_stdout(what):
         report.close()
         sys.stdout.flush()
     if not all(succeeded):
@@ -57,7 +60,7 @@ def do_each(
 
 
 @contextmanager
-def standard_output(what: str) -> Iterator[None]:
+def guard_stdout(what: str) -> Iterator[None]:
     """End the command where standard output cannot be written: no picture is to blame."""
     try:
         yield
@@ -70,20 +73,20 @@ def standard_output(what: str) -> Iterator[None]:
         raise click.ClickException(f"cannot write {what}: {error.strerror}") from error
 
 
-def shown(pictures: Sequence[Path], *, waits: bool) -> Iterator[Path]:
+def track_images(paths: Sequence[Path], *, is_buffered: bool) -> Iterator[Path]:
     """Yield the pictures, with a bar that moves if there is a free terminal to show it on.
 
     Args:
-        pictures: What is worked through.
-        waits: Whether nothing is printed before all are done.
+        paths: What is worked through.
+        is_buffered: Whether nothing is printed before all are done.
     """
-    free = sys.stderr.isatty() and (waits or not sys.stdout.isatty())
-    if len(pictures) < _MANY or not free:
-        yield from pictures
+    free = sys.stderr.isatty() and (is_buffered or not sys.stdout.isatty())
+    if len(paths) < _MIN_TRACKED or not free:
+        yield from paths
         return
     from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
     from rich.progress import Progress  # noqa: PLC0415
 
     console = Console(stderr=True)
     with Progress(console=console, transient=True, redirect_stdout=False) as progress:
-        yield from progress.track(pictures, description="pictures")
+        yield from progress.track(paths, description="pictures")

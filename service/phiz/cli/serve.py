@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
-from phiz.api.assembly import WORKER, bounds_of, default_workers, study_page
+from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count, find_study_page
 
 if TYPE_CHECKING:
     from socket import socket
 
-    from phiz.system.logs import Form
+    from phiz.system.logs import LogFormat
 
 _log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 _SERVICE_SCHEMES = ("tcp://", "udp://", "sctp://")
 
 
-class _Port(click.Option):
+class _PortOption(click.Option):
     """An option whose variable may hold the address of a service: then it is not set."""
 
     def resolve_envvar_value(self, ctx: click.Context) -> str | None:
@@ -47,7 +47,7 @@ class _Port(click.Option):
 )
 @click.option(
     "--port",
-    cls=_Port,
+    cls=_PortOption,
     type=click.IntRange(0, 65535),
     default=8000,
     show_default=True,
@@ -98,42 +98,52 @@ def serve(host: str, port: int, workers: int | None) -> None:
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Until the server takes care of it: the first process of a container would not end otherwise.
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, _stop)
+        signal.signal(number, _exit_on_signal)
     # The server and the models take a while to import; --help should not wait for them.
     from phiz.api.app import create_app  # noqa: PLC0415
-    from phiz.api.server import bind, run  # noqa: PLC0415
-    from phiz.cli.traces import sent  # noqa: PLC0415
-    from phiz.settings import load  # noqa: PLC0415
-    from phiz.system.cgroups import available_processors, memory_limit, open_files  # noqa: PLC0415
-    from phiz.system.logs import configure  # noqa: PLC0415
+    from phiz.api.server import bind_socket, run_server  # noqa: PLC0415
+    from phiz.cli.traces import open_tracer  # noqa: PLC0415
+    from phiz.settings import load_settings  # noqa: PLC0415
+    from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit  # noqa: PLC0415
+    from phiz.system.logs import configure_logging  # noqa: PLC0415
 
-    settings = load()
-    configure(settings.log)
-    _warn_of_unknown_variables()
-    kept = settings.log_requests or ("all" if settings.log == "json" else "none")
-    with sent(os.environ) as traces:
-        listener = bind(host, port)
-        size = workers or default_workers(
-            available_processors(), memory_limit(), settings.max_pixels
+    settings = load_settings()
+    configure_logging(settings.log)
+    _warn_unknown_variables()
+    logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
+    with open_tracer(os.environ) as traces:
+        listener = bind_socket(host, port)
+        size = workers or choose_worker_count(
+            count_processors(), read_memory_limit(), settings.max_pixels
         )
         app = create_app(
-            WORKER, size, bounds_of(settings, open_files(), size), study_page(settings)
+            WORKER_COMMAND,
+            size,
+            build_limits(settings, raise_file_limit(), size),
+            find_study_page(settings),
         )
-        told = partial(_announce, listener, settings.log)
-        run(app, listener, settings.drain, told, kept=kept, traces=traces)
+        on_listening = partial(_announce_address, listener, settings.log)
+        run_server(
+            app,
+            listener,
+            settings.drain,
+            on_listening,
+            logged_requests=logged_requests,
+            tracer=traces,
+        )
 
 
-def _stop(_number: int, _frame: FrameType | None) -> NoReturn:
+def _exit_on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
     """End with success: nothing has begun that would have to be ended."""
     sys.exit(0)
 
 
-def _announce(listener: "socket", form: "Form") -> None:
-    from phiz.api.server import url_of  # noqa: PLC0415  see above
+def _announce_address(listener: "socket", log_format: "LogFormat") -> None:
+    from phiz.api.server import format_url  # noqa: PLC0415  see above
 
-    url = url_of(listener)
+    url = format_url(listener)
     line = f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect"
-    if form == "json":
+    if log_format == "json":
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
     try:
         click.echo(line)
@@ -142,12 +152,12 @@ def _announce(listener: "socket", form: "Form") -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _warn_of_unknown_variables() -> None:
-    from phiz.settings import known_variables, unknown_variables  # noqa: PLC0415  see above
+def _warn_unknown_variables() -> None:
+    from phiz.settings import find_unknown_variables, list_variables  # noqa: PLC0415  see above
 
-    if unknown := unknown_variables(os.environ):
+    if unknown := find_unknown_variables(os.environ):
         _log.warning(
             "%s is no setting and has no effect; the settings are %s",
             ", ".join(unknown),
-            ", ".join(known_variables()),
+            ", ".join(list_variables()),
         )

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from phiz.errors import SettingError
 
 if TYPE_CHECKING:
-    from phiz.api.spans import Spans
+    from phiz.api.spans import RequestTracer
 
-EXPORTER = "OTEL_TRACES_EXPORTER"
-PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
-SPOKEN = "http/protobuf"
+EXPORTER_VARIABLE = "OTEL_TRACES_EXPORTER"
+PROTOCOL_VARIABLES = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")
+SUPPORTED_PROTOCOL = "http/protobuf"
 
 
 @contextmanager
-def sent(variables: Mapping[str, str]) -> "Iterator[Spans | None]":
+def open_tracer(variables: Mapping[str, str]) -> "Iterator[RequestTracer | None]":
     """Give what sends the spans of requests, or None if nobody asks for them.
 
     Args:
@@ -24,7 +24,7 @@ def sent(variables: Mapping[str, str]) -> "Iterator[Spans | None]":
     Raises:
         SettingError: They are asked for in a way that there is not, or its packages are missing.
     """
-    spans = _open(variables)
+    spans = _create_tracer(variables)
     try:
         yield spans
     finally:
@@ -32,23 +32,24 @@ def sent(variables: Mapping[str, str]) -> "Iterator[Spans | None]":
             spans.close()
 
 
-def _open(variables: Mapping[str, str]) -> "Spans | None":
-    exporter = variables.get(EXPORTER) or "none"
+def _create_tracer(variables: Mapping[str, str]) -> "RequestTracer | None":
+    exporter = variables.get(EXPORTER_VARIABLE) or "none"
     if exporter == "none" or variables.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return None
     if exporter != "otlp":
-        raise SettingError(f"{EXPORTER} is {exporter!r}; it must be otlp or none")
-    for name in PROTOCOLS:
-        if variables.get(name) not in {None, "", SPOKEN}:
-            raise SettingError(f"{name} is {variables[name]!r}; it must be {SPOKEN}")
+        raise SettingError(f"{EXPORTER_VARIABLE} is {exporter!r}; it must be otlp or none")
+    for name in PROTOCOL_VARIABLES:
+        if variables.get(name) not in {None, "", SUPPORTED_PROTOCOL}:
+            raise SettingError(f"{name} is {variables[name]!r}; it must be {SUPPORTED_PROTOCOL}")
     try:
         # Not at the top: without traces nobody needs it, nor has it to be there.
-        from phiz.api.spans import Spans  # noqa: PLC0415
+        from phiz.api.spans import RequestTracer  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("opentelemetry"):
             raise
         raise SettingError(
-            f"{EXPORTER} is otlp, and OpenTelemetry is not installed; install phiz with its extra:"
+            f"{EXPORTER_VARIABLE} is otlp, and OpenTelemetry is not installed; install phiz with"
+            " its extra:"
             " pip install 'phiz[otel]'"
         ) from error
-    return Spans.exported()
+    return RequestTracer.from_environment()

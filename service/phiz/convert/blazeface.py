@@ -16,19 +16,25 @@ from typing import Final, TypeAlias
 import numpy as np
 from onnx import TensorProto
 
-from phiz.convert.channels import seams, width
-from phiz.convert.convolution import Convolution, read_convolution, read_steps, split, widen
+from phiz.convert.channels import count_channels, find_split_points
+from phiz.convert.convolution import (
+    Convolution,
+    pad_channels,
+    read_convolution,
+    read_window,
+    split_outputs,
+)
 from phiz.convert.graph import Graph
 from phiz.convert.tflite_file import Operator, TfliteNetwork
 from phiz.errors import ConversionError
 from phiz.models.specs import Normalisation
 
 # By numbers per anchor: a box of 4 and 6 keypoints of 2, or one logit.
-OUTPUTS: Final[Mapping[int, str]] = {16: "regressions", 1: "logits"}
+OUTPUT_NAMES: Final[Mapping[int, str]] = {16: "regressions", 1: "logits"}
 HEAD_RANK: Final = 3  # batch, anchors, numbers
 NO_ACTIVATION: Final = 0  # tflite ActivationFunctionType
 
-Parts: TypeAlias = tuple[str, ...]
+ChannelParts: TypeAlias = tuple[str, ...]
 """The values that hold a tensor's channels, in order; channels that none holds are zero."""
 
 
@@ -40,10 +46,10 @@ def convert_blazeface(network: TfliteNetwork, name: str, normalisation: Normalis
     Raises:
         ConversionError: The network holds something that BlazeFace does not.
     """
-    conversion = _Conversion(network, Graph(name), seams(network))
+    conversion = _BlazeFaceConversion(network, Graph(name), find_split_points(network))
     _add_input(conversion, normalisation)
     for operator in network.operators:
-        convert = _CONVERTERS.get(operator.kind)
+        convert = _OPERATOR_CONVERTERS.get(operator.kind)
         if convert is None:
             raise ConversionError(f"{name}: the operator {operator.kind} is not known")
         if operator.options.get("FusedActivationFunction", NO_ACTIVATION) != NO_ACTIVATION:
@@ -51,83 +57,83 @@ def convert_blazeface(network: TfliteNetwork, name: str, normalisation: Normalis
         (output,) = operator.outputs
         conversion.parts[output] = convert(conversion, operator)
     for output in network.outputs:
-        anchors = _head_shape(conversion, output)
-        conversion.graph.output(conversion.value(output), ("batch", *anchors))
+        anchors = _get_head_shape(conversion, output)
+        conversion.graph.add_output(conversion.join_parts(output), ("batch", *anchors))
     return conversion.graph.serialise()
 
 
 @dataclass(frozen=True, slots=True)
-class _Conversion:
+class _BlazeFaceConversion:
     """The source, the graph that is growing, and which of its values are which tensor.
 
     Attributes:
         network: The source.
         graph: What has been converted so far.
-        seams: After how many channels to cut a convolution, by the tensor that it gives.
+        split_points: After how many channels to cut a convolution, by the tensor that it gives.
         parts: Of every tensor that has been converted.
     """
 
     network: TfliteNetwork
     graph: Graph
-    seams: Mapping[int, int]
-    parts: dict[int, Parts] = field(default_factory=dict)
+    split_points: Mapping[int, int]
+    parts: dict[int, ChannelParts] = field(default_factory=dict)
 
-    def value(self, tensor: int) -> str:
+    def join_parts(self, tensor: int) -> str:
         """Return the one value that holds the whole tensor, joined if it is in parts."""
         if len(self.parts[tensor]) > 1:
-            self.parts[tensor] = (self.graph.add("Concat", *self.parts[tensor], axis=1),)
+            self.parts[tensor] = (self.graph.add_node("Concat", *self.parts[tensor], axis=1),)
         (whole,) = self.parts[tensor]
         return whole
 
 
-def _add_input(conversion: _Conversion, normalisation: Normalisation) -> None:
+def _add_input(conversion: _BlazeFaceConversion, normalisation: Normalisation) -> None:
     graph = conversion.graph
     scale, offset = normalisation.to_numbers()
     (tensor,) = conversion.network.inputs
-    _, *picture = conversion.network.shapes[tensor]
-    image = graph.input("image", TensorProto.UINT8, ("batch", *picture))
+    _, *image_shape = conversion.network.shapes[tensor]
+    image = graph.add_input("image", TensorProto.UINT8, ("batch", *image_shape))
     # Bytes are moved before they become floats of four times the size.
-    x = graph.add("Transpose", image, perm=[0, 3, 1, 2])
-    x = graph.add("Cast", x, to=TensorProto.FLOAT)
+    x = graph.add_node("Transpose", image, perm=[0, 3, 1, 2])
+    x = graph.add_node("Cast", x, to=TensorProto.FLOAT)
     # Not folded into the first convolution: SAME surrounds it with zeros after the offset,
     # and an input that is rounded as the original's keeps the answers close to its answers.
-    x = graph.add("Mul", x, graph.constant(np.array([scale], np.float32)))
-    x = graph.add("Add", x, graph.constant(np.array([offset], np.float32)))
+    x = graph.add_node("Mul", x, graph.add_constant(np.array([scale], np.float32)))
+    x = graph.add_node("Add", x, graph.add_constant(np.array([offset], np.float32)))
     conversion.parts[tensor] = (x,)
 
 
-def _convolution(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_convolution(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     network = conversion.network
     (image, *_), (output,) = operator.inputs, operator.outputs
-    inputs, outputs = width(network, image), width(network, output)
-    layer = widen(read_convolution(network, operator), outputs, inputs)
-    value = conversion.value(image)
+    inputs, outputs = count_channels(network, image), count_channels(network, output)
+    layer = pad_channels(read_convolution(network, operator), outputs, inputs)
+    value = conversion.join_parts(image)
     return tuple(
         _add_convolution(conversion.graph, value, part)
-        for part in split(layer, conversion.seams.get(output, layer.outputs))
+        for part in split_outputs(layer, conversion.split_points.get(output, layer.outputs))
     )
 
 
 def _add_convolution(graph: Graph, image: str, layer: Convolution) -> str:
-    return graph.add(
+    return graph.add_node(
         "Conv",
         image,
-        graph.constant(layer.kernels),
-        graph.constant(layer.biases),
+        graph.add_constant(layer.kernels),
+        graph.add_constant(layer.biases),
         kernel_shape=layer.kernels.shape[2:],
         group=layer.outputs if layer.is_depthwise else 1,
-        strides=layer.steps.strides,
-        pads=layer.steps.pads,
+        strides=layer.window.strides,
+        pads=layer.window.pads,
     )
 
 
-def _max_pool(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_max_pool(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     (image,) = operator.inputs
     window_hw = operator.options["FilterHeight"], operator.options["FilterWidth"]
-    steps = read_steps(conversion.network, operator, window_hw)
-    pooled = conversion.graph.add(
+    steps = read_window(conversion.network, operator, window_hw)
+    pooled = conversion.graph.add_node(
         "MaxPool",
-        conversion.value(image),
+        conversion.join_parts(image),
         kernel_shape=window_hw,
         strides=steps.strides,
         pads=steps.pads,
@@ -135,91 +141,95 @@ def _max_pool(conversion: _Conversion, operator: Operator) -> Parts:
     return (pooled,)
 
 
-def _add(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_add(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     less, more = sorted((conversion.parts[tensor] for tensor in operator.inputs), key=len)
     pairs = zip(less, more, strict=False)
-    sums = tuple(conversion.graph.add("Add", *pair) for pair in pairs)
+    sums = tuple(conversion.graph.add_node("Add", *pair) for pair in pairs)
     return sums + more[len(sums) :]
 
 
-def _relu(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_relu(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     (image,) = operator.inputs
-    return tuple(conversion.graph.add("Relu", part) for part in conversion.parts[image])
+    return tuple(conversion.graph.add_node("Relu", part) for part in conversion.parts[image])
 
 
-def _pad(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_pad(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     image, amounts = operator.inputs
-    (_, rows, columns, channels) = conversion.network.array(amounts).tolist()
+    (_, rows, columns, channels) = conversion.network.get_constant(amounts).tolist()
     if rows != [0, 0] or columns != [0, 0] or channels[0] != 0:
         raise ConversionError("a PAD of anything but further channels is not known")
-    return (conversion.value(image),)
+    return (conversion.join_parts(image),)
 
 
-def _resize(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_resize(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     image, size = operator.inputs
     if operator.options["AlignCorners"] or not operator.options["HalfPixelCenters"]:
         raise ConversionError("a RESIZE_BILINEAR that is not of half-pixel centres is not known")
     _, *size_hw, _ = conversion.network.shapes[image]
-    wanted_hw = conversion.network.array(size).tolist()
+    wanted_hw = conversion.network.get_constant(size).tolist()
     scales = [wanted / given for wanted, given in zip(wanted_hw, size_hw, strict=True)]
-    resized = conversion.graph.add(
+    resized = conversion.graph.add_node(
         "Resize",
-        conversion.value(image),
+        conversion.join_parts(image),
         "",  # no region of interest
-        conversion.graph.constant(np.array([1, 1, *scales], np.float32)),
+        conversion.graph.add_constant(np.array([1, 1, *scales], np.float32)),
         mode="linear",
         coordinate_transformation_mode="half_pixel",
     )
     return (resized,)
 
 
-def _head(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_head(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     """Turn (N, C, h, w) into (N, anchors, 16) or (N, anchors): rows, columns, then channels."""
     (image,), (output,) = operator.inputs, operator.outputs
-    channels_last = conversion.graph.add("Transpose", conversion.value(image), perm=[0, 2, 3, 1])
-    shape = [0, *_head_shape(conversion, output)]  # 0 stands for the batch, whatever it is
-    head = conversion.graph.add(
+    channels_last = conversion.graph.add_node(
+        "Transpose", conversion.join_parts(image), perm=[0, 2, 3, 1]
+    )
+    shape = [0, *_get_head_shape(conversion, output)]  # 0 stands for the batch, whatever it is
+    head = conversion.graph.add_node(
         "Reshape",
         channels_last,
-        conversion.graph.constant(np.array(shape, np.int64)),
-        output=_output_name(conversion.network, output),
+        conversion.graph.add_constant(np.array(shape, np.int64)),
+        output=_get_output_name(conversion.network, output),
     )
     return (head,)
 
 
-def _head_shape(conversion: _Conversion, tensor: int) -> tuple[int, ...]:
+def _get_head_shape(conversion: _BlazeFaceConversion, tensor: int) -> tuple[int, ...]:
     _, anchors, numbers = conversion.network.shapes[tensor]
     return (anchors,) if numbers == 1 else (anchors, numbers)
 
 
-def _concatenation(conversion: _Conversion, operator: Operator) -> Parts:
+def _convert_concatenation(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     (output,) = operator.outputs
     rank = len(conversion.network.shapes[output])
     if rank != HEAD_RANK or operator.options["Axis"] != 1:
         raise ConversionError("a CONCATENATION of anything but anchors is not known")
-    values = [conversion.value(tensor) for tensor in operator.inputs]
-    name = _output_name(conversion.network, output)
-    return (conversion.graph.add("Concat", *values, output=name, axis=1),)
+    values = [conversion.join_parts(tensor) for tensor in operator.inputs]
+    name = _get_output_name(conversion.network, output)
+    return (conversion.graph.add_node("Concat", *values, output=name, axis=1),)
 
 
-def _output_name(network: TfliteNetwork, tensor: int) -> str:
+def _get_output_name(network: TfliteNetwork, tensor: int) -> str:
     """Name an output by its last axis: the files do not agree on the order of the two."""
     if tensor not in network.outputs:
         return ""
     numbers = network.shapes[tensor][-1]
-    if numbers not in OUTPUTS:
+    if numbers not in OUTPUT_NAMES:
         raise ConversionError(f"an output has {numbers} numbers per anchor; 1 or 16 are known")
-    return OUTPUTS[numbers]
+    return OUTPUT_NAMES[numbers]
 
 
-_CONVERTERS: Final[Mapping[str, Callable[[_Conversion, Operator], Parts]]] = {
-    "ADD": _add,
-    "CONCATENATION": _concatenation,
-    "CONV_2D": _convolution,
-    "DEPTHWISE_CONV_2D": _convolution,
-    "MAX_POOL_2D": _max_pool,
-    "PAD": _pad,
-    "RELU": _relu,
-    "RESHAPE": _head,
-    "RESIZE_BILINEAR": _resize,
+_OPERATOR_CONVERTERS: Final[
+    Mapping[str, Callable[[_BlazeFaceConversion, Operator], ChannelParts]]
+] = {
+    "ADD": _convert_add,
+    "CONCATENATION": _convert_concatenation,
+    "CONV_2D": _convert_convolution,
+    "DEPTHWISE_CONV_2D": _convert_convolution,
+    "MAX_POOL_2D": _convert_max_pool,
+    "PAD": _convert_pad,
+    "RELU": _convert_relu,
+    "RESHAPE": _convert_head,
+    "RESIZE_BILINEAR": _convert_resize,
 }

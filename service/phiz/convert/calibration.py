@@ -1,22 +1,33 @@
 """The ranges that tensors were seen to have, measured once on photographs and kept as figures."""
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, TypeAlias
+
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 
 from phiz.convert.quantise import Ranges
 from phiz.errors import CatalogError, ConversionError
-from phiz.models.tables import read_entries, read_number, read_sha256, read_table
+from phiz.models.documents import EXACT, Name, read_document
 
-_PACKAGED: Final = Path(__file__).with_name("calibration.json")
-_CHECKOUT: Final = Path(__file__).parents[3] / "models" / "calibration.json"
+_PACKAGED_CALIBRATION: Final = Path(__file__).with_name("calibration.json")
+_CHECKOUT_CALIBRATION: Final = Path(__file__).parents[3] / "models" / "calibration.json"
+
+
+def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
+    low, high = limits
+    if low > high:
+        raise ValueError(f"is from {low:g} to {high:g}; it must go up")
+    return limits
+
+
+_Range: TypeAlias = Annotated[tuple[float, float], AfterValidator(_check_range)]
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
+class RangeCalibration:
     """What is known of the tensors of one float graph.
 
     Attributes:
@@ -24,27 +35,30 @@ class Calibration:
         ranges: The mean least and the mean largest value of a tensor in one run.
     """
 
-    sha256: str
-    ranges: Ranges
+    sha256: Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+    ranges: Annotated[Mapping[Name, _Range], Field(min_length=1)]
 
 
-def load(path: Path | None = None) -> dict[str, Calibration]:
+_CALIBRATIONS: Final = TypeAdapter(
+    Annotated[dict[Name, RangeCalibration], Field(min_length=1)], config=EXACT
+)
+
+
+def load_calibrations(path: Path | None = None) -> dict[str, RangeCalibration]:
     """Return the calibrations by network, of a file or those that belong to this phiz.
 
     Raises:
         CatalogError: The file cannot be read, or an entry is missing or of the wrong type.
     """
     if path is None:
-        path = _PACKAGED if _PACKAGED.exists() else _CHECKOUT
+        path = _PACKAGED_CALIBRATION if _PACKAGED_CALIBRATION.exists() else _CHECKOUT_CALIBRATION
     try:
-        document = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+        return read_document(_CALIBRATIONS, path.read_text("utf-8"), "the calibration")
+    except (OSError, ValueError, CatalogError) as error:
         raise CatalogError(f"the calibration {path} cannot be read: {error}") from error
-    entries = read_entries(document, "the calibration")
-    return {name: _calibration(value, name) for name, value in entries.items()}
 
 
-def ranges_of(network: str, graph: bytes, calibrations: Mapping[str, Calibration]) -> Ranges:
+def get_ranges(network: str, graph: bytes, calibrations: Mapping[str, RangeCalibration]) -> Ranges:
     """Return the ranges of a network's tensors.
 
     Args:
@@ -65,7 +79,7 @@ def ranges_of(network: str, graph: bytes, calibrations: Mapping[str, Calibration
     return calibration.ranges
 
 
-def dump(calibrations: Mapping[str, Calibration]) -> str:
+def format_calibrations(calibrations: Mapping[str, RangeCalibration]) -> str:
     """Return the text of a file that ``load`` reads, a tensor on each line."""
     networks = [
         f'  "{name}": {{\n    "sha256": "{each.sha256}",\n    "ranges": {{\n'
@@ -76,21 +90,3 @@ def dump(calibrations: Mapping[str, Calibration]) -> str:
         for name, each in calibrations.items()
     ]
     return "{\n" + ",\n".join(networks) + "\n}\n"
-
-
-def _calibration(value: object, where: str) -> Calibration:
-    table = read_table(value, where, {"sha256", "ranges"})
-    ranges = read_entries(table["ranges"], f"{where}.ranges")
-    return Calibration(
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
-        ranges={name: _range(entry, f"{where}.ranges.{name}") for name, entry in ranges.items()},
-    )
-
-
-def _range(value: Any, where: str) -> tuple[float, float]:  # noqa: ANN401  JSON's
-    if not isinstance(value, list) or len(value) != len(("least", "largest")):
-        raise CatalogError(f"{where} is not a list of two numbers")
-    low, high = (read_number(number, where) for number in value)
-    if low > high:
-        raise CatalogError(f"{where} is from {low:g} to {high:g}; it must go up")
-    return low, high

@@ -8,27 +8,27 @@ from phiz.convert.tflite_file import TfliteNetwork
 # onnxruntime computes convolutions on channels in blocks as long as a vector register:
 # 16 float32 of AVX-512, 8 of AVX2. A depthwise convolution whose channels do not fill whole
 # blocks falls back to rows and columns, and all is reordered before and after it.
-BLOCK: Final = 16
+BLOCK_CHANNELS: Final = 16
 
 
-def whole_blocks(channels: int) -> int:
+def round_up_channels(channels: int) -> int:
     """Return the least number of channels that holds these and fills whole blocks."""
-    return -(-channels // BLOCK) * BLOCK
+    return -(-channels // BLOCK_CHANNELS) * BLOCK_CHANNELS
 
 
-def width(network: TfliteNetwork, tensor: int) -> int:
+def count_channels(network: TfliteNetwork, tensor: int) -> int:
     """Return how many channels a tensor is to have; picture and heads keep what they had."""
     channels = network.shapes[tensor][-1]
     becomes_head = any(
         operator.kind == "RESHAPE" and tensor in operator.inputs for operator in network.operators
     )
-    return channels if becomes_head or tensor in network.inputs else whole_blocks(channels)
+    return channels if becomes_head or tensor in network.inputs else round_up_channels(channels)
 
 
-def seams(network: TfliteNetwork) -> dict[int, int]:
+def find_split_points(network: TfliteNetwork) -> dict[int, int]:
     """Return, by tensors that are added to a PAD, how many channels there were before it."""
     before = {
-        operator.outputs[0]: width(network, operator.inputs[0])
+        operator.outputs[0]: count_channels(network, operator.inputs[0])
         for operator in network.operators
         if operator.kind == "PAD"
     }

@@ -13,15 +13,15 @@ from onnx import TensorProto
 
 from phiz.convert.convolution import Convolution
 from phiz.convert.graph import Graph
-from phiz.convert.layers import Layer, dense
+from phiz.convert.layers import Layer, add_dense
 from phiz.errors import ConversionError
-from phiz.models.specs import CLASSES, Normalisation
+from phiz.models.specs import CLASS_COUNT, Normalisation
 
-SIX: Final = 6.0  # where ReLU6 ends (Howard et al. 2017, MobileNets)
+RELU6_MAX: Final = 6.0  # where ReLU6 ends (Howard et al. 2017, MobileNets)
 UINT8_MAX: Final = 255
 
 
-def add_picture(graph: Graph, size: int, normalisation: Normalisation) -> str:
+def add_image_input(graph: Graph, size: int, normalisation: Normalisation) -> str:
     """Add the input, and return the picture (N, 3, S, S) as the network wants it.
 
     The normalisation is one node: 0 must be a whole number of a pixel, in each channel.
@@ -30,46 +30,46 @@ def add_picture(graph: Graph, size: int, normalisation: Normalisation) -> str:
         ConversionError: No whole number becomes 0.
     """
     step, zero = _step_and_zero(normalisation)
-    image = graph.input("image", TensorProto.UINT8, ("batch", size, size, 3))
-    x = graph.add("Transpose", image, perm=[0, 3, 1, 2])
+    image = graph.add_input("image", TensorProto.UINT8, ("batch", size, size, 3))
+    x = graph.add_node("Transpose", image, perm=[0, 3, 1, 2])
     # With a number for each channel, these are along axis 1, the operator's default.
-    return graph.add("DequantizeLinear", x, graph.constant(step), graph.constant(zero))
+    return graph.add_node("DequantizeLinear", x, graph.add_constant(step), graph.add_constant(zero))
 
 
-def add_convolution(graph: Graph, x: str, layer: Convolution, *, clipped: bool = True) -> str:
+def add_convolution(graph: Graph, x: str, layer: Convolution, *, has_relu6: bool = True) -> str:
     """Add a convolution, with a ReLU6 after it unless it is not to be clipped."""
-    x = graph.add(
+    x = graph.add_node(
         "Conv",
         x,
-        graph.constant(layer.kernels),
-        graph.constant(layer.biases),
+        graph.add_constant(layer.kernels),
+        graph.add_constant(layer.biases),
         kernel_shape=layer.kernels.shape[2:],
         group=layer.outputs if layer.is_depthwise else 1,
-        strides=layer.steps.strides,
-        pads=layer.steps.pads,
+        strides=layer.window.strides,
+        pads=layer.window.pads,
     )
-    if not clipped:
+    if not has_relu6:
         return x
-    bounds = [graph.constant(np.array(bound, np.float32)) for bound in (0, SIX)]
-    return graph.add("Clip", x, *bounds)
+    bounds = [graph.add_constant(np.array(bound, np.float32)) for bound in (0, RELU6_MAX)]
+    return graph.add_node("Clip", x, *bounds)
 
 
 def add_mean(graph: Graph, x: str) -> str:
     """Add the mean of each channel, (N, C, H, W) to (N, C)."""
-    return graph.add("Flatten", graph.add("GlobalAveragePool", x))
+    return graph.add_node("Flatten", graph.add_node("GlobalAveragePool", x))
 
 
-def add_classes(graph: Graph, x: str, layer: Layer) -> str:
+def add_logits(graph: Graph, x: str, layer: Layer) -> str:
     """Add the dense layer (N, C) to the logits, which are the output.
 
     Raises:
         ConversionError: They are not as many as there are classes.
     """
     matrix, biases = layer
-    if len(biases) != CLASSES:
-        raise ConversionError(f"the last layer has {len(biases)} outputs, not {CLASSES}")
-    graph.output("logits", ("batch", CLASSES))
-    return dense(graph, x, (matrix, biases), output="logits")
+    if len(biases) != CLASS_COUNT:
+        raise ConversionError(f"the last layer has {len(biases)} outputs, not {CLASS_COUNT}")
+    graph.add_output("logits", ("batch", CLASS_COUNT))
+    return add_dense(graph, x, (matrix, biases), output="logits")
 
 
 def _step_and_zero(normalisation: Normalisation) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -7,20 +7,19 @@ from typing import Final
 import onnx
 
 from phiz.convert.blazeface import convert_blazeface
-from phiz.convert.calibration import load as load_calibrations
-from phiz.convert.calibration import ranges_of
+from phiz.convert.calibration import get_ranges, load_calibrations
 from phiz.convert.efficientnet import EFFICIENTNET
 from phiz.convert.inverted_residual import convert_classifier, convert_features
 from phiz.convert.mobilenet import MOBILENET
 from phiz.convert.mtcnn import convert_onet, convert_pnet, convert_rnet
-from phiz.convert.quantise import quantise
+from phiz.convert.quantise import quantise_graph
 from phiz.convert.tflite_file import read_tflite
 from phiz.convert.torch_pickle import read_weights
 from phiz.errors import ConversionError
-from phiz.models.specs import CLASSIFIERS, Architecture, NetworkCard
+from phiz.models.specs import CLASSIFIER_ARCHITECTURES, Architecture, NetworkSpec
 
 
-def convert(card: NetworkCard, source: bytes) -> bytes:
+def convert_network(spec: NetworkSpec, source: bytes) -> bytes:
     """Return the network's ONNX file, equal to the byte wherever it is made.
 
     Raises:
@@ -28,34 +27,37 @@ def convert(card: NetworkCard, source: bytes) -> bytes:
             wanted in 8 bits and not calibrated.
         CatalogError: The calibration cannot be read.
     """
-    data = CONVERTERS[card.architecture](card, source)
-    if card.form == "int8":
-        ranges = ranges_of(card.name, data, load_calibrations())
-        data = quantise(data, ranges, last=card.architecture in CLASSIFIERS)
-    found = hashlib.sha256(data).hexdigest()
-    if found != card.sha256:
+    onnx_bytes = CONVERTERS[spec.architecture](spec, source)
+    if spec.precision == "int8":
+        ranges = get_ranges(spec.name, onnx_bytes, load_calibrations())
+        onnx_bytes = quantise_graph(
+            onnx_bytes, ranges, last=spec.architecture in CLASSIFIER_ARCHITECTURES
+        )
+    found = hashlib.sha256(onnx_bytes).hexdigest()
+    if found != spec.sha256:
         raise ConversionError(
-            f"{card.file} came out with sha256 {found}, not the {card.sha256} of the catalogue "
+            f"{spec.file_name} came out with sha256 {found}, not the {spec.sha256} of the "
+            "catalogue "
             f"(onnx {onnx.__version__}); nothing was written"
         )
-    return data
+    return onnx_bytes
 
 
 SSD_SIZE: Final = 128  # of BlazeFace's front model, which it is timed beside
-CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkCard, bytes], bytes]]] = {
-    "blazeface": lambda card, source: convert_blazeface(
-        read_tflite(source), card.name, card.normalisation
+CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkSpec, bytes], bytes]]] = {
+    "blazeface": lambda spec, source: convert_blazeface(
+        read_tflite(source), spec.name, spec.normalisation
     ),
-    "pnet": lambda card, source: convert_pnet(read_weights(source), card.normalisation),
-    "rnet": lambda card, source: convert_rnet(read_weights(source), card.normalisation),
-    "onet": lambda card, source: convert_onet(read_weights(source), card.normalisation),
-    "mobilenet": lambda card, source: convert_classifier(
-        read_weights(source), MOBILENET, card.name, card.normalisation
+    "pnet": lambda spec, source: convert_pnet(read_weights(source), spec.normalisation),
+    "rnet": lambda spec, source: convert_rnet(read_weights(source), spec.normalisation),
+    "onet": lambda spec, source: convert_onet(read_weights(source), spec.normalisation),
+    "mobilenet": lambda spec, source: convert_classifier(
+        read_weights(source), MOBILENET, spec.name, spec.normalisation
     ),
-    "efficientnet": lambda card, source: convert_classifier(
-        read_weights(source), EFFICIENTNET, card.name, card.normalisation
+    "efficientnet": lambda spec, source: convert_classifier(
+        read_weights(source), EFFICIENTNET, spec.name, spec.normalisation
     ),
-    "ssd": lambda card, source: convert_features(
-        read_weights(source), MOBILENET, card.name, card.normalisation, SSD_SIZE
+    "ssd": lambda spec, source: convert_features(
+        read_weights(source), MOBILENET, spec.name, spec.normalisation, SSD_SIZE
     ),
 }

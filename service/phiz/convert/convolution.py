@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from phiz.convert.tflite_file import Operator, TfliteNetwork
 from phiz.errors import ConversionError
 
-SAME: Final = 0  # tflite Padding; the other is VALID
+PADDING_SAME: Final = 0  # tflite Padding; the other is VALID
 
 
 @dataclass(frozen=True, slots=True)
-class Steps:
+class SlidingWindow:
     """How a window goes over a picture.
 
     Attributes:
@@ -36,13 +36,13 @@ class Convolution:
     Attributes:
         kernels: (M, C, h, w), or (M, 1, h, w) if depthwise.
         biases: (M,).
-        steps: Of the kernels' window.
+        window: Of the kernels' window.
         is_depthwise: Whether every output sees only the input of its own number.
     """
 
     kernels: NDArray[np.float32]
     biases: NDArray[np.float32]
-    steps: Steps
+    window: SlidingWindow
     is_depthwise: bool
 
     @property
@@ -70,28 +70,30 @@ def read_convolution(network: TfliteNetwork, operator: Operator) -> Convolution:
     _, kernels, biases = operator.inputs
     is_depthwise = operator.kind == "DEPTHWISE_CONV_2D"
     axes = (3, 0, 1, 2) if is_depthwise else (0, 3, 1, 2)  # from (1, h, w, M) or (M, h, w, C)
-    channels_first = network.array(kernels).transpose(axes).astype(np.float32)
+    channels_first = network.get_constant(kernels).transpose(axes).astype(np.float32)
     _, _, rows, columns = channels_first.shape
     return Convolution(
         kernels=channels_first,  # (M, 1, h, w) or (M, C, h, w)
-        biases=network.array(biases).astype(np.float32),
-        steps=read_steps(network, operator, (rows, columns)),
+        biases=network.get_constant(biases).astype(np.float32),
+        window=read_window(network, operator, (rows, columns)),
         is_depthwise=is_depthwise,
     )
 
 
-def read_steps(network: TfliteNetwork, operator: Operator, window_hw: tuple[int, int]) -> Steps:
+def read_window(
+    network: TfliteNetwork, operator: Operator, window_hw: tuple[int, int]
+) -> SlidingWindow:
     """Return how an operator's window goes over its first input."""
     _, *size_hw, _ = network.shapes[operator.inputs[0]]
     strides = operator.options["StrideH"], operator.options["StrideW"]
-    if operator.options["Padding"] != SAME:
-        return Steps(strides, (0, 0, 0, 0))
+    if operator.options["Padding"] != PADDING_SAME:
+        return SlidingWindow(strides, (0, 0, 0, 0))
     axes = zip(size_hw, window_hw, strides, strict=True)
-    (top, bottom), (left, right) = [same_pads(*axis) for axis in axes]
-    return Steps(strides, (top, left, bottom, right))
+    (top, bottom), (left, right) = [compute_same_pads(*axis) for axis in axes]
+    return SlidingWindow(strides, (top, left, bottom, right))
 
 
-def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
+def compute_same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     """Return how much SAME pads before and after an axis; the odd one goes after.
 
     Formula: TensorFlow's notes on convolution, "Padding".
@@ -101,7 +103,7 @@ def same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     return total // 2, total - total // 2
 
 
-def widen(layer: Convolution, outputs: int, inputs: int) -> Convolution:
+def pad_channels(layer: Convolution, outputs: int, inputs: int) -> Convolution:
     """Return the layer with further channels: those that come in count nothing, those out are 0.
 
     A depthwise layer has as many inputs as outputs, so ``inputs`` says nothing there.
@@ -116,7 +118,7 @@ def widen(layer: Convolution, outputs: int, inputs: int) -> Convolution:
     )
 
 
-def split(layer: Convolution, outputs: int) -> tuple[Convolution, ...]:
+def split_outputs(layer: Convolution, outputs: int) -> tuple[Convolution, ...]:
     """Return a layer of the first so many outputs and one of the others, if there are any."""
     if outputs >= layer.outputs:
         return (layer,)

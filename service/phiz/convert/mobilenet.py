@@ -1,4 +1,4 @@
-"""What is particular to MobileNetV2 as torchvision trained it: names, strides, padding.
+"""MobileNetV2 as torchvision trained it: names, strides, padding.
 
 Sandler, Howard, Zhu, Zhmoginov, Chen: MobileNetV2: Inverted Residuals and Linear Bottlenecks,
 2018 (arXiv:1801.04381); ``torchvision/models/mobilenetv2.py``. An axis is padded by as much
@@ -7,18 +7,18 @@ before it as after it, where TensorFlow's SAME puts the odd pixel after it.
 
 from typing import Final
 
-from phiz.convert.inverted_residual import BlockSpec, LayerSpec, NetworkSpec, list_strides
+from phiz.convert.inverted_residual import ArchitectureSpec, BlockSpec, LayerSpec, list_strides
 
 # By stage: how many blocks, and the stride of the first (paper, table 2); all else is in the
 # shapes of the weights.
-STAGES: Final = ((1, 1), (2, 2), (3, 2), (4, 2), (3, 1), (3, 2), (1, 1))
+MOBILENET_STAGES: Final = ((1, 1), (2, 2), (3, 2), (4, 2), (3, 1), (3, 2), (1, 1))
 
 
-def _pads(kernel: int, _stride: int) -> tuple[int, int]:
+def _compute_pads(kernel: int, _stride: int) -> tuple[int, int]:
     return kernel // 2, kernel // 2
 
 
-def _block(number: int, stride: int) -> BlockSpec:
+def _build_block(number: int, stride: int) -> BlockSpec:
     """Return the names of a block; the file numbers its layers, and the first block has fewer."""
     name = f"features.{number}.conv"
     if number == 1:
@@ -34,14 +34,15 @@ def _block(number: int, stride: int) -> BlockSpec:
     )
 
 
-MOBILENET: Final = NetworkSpec(
+MOBILENET: Final = ArchitectureSpec(
     stem=LayerSpec("features.0.0", "features.0.1", stride=2),
     blocks=tuple(
-        _block(number, stride) for number, stride in enumerate(list_strides(STAGES), start=1)
+        _build_block(number, stride)
+        for number, stride in enumerate(list_strides(MOBILENET_STAGES), start=1)
     ),
     head=LayerSpec("features.18.0", "features.18.1"),
-    classes="classifier.1",
-    size=224,
+    logits="classifier.1",
+    input_size=224,
     epsilon=1e-5,  # PyTorch's default
-    pads=_pads,
+    compute_pads=_compute_pads,
 )

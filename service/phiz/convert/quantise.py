@@ -28,15 +28,15 @@ Ranges: TypeAlias = Mapping[str, tuple[float, float]]
 
 LAYERS: Final = frozenset({"Conv", "Gemm"})
 RECTIFIERS: Final = frozenset({"Clip", "Relu"})
-ROUNDED: Final = LAYERS | RECTIFIERS | {"Add", "Concat", "GlobalAveragePool"}
+QUANTISED_OPERATORS: Final = LAYERS | RECTIFIERS | {"Add", "Concat", "GlobalAveragePool"}
 # What these give keeps the steps of what they are given, or a runtime computes them in float32.
-KEEPING: Final = frozenset({"Flatten", "MaxPool", "Resize"})
-ACTIVATION_STEPS: Final = 255
-WEIGHT_STEPS: Final = 127  # to either side of 0
-INT32: Final = (-(2**31), 2**31 - 1)
+RANGE_PRESERVING: Final = frozenset({"Flatten", "MaxPool", "Resize"})
+ACTIVATION_LEVELS: Final = 255
+WEIGHT_LEVELS: Final = 127  # to either side of 0
+INT32_RANGE: Final = (-(2**31), 2**31 - 1)
 
 # What gives the first tensor in 8 bits: an operator, and how many of its kind come before.
-FIRST: Final[Mapping[Architecture, tuple[str, int]]] = {
+FIRST_QUANTISED: Final[Mapping[Architecture, tuple[str, int]]] = {
     "blazeface": ("Add", 0),  # the normalised picture
     "pnet": ("Add", 1),
     "rnet": ("MaxPool", 0),
@@ -46,7 +46,7 @@ FIRST: Final[Mapping[Architecture, tuple[str, int]]] = {
 }
 
 
-def rounded_tensors(graph: bytes, architecture: Architecture) -> list[str]:
+def find_quantised_tensors(graph: bytes, architecture: Architecture) -> list[str]:
     """Return the tensors of a float graph whose ranges are needed, in the graph's order.
 
     Args:
@@ -54,7 +54,7 @@ def rounded_tensors(graph: bytes, architecture: Architecture) -> list[str]:
         architecture: Of the network.
     """
     nodes = onnx.load_from_string(graph).graph.node
-    kind, before = FIRST[architecture]
+    kind, before = FIRST_QUANTISED[architecture]
     first = [node.output[0] for node in nodes if node.op_type == kind][before]
     after = {first}
     for node in nodes:
@@ -69,16 +69,20 @@ def rounded_tensors(graph: bytes, architecture: Architecture) -> list[str]:
         name
         for name, kind in kinds.items()
         if name == first
-        or (kind in ROUNDED and name in after & leading and _rectified(name, nodes) == name)
+        or (
+            kind in QUANTISED_OPERATORS
+            and name in after & leading
+            and _find_rectified(name, nodes) == name
+        )
     ]
 
 
-def quantise(graph: bytes, ranges: Ranges, *, last: bool = False) -> bytes:
+def quantise_graph(graph: bytes, ranges: Ranges, *, last: bool = False) -> bytes:
     """Return a float graph with these tensors, and the layers between them, in 8 bits.
 
     Args:
         graph: As the conversion gives it.
-        ranges: Of ``rounded_tensors``.
+        ranges: Of ``find_quantised_tensors``.
         last: Whether the weights of the layers that give an output are to be in 8 bits too.
 
     Raises:
@@ -88,38 +92,38 @@ def quantise(graph: bytes, ranges: Ranges, *, last: bool = False) -> bytes:
     tensors = {node.output[0] for node in model.graph.node}
     if unknown := sorted(ranges.keys() - tensors):
         raise ConversionError(f"{model.graph.name} has no tensor {', '.join(unknown)}")
-    rounding = _Rounding(model.graph, _spread(ranges, model.graph.node), last=last)
+    rounding = _GraphQuantiser(model.graph, _propagate_ranges(ranges, model.graph.node), last=last)
     for node in [*model.graph.node]:
-        rounding.add(node)
+        rounding.add_node(node)
     rounding.replace_nodes()
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ConversionError(f"{model.graph.name}: not valid in 8 bits: {error}") from error
-    data: bytes = model.SerializeToString(deterministic=True)
-    return data
+    onnx_bytes: bytes = model.SerializeToString(deterministic=True)
+    return onnx_bytes
 
 
-def step_and_zero(low: float, high: float) -> tuple[np.float32, np.uint8]:
+def compute_scale_and_zero_point(low: float, high: float) -> tuple[np.float32, np.uint8]:
     """Return the step of a uint8 that covers a range and 0, and which uint8 stands for 0."""
     low, high = min(low, 0.0), max(high, 0.0)
     if low == high:
         return np.float32(1), np.uint8(0)
-    step = np.float32((high - low) / ACTIVATION_STEPS)
+    step = np.float32((high - low) / ACTIVATION_LEVELS)
     return step, np.uint8(np.rint(-low / np.float64(step)))
 
 
-def round_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+def quantise_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
     """Return weights (M, …) as int8, and the step (M,) of each output's."""
     rows = weights.reshape(len(weights), -1).astype(np.float64)  # (M, K)
     largest = np.abs(rows).max(axis=1)  # (M,)
     # Channels that only fill a block are all zeros, and so would be their steps.
-    steps = np.where(largest == 0, 1, largest / WEIGHT_STEPS).astype(np.float32)  # (M,)
-    rounded = np.rint(rows / steps[:, None]).clip(-WEIGHT_STEPS, WEIGHT_STEPS)  # (M, K)
+    steps = np.where(largest == 0, 1, largest / WEIGHT_LEVELS).astype(np.float32)  # (M,)
+    rounded = np.rint(rows / steps[:, None]).clip(-WEIGHT_LEVELS, WEIGHT_LEVELS)  # (M, K)
     return rounded.astype(np.int8).reshape(weights.shape), steps
 
 
-class _Rounding:
+class _GraphQuantiser:
     """The nodes and constants that take the place of a float graph's."""
 
     def __init__(self, graph: onnx.GraphProto, ranges: Ranges, *, last: bool) -> None:
@@ -127,23 +131,23 @@ class _Rounding:
         self._ranges = ranges
         self._last = {output.name for output in graph.output} if last else set()
         self._floats = {array.name: numpy_helper.to_array(array) for array in graph.initializer}
-        self._given_by = {node.output[0]: node for node in graph.node}
+        self._producers = {node.output[0]: node for node in graph.node}
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def add(self, node: onnx.NodeProto) -> None:
+    def add_node(self, node: onnx.NodeProto) -> None:
         """Add a node of the float graph, between rounded tensors where they are to be."""
         image, output = node.input[0], node.output[0]
-        inputs = [_restored(name) if name in self._ranges else name for name in node.input]
-        if image in self._ranges and self._is_rounded(node):
-            step, _ = step_and_zero(*self._ranges[image])
-            inputs[1:] = self._round_layer(step, *node.input[1:])
+        inputs = [_name_dequantised(name) if name in self._ranges else name for name in node.input]
+        if image in self._ranges and self._is_quantised(node):
+            step, _ = compute_scale_and_zero_point(*self._ranges[image])
+            inputs[1:] = self._quantise_layer(step, *node.input[1:])
         copy = onnx.NodeProto()
         copy.CopyFrom(node)
         copy.input[:] = inputs
         self._nodes.append(copy)
         if output in self._ranges:
-            self._round(output)
+            self._quantise_tensor(output)
 
     def replace_nodes(self) -> None:
         """Leave the graph with what was added and the constants that it uses."""
@@ -153,67 +157,71 @@ class _Rounding:
         self._graph.node.extend(self._nodes)
         self._graph.initializer.extend([*kept, *self._constants])
 
-    def _is_rounded(self, layer: onnx.NodeProto) -> bool:
-        result = _rectified(layer.output[0], self._graph.node)
+    def _is_quantised(self, layer: onnx.NodeProto) -> bool:
+        result = _find_rectified(layer.output[0], self._graph.node)
         return layer.op_type in LAYERS and (result in self._ranges or result in self._last)
 
-    def _round(self, name: str) -> None:
-        step, zero = step_and_zero(*self._ranges[name])
-        node = self._given_by[name]
+    def _quantise_tensor(self, name: str) -> None:
+        step, zero = compute_scale_and_zero_point(*self._ranges[name])
+        node = self._producers[name]
         before, written = name, zero
         if node.op_type == "MaxPool" and node.input[0] not in self._ranges:
             # onnxruntime would round before the pool, which is then far slower than in float32
             # and takes the layer before it out of its layout. It does not look past an Add, of
             # what makes the least value 0.
             before, written = f"{name}.raised", np.uint8(0)
-            self._add("Add", [name, self._constant(f"{name}.low", step * zero)], before)
-        steps = self._constant(f"{name}.step", step)
+            self._append_node("Add", [name, self._add_constant(f"{name}.low", step * zero)], before)
+        steps = self._add_constant(f"{name}.step", step)
         rounded = f"{name}.rounded"
-        self._add(
+        self._append_node(
             "QuantizeLinear",
-            [before, steps, self._constant(f"{name}.written", written)],
+            [before, steps, self._add_constant(f"{name}.written", written)],
             rounded,
         )
-        zeros = self._constant(f"{name}.zero", zero)
-        self._add("DequantizeLinear", [rounded, steps, zeros], _restored(name))
+        zeros = self._add_constant(f"{name}.zero", zero)
+        self._append_node("DequantizeLinear", [rounded, steps, zeros], _name_dequantised(name))
 
-    def _round_layer(self, image_step: np.float32, weights: str, bias: str = "") -> list[str]:
-        rounded, steps = round_weights(self._floats[weights])
-        layer = [self._restore_constant(weights, rounded, steps)]
+    def _quantise_layer(self, image_step: np.float32, weights: str, bias: str = "") -> list[str]:
+        rounded, steps = quantise_weights(self._floats[weights])
+        layer = [self._add_dequantised_constant(weights, rounded, steps)]
         if bias:
             # Products of rounded numbers are counted in products of their steps.
             products = (steps.astype(np.float64) * np.float64(image_step)).astype(np.float32)
             sums = np.rint(self._floats[bias].astype(np.float64) / products)
-            layer.append(self._restore_constant(bias, sums.clip(*INT32).astype(np.int32), products))
+            layer.append(
+                self._add_dequantised_constant(
+                    bias, sums.clip(*INT32_RANGE).astype(np.int32), products
+                )
+            )
         return layer
 
-    def _restore_constant(
+    def _add_dequantised_constant(
         self, name: str, rounded: NDArray[np.signedinteger], steps: NDArray[np.float32]
     ) -> str:
         inputs = [
-            self._constant(f"{name}.rounded", rounded),
-            self._constant(f"{name}.step", steps),
-            self._constant(f"{name}.zero", np.zeros(len(steps), rounded.dtype)),
+            self._add_constant(f"{name}.rounded", rounded),
+            self._add_constant(f"{name}.step", steps),
+            self._add_constant(f"{name}.zero", np.zeros(len(steps), rounded.dtype)),
         ]
-        self._add("DequantizeLinear", inputs, _restored(name), axis=0)
-        return _restored(name)
+        self._append_node("DequantizeLinear", inputs, _name_dequantised(name), axis=0)
+        return _name_dequantised(name)
 
-    def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
+    def _add_constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
         self._constants.append(numpy_helper.from_array(np.asarray(value), name))
         return name
 
-    def _add(
+    def _append_node(
         self, operator: str, inputs: Sequence[str], output: str, axis: int | None = None
     ) -> None:
         # helper leaves out an attribute that is None.
         self._nodes.append(helper.make_node(operator, inputs, [output], output, axis=axis))
 
 
-def _restored(name: str) -> str:
+def _name_dequantised(name: str) -> str:
     return f"{name}.restored"
 
 
-def _rectified(name: str, nodes: Collection[onnx.NodeProto]) -> str:
+def _find_rectified(name: str, nodes: Collection[onnx.NodeProto]) -> str:
     """Return what a Relu or Clip makes of a tensor if nothing else uses it, or else the tensor.
 
     A uint8 is clipped to its range by itself: with it they cost nothing.
@@ -224,10 +232,10 @@ def _rectified(name: str, nodes: Collection[onnx.NodeProto]) -> str:
     return str(users[0].output[0])
 
 
-def _spread(ranges: Ranges, nodes: Collection[onnx.NodeProto]) -> Ranges:
+def _propagate_ranges(ranges: Ranges, nodes: Collection[onnx.NodeProto]) -> Ranges:
     """Return the ranges with those of what only moves or chooses values."""
     all_ranges = dict(ranges)
     for node in nodes:
-        if node.op_type in KEEPING and node.input[0] in all_ranges:
+        if node.op_type in RANGE_PRESERVING and node.input[0] in all_ranges:
             all_ranges.setdefault(node.output[0], all_ranges[node.input[0]])
     return all_ranges

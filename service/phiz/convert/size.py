@@ -12,7 +12,7 @@ LAYERS = frozenset({"Conv", "Gemm"})
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
+class NetworkSize:
     """Of a network, without channels of zeros that only fill a block.
 
     Attributes:
@@ -24,7 +24,7 @@ class Size:
     parameters: int
 
 
-def size_of(graph: bytes) -> Size | None:
+def measure_size(graph: bytes) -> NetworkSize | None:
     """Return the size of a float graph, or None if its input may be of any size.
 
     Weights that are 0 in a whole input or output channel do not count: what is built fills
@@ -45,13 +45,13 @@ def size_of(graph: bytes) -> Size | None:
         if places == 0:
             return None
         kernels = weights[node.input[1]]  # (M, C, …)
-        counted = _without_zeros(kernels)
+        counted = _count_without_zeros(kernels)
         macs += counted * places
         parameters += counted + sum(len(weights[bias]) for bias in node.input[2:])
-    return Size(macs, parameters)
+    return NetworkSize(macs, parameters)
 
 
-def _without_zeros(kernels: NDArray[Any]) -> int:
+def _count_without_zeros(kernels: NDArray[Any]) -> int:
     """Return the numbers of kernels (M, C, …) in rows and columns that are not all zero."""
     used = kernels != 0
     rows = used.reshape(len(kernels), -1).any(axis=1).sum()

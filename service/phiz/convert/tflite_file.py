@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from phiz.errors import ConversionError
 
 # The options of each operator that are read, by the names of the TensorFlow Lite schema.
-_CONVOLUTION: Final = (
+_CONVOLUTION_OPTIONS: Final = (
     "Padding",
     "StrideH",
     "StrideW",
@@ -19,23 +19,26 @@ _CONVOLUTION: Final = (
     "DilationWFactor",
     "FusedActivationFunction",
 )
-_OPTIONS: Final[Mapping[str, tuple[type[Any], tuple[str, ...]]]] = {
+_OPERATOR_OPTIONS: Final[Mapping[str, tuple[type[Any], tuple[str, ...]]]] = {
     "ADD": (tflite.AddOptions, ("FusedActivationFunction",)),
     "CONCATENATION": (tflite.ConcatenationOptions, ("Axis", "FusedActivationFunction")),
-    "CONV_2D": (tflite.Conv2DOptions, _CONVOLUTION),
-    "DEPTHWISE_CONV_2D": (tflite.DepthwiseConv2DOptions, (*_CONVOLUTION, "DepthMultiplier")),
+    "CONV_2D": (tflite.Conv2DOptions, _CONVOLUTION_OPTIONS),
+    "DEPTHWISE_CONV_2D": (
+        tflite.DepthwiseConv2DOptions,
+        (*_CONVOLUTION_OPTIONS, "DepthMultiplier"),
+    ),
     "MAX_POOL_2D": (
         tflite.Pool2DOptions,
         ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
     ),
     "RESIZE_BILINEAR": (tflite.ResizeBilinearOptions, ("AlignCorners", "HalfPixelCenters")),
 }
-_DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {
+_TFLITE_DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {
     tflite.TensorType.FLOAT16: np.dtype("<f2"),
     tflite.TensorType.FLOAT32: np.dtype("<f4"),
     tflite.TensorType.INT32: np.dtype("<i4"),
 }
-_OPERATORS: Final = {
+_OPERATOR_NAMES: Final = {
     code: name for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
 }
 
@@ -75,7 +78,7 @@ class TfliteNetwork:
     constants: Mapping[int, NDArray[np.generic]]
     operators: tuple[Operator, ...]
 
-    def array(self, tensor: int) -> NDArray[np.generic]:
+    def get_constant(self, tensor: int) -> NDArray[np.generic]:
         """Return the numbers of a constant.
 
         Raises:
@@ -86,16 +89,16 @@ class TfliteNetwork:
         return self.constants[tensor]
 
 
-def read_tflite(data: bytes) -> TfliteNetwork:
+def read_tflite(content: bytes) -> TfliteNetwork:
     """Return the one graph of a file.
 
     Raises:
         ConversionError: It is not such a file, or holds more than one graph, or numbers of
             another type than float16, float32 and int32.
     """
-    if not tflite.Model.ModelBufferHasIdentifier(data, 0):
+    if not tflite.Model.ModelBufferHasIdentifier(content, 0):
         raise ConversionError("not a TensorFlow Lite file: its identifier is missing")
-    model = tflite.Model.GetRootAs(data, 0)
+    model = tflite.Model.GetRootAs(content, 0)
     if model.SubgraphsLength() != 1:
         raise ConversionError(f"the file holds {model.SubgraphsLength()} graphs; one is expected")
     graph = model.Subgraphs(0)
@@ -103,47 +106,47 @@ def read_tflite(data: bytes) -> TfliteNetwork:
     constants = {
         number: array
         for number, tensor in enumerate(tensors)
-        if (array := _constant(model, tensor)) is not None
+        if (array := _read_constant(model, tensor)) is not None
     }
     operators = [
-        _operator(model, graph.Operators(number)) for number in range(graph.OperatorsLength())
+        _read_operator(model, graph.Operators(number)) for number in range(graph.OperatorsLength())
     ]
     return TfliteNetwork(
-        inputs=_numbers(graph.InputsAsNumpy()),
-        outputs=_numbers(graph.OutputsAsNumpy()),
-        shapes=tuple(_numbers(tensor.ShapeAsNumpy()) for tensor in tensors),
-        constants=_widen(operators, constants),
+        inputs=_to_ints(graph.InputsAsNumpy()),
+        outputs=_to_ints(graph.OutputsAsNumpy()),
+        shapes=tuple(_to_ints(tensor.ShapeAsNumpy()) for tensor in tensors),
+        constants=_dequantise_float16(operators, constants),
         operators=tuple(operator for operator in operators if operator.kind != "DEQUANTIZE"),
     )
 
 
-def _constant(model: tflite.Model, tensor: tflite.Tensor) -> NDArray[np.generic] | None:
+def _read_constant(model: tflite.Model, tensor: tflite.Tensor) -> NDArray[np.generic] | None:
     buffer = model.Buffers(tensor.Buffer())
     if buffer.DataLength() == 0:
         return None
-    dtype = _DTYPES.get(tensor.Type())
+    dtype = _TFLITE_DTYPES.get(tensor.Type())
     if dtype is None:
         raise ConversionError(f"a constant has the type number {tensor.Type()}, unknown here")
     numbers: NDArray[np.generic] = np.frombuffer(buffer.DataAsNumpy().tobytes(), dtype)
     return numbers.reshape(tensor.ShapeAsNumpy())
 
 
-def _operator(model: tflite.Model, operator: tflite.Operator) -> Operator:
+def _read_operator(model: tflite.Model, operator: tflite.Operator) -> Operator:
     code = model.OperatorCodes(operator.OpcodeIndex())
     # Files older than the int32 field have the number in an int8 one.
-    kind = _OPERATORS[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
+    kind = _OPERATOR_NAMES[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())]
     options: dict[str, int] = {}
-    if kind in _OPTIONS:
-        table, names = _OPTIONS[kind]
+    if kind in _OPERATOR_OPTIONS:
+        table, names = _OPERATOR_OPTIONS[kind]
         stored = operator.BuiltinOptions()
         reader = table()
         reader.Init(stored.Bytes, stored.Pos)
         options = {name: int(getattr(reader, name)()) for name in names}
     inputs, outputs = operator.InputsAsNumpy(), operator.OutputsAsNumpy()
-    return Operator(kind, _numbers(inputs), _numbers(outputs), options)
+    return Operator(kind, _to_ints(inputs), _to_ints(outputs), options)
 
 
-def _widen(
+def _dequantise_float16(
     operators: list[Operator], constants: Mapping[int, NDArray[np.generic]]
 ) -> dict[int, NDArray[np.generic]]:
     """Return the constants, and those that are stored as float16 to save space as float32."""
@@ -159,5 +162,5 @@ def _widen(
     return widened
 
 
-def _numbers(array: NDArray[np.int32]) -> tuple[int, ...]:
+def _to_ints(array: NDArray[np.int32]) -> tuple[int, ...]:
     return tuple(int(number) for number in array)

@@ -24,11 +24,11 @@ from phiz.errors import ConversionError
 MAGIC_NUMBER: Final = 0x1950A86A20F9469CFC6C
 PROTOCOL_VERSION: Final = 1001
 
-Weights = Mapping[str, NDArray[np.float32]]
+StateDict = Mapping[str, NDArray[np.float32]]
 """Parameter name to array, in the file's order."""
 
 # How reading a damaged pickle may fail, as the pickle module's manual says.
-_DAMAGE: Final = (
+_DECODE_ERRORS: Final = (
     pickle.UnpicklingError,
     AttributeError,
     EOFError,
@@ -68,13 +68,13 @@ class _LongStorage:
 
 
 _FLOAT: Final = np.dtype("<f4")
-_DTYPES: Final[Mapping[type, np.dtype[np.generic]]] = {
+_STORAGE_DTYPES: Final[Mapping[type, np.dtype[np.generic]]] = {
     _FloatStorage: _FLOAT,
     _LongStorage: np.dtype("<i8"),
 }
 
 
-def read_weights(data: bytes) -> Weights:
+def read_weights(content: bytes) -> StateDict:
     """Return the float32 arrays of a state dictionary, each C-contiguous.
 
     Tensors of int64, which count the batches of the training, are left out.
@@ -83,17 +83,17 @@ def read_weights(data: bytes) -> Weights:
         ConversionError: The file is not of the legacy format, is cut short, or its pickle
             holds anything but tensors of float32 and int64.
     """
-    file = io.BytesIO(data)
+    file = io.BytesIO(content)
     try:
         tensors, keys = _read_pickles(file)
         dtypes = {tensor.storage.key: tensor.storage.dtype for tensor in tensors.values()}
         numbers = {key: _read_storage(file, dtypes[key]) for key in keys}
         return {
-            name: _view(tensor, numbers[tensor.storage.key])
+            name: _copy_view(tensor, numbers[tensor.storage.key])
             for name, tensor in tensors.items()
             if tensor.storage.dtype == _FLOAT
         }
-    except _DAMAGE as error:
+    except _DECODE_ERRORS as error:
         raise ConversionError(f"not a legacy PyTorch file that can be read: {error}") from error
 
 
@@ -119,7 +119,7 @@ def _read_storage(file: io.BytesIO, dtype: np.dtype[np.generic]) -> NDArray[np.g
     return np.frombuffer(raw, dtype)
 
 
-def _view(tensor: _Tensor, numbers: NDArray[np.generic]) -> NDArray[np.float32]:
+def _copy_view(tensor: _Tensor, numbers: NDArray[np.generic]) -> NDArray[np.float32]:
     """Return a copy of what a tensor sees of its storage, or refuse one that looks beyond it."""
     shape, strides = tensor.shape, tensor.strides
     if min(shape, default=1) < 1 or min(strides, default=0) < 0 or tensor.offset < 0:
@@ -146,7 +146,7 @@ def _rebuild_tensor(
     return _Tensor(storage, offset, shape, strides)
 
 
-_ADMITTED: Final = {
+_ALLOWED_NAMES: Final = {
     ("collections", "OrderedDict"): OrderedDict,
     ("torch", "FloatStorage"): _FloatStorage,
     ("torch", "LongStorage"): _LongStorage,
@@ -158,7 +158,7 @@ class _Unpickler(pickle.Unpickler):
     """Finds the four admitted names and no other."""
 
     def find_class(self, module: str, name: str) -> object:
-        admitted = _ADMITTED.get((module, name))
+        admitted = _ALLOWED_NAMES.get((module, name))
         if admitted is None:
             raise ConversionError(
                 f"the pickle asks for {module}.{name}; "
@@ -169,6 +169,8 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: object) -> _Storage:
         """Return the storage that is named by (word, type, key, device, size, view)."""
         match pid:
-            case ("storage", type() as kind, str(key), str(), int(), None) if kind in _DTYPES:
-                return _Storage(key, _DTYPES[kind])
+            case ("storage", type() as kind, str(key), str(), int(), None) if (
+                kind in _STORAGE_DTYPES
+            ):
+                return _Storage(key, _STORAGE_DTYPES[kind])
         raise ConversionError("the pickle asks for something other than a storage of numbers")

@@ -18,13 +18,15 @@ GRIDS_896 = ((16, 2), (8, 6))  # front and back: strides 8 and 3 × 16 (of 128),
 GRIDS_2304 = ((48, 1),)  # full range: stride 4 (of 192), one anchor a cell
 
 
-def anchors(grids: Iterable[tuple[int, int]]) -> Anchors:
+def build_anchors(grids: Iterable[tuple[int, int]]) -> Anchors:
     """Return the centres (A, 2) of square grids given as (cells a side, anchors a cell)."""
-    centres: Anchors = np.concatenate([_grid(*grid) for grid in grids]).astype(np.float32)
+    centres: Anchors = np.concatenate([_build_grid_centres(*grid) for grid in grids]).astype(
+        np.float32
+    )
     return centres  # (A, 2)
 
 
-def _grid(cells: int, repeats: int) -> NDArray[np.float64]:
+def _build_grid_centres(cells: int, repeats: int) -> NDArray[np.float64]:
     centres = (np.arange(cells) + 0.5) / cells  # (C,)
     y, x = np.meshgrid(centres, centres, indexing="ij")  # (C, C) each
     return np.stack([x, y], axis=-1).reshape(-1, 2).repeat(repeats, axis=0)  # (C·C·repeats, 2)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import blend, elect
-from phiz.boxes.geometry import Letterbox, clip, shorter_side
+from phiz.boxes.blending import blend_reference, blend_weighted
+from phiz.boxes.geometry import Letterbox, clip_boxes, compute_shorter_sides
 from phiz.boxes.nms import nms
 from phiz.detectors.anchors import Anchors
 from phiz.faces import (
@@ -23,40 +23,40 @@ from phiz.faces import (
     Keypoints,
     Overlap,
     Scores,
-    faces_of,
+    build_faces,
 )
-from phiz.image.lazy import Picture
-from phiz.image.resample import Sampling, letterbox
+from phiz.image.lazy import LazyImage
+from phiz.image.resample import Sampling, letterbox_image
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
 # MediaPipe names them from the subject's view; these are the viewer's.
-LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
+BLAZEFACE_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
 # A JPEG is decoded at the smallest scale that has so many pixels for each of the square: on
 # WIDER FACE that moves no average precision by more than 0.003 (at 1.0 by up to 0.015).
 OVERSAMPLING = 1.5
 # exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it.
 LOGIT_LIMIT = 80.0
-# Predictions that score so much vote for the face of a better one, however high the limit for
-# a face is: a vote that crosses that limit as the picture moves would come and go whole.
-MIN_VOTE = 0.01
+# Predictions that score so much count towards a better face, however high the limit for
+# a face is: one that crosses that limit as the picture moves would come and go whole.
+MIN_VOTE_SCORE = 0.01
 # What is left of a face beyond the border, in the bars of the letterbox, is no face.
-MIN_SIDE = 1.0
+MIN_VISIBLE_SIDE_PX = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class BlazeFaceSpec:
     """The numbers of one BlazeFace variant.
 
     Attributes:
         size: Side of the square input, pixels.
-        cell: Side of a cell of its finest grid of anchors, pixels of the square.
+        cell_px: Side of a cell of its finest grid of anchors, pixels of the square.
         min_score: Default score limit.
         overlap_limit: IoU above which two predictions are of one face.
     """
 
     size: int
-    cell: float
+    cell_px: float
     min_score: float
     overlap_limit: float
 
@@ -71,41 +71,44 @@ class BlazeFace:
         session: The network.
         anchors: Where its cells lie.
         sampling: How a picture is resized.
-        faithful: Do as the original: at full scale, and blend what passes the score limit by
+        reference: Do as the original: at full scale, and blend what passes the score limit by
             its score.
     """
 
     name: str
-    spec: Spec
+    spec: BlazeFaceSpec
     session: Session
     anchors: Anchors
     sampling: Sampling
-    faithful: bool
+    reference: bool
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of a picture, best first, in its pixels.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        width, height = picture.width, picture.height
-        frame = Letterbox.fit(width, height, self.spec.size)
-        least = math.inf if self.faithful else OVERSAMPLING * self.spec.size
-        pixels = picture.reduced(least)
+        width, height = image.width, image.height
+        letterbox = Letterbox.fit(width, height, self.spec.size)
+        min_side_px = math.inf if self.reference else OVERSAMPLING * self.spec.size
+        pixels = image.decode_scaled(min_side_px)
         stopwatch.lap("decode")
-        moves = moves_of(options.passes, self.spec.cell)
-        squares = [letterbox(pixels, frame.moved(move), self.sampling) for move in moves]
+        shifts_px = compute_pass_shifts(options.passes, self.spec.cell_px)
+        squares = [
+            letterbox_image(pixels, letterbox.shift_by(shift_px), self.sampling)
+            for shift_px in shifts_px
+        ]
         stopwatch.lap("preprocess")
         outputs = self.session.run(np.stack(squares))  # of (P, S, S, 3)
         stopwatch.lap("inference")
-        faces = self.read(outputs, frame, (width, height), options)
+        faces = self.decode_faces(outputs, letterbox, (width, height), options)
         stopwatch.lap("postprocess")
         return Detections(faces)
 
-    def read(
+    def decode_faces(
         self,
         outputs: Mapping[str, NDArray[np.float32]],
-        frame: Letterbox,
+        letterbox: Letterbox,
         size_wh: tuple[int, int],
         options: DetectOptions,
     ) -> tuple[Face, ...]:
@@ -113,38 +116,53 @@ class BlazeFace:
 
         Args:
             outputs: Regressions (P, A, 16) and logits (P, A), raw, of each pass.
-            frame: How the picture lies in the square.
+            letterbox: How the picture lies in the square.
             size_wh: Of the picture, pixels.
             options: Of the call.
         """
-        moves = moves_of(options.passes, self.spec.cell)
+        shifts_px = compute_pass_shifts(options.passes, self.spec.cell_px)
         min_score = self.spec.min_score if options.min_score is None else options.min_score
-        boxes, keypoints, scores = self._decode(outputs, moves, min(min_score, MIN_VOTE))
-        boxes, keypoints, scores = self._resolve(
+        boxes, keypoints, scores = self._decode_passes(
+            outputs, shifts_px, min(min_score, MIN_VOTE_SCORE)
+        )
+        boxes, keypoints, scores = self._resolve_overlaps(
             boxes, keypoints, scores, min_score, options.overlap
         )
-        boxes = clip(frame.undo(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh)
-        shown = shorter_side(boxes) >= (options.min_face or MIN_SIDE)  # (F,)
-        best = np.flatnonzero(shown)[: options.max_faces]  # (F',)
-        return faces_of(
-            boxes[best], scores[best], frame.undo(keypoints[best]), LANDMARKS, self.name
+        boxes = clip_boxes(
+            letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh
+        )
+        is_visible = compute_shorter_sides(boxes) >= (
+            options.min_face or MIN_VISIBLE_SIDE_PX
+        )  # (F,)
+        best = np.flatnonzero(is_visible)[: options.max_faces]  # (F',)
+        return build_faces(
+            boxes[best],
+            scores[best],
+            letterbox.to_image_points(keypoints[best]),
+            BLAZEFACE_LANDMARKS,
+            self.name,
         )
 
-    def _decode(
-        self, outputs: Mapping[str, NDArray[np.float32]], moves: Sequence[float], min_score: float
+    def _decode_passes(
+        self,
+        outputs: Mapping[str, NDArray[np.float32]],
+        shifts_px: Sequence[float],
+        min_score: float,
     ) -> tuple[Boxes, Keypoints, Scores]:
         """Return the predictions of all passes, in pixels of the square that has not moved."""
         size = self.spec.size
-        found = [
-            decode(regressions, logits, self.anchors - np.float32(move / size), size, min_score)
-            for regressions, logits, move in zip(
-                outputs["regressions"], outputs["logits"], moves, strict=True
+        predictions = [
+            decode_predictions(
+                regressions, logits, self.anchors - np.float32(shift_px / size), size, min_score
+            )
+            for regressions, logits, shift_px in zip(
+                outputs["regressions"], outputs["logits"], shifts_px, strict=True
             )
         ]
-        boxes, keypoints, scores = zip(*found, strict=True)
+        boxes, keypoints, scores = zip(*predictions, strict=True)
         return np.concatenate(boxes), np.concatenate(keypoints), np.concatenate(scores)
 
-    def _resolve(
+    def _resolve_overlaps(
         self,
         boxes: Boxes,
         keypoints: Keypoints,
@@ -154,26 +172,26 @@ class BlazeFace:
     ) -> tuple[Boxes, Keypoints, Scores]:
         """Return one prediction for each face, by falling score."""
         limit = self.spec.overlap_limit
-        if overlap == "blend" and not self.faithful:
-            return elect(boxes, keypoints, scores, limit, min_score)
-        able = np.flatnonzero(scores >= min_score)
-        boxes, keypoints, scores = boxes[able], keypoints[able], scores[able]
+        if overlap == "blend" and not self.reference:
+            return blend_weighted(boxes, keypoints, scores, limit, min_score)
+        eligible = np.flatnonzero(scores >= min_score)
+        boxes, keypoints, scores = boxes[eligible], keypoints[eligible], scores[eligible]
         if overlap == "blend":
-            return blend(boxes, keypoints, scores, limit)
+            return blend_reference(boxes, keypoints, scores, limit)
         kept = nms(boxes, scores, limit)  # (K,)
         return boxes[kept], keypoints[kept], scores[kept]
 
 
-def moves_of(passes: int, cell: float) -> tuple[float, ...]:
+def compute_pass_shifts(passes: int, cell_px: float) -> tuple[float, ...]:
     """Return how far the picture moves right and down for each pass, pixels of the square.
 
     Two passes are half a cell of the anchors apart: where one has a face between two cells,
     the other has it in the middle of one.
     """
-    return (0.0,) if passes == 1 else (-cell / 4, cell / 4)
+    return (0.0,) if passes == 1 else (-cell_px / 4, cell_px / 4)
 
 
-def decode(
+def decode_predictions(
     regressions: NDArray[np.float32],
     logits: NDArray[np.float32],
     anchors: Anchors,

@@ -1,4 +1,4 @@
-"""Detectors by name, made from their cards."""
+"""Detectors by name, made from their specs."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -7,42 +7,41 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 from phiz.detectors import blazeface, mtcnn
-from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, anchors
+from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, build_anchors
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
-from phiz.detectors.fusion import CASCADE
+from phiz.detectors.fusion import CASCADE_MODEL
 from phiz.detectors.mtcnn import Mtcnn
-from phiz.detectors.router import Auto
-from phiz.detectors.time_budget import measure_costs
+from phiz.detectors.router import Router
+from phiz.detectors.time_budget import measure_step_costs
 from phiz.errors import OptionError
 from phiz.image.resample import Sampling
 from phiz.models import router_config
 from phiz.models.catalog import read_network
-from phiz.models.specs import Catalog, Kind, ModelCard, NetworkCard
+from phiz.models.specs import AUTO, Catalog, ModelKind, ModelSpec, NetworkSpec
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 
-__all__ = ["AUTO", "LANDMARKS", "Detector", "load", "names"]
+__all__ = ["LANDMARKS_BY_KIND", "Detector", "list_model_names", "load_detectors"]
 
-AUTO: Final = "auto"
-GLANCES: Final = ("back", "full", "front")  # of the router, the strongest first
-LANDMARKS: Final[Mapping[Kind, tuple[str, ...]]] = {
-    "blazeface": blazeface.LANDMARKS,
-    "mtcnn": mtcnn.LANDMARKS,
+FIRST_PASS_MODELS: Final = ("back", "full", "front")  # of the router, the strongest first
+LANDMARKS_BY_KIND: Final[Mapping[ModelKind, tuple[str, ...]]] = {
+    "blazeface": blazeface.BLAZEFACE_LANDMARKS,
+    "mtcnn": mtcnn.MTCNN_LANDMARKS,
 }
 """What each kind of model finds in a face."""
-GRIDS: Final = {"front": GRIDS_896, "back": GRIDS_896, "full": GRIDS_2304}
+GRIDS_BY_MODEL: Final = {"front": GRIDS_896, "back": GRIDS_896, "full": GRIDS_2304}
 
-Open: TypeAlias = Callable[[NetworkCard], Session]
+OpenNetwork: TypeAlias = Callable[[NetworkSpec], Session]
 """Loads a network."""
 
 
-def names(catalog: Catalog) -> tuple[str, ...]:
+def list_model_names(catalog: Catalog) -> tuple[str, ...]:
     """Return what a caller may ask for: the face models of the catalogue, and ``auto``."""
-    return (*(card.name for card in catalog.group("face")), AUTO)
+    return (*(spec.name for spec in catalog.get_models("face")), AUTO)
 
 
-def load(
+def load_detectors(
     catalog: Catalog,
     folder: Path,
     sampling: Sampling,
@@ -63,7 +62,7 @@ def load(
         ModelNotBuiltError: A model's file is not there.
         ModelCorruptError: A model's file is not the one that the catalogue names.
     """
-    known = names(catalog)
+    known = list_model_names(catalog)
     wanted = known if wanted is None else wanted
     for name in wanted:
         if name not in known:
@@ -71,63 +70,67 @@ def load(
 
     runs = OnnxRuntime() if runtime is None else runtime
 
-    def open_network(card: NetworkCard) -> Session:
-        return runs.open(card, read_network(card, folder))
+    def open_network(spec: NetworkSpec) -> Session:
+        return runs.open(spec, read_network(spec, folder))
 
-    needed = {*wanted, *((*GLANCES, CASCADE) if AUTO in wanted else ())}
+    needed = {*wanted, *((*FIRST_PASS_MODELS, CASCADE_MODEL) if AUTO in wanted else ())}
     loaded: dict[str, Detector] = {
-        card.name: KINDS[card.kind](card, open_network, sampling)
-        for card in catalog.group("face")
-        if card.name in needed
+        spec.name: DETECTOR_FACTORIES[spec.kind](spec, open_network, sampling)
+        for spec in catalog.get_models("face")
+        if spec.name in needed
     }
     if AUTO in wanted:
-        loaded[AUTO] = _auto(loaded)
+        loaded[AUTO] = _build_router(loaded)
     return {name: loaded[name] for name in known if name in wanted}
 
 
-def _auto(loaded: Mapping[str, Detector]) -> Auto:
-    card = router_config.load()
-    glances: dict[str, BlazeFace] = {}
-    for name in GLANCES:
-        glance = loaded[name]
-        assert isinstance(glance, BlazeFace), "the router glances with BlazeFace"
-        glances[name] = glance
-    cascade = loaded[CASCADE]
+def _build_router(loaded: Mapping[str, Detector]) -> Router:
+    config = router_config.load_router_config()
+    first_pass: dict[str, BlazeFace] = {}
+    for name in FIRST_PASS_MODELS:
+        network = loaded[name]
+        assert isinstance(network, BlazeFace), "the router's first pass is a BlazeFace"
+        first_pass[name] = network
+    cascade = loaded[CASCADE_MODEL]
     assert isinstance(cascade, Mtcnn), "the router climbs with the cascade"
-    spec = replace(cascade.spec, factor=card.factor, min_scores=card.min_scores)
+    spec = replace(cascade.spec, factor=config.factor, min_scores=config.cascade_min_scores)
     cascade = replace(cascade, spec=spec)
-    return Auto(card, glances, cascade, cache(partial(measure_costs, glances, cascade)))
-
-
-def _blazeface(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:
-    assert card.input_size is not None, "the catalogue gives every blazeface its input size"
-    grids = GRIDS[card.name]
-    spec = blazeface.Spec(
-        size=card.input_size,
-        cell=card.input_size / max(cells for cells, _ in grids),
-        min_score=card.min_score,
-        overlap_limit=card.thresholds["overlap_limit"],
+    return Router(
+        config, first_pass, cascade, cache(partial(measure_step_costs, first_pass, cascade))
     )
-    session = open_network(card.networks[0])
-    faithful = sampling == "reference"
-    return BlazeFace(card.name, spec, session, anchors(grids), sampling, faithful)
 
 
-def _mtcnn(card: ModelCard, open_network: Open, sampling: Sampling) -> Detector:
-    numbers = card.thresholds
-    spec = mtcnn.Spec(
+def _build_blazeface(spec: ModelSpec, open_network: OpenNetwork, sampling: Sampling) -> Detector:
+    assert spec.input_size is not None, "the catalogue gives every blazeface its input size"
+    grids = GRIDS_BY_MODEL[spec.name]
+    blazeface_spec = blazeface.BlazeFaceSpec(
+        size=spec.input_size,
+        cell_px=spec.input_size / max(cells for cells, _ in grids),
+        min_score=spec.min_score,
+        overlap_limit=spec.thresholds["overlap_limit"],
+    )
+    session = open_network(spec.networks[0])
+    reference = sampling == "reference"
+    return BlazeFace(spec.name, blazeface_spec, session, build_anchors(grids), sampling, reference)
+
+
+def _build_mtcnn(spec: ModelSpec, open_network: OpenNetwork, sampling: Sampling) -> Detector:
+    numbers = spec.thresholds
+    mtcnn_spec = mtcnn.MtcnnSpec(
         min_face=numbers["min_face"],
         factor=numbers["factor"],
-        min_scores=(numbers["pnet_score"], numbers["rnet_score"], card.min_score),
+        min_scores=(numbers["pnet_score"], numbers["rnet_score"], spec.min_score),
         level_overlap=numbers["level_overlap"],
         cross_overlap=numbers["cross_overlap"],
-        min_overlap=numbers["min_overlap"],
+        onet_overlap_limit=numbers["onet_overlap_limit"],
     )
-    pnet, rnet, onet = (open_network(card.network(name)) for name in ("pnet", "rnet", "onet"))
-    return Mtcnn(card.name, spec, pnet, rnet, onet, sampling == "reference")
+    pnet, rnet, onet = (open_network(spec.get_network(name)) for name in ("pnet", "rnet", "onet"))
+    return Mtcnn(spec.name, mtcnn_spec, pnet, rnet, onet, sampling == "reference")
 
 
-KINDS: Final[Mapping[Kind, Callable[[ModelCard, Open, Sampling], Detector]]] = {
-    "blazeface": _blazeface,
-    "mtcnn": _mtcnn,
+DETECTOR_FACTORIES: Final[
+    Mapping[ModelKind, Callable[[ModelSpec, OpenNetwork, Sampling], Detector]]
+] = {
+    "blazeface": _build_blazeface,
+    "mtcnn": _build_mtcnn,
 }

@@ -15,24 +15,24 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import gather
-from phiz.boxes.geometry import clip, square
+from phiz.boxes.blending import blend_around
+from phiz.boxes.geometry import clip_boxes, expand_to_squares
 from phiz.boxes.nms import nms
 from phiz.detectors.mtcnn_boxes import (
-    EXCLUSIVE,
-    HALF_OPEN,
-    INCLUSIVE,
-    calibrate,
-    cut,
+    EXCLUSIVE_SIDE,
+    INCLUSIVE_SIDE,
+    TO_HALF_OPEN,
+    apply_regressions,
+    compute_inside_regions,
     nms_min,
 )
 from phiz.detectors.pyramid import (
     Cells,
-    cell_boxes,
-    levels_overlap,
-    scales_of,
+    can_levels_overlap,
+    compute_cell_boxes,
+    compute_scales,
+    split_into_tiles,
     suppress_cells,
-    tiles,
 )
 from phiz.faces import (
     Boxes,
@@ -40,37 +40,44 @@ from phiz.faces import (
     DetectOptions,
     Keypoints,
     Scores,
-    faces_of,
+    build_faces,
 )
-from phiz.image.integral import Integral, Regions, crops, integral, level, shape_of
-from phiz.image.lazy import Picture
+from phiz.image.integral import (
+    IntegralImage,
+    Regions,
+    compute_integral,
+    get_shape,
+    resize_level_tile,
+    resize_regions,
+)
+from phiz.image.lazy import LazyImage
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
 Predictions: TypeAlias = NDArray[np.float32]
 """(N, 9): box, score, regression."""
 
-LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+MTCNN_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 # Proposals of one level before its suppression, best first. Crowds have a few thousand; only
 # pictures made to have more (noise, fences) meet the limit.
 MAX_PROPOSALS = 10_000
 # Of all levels before R-Net, and of R-Net before O-Net, best first: a picture full of faces
 # costs R-Net half a second and O-Net two.
-MAX_REFINED = 20_000
-MAX_OUTPUT = 10_000
-# O-Net's boxes of one face, which the original suppresses, vote for the best one from this IoU and
-# this score on, as BlazeFace's do.
-VOTE_OVERLAP = 0.3
-MIN_VOTE = 0.3
+MAX_RNET_CROPS = 20_000
+MAX_ONET_CROPS = 10_000
+# O-Net's boxes of one face, which the original suppresses, count towards the best one from this
+# IoU and this score on, as BlazeFace's do.
+VOTE_IOU = 0.3
+MIN_ONET_VOTE_SCORE = 0.3
 # Crops in one call: enough to fill the vector units, few enough to stay in the cache.
-REFINE_BATCH = 32
-OUTPUT_BATCH = 16
+RNET_BATCH_SIZE = 32
+ONET_BATCH_SIZE = 16
 NO_PREDICTIONS: Predictions = np.empty((0, 9), np.float32)
 NO_CELLS: Cells = np.empty((0, 2), np.intp)
 
 
 @dataclass(frozen=True, slots=True)
-class Spec:
+class MtcnnSpec:
     """The numbers of the cascade.
 
     Attributes:
@@ -79,7 +86,7 @@ class Spec:
         min_scores: Default score limits of P-, R- and O-Net.
         level_overlap: IoU limit among the proposals of one level.
         cross_overlap: IoU limit among all proposals, and after R-Net.
-        min_overlap: Limit after O-Net, of the intersection over the smaller box.
+        onet_overlap_limit: Limit after O-Net, of the intersection over the smaller box.
     """
 
     min_face: float
@@ -87,7 +94,7 @@ class Spec:
     min_scores: tuple[float, float, float]
     level_overlap: float
     cross_overlap: float
-    min_overlap: float
+    onet_overlap_limit: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,67 +107,78 @@ class Mtcnn:
         pnet: The network that proposes.
         rnet: The network that refines.
         onet: The network that has the last word, and the landmarks.
-        faithful: Do as the original, which blends nothing.
+        reference: Do as the original, which blends nothing.
     """
 
     name: str
-    spec: Spec
+    spec: MtcnnSpec
     pnet: Session
     rnet: Session
     onet: Session
-    faithful: bool
+    reference: bool
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of a picture, best first, in its pixels.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        width, height = picture.width, picture.height
-        scales = scales_of(height, width, options.min_face or self.spec.min_face, self.spec.factor)
-        pixels = picture.whole()  # (H, W)
+        width, height = image.width, image.height
+        scales = compute_scales(
+            height, width, options.min_face or self.spec.min_face, self.spec.factor
+        )
+        pixels = image.decode_full()  # (H, W)
         stopwatch.lap("decode")
-        sums = integral(pixels)  # (H + 1, W + 1)
+        sums = compute_integral(pixels)  # (H + 1, W + 1)
         stopwatch.lap("preprocess")
-        proposals = self._propose(sums, scales, stopwatch)  # (N, 4)
-        candidates = self._refine(sums, proposals, stopwatch)  # (M, 4)
-        boxes, scores, keypoints = self._output(sums, candidates, options, stopwatch)
+        proposals = self._propose_boxes(sums, scales, stopwatch)  # (N, 4)
+        candidates = self._refine_boxes(sums, proposals, stopwatch)  # (M, 4)
+        boxes, scores, keypoints = self._select_faces(sums, candidates, options, stopwatch)
         best = slice(options.max_faces)
-        boxes = clip(boxes, width, height)[best]  # (K, 4)
-        faces = faces_of(boxes, scores[best], keypoints[best], LANDMARKS, self.name)
+        boxes = clip_boxes(boxes, width, height)[best]  # (K, 4)
+        faces = build_faces(boxes, scores[best], keypoints[best], MTCNN_LANDMARKS, self.name)
         stopwatch.lap("postprocess")
         return Detections(faces)
 
-    def _propose(self, sums: Integral, scales: list[float], stopwatch: Stopwatch) -> Boxes:
+    def _propose_boxes(
+        self, sums: IntegralImage, scales: list[float], stopwatch: Stopwatch
+    ) -> Boxes:
         """Return square proposals (N, 4) of P-Net over all levels."""
         found = [self.propose_level(sums, scale, stopwatch) for scale in scales]
         predictions = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9)
-        if levels_overlap(scales, self.spec.cross_overlap):
+        if can_levels_overlap(scales, self.spec.cross_overlap):
             kept = nms(predictions[:, :4], predictions[:, 4], self.spec.cross_overlap)
             predictions = predictions[kept]
-        best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_REFINED]
+        best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_RNET_CROPS]
         predictions = predictions[best]
-        boxes = square(calibrate(predictions[:, :4], predictions[:, 5:], EXCLUSIVE))
+        boxes = expand_to_squares(
+            apply_regressions(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
+        )
         stopwatch.lap("postprocess")
         return boxes
 
-    def propose_level(self, sums: Integral, scale: float, stopwatch: Stopwatch) -> Predictions:
+    def propose_level(self, sums: IntegralImage, scale: float, stopwatch: Stopwatch) -> Predictions:
         """Return the proposals (N, 9) of one level after its own suppression."""
-        height, width = shape_of(sums)
+        height, width = get_shape(sums)
         shape_hw = int(height * scale + 1), int(width * scale + 1)
-        found, places = [NO_PREDICTIONS], [NO_CELLS]
-        for first, seen in tiles(shape_hw):
-            pixels = level(sums, shape_hw, seen)  # (r, c, 3)
+        found, cells_by_tile = [NO_PREDICTIONS], [NO_CELLS]
+        for first, tile in split_into_tiles(shape_hw):
+            pixels = resize_level_tile(sums, shape_hw, tile)  # (r, c, 3)
             stopwatch.lap("preprocess")
             outputs = self.pnet.run(pixels[None])
             stopwatch.lap("inference", "pnet")
             probabilities = outputs["probabilities"][0]  # (h, w)
             y, x = np.nonzero(probabilities >= self.spec.min_scores[0])  # (N,) each
             cells = np.stack([x, y], axis=1) + first  # (N, 2)
-            rest = probabilities[y, x, None], outputs["regressions"][0, y, x]  # (N, 1), (N, 4)
-            found.append(np.concatenate([cell_boxes(cells, scale), *rest], axis=1))
-            places.append(cells)
-        predictions, cells = np.concatenate(found), np.concatenate(places)  # (N, 9), (N, 2)
+            scores_and_regressions = (
+                probabilities[y, x, None],
+                outputs["regressions"][0, y, x],
+            )  # (N, 1), (N, 4)
+            found.append(
+                np.concatenate([compute_cell_boxes(cells, scale), *scores_and_regressions], axis=1)
+            )
+            cells_by_tile.append(cells)
+        predictions, cells = np.concatenate(found), np.concatenate(cells_by_tile)  # (N, 9), (N, 2)
         best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_PROPOSALS]
         predictions, cells = predictions[best], cells[best]
         boxes, scores = predictions[:, :4], predictions[:, 4]
@@ -168,22 +186,28 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return predictions[kept]
 
-    def _refine(self, sums: Integral, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
+    def _refine_boxes(self, sums: IntegralImage, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
         """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
-        boxes, regions = cut(boxes, shape_of(sums))  # (N, 4) each
-        scores, regressions = self.rate(sums, regions, stopwatch)  # (N,), (N, 4)
+        boxes, regions = compute_inside_regions(boxes, get_shape(sums))  # (N, 4) each
+        scores, regressions = self.run_rnet(sums, regions, stopwatch)  # (N,), (N, 4)
         passed = np.flatnonzero(scores > self.spec.min_scores[1])
-        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)][:MAX_OUTPUT]
-        candidates = square(calibrate(boxes[passed], regressions[passed], INCLUSIVE))
+        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)][
+            :MAX_ONET_CROPS
+        ]
+        candidates = expand_to_squares(
+            apply_regressions(boxes[passed], regressions[passed], INCLUSIVE_SIDE)
+        )
         stopwatch.lap("postprocess")
         return candidates
 
-    def rate(self, sums: Integral, regions: Regions, stopwatch: Stopwatch) -> tuple[Scores, Boxes]:
+    def run_rnet(
+        self, sums: IntegralImage, regions: Regions, stopwatch: Stopwatch
+    ) -> tuple[Scores, Boxes]:
         """Return R-Net's scores (N,) and regressions (N, 4) of regions (N, 4)."""
         regressions = np.empty((len(regions), 4), np.float32)
         scores = np.empty(len(regions), np.float32)
-        for batch in batches(len(regions), REFINE_BATCH):
-            pixels = crops(sums, regions[batch], 24)  # (B, 24, 24, 3)
+        for batch in split_into_batches(len(regions), RNET_BATCH_SIZE):
+            pixels = resize_regions(sums, regions[batch], 24)  # (B, 24, 24, 3)
             stopwatch.lap("preprocess")
             outputs = self.rnet.run(pixels)
             regressions[batch] = outputs["regressions"]
@@ -191,37 +215,39 @@ class Mtcnn:
             stopwatch.lap("inference", "rnet")
         return scores, regressions
 
-    def _output(
+    def _select_faces(
         self,
-        sums: Integral,
+        sums: IntegralImage,
         boxes: Boxes,
         options: DetectOptions,
         stopwatch: Stopwatch,
     ) -> tuple[Boxes, Scores, Keypoints]:
         """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
         min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
-        least = min(min_score, MIN_VOTE)
-        boxes, scores, keypoints = self.judge(sums, boxes, least, stopwatch)
-        able = np.flatnonzero(scores > min_score)
-        leaders = able[nms_min(boxes[able], scores[able], self.spec.min_overlap)]  # (K,)
-        if self.faithful or options.overlap == "nms":
+        min_vote_score = min(min_score, MIN_ONET_VOTE_SCORE)
+        boxes, scores, keypoints = self.run_onet(sums, boxes, min_vote_score, stopwatch)
+        eligible = np.flatnonzero(scores > min_score)
+        leaders = eligible[
+            nms_min(boxes[eligible], scores[eligible], self.spec.onet_overlap_limit)
+        ]  # (K,)
+        if self.reference or options.overlap == "nms":
             return boxes[leaders], scores[leaders], keypoints[leaders]
-        means, points = gather(boxes + HALF_OPEN, keypoints, scores, leaders, VOTE_OVERLAP)
-        return means - HALF_OPEN, scores[leaders], points
+        means, points = blend_around(boxes + TO_HALF_OPEN, keypoints, scores, leaders, VOTE_IOU)
+        return means - TO_HALF_OPEN, scores[leaders], points
 
-    def judge(
-        self, sums: Integral, boxes: Boxes, min_score: float, stopwatch: Stopwatch
+    def run_onet(
+        self, sums: IntegralImage, boxes: Boxes, min_score: float, stopwatch: Stopwatch
     ) -> tuple[Boxes, Scores, Keypoints]:
         """Return what O-Net scores above a limit, corrected, of boxes (M, 4), in their order.
 
         That is boxes (K, 4), scores (K,) and landmarks (K, 5, 2), not yet suppressed.
         """
-        boxes, regions = cut(boxes, shape_of(sums))  # (M, 4) each
+        boxes, regions = compute_inside_regions(boxes, get_shape(sums))  # (M, 4) each
         regressions = np.empty((len(boxes), 4), np.float32)
-        landmarks = np.empty((len(boxes), len(LANDMARKS), 2), np.float32)
+        landmarks = np.empty((len(boxes), len(MTCNN_LANDMARKS), 2), np.float32)
         scores = np.empty(len(boxes), np.float32)
-        for batch in batches(len(boxes), OUTPUT_BATCH):
-            pixels = crops(sums, regions[batch], 48)  # (B, 48, 48, 3)
+        for batch in split_into_batches(len(boxes), ONET_BATCH_SIZE):
+            pixels = resize_regions(sums, regions[batch], 48)  # (B, 48, 48, 3)
             stopwatch.lap("preprocess")
             outputs = self.onet.run(pixels)
             regressions[batch] = outputs["regressions"]
@@ -230,12 +256,12 @@ class Mtcnn:
             stopwatch.lap("inference", "onet")
         passed = np.flatnonzero(scores > min_score)
         boxes, scores = boxes[passed], scores[passed]
-        sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE  # (K, 2)
-        keypoints = landmarks[passed] * sides[:, None] + boxes[:, None, :2] - INCLUSIVE
-        return calibrate(boxes, regressions[passed], INCLUSIVE), scores, keypoints
+        sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE_SIDE  # (K, 2)
+        keypoints = landmarks[passed] * sides[:, None] + boxes[:, None, :2] - INCLUSIVE_SIDE
+        return apply_regressions(boxes, regressions[passed], INCLUSIVE_SIDE), scores, keypoints
 
 
-def batches(count: int, size: int) -> Iterator[slice]:
+def split_into_batches(count: int, size: int) -> Iterator[slice]:
     """Yield slices that cover ``count`` items, ``size`` at a time."""
     for first in range(0, count, size):
         yield slice(first, min(first + size, count))

@@ -2,43 +2,48 @@
 
 The one place that knows of it. The networks of facenet-pytorch 2.6.0
 (``models/utils/detect_face.py``) were trained with two inheritances of the original: a width is
-``x2 - x1 + 1`` (``INCLUSIVE``), and a region is cut from ``x1 - 1`` to ``x2``.
+``x2 - x1 + 1`` (``INCLUSIVE_SIDE``), and a region is cut from ``x1 - 1`` to ``x2``.
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import area
-from phiz.boxes.nms import NO_PAIRS, independent, meeting, shared_areas
+from phiz.boxes.geometry import box_area
+from phiz.boxes.nms import (
+    NO_PAIRS,
+    compute_pair_intersections,
+    find_intersecting_pairs,
+    suppress_pairs,
+)
 from phiz.faces import Boxes, Indices, Scores
 from phiz.image.integral import Regions
 
-INCLUSIVE = np.float32(1)
-HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are so much larger
-EXCLUSIVE = np.float32(0)  # but P-Net's regressions are in units of x2 - x1
+INCLUSIVE_SIDE = np.float32(1)
+TO_HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are so much larger
+EXCLUSIVE_SIDE = np.float32(0)  # but P-Net's regressions are in units of x2 - x1
 
 
-def calibrate(boxes: Boxes, regressions: Boxes, inclusive: np.float32) -> Boxes:
+def apply_regressions(boxes: Boxes, regressions: Boxes, extra_side: np.float32) -> Boxes:
     """Return boxes (N, 4) moved by regressions (N, 4) in units of their sides."""
-    sides = boxes[:, 2:] - boxes[:, :2] + inclusive  # (N, 2)
+    sides = boxes[:, 2:] - boxes[:, :2] + extra_side  # (N, 2)
     moved: Boxes = boxes + regressions * np.tile(sides, 2)  # (N, 4)
     return moved
 
 
-def cut(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
+def compute_inside_regions(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
     """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
-    regions, meets = regions_of(boxes, shape_hw)  # (M, 4), (M,)
-    return boxes[meets], regions[meets]
+    regions, is_inside = compute_regions(boxes, shape_hw)  # (M, 4), (M,)
+    return boxes[is_inside], regions[is_inside]
 
 
-def regions_of(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Regions, NDArray[np.bool_]]:
+def compute_regions(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Regions, NDArray[np.bool_]]:
     """Return what boxes (M, 4) cut of the picture, (M, 4), and which cut anything, (M,)."""
     height, width = shape_hw
     regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
     low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
     high = np.minimum(regions[:, 2:], [width, height])  # (M, 2)
-    meets = np.logical_and(high[:, 0] > low[:, 0], high[:, 1] > low[:, 1])  # (M,)
-    return np.concatenate([low, high], axis=1), meets
+    is_inside = np.logical_and(high[:, 0] > low[:, 0], high[:, 1] > low[:, 1])  # (M,)
+    return np.concatenate([low, high], axis=1), is_inside
 
 
 def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
@@ -51,12 +56,12 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
         scores: (N,).
         limit: Of the intersection over the smaller area, 0 to 1.
     """
-    last_first = boxes[::-1] + HALF_OPEN  # (N, 4)
-    areas = area(last_first)  # (N,)
+    last_first = boxes[::-1] + TO_HALF_OPEN  # (N, 4)
+    areas = box_area(last_first)  # (N,)
     found = [NO_PAIRS]
-    for first, second in meeting(last_first):  # (P,) each
-        shared = shared_areas(last_first, first, second)  # (P,)
+    for first, second in find_intersecting_pairs(last_first):  # (P,) each
+        shared = compute_pair_intersections(last_first, first, second)  # (P,)
         taken = shared > limit * np.minimum(areas[first], areas[second])  # (P,)
         found.append(np.stack([first[taken], second[taken]]))
-    kept = independent(np.concatenate(found, axis=1), scores[::-1])  # (K,)
+    kept = suppress_pairs(np.concatenate(found, axis=1), scores[::-1])  # (K,)
     return len(boxes) - 1 - kept

@@ -12,15 +12,15 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.nms import independent, nms, overlapping
+from phiz.boxes.nms import filter_overlapping_pairs, nms, suppress_pairs
 from phiz.faces import Boxes, Indices, Scores
 
 Cells: TypeAlias = NDArray[np.intp]
 """(N, 2), column and row of P-Net's output."""
 
-CELL = 12  # pixels of a level that a cell sees, each way
-STRIDE = 2  # pixels of a level between cells
-EXTENT = CELL - 1  # of a cell's box, pixels of a level: from 2x + 1 to 2x + 12
+CELL_PX = 12  # pixels of a level that a cell sees, each way
+STRIDE_PX = 2  # pixels of a level between cells
+CELL_EXTENT_PX = CELL_PX - 1  # of a cell's box, pixels of a level: from 2x + 1 to 2x + 12
 # P-Net runs over tiles of so many cells, and of so many in a row: intermediate results stay
 # in the cache, and memory stays bounded, whatever the picture's size and shape.
 TILE_CELLS = 12_288
@@ -30,57 +30,59 @@ TILE_COLUMNS = 512
 MAX_LEVEL_PIXELS = 25_000_000
 # Boxes smaller than this, pixels of the picture, are so distorted by rounding that cells
 # far apart may overlap.
-MIN_GRID_SIDE = 8
+MIN_GRID_BOX_PX = 8
 NO_INDICES: Indices = np.empty(0, np.intp)
 
 
-def scales_of(height: int, width: int, min_face: float, factor: float) -> list[float]:
+def compute_scales(height: int, width: int, min_face: float, factor: float) -> list[float]:
     """Return the scales at which faces of ``min_face`` pixels and more are P-Net's 12.
 
     The largest is such that the level has at most ``MAX_LEVEL_PIXELS``.
     """
-    scale = min(CELL / min_face, math.sqrt(MAX_LEVEL_PIXELS / (height * width)))
+    scale = min(CELL_PX / min_face, math.sqrt(MAX_LEVEL_PIXELS / (height * width)))
     scales = []
-    while min(height, width) * scale >= CELL:
+    while min(height, width) * scale >= CELL_PX:
         scales.append(scale)
         scale *= factor
     return scales
 
 
-def tiles(shape_hw: tuple[int, int]) -> Iterator[tuple[tuple[int, int], tuple[range, range]]]:
+def split_into_tiles(
+    shape_hw: tuple[int, int],
+) -> Iterator[tuple[tuple[int, int], tuple[range, range]]]:
     """Yield tiles of a level: the first column and row of P-Net's cells, and what they see.
 
     What they see are rows and columns of the level.
     """
     height, width = shape_hw
-    columns = list(_segments(width, TILE_COLUMNS))
-    rows = _segments(height, TILE_CELLS // min(_cells(width), TILE_COLUMNS))
-    for top, seen_rows in rows:
-        for left, seen_columns in columns:
-            yield (left, top), (seen_rows, seen_columns)
+    columns = list(_split_side(width, TILE_COLUMNS))
+    rows = _split_side(height, TILE_CELLS // min(_count_cells(width), TILE_COLUMNS))
+    for top, row_range in rows:
+        for left, column_range in columns:
+            yield (left, top), (row_range, column_range)
 
 
-def _segments(side: int, length: int) -> Iterator[tuple[int, range]]:
+def _split_side(side: int, length: int) -> Iterator[tuple[int, range]]:
     """Yield the first cell of each segment of a level's side, and the pixels it sees."""
-    cells = _cells(side)
+    cells = _count_cells(side)
     for first in range(0, cells, length):
         last = min(first + length, cells)
-        end = side if last == cells else STRIDE * (last - 1) + CELL
-        yield first, range(STRIDE * first, end)
+        end = side if last == cells else STRIDE_PX * (last - 1) + CELL_PX
+        yield first, range(STRIDE_PX * first, end)
 
 
-def _cells(side: int) -> int:
+def _count_cells(side: int) -> int:
     """Return P-Net's cells on a level's side: 3 × 3, pool by 2 (rounded up), twice 3 × 3."""
-    return -(-(side - 2) // STRIDE) - 4
+    return -(-(side - 2) // STRIDE_PX) - 4
 
 
-def cell_boxes(cells: Cells, scale: float) -> Boxes:
+def compute_cell_boxes(cells: Cells, scale: float) -> Boxes:
     """Return the boxes (N, 4) of cells (N, 2) of a level, pixels of the picture.
 
     In float32 throughout: the peer's floor falls on the other side in float64 now and then.
     """
-    corners = STRIDE * cells.astype(np.float32) + 1  # (N, 2)
-    corners = np.concatenate([corners, corners + EXTENT], axis=1)  # (N, 4)
+    corners = STRIDE_PX * cells.astype(np.float32) + 1  # (N, 2)
+    corners = np.concatenate([corners, corners + CELL_EXTENT_PX], axis=1)  # (N, 4)
     boxes: Boxes = np.floor(corners / np.float32(scale))  # (N, 4)
     return boxes
 
@@ -101,30 +103,30 @@ def suppress_cells(
         scale: Of the level.
         limit: IoU above which the lesser box goes.
     """
-    if scale * MIN_GRID_SIDE > EXTENT or not len(cells):
+    if scale * MIN_GRID_BOX_PX > CELL_EXTENT_PX or not len(cells):
         return nms(boxes, scores, limit)
-    offsets = _near(scale, limit)
+    offsets = _find_overlapping_offsets(scale, limit)
     reach = max((dx for dx, _ in offsets), default=0)
     stride = int(cells[:, 0].max()) + 1 + 2 * reach
-    places = (cells[:, 1] + reach) * stride + cells[:, 0] + reach  # (N,) in a padded grid
-    grid = np.full(int(places.max()) + (reach + 1) * stride, -1, np.intp)
-    grid[places] = np.arange(len(cells))
+    positions = (cells[:, 1] + reach) * stride + cells[:, 0] + reach  # (N,) in a padded grid
+    grid = np.full(int(positions.max()) + (reach + 1) * stride, -1, np.intp)
+    grid[positions] = np.arange(len(cells))
     first, second = [NO_INDICES], [NO_INDICES]
     for dx, dy in offsets:
-        neighbours = grid[places + dy * stride + dx]  # (N,), -1 where there is none
+        neighbours = grid[positions + dy * stride + dx]  # (N,), -1 where there is none
         present = np.flatnonzero(neighbours >= 0)
         first.append(present)
         second.append(neighbours[present])
-    pairs = overlapping(boxes, np.concatenate(first), np.concatenate(second), limit)
-    return independent(pairs, scores)
+    pairs = filter_overlapping_pairs(boxes, np.concatenate(first), np.concatenate(second), limit)
+    return suppress_pairs(pairs, scores)
 
 
-def _near(scale: float, limit: float) -> list[tuple[int, int]]:
+def _find_overlapping_offsets(scale: float, limit: float) -> list[tuple[int, int]]:
     """Return the offsets (dx, dy), one of each opposite pair, that may overlap too much.
 
     Rounding moves every edge by less than one pixel of the picture.
     """
-    side, step = EXTENT / scale, STRIDE / scale
+    side, step = CELL_EXTENT_PX / scale, STRIDE_PX / scale
     reach = math.ceil(side / step)
     near = []
     for dy in range(reach + 1):
@@ -138,12 +140,12 @@ def _near(scale: float, limit: float) -> list[tuple[int, int]]:
     return near
 
 
-def levels_overlap(scales: list[float], limit: float) -> bool:
+def can_levels_overlap(scales: list[float], limit: float) -> bool:
     """Return whether boxes of two levels can have an IoU above the limit.
 
     It is at most the ratio of their areas, the smaller rounded up and the larger down.
     """
     return any(
-        (EXTENT / larger + 1) ** 2 > limit * max(EXTENT / smaller - 1, 0) ** 2
+        (CELL_EXTENT_PX / larger + 1) ** 2 > limit * max(CELL_EXTENT_PX / smaller - 1, 0) ** 2
         for larger, smaller in pairwise(scales)
     )

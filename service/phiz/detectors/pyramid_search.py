@@ -1,6 +1,6 @@
 """A part of the cascade's pyramid searched for as much as there is time for.
 
-The levels are climbed from the coarsest to the finest, because that is from the largest faces
+The levels are searched from the coarsest to the finest, because that is from the largest faces
 to the smallest and from the cheapest to the dearest. Proposals and candidates are taken from
 the best down, as many as can be afforded.
 """
@@ -11,35 +11,35 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import gather
-from phiz.boxes.geometry import square
+from phiz.boxes.blending import blend_around
+from phiz.boxes.geometry import expand_to_squares
 from phiz.boxes.nms import nms
 from phiz.detectors.mtcnn import (
-    LANDMARKS,
-    MAX_OUTPUT,
-    MAX_REFINED,
+    MAX_ONET_CROPS,
+    MAX_RNET_CROPS,
+    MTCNN_LANDMARKS,
     NO_PREDICTIONS,
-    VOTE_OVERLAP,
+    VOTE_IOU,
     Mtcnn,
     Predictions,
 )
 from phiz.detectors.mtcnn_boxes import (
-    EXCLUSIVE,
-    HALF_OPEN,
-    INCLUSIVE,
-    calibrate,
+    EXCLUSIVE_SIDE,
+    INCLUSIVE_SIDE,
+    TO_HALF_OPEN,
+    apply_regressions,
+    compute_regions,
     nms_min,
-    regions_of,
 )
-from phiz.detectors.time_budget import Allowance, Costs
+from phiz.detectors.time_budget import StepCosts, TimeBudget
 from phiz.faces import Boxes, Keypoints, Scores
-from phiz.image.integral import Integral, integral, shape_of
-from phiz.image.lazy import Reduced
+from phiz.image.integral import IntegralImage, compute_integral, get_shape
+from phiz.image.lazy import ScaledImage
 
 # Of the time left: what the search of a level may take, and then the rating of its proposals,
 # so that what follows has some too.
-SEARCH_SHARE = 0.6
-RATE_SHARE = 0.6
+PNET_TIME_SHARE = 0.6
+RNET_TIME_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,95 +59,119 @@ class Candidates:
 
 NO_CANDIDATES = Candidates(
     np.empty((0, 4), np.float32),
-    np.empty((0, len(LANDMARKS), 2), np.float32),
+    np.empty((0, len(MTCNN_LANDMARKS), 2), np.float32),
     np.empty((0, 3), np.float32),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Climber:
+class PyramidSearch:
     """The cascade with the router's limits, on one picture.
 
     Attributes:
         cascade: Its networks and limits.
         costs: Of its steps on this machine.
         sums: The integral of the picture, at full scale or a smaller one.
-        picture: The same, with how it lies in the whole.
+        scaled: The same, with how it lies in the whole.
     """
 
     cascade: Mtcnn
-    costs: Costs
-    sums: Integral
-    picture: Reduced
+    costs: StepCosts
+    sums: IntegralImage
+    scaled: ScaledImage
 
     @classmethod
-    def on(cls, cascade: Mtcnn, costs: Costs, picture: Reduced) -> "Climber":
-        """Return a climber on a picture."""
-        return cls(cascade, costs, integral(picture.pixels), picture)
+    def from_image(cls, cascade: Mtcnn, costs: StepCosts, scaled: ScaledImage) -> "PyramidSearch":
+        """Return the search of a picture."""
+        return cls(cascade, costs, compute_integral(scaled.pixels), scaled)
 
-    def climb(self, scales: Sequence[float], allowance: Allowance) -> Candidates:
+    def search_levels(self, scales: Sequence[float], time_budget: TimeBudget) -> Candidates:
         """Return the candidates of levels, those that there is time for.
 
         Args:
             scales: Of the levels to the whole picture, from the smallest.
-            allowance: The caller's time.
+            time_budget: The caller's time.
         """
-        stopwatch = allowance.stopwatch
-        predictions = self._search([scale * self.picture.factor for scale in scales], allowance)
-        most = allowance.affords(self.costs.rnet, RATE_SHARE, MAX_REFINED)
-        boxes, scores = _proposals(predictions[:most], shape_of(self.sums))  # (N, 4), (N, 1)
-        regions, _ = regions_of(boxes, shape_of(self.sums))  # (N, 4)
+        stopwatch = time_budget.stopwatch
+        predictions = self._propose_levels(
+            [scale * self.scaled.factor for scale in scales], time_budget
+        )
+        max_proposals = time_budget.count_affordable(
+            self.costs.rnet_s_per_crop, RNET_TIME_SHARE, MAX_RNET_CROPS
+        )
+        boxes, scores = _build_proposals(
+            predictions[:max_proposals], get_shape(self.sums)
+        )  # (N, 4), (N, 1)
+        regions, _ = compute_regions(boxes, get_shape(self.sums))  # (N, 4)
         stopwatch.lap("postprocess")
-        rated, regressions = self.cascade.rate(self.sums, regions, stopwatch)  # (N,), (N, 4)
-        passed = np.flatnonzero(rated > self.cascade.spec.min_scores[1])
-        passed = passed[nms(boxes[passed], rated[passed], self.cascade.spec.cross_overlap)]
-        passed = passed[: allowance.affords(self.costs.onet, 1.0, MAX_OUTPUT)]
-        refined = square(calibrate(boxes[passed], regressions[passed], INCLUSIVE))  # (M, 4)
-        scores = np.stack([scores[passed], rated[passed]], axis=1)  # (M, 2)
-        _, meets = regions_of(refined, shape_of(self.sums))  # (M,)
-        return self._judged(refined[meets], scores[meets], allowance)
+        rnet_scores, regressions = self.cascade.run_rnet(
+            self.sums, regions, stopwatch
+        )  # (N,), (N, 4)
+        passed = np.flatnonzero(rnet_scores > self.cascade.spec.min_scores[1])
+        passed = passed[nms(boxes[passed], rnet_scores[passed], self.cascade.spec.cross_overlap)]
+        passed = passed[
+            : time_budget.count_affordable(self.costs.onet_s_per_crop, 1.0, MAX_ONET_CROPS)
+        ]
+        refined = expand_to_squares(
+            apply_regressions(boxes[passed], regressions[passed], INCLUSIVE_SIDE)
+        )  # (M, 4)
+        scores = np.stack([scores[passed], rnet_scores[passed]], axis=1)  # (M, 2)
+        _, is_inside = compute_regions(refined, get_shape(self.sums))  # (M,)
+        return self._run_onet(refined[is_inside], scores[is_inside], time_budget)
 
-    def _search(self, scales: Sequence[float], allowance: Allowance) -> Predictions:
+    def _propose_levels(self, scales: Sequence[float], time_budget: TimeBudget) -> Predictions:
         """Return the proposals (N, 9) of the levels, best first."""
-        found = [NO_PREDICTIONS]
+        predictions_by_level = [NO_PREDICTIONS]
         for scale in scales:
-            size = scale * scale * self.picture.pixels.size
-            if not allowance.affords(self.costs.pnet * size, SEARCH_SHARE, 1):
+            size = scale * scale * self.scaled.pixels.size
+            if not time_budget.count_affordable(
+                self.costs.pnet_s_per_px * size, PNET_TIME_SHARE, 1
+            ):
                 break
-            found.append(self.cascade.propose_level(self.sums, scale, allowance.stopwatch))
-        predictions = np.concatenate(found)  # (N, 9)
+            predictions_by_level.append(
+                self.cascade.propose_level(self.sums, scale, time_budget.stopwatch)
+            )
+        predictions = np.concatenate(predictions_by_level)  # (N, 9)
         return predictions[np.argsort(-predictions[:, 4], kind="stable")]
 
-    def _judged(
-        self, boxes: Boxes, scores: NDArray[np.float32], allowance: Allowance
+    def _run_onet(
+        self, boxes: Boxes, scores: NDArray[np.float32], time_budget: TimeBudget
     ) -> Candidates:
         """Return what O-Net makes of boxes (M, 4) that P- and R-Net gave scores (M, 2)."""
-        everything = -1.0
-        boxes, judged, keypoints = self.cascade.judge(
-            self.sums, boxes, everything, allowance.stopwatch
+        no_limit = -1.0
+        boxes, onet_scores, keypoints = self.cascade.run_onet(
+            self.sums, boxes, no_limit, time_budget.stopwatch
         )  # (M, 4), (M,), (M, 5, 2)
-        kept = np.flatnonzero(judged > self.cascade.spec.min_scores[2])  # (K,)
-        scores = np.concatenate([scores, judged[:, None]], axis=1)  # (M, 3)
+        kept = np.flatnonzero(onet_scores > self.cascade.spec.min_scores[2])  # (K,)
+        scores = np.concatenate([scores, onet_scores[:, None]], axis=1)  # (M, 3)
         found = Candidates(boxes[kept], keypoints[kept], scores[kept])
-        boxes, keypoints, scores = self._blended(found)
-        factor, origin = np.float32(self.picture.factor), self.picture.origin_xy
+        boxes, keypoints, scores = self._blend_candidates(found)
+        factor, origin = np.float32(self.scaled.factor), self.scaled.origin_xy
         shift = np.array(origin, np.float32)
         return Candidates(boxes * factor + np.tile(shift, 2), keypoints * factor + shift, scores)
 
-    def _blended(self, found: Candidates) -> tuple[Boxes, Keypoints, NDArray[np.float32]]:
-        """Return one of each face, (K, 4), (K, 5, 2) and (K, 3), where the votes for it lie."""
-        sure = found.scores[:, 2]  # (N,)
-        leaders = nms_min(found.boxes, sure, self.cascade.spec.min_overlap)  # (K,)
-        boxes, keypoints = found.boxes[leaders], found.keypoints[leaders]
-        if not self.cascade.faithful:
-            means, keypoints = gather(
-                found.boxes + HALF_OPEN, found.keypoints, sure, leaders, VOTE_OVERLAP
+    def _blend_candidates(
+        self, candidates: Candidates
+    ) -> tuple[Boxes, Keypoints, NDArray[np.float32]]:
+        """Return one of each face, (K, 4), (K, 5, 2) and (K, 3), where its neighbours lie."""
+        onet_scores = candidates.scores[:, 2]  # (N,)
+        leaders = nms_min(
+            candidates.boxes, onet_scores, self.cascade.spec.onet_overlap_limit
+        )  # (K,)
+        boxes, keypoints = candidates.boxes[leaders], candidates.keypoints[leaders]
+        if not self.cascade.reference:
+            means, keypoints = blend_around(
+                candidates.boxes + TO_HALF_OPEN,
+                candidates.keypoints,
+                onet_scores,
+                leaders,
+                VOTE_IOU,
             )
-            boxes = means - HALF_OPEN
-        return boxes, keypoints, found.scores[leaders]
+            boxes = means - TO_HALF_OPEN
+        return boxes, keypoints, candidates.scores[leaders]
 
 
-def joined(first: Candidates, second: Candidates, limit: float) -> Candidates:
+def merge_candidates(first: Candidates, second: Candidates, limit: float) -> Candidates:
     """Return both, those that have the same face suppressed, by falling score of O-Net."""
     boxes = np.concatenate([first.boxes, second.boxes])  # (N, 4)
     scores = np.concatenate([first.scores, second.scores])  # (N, 3)
@@ -156,8 +180,10 @@ def joined(first: Candidates, second: Candidates, limit: float) -> Candidates:
     return Candidates(boxes[kept], keypoints[kept], scores[kept])
 
 
-def _proposals(predictions: Predictions, shape_hw: tuple[int, int]) -> tuple[Boxes, Scores]:
+def _build_proposals(predictions: Predictions, shape_hw: tuple[int, int]) -> tuple[Boxes, Scores]:
     """Return the square boxes (N, 4) of predictions that meet the picture, and scores (N,)."""
-    boxes = square(calibrate(predictions[:, :4], predictions[:, 5:], EXCLUSIVE))
-    _, meets = regions_of(boxes, shape_hw)
-    return boxes[meets], predictions[meets, 4]
+    boxes = expand_to_squares(
+        apply_regressions(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
+    )
+    _, is_inside = compute_regions(boxes, shape_hw)
+    return boxes[is_inside], predictions[is_inside, 4]

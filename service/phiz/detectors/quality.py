@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from phiz.faces import Face, Point, Quality
-from phiz.image.lazy import Reduced
-from phiz.image.pixels import rgb
+from phiz.image.lazy import ScaledImage
+from phiz.image.pixels import unpack_rgb
 
-SHARPNESS_SIDE = 64  # pixels that a face is brought to, so that all sizes compare
+SHARPNESS_SIDE_PX = 64  # pixels that a face is brought to, so that all sizes compare
 
 
-def roll_of(landmarks: Mapping[str, Point]) -> float:
+def compute_roll(landmarks: Mapping[str, Point]) -> float:
     """Return the angle of the line from left to right eye, degrees clockwise, -180 to 180.
 
     It is 0 for an upright head and 90 for one whose top points to the right of the picture.
@@ -29,22 +29,22 @@ def roll_of(landmarks: Mapping[str, Point]) -> float:
 
 def with_roll(face: Face) -> Face:
     """Return a face with its roll."""
-    return replace(face, roll=roll_of(face.landmarks))
+    return replace(face, roll=compute_roll(face.landmarks))
 
 
-def with_quality(face: Face, seen: Reduced) -> Face:
+def with_quality(face: Face, scaled: ScaledImage) -> Face:
     """Return a face with its roll and its quality.
 
     Args:
         face: In pixels of the picture.
-        seen: The picture, perhaps at a smaller scale.
+        scaled: The picture, perhaps at a smaller scale.
     """
     eyes = math.dist(face.landmarks["left_eye"], face.landmarks["right_eye"])
-    quality = Quality(eyes, frontalness(face.landmarks), sharpness(face, seen))
+    quality = Quality(eyes, compute_frontalness(face.landmarks), compute_sharpness(face, scaled))
     return replace(with_roll(face), quality=quality)
 
 
-def frontalness(landmarks: Mapping[str, Point]) -> float:
+def compute_frontalness(landmarks: Mapping[str, Point]) -> float:
     """Return 1 where the nose lies midway between the eyes, down to 0 where it is beside one.
 
     Midway is meant along the line of the eyes, so that roll changes nothing.
@@ -58,14 +58,14 @@ def frontalness(landmarks: Mapping[str, Point]) -> float:
     return max(0.0, 1 - abs(2 * along - 1))
 
 
-def sharpness(face: Face, seen: Reduced) -> float:
+def compute_sharpness(face: Face, scaled: ScaledImage) -> float:
     """Return how strong the finest detail of a face is, against its contrast; 0 if it has none.
 
     The standard deviation of the Laplacian (Pech-Pacheco et al. 2000) over that of the grey
-    values, of the box at ``SHARPNESS_SIDE`` pixels a side: a blurred face has about 0.1, a
-    sharp one 0.5. Detail that was lost when the picture was reduced does not count.
+    values, of the box at ``SHARPNESS_SIDE_PX`` pixels a side: a blurred face has about 0.1, a
+    sharp one 0.5. Detail that was lost when the picture was scaled does not count.
     """
-    grey = _grey(face, seen)  # (64, 64)
+    grey = _crop_grey(face, scaled)  # (64, 64)
     contrast = float(grey.std())
     if not contrast:
         return 0.0
@@ -74,15 +74,17 @@ def sharpness(face: Face, seen: Reduced) -> float:
     return float((around - 4 * middle).std()) / contrast
 
 
-def _grey(face: Face, seen: Reduced) -> NDArray[np.float64]:
+def _crop_grey(face: Face, scaled: ScaledImage) -> NDArray[np.float64]:
     """Return the grey values of a face's box (64, 64)."""
-    height, width = seen.pixels.shape
-    x, y = seen.origin_xy
+    height, width = scaled.pixels.shape
+    x, y = scaled.origin_xy
     x1, y1, x2, y2 = np.array(face.box) - (x, y, x, y)
-    left, top = (min(int(low / seen.factor), side - 1) for low, side in ((x1, width), (y1, height)))
-    right, bottom = (math.ceil(high / seen.factor) for high in (x2, y2))
-    patch = Pillow.fromarray(
-        rgb(seen.pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
+    left, top = (
+        min(int(low / scaled.factor), side - 1) for low, side in ((x1, width), (y1, height))
     )
-    size = SHARPNESS_SIDE, SHARPNESS_SIDE
+    right, bottom = (math.ceil(high / scaled.factor) for high in (x2, y2))
+    patch = Pillow.fromarray(
+        unpack_rgb(scaled.pixels[top : max(bottom, top + 1), left : max(right, left + 1)])
+    )
+    size = SHARPNESS_SIDE_PX, SHARPNESS_SIDE_PX
     return np.asarray(patch.convert("L").resize(size, Pillow.Resampling.BILINEAR), np.float64)

@@ -1,10 +1,10 @@
-"""The router: looks at each picture as long as that promises faces, and there is time.
+"""The router: looks at each picture as long as more faces are expected, and there is time.
 
-1. One network glances at the whole picture, the strongest that the caller's time allows. If
+1. One network looks at the whole picture, the strongest that the caller's time allows. If
    all it sees is near, that is the answer.
-2. The cascade climbs the pyramid in flights, the large faces first; each further flight only
+2. The cascade searches the pyramid in stages, the large faces first; each further stage only
    if enough small faces are there already, since small faces come in numbers.
-3. What glance and cascade found is put on one scale of confidence, boxes in one convention.
+3. What first pass and cascade found is put on one scale of confidence, boxes are calibrated alike.
 """
 
 import math
@@ -13,217 +13,270 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phiz.boxes.geometry import square
+from phiz.boxes.geometry import expand_to_squares
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
-from phiz.detectors.calibration import shown
-from phiz.detectors.fusion import CASCADE, Glance, fused, glanced, rated, sum_below
+from phiz.detectors.calibration import accept_faces
+from phiz.detectors.fusion import (
+    CASCADE_MODEL,
+    FirstPass,
+    build_first_pass,
+    calibrate_faces,
+    count_expected_faces,
+    fuse_faces,
+)
 from phiz.detectors.mtcnn import Mtcnn
-from phiz.detectors.pyramid import CELL, scales_of
-from phiz.detectors.pyramid_search import NO_CANDIDATES, SEARCH_SHARE, Climber, joined
-from phiz.detectors.router_state import SMALL, Survey, Work, is_near, promise
-from phiz.detectors.time_budget import Allowance, Costs
-from phiz.faces import Detections, DetectOptions, Face, Step
-from phiz.image.integral import integral
-from phiz.image.lazy import Picture, Reduced
-from phiz.models.router_config import FlightCard, RouterCard
+from phiz.detectors.pyramid import CELL_PX, compute_scales
+from phiz.detectors.pyramid_search import (
+    NO_CANDIDATES,
+    PNET_TIME_SHARE,
+    PyramidSearch,
+    merge_candidates,
+)
+from phiz.detectors.router_state import (
+    SMALL_FACE_RATIO,
+    RouterContext,
+    RouterState,
+    describe_expected_gain,
+    is_close_up,
+)
+from phiz.detectors.time_budget import StepCosts, TimeBudget
+from phiz.faces import Detections, DetectOptions, Face, RoutingStep
+from phiz.image.integral import compute_integral
+from phiz.image.lazy import LazyImage, ScaledImage
+from phiz.models.router_config import PyramidStageConfig, RouterConfig
 from phiz.timings import Stopwatch
 
-GLANCE_FLOOR = 0.1  # a glance's weaker detections are not worth carrying along
+FIRST_PASS_MIN_SCORE = 0.1  # the first pass's weaker detections are not worth carrying along
 # Decoding a whole JPEG takes at most so many times as long as decoding it at a smaller scale.
-WHOLE_DECODE = 3.0
+FULL_DECODE_RATIO = 3.0
 # Of the time left, what decoding and summing up the whole picture may take.
-SOURCE_SHARE = 0.3
-MIN_SIDE = 1.0  # what is left of a face beyond the border is no face
+DECODE_TIME_SHARE = 0.3
+MIN_VISIBLE_SIDE_PX = 1.0  # what is left of a face beyond the border is no face
 
 
 @dataclass(frozen=True, slots=True)
-class Auto:
+class Router:
     """The router's detectors and numbers.
 
     Attributes:
-        card: The numbers.
-        glances: By name, the strongest first.
+        config: The numbers.
+        first_pass: By name, the strongest first.
         cascade: With the router's own limits.
-        costs: Returns those of all their steps on this machine, and measures them the first time:
+        get_costs: Returns the costs of all steps on this machine; measures them the first time:
             only budgets go by them, and most callers give none.
     """
 
-    card: RouterCard
-    glances: Mapping[str, BlazeFace]
+    config: RouterConfig
+    first_pass: Mapping[str, BlazeFace]
     cascade: Mtcnn
-    costs: Callable[[], Costs]
+    get_costs: Callable[[], StepCosts]
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         """Return the faces of a picture, best first, in its pixels, and the route to them.
 
-        Scores are confidences on the common scale, boxes in the common convention.
+        Scores are confidences on the common scale, boxes calibrated.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        survey = self.survey(picture, options, stopwatch)
-        faces = self._answered(survey.faces, options)
+        state = self.run_stages(image, options, stopwatch)
+        faces = self._select_faces(state.faces, options)
         stopwatch.lap("postprocess")
-        return Detections(faces, survey.route)
+        return Detections(faces, state.route)
 
-    def survey(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Survey:
+    def run_stages(
+        self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch
+    ) -> RouterState:
         """Return all that was found on the way, whatever its score or size.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        allowance, costs = self._allowed(options, stopwatch)
-        view = picture.reduced(self._view_px())
+        time_budget, costs = self._start_time_budget(options, stopwatch)
+        scaled = image.decode_scaled(self._get_min_side_px())
         stopwatch.lap("decode")
-        work = Work(picture, view, options, allowance, costs)
-        glance, why = self._glance(work)
-        faces = rated(glance, self.card.glances[glance.model].alone)
+        context = RouterContext(image, scaled, options, time_budget, costs)
+        first_pass, why = self._run_first_pass(context)
+        faces = calibrate_faces(first_pass, self.config.first_pass[first_pass.model].standalone)
         stopwatch.lap("postprocess")
-        survey = Survey(glance, None, faces, ())
-        survey = survey.after(None, faces, Step(glance.model, self._count(faces, options), why))
-        if is_near(glance, self.card) and (agreed := self._agreed(work, glance)):
-            return survey.without(f"all that {glance.model} sees is near, and {agreed}")
-        return self._climb(work, survey)
+        state = RouterState(first_pass, None, faces, ())
+        state = state.with_step(
+            None, faces, RoutingStep(first_pass.model, self._count_faces(faces, options), why)
+        )
+        if is_close_up(first_pass, self.config) and (
+            agreed := self._confirm_close_up(context, first_pass)
+        ):
+            return state.with_skipped_step(
+                f"all that {first_pass.model} sees is near, and {agreed}"
+            )
+        return self._search_pyramid(context, state)
 
-    def _allowed(self, options: DetectOptions, stopwatch: Stopwatch) -> tuple[Allowance, Costs]:
+    def _start_time_budget(
+        self, options: DetectOptions, stopwatch: Stopwatch
+    ) -> tuple[TimeBudget, StepCosts]:
         """Return the caller's time, and the costs of what it may be spent on."""
         if options.budget_ms is None:
-            return Allowance(None, stopwatch), Costs.none(self.glances)
-        costs = self.costs()
+            return TimeBudget(None, stopwatch), StepCosts.zeros(self.first_pass)
+        costs = self.get_costs()
         stopwatch.lap("queue")  # where they were measured now, that is not the caller's time
-        return Allowance(options.budget_ms / 1000, stopwatch), costs
+        return TimeBudget(options.budget_ms / 1000, stopwatch), costs
 
-    def _view_px(self) -> float:
-        """Return the longer side that a glance's view of a picture has at least."""
-        strongest = next(iter(self.glances.values()))
-        if strongest.faithful:
+    def _get_min_side_px(self) -> float:
+        """Return the longer side that the first pass's view of a picture has at least."""
+        strongest = next(iter(self.first_pass.values()))
+        if strongest.reference:
             return math.inf
         return OVERSAMPLING * strongest.spec.size
 
-    def _glance(self, work: Work) -> tuple[Glance, str]:
+    def _run_first_pass(self, context: RouterContext) -> tuple[FirstPass, str]:
         """Return what the strongest affordable network sees, and why it was that one."""
-        left_s = work.allowance.left_s()
-        passes = work.options.passes
-        fitting = [name for name in self.glances if passes * work.costs.glances[name] <= left_s]
-        cheapest = min(self.glances, key=lambda name: work.costs.glances[name])
+        left_s = context.time_budget.get_remaining_s()
+        passes = context.options.passes
+        fitting = [
+            name for name in self.first_pass if passes * context.costs.first_pass_s[name] <= left_s
+        ]
+        cheapest = min(self.first_pass, key=lambda name: context.costs.first_pass_s[name])
         model = fitting[0] if fitting else cheapest
         why = "the strongest single look"
         if not fitting:
-            spent_ms = 1000 * work.allowance.stopwatch.worked_s()
-            why = f"decoding left no time: {spent_ms:.1f} ms of {work.options.budget_ms:g} are gone"
-        elif model != next(iter(self.glances)):
+            spent_ms = 1000 * context.time_budget.stopwatch.measure_work_s()
+            budget_ms = context.options.budget_ms
+            why = f"decoding left no time: {spent_ms:.1f} ms of {budget_ms:g} are gone"
+        elif model != next(iter(self.first_pass)):
             why = f"the strongest single look that fits the {1000 * left_s:.1f} ms left"
-        found = self.glances[model].detect(
-            Picture.of_raster(work.view.pixels),
-            DetectOptions(GLANCE_FLOOR, overlap=work.options.overlap, passes=passes),
-            work.allowance.stopwatch,
+        found = self.first_pass[model].detect(
+            LazyImage.from_packed(context.scaled.pixels),
+            DetectOptions(FIRST_PASS_MIN_SCORE, overlap=context.options.overlap, passes=passes),
+            context.time_budget.stopwatch,
         )
-        size_wh = work.picture.width, work.picture.height
-        return glanced(found.faces, work.view, size_wh, self.card, model), why
+        size_wh = context.image.width, context.image.height
+        return build_first_pass(found.faces, context.scaled, size_wh, self.config, model), why
 
-    def _agreed(self, work: Work, glance: Glance) -> str:
-        """Return that O-Net takes all that counts of a glance for faces, or was not asked.
+    def _confirm_close_up(self, context: RouterContext, first_pass: FirstPass) -> str:
+        """Return that O-Net takes all that counts of the first pass for faces, or was not asked.
 
         That is for lack of time. Empty if it takes one for none.
         """
-        boxes = glance.boxes[glance.scores >= self.card.near.hint]  # (G, 4)
-        cost_s = work.costs.integral * work.view.pixels.size + work.costs.onet * len(boxes)
-        if not work.allowance.affords(cost_s, 1.0, 1):
+        boxes = first_pass.boxes[first_pass.scores >= self.config.close_up.min_score]  # (G, 4)
+        cost_s = (
+            context.costs.integral_s_per_px * context.scaled.pixels.size
+            + context.costs.onet_s_per_crop * len(boxes)
+        )
+        if not context.time_budget.count_affordable(cost_s, 1.0, 1):
             return "there is no time to ask O-Net"
-        sums = integral(work.view.pixels)
-        work.allowance.stopwatch.lap("preprocess")
-        origin = np.tile(np.array(work.view.origin_xy, np.float32), 2)
-        seen = square((boxes - origin) / np.float32(work.view.factor))  # (G, 4)
-        limit = self.card.near.confirmed
-        _, scores, _ = self.cascade.judge(sums, seen, limit, work.allowance.stopwatch)
+        sums = compute_integral(context.scaled.pixels)
+        context.time_budget.stopwatch.lap("preprocess")
+        origin = np.tile(np.array(context.scaled.origin_xy, np.float32), 2)
+        seen = expand_to_squares((boxes - origin) / np.float32(context.scaled.factor))  # (G, 4)
+        limit = self.config.close_up.min_onet_score
+        _, scores, _ = self.cascade.run_onet(sums, seen, limit, context.time_budget.stopwatch)
         return "O-Net agrees" if len(scores) == len(boxes) else ""
 
-    def _climb(self, work: Work, survey: Survey) -> Survey:
-        """Return what is found by as many flights as are worth it."""
-        source = self._source(work)
-        climber = None
-        for flight, scales in self._flights(work, source):
-            against = self._against(flight, survey.faces)
-            if reason := against or self._unaffordable(scales, source, work):
-                return survey.without(reason)
-            climber = climber or Climber.on(self.cascade, work.costs, source)
-            work.allowance.stopwatch.lap("preprocess")
-            why = promise(flight, survey.faces)
-            more = climber.climb(scales, work.allowance)
-            known = survey.candidates or NO_CANDIDATES
-            candidates = joined(known, more, self.cascade.spec.min_overlap)
-            faces = fused(candidates, survey.glance, self.card)
-            step = Step(CASCADE, self._count(faces, work.options), why)
-            survey = survey.after(candidates, faces, step)
-            work.allowance.stopwatch.lap("postprocess")
-        return survey
+    def _search_pyramid(self, context: RouterContext, state: RouterState) -> RouterState:
+        """Return what is found by as many stages as are worth it."""
+        source = self._decode_source(context)
+        search = None
+        for stage, scales in self._plan_pyramid_stages(context, source):
+            objection = self._explain_low_gain(stage, state.faces)
+            if reason := objection or self._explain_lack_of_time(scales, source, context):
+                return state.with_skipped_step(reason)
+            search = search or PyramidSearch.from_image(self.cascade, context.costs, source)
+            context.time_budget.stopwatch.lap("preprocess")
+            why = describe_expected_gain(stage, state.faces)
+            more = search.search_levels(scales, context.time_budget)
+            known = state.candidates or NO_CANDIDATES
+            candidates = merge_candidates(known, more, self.cascade.spec.onet_overlap_limit)
+            faces = fuse_faces(candidates, state.first_pass, self.config)
+            step = RoutingStep(CASCADE_MODEL, self._count_faces(faces, context.options), why)
+            state = state.with_step(candidates, faces, step)
+            context.time_budget.stopwatch.lap("postprocess")
+        return state
 
-    def _source(self, work: Work) -> Reduced:
+    def _decode_source(self, context: RouterContext) -> ScaledImage:
         """Return the picture for the cascade: whole, unless the time is too short for that."""
-        pixels = work.picture.width * work.picture.height
-        decode_s = WHOLE_DECODE * work.allowance.stopwatch.timings().stages["decode"]
-        whole_s = decode_s + work.costs.integral * pixels
-        if work.view.factor > 1 and not work.allowance.affords(whole_s, SOURCE_SHARE, 1):
-            return work.view
-        whole = Reduced(work.picture.whole())
-        work.allowance.stopwatch.lap("decode")
-        return whole
+        pixels = context.image.width * context.image.height
+        decode_s = FULL_DECODE_RATIO * context.time_budget.stopwatch.to_timings().stages["decode"]
+        full_decode_s = decode_s + context.costs.integral_s_per_px * pixels
+        if context.scaled.factor > 1 and not context.time_budget.count_affordable(
+            full_decode_s, DECODE_TIME_SHARE, 1
+        ):
+            return context.scaled
+        full = ScaledImage(context.image.decode_full())
+        context.time_budget.stopwatch.lap("decode")
+        return full
 
-    def _flights(self, work: Work, source: Reduced) -> Iterator[tuple[FlightCard, list[float]]]:
-        """Yield flights and the scales of their levels to the picture, smallest first.
+    def _plan_pyramid_stages(
+        self, context: RouterContext, source: ScaledImage
+    ) -> Iterator[tuple[PyramidStageConfig, list[float]]]:
+        """Yield stages and the scales of their levels to the picture, smallest first.
 
         Levels that are larger than the source, or whose faces are all under the caller's
         ``min_face``, are no part of them.
         """
-        height, width = work.picture.height, work.picture.width
-        least = (work.options.min_face or 0) * self.card.factor
-        above = 0.0
-        for flight in self.card.flights:
-            scales = scales_of(height, width, flight.faces_px, self.card.factor)[::-1]
+        height, width = context.image.height, context.image.width
+        min_face_px = (context.options.min_face or 0) * self.config.factor
+        coarser_scale = 0.0
+        for stage in self.config.pyramid_stages:
+            scales = compute_scales(height, width, stage.min_face_px, self.config.factor)[::-1]
             levels = [
                 scale
                 for scale in scales
-                if scale > above and scale * source.factor <= 1 and CELL / scale > least
+                if scale > coarser_scale
+                and scale * source.factor <= 1
+                and CELL_PX / scale > min_face_px
             ]
-            above = max(scales, default=above)
+            coarser_scale = max(scales, default=coarser_scale)
             if levels:
-                yield flight, levels
+                yield stage, levels
 
-    def _against(self, flight: FlightCard, faces: Sequence[Face]) -> str:
-        """Return why a flight is not worth it, or nothing."""
-        if sum_below(faces, SMALL * flight.faces_px) >= flight.promise:
-            return ""
-        return f"{promise(flight, faces)}, {flight.promise:g} would be needed"
-
-    def _unaffordable(self, scales: Sequence[float], source: Reduced, work: Work) -> str:
-        """Return why there is no time for a flight's first level, or nothing."""
-        pixels = source.pixels.size
-        level_px = pixels * (scales[0] * source.factor) ** 2
-        if work.allowance.affords(
-            work.costs.integral * pixels + work.costs.pnet * level_px, SEARCH_SHARE, 1
+    def _explain_low_gain(self, stage: PyramidStageConfig, faces: Sequence[Face]) -> str:
+        """Return why a stage is not worth it, or nothing."""
+        if (
+            count_expected_faces(faces, SMALL_FACE_RATIO * stage.min_face_px)
+            >= stage.min_expected_gain
         ):
             return ""
-        left_ms = max(0.0, 1000 * work.allowance.left_s())
-        return f"{left_ms:.1f} ms of {work.options.budget_ms:g} are left, too few for the cascade"
+        return (
+            f"{describe_expected_gain(stage, faces)}, {stage.min_expected_gain:g} would be needed"
+        )
 
-    def _count(self, faces: Sequence[Face], options: DetectOptions) -> int:
-        return len(self._answered(faces, options))
+    def _explain_lack_of_time(
+        self, scales: Sequence[float], source: ScaledImage, context: RouterContext
+    ) -> str:
+        """Return why there is no time for a stage's first level, or nothing."""
+        pixels = source.pixels.size
+        level_px = pixels * (scales[0] * source.factor) ** 2
+        if context.time_budget.count_affordable(
+            context.costs.integral_s_per_px * pixels + context.costs.pnet_s_per_px * level_px,
+            PNET_TIME_SHARE,
+            1,
+        ):
+            return ""
+        left_ms = max(0.0, 1000 * context.time_budget.get_remaining_s())
+        return (
+            f"{left_ms:.1f} ms of {context.options.budget_ms:g} are left, too few for the cascade"
+        )
 
-    def _answered(self, faces: Sequence[Face], options: DetectOptions) -> tuple[Face, ...]:
+    def _count_faces(self, faces: Sequence[Face], options: DetectOptions) -> int:
+        return len(self._select_faces(faces, options))
+
+    def _select_faces(self, faces: Sequence[Face], options: DetectOptions) -> tuple[Face, ...]:
         """Return those of the faces, by falling confidence, that the caller asked for."""
-        least = options.min_face or MIN_SIDE
-        passed = self._passed(faces, options.min_score)
-        return tuple(face for face in passed if _shorter(face) >= least)[: options.max_faces]
+        min_side_px = options.min_face or MIN_VISIBLE_SIDE_PX
+        passed = self._filter_by_score(faces, options.min_score)
+        return tuple(face for face in passed if _compute_shorter_side(face) >= min_side_px)[
+            : options.max_faces
+        ]
 
-    def _passed(self, faces: Sequence[Face], min_score: float | None) -> Sequence[Face]:
+    def _filter_by_score(self, faces: Sequence[Face], min_score: float | None) -> Sequence[Face]:
         """Return those of the faces that score enough."""
         if min_score is not None:
             return [face for face in faces if face.score >= min_score]
         scores = np.array([face.score for face in faces], np.float32)  # (N,)
-        passed = shown(scores, self.card.min_score, self.card.company)  # (N,)
+        passed = accept_faces(scores, self.config.min_score, self.config.crowd_prior)  # (N,)
         return [face for face, is_shown in zip(faces, passed, strict=True) if is_shown]
 
 
-def _shorter(face: Face) -> float:
+def _compute_shorter_side(face: Face) -> float:
     x1, y1, x2, y2 = face.box
     return min(x2 - x1, y2 - y1)

@@ -12,26 +12,26 @@ from phiz.errors import (
     ImageBytesError,
     UnsupportedImageError,
 )
-from phiz.faces import Image
-from phiz.image.headers import Format, exif_orientation, sniff, split_jpeg
-from phiz.image.jpeg import decode_jpeg, jpeg_size
-from phiz.image.lazy import Picture, Reduced
-from phiz.image.limits import Limits, check_parts, check_scans, check_size
-from phiz.image.orientation import turned, turned_origin, turned_size
-from phiz.image.pillow import FORMATS, decode_any
-from phiz.image.pixels import rgb
+from phiz.faces import RgbImage
+from phiz.image.headers import ImageFormat, read_exif_orientation, sniff_format, split_off_metadata
+from phiz.image.jpeg import decode_jpeg, read_jpeg_size
+from phiz.image.lazy import LazyImage, ScaledImage
+from phiz.image.limits import DecodingLimits, check_parts, check_scans, check_size
+from phiz.image.orientation import apply_orientation, compute_upright_origin, to_upright_size
+from phiz.image.pillow import SUPPORTED_FORMATS, decode_with_pillow
+from phiz.image.pixels import unpack_rgb
 
 
-def decode(data: bytes, limits: Limits) -> Image:
+def decode_image(image_bytes: bytes, limits: DecodingLimits) -> RgbImage:
     """Return an encoded picture as (H, W, 3) uint8 RGB, upright, at full scale.
 
     Raises:
-        ImageError: As ``open_picture``.
+        ImageError: As ``open_image``.
     """
-    return rgb(open_picture(data, limits).whole())
+    return unpack_rgb(open_image(image_bytes, limits).decode_full())
 
 
-def open_picture(data: bytes, limits: Limits) -> Picture:
+def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
     """Return an encoded picture, upright. A JPEG's pixels are decoded when they are asked for.
 
     Raises:
@@ -42,47 +42,57 @@ def open_picture(data: bytes, limits: Limits) -> Picture:
         UndecodableImageError: A picture by its header, but damaged, cut short or cut into too
             many parts; of a JPEG the first two may come later, with its pixels.
     """
-    name = _format(data, limits)
-    check_parts(name, data)
-    if name == "JPEG":
+    image_format = _identify_format(image_bytes, limits)
+    check_parts(image_format, image_bytes)
+    if image_format == "JPEG":
         # Without metadata, because Pillow reads the Exif structure while opening and fails
         # where that is damaged.
-        data, exif = split_jpeg(data)
-        orientation = exif_orientation(exif) if exif else 1
-        if size_wh := jpeg_size(data):
+        image_bytes, exif = split_off_metadata(image_bytes)
+        orientation = read_exif_orientation(exif) if exif else 1
+        if size_wh := read_jpeg_size(image_bytes):
             check_size(size_wh, limits.max_pixels)
-            check_scans(data, size_wh)
-            return _open_jpeg(data, size_wh, orientation, limits)
-        return Picture.of_raster(turned(decode_any(name, data, limits.max_pixels), orientation))
-    return Picture.of_raster(decode_any(name, data, limits.max_pixels))
+            check_scans(image_bytes, size_wh)
+            return _open_jpeg(image_bytes, size_wh, orientation, limits)
+        return LazyImage.from_packed(
+            apply_orientation(
+                decode_with_pillow(image_format, image_bytes, limits.max_pixels), orientation
+            )
+        )
+    return LazyImage.from_packed(decode_with_pillow(image_format, image_bytes, limits.max_pixels))
 
 
-def _open_jpeg(data: bytes, size_wh: tuple[int, int], orientation: int, limits: Limits) -> Picture:
-    def read(factor: int) -> Reduced:
-        pixels = decode_jpeg(data, size_wh, factor)
+def _open_jpeg(
+    image_bytes: bytes, size_wh: tuple[int, int], orientation: int, limits: DecodingLimits
+) -> LazyImage:
+    def decode_scaled(factor: int) -> ScaledImage:
+        pixels = decode_jpeg(image_bytes, size_wh, factor)
         if pixels is None:  # Pillow forgives more, and knows what to say where it does not
-            whole = decode_any("JPEG", data, limits.max_pixels)
-            return Reduced(turned(whole, orientation))
+            full = decode_with_pillow("JPEG", image_bytes, limits.max_pixels)
+            return ScaledImage(apply_orientation(full, orientation))
         width, height = size_wh
-        over = pixels.shape[1] * factor - width, pixels.shape[0] * factor - height
-        return Reduced(turned(pixels, orientation), factor, turned_origin(over, orientation))
+        overhang_xy = pixels.shape[1] * factor - width, pixels.shape[0] * factor - height
+        return ScaledImage(
+            apply_orientation(pixels, orientation),
+            factor,
+            compute_upright_origin(overhang_xy, orientation),
+        )
 
-    return Picture(turned_size(size_wh, orientation), read)
+    return LazyImage(to_upright_size(size_wh, orientation), decode_scaled)
 
 
-def _format(data: bytes, limits: Limits) -> Format:
+def _identify_format(image_bytes: bytes, limits: DecodingLimits) -> ImageFormat:
     """Return the format of a file that is neither empty nor too long."""
-    if not data:
+    if not image_bytes:
         raise EmptyImageError("the picture is empty: 0 bytes; send the file's content")
-    if len(data) > limits.max_bytes:
+    if len(image_bytes) > limits.max_bytes:
         raise ImageBytesError(
-            f"the picture has {len(data)} bytes; the limit is {limits.max_bytes} bytes; "
+            f"the picture has {len(image_bytes)} bytes; the limit is {limits.max_bytes} bytes; "
             "send a smaller file"
         )
-    name = sniff(data)
-    if name not in FORMATS:
+    image_format = sniff_format(image_bytes)
+    if image_format not in SUPPORTED_FORMATS:
         raise UnsupportedImageError(
-            f"the {len(data)} bytes are not a picture of a format that is read here; "
-            f"send one of {', '.join(FORMATS)}"
+            f"the {len(image_bytes)} bytes are not a picture of a format that is read here; "
+            f"send one of {', '.join(SUPPORTED_FORMATS)}"
         )
-    return name
+    return image_format

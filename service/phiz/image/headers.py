@@ -18,9 +18,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Literal, TypeAlias
 
-Format: TypeAlias = Literal["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF"]
+ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF"]
 
-_SIGNATURES: dict[Format, re.Pattern[bytes]] = {
+_SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
     "PNG": re.compile(rb"\x89PNG\r\n\x1a\n"),
     "WebP": re.compile(rb"RIFF.{4}WEBP", re.DOTALL),
@@ -31,50 +31,50 @@ _SIGNATURES: dict[Format, re.Pattern[bytes]] = {
     "TIFF": re.compile(rb"II\*\0|MM\0\*"),
 }
 
-_ORIENTATION = 0x0112
-_SHORT = 3
+_ORIENTATION_TAG = 0x0112
+_SHORT_TYPE = 3
 _START_OF_SCAN = b"\xff\xda"
 _SEQUENTIAL_FRAMES = (b"\xff\xc0", b"\xff\xc1")
 # DHT, JPG and DAC stand among them, but begin none.
-_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
+_FRAME_MARKER = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
 _END_OF_IMAGE = b"\xff\xd9"
 # Any marker but those without a length, which stand alone: TEM, RST, SOI.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 # Of a segment that may come before the pixels, or of the scan that they begin with.
-_SEGMENT = re.compile(rb"\xff[\xc0-\xcf\xda-\xfe]")
+_SEGMENT_MARKER = re.compile(rb"\xff[\xc0-\xcf\xda-\xfe]")
 # APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the other APP segments are
 # metadata.
-_METADATA = re.compile(rb"\xff[\xe1-\xed\xef]")
+_METADATA_MARKER = re.compile(rb"\xff[\xe1-\xed\xef]")
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1..Exif\0\0", re.DOTALL)
-_MARKERS_OF_A_SCAN = 16  # a scan has one, and at most four tables, if one a segment
+_MARKERS_PER_SCAN = 16  # a scan has one, and at most four tables, if one a segment
 
 
 @dataclass(frozen=True, slots=True)
-class Tag:
+class TiffTag:
     """One entry of a TIFF directory.
 
     Attributes:
         number: Which tag it is.
-        kind: TIFF's number for the type of its values.
+        value_type: TIFF's number for the type of its values.
         count: How many values it has.
         value: The one value if ``count`` is 1, else where the values are.
     """
 
     number: int
-    kind: int
+    value_type: int
     count: int
     value: int
 
 
-def sniff(data: bytes) -> Format | None:
+def sniff_format(image_bytes: bytes) -> ImageFormat | None:
     """Return the format that the first bytes are the signature of, None if it is not known."""
     for name, signature in _SIGNATURES.items():
-        if signature.match(data):
+        if signature.match(image_bytes):
             return name
     return None
 
 
-def first_directory(tiff: bytes) -> list[Tag]:
+def read_first_directory(tiff: bytes) -> list[TiffTag]:
     """Return the tags of a TIFF's first directory, as far as they can be read."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
@@ -85,124 +85,130 @@ def first_directory(tiff: bytes) -> list[Tag]:
         (count,) = struct.unpack_from(f"{order}H", tiff, start)
         for at in range(start + 2, start + 2 + 12 * count, 12):
             number, kind, values = struct.unpack_from(f"{order}HHI", tiff, at)
-            (value,) = struct.unpack_from(f"{order}{'H' if kind == _SHORT else 'I'}", tiff, at + 8)
-            tags.append(Tag(number, kind, values, value))
+            (value,) = struct.unpack_from(
+                f"{order}{'H' if kind == _SHORT_TYPE else 'I'}", tiff, at + 8
+            )
+            tags.append(TiffTag(number, kind, values, value))
     except struct.error:
         pass  # cut short: the tags before the cut are still good
     return tags
 
 
-def exif_orientation(exif: bytes) -> int:
+def read_exif_orientation(exif: bytes) -> int:
     """Return the Exif orientation, 1 to 8: 1 (upright) if it is absent or out of range.
 
     Args:
         exif: A TIFF structure, with or without the prefix that it has in a JPEG.
     """
-    for tag in first_directory(exif.removeprefix(b"Exif\0\0")):
-        if tag.number == _ORIENTATION and tag.count == 1 and tag.value in range(1, 9):
+    for tag in read_first_directory(exif.removeprefix(b"Exif\0\0")):
+        if tag.number == _ORIENTATION_TAG and tag.count == 1 and tag.value in range(1, 9):
             return tag.value
     return 1
 
 
-def jpeg_segments(jpeg: bytes) -> Iterator[tuple[int, int]]:
+def find_jpeg_segments(image_bytes: bytes) -> Iterator[tuple[int, int]]:
     """Yield start and end of each segment before the first scan, then of all from there on.
 
     Fill, and stray bytes that belong to no segment, are passed over, as decoders do.
     """
     end = 2
-    while found := _SEGMENT.search(jpeg, end):
+    while found := _SEGMENT_MARKER.search(image_bytes, end):
         start, end = found.span()
-        if jpeg[start + 1] == _START_OF_SCAN[1]:
-            yield start, len(jpeg)
+        if image_bytes[start + 1] == _START_OF_SCAN[1]:
+            yield start, len(image_bytes)
             return
-        length = int.from_bytes(jpeg[end : end + 2], "big")
+        length = int.from_bytes(image_bytes[end : end + 2], "big")
         end += max(2, length)  # its own two bytes are there even if it says less
         yield start, end
 
 
-def split_jpeg(data: bytes) -> tuple[bytes, bytes]:
+def split_off_metadata(image_bytes: bytes) -> tuple[bytes, bytes]:
     """Return a JPEG without its metadata, and its Exif structure, which is empty if absent.
 
     The pixels do not depend on the metadata, nor on what lies between segments, which is left
     out too; from the first scan on, all is kept as it is.
     """
-    view = memoryview(data)  # whose parts are not copies
+    view = memoryview(image_bytes)  # whose parts are not copies
     kept = [view[:2]]
     exif = b""
-    for start, end in jpeg_segments(data):
-        if not _METADATA.match(data, start):
+    for start, end in find_jpeg_segments(image_bytes):
+        if not _METADATA_MARKER.match(image_bytes, start):
             kept.append(view[start:end])
-        elif not exif and _EXIF_SEGMENT.match(data, start, end):
-            exif = data[start + 4 : end]
-    if sum(map(len, kept)) == len(data):
-        return data, exif  # nothing is left out; a file of megabytes takes a while to copy
+        elif not exif and _EXIF_SEGMENT.match(image_bytes, start, end):
+            exif = image_bytes[start + 4 : end]
+    if sum(map(len, kept)) == len(image_bytes):
+        return image_bytes, exif  # nothing is left out; a file of megabytes takes a while to copy
     return b"".join(kept), exif
 
 
-def jpeg_frames(jpeg: bytes) -> set[int]:
+def read_frame_types(image_bytes: bytes) -> set[int]:
     """Return the kinds of frame that a JPEG announces, n of each SOFn (ITU-T T.81 table B.1)."""
-    starts = (start for start, _ in jpeg_segments(jpeg) if _FRAME.match(jpeg, start))
-    return {jpeg[start + 1] & 0xF for start in starts}
+    starts = (
+        start
+        for start, _ in find_jpeg_segments(image_bytes)
+        if _FRAME_MARKER.match(image_bytes, start)
+    )
+    return {image_bytes[start + 1] & 0xF for start in starts}
 
 
-def has_more_scans(jpeg: bytes, limit: int) -> bool:
+def has_more_scans(image_bytes: bytes, limit: int) -> bool:
     """Return whether a JPEG without metadata has more scans than a limit.
 
     So has, for what it costs, one that has more markers than so many scans could need.
     """
-    if _has_one_scan(jpeg) or jpeg.count(_START_OF_SCAN) <= limit:
+    if _has_one_scan(image_bytes) or image_bytes.count(_START_OF_SCAN) <= limit:
         return False
     # What follows the picture, such as the film that telephones append, has the marker by
     # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
-    most = _MARKERS_OF_A_SCAN * limit
-    markers = list(islice(_markers(jpeg), most + 1))
+    most = _MARKERS_PER_SCAN * limit
+    markers = list(islice(_find_markers(image_bytes), most + 1))
     return markers.count(_START_OF_SCAN) > limit or len(markers) > most
 
 
-def _markers(jpeg: bytes) -> Iterator[bytes]:
+def _find_markers(image_bytes: bytes) -> Iterator[bytes]:
     """Yield the markers of a JPEG up to its end, but those that stand alone."""
-    marker = _MARKER.search(jpeg, 2)
+    marker = _MARKER.search(image_bytes, 2)
     while marker and marker[0] != _END_OF_IMAGE:
         yield marker[0]
         at = marker.start()
-        length = int.from_bytes(jpeg[at + 2 : at + 4], "big")
-        marker = _MARKER.search(jpeg, at + 2 + length)
+        length = int.from_bytes(image_bytes[at + 2 : at + 4], "big")
+        marker = _MARKER.search(image_bytes, at + 2 + length)
 
 
-def _has_one_scan(jpeg: bytes) -> bool:
+def _has_one_scan(image_bytes: bytes) -> bool:
     """Return whether a JPEG is read in one scan, whatever follows: most are.
 
     That is a sequential one, baseline or extended, whose first scan has all of its components.
     """
     components = None
-    for at, _ in jpeg_segments(jpeg):
-        marker = jpeg[at : at + 2]
+    for at, _ in find_jpeg_segments(image_bytes):
+        marker = image_bytes[at : at + 2]
         if marker in _SEQUENTIAL_FRAMES:
-            components = jpeg[at + 9 : at + 10]
+            components = image_bytes[at + 9 : at + 10]
         elif marker == _START_OF_SCAN:
-            return jpeg[at + 4 : at + 5] == components
+            return image_bytes[at + 4 : at + 5] == components
     return False
 
 
-def png_chunks(data: bytes) -> Iterator[int]:
+def find_png_chunks(image_bytes: bytes) -> Iterator[int]:
     """Yield where each chunk of a PNG ends, up to IEND."""
     at = 8
-    while at < len(data) and data[at + 4 : at + 8] != b"IEND":
-        at += 12 + int.from_bytes(data[at : at + 4], "big")
+    while at < len(image_bytes) and image_bytes[at + 4 : at + 8] != b"IEND":
+        at += 12 + int.from_bytes(image_bytes[at : at + 4], "big")
         yield at
 
 
-def gif_blocks(data: bytes) -> Iterator[int]:
+def find_gif_blocks(image_bytes: bytes) -> Iterator[int]:
     """Yield where each part of a GIF before its first frame ends.
 
     The first is the screen with its palette; then come the blocks of extensions, one by one,
     and bytes that belong to nothing.
     """
-    flags = int.from_bytes(data[10:11], "big")
+    flags = int.from_bytes(image_bytes[10:11], "big")
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
     yield at
     extension = False
-    while (byte := data[at : at + 1]) and (extension or byte != b","):
+    while (byte := image_bytes[at : at + 1]) and (extension or byte != b","):
         if extension:
             at += 1 + byte[0]
             extension = byte != b"\0"
@@ -212,17 +218,17 @@ def gif_blocks(data: bytes) -> Iterator[int]:
         yield at
 
 
-def gif_size(data: bytes) -> tuple[int, int]:
+def read_gif_size(image_bytes: bytes) -> tuple[int, int]:
     """Return width and height of a GIF: its screen, grown to hold the first frame.
 
     Where the file ends before the first frame, that is the size of the screen alone, and
     0 and 0 where it ends before that.
     """
     width = height = 0
-    (frame,) = deque(gif_blocks(data), maxlen=1)
+    (frame,) = deque(find_gif_blocks(image_bytes), maxlen=1)
     try:
-        width, height, _ = struct.unpack_from("<HHB", data, 6)
-        left, top, frame_width, frame_height = struct.unpack_from("<4H", data, frame + 1)
+        width, height, _ = struct.unpack_from("<HHB", image_bytes, 6)
+        left, top, frame_width, frame_height = struct.unpack_from("<4H", image_bytes, frame + 1)
     except struct.error:
         return width, height
     return max(width, left + frame_width), max(height, top + frame_height)

@@ -13,40 +13,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.faces import Indices
-from phiz.image.pixels import CHANNEL_BITS, Raster, spread
+from phiz.image.pixels import CHANNEL_BITS, PackedPixels, spread_channels
 
-Integral: TypeAlias = NDArray[np.uint64]
+IntegralImage: TypeAlias = NDArray[np.uint64]
 """(H + 1, W + 1), packed sums of all pixels above and to the left."""
-Pixels: TypeAlias = NDArray[np.float32]
+FloatPixels: TypeAlias = NDArray[np.float32]
 """(…, 3), RGB, 0 to 255, not whole numbers."""
 Regions: TypeAlias = NDArray[np.intp]
 """(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the picture, not empty."""
 
 CHANNEL_MASK = np.int32(2**21 - 1)
-MAX_WINDOW = (2**21 - 1) // 255  # pixels
-PART = 90  # pixels a side of a window that fits for certain
+MAX_WINDOW_PX = (2**21 - 1) // 255  # pixels
+PART_SIDE_PX = 90  # pixels a side of a window that fits for certain
 BLOCK_PIXELS = 1 << 16  # so many are worked on at once, which stay in the cache
 
 
-def integral(image: Raster) -> Integral:
+def compute_integral(pixels: PackedPixels) -> IntegralImage:
     """Return the packed integral (H + 1, W + 1) of a picture (H, W)."""
-    height, width = image.shape
+    height, width = pixels.shape
     sums = np.zeros((height + 1, width + 1), np.uint64)
     rows = max(1, BLOCK_PIXELS // width)
     for top in range(0, height, rows):
         block = sums[top + 1 : top + 1 + rows, 1:]  # (B, W)
-        np.cumsum(spread(image[top : top + rows]), axis=1, out=block)
+        np.cumsum(spread_channels(pixels[top : top + rows]), axis=1, out=block)
         block[0] += sums[top, 1:]
         np.cumsum(block, axis=0, out=block)
     return sums
 
 
-def shape_of(sums: Integral) -> tuple[int, int]:
+def get_shape(sums: IntegralImage) -> tuple[int, int]:
     """Return height and width of the picture that an integral is of."""
     return sums.shape[0] - 1, sums.shape[1] - 1
 
 
-def level(sums: Integral, shape_hw: tuple[int, int], tile: tuple[range, range]) -> Pixels:
+def resize_level_tile(
+    sums: IntegralImage, shape_hw: tuple[int, int], tile: tuple[range, range]
+) -> FloatPixels:
     """Return a part of the whole picture averaged to (h, w, 3).
 
     Args:
@@ -54,23 +56,23 @@ def level(sums: Integral, shape_hw: tuple[int, int], tile: tuple[range, range]) 
         shape_hw: h and w; either may be larger than the picture's.
         tile: Which of the h rows and of the w columns are wanted, (r, c, 3) of them.
     """
-    height, width = shape_of(sums)
-    top, bottom = _line_windows(height, shape_hw[0], tile[0])  # (r,) each
-    left, right = _line_windows(width, shape_hw[1], tile[1])  # (c,) each
+    height, width = get_shape(sums)
+    top, bottom = _compute_tile_windows(height, shape_hw[0], tile[0])  # (r,) each
+    left, right = _compute_tile_windows(width, shape_hw[1], tile[1])  # (c,) each
     counts = (bottom - top)[:, None] * (right - left)  # (r, c)
-    if counts.max() > MAX_WINDOW:
-        return _large(sums, top, bottom, left, right)
+    if counts.max() > MAX_WINDOW_PX:
+        return _average_large_windows(sums, top, bottom, left, right)
     # The columns from the first window to the last, which are often not all there are.
     part = sums[:, left[0] : right[-1] + 1]  # (H + 1, W')
     strips = part[bottom] - part[top]  # (r, W')
     packed = strips.take(right - left[0], axis=1) - strips.take(left - left[0], axis=1)  # (r, c)
-    return _unpack(packed, counts)  # (r, c, 3)
+    return _unpack_averages(packed, counts)  # (r, c, 3)
 
 
-def crops(sums: Integral, regions: Regions, size: int) -> Pixels:
+def resize_regions(sums: IntegralImage, regions: Regions, size: int) -> FloatPixels:
     """Return regions (N, 4) of a picture averaged to (N, size, size, 3)."""
-    top, bottom = _windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
-    left, right = _windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
+    top, bottom = _compute_windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
+    left, right = _compute_windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
     counts = (bottom - top)[:, :, None] * (right - left)[:, None]  # (N, size, size)
     flat, stride = sums.ravel(), sums.shape[1]
     lower, upper = (bottom * stride)[:, :, None], (top * stride)[:, :, None]  # (N, size, 1)
@@ -79,60 +81,66 @@ def crops(sums: Integral, regions: Regions, size: int) -> Pixels:
     packed -= flat.take(lower + left)
     packed -= flat.take(upper + right)
     packed += flat.take(upper + left)
-    pixels = _unpack(packed, counts)  # (N, size, size, 3)
-    for index in np.flatnonzero(counts.max(axis=(1, 2), initial=0) > MAX_WINDOW):
+    pixels = _unpack_averages(packed, counts)  # (N, size, size, 3)
+    for index in np.flatnonzero(counts.max(axis=(1, 2), initial=0) > MAX_WINDOW_PX):
         corners = top[index], bottom[index], left[index, 0], right[index, 0]
-        pixels[index] = _large(sums, *corners)
+        pixels[index] = _average_large_windows(sums, *corners)
     return pixels
 
 
-def _line_windows(length: int, size: int, part: range) -> tuple[Indices, Indices]:
+def _compute_tile_windows(length: int, size: int, part: range) -> tuple[Indices, Indices]:
     """Return first and last + 1 (n,) of those windows of a whole line that a part names."""
     steps = np.arange(part.start, part.stop + 1) * length  # (n + 1,)
     return steps[:-1] // size, -(-steps[1:] // size)
 
 
-def _windows(low: Indices, high: Indices, size: int) -> tuple[Indices, Indices]:
+def _compute_windows(low: Indices, high: Indices, size: int) -> tuple[Indices, Indices]:
     """Return first and last + 1 (N, size) of the windows of segments [low, high) (N,)."""
     steps = np.arange(size + 1) * (high - low)[:, None]  # (N, size + 1)
     first = low[:, None] + steps[:, :-1] // size  # (N, size)
     return first, low[:, None] - (-steps[:, 1:] // size)  # ceil
 
 
-def _unpack(packed: NDArray[np.uint64], counts: Indices) -> Pixels:
+def _unpack_averages(packed: NDArray[np.uint64], counts: Indices) -> FloatPixels:
     """Return the averages (…, 3) of packed sums (…) over counts (…) of pixels."""
     pixels = np.empty((*packed.shape, 3), np.float32)
     shares = np.float32(1) / counts.astype(np.float32)  # (…)
     for channel in range(3):
-        np.multiply(_channel(packed, channel).astype(np.float32), shares, out=pixels[..., channel])
+        np.multiply(
+            _unpack_channel(packed, channel).astype(np.float32), shares, out=pixels[..., channel]
+        )
     return pixels
 
 
-def _channel(packed: NDArray[np.uint64], channel: int) -> NDArray[np.int32]:
+def _unpack_channel(packed: NDArray[np.uint64], channel: int) -> NDArray[np.int32]:
     """Return one of the packed sums (…): int32, which the vector units turn into floats."""
     sums = (packed >> np.uint64(CHANNEL_BITS * channel)).astype(np.int32)  # (…)
     sums &= CHANNEL_MASK
     return sums
 
 
-def _large(sums: Integral, top: Indices, bottom: Indices, left: Indices, right: Indices) -> Pixels:
+def _average_large_windows(
+    sums: IntegralImage, top: Indices, bottom: Indices, left: Indices, right: Indices
+) -> FloatPixels:
     """Return averages (h, w, 3) over windows of any size, in parts that unpack."""
-    y_low, y_high, y_first = _parts(top, bottom)  # (K,), (K,), (h,)
-    x_low, x_high, x_first = _parts(left, right)  # (M,), (M,), (w,)
+    y_low, y_high, y_first = _split_segments(top, bottom)  # (K,), (K,), (h,)
+    x_low, x_high, x_first = _split_segments(left, right)  # (M,), (M,), (w,)
     strips = sums[y_high] - sums[y_low]  # (K, W + 1)
     packed = strips[:, x_high] - strips[:, x_low]  # (K, M)
-    parts = np.stack([_channel(packed, channel) for channel in range(3)], axis=-1)  # (K, M, 3)
+    parts = np.stack(
+        [_unpack_channel(packed, channel) for channel in range(3)], axis=-1
+    )  # (K, M, 3)
     lines = np.add.reduceat(parts.astype(np.int64), y_first, axis=0)  # (h, M, 3)
     totals = np.add.reduceat(lines, x_first, axis=1)  # (h, w, 3)
     counts = (bottom - top)[:, None, None] * (right - left)[:, None]  # (h, w, 1)
-    averages: Pixels = (totals / counts).astype(np.float32)  # (h, w, 3)
+    averages: FloatPixels = (totals / counts).astype(np.float32)  # (h, w, 3)
     return averages
 
 
-def _parts(low: Indices, high: Indices) -> tuple[Indices, Indices, Indices]:
-    """Return segments [low, high) (n,) cut to ``PART``: their ends, and the first one of each."""
-    numbers = -(-(high - low) // PART)  # (n,)
+def _split_segments(low: Indices, high: Indices) -> tuple[Indices, Indices, Indices]:
+    """Return segments [low, high) (n,) cut to ``PART_SIDE_PX``: ends, and each first one."""
+    numbers = -(-(high - low) // PART_SIDE_PX)  # (n,)
     first = np.cumsum(numbers) - numbers  # (n,)
     index = np.arange(numbers.sum()) - np.repeat(first, numbers)  # (K,)
-    start = np.repeat(low, numbers) + PART * index  # (K,)
-    return start, np.minimum(start + PART, np.repeat(high, numbers)), first
+    start = np.repeat(low, numbers) + PART_SIDE_PX * index  # (K,)
+    return start, np.minimum(start + PART_SIDE_PX, np.repeat(high, numbers)), first

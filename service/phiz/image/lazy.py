@@ -6,15 +6,21 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image as Pillow
 
-from phiz.faces import Image
-from phiz.image.orientation import FLIPPED_X, FLIPPED_Y, turned, turned_origin, turned_size
-from phiz.image.pixels import Raster, raster, words
+from phiz.faces import RgbImage
+from phiz.image.orientation import (
+    FLIPPED_X,
+    FLIPPED_Y,
+    apply_orientation,
+    compute_upright_origin,
+    to_upright_size,
+)
+from phiz.image.pixels import PackedPixels, pack_pixels, pack_rgbx
 
-FACTORS = (8, 4, 2, 1)  # what JPEG's cosine transform can be undone at
+SCALE_FACTORS = (8, 4, 2, 1)  # what JPEG's cosine transform can be undone at
 
 
 @dataclass(frozen=True, slots=True)
-class Reduced:
+class ScaledImage:
     """A picture at full scale, or at a half, a quarter or an eighth of it.
 
     Attributes:
@@ -24,12 +30,12 @@ class Reduced:
             up to ``factor - 1`` pixels outside where that side was the last in the file.
     """
 
-    pixels: Raster
+    pixels: PackedPixels
     factor: int = 1
     origin_xy: tuple[int, int] = (0, 0)
 
 
-class Picture:
+class LazyImage:
     """A picture whose header has been read; for one thread at a time.
 
     Attributes:
@@ -37,35 +43,35 @@ class Picture:
         height: Pixels, upright.
     """
 
-    __slots__ = ("_read", "_scales", "_unscaled", "height", "width")
+    __slots__ = ("_decode", "_full_only", "_scaled_by_factor", "height", "width")
 
-    def __init__(self, size_wh: tuple[int, int], read: Callable[[int], Reduced]) -> None:
+    def __init__(self, size_wh: tuple[int, int], decode: Callable[[int], ScaledImage]) -> None:
         """Keep what reads the pixels, by a factor that it may fall short of."""
         self.width, self.height = size_wh
-        self._read = read
-        self._scales: dict[int, Reduced] = {}
-        self._unscaled: Reduced | None = None
+        self._decode = decode
+        self._scaled_by_factor: dict[int, ScaledImage] = {}
+        self._full_only: ScaledImage | None = None
 
     @classmethod
-    def of(cls, image: Image) -> "Picture":
+    def from_array(cls, image: RgbImage) -> "LazyImage":
         """Return an image (H, W, 3) as a picture."""
-        return cls.of_raster(raster(image))
+        return cls.from_packed(pack_pixels(image))
 
     @classmethod
-    def of_raster(cls, pixels: Raster) -> "Picture":
-        """Return a raster (H, W) as a picture."""
-        return cls((pixels.shape[1], pixels.shape[0]), lambda _: Reduced(pixels))
+    def from_packed(cls, pixels: PackedPixels) -> "LazyImage":
+        """Return packed pixels (H, W) as a picture."""
+        return cls((pixels.shape[1], pixels.shape[0]), lambda _: ScaledImage(pixels))
 
-    def whole(self) -> Raster:
+    def decode_full(self) -> PackedPixels:
         """Return the picture (H, W) at full scale.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        return self._at(1).pixels
+        return self._get_scaled(1).pixels
 
-    def reduced(self, least: float) -> Reduced:
-        """Return the picture at the smallest scale whose longer side has ``least`` pixels.
+    def decode_scaled(self, min_side_px: float) -> ScaledImage:
+        """Return the picture at the smallest scale whose longer side has ``min_side_px`` pixels.
 
         It is at full scale if it is smaller than that. Of a format without scales, blocks of
         pixels are averaged, as a JPEG's transform does: samples taken further apart than its
@@ -75,54 +81,59 @@ class Picture:
             ImageError: The pixels cannot be decoded.
         """
         longer = max(self.width, self.height)
-        return self._at(next((factor for factor in FACTORS if longer >= least * factor), 1))
+        return self._get_scaled(
+            next((factor for factor in SCALE_FACTORS if longer >= min_side_px * factor), 1)
+        )
 
-    def finest(self) -> Reduced:
+    def get_finest_scale(self) -> ScaledImage:
         """Return the picture at the largest scale that has been read.
 
         Raises:
             ImageError: None has been, and the pixels cannot be decoded.
         """
-        return self._at(min(self._scales, default=1))
+        return self._get_scaled(min(self._scaled_by_factor, default=1))
 
-    def turned(self, orientation: int) -> "Picture":
+    def rotate_to_upright(self, orientation: int) -> "LazyImage":
         """Return the picture as one that is stored in that Exif orientation, 1 to 8, upright."""
         size_wh = self.width, self.height
-        return Picture(
-            turned_size(size_wh, orientation),
-            lambda factor: _turned(self._at(factor), size_wh, orientation),
+        return LazyImage(
+            to_upright_size(size_wh, orientation),
+            lambda factor: _orient_scaled(self._get_scaled(factor), size_wh, orientation),
         )
 
-    def _at(self, factor: int) -> Reduced:
-        if factor not in self._scales:
-            read = self._unscaled or self._read(factor)
-            if read.factor != factor:  # of a format without scales: what there is serves for all
-                self._unscaled = self._scales[read.factor] = read
-                read = averaged(read, factor)
-            self._scales[factor] = read
-        return self._scales[factor]
+    def _get_scaled(self, factor: int) -> ScaledImage:
+        if factor not in self._scaled_by_factor:
+            decoded = self._full_only or self._decode(factor)
+            if decoded.factor != factor:  # of a format without scales: what there is serves for all
+                self._full_only = self._scaled_by_factor[decoded.factor] = decoded
+                decoded = average_blocks(decoded, factor)
+            self._scaled_by_factor[factor] = decoded
+        return self._scaled_by_factor[factor]
 
 
-def averaged(whole: Reduced, factor: int) -> Reduced:
-    """Return a picture at full scale reduced to the means of factor × factor pixels, rounded.
+def average_blocks(full: ScaledImage, factor: int) -> ScaledImage:
+    """Return a picture at full scale scaled to the means of factor × factor pixels, rounded.
 
     The last block of a side has the pixels that are left.
     """
-    height, width = whole.pixels.shape
-    padded = whole.pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
+    height, width = full.pixels.shape
+    padded = full.pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
     image = Pillow.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1)
-    return Reduced(words(np.asarray(image.reduce(factor))), factor)
+    return ScaledImage(pack_rgbx(np.asarray(image.reduce(factor))), factor)
 
 
-def _turned(reduced: Reduced, size_wh: tuple[int, int], orientation: int) -> Reduced:
-    """Return a reduced picture upright, given the width and height it has at full scale."""
-    rows, columns = reduced.pixels.shape
-    factor, (x, y) = reduced.factor, reduced.origin_xy
-    over = columns * factor + x - size_wh[0], rows * factor + y - size_wh[1]
-    low, high = turned_size((x, y), orientation), turned_origin(over, orientation)
+def _orient_scaled(scaled: ScaledImage, size_wh: tuple[int, int], orientation: int) -> ScaledImage:
+    """Return a scaled image upright, given the width and height it has at full scale."""
+    rows, columns = scaled.pixels.shape
+    factor, (x, y) = scaled.factor, scaled.origin_xy
+    overhang_xy = columns * factor + x - size_wh[0], rows * factor + y - size_wh[1]
+    low, high = (
+        to_upright_size((x, y), orientation),
+        compute_upright_origin(overhang_xy, orientation),
+    )
     # Where a side is flipped, what hung over at its far end comes first; elsewhere it is as it was.
     origin_xy = (
         high[0] if orientation in FLIPPED_X else low[0],
         high[1] if orientation in FLIPPED_Y else low[1],
     )
-    return Reduced(turned(reduced.pixels, orientation), factor, origin_xy)
+    return ScaledImage(apply_orientation(scaled.pixels, orientation), factor, origin_xy)

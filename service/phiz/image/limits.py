@@ -11,44 +11,44 @@ from itertools import islice
 
 from phiz.errors import ImagePixelsError, UndecodableImageError, UnsupportedImageError
 from phiz.image.headers import (
-    Format,
-    first_directory,
-    gif_blocks,
+    ImageFormat,
+    find_gif_blocks,
+    find_jpeg_segments,
+    find_png_chunks,
     has_more_scans,
-    jpeg_segments,
-    png_chunks,
+    read_first_directory,
 )
 
 # What a format's parts are called, how many there may be, and what finds them. The largest
 # metadata in earnest, a colour profile in 255 segments, leaves room. A PNG has its pixels in
 # chunks too: of 8 KiB if libpng wrote it, so that this is enough for 128 MiB.
-_PARTS: dict[Format, tuple[str, int, Callable[[bytes], Iterator[object]]]] = {
-    "JPEG": ("segments before its pixels", 4096, jpeg_segments),
-    "PNG": ("chunks", 16_384, png_chunks),
-    "GIF": ("blocks before its pixels", 4096, gif_blocks),
+_PART_LIMITS: dict[ImageFormat, tuple[str, int, Callable[[bytes], Iterator[object]]]] = {
+    "JPEG": ("segments before its pixels", 4096, find_jpeg_segments),
+    "PNG": ("chunks", 16_384, find_png_chunks),
+    "GIF": ("blocks before its pixels", 4096, find_gif_blocks),
 }
 # A progressive JPEG has about ten; each, however few its bytes, is a pass over all pixels.
 _MAX_SCANS = 100
 # Of all scans together: some 1.3 s. That many scans a picture may have of any size, though: it
 # is for who raises the limit of pixels.
-_MAX_SCANNED_PIXELS = 1_000_000_000
+_MAX_SCAN_PIXELS = 1_000_000_000
 _SCANS_OF_ANY_SIZE = 16
-_BMP_COMPRESSION = 30  # where it is, except in a header of OS/2's first version
-_BMP_SHORT_HEADER = 12  # which has none
-_BMP_RUN_LENGTHS = (1, 2)  # of 8 and of 4 bits
+_BMP_COMPRESSION_OFFSET = 30  # where it is, except in a header of OS/2's first version
+_BMP_SHORT_HEADER_BYTES = 12  # which has none
+_BMP_RLE_COMPRESSIONS = (1, 2)  # of 8 and of 4 bits
 # Enough for 50 megapixels in tiles of 32 x 32; each is a Python object in Pillow.
 _MAX_TIFF_VALUES = 65_536
-_TIFF_METADATA = 700  # from this tag on none says where pixels are
-_TIFF_ASCII = 2
-_TIFF_COMPRESSION = 259
+_TIFF_FIRST_METADATA_TAG = 700  # from this tag on none says where pixels are
+_TIFF_ASCII_TYPE = 2
+_TIFF_COMPRESSION_TAG = 259
 # Plain, LZW, deflate (twice), PackBits. Not JPEG: each strip has its own scans, so that they
 # tell nothing. Not fax: libtiff complains of its damage on standard error, line by line.
 _TIFF_COMPRESSIONS = (1, 5, 8, 32_946, 32_773)
-_TIFF_TILE_SIDES = (322, 323)
+_TIFF_TILE_SIDE_TAGS = (322, 323)
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class DecodingLimits:
     """The largest picture that is decoded.
 
     Attributes:
@@ -74,53 +74,55 @@ def check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
         )
 
 
-def check_parts(name: Format, data: bytes) -> None:
+def check_parts(image_format: ImageFormat, image_bytes: bytes) -> None:
     """Refuse a file for what it consists of, if its format has parts that are read one by one.
 
     Raises:
         UndecodableImageError: There are more of them than the limit.
     """
-    if name not in _PARTS:
+    if image_format not in _PART_LIMITS:
         return
-    parts, limit, find = _PARTS[name]
-    if next(islice(find(data), limit, None), None) is not None:
+    parts, limit, find = _PART_LIMITS[image_format]
+    if next(islice(find(image_bytes), limit, None), None) is not None:
         raise UndecodableImageError(
-            f"the {name} has more than {limit} {parts}, the limit; save it without metadata"
+            f"the {image_format} has more than {limit} {parts}, the limit; save it without metadata"
         )
 
 
-def check_scans(jpeg: bytes, size_wh: tuple[int, int]) -> None:
+def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:
     """Refuse a JPEG, which has no metadata any more, for its scans.
 
     Raises:
         UndecodableImageError: There are more than the limit for its size.
     """
     width, height = size_wh
-    affordable = _MAX_SCANNED_PIXELS // max(1, width * height)
+    affordable = _MAX_SCAN_PIXELS // max(1, width * height)
     limit = min(_MAX_SCANS, max(_SCANS_OF_ANY_SIZE, affordable))
-    if has_more_scans(jpeg, limit):
+    if has_more_scans(image_bytes, limit):
         raise UndecodableImageError(
             f"the JPEG has more than {limit} scans, the limit for {width} x {height}; "
             "save it as a baseline JPEG"
         )
 
 
-def check_bmp(bmp: bytes) -> None:
+def check_bmp(image_bytes: bytes) -> None:
     """Refuse a BMP of run lengths: Pillow undoes them byte by byte, in Python, for seconds.
 
     Raises:
         UnsupportedImageError: It is compressed that way.
     """
-    header = int.from_bytes(bmp[14:18], "little")
-    compression = int.from_bytes(bmp[_BMP_COMPRESSION : _BMP_COMPRESSION + 4], "little")
-    if header != _BMP_SHORT_HEADER and compression in _BMP_RUN_LENGTHS:
+    header = int.from_bytes(image_bytes[14:18], "little")
+    compression = int.from_bytes(
+        image_bytes[_BMP_COMPRESSION_OFFSET : _BMP_COMPRESSION_OFFSET + 4], "little"
+    )
+    if header != _BMP_SHORT_HEADER_BYTES and compression in _BMP_RLE_COMPRESSIONS:
         raise UnsupportedImageError(
             "the BMP is compressed with run lengths, which are not read here; "
             "save it without compression, or as a PNG"
         )
 
 
-def check_tiff(tiff: bytes, max_pixels: int) -> None:
+def check_tiff(image_bytes: bytes, max_pixels: int) -> None:
     """Refuse a TIFF for larger tiles, or more of them, than a picture would need.
 
     Raises:
@@ -128,21 +130,21 @@ def check_tiff(tiff: bytes, max_pixels: int) -> None:
         UndecodableImageError: A tag has more values than the limit.
         UnsupportedImageError: It is compressed in a way that is not read.
     """
-    tags = first_directory(tiff)
+    tags = read_first_directory(image_bytes)
     width, height = (
         max((tag.value for tag in tags if tag.number == side), default=0)
-        for side in _TIFF_TILE_SIDES
+        for side in _TIFF_TILE_SIDE_TAGS
     )
     check_size((width, height), max_pixels)
     for tag in tags:
-        structural = tag.number < _TIFF_METADATA and tag.kind != _TIFF_ASCII
+        structural = tag.number < _TIFF_FIRST_METADATA_TAG and tag.value_type != _TIFF_ASCII_TYPE
         if structural and tag.count > _MAX_TIFF_VALUES:
             raise UndecodableImageError(
                 f"tag {tag.number} of the TIFF has {tag.count} values; "
                 f"the limit is {_MAX_TIFF_VALUES}; save it in fewer, larger strips"
             )
         readable = tag.count == 1 and tag.value in _TIFF_COMPRESSIONS
-        if tag.number == _TIFF_COMPRESSION and not readable:
+        if tag.number == _TIFF_COMPRESSION_TAG and not readable:
             raise UnsupportedImageError(
                 "the TIFF is compressed in a way that is not read here; "
                 "save it with LZW, deflate or no compression"

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.image.pixels import Raster
+from phiz.image.pixels import PackedPixels
 
 # Exif orientations: what is done to the stored rows and columns, the transposition first.
 TRANSPOSED = (5, 6, 7, 8)
@@ -12,8 +12,8 @@ FLIPPED_X = (2, 3, 6, 7)
 FLIPPED_Y = (3, 4, 7, 8)
 
 
-def turned(pixels: Raster, orientation: int) -> Raster:
-    """Return a raster (H, W) upright, by its Exif orientation 1 to 8 (Exif 2.32, 4.6.4)."""
+def apply_orientation(pixels: PackedPixels, orientation: int) -> PackedPixels:
+    """Return packed pixels (H, W) upright, by its Exif orientation 1 to 8 (Exif 2.32, 4.6.4)."""
     if orientation in TRANSPOSED:
         pixels = pixels.T  # then what was first in x is first in y
     down = -1 if orientation in FLIPPED_Y else 1
@@ -21,21 +21,21 @@ def turned(pixels: Raster, orientation: int) -> Raster:
     return np.ascontiguousarray(pixels[::down, ::across])
 
 
-def turned_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
+def to_upright_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:
     """Return width and height upright."""
     return size_wh[::-1] if orientation in TRANSPOSED else size_wh
 
 
-def turned_origin(over_xy: tuple[int, int], orientation: int) -> tuple[int, int]:
+def compute_upright_origin(overhang_xy: tuple[int, int], orientation: int) -> tuple[int, int]:
     """Return where the first word's corner lies upright, given what hung over at the far ends.
 
     A side that is flipped begins with what hung over.
     """
-    x, y = turned_size(over_xy, orientation)
+    x, y = to_upright_size(overhang_xy, orientation)
     return (-x if orientation in FLIPPED_X else 0, -y if orientation in FLIPPED_Y else 0)
 
 
-def turned_back(
+def to_stored_points(
     points: NDArray[np.floating], size_wh: tuple[int, int], orientation: int
 ) -> NDArray[np.float64]:
     """Return points (N, 2) of an upright picture where they lie in the one that is stored.
@@ -45,7 +45,7 @@ def turned_back(
         size_wh: Width and height as stored.
         orientation: Of the stored picture, 1 to 8.
     """
-    width, height = turned_size(size_wh, orientation)
+    width, height = to_upright_size(size_wh, orientation)
     x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)  # (N,) each
     across = width - x if orientation in FLIPPED_X else x
     down = height - y if orientation in FLIPPED_Y else y

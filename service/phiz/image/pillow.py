@@ -25,10 +25,10 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from phiz.image.headers import Format, exif_orientation, gif_size
+from phiz.image.headers import ImageFormat, read_exif_orientation, read_gif_size
 from phiz.image.limits import check_bmp, check_scans, check_size, check_tiff
-from phiz.image.orientation import turned
-from phiz.image.pixels import Raster, words
+from phiz.image.orientation import apply_orientation
+from phiz.image.pixels import PackedPixels, pack_rgbx
 
 # Pillow warns of damaged metadata, which does not matter here. Filters belong to the whole
 # process, so that changing them around each call is not safe between threads; set once, and
@@ -37,7 +37,7 @@ warnings.filterwarnings("ignore", module=r"PIL\.")
 
 # Pillow's own `open` is passed over: it cannot tell a damaged picture from what is none, and
 # it warns of sizes by a limit of its own.
-_READERS: dict[Format, type[ImageFile]] = {
+_DECODERS: dict[ImageFormat, type[ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
     "WebP": WebPImageFile,
@@ -46,15 +46,17 @@ _READERS: dict[Format, type[ImageFile]] = {
     "TIFF": TiffImageFile,
 }
 if AvifImagePlugin.SUPPORTED:
-    _READERS["AVIF"] = AvifImagePlugin.AvifImageFile
+    _DECODERS["AVIF"] = AvifImagePlugin.AvifImageFile
 
-FORMATS = tuple(_READERS)
+SUPPORTED_FORMATS = tuple(_DECODERS)
 """What is read here."""
 
 _BAND_PIXELS = 1 << 17  # a band of this many stays in a processor's cache
 
 
-def decode_any(name: Format, data: bytes, max_pixels: int) -> Raster:
+def decode_with_pillow(
+    image_format: ImageFormat, image_bytes: bytes, max_pixels: int
+) -> PackedPixels:
     """Return an encoded picture (H, W), upright, from a file whose parts have been counted.
 
     Of a JPEG only the pixels are looked at: without its metadata, it is not turned.
@@ -65,84 +67,87 @@ def decode_any(name: Format, data: bytes, max_pixels: int) -> Raster:
         UndecodableImageError: It is damaged or cut short.
     """
     try:
-        with _open(name, data, max_pixels) as picture:
-            check_size(picture.size, max_pixels)
-            if name == "JPEG":
-                check_scans(data, picture.size)
-            picture.load()
-            exif = picture.info.get("exif")
+        with _open_image_file(image_format, image_bytes, max_pixels) as image:
+            check_size(image.size, max_pixels)
+            if image_format == "JPEG":
+                check_scans(image_bytes, image.size)
+            image.load()
+            exif = image.info.get("exif")
             # Pillow has already turned a TIFF, whose tags are not in `exif`, while loading it.
-            return turned(_raster(_rgb(picture)), exif_orientation(exif) if exif else 1)
+            return apply_orientation(
+                _pack_image(_convert_to_rgb(image)), read_exif_orientation(exif) if exif else 1
+            )
     except ImageError:
         raise
     except Pillow.DecompressionBombError:
         raise ImagePixelsError(
-            f"the {name} announces more pixels than can be read; "
+            f"the {image_format} announces more pixels than can be read; "
             f"the limit is {max_pixels} pixels; send a smaller picture"
         ) from None
     # Pillow lets through whatever its parsers stumble over, from struct.error to MemoryError;
     # all of it means the same here. Its own messages may quote the file, hence no cause.
     except Exception:  # noqa: BLE001
         raise UndecodableImageError(
-            f"the {name} of {len(data)} bytes is damaged, cut short or without pixels; "
+            f"the {image_format} of {len(image_bytes)} bytes is damaged, cut short or without "
+            "pixels; "
             "send the complete file"
         ) from None
 
 
-def _open(name: Format, data: bytes, max_pixels: int) -> ImageFile:
+def _open_image_file(image_format: ImageFormat, image_bytes: bytes, max_pixels: int) -> ImageFile:
     """Return a picture with its header read, after a look at what opening it would cost."""
-    if name == "GIF":
+    if image_format == "GIF":
         # Pillow fills a frame while opening.
-        check_size(gif_size(data), max_pixels)
-    elif name == "TIFF":
-        check_tiff(data, max_pixels)
-    elif name == "BMP":
-        check_bmp(data)
-    return _READERS[name](io.BytesIO(data))
+        check_size(read_gif_size(image_bytes), max_pixels)
+    elif image_format == "TIFF":
+        check_tiff(image_bytes, max_pixels)
+    elif image_format == "BMP":
+        check_bmp(image_bytes)
+    return _DECODERS[image_format](io.BytesIO(image_bytes))
 
 
-def _rgb(picture: Pillow.Image) -> Pillow.Image:
+def _convert_to_rgb(image: Pillow.Image) -> Pillow.Image:
     """Return a loaded picture in mode RGB."""
-    if picture.mode.startswith("I;16"):
-        picture = _eight_bits(picture)
-    if picture.mode in ("I", "F"):
+    if image.mode.startswith("I;16"):
+        image = _convert_to_8_bits(image)
+    if image.mode in ("I", "F"):
         raise UnsupportedImageError(
             "the picture has 32 bits per channel, and nothing says what is white; "
             "save it with 8 or 16 bits"
         )
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        canvas = Pillow.new("RGB", picture.size, "white")
+    if image.has_transparency_data:
+        rgba = image.convert("RGBA")
+        canvas = Pillow.new("RGB", image.size, "white")
         canvas.paste(rgba, mask=rgba)
         return canvas
-    return picture if picture.mode == "RGB" else picture.convert("RGB")
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _eight_bits(picture: Pillow.Image) -> Pillow.Image:
+def _convert_to_8_bits(image: Pillow.Image) -> Pillow.Image:
     """Return sixteen-bit grey as eight-bit grey, rounded to the nearest, with alpha if need be.
 
     The grey that a PNG calls transparent has sixteen bits too, and is one among 257 here.
     """
-    values = np.asarray(picture).astype(np.uint32)  # (H, W), 0 to 65535 = 255 * 257
+    values = np.asarray(image).astype(np.uint32)  # (H, W), 0 to 65535 = 255 * 257
     grey = ((values + 128) // 257).astype(np.uint8)
-    transparent = picture.info.get("transparency")
+    transparent = image.info.get("transparency")
     if transparent is None:
         return Pillow.fromarray(grey)
     alpha = np.where(values == transparent, 0, 255).astype(np.uint8)
     return Pillow.fromarray(np.stack([grey, alpha], axis=-1))  # (H, W, 2)
 
 
-def _raster(picture: Pillow.Image) -> Raster:
-    """Return a picture of mode RGB as a raster.
+def _pack_image(image: Pillow.Image) -> PackedPixels:
+    """Return a picture of mode RGB as packed pixels.
 
     Pillow gives its bytes as a list of pieces. Band by band the pieces are used again, and a
     picture of 12 megapixels takes a quarter of the time.
     """
-    width, height = picture.size
+    width, height = image.size
     rows = max(1, _BAND_PIXELS // width)
     padded = np.empty((height, width, 4), np.uint8)
     for top in range(0, height, rows):
-        band = picture.crop((0, top, width, min(top + rows, height)))
+        band = image.crop((0, top, width, min(top + rows, height)))
         pixels = np.frombuffer(band.tobytes("raw", "RGBX"), np.uint8)
         padded[top : top + rows] = pixels.reshape(-1, width, 4)
-    return words(padded)
+    return pack_rgbx(padded)

@@ -10,43 +10,45 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.faces import Image
+from phiz.faces import RgbImage
 
-Raster: TypeAlias = NDArray[np.uint32]
+PackedPixels: TypeAlias = NDArray[np.uint32]
 """(H, W), one word a pixel: red, green, blue, nothing, from the lowest byte on."""
 
 CHANNEL_BITS = 21  # between channels of a word that is spread over 64 bits for arithmetic
-RED, GREEN, BLUE = (np.uint64(0xFF << CHANNEL_BITS * channel) for channel in range(3))
+WIDE_RED_MASK, GREEN, WIDE_BLUE_MASK = (
+    np.uint64(0xFF << CHANNEL_BITS * channel) for channel in range(3)
+)
 APART = np.uint64(CHANNEL_BITS - 8)  # how much further from its neighbour than in a word
 
 
-def raster(image: Image) -> Raster:
-    """Return an image (H, W, 3) as a raster (H, W)."""
+def pack_pixels(image: RgbImage) -> PackedPixels:
+    """Return an image (H, W, 3) as packed pixels (H, W)."""
     height, width, _ = image.shape
     padded = np.empty((height, width, 4), np.uint8)
     padded[..., :3] = image
     padded[..., 3] = 0
-    return words(padded)
+    return pack_rgbx(padded)
 
 
-def words(padded: NDArray[np.uint8]) -> Raster:
-    """Return contiguous bytes (H, W, 4), RGBX, as a raster (H, W), without a copy if it can be."""
-    little: Raster = padded.view("<u4")[..., 0]  # (H, W)
+def pack_rgbx(padded: NDArray[np.uint8]) -> PackedPixels:
+    """Return bytes (H, W, 4), RGBX, as packed pixels (H, W), without a copy if possible."""
+    little: PackedPixels = padded.view("<u4")[..., 0]  # (H, W)
     return little if sys.byteorder == "little" else little.astype(np.uint32)
 
 
-def rgb(pixels: Raster) -> Image:
-    """Return a raster (H, W) as an image (H, W, 3)."""
+def unpack_rgb(pixels: PackedPixels) -> RgbImage:
+    """Return packed pixels (H, W) as an image (H, W, 3)."""
     padded = pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
     return np.ascontiguousarray(padded[..., :3])  # (H, W, 3)
 
 
-def spread(pixels: Raster) -> NDArray[np.uint64]:
+def spread_channels(pixels: PackedPixels) -> NDArray[np.uint64]:
     """Return words (…) with their three channels 21 bits apart."""
     wide = pixels.astype(np.uint64)  # (…)
-    channels = wide & RED
+    channels = wide & WIDE_RED_MASK
     wide <<= APART
     channels |= wide & GREEN
     wide <<= APART
-    channels |= wide & BLUE
+    channels |= wide & WIDE_BLUE_MASK
     return channels

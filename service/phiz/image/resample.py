@@ -13,48 +13,53 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from phiz.boxes.geometry import Letterbox
-from phiz.faces import Image, Indices
-from phiz.image.lazy import Reduced
-from phiz.image.pixels import Raster, rgb
+from phiz.faces import Indices, RgbImage
+from phiz.image.lazy import ScaledImage
+from phiz.image.pixels import PackedPixels, unpack_rgb
 
 Sampling: TypeAlias = Literal["reference", "half-pixel", "area"]
 SAMPLINGS: tuple[Sampling, ...] = get_args(Sampling)
 
 
-RED_BLUE, GREEN = np.uint32(0xFF00FF), np.uint32(0x00FF00)
-PAIR, PAIR_LOW = np.uint32(16), np.uint32(0xFFFF)
+RED_BLUE_MASK, GREEN_MASK = np.uint32(0xFF00FF), np.uint32(0x00FF00)
+PAIR_SHIFT, PAIR_LOW_MASK = np.uint32(16), np.uint32(0xFFFF)
 BYTE_BITS = 8
-HIGHEST = 3 if sys.byteorder == "little" else 0  # of a word's bytes
+HIGHEST_BYTE = 3 if sys.byteorder == "little" else 0  # of a word's bytes
 
 
-def letterbox(picture: Reduced, frame: Letterbox, sampling: Sampling) -> Image:
+def letterbox_image(scaled: ScaledImage, letterbox: Letterbox, sampling: Sampling) -> RgbImage:
     """Return a picture in a black square (S, S, 3), uint8.
 
     Args:
-        picture: The picture that ``frame`` was fitted to, perhaps at a smaller scale.
-        frame: Where it lies in the square.
+        scaled: The picture that ``letterbox`` was fitted to, perhaps at a smaller scale.
+        letterbox: Where it lies in the square.
         sampling: ``reference`` is MediaPipe's on the CPU: bilinear, the square's pixel i
             at ``i · scale`` (to 1/32 of a pixel), blended with the black bars at the border.
             ``half-pixel`` is bilinear at the centres, ``(i + ½) · scale − ½`` (to 1/64).
             ``area`` is Pillow's bilinear reduction at the same centres, with a window that
             grows with the scale.
     """
-    frame = _seen_from(picture, frame)
+    letterbox = _scale_letterbox(scaled, letterbox)
     if sampling == "area":
-        return _averaged(picture.pixels, frame)
-    height, width = picture.pixels.shape
-    taps = _corner_taps if sampling == "reference" else _centre_taps
-    return _bilinear(
-        picture.pixels, taps(frame, frame.bar_y, height), taps(frame, frame.bar_x, width)
+        return _resize_area(scaled.pixels, letterbox)
+    height, width = scaled.pixels.shape
+    taps = _compute_corner_taps if sampling == "reference" else _compute_centre_taps
+    return _resize_bilinear(
+        scaled.pixels,
+        taps(letterbox, letterbox.pad_y_px, height),
+        taps(letterbox, letterbox.pad_x_px, width),
     )
 
 
-def _seen_from(picture: Reduced, frame: Letterbox) -> Letterbox:
-    """Return the letterbox in words of the reduced picture instead of pixels."""
-    x, y = picture.origin_xy
-    factor = picture.factor
+def _scale_letterbox(scaled: ScaledImage, letterbox: Letterbox) -> Letterbox:
+    """Return the letterbox in words of the scaled image instead of pixels."""
+    x, y = scaled.origin_xy
+    factor = scaled.factor
     return Letterbox(
-        frame.size, frame.scale / factor, (frame.bar_x + x) / factor, (frame.bar_y + y) / factor
+        letterbox.size,
+        letterbox.scale / factor,
+        (letterbox.pad_x_px + x) / factor,
+        (letterbox.pad_y_px + y) / factor,
     )
 
 
@@ -64,69 +69,73 @@ class Taps:
 
     Attributes:
         size: Pixels of the square's line.
-        shown: Which of them show picture, from the first to behind the last.
-        places: (T, n), the two pixels of each, or one where the second weighs nothing in all.
+        visible: Which of them show picture, from the first to behind the last.
+        indices: (T, n), the two pixels of each, or one where the second weighs nothing in all.
         weights: (T, n), their weights in 1/steps, or 0 for black.
-        steps: Of a weight of 1; those of a pixel add up to that, or to less at the border.
+        unit_weight: Of a weight of 1; those of a pixel add up to that, or to less at the border.
     """
 
     size: int
-    shown: slice
-    places: Indices
+    visible: slice
+    indices: Indices
     weights: NDArray[np.uint32]
-    steps: int
+    unit_weight: int
 
 
 # Pictures often come in one size, those of a camera always; a size's taps cost as much to
 # compute as a third of the mixing.
 @lru_cache(maxsize=64)
-def _corner_taps(frame: Letterbox, bar: float, length: int) -> Taps:
+def _compute_corner_taps(letterbox: Letterbox, pad_px: float, length: int) -> Taps:
     """Return the taps of MediaPipe's sampling.
 
     As OpenCV's warpPerspective does it: positions are rounded to 1/32 pixel, and what lies
     outside the picture is black. Of two equally near positions the later is taken here;
     there, the last bit of a matrix inversion decides.
     """
-    first, weights = _mix(np.arange(frame.size) * frame.scale - bar, 32)  # (2, S) each
-    return _shown(first, weights * ((first >= 0) & (first < length)), length, 32)
+    first, weights = _compute_neighbours(
+        np.arange(letterbox.size) * letterbox.scale - pad_px, 32
+    )  # (2, S) each
+    return _build_taps(first, weights * ((first >= 0) & (first < length)), length, 32)
 
 
 @lru_cache(maxsize=64)
-def _centre_taps(frame: Letterbox, bar: float, length: int) -> Taps:
+def _compute_centre_taps(letterbox: Letterbox, pad_px: float, length: int) -> Taps:
     """Return the taps at the centres.
 
     A centre inside the picture mixes only the picture, however near the border.
     """
-    centre = (np.arange(frame.size) + 0.5) * frame.scale - bar  # (S,)
-    places, weights = _mix(centre - 0.5, 64)  # (2, S) each
-    return _shown(places, weights * ((centre >= 0) & (centre < length)), length, 64)
+    centre = (np.arange(letterbox.size) + 0.5) * letterbox.scale - pad_px  # (S,)
+    places, weights = _compute_neighbours(centre - 0.5, 64)  # (2, S) each
+    return _build_taps(places, weights * ((centre >= 0) & (centre < length)), length, 64)
 
 
-def _mix(position: NDArray[np.floating], steps: int) -> tuple[Indices, Indices]:
+def _compute_neighbours(
+    position: NDArray[np.floating], unit_weight: int
+) -> tuple[Indices, Indices]:
     """Return the two pixels (2, S) around each position (S,), and their weights (2, S)."""
-    parts = np.floor(position * steps + 0.5).astype(np.intp)  # (S,)
-    first, fraction = np.divmod(parts, steps)  # (S,) each
-    return np.stack([first, first + 1]), np.stack([steps - fraction, fraction])
+    parts = np.floor(position * unit_weight + 0.5).astype(np.intp)  # (S,)
+    first, fraction = np.divmod(parts, unit_weight)  # (S,) each
+    return np.stack([first, first + 1]), np.stack([unit_weight - fraction, fraction])
 
 
-def _shown(places: Indices, weights: Indices, length: int, steps: int) -> Taps:
+def _build_taps(indices: Indices, weights: Indices, length: int, unit_weight: int) -> Taps:
     shown = np.flatnonzero(weights.any(axis=0))  # (n,), without gaps
     inside = slice(int(shown[0]), int(shown[-1]) + 1) if shown.size else slice(0, 0)
     # Where the scale is a whole number, one of the two weighs nothing.
-    telling = [tap for tap in range(2) if weights[tap].any()] or [0]
+    used = [tap for tap in range(2) if weights[tap].any()] or [0]
     taps = Taps(
         size=weights.shape[1],
-        shown=inside,
-        places=np.clip(places[telling, inside], 0, length - 1),
-        weights=weights[telling, inside].astype(np.uint32),
-        steps=steps,
+        visible=inside,
+        indices=np.clip(indices[used, inside], 0, length - 1),
+        weights=weights[used, inside].astype(np.uint32),
+        unit_weight=unit_weight,
     )
-    for shared in (taps.places, taps.weights):
+    for shared in (taps.indices, taps.weights):
         shared.flags.writeable = False
     return taps
 
 
-def _bilinear(pixels: Raster, y: Taps, x: Taps) -> Image:
+def _resize_bilinear(pixels: PackedPixels, y: Taps, x: Taps) -> RgbImage:
     """Return the picture (H, W) at taps of each axis, (S, S, 3), black elsewhere.
 
     Exactly, in whole numbers: a channel weighed along x has at most 14 bits (255 · 64), and
@@ -134,44 +143,44 @@ def _bilinear(pixels: Raster, y: Taps, x: Taps) -> Image:
     cut off is all but the highest byte of a word, which is then taken as it is.
     """
     square = np.zeros((y.size, x.size, 3), np.uint8)
-    spare = 32 - BYTE_BITS - (y.steps * x.steps).bit_length() + 1
+    spare = 32 - BYTE_BITS - (y.unit_weight * x.unit_weight).bit_length() + 1
     half = np.uint32(1 << 32 - BYTE_BITS - 1)  # cutting off then rounds
-    strips = pixels[y.places]  # (T, R, W)
-    for index, (across, shift) in enumerate(_across(strips, x)):  # red, green, blue
-        weighed = across * (y.weights << np.uint32(spare - shift))[..., None]  # (T, R, C)
-        mixed = weighed[0]  # (R, C)
-        for other in weighed[1:]:
+    strips = pixels[y.indices]  # (T, R, W)
+    for index, (across, shift) in enumerate(_mix_columns(strips, x)):  # red, green, blue
+        weighted = across * (y.weights << np.uint32(spare - shift))[..., None]  # (T, R, C)
+        mixed = weighted[0]  # (R, C)
+        for other in weighted[1:]:
             mixed += other
         mixed += half
-        square[y.shown, x.shown, index] = mixed.view(np.uint8)[:, HIGHEST::4]
+        square[y.visible, x.visible, index] = mixed.view(np.uint8)[:, HIGHEST_BYTE::4]
     return square
 
 
-def _across(strips: Raster, x: Taps) -> list[tuple[Raster, int]]:
+def _mix_columns(strips: PackedPixels, x: Taps) -> list[tuple[PackedPixels, int]]:
     """Return the channels of rows (…, W), each mixed at taps of x, not yet divided, (…, C).
 
     Two channels of a word at a time, and green where it is; with each comes by how many bits
     it is shifted.
     """
-    shape = *strips.shape[:-1], x.places.shape[1]
+    shape = *strips.shape[:-1], x.indices.shape[1]
     red_blue, green = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
-    for columns, weights in zip(x.places, x.weights, strict=True):
+    for columns, weights in zip(x.indices, x.weights, strict=True):
         taken = strips.take(columns, axis=-1)  # (…, C)
-        red_blue += (taken & RED_BLUE) * weights
-        taken &= GREEN
+        red_blue += (taken & RED_BLUE_MASK) * weights
+        taken &= GREEN_MASK
         taken *= weights
         green += taken
-    return [(red_blue & PAIR_LOW, 0), (green, BYTE_BITS), (red_blue >> PAIR, 0)]
+    return [(red_blue & PAIR_LOW_MASK, 0), (green, BYTE_BITS), (red_blue >> PAIR_SHIFT, 0)]
 
 
-def _averaged(pixels: Raster, frame: Letterbox) -> Image:
+def _resize_area(pixels: PackedPixels, letterbox: Letterbox) -> RgbImage:
     """Return the picture in its square by Pillow's antialiased bilinear reduction."""
     height, width = pixels.shape
-    top, bottom, y_low, y_high = _inner(frame, frame.bar_y, height)
-    left, right, x_low, x_high = _inner(frame, frame.bar_x, width)
-    square = np.zeros((frame.size, frame.size, 3), np.uint8)
+    top, bottom, y_low, y_high = _find_inner_pixels(letterbox, letterbox.pad_y_px, height)
+    left, right, x_low, x_high = _find_inner_pixels(letterbox, letterbox.pad_x_px, width)
+    square = np.zeros((letterbox.size, letterbox.size, 3), np.uint8)
     if bottom > top and right > left:
-        resized = Pillow.fromarray(rgb(pixels)).resize(
+        resized = Pillow.fromarray(unpack_rgb(pixels)).resize(
             (right - left, bottom - top),
             Pillow.Resampling.BILINEAR,
             box=(x_low, y_low, x_high, y_high),
@@ -180,13 +189,15 @@ def _averaged(pixels: Raster, frame: Letterbox) -> Image:
     return square
 
 
-def _inner(frame: Letterbox, bar: float, length: int) -> tuple[int, int, float, float]:
+def _find_inner_pixels(
+    letterbox: Letterbox, pad_px: float, length: int
+) -> tuple[int, int, float, float]:
     """Return which pixels of the square lie wholly in the picture, and the part they cover.
 
     Pillow resizes a part of the picture to whole pixels: the outermost ones, which the bar
     shares, stay black so that all others lie exactly where the letterbox says.
     """
-    first = int(np.ceil(bar / frame.scale - 1e-6))
-    last = int(np.floor((bar + length) / frame.scale + 1e-6))
-    low = max(0.0, first * frame.scale - bar)
-    return first, last, low, min(float(length), last * frame.scale - bar)
+    first = int(np.ceil(pad_px / letterbox.scale - 1e-6))
+    last = int(np.floor((pad_px + length) / letterbox.scale + 1e-6))
+    low = max(0.0, first * letterbox.scale - pad_px)
+    return first, last, low, min(float(length), last * letterbox.scale - pad_px)

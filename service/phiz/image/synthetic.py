@@ -10,14 +10,14 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFilter
 
-from phiz.faces import Image
+from phiz.faces import RgbImage
 
 Colour = tuple[int, int, int]
 
-GROUND: Final[Colour] = (90, 110, 130)
+BACKGROUND: Final[Colour] = (90, 110, 130)
 # Ellipses in the order in which they are drawn, x1 y1 x2 y2 in a square of 400 pixels.
-SQUARE: Final = 400
-ELLIPSES: Final[tuple[tuple[tuple[int, int, int, int], Colour], ...]] = (
+TEMPLATE_SIDE_PX: Final = 400
+FACE_ELLIPSES: Final[tuple[tuple[tuple[int, int, int, int], Colour], ...]] = (
     ((70, 10, 330, 300), (60, 40, 30)),  # hair
     ((90, 40, 310, 360), (224, 172, 140)),  # skin
     ((118, 134, 182, 150), (60, 40, 30)),  # brows
@@ -31,19 +31,19 @@ ELLIPSES: Final[tuple[tuple[tuple[int, int, int, int], Colour], ...]] = (
     ((155, 288, 245, 296), (120, 30, 30)),
 )
 BLUR_PX: Final = 4
-SIDES: Final = (24, 240)  # of the smallest and the largest face's square, pixels
+FACE_SIDES_PX: Final = (24, 240)  # of the smallest and the largest face's square, pixels
 
 
-def draw_crowd(width: int, height: int, seed: int = 0) -> Image:
+def draw_crowd(width: int, height: int, seed: int = 0) -> RgbImage:
     """Return a picture (height, width, 3) full of faces of many sizes, the same for a seed."""
     random = np.random.default_rng(seed)
     face = _draw_face()
-    crowd = Pillow.new("RGB", (width, height), GROUND)
+    crowd = Pillow.new("RGB", (width, height), BACKGROUND)
     y = 0
     while y < height:
-        x, row = 0, int(random.integers(*SIDES))
+        x, row = 0, int(random.integers(*FACE_SIDES_PX))
         while x < width:
-            side = int(random.integers(SIDES[0], row + 1))
+            side = int(random.integers(FACE_SIDES_PX[0], row + 1))
             crowd.paste(face.resize((side, side), Pillow.Resampling.BOX), (x, y))
             x += side
         y += row
@@ -51,8 +51,8 @@ def draw_crowd(width: int, height: int, seed: int = 0) -> Image:
 
 
 def _draw_face() -> Pillow.Image:
-    face = Pillow.new("RGB", (SQUARE, SQUARE), GROUND)
+    face = Pillow.new("RGB", (TEMPLATE_SIDE_PX, TEMPLATE_SIDE_PX), BACKGROUND)
     draw = ImageDraw.Draw(face)
-    for box, colour in ELLIPSES:
+    for box, colour in FACE_ELLIPSES:
         draw.ellipse(box, fill=colour)
     return face.filter(ImageFilter.GaussianBlur(BLUR_PX))

@@ -7,26 +7,28 @@ from typing import Final, Literal, TypeAlias, get_args
 from phiz.errors import CatalogError
 from phiz.models.operating_point import OperatingPoint
 
-Group: TypeAlias = Literal["face", "classify", "study"]
-Kind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet", "ssd"]
+ModelGroup: TypeAlias = Literal["face", "classify", "study"]
+ModelKind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet", "ssd"]
 Architecture: TypeAlias = Literal[
     "blazeface", "pnet", "rnet", "onet", "mobilenet", "efficientnet", "ssd"
 ]
-Form: TypeAlias = Literal["float32", "int8"]
+Precision: TypeAlias = Literal["float32", "int8"]
 """What a network's weights are kept in, and most of its layers computed in."""
 
-GROUPS: Final[tuple[Group, ...]] = get_args(Group)
-SERVICE: Final[Group] = "face"
+AUTO: Final = "auto"
+"""The router's name beside those of the models."""
+MODEL_GROUPS: Final[tuple[ModelGroup, ...]] = get_args(ModelGroup)
+SERVICE_GROUP: Final[ModelGroup] = "face"
 """What the service cannot do without; the rest is built by whoever wants it."""
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
-CLASSIFIERS: Final[frozenset[Architecture]] = frozenset({"mobilenet", "efficientnet"})
-CLASSES: Final = 1000
+CLASSIFIER_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"mobilenet", "efficientnet"})
+CLASS_COUNT: Final = 1000
 """What each of them tells apart: the classes of ImageNet's challenge of 2012."""
-VARIANTS: Final[tuple[Form, ...]] = ("int8",)
-"""The forms that a network may have beside float32."""
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+VARIANT_PRECISIONS: Final[tuple[Precision, ...]] = ("int8",)
+"""The precisions that a network may have beside float32."""
+MODEL_KINDS: Final[tuple[ModelKind, ...]] = get_args(ModelKind)
 
-NETWORKS: Final[Mapping[Kind, tuple[Architecture, ...]]] = {
+ARCHITECTURES_BY_KIND: Final[Mapping[ModelKind, tuple[Architecture, ...]]] = {
     "blazeface": ("blazeface",),
     "mtcnn": ("pnet", "rnet", "onet"),
     "mobilenet": ("mobilenet",),
@@ -35,7 +37,7 @@ NETWORKS: Final[Mapping[Kind, tuple[Architecture, ...]]] = {
 }
 """The networks that a model of each kind consists of, in the order in which they run."""
 
-THRESHOLDS: Final[Mapping[Kind, frozenset[str]]] = {
+THRESHOLD_NAMES: Final[Mapping[ModelKind, frozenset[str]]] = {
     "blazeface": frozenset({"overlap_limit"}),
     "mtcnn": frozenset(
         {
@@ -45,7 +47,7 @@ THRESHOLDS: Final[Mapping[Kind, frozenset[str]]] = {
             "rnet_score",
             "level_overlap",
             "cross_overlap",
-            "min_overlap",
+            "onet_overlap_limit",
         }
     ),
     "mobilenet": frozenset(),
@@ -54,15 +56,15 @@ THRESHOLDS: Final[Mapping[Kind, frozenset[str]]] = {
 }
 """The numbers that a model of each kind has beside ``min_score``; the catalogue explains them."""
 
-CHOSEN: Final[Mapping[Group, tuple[Form, ...]]] = {
+SELECTABLE_PRECISIONS: Final[Mapping[ModelGroup, tuple[Precision, ...]]] = {
     "face": (),
     "classify": ("int8",),
     "study": (),
 }
-"""The forms beside float32 that a caller may ask for, so that they are built with the group."""
+"""The precisions beside float32 that a caller may ask for; they are built with the group."""
 
 
-JOINING: Final = frozenset({"front", "back", "full"})
+BATCHABLE_MODELS: Final = frozenset({"front", "back", "full"})
 """The models that a worker runs on several pictures side by side: they are short."""
 
 
@@ -125,7 +127,7 @@ class Normalisation:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkCard:
+class NetworkSpec:
     """One ONNX file.
 
     Attributes:
@@ -135,9 +137,9 @@ class NetworkCard:
         size_bytes: Of the ONNX file.
         normalisation: Part of the graph: a caller gives pixels as they are.
         made_from: The file that it is converted from.
-        form: Of the ONNX file.
+        precision: Of the ONNX file.
         is_offered: Whether it was measured to be worth using.
-        variants: The same network in other forms, which nothing needs; they have its name.
+        variants: The same network in other precisions, which nothing needs; they have its name.
     """
 
     name: str
@@ -146,30 +148,36 @@ class NetworkCard:
     size_bytes: int
     normalisation: Normalisation
     made_from: SourceFile
-    form: Form = "float32"
+    precision: Precision = "float32"
     is_offered: bool = True
-    variants: "tuple[NetworkCard, ...]" = ()
+    variants: "tuple[NetworkSpec, ...]" = ()
 
     @property
-    def group(self) -> Group:
+    def group(self) -> ModelGroup:
         """What the network is for."""
         if self.architecture == "ssd":
             return "study"
-        return "classify" if self.architecture in CLASSIFIERS else "face"
+        return "classify" if self.architecture in CLASSIFIER_ARCHITECTURES else "face"
 
     @property
-    def file(self) -> str:
+    def file_name(self) -> str:
         """The name of the ONNX file."""
-        return f"{self.name}.onnx" if self.form == "float32" else f"{self.name}.{self.form}.onnx"
+        return (
+            f"{self.name}.onnx"
+            if self.precision == "float32"
+            else f"{self.name}.{self.precision}.onnx"
+        )
 
-    def in_form(self, form: Form) -> "NetworkCard":
-        """Return the variant of a form, or the network as it is if none is offered."""
-        offered = (card for card in self.variants if card.form == form and card.is_offered)
+    def with_precision(self, precision: Precision) -> "NetworkSpec":
+        """Return the variant of a precision, or the network as it is if none is offered."""
+        offered = (
+            spec for spec in self.variants if spec.precision == precision and spec.is_offered
+        )
         return next(offered, self)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelCard:
+class ModelSpec:
     """One model and the numbers that belong to it.
 
     Attributes:
@@ -180,7 +188,7 @@ class ModelCard:
         licence: Of the weights, an SPDX expression.
         input_size: Side of the square input, pixels; None where any size will do.
         min_score: The default limit, 0 to 1; 0 where scores decide nothing.
-        thresholds: The kind's other numbers, by the names in ``THRESHOLDS``.
+        thresholds: The kind's other numbers, by the names in ``THRESHOLD_NAMES``.
         references: Where these numbers are written.
         networks: In the order in which they run.
         operating_point: What the default limit means; None where scores decide nothing.
@@ -188,17 +196,17 @@ class ModelCard:
 
     name: str
     title: str
-    group: Group
-    kind: Kind
+    group: ModelGroup
+    kind: ModelKind
     licence: str
     input_size: int | None
     min_score: float
     thresholds: Mapping[str, float]
     references: tuple[str, ...]
-    networks: tuple[NetworkCard, ...]
+    networks: tuple[NetworkSpec, ...]
     operating_point: OperatingPoint | None
 
-    def network(self, name: str) -> NetworkCard:
+    def get_network(self, name: str) -> NetworkSpec:
         """Return the network of that name.
 
         Raises:
@@ -210,13 +218,15 @@ class ModelCard:
         names = ", ".join(network.name for network in self.networks)
         raise CatalogError(f"{self.name} has no network {name!r}; it has {names}")
 
-    def in_form(self, form: Form) -> "ModelCard":
-        """Return the model with every network in a form, where one is offered."""
-        return self.in_forms({card.name: form for card in self.networks})
+    def with_precision(self, precision: Precision) -> "ModelSpec":
+        """Return the model with every network in a precision, where one is offered."""
+        return self.with_precisions({spec.name: precision for spec in self.networks})
 
-    def in_forms(self, forms: Mapping[str, Form]) -> "ModelCard":
-        """Return the model with each network in the form that is named for it, if any."""
-        networks = (card.in_form(forms.get(card.name, card.form)) for card in self.networks)
+    def with_precisions(self, precisions: Mapping[str, Precision]) -> "ModelSpec":
+        """Return the model with each network in the precision that is named for it, if any."""
+        networks = (
+            spec.with_precision(precisions.get(spec.name, spec.precision)) for spec in self.networks
+        )
         return replace(self, networks=tuple(networks))
 
 
@@ -224,9 +234,9 @@ class ModelCard:
 class Catalog:
     """All models, in the order of the file."""
 
-    models: tuple[ModelCard, ...]
+    models: tuple[ModelSpec, ...]
 
-    def model(self, name: str) -> ModelCard:
+    def get_model(self, name: str) -> ModelSpec:
         """Return the model of that name.
 
         Raises:
@@ -238,7 +248,7 @@ class Catalog:
         names = ", ".join(model.name for model in self.models)
         raise CatalogError(f"there is no model {name!r}; there are {names}")
 
-    def group(self, group: str | None) -> tuple[ModelCard, ...]:
+    def get_models(self, group: str | None) -> tuple[ModelSpec, ...]:
         """Return the models of a group, or all of them for None.
 
         Raises:
@@ -246,16 +256,16 @@ class Catalog:
         """
         if group is None:
             return self.models
-        if group not in get_args(Group):
+        if group not in get_args(ModelGroup):
             raise CatalogError(
-                f"there is no group {group!r}; there is {', '.join(get_args(Group))}"
+                f"there is no group {group!r}; there is {', '.join(get_args(ModelGroup))}"
             )
         return tuple(model for model in self.models if model.group == group)
 
-    def in_form(self, form: Form) -> "Catalog":
-        """Return the catalogue with every network in a form, where one is offered."""
-        return Catalog(tuple(model.in_form(form) for model in self.models))
+    def with_precision(self, precision: Precision) -> "Catalog":
+        """Return the catalogue with every network in a precision, where one is offered."""
+        return Catalog(tuple(model.with_precision(precision) for model in self.models))
 
-    def in_forms(self, forms: Mapping[str, Form]) -> "Catalog":
-        """Return the catalogue with each network in the form that is named for it, if any."""
-        return Catalog(tuple(model.in_forms(forms) for model in self.models))
+    def with_precisions(self, precisions: Mapping[str, Precision]) -> "Catalog":
+        """Return the catalogue with each network in the precision that is named for it, if any."""
+        return Catalog(tuple(model.with_precisions(precisions) for model in self.models))

@@ -69,7 +69,7 @@ def read_sha256(value: object, where: str) -> str:
     return text
 
 
-def read_whole(value: object, where: str) -> int:
+def read_positive_int(value: object, where: str) -> int:
     """Return a whole number of at least 1."""
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise CatalogError(f"{where} is {value!r}, not a whole number of at least 1")
@@ -99,7 +99,7 @@ def read_channels(value: object, where: str) -> float | tuple[float, float, floa
     return red, green, blue
 
 
-def read_flag(value: object, where: str) -> bool:
+def read_bool(value: object, where: str) -> bool:
     """Return true or false."""
     if not isinstance(value, bool):
         raise CatalogError(f"{where} is {value!r}, not true or false")

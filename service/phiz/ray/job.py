@@ -12,58 +12,58 @@ from ray.data import ActorPoolStrategy
 
 from phiz.errors import PhizError, WorkerFaultError, WorkError
 from phiz.faces import DetectOptions
-from phiz.ray.parquet import failed_row, found_row, read_done, write_part
-from phiz.ray.storage import Files, Place
+from phiz.ray.parquet import build_error_row, build_result_row, read_finished_paths, write_part
+from phiz.ray.storage import Storage, StoragePath
 from phiz.timings import Stopwatch
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
 
-PART_PICTURES: Final = 500  # of a part at most: what is lost where a machine is
-PARTS_EACH: Final = 4  # for each processor at least, so that all have work until the end
-UNREADABLE: Final = "unreadable_file"
-FAULT: Final = "something went wrong here; Ray's log of the worker tells what"
+MAX_PART_IMAGES: Final = 500  # of a part at most: what is lost where a machine is
+MIN_PARTS_PER_CPU: Final = 4  # for each processor at least, so that all have work until the end
+UNREADABLE_CODE: Final = "unreadable_file"
+FAULT_DETAIL: Final = "something went wrong here; Ray's log of the worker tells what"
 
 _log = logging.getLogger(__name__)
 
 
-class Counts(NamedTuple):
+class JobCounts(NamedTuple):
     """What became of pictures.
 
     Attributes:
-        pictures: How many have a row now.
+        images: How many have a row now.
         failed: How many of these could not be read.
         faces: How many were found.
     """
 
-    pictures: int = 0
+    images: int = 0
     failed: int = 0
     faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class BulkJob:
     """What is done with every picture.
 
     Attributes:
-        files: That the pictures are among.
-        folder: Where the parts are written.
+        storage: That the pictures are among.
+        output_folder: Where the parts are written.
         model: Which detector.
         options: For it.
-        load: Gives the engine, on the machine that works.
+        load_engine: Gives the engine, on the machine that works.
     """
 
-    files: Files
-    folder: Place
+    storage: Storage
+    output_folder: StoragePath
     model: str
     options: DetectOptions
-    load: "Callable[[], Engine]"
+    load_engine: "Callable[[], Engine]"
 
 
-class Finder:
+class DetectionActor:
     """Finds the faces of one part after the other; an actor of Ray with one processor."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BulkJob) -> None:
         """Do nothing yet.
 
         Args:
@@ -79,40 +79,40 @@ class Finder:
 
         What is raised here would be tried again, and told with pages of Ray's own traces.
         """
-        problem, counts = None, Counts()
+        problem, counts = None, JobCounts()
         try:
-            counts = self._do(part["path"].to_pylist())
+            counts = self._detect_part(part["path"].to_pylist())
         except (PhizError, OSError) as error:
             problem = str(error)
-        return pa.table({"problem": pa.array([problem], pa.string())} | _columns(counts))
+        return pa.table({"problem": pa.array([problem], pa.string())} | _to_columns(counts))
 
-    def _do(self, paths: Sequence[str]) -> Counts:
+    def _detect_part(self, paths: Sequence[str]) -> JobCounts:
         if self._engine is None:
-            self._engine = self._job.load()
-        rows = [self._row(self._engine, path) for path in paths]
-        write_part(self._job.folder, rows)
+            self._engine = self._job.load_engine()
+        rows = [self._detect_row(self._engine, path) for path in paths]
+        write_part(self._job.output_folder, rows)
         failed = sum(row["error"] is not None for row in rows)
         faces = sum(len(row["faces"] or ()) for row in rows)
-        return Counts(len(rows), failed, faces)
+        return JobCounts(len(rows), failed, faces)
 
-    def _row(self, engine: "Engine", path: str) -> dict[str, Any]:
+    def _detect_row(self, engine: "Engine", path: str) -> dict[str, Any]:
         job = self._job
-        address = job.files.address(path)
+        address = job.storage.to_address(path)
         try:
-            data = job.files.read(path, engine.limits.max_bytes)
-            result = engine.detect(data, job.model, job.options, Stopwatch())
+            image_bytes = job.storage.read(path, engine.limits.max_bytes)
+            result = engine.detect(image_bytes, job.model, job.options, Stopwatch())
         except PhizError as error:
-            return failed_row(address, job.model, error.code, str(error))
+            return build_error_row(address, job.model, error.code, str(error))
         except OSError as error:
             detail = error.strerror or str(error)
-            return failed_row(address, job.model, UNREADABLE, detail)
+            return build_error_row(address, job.model, UNREADABLE_CODE, detail)
         except Exception:  # noqa: BLE001  whatever it is, the next picture is another
             _log.exception("the detection of one picture failed")
-            return failed_row(address, job.model, WorkerFaultError.code, FAULT)
-        return found_row(address, result)
+            return build_error_row(address, job.model, WorkerFaultError.code, FAULT_DETAIL)
+        return build_result_row(address, result)
 
 
-def run(job: Job, paths: Sequence[str]) -> Iterator[Counts]:
+def run_job(job: BulkJob, paths: Sequence[str]) -> Iterator[JobCounts]:
     """Work on those pictures that have no row yet, in the cluster that Ray is connected to.
 
     Args:
@@ -127,32 +127,32 @@ def run(job: Job, paths: Sequence[str]) -> Iterator[Counts]:
         OptionError: A part that is there already is damaged.
         WorkError: A machine cannot do its part: it has not the models, or cannot write.
     """
-    done = read_done(job.folder)
-    left = [path for path in paths if job.files.address(path) not in done]
-    parts = split(left, int(ray.cluster_resources().get("CPU", 1)))
+    finished = read_finished_paths(job.output_folder)
+    left = [path for path in paths if job.storage.to_address(path) not in finished]
+    parts = split_paths(left, int(ray.cluster_resources().get("CPU", 1)))
     if not parts:
         return
     counts = ray.data.from_arrow([pa.table({"path": part}) for part in parts]).map_batches(
-        Finder,
+        DetectionActor,
         batch_size=None,  # a part is a block
         batch_format="pyarrow",
         compute=ActorPoolStrategy(min_size=1, max_size=len(parts)),
         num_cpus=1,
         fn_constructor_args=(job,),
     )
-    total = Counts()
+    total = JobCounts()
     for row in counts.iter_rows():
         if row["problem"] is not None:
             raise WorkError(row["problem"])
-        total = Counts(*(so_far + row[name] for name, so_far in total._asdict().items()))
+        total = JobCounts(*(so_far + row[name] for name, so_far in total._asdict().items()))
         yield total
 
 
-def split(paths: Sequence[str], processors: int) -> list[list[str]]:
+def split_paths(paths: Sequence[str], cpus: int) -> list[list[str]]:
     """Return paths in parts, in their order: none too large, and enough for all processors."""
-    size = min(PART_PICTURES, max(1, len(paths) // (PARTS_EACH * processors)))
+    size = min(MAX_PART_IMAGES, max(1, len(paths) // (MIN_PARTS_PER_CPU * cpus)))
     return [list(paths[start : start + size]) for start in range(0, len(paths), size)]
 
 
-def _columns(counts: Counts) -> dict[str, list[int]]:
+def _to_columns(counts: JobCounts) -> dict[str, list[int]]:
     return {name: [count] for name, count in counts._asdict().items()}

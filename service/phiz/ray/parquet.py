@@ -14,13 +14,13 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector
 
-from phiz.engine import Result
+from phiz.engine import DetectionResult
 from phiz.errors import OptionError
-from phiz.ray.storage import Place
-from phiz.wire.encode import payload
+from phiz.ray.storage import StoragePath
+from phiz.wire.encode import encode_result
 
 _POINT: Final = pa.struct([("x", pa.float64()), ("y", pa.float64())])
-_LANDMARKS: Final = (
+_LANDMARK_NAMES: Final = (
     *("left_eye", "right_eye", "nose", "mouth"),
     *("mouth_left", "mouth_right", "left_ear", "right_ear"),
 )
@@ -28,7 +28,7 @@ _FACE: Final = pa.struct(
     [
         ("box", pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height")])),
         ("score", pa.float64()),
-        ("landmarks", pa.struct([(name, _POINT) for name in _LANDMARKS])),
+        ("landmarks", pa.struct([(name, _POINT) for name in _LANDMARK_NAMES])),
         ("roll", pa.float64()),
         (
             "quality",
@@ -51,14 +51,16 @@ SCHEMA: Final = pa.schema(
 )
 """Of every part; names and numbers are those of the wire format, and what is not there is null."""
 
-_UNFINISHED: Final = "_"  # who reads a folder of Parquet files passes over names that begin so
-_NAME_DIGITS: Final = 16
-_NAME: Final = re.compile(rf"part-[0-9a-f]{{{_NAME_DIGITS}}}\.parquet")
+_UNFINISHED_PREFIX: Final = (
+    "_"  # who reads a folder of Parquet files passes over names that begin so
+)
+_PART_NAME_DIGITS: Final = 16
+_PART_NAME: Final = re.compile(rf"part-[0-9a-f]{{{_PART_NAME_DIGITS}}}\.parquet")
 
 
-def found_row(path: str, result: Result) -> dict[str, Any]:
+def build_result_row(path: str, result: DetectionResult) -> dict[str, Any]:
     """Return the row of a picture that was looked at."""
-    answer = payload(result)
+    answer = encode_result(result)
     return {
         "path": path,
         "model": answer["model"],
@@ -68,14 +70,14 @@ def found_row(path: str, result: Result) -> dict[str, Any]:
     }
 
 
-def failed_row(path: str, model: str, code: str, detail: str) -> dict[str, Any]:
+def build_error_row(path: str, model: str, code: str, detail: str) -> dict[str, Any]:
     """Return the row of a picture that could not be read."""
     nothing = dict.fromkeys(("width", "height", "faces"))
     error = {"code": code, "detail": detail}
     return {"path": path, "model": model, **nothing, "error": error}
 
 
-def write_part(folder: Place, rows: Sequence[dict[str, Any]]) -> str:
+def write_part(folder: StoragePath, rows: Sequence[dict[str, Any]]) -> str:
     """Write rows into a file of a folder, wholly or not at all, and return its name.
 
     The name follows from the pictures: those of a part that is done twice replace each other.
@@ -85,16 +87,16 @@ def write_part(folder: Place, rows: Sequence[dict[str, Any]]) -> str:
     """
     paths = "\n".join(row["path"] for row in rows)
     digest = hashlib.sha256(paths.encode("utf-8", "surrogateescape")).hexdigest()
-    name = f"part-{digest[:_NAME_DIGITS]}.parquet"
-    unfinished = f"{folder.path}/{_UNFINISHED}{name}"
-    system = folder.files.system
-    with system.open_output_stream(unfinished) as stream:
+    name = f"part-{digest[:_PART_NAME_DIGITS]}.parquet"
+    unfinished = f"{folder.path}/{_UNFINISHED_PREFIX}{name}"
+    file_system = folder.storage.file_system
+    with file_system.open_output_stream(unfinished) as stream:
         pq.write_table(pa.Table.from_pylist(list(rows), SCHEMA), stream, compression="zstd")
-    system.move(unfinished, f"{folder.path}/{name}")
+    file_system.move(unfinished, f"{folder.path}/{name}")
     return name
 
 
-def read_done(folder: Place) -> set[str]:
+def read_finished_paths(folder: StoragePath) -> set[str]:
     """Return the pictures that have a row already, for which the folder is made if need be.
 
     Whatever else is in the folder is passed over.
@@ -103,16 +105,16 @@ def read_done(folder: Place) -> set[str]:
         OSError: It cannot be made or read.
         OptionError: What has the name of a part is none.
     """
-    system = folder.files.system
-    system.create_dir(folder.path, recursive=True)
+    file_system = folder.storage.file_system
+    file_system.create_dir(folder.path, recursive=True)
     parts = [
         info.path
-        for info in system.get_file_info(FileSelector(folder.path))
-        if info.is_file and _NAME.fullmatch(PurePosixPath(info.path).name)
+        for info in file_system.get_file_info(FileSelector(folder.path))
+        if info.is_file and _PART_NAME.fullmatch(PurePosixPath(info.path).name)
     ]
     try:
-        dataset = ds.dataset(parts, SCHEMA, format="parquet", filesystem=system)
+        dataset = ds.dataset(parts, SCHEMA, format="parquet", filesystem=file_system)
         return set(dataset.to_table(columns=["path"])["path"].to_pylist())
     except pa.ArrowException as error:
-        address = folder.files.address(folder.path)
+        address = folder.storage.to_address(folder.path)
         raise OptionError(f"a part in {address} cannot be read: {error}") from error

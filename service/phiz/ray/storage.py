@@ -13,22 +13,22 @@ from pyarrow.fs import FileSelector, FileSystem, FileType, LocalFileSystem
 
 from phiz.errors import ImageBytesError, OptionError
 
-SCHEME_END: Final = "://"
+SCHEME_SEPARATOR: Final = "://"
 
 
 @dataclass(frozen=True, slots=True)
-class Files:
+class Storage:
     """A file system.
 
     Attributes:
-        system: What reads and writes.
+        file_system: What reads and writes.
         scheme: What makes an address of a path: ``s3://``; nothing for this machine's own.
     """
 
-    system: FileSystem
+    file_system: FileSystem
     scheme: str = ""
 
-    def address(self, path: str) -> str:
+    def to_address(self, path: str) -> str:
         """Return how a file is called elsewhere."""
         return f"{self.scheme}{path}"
 
@@ -39,48 +39,50 @@ class Files:
             ImageBytesError: It has more than the limit; no more than that is read.
             OSError: It cannot be read.
         """
-        with self.system.open_input_stream(path) as stream:
-            data: bytes = stream.read(max_bytes + 1)
-        if len(data) > max_bytes:
+        with self.file_system.open_input_stream(path) as stream:
+            content: bytes = stream.read(max_bytes + 1)
+        if len(content) > max_bytes:
             raise ImageBytesError(
                 f"the file has more than {max_bytes} bytes, the limit; "
                 "send a smaller one or set PHIZ_MAX_BYTES"
             )
-        return data
+        return content
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StoragePath:
     """A file or a folder: the files that it is among, and its path there."""
 
-    files: Files
+    storage: Storage
     path: str
 
 
 def has_scheme(address: str) -> bool:
     """Return whether this is the address of a file system rather than a plain path."""
-    return SCHEME_END in address
+    return SCHEME_SEPARATOR in address
 
 
-def place_of(address: str) -> Place:
+def parse_address(address: str) -> StoragePath:
     """Return what an address names, whether or not it is there.
 
     Raises:
         OptionError: There is no file system for such an address, or it cannot be reached.
     """
     if not has_scheme(address):
-        return Place(Files(LocalFileSystem()), str(Path(address).absolute()))
+        return StoragePath(Storage(LocalFileSystem()), str(Path(address).absolute()))
     try:
-        system, path = FileSystem.from_uri(address)
+        file_system, path = FileSystem.from_uri(address)
     except (ValueError, OSError, NotImplementedError) as error:
-        plain = without_secrets(address)
+        plain = redact_address(address)
         # What it says repeats the address, whole or in part.
         reason = f": {error}" if plain == address else ""
         raise OptionError(f"{plain} is no address to read or write{reason}") from error
-    return Place(Files(system, address.partition(SCHEME_END)[0] + SCHEME_END), path)
+    return StoragePath(
+        Storage(file_system, address.partition(SCHEME_SEPARATOR)[0] + SCHEME_SEPARATOR), path
+    )
 
 
-def list_pictures(address: str, suffixes: Collection[str]) -> tuple[Files, list[str]]:
+def list_images(address: str, suffixes: Collection[str]) -> tuple[Storage, list[str]]:
     """Return the paths of the pictures at an address, sorted: the one it names, or all below it.
 
     Args:
@@ -91,14 +93,14 @@ def list_pictures(address: str, suffixes: Collection[str]) -> tuple[Files, list[
     Raises:
         OptionError: There is nothing, or it cannot be reached.
     """
-    place = place_of(address)
-    system = place.files.system
+    location = parse_address(address)
+    file_system = location.storage.file_system
     try:
-        if system.get_file_info(place.path).type == FileType.File:
-            return place.files, [place.path]
-        found = system.get_file_info(FileSelector(place.path, recursive=True))
+        if file_system.get_file_info(location.path).type == FileType.File:
+            return location.storage, [location.path]
+        found = file_system.get_file_info(FileSelector(location.path, recursive=True))
     except OSError as error:
-        raise OptionError(f"{without_secrets(address)} cannot be listed: {error}") from error
+        raise OptionError(f"{redact_address(address)} cannot be listed: {error}") from error
     paths = sorted(
         info.path
         for info in found
@@ -106,15 +108,15 @@ def list_pictures(address: str, suffixes: Collection[str]) -> tuple[Files, list[
     )
     if not paths:
         raise OptionError(
-            f"no pictures at {without_secrets(address)};"
+            f"no pictures at {redact_address(address)};"
             f" looked for files that end in {' '.join(suffixes)}"
         )
-    return place.files, paths
+    return location.storage, paths
 
 
-def without_secrets(address: str) -> str:
+def redact_address(address: str) -> str:
     """Return an address without its query and who asks; a plain path as it is."""
-    scheme, end, rest = address.partition(SCHEME_END)
+    scheme, end, rest = address.partition(SCHEME_SEPARATOR)
     if not end:
         return address
     return f"{scheme}{end}{rest.partition('?')[0].rpartition('@')[2]}"

@@ -1,5 +1,5 @@
 """What runs a network: two small protocols, and the runtimes behind them."""
 
-from phiz.runtime.session import Precision, Runtime, Session
+from phiz.runtime.session import ComputePrecision, Runtime, Session
 
-__all__ = ["Precision", "Runtime", "Session"]
+__all__ = ["ComputePrecision", "Runtime", "Session"]

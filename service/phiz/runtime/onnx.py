@@ -7,12 +7,12 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from phiz.errors import SettingError
-from phiz.models.specs import Architecture, NetworkCard
+from phiz.models.specs import Architecture, NetworkSpec
 from phiz.runtime.session import Session
 
-CPU: Final = "CPUExecutionProvider"
+CPU_PROVIDER: Final = "CPUExecutionProvider"
 # The sides of their input change with every picture; of the others, at most the batch does.
-ANY_SIZE: Final[frozenset[Architecture]] = frozenset({"pnet"})
+DYNAMIC_SIZE_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"pnet"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class OnnxRuntime:
         SettingError: This onnxruntime was built without one of the providers.
     """
 
-    providers: tuple[str, ...] = (CPU,)
+    providers: tuple[str, ...] = (CPU_PROVIDER,)
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -37,14 +37,16 @@ class OnnxRuntime:
                 f"this onnxruntime has no {', '.join(missing)}; it has {', '.join(available)}"
             )
 
-    def open(self, card: NetworkCard, graph: bytes) -> Session:
+    def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
         """Return a session of a network.
 
         Raises:
             SettingError: A provider that this onnxruntime has cannot work on this machine.
         """
-        options = session_options(self.threads, any_size=card.architecture in ANY_SIZE)
-        return OnnxSession(graph, options, self.providers)
+        options = build_session_options(
+            self.threads, has_dynamic_size=spec.architecture in DYNAMIC_SIZE_ARCHITECTURES
+        )
+        return OnnxSession(model_bytes, options, self.providers)
 
 
 class OnnxSession:
@@ -53,10 +55,13 @@ class OnnxSession:
     __slots__ = ("_input", "_outputs", "_session")
 
     def __init__(
-        self, graph: bytes, options: ort.SessionOptions, providers: tuple[str, ...] = (CPU,)
+        self,
+        model_bytes: bytes,
+        options: ort.SessionOptions,
+        providers: tuple[str, ...] = (CPU_PROVIDER,),
     ) -> None:
         """Load a graph from its bytes."""
-        self._session = ort.InferenceSession(graph, options, list(providers))
+        self._session = ort.InferenceSession(model_bytes, options, list(providers))
         # onnxruntime goes on without a provider whose driver or library is not there.
         working = self._session.get_providers()
         if idle := [name for name in providers if name not in working]:
@@ -73,12 +78,12 @@ class OnnxSession:
         return dict(zip(self._outputs, outputs, strict=True))
 
 
-def session_options(threads: int, *, any_size: bool) -> ort.SessionOptions:
+def build_session_options(threads: int, *, has_dynamic_size: bool) -> ort.SessionOptions:
     """Return the options of a session; ``docs/runtimes.md`` has the figures behind them.
 
     Args:
         threads: That one inference is spread over.
-        any_size: Whether the sides of the input change from run to run.
+        has_dynamic_size: Whether the sides of the input change from run to run.
     """
     options = ort.SessionOptions()
     # Requests run beside each other, one thread each: that is more answers a second than
@@ -89,7 +94,7 @@ def session_options(threads: int, *, any_size: bool) -> ort.SessionOptions:
     # An arena keeps what it once got from the system, which saves up to a fifth of the time
     # and stays as it is while sizes do. With sizes that change it would grow to what the
     # largest picture needed, and a plan be kept of every size that was ever seen.
-    options.enable_cpu_mem_arena = not any_size
-    options.enable_mem_pattern = not any_size
+    options.enable_cpu_mem_arena = not has_dynamic_size
+    options.enable_mem_pattern = not has_dynamic_size
     options.log_severity_level = 3
     return options

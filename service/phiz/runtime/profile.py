@@ -14,30 +14,37 @@ from pathlib import Path
 from typing import Any, Final
 
 from phiz.errors import CatalogError, SettingError
-from phiz.models.specs import Form, NetworkCard
+from phiz.models.specs import NetworkSpec, Precision
 from phiz.models.tables import (
     read_choice,
     read_entries,
     read_number,
+    read_positive_int,
     read_sha256,
     read_table,
     read_text,
-    read_whole,
 )
 from phiz.runtime.session import Runtime, Session
-from phiz.runtime.variants import PRECISIONS, REFERENCE, RUNTIMES, Variant, open_runtime, version_of
+from phiz.runtime.variants import (
+    COMPUTE_PRECISIONS,
+    REFERENCE_VARIANT,
+    RUNTIME_FACTORIES,
+    Variant,
+    get_version,
+    open_runtime,
+)
 
-FILE: Final = "profile.json"
-FORMAT: Final = 1
+PROFILE_FILE: Final = "profile.json"
+PROFILE_FORMAT: Final = 1
 _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ProfileEntry:
     """What a network is run with, and its figures.
 
     Attributes:
-        sha256: Of the ONNX file that was measured, in the variant's form.
+        sha256: Of the ONNX file that was measured, in the variant's precision.
         variant: The fastest that passed its gate.
         version: Of its runtime.
         median_ms: Its time, one thread.
@@ -56,54 +63,56 @@ class Profile:
     """The choices by network, and the processor that they were measured on."""
 
     processor: str
-    networks: Mapping[str, Choice]
+    networks: Mapping[str, ProfileEntry]
 
     @property
-    def forms(self) -> dict[str, Form]:
-        """By network, the form of the ONNX file that it chose."""
-        return {name: choice.variant.form for name, choice in self.networks.items()}
+    def precisions(self) -> dict[str, Precision]:
+        """By network, the precision of the ONNX file that it chose."""
+        return {name: choice.variant.network_precision for name, choice in self.networks.items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Profiled:
+class ProfiledRuntime:
     """A runtime that opens each network in the one that was chosen for it."""
 
-    chosen: Mapping[str, Runtime]
-    others: Runtime
+    runtimes: Mapping[str, Runtime]
+    fallback: Runtime
 
-    def open(self, card: NetworkCard, graph: bytes) -> Session:
+    def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
         """Return a session of a network."""
-        return self.chosen.get(card.name, self.others).open(card, graph)
+        return self.runtimes.get(spec.name, self.fallback).open(spec, model_bytes)
 
 
-def follow(profile: Profile) -> Profiled:
+def open_profiled_runtime(profile: Profile) -> ProfiledRuntime:
     """Return the runtime that a profile without flaws asks for.
 
     Raises:
         SettingError: One of its runtimes is not installed.
     """
-    variants = {choice.variant for choice in profile.networks.values()} | {REFERENCE}
-    opened = {variant: open_runtime(variant) for variant in variants}
-    chosen = {name: opened[choice.variant] for name, choice in profile.networks.items()}
-    return Profiled(chosen, opened[REFERENCE])
+    variants = {choice.variant for choice in profile.networks.values()} | {REFERENCE_VARIANT}
+    runtimes = {variant: open_runtime(variant) for variant in variants}
+    chosen = {name: runtimes[choice.variant] for name, choice in profile.networks.items()}
+    return ProfiledRuntime(chosen, runtimes[REFERENCE_VARIANT])
 
 
-def find_flaws(profile: Profile, networks: Collection[NetworkCard]) -> Iterator[str]:
+def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iterator[str]:
     """Yield why a profile does not hold here, if it does not."""
-    here = processor_name()
+    here = get_processor_name()
     if profile.processor != here:
         yield f"it was measured on {profile.processor}, and this is {here}"
-    measured = profile.networks
-    if unknown := [card.file for card in networks if card.name not in measured]:
+    entries = profile.networks
+    if unknown := [spec.file_name for spec in networks if spec.name not in entries]:
         yield f"it says nothing of {', '.join(unknown)}"
-    forms = profile.forms
-    known = [card.in_form(forms[card.name]) for card in networks if card.name in measured]
-    if changed := [card.file for card in known if card.sha256 != measured[card.name].sha256]:
+    precisions = profile.precisions
+    known = [
+        spec.with_precision(precisions[spec.name]) for spec in networks if spec.name in entries
+    ]
+    if changed := [spec.file_name for spec in known if spec.sha256 != entries[spec.name].sha256]:
         yield f"it was measured with another {', '.join(changed)}"
     # Pairs, because the networks of one file may have been measured in different versions.
-    versions = {(choice.variant.runtime, choice.version) for choice in measured.values()}
+    versions = {(choice.variant.runtime, choice.version) for choice in entries.values()}
     for runtime, version in sorted(versions):
-        installed = version_of(runtime)
+        installed = get_version(runtime)
         if installed is None:
             yield f"{runtime} is not installed"
         elif installed != version:
@@ -136,16 +145,18 @@ def parse_profile(document: object) -> Profile:
         CatalogError: An entry is missing, unknown or of the wrong type.
     """
     top = read_table(document, "the profile", {"format", "processor", "networks"})
-    if read_whole(top["format"], "format") != FORMAT:
-        raise CatalogError(f"format is {top['format']}; it must be {FORMAT}")
+    if read_positive_int(top["format"], "format") != PROFILE_FORMAT:
+        raise CatalogError(f"format is {top['format']}; it must be {PROFILE_FORMAT}")
     networks = read_entries(top["networks"], "networks")
     return Profile(
         processor=read_text(top["processor"], "processor"),
-        networks={name: _choice(value, f"networks.{name}") for name, value in networks.items()},
+        networks={
+            name: _parse_entry(value, f"networks.{name}") for name, value in networks.items()
+        },
     )
 
 
-def update_profile(processor: str, chosen: Mapping[str, Choice], path: Path) -> None:
+def update_profile(processor: str, entries: Mapping[str, ProfileEntry], path: Path) -> None:
     """Write choices where ``read_profile`` finds them, beside those for other networks.
 
     Those of another processor, or in a file that cannot be read, are left out.
@@ -153,11 +164,11 @@ def update_profile(processor: str, chosen: Mapping[str, Choice], path: Path) -> 
     Raises:
         SettingError: The file cannot be written.
     """
-    kept: Mapping[str, Choice] = {}
+    other_entries: Mapping[str, ProfileEntry] = {}
     with suppress(SettingError):
-        before = read_profile(path)
-        kept = before.networks if before.processor == processor else {}
-    write_profile(Profile(processor, {**kept, **chosen}), path)
+        old_profile = read_profile(path)
+        other_entries = old_profile.networks if old_profile.processor == processor else {}
+    write_profile(Profile(processor, {**other_entries, **entries}), path)
 
 
 def write_profile(profile: Profile, path: Path) -> None:
@@ -166,7 +177,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     Raises:
         SettingError: The file cannot be written.
     """
-    document = {"format": FORMAT, **asdict(profile)}
+    document = {"format": PROFILE_FORMAT, **asdict(profile)}
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
@@ -178,7 +189,7 @@ def write_profile(profile: Profile, path: Path) -> None:
         ) from error
 
 
-def processor_name() -> str:
+def get_processor_name() -> str:
     """Return what this machine's processor is called, with its architecture."""
     try:
         lines = _CPU_INFO.read_text("utf-8", "replace").splitlines()
@@ -189,15 +200,15 @@ def processor_name() -> str:
     return f"{name}, {os.uname().machine}"
 
 
-def _choice(value: object, where: str) -> Choice:
+def _parse_entry(value: object, where: str) -> ProfileEntry:
     keys = {"sha256", "variant", "version", "median_ms", "reference_ms"}
     table: dict[str, Any] = read_table(value, where, keys)
     variant = read_table(table["variant"], f"{where}.variant", {"runtime", "precision"})
-    return Choice(
+    return ProfileEntry(
         sha256=read_sha256(table["sha256"], f"{where}.sha256"),
         variant=Variant(
-            read_choice(variant["runtime"], f"{where}.variant.runtime", tuple(RUNTIMES)),
-            read_choice(variant["precision"], f"{where}.variant.precision", PRECISIONS),
+            read_choice(variant["runtime"], f"{where}.variant.runtime", tuple(RUNTIME_FACTORIES)),
+            read_choice(variant["precision"], f"{where}.variant.precision", COMPUTE_PRECISIONS),
         ),
         version=read_text(table["version"], f"{where}.version"),
         median_ms=read_number(table["median_ms"], f"{where}.median_ms"),

@@ -6,41 +6,50 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from phiz.errors import SettingError
-from phiz.models.specs import Form, NetworkCard
-from phiz.runtime.cpu import recommended_form
+from phiz.models.specs import NetworkSpec, Precision
+from phiz.runtime.cpu import recommend_precision
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.profile import Choice, Profile, find_flaws, follow, read_profile
+from phiz.runtime.profile import (
+    Profile,
+    ProfileEntry,
+    find_mismatches,
+    open_profiled_runtime,
+    read_profile,
+)
 from phiz.runtime.session import Runtime
 from phiz.runtime.variants import RuntimeName, Variant, open_runtime
 
-Wish: TypeAlias = RuntimeName | Literal["auto"]
+RuntimeChoice: TypeAlias = RuntimeName | Literal["auto"]
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class SelectedRuntime:
     """What networks are run with.
 
     Attributes:
         runtime: Opens them.
-        forms: By network, the form of the ONNX file that it is given; float32 where none is named.
+        precisions: By network, the precision of its ONNX file; float32 where none is named.
         warning: One line about what was wished for and cannot be had.
     """
 
     runtime: Runtime
-    forms: Mapping[str, Form] = field(default_factory=dict)
+    precisions: Mapping[str, Precision] = field(default_factory=dict)
     warning: str | None = None
 
 
-def choose(
-    wish: Wish, providers: tuple[str, ...], profile: Path, networks: Collection[NetworkCard]
-) -> Chosen:
+def select_runtime(
+    choice: RuntimeChoice,
+    providers: tuple[str, ...],
+    profile: Path,
+    networks: Collection[NetworkSpec],
+) -> SelectedRuntime:
     """Return the runtime that is wished for.
 
     A profile that does not hold here is not followed: onnxruntime runs everything then, and
     the warning says why.
 
     Args:
-        wish: A runtime, or ``auto`` for what the profile says.
+        choice: A runtime, or ``auto`` for what the profile says.
         providers: Execution providers of onnxruntime; empty for the processor.
         profile: The file that ``phiz bench`` writes.
         networks: What the profile must know.
@@ -49,32 +58,32 @@ def choose(
         SettingError: What is wished for is not installed, does not go together, or has no
             profile yet.
     """
-    if wish == "onnxruntime":
-        return Chosen(OnnxRuntime(providers) if providers else OnnxRuntime())
+    if choice == "onnxruntime":
+        return SelectedRuntime(OnnxRuntime(providers) if providers else OnnxRuntime())
     if providers:
         raise SettingError(
-            f"PHIZ_PROVIDERS are onnxruntime's, and PHIZ_RUNTIME is {wish}; set one of the two"
+            f"PHIZ_PROVIDERS are onnxruntime's, and PHIZ_RUNTIME is {choice}; set one of the two"
         )
-    if wish == "auto":
-        return _by_profile(profile, networks)
-    return Chosen(open_runtime(Variant(wish, "float32")))
+    if choice == "auto":
+        return _select_by_profile(profile, networks)
+    return SelectedRuntime(open_runtime(Variant(choice, "float32")))
 
 
-def classifier_form(profile: Path, card: NetworkCard) -> Form:
-    """Return the form in which a classifier is best run on this machine.
+def select_classifier_precision(profile: Path, spec: NetworkSpec) -> Precision:
+    """Return the precision in which a classifier is best run on this machine.
 
     What was measured here, or else what the processor has instructions for: a profile that is
     not there, cannot be read, does not hold here, or does not know the classifier says nothing.
 
     Args:
         profile: The file that ``phiz study`` writes.
-        card: The classifier's network in float32, with its variants.
+        spec: The classifier's network in float32, with its variants.
     """
-    choices = measured(profile, [card])
-    return choices[card.name].variant.form if choices else recommended_form()
+    choices = read_valid_entries(profile, [spec])
+    return choices[spec.name].variant.network_precision if choices else recommend_precision()
 
 
-def measured(profile: Path, networks: Collection[NetworkCard]) -> dict[str, Choice]:
+def read_valid_entries(profile: Path, networks: Collection[NetworkSpec]) -> dict[str, ProfileEntry]:
     """Return what was measured of some networks on this machine, as far as it holds still.
 
     Args:
@@ -82,28 +91,28 @@ def measured(profile: Path, networks: Collection[NetworkCard]) -> dict[str, Choi
         networks: In float32, with their variants.
     """
     try:
-        found = read_profile(profile)
+        stored_profile = read_profile(profile)
     except SettingError:
         return {}
     # One by one: what runs the others may have been changed since.
-    alone = {
-        card: Profile(found.processor, {card.name: found.networks[card.name]})
-        for card in networks
-        if card.name in found.networks
+    single_profiles = {
+        spec: Profile(stored_profile.processor, {spec.name: stored_profile.networks[spec.name]})
+        for spec in networks
+        if spec.name in stored_profile.networks
     }
     return {
-        card.name: found.networks[card.name]
-        for card, own in alone.items()
-        if not list(find_flaws(own, [card]))
+        spec.name: stored_profile.networks[spec.name]
+        for spec, own in single_profiles.items()
+        if not list(find_mismatches(own, [spec]))
     }
 
 
-def _by_profile(path: Path, networks: Collection[NetworkCard]) -> Chosen:
+def _select_by_profile(path: Path, networks: Collection[NetworkSpec]) -> SelectedRuntime:
     profile = read_profile(path)
-    if flaws := list(find_flaws(profile, networks)):
-        return Chosen(
+    if flaws := list(find_mismatches(profile, networks)):
+        return SelectedRuntime(
             OnnxRuntime(),
             warning=f"the profile {path} does not hold here, and onnxruntime runs everything: "
             f"{'; '.join(flaws)}; measure again with: phiz bench",
         )
-    return Chosen(follow(profile), profile.forms)
+    return SelectedRuntime(open_profiled_runtime(profile), profile.precisions)

@@ -5,12 +5,12 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
-from phiz.models.specs import NetworkCard
+from phiz.models.specs import NetworkSpec
 
-Precision: TypeAlias = Literal["float32", "bf16", "int8"]
+ComputePrecision: TypeAlias = Literal["float32", "bf16", "int8"]
 """What most layers of a network are computed in; its inputs and outputs stay what they are.
 
-For int8 its ONNX file must be in that form; the others run the file in float32.
+For int8 its ONNX file must be in that precision; the others run the file in float32.
 """
 
 
@@ -28,6 +28,6 @@ class Session(Protocol):
 class Runtime(Protocol):
     """Loads networks."""
 
-    def open(self, card: NetworkCard, graph: bytes) -> Session:
+    def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
         """Return a session of a network, from the bytes of its ONNX file (verified)."""
         ...  # pragma: no cover

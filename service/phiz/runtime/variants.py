@@ -8,13 +8,13 @@ from typing import Final, Literal, TypeAlias, get_args
 import onnxruntime
 
 from phiz.errors import SettingError
-from phiz.models.specs import Form
+from phiz.models.specs import Precision
 from phiz.runtime.onnx import OnnxRuntime
-from phiz.runtime.session import Precision, Runtime
+from phiz.runtime.session import ComputePrecision, Runtime
 
 RuntimeName: TypeAlias = Literal["onnxruntime", "openvino"]
 
-PRECISIONS: Final[tuple[Precision, ...]] = get_args(Precision)
+COMPUTE_PRECISIONS: Final[tuple[ComputePrecision, ...]] = get_args(ComputePrecision)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +22,18 @@ class Variant:
     """A runtime and the precision that it computes in."""
 
     runtime: RuntimeName
-    precision: Precision
+    precision: ComputePrecision
 
     @property
-    def form(self) -> Form:
-        """The form of the ONNX file that it runs."""
+    def network_precision(self) -> Precision:
+        """The precision of the ONNX file that it runs."""
         return "int8" if self.precision == "int8" else "float32"
 
     def __str__(self) -> str:
         return f"{self.runtime} {self.precision}"
 
 
-REFERENCE: Final = Variant("onnxruntime", "float32")
+REFERENCE_VARIANT: Final = Variant("onnxruntime", "float32")
 """Always there, and what parity with the original networks is measured with."""
 
 
@@ -43,26 +43,28 @@ def open_runtime(variant: Variant, threads: int = 1) -> Runtime:
     Raises:
         SettingError: It is not installed.
     """
-    return RUNTIMES[variant.runtime](variant.precision, threads)
+    return RUNTIME_FACTORIES[variant.runtime](variant.precision, threads)
 
 
-def installed_variants(form: Form = "float32") -> tuple[Variant, ...]:
-    """Return what this machine can run an ONNX file of a form in.
+def find_installed_variants(precision: Precision = "float32") -> tuple[Variant, ...]:
+    """Return what this machine can run an ONNX file of a precision in.
 
     Of float32 the reference is the first.
     """
-    if form == "int8":
-        return tuple(Variant(name, "int8") for name in RUNTIMES if version_of(name) is not None)
-    if version_of("openvino") is None:
-        return (REFERENCE,)
+    if precision == "int8":
+        return tuple(
+            Variant(name, "int8") for name in RUNTIME_FACTORIES if get_version(name) is not None
+        )
+    if get_version("openvino") is None:
+        return (REFERENCE_VARIANT,)
     # Not at the top: it takes a while to import, and few ask for it.
     from phiz.runtime.openvino import has_bf16  # noqa: PLC0415
 
-    variants = (REFERENCE, Variant("openvino", "float32"))
+    variants = (REFERENCE_VARIANT, Variant("openvino", "float32"))
     return (*variants, Variant("openvino", "bf16")) if has_bf16() else variants
 
 
-def version_of(runtime: RuntimeName) -> str | None:
+def get_version(runtime: RuntimeName) -> str | None:
     """Return the version of a runtime, or None if it is not installed."""
     if runtime == "onnxruntime":  # in packages of several names
         return str(onnxruntime.__version__)
@@ -72,24 +74,24 @@ def version_of(runtime: RuntimeName) -> str | None:
         return None
 
 
-def _onnxruntime(precision: Precision, threads: int) -> Runtime:
+def _open_onnxruntime(precision: ComputePrecision, threads: int) -> Runtime:
     assert precision != "bf16", "it computes as the graph says, which is float32 or int8"
     return OnnxRuntime(threads=threads)
 
 
-def _openvino(precision: Precision, threads: int) -> Runtime:
+def _open_openvino(precision: ComputePrecision, threads: int) -> Runtime:
     try:
-        from phiz.runtime.openvino import OpenVino  # noqa: PLC0415  see above
+        from phiz.runtime.openvino import OpenVinoRuntime  # noqa: PLC0415  see above
     except ModuleNotFoundError as error:
         if error.name != "openvino":
             raise
         raise SettingError(
             "OpenVINO is not installed; install phiz with its extra: pip install 'phiz[openvino]'"
         ) from error
-    return OpenVino(precision, threads)
+    return OpenVinoRuntime(precision, threads)
 
 
-RUNTIMES: Final[Mapping[RuntimeName, Callable[[Precision, int], Runtime]]] = {
-    "onnxruntime": _onnxruntime,
-    "openvino": _openvino,
+RUNTIME_FACTORIES: Final[Mapping[RuntimeName, Callable[[ComputePrecision, int], Runtime]]] = {
+    "onnxruntime": _open_onnxruntime,
+    "openvino": _open_openvino,
 }

@@ -11,12 +11,12 @@ import ctypes
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 # From here on a block is its own: larger than what the networks use in each run, which would
 # otherwise be fetched from the system again and again.
-LARGE_BYTES = 4 << 20
+MMAP_THRESHOLD_BYTES = 4 << 20
 # So much may lie free at the end of the heap: fixing the one switches off that the other grows.
-SPARE_BYTES = 64 << 20
+TRIM_THRESHOLD_BYTES = 64 << 20
 
 
-def keep_large_blocks_apart() -> bool:
+def fix_malloc_thresholds() -> bool:
     """Have large blocks given back at once, for the whole process.
 
     Returns:
@@ -27,10 +27,13 @@ def keep_large_blocks_apart() -> bool:
     except (AttributeError, OSError, TypeError):  # no such function, or no such library
         return False
     # Each returns 1 if it was done.
-    return bool(mallopt(M_MMAP_THRESHOLD, LARGE_BYTES) and mallopt(M_TRIM_THRESHOLD, SPARE_BYTES))
+    return bool(
+        mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
+        and mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
+    )
 
 
-def give_back() -> bool:
+def trim_heap() -> bool:
     """Have the system take what lies free between blocks, which costs about a millisecond.
 
     Returns:

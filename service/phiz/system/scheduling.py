@@ -5,7 +5,7 @@ import sys
 from contextlib import suppress
 
 
-def run_in_batches() -> None:
+def set_batch_policy() -> None:
     """Ask for the batch policy, where there is one and it is allowed (sched(7)).
 
     The service and its workers then do not take a processor from each other as soon as

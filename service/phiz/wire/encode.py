@@ -6,11 +6,11 @@ from typing import Any
 import orjson
 
 from phiz.classifiers import Classification
-from phiz.engine import Result
+from phiz.engine import DetectionResult
 from phiz.faces import Face, Point, Quality
 
 
-def encoded(content: Mapping[str, Any]) -> bytes:
+def encode_json(content: Mapping[str, Any]) -> bytes:
     """Return an answer as JSON.
 
     Raises:
@@ -23,7 +23,7 @@ def encoded(content: Mapping[str, Any]) -> bytes:
     return body
 
 
-def payload(result: Result) -> dict[str, Any]:
+def encode_result(result: DetectionResult) -> dict[str, Any]:
     """Return an answer as it is encoded, without its timings.
 
     Coordinates have 2 decimals (pixels of the upright picture) and scores 4. ``route`` and
@@ -32,7 +32,7 @@ def payload(result: Result) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "model": result.model,
         "image": {"width": result.width, "height": result.height},
-        "faces": [_face(face, named=bool(result.route)) for face in result.faces],
+        "faces": [_encode_face(face, with_model=bool(result.route)) for face in result.faces],
     }
     if result.route:
         answer["route"] = [
@@ -42,7 +42,7 @@ def payload(result: Result) -> dict[str, Any]:
     return answer
 
 
-def _face(face: Face, *, named: bool) -> dict[str, Any]:
+def _encode_face(face: Face, *, with_model: bool) -> dict[str, Any]:
     x1, y1, x2, y2 = face.box
     entry: dict[str, Any] = {
         "box": {
@@ -52,16 +52,16 @@ def _face(face: Face, *, named: bool) -> dict[str, Any]:
             "height": round(y2 - y1, 2),
         },
         "score": round(face.score, 4),
-        "landmarks": _landmarks(face.landmarks),
+        "landmarks": _encode_landmarks(face.landmarks),
     }
     if face.roll is not None:
         entry["roll"] = round(face.roll, 1)
     if face.quality is not None:
-        entry["quality"] = _quality(face.quality)
-    return {**entry, "model": face.model} if named else entry
+        entry["quality"] = _encode_quality(face.quality)
+    return {**entry, "model": face.model} if with_model else entry
 
 
-def _quality(quality: Quality) -> dict[str, Any]:
+def _encode_quality(quality: Quality) -> dict[str, Any]:
     return {
         "eye_distance": round(quality.eye_distance, 2),
         "frontalness": round(quality.frontalness, 3),
@@ -69,17 +69,17 @@ def _quality(quality: Quality) -> dict[str, Any]:
     }
 
 
-def _landmarks(landmarks: Mapping[str, Point]) -> dict[str, Any]:
+def _encode_landmarks(landmarks: Mapping[str, Point]) -> dict[str, Any]:
     return {name: {"x": round(x, 2), "y": round(y, 2)} for name, (x, y) in landmarks.items()}
 
 
-def classification_payload(found: Classification) -> dict[str, Any]:
+def encode_classification(classification: Classification) -> dict[str, Any]:
     """Return what a picture shows as it is encoded, without its timings; 4 decimals of a score."""
     return {
-        "model": found.model,
-        "precision": found.precision,
+        "model": classification.model,
+        "precision": classification.precision,
         "classes": [
             {"index": each.index, "label": each.label, "score": round(each.score, 4)}
-            for each in found.classes
+            for each in classification.classes
         ],
     }

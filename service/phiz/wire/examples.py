@@ -3,7 +3,7 @@
 from phiz.wire.schemas import JsonObject
 
 # selfie_360x640.png
-FACES: JsonObject = {
+DETECT_EXAMPLE: JsonObject = {
     "model": "auto",
     "image": {"width": 360, "height": 640},
     "faces": [
@@ -45,7 +45,7 @@ FACES: JsonObject = {
 }
 
 # row_960x540.png; in 8 bits the scores depend on the processor.
-CLASSES: JsonObject = {
+CLASSIFY_EXAMPLE: JsonObject = {
     "model": "efficientnet",
     "precision": "float32",
     "classes": [

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, Field
 
-from phiz.models.specs import Form
+from phiz.models.specs import Precision
 
 
 class MeasuredEntry(BaseModel):
@@ -65,7 +65,7 @@ class ModelEntry(BaseModel):
 class ClassifierForm(BaseModel):
     """One ONNX file of a classifier."""
 
-    precision: Form
+    precision: Precision
     built: bool = Field(description="Whether it is there to be asked.")
     sha256: str
     bytes: int
@@ -83,7 +83,7 @@ class ClassifierEntry(BaseModel):
     title: str
     input_size: int = Field(description="Side of the square that a picture is reduced to, pixels.")
     licence: str = Field(description="Of the weights (SPDX).")
-    default_precision: Form = Field(description="Where a request names none.")
+    default_precision: Precision = Field(description="Where a request names none.")
     precisions: list[ClassifierForm]
 
 

@@ -19,7 +19,7 @@ from phiz.faces import (
     Overlap,
     Rotate,
 )
-from phiz.models.specs import CLASSES, Form
+from phiz.models.specs import CLASS_COUNT, Precision
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
 ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
@@ -35,7 +35,7 @@ class Parameters(BaseModel, ABC):
     model: str
 
     @abstractmethod
-    def arguments(self) -> tuple[Any, ...]:
+    def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""
 
 
@@ -99,17 +99,17 @@ class DetectParameters(Parameters):
 
     @field_validator("min_score", "min_face", "max_faces", "passes", "budget_ms", mode="before")
     @classmethod
-    def _plain(cls, value: object) -> object:
-        return _without_underscores(value)
+    def _check_number(cls, value: object) -> object:
+        return _reject_underscores(value)
 
-    def options(self) -> DetectOptions:
+    def to_options(self) -> DetectOptions:
         """Return what the detector is given."""
         chosen = self.model_dump(exclude={"model"})
         return DetectOptions(**chosen)
 
-    def arguments(self) -> tuple[Any, ...]:
+    def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""
-        return self.model, self.options()
+        return self.model, self.to_options()
 
 
 class ClassifyParameters(Parameters):
@@ -119,25 +119,27 @@ class ClassifyParameters(Parameters):
         default="efficientnet",
         description="What classifies; `mobilenet` takes less time and is right less often.",
     )
-    precision: Form | None = Field(
+    precision: Precision | None = Field(
         default=None,
         description="What the network is computed in. Default: what is recommended for the"
         " machine, which is `int8` on a processor with instructions for it (VNNI, dot product),"
         " else `float32`.",
     )
-    top: int = Field(default=5, ge=1, le=CLASSES, description="So many classes, the best first.")
+    top: int = Field(
+        default=5, ge=1, le=CLASS_COUNT, description="So many classes, the best first."
+    )
 
     @field_validator("top", mode="before")
     @classmethod
-    def _plain(cls, value: object) -> object:
-        return _without_underscores(value)
+    def _check_number(cls, value: object) -> object:
+        return _reject_underscores(value)
 
-    def arguments(self) -> tuple[Any, ...]:
+    def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""
         return self.model, self.precision, self.top
 
 
-def _without_underscores(value: object) -> object:
+def _reject_underscores(value: object) -> object:
     # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
     if isinstance(value, str) and "_" in value:
         raise ValueError("a number has no underscores")
@@ -235,7 +237,7 @@ class DetectAnswer(BaseModel):
 class FoundClass(BaseModel):
     """One of ImageNet's classes."""
 
-    index: int = Field(description="In the order of ImageNet's challenge.", ge=0, lt=CLASSES)
+    index: int = Field(description="In the order of ImageNet's challenge.", ge=0, lt=CLASS_COUNT)
     label: str = Field(description="In English.")
     score: float = Field(description="Those of all classes add up to 1.", ge=0, le=1)
 
@@ -244,7 +246,7 @@ class ClassifyAnswer(BaseModel):
     """What a picture shows."""
 
     model: ClassifierName = Field(description="As requested.")
-    precision: Form = Field(description="What the network was computed in.")
+    precision: Precision = Field(description="What the network was computed in.")
     classes: list[FoundClass] = Field(description="By falling score.")
     timing_ms: dict[str, float] = Field(
         description="Milliseconds of each stage, as for a detection."

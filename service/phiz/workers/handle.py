@@ -8,139 +8,145 @@ from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
 from phiz.errors import WorkerDiedError
-from phiz.workers.loop import READY
-from phiz.workers.protocol import Call, Decoder, Outcome, Withdrawal, encode
+from phiz.workers.loop import READY_NUMBER
+from phiz.workers.protocol import (
+    MessageDecoder,
+    WorkCancel,
+    WorkRequest,
+    WorkResult,
+    encode_message,
+)
 
 
 @dataclass(slots=True, eq=False)
-class Task:
+class WorkTask:
     """A call to one of the workers.
 
     Attributes:
-        call: What is to be done.
-        picture: That it is done with.
+        request: What is to be done.
+        image_bytes: That it is done with.
         kind: By which its time is expected.
-        cost_s: That time.
-        done: What it gives.
-        member: Who was given it, or None as long as it waits here.
-        settled: Whether nobody waits for it any more.
+        expected_s: That time.
+        future: What it gives.
+        worker: Who was given it, or None as long as it waits here.
+        is_complete: Whether nobody waits for it any more.
     """
 
-    call: Call
-    picture: bytes
+    request: WorkRequest
+    image_bytes: bytes
     kind: str
-    cost_s: float
-    done: asyncio.Future[Any]
-    member: "Member | None" = None
-    settled: bool = False
+    expected_s: float
+    future: asyncio.Future[Any]
+    worker: "WorkerHandle | None" = None
+    is_complete: bool = False
 
-    def settle(self, value: object = None, error: Exception | None = None) -> None:
+    def complete(self, value: object = None, error: Exception | None = None) -> None:
         """Give what has become of it to whoever waits for it; the first time counts."""
-        if self.settled:
+        if self.is_complete:
             return
-        self.settled = True
-        self.picture = b""  # it may be large, and others may hold the task for longer
-        if self.done.done():  # cancelled, together with who waited for it
+        self.is_complete = True
+        self.image_bytes = b""  # it may be large, and others may hold the task for longer
+        if self.future.done():  # cancelled, together with who waited for it
             return
         if error is None:
-            self.done.set_result(value)
+            self.future.set_result(value)
         else:
-            self.done.set_exception(error)
+            self.future.set_exception(error)
 
 
-class Owner(Protocol):
+class WorkerEvents(Protocol):
     """Who is told what a worker does."""
 
-    def finished(self, member: "Member", outcome: Outcome) -> None:
+    def on_result(self, worker: "WorkerHandle", result: WorkResult) -> None:
         """Take what it has done with the first of its tasks."""
 
-    def lost(self, member: "Member") -> None:
+    def on_exit(self, worker: "WorkerHandle") -> None:
         """Take back what it was given: its process has ended."""
 
 
-class Member(asyncio.Protocol):
+class WorkerHandle(asyncio.Protocol):
     """One worker.
 
     Attributes:
-        index: Its place in the crew.
+        index: Its place in the pool.
         process: That it runs in.
         tasks: What it was given and has not done, the one that it is at first.
-        cost_s: What these are expected to take.
-        began: When it began the first of them, by the loop's clock.
-        ready: What it tells once it is ready for work.
+        backlog_s: What these are expected to take.
+        task_started_s: When it began the first of them, by the loop's clock.
+        hello: What it tells once it is ready for work.
     """
 
-    def __init__(self, index: int, process: subprocess.Popen[bytes], owner: Owner) -> None:
+    def __init__(self, index: int, process: subprocess.Popen[bytes], events: WorkerEvents) -> None:
         """Wait for its process to connect.
 
         Args:
-            index: Its place in the crew.
+            index: Its place in the pool.
             process: That it runs in.
-            owner: Told what it does.
+            events: Told what it does.
         """
         self.index = index
         self.process = process
-        self.tasks: deque[Task] = deque()
-        self.cost_s = 0.0
-        self.began = 0.0
-        self.ready: asyncio.Future[object] = asyncio.get_running_loop().create_future()
-        self._owner = owner
-        self._decoder = Decoder()
+        self.tasks: deque[WorkTask] = deque()
+        self.backlog_s = 0.0
+        self.task_started_s = 0.0
+        self.hello: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self._events = events
+        self._decoder = MessageDecoder()
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what to write to."""
         self._transport = cast("asyncio.WriteTransport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def data_received(self, received: bytes) -> None:
         """Pass on what the worker has done."""
-        for outcome, _ in self._decoder.feed(data):
-            assert isinstance(outcome, Outcome), "a worker says nothing else"
-            if outcome.number != READY:
-                self._owner.finished(self, outcome)
-            elif self.ready.done():
+        for result, _ in self._decoder.feed(received):
+            assert isinstance(result, WorkResult), "a worker says nothing else"
+            if result.number != READY_NUMBER:
+                self._events.on_result(self, result)
+            elif self.hello.done():
                 pass  # nobody waits for it any more: another could not begin
-            elif outcome.error is not None:
-                self.ready.set_exception(outcome.error)
+            elif result.error is not None:
+                self.hello.set_exception(result.error)
             else:
-                self.ready.set_result(outcome.value)
+                self.hello.set_result(result.value)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  it is gone either way
         """Tell that the process has ended."""
-        if not self.ready.done():
-            self.ready.set_exception(
+        if not self.hello.done():
+            self.hello.set_exception(
                 WorkerDiedError("a worker ended before it was ready; the log may tell why")
             )
-        self._owner.lost(self)
+        self._events.on_exit(self)
 
     @property
-    def waiting(self) -> int:
+    def queue_depth(self) -> int:
         """How many of its tasks have not begun, and somebody waits for them."""
-        return sum(not task.settled for task in itertools.islice(self.tasks, 1, None))
+        return sum(not task.is_complete for task in itertools.islice(self.tasks, 1, None))
 
-    def load_s(self, now: float) -> float:
+    def estimate_load_s(self, now: float) -> float:
         """Return how long it will be at its tasks, as far as can be told; seconds."""
         if not self.tasks:
             return 0.0
-        elapsed = now - self.began
-        expected = self.tasks[0].cost_s
+        elapsed = now - self.task_started_s
+        expected = self.tasks[0].expected_s
         # What takes longer than expected may well take as long again.
         left = expected - elapsed if elapsed < expected else elapsed
-        return max(self.cost_s - expected + left, 1e-6)
+        return max(self.backlog_s - expected + left, 1e-6)
 
-    def give(self, task: Task, now: float) -> None:
+    def assign(self, task: WorkTask, now: float) -> None:
         """Let the worker do this when it has done what it was given before."""
         if not self.tasks:
-            self.began = now
-        task.member = self
+            self.task_started_s = now
+        task.worker = self
         self.tasks.append(task)
-        self.cost_s += task.cost_s
-        self._transport.writelines(encode(task.call, task.picture))
+        self.backlog_s += task.expected_s
+        self._transport.writelines(encode_message(task.request, task.image_bytes))
 
-    def withdraw(self, task: Task) -> None:
+    def cancel(self, task: WorkTask) -> None:
         """Tell the worker that it need not do this if it has not begun."""
-        self._transport.writelines(encode(Withdrawal(task.call.number)))
+        self._transport.writelines(encode_message(WorkCancel(task.request.number)))
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let it end when it has done what it has begun."""
         self._transport.close()

@@ -2,28 +2,28 @@
 
 from typing import Final
 
-WEIGHT: Final = 0.1  # of the newest time in the running mean
+NEWEST_WEIGHT: Final = 0.1  # of the newest time in the running mean
 
 
-class Costs:
+class LatencyEstimator:
     """How long each kind of work takes, as a running mean."""
 
-    __slots__ = ("_seconds", "_unknown_s")
+    __slots__ = ("_default_s", "_means_s")
 
-    def __init__(self, unknown_s: float) -> None:
+    def __init__(self, default_s: float) -> None:
         """Know nothing yet.
 
         Args:
-            unknown_s: Expected of what was never done.
+            default_s: Expected of what was never done.
         """
-        self._unknown_s = unknown_s
-        self._seconds: dict[str, float] = {}
+        self._default_s = default_s
+        self._means_s: dict[str, float] = {}
 
-    def expected(self, kind: str) -> float:
+    def estimate_s(self, kind: str) -> float:
         """Return the mean in seconds."""
-        return self._seconds.get(kind, self._unknown_s)
+        return self._means_s.get(kind, self._default_s)
 
     def observe(self, kind: str, seconds: float) -> None:
         """Take in how long it took once more."""
-        before = self._seconds.get(kind, seconds)
-        self._seconds[kind] = before + WEIGHT * (seconds - before)
+        before = self._means_s.get(kind, seconds)
+        self._means_s[kind] = before + NEWEST_WEIGHT * (seconds - before)

@@ -12,80 +12,81 @@ import struct
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
-_HEAD: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the picture
+_HEADER: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the picture
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
-_REMEMBERED: Final = 256  # arguments
+_CACHED_ARGUMENTS: Final = 256  # arguments
 
 
-class Call(NamedTuple):
+class WorkRequest(NamedTuple):
     """What a worker is asked to do.
 
     Attributes:
-        number: Of the call, to withdraw it by.
-        name: Of the work.
-        arguments: Of the work, after the picture and ``since``; hashable, and not changed by it.
-        alone: Whether it must not be done side by side with others.
-        since: Since when it has waited, by ``time.perf_counter``, which is the same clock in all
-            processes of a machine.
-        request: What the log calls who asks for it.
+        number: Of the call, to cancel it by.
+        handler: Of the work.
+        arguments: Of the handler, after the image and ``received_at_s``; hashable, and not
+            changed by it.
+        exclusive: Whether it must not be done side by side with others.
+        received_at_s: When the body was complete, by ``time.perf_counter``, which is the same
+            clock in all processes of a machine.
+        request_id: What the log calls who asks for it.
     """
 
     number: int
-    name: str
+    handler: str
     arguments: tuple[object, ...]
-    alone: bool = False
-    since: float = 0.0
-    request: str = ""
+    exclusive: bool = False
+    received_at_s: float = 0.0
+    request_id: str = ""
 
 
-class Withdrawal(NamedTuple):
+class WorkCancel(NamedTuple):
     """That nobody waits for a call any more; if it has not begun, it need not."""
 
     number: int
 
 
-class Outcome(NamedTuple):
+class WorkResult(NamedTuple):
     """What became of a call, in the order of the calls.
 
     Attributes:
         number: Of the call.
         value: What the work returned.
         error: What it raised, or None.
-        seconds: That it took; its share of them where several were done side by side.
+        work_s: That it took; its share of them where several were done side by side.
     """
 
     number: int
     value: object = None
     error: Exception | None = None
-    seconds: float = 0.0
+    work_s: float = 0.0
 
 
-Message: TypeAlias = Call | Withdrawal | Outcome
+Message: TypeAlias = WorkRequest | WorkCancel | WorkResult
 
 
-def encode(message: Message, picture: bytes = b"") -> list[bytes]:
+def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
     """Return a message as bytes, in pieces, the picture as it is."""
     match message:
-        case Call(number, name, arguments, alone, since, request):
+        case WorkRequest(number, handler, arguments, exclusive, received_at_s, request_id):
             content: tuple[str | float | bytes, ...] = (
-                "call",
+                "request",
                 number,
-                name,
-                _pickled(arguments),
-                alone,
-                since,
-                request,
+                handler,
+                _pickle_arguments(arguments),
+                exclusive,
+                received_at_s,
+                request_id,
             )
-        case Outcome(number, value, error, seconds):
-            content = ("outcome", number, pickle.dumps((value, error), _PROTOCOL), seconds)
-        case Withdrawal(number):
-            content = ("withdrawal", number)
+        case WorkResult(number, value, error, work_s):
+            content = ("result", number, pickle.dumps((value, error), _PROTOCOL), work_s)
+        case WorkCancel(number):
+            content = ("cancel", number)
     encoded = marshal.dumps(content)
-    head = _HEAD.pack(len(encoded), len(picture)) + encoded
-    return [head, picture] if picture else [head]
+    head = _HEADER.pack(len(encoded), len(image_bytes)) + encoded
+    return [head, image_bytes] if image_bytes else [head]
 
 
-class Decoder:
+class MessageDecoder:
     """Puts messages together from what a socket gives."""
 
     __slots__ = ("_bytes",)
@@ -102,13 +103,13 @@ class Decoder:
             stream = self._bytes
         complete: list[tuple[Message, bytes]] = []
         start = 0
-        while len(stream) - start >= _HEAD.size:
-            encoded, picture = _HEAD.unpack_from(stream, start)
-            middle = start + _HEAD.size + encoded
-            end = middle + picture
+        while len(stream) - start >= _HEADER.size:
+            message_length, image_length = _HEADER.unpack_from(stream, start)
+            middle = start + _HEADER.size + message_length
+            end = middle + image_length
             if len(stream) < end:
                 break
-            message = _decoded(stream[start + _HEAD.size : middle])
+            message = _decode_message(stream[start + _HEADER.size : middle])
             complete.append((message, bytes(memoryview(stream)[middle:end])))
             start = end
         if stream is self._bytes:
@@ -118,24 +119,24 @@ class Decoder:
         return complete
 
 
-def _decoded(encoded: bytes | bytearray) -> Message:
+def _decode_message(encoded: bytes | bytearray) -> Message:
     kind, number, *rest = marshal.loads(encoded)  # noqa: S302  our own, see above
-    if kind == "call":
-        name, pickled, *others = rest
-        return Call(number, name, _unpickled(pickled), *others)
-    if kind == "outcome":
-        pickled, seconds = rest
+    if kind == "request":
+        handler, pickled, *others = rest
+        return WorkRequest(number, handler, _unpickle_arguments(pickled), *others)
+    if kind == "result":
+        pickled, work_s = rest
         value, error = pickle.loads(pickled)  # noqa: S301
-        return Outcome(number, value, error, seconds)
-    return Withdrawal(number)
+        return WorkResult(number, value, error, work_s)
+    return WorkCancel(number)
 
 
-@lru_cache(_REMEMBERED)
-def _pickled(arguments: tuple[object, ...]) -> bytes:
+@lru_cache(_CACHED_ARGUMENTS)
+def _pickle_arguments(arguments: tuple[object, ...]) -> bytes:
     return pickle.dumps(arguments, _PROTOCOL)
 
 
-@lru_cache(_REMEMBERED)
-def _unpickled(pickled: bytes) -> tuple[object, ...]:
+@lru_cache(_CACHED_ARGUMENTS)
+def _unpickle_arguments(pickled: bytes) -> tuple[object, ...]:
     arguments: tuple[object, ...] = pickle.loads(pickled)  # noqa: S301
     return arguments

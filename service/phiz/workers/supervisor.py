@@ -1,4 +1,4 @@
-"""The processes of a crew: they are begun, replaced where they end or hang, and ended."""
+"""The processes of a pool: they are begun, replaced where they end or hang, and ended."""
 
 import asyncio
 import itertools
@@ -9,69 +9,71 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
 from phiz.errors import PhizError
-from phiz.workers.handle import Member, Owner
+from phiz.workers.handle import WorkerEvents, WorkerHandle
 
-BEGIN_S: Final = 60.0  # what a replacement gets to become ready in
-END_S: Final = 2.0  # what a worker gets to end in, once it has nothing to do
-RETRY_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
-CHECK_S: Final = 0.5
+START_TIMEOUT_S: Final = 60.0  # what a replacement gets to become ready in
+STOP_TIMEOUT_S: Final = 2.0  # what a worker gets to end in, once it has nothing to do
+RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
+CHECK_INTERVAL_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
 
-class Employer(Owner, Protocol):
+class SupervisorEvents(WorkerEvents, Protocol):
     """Who is told of workers, and what they do."""
 
-    def joined(self) -> None:
+    def on_ready(self) -> None:
         """Give work to a worker that has become ready."""
 
 
-class Roster:
+class Supervisor:
     """Keeps as many workers as there shall be.
 
     Attributes:
-        members: Those that are ready.
-        replaced: How many have ended and were to be replaced.
-        failing: Whether the last attempt to replace one has failed.
+        workers: Those that are ready.
+        replaced_workers: How many have ended and were to be replaced.
+        is_failing: Whether the last attempt to replace one has failed.
     """
 
     __slots__ = (
-        "_checking",
+        "_check_timer",
         "_command",
-        "_employer",
-        "_ending",
-        "_limit_s",
-        "_reaping",
-        "_replacing",
-        "failing",
-        "members",
-        "replaced",
+        "_events",
+        "_hang_timeout_s",
+        "_is_closing",
+        "_reaps",
+        "_restarts",
+        "is_failing",
+        "replaced_workers",
+        "workers",
     )
 
-    def __init__(self, command: Sequence[str], limit_s: float, employer: Employer) -> None:
+    def __init__(
+        self, command: Sequence[str], hang_timeout_s: float, events: SupervisorEvents
+    ) -> None:
         """Begin nothing yet.
 
         Args:
             command: Begins a worker; two arguments are added to it, the number of a file that
                 is its end of a socket, and the worker's index.
-            limit_s: One that is at a single call for so long hangs, and is replaced.
-            employer: Told of them.
+            hang_timeout_s: One that is at a single call for so long hangs, and is replaced.
+            events: Told of them.
         """
-        self.members: list[Member] = []
-        self.replaced = 0
-        self.failing = False
+        self.workers: list[WorkerHandle] = []
+        self.replaced_workers = 0
+        self.is_failing = False
         self._command = command
-        self._limit_s = limit_s
-        self._employer = employer
-        self._replacing: dict[asyncio.Task[None], Member] = {}  # who has ended
-        self._reaping: set[asyncio.Task[int]] = set()  # what has been killed, and not yet ended
-        self._checking: asyncio.TimerHandle | None = None
-        self._ending = False
+        self._hang_timeout_s = hang_timeout_s
+        self._events = events
+        self._restarts: dict[asyncio.Task[None], WorkerHandle] = {}  # who has ended
+        self._reaps: set[asyncio.Task[int]] = set()  # what has been killed, and not yet ended
+        self._check_timer: asyncio.TimerHandle | None = None
+        self._is_closing = False
 
     @property
-    def processes(self) -> Mapping[int, int]:
+    def pids(self) -> Mapping[int, int]:
         """The process id of each worker that is ready, by its index."""
-        return {member.index: member.process.pid for member in self.members}
+        return {worker.index: worker.process.pid for worker in self.workers}
 
     async def start(self, size: int) -> list[object]:
         """Begin so many workers and return what each of them tells once it is ready.
@@ -79,80 +81,80 @@ class Roster:
         Raises:
             PhizError: One cannot begin its work.
         """
-        beginning = [asyncio.create_task(self._begin(index)) for index in range(size)]
+        beginning = [asyncio.create_task(self._start_worker(index)) for index in range(size)]
         try:
-            told = await asyncio.gather(*beginning)
+            hellos = await asyncio.gather(*beginning)
         except BaseException:
             for task in beginning:
                 task.cancel()
             await asyncio.gather(*beginning, return_exceptions=True)
             await self.close()
             raise
-        self._check()
-        return told
+        self._kill_hung_workers()
+        return hellos
 
-    def replace(self, member: Member) -> bool:
+    def replace(self, worker: WorkerHandle) -> bool:
         """Begin another worker in the place of one whose connection has ended.
 
         Returns:
             Whether that is done: not if all are to end.
         """
-        self.members.remove(member)
-        if self._ending:
+        self.workers.remove(worker)
+        if self._is_closing:
             return False
-        member.process.kill()
-        self.replaced += 1
-        replacing = asyncio.create_task(self._begin_again(member))
-        self._replacing[replacing] = member
-        replacing.add_done_callback(self._replacing.pop)
+        worker.process.kill()
+        self.replaced_workers += 1
+        replacing = asyncio.create_task(self._restart_worker(worker))
+        self._restarts[replacing] = worker
+        replacing.add_done_callback(self._restarts.pop)
         return True
 
     async def close(self) -> None:
         """Let the workers end, and return when they have."""
-        self._ending = True
-        if self._checking is not None:
-            self._checking.cancel()
-        for replacing in self._replacing:
+        self._is_closing = True
+        if self._check_timer is not None:
+            self._check_timer.cancel()
+        for replacing in self._restarts:
             replacing.cancel()
-        members = (*self.members, *self._replacing.values())
-        for member in members:
-            member.end()
-            if all(task.settled for task in member.tasks) and member.tasks:
-                member.process.kill()  # nobody waits for what it is at
+        workers = (*self.workers, *self._restarts.values())
+        for worker in workers:
+            worker.close()
+            if all(task.is_complete for task in worker.tasks) and worker.tasks:
+                worker.process.kill()  # nobody waits for what it is at
         await asyncio.gather(
-            *(asyncio.to_thread(_wait, member.process) for member in members),
-            *self._replacing,
+            *(asyncio.to_thread(_wait_or_kill, worker.process) for worker in workers),
+            *self._restarts,
             return_exceptions=True,
         )
-        await asyncio.gather(*self._reaping)
+        await asyncio.gather(*self._reaps)
 
-    async def _begin(self, index: int) -> object:
+    async def _start_worker(self, index: int) -> object:
         """Begin a worker and return what it tells once it is ready."""
-        process, connection = self._open(index)
-        member = Member(index, process, self._employer)
+        process, connection = self._spawn_process(index)
+        worker = WorkerHandle(index, process, self._events)
         try:
-            await asyncio.get_running_loop().create_unix_connection(lambda: member, sock=connection)
-            told = await member.ready
+            await asyncio.get_running_loop().create_unix_connection(lambda: worker, sock=connection)
+            hello = await worker.hello
         except BaseException:
-            member.ready.cancel()
+            worker.hello.cancel()
             try:
-                await self._kill(process)
+                await self._kill_process(process)
             finally:
-                member.end()
+                worker.close()
             raise
-        self.members.append(member)
-        self._employer.joined()
-        return told
+        self.workers.append(worker)
+        self._events.on_ready()
+        return hello
 
-    async def _kill(self, process: subprocess.Popen[bytes]) -> None:
+    async def _kill_process(self, process: subprocess.Popen[bytes]) -> None:
         """End a process at once, and return when it has; one who is cancelled leaves the wait."""
         process.kill()
         reaping = asyncio.create_task(asyncio.to_thread(process.wait))
-        self._reaping.add(reaping)
-        reaping.add_done_callback(self._reaping.discard)
+        self._reaps.add(reaping)
+        reaping.add_done_callback(self._reaps.discard)
         await asyncio.shield(reaping)
 
-    def _open(self, index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    def _spawn_process(self, index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
         """Return the process of a worker, and our end of the socket to it."""
         ours, theirs = socket.socketpair()
         with theirs:
@@ -168,43 +170,43 @@ class Roster:
                 raise
         return process, ours
 
-    async def _begin_again(self, before: Member) -> None:
+    async def _restart_worker(self, ended: WorkerHandle) -> None:
         """Begin a worker in the place of one that has ended."""
-        status = await asyncio.to_thread(before.process.wait)
+        status = await asyncio.to_thread(ended.process.wait)
         _log.warning(
             "worker %d (process %d) ended with status %d; beginning another",
-            *(before.index, before.process.pid, status),
+            *(ended.index, ended.process.pid, status),
         )
-        for pause_s in itertools.chain(RETRY_S, itertools.repeat(RETRY_S[-1])):
+        for pause_s in itertools.chain(RETRY_DELAYS_S, itertools.repeat(RETRY_DELAYS_S[-1])):
             await asyncio.sleep(pause_s)
             try:
-                async with asyncio.timeout(BEGIN_S):
-                    await self._begin(before.index)
+                async with asyncio.timeout(START_TIMEOUT_S):
+                    await self._start_worker(ended.index)
             except (PhizError, OSError) as error:  # which a TimeoutError is
-                _log.error("worker %d cannot begin again: %s", before.index, error or "too slow")
+                _log.error("worker %d cannot begin again: %s", ended.index, error or "too slow")
             except Exception:  # noqa: BLE001  whatever it is, the place must not stay empty
-                _log.exception("worker %d cannot begin again", before.index)
+                _log.exception("worker %d cannot begin again", ended.index)
             else:
-                self.failing = False
+                self.is_failing = False
                 return
-            self.failing = True
+            self.is_failing = True
 
-    def _check(self) -> None:
+    def _kill_hung_workers(self) -> None:
         """End the workers that hang; they are replaced then."""
         loop = asyncio.get_running_loop()
-        for member in self.members:
-            if member.tasks and loop.time() - member.began > self._limit_s:
+        for worker in self.workers:
+            if worker.tasks and loop.time() - worker.task_started_s > self._hang_timeout_s:
                 _log.error(
                     "worker %d has been at one call for %g s; ending it",
-                    *(member.index, self._limit_s),
+                    *(worker.index, self._hang_timeout_s),
                 )
-                member.process.kill()
-        self._checking = loop.call_later(CHECK_S, self._check)
+                worker.process.kill()
+        self._check_timer = loop.call_later(CHECK_INTERVAL_S, self._kill_hung_workers)
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
+def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:
     try:
-        process.wait(END_S)
+        process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

@@ -3,8 +3,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from benchmarks.accuracy.cluster import differing, plain, spread
-from phiz.ray.parquet import SCHEMA, failed_row
+from benchmarks.accuracy.cluster import find_differing, parse_json_lines, parse_rows
+from phiz.ray.parquet import SCHEMA, build_error_row
 
 FACE = {
     "box": {"x": 1.5, "y": 2.5, "width": 3.5, "height": 4.5},
@@ -23,7 +23,7 @@ def line(**changed: Any) -> str:
 def rows(*given: dict[str, Any]) -> list[dict[str, Any]]:
     """As they are once they were in a file: with null for what is not there."""
     row = {"path": "/a.jpg", "model": "back", "width": 40, "height": 30, "faces": [FACE]}
-    failed = failed_row("/b.jpg", "back", "empty_image", "0 bytes")
+    failed = build_error_row("/b.jpg", "back", "empty_image", "0 bytes")
     found: list[dict[str, Any]] = pa.Table.from_pylist(
         [row | one for one in given] + [failed], SCHEMA
     ).to_pylist()
@@ -31,20 +31,22 @@ def rows(*given: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def test_the_same_faces_are_the_same_in_both_forms() -> None:
-    (answer,) = plain(line()).values()
-    assert spread(rows({})) == plain(line(route=[])) == {"/a.jpg": answer}
+    (answer,) = parse_json_lines(line()).values()
+    assert parse_rows(rows({})) == parse_json_lines(line(route=[])) == {"/a.jpg": answer}
     assert answer["faces"] == [FACE]
-    assert differing(plain(line()), spread(rows({}))) == []
+    assert find_differing(parse_json_lines(line()), parse_rows(rows({}))) == []
 
 
 def test_what_differs_is_told() -> None:
     moved = FACE | {"score": 0.7500001}
-    assert differing(plain(line(faces=[moved])), spread(rows({}))) == ["/a.jpg"]
-    assert differing(plain(line(faces=[])), spread(rows({}))) == ["/a.jpg"]
-    assert differing(plain(line()), spread(rows({"width": 41}))) == ["/a.jpg"]
-    assert differing(plain(line()), spread(rows({"model": "full"}))) == ["/a.jpg"]
+    assert find_differing(parse_json_lines(line(faces=[moved])), parse_rows(rows({}))) == ["/a.jpg"]
+    assert find_differing(parse_json_lines(line(faces=[])), parse_rows(rows({}))) == ["/a.jpg"]
+    assert find_differing(parse_json_lines(line()), parse_rows(rows({"width": 41}))) == ["/a.jpg"]
+    assert find_differing(parse_json_lines(line()), parse_rows(rows({"model": "full"}))) == [
+        "/a.jpg"
+    ]
 
 
 def test_what_only_one_has_read_differs() -> None:
-    assert differing(plain(line()), spread(rows())) == ["/a.jpg"]
-    assert differing({}, spread(rows({}))) == ["/a.jpg"]
+    assert find_differing(parse_json_lines(line()), parse_rows(rows())) == ["/a.jpg"]
+    assert find_differing({}, parse_rows(rows({}))) == ["/a.jpg"]

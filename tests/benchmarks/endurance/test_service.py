@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.endurance.instance import Holding, gone_back, total
-from benchmarks.endurance.mixture import ANSWERED, REFUSED, draw, draw_pictures
+from benchmarks.endurance.instance import ProcessUsage, find_decreased, sum_samples
+from benchmarks.endurance.mixture import ANSWERED, REFUSED, choose_request, encode_images
 from benchmarks.endurance.service import Endurance, Sample
 
 COUNT = 2000
-STEADY = Sample(Holding(50, 20, 2), (Holding(80, 10, 3), Holding(90, 10, 3)))
+STEADY = Sample(ProcessUsage(50, 20, 2), (ProcessUsage(80, 10, 3), ProcessUsage(90, 10, 3)))
 
 
 def seeded(seed: int) -> random.Random:
@@ -26,19 +26,19 @@ def seen(
 
 
 def test_what_stays_as_it_is_has_no_problems() -> None:
-    assert seen(STEADY).problems(5) == []
+    assert seen(STEADY).list_problems(5) == []
 
 
 @pytest.mark.parametrize(
     ("last", "expected"),
     [
         pytest.param(
-            replace(STEADY, service=Holding(52.6, 20, 2)),
+            replace(STEADY, service=ProcessUsage(52.6, 20, 2)),
             ["the memory of service grew by 5.2 % in the last half"],
             id="service",
         ),
         pytest.param(
-            replace(STEADY, workers=(Holding(80, 10, 3), Holding(100, 10, 3))),
+            replace(STEADY, workers=(ProcessUsage(80, 10, 3), ProcessUsage(100, 10, 3))),
             [
                 "the memory of worker 1 grew by 11.11 % in the last half",
                 "the memory of worker 1 grew by 11.11 % since the first tenth",
@@ -46,36 +46,36 @@ def test_what_stays_as_it_is_has_no_problems() -> None:
             id="worker",
         ),
         pytest.param(
-            replace(STEADY, service=Holding(50, 22, 3)),
+            replace(STEADY, service=ProcessUsage(50, 22, 3)),
             ["2 files are left over", "1 threads are left over"],
             id="files-and-threads",
         ),
     ],
 )
 def test_what_grows_is_a_problem(last: Sample, expected: list[str]) -> None:
-    assert seen(last).problems(5) == expected
+    assert seen(last).list_problems(5) == expected
 
 
 def test_growth_before_the_last_half_is_a_problem_too() -> None:
-    grown = replace(STEADY, service=Holding(56, 20, 2))
+    grown = replace(STEADY, service=ProcessUsage(56, 20, 2))
     before = [STEADY, STEADY, grown, grown, grown]
-    assert seen(grown, before=before).problems(5) == [
+    assert seen(grown, before=before).list_problems(5) == [
         "the memory of service grew by 12 % since the first tenth"
     ]
 
 
 def test_unexpected_statuses_and_what_is_left_are_problems() -> None:
     last = seen(STEADY, {"200": 9, "500 unexpected": 1}, {"phiz_inflight_requests": 2.0, "b": 0.0})
-    assert last.problems(5) == ["status 500 unexpected", "phiz_inflight_requests is 2"]
+    assert last.list_problems(5) == ["status 500 unexpected", "phiz_inflight_requests is 2"]
 
 
 def test_requests_are_of_all_kinds_and_the_same_for_a_seed() -> None:
-    pictures = draw_pictures(seeded(1), 64)
+    images = encode_images(seeded(1), 64)
     first, again = (
-        [draw(chance, pictures) for _ in range(COUNT)] for chance in (seeded(2), seeded(2))
+        [choose_request(chance, images) for _ in range(COUNT)] for chance in (seeded(2), seeded(2))
     )
     assert first == again
-    cut = [request for request in first if request.sent is not None]
+    cut = [request for request in first if request.sent_bytes is not None]
     refused = [request for request in first if request.allowed == REFUSED]
     answered = [request for request in first if request.allowed == ANSWERED]
     assert len(cut) + len(refused) + len(answered) == COUNT
@@ -99,7 +99,7 @@ def test_only_what_is_counted_can_go_back() -> None:
         ("gauge", one): 9.0,
         ("b_sum", one): 1.0,
     }
-    assert gone_back(before, {**before, ("gauge", one): 1.0}) == []
-    assert gone_back(before, {**before, ("a_total", two): 0.0}) == ["a_total"]
-    assert gone_back(before, {("a_total", one): 3.0, ("a_total", two): 1.0}) == ["b_sum"]
-    assert total(before, "a_total") == 4
+    assert find_decreased(before, {**before, ("gauge", one): 1.0}) == []
+    assert find_decreased(before, {**before, ("a_total", two): 0.0}) == ["a_total"]
+    assert find_decreased(before, {("a_total", one): 3.0, ("a_total", two): 1.0}) == ["b_sum"]
+    assert sum_samples(before, "a_total") == 4

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from benchmarks.load.arrivals import Arrivals, arrive
-from benchmarks.load.requests import HOST, Request
+from benchmarks.kit.requests import HOST, Request
+from benchmarks.load.arrivals import Arrivals, send_at_rate
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}"
 FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n"
@@ -56,10 +56,10 @@ def sent(
     answers: Iterable[bytes], size: int = 1000, *, early: bool = False
 ) -> tuple[Arrivals, Server]:
     """What becomes of ten requests in a tenth of a second, and who answered them."""
-    message = Request("/", "image/jpeg", bytes(size)).message(80)
+    message = Request("/", "image/jpeg", bytes(size)).to_message(80)
     with serving(answers, len(message), 1 if early else len(message)) as server:
         port: int = server.server_address[1]
-        return arrive(port, message, rate=100, seconds=0.1), server
+        return send_at_rate(port, message, rate=100, seconds=0.1), server
 
 
 @pytest.mark.parametrize(

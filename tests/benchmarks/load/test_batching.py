@@ -8,28 +8,31 @@ from typing import Any
 import pytest
 from PIL import Image as Pillow
 
-from benchmarks.load.batching import MODEL, Calls, answer
-from benchmarks.load.requests import read_picture
+from benchmarks.kit.requests import encode_test_image
+from benchmarks.load.batching import MODEL, RequestQueue, answer_batch
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
-from phiz.image.limits import Limits
+from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
-from phiz.worker import find
-from phiz.workers.protocol import Call, encode
+from phiz.worker import answer_detection
+from phiz.workers.protocol import WorkRequest, encode_message
 
 MOST = 3
-LIMITS = Limits(max_bytes=1_000_000, max_pixels=1_000_000)
+LIMITS = DecodingLimits(max_bytes=1_000_000, max_pixels=1_000_000)
 
 
 @pytest.fixture(scope="module")
 def loaded(models_folder: Path) -> Engine:
-    return engine.load(models_folder, "half-pixel", LIMITS, (MODEL,))
+    return engine.build_engine(models_folder, "half-pixel", LIMITS, (MODEL,))
 
 
-def called(pictures: list[bytes]) -> list[tuple[Call, bytes]]:
+def called(images: list[bytes]) -> list[tuple[WorkRequest, bytes]]:
     arguments = (MODEL, DetectOptions(), time.perf_counter())
-    return [(Call(n, "detect", arguments), picture) for n, picture in enumerate(pictures, 1)]
+    return [
+        (WorkRequest(n, "detect", arguments), image_bytes)
+        for n, image_bytes in enumerate(images, 1)
+    ]
 
 
 def content(body: bytes) -> Any:
@@ -45,13 +48,14 @@ def drawn() -> bytes:
 
 
 def test_a_batch_is_answered_as_its_pictures_are_one_by_one(loaded: Engine) -> None:
-    pictures = [read_picture(), drawn(), read_picture()]
-    batch = answer(loaded, called(pictures))
+    images = [encode_test_image(), drawn(), encode_test_image()]
+    batch = answer_batch(loaded, called(images))
     singly = [
-        find(loaded, picture, MODEL, DetectOptions(), time.perf_counter()) for picture in pictures
+        answer_detection(loaded, image_bytes, MODEL, DetectOptions(), time.perf_counter())
+        for image_bytes in images
     ]
     assert [content(each.body) for each in batch] == [content(each.body) for each in singly]
-    assert [each.faces for each in batch] == [each.faces for each in singly]
+    assert [each.face_count for each in batch] == [each.face_count for each in singly]
     assert all(content(each.body)["faces"] for each in batch)
 
 
@@ -59,14 +63,14 @@ def test_all_calls_that_wait_are_taken_as_far_as_a_batch_goes() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         calls = called([b"picture"] * (MOST + 2))
-        for call, picture in calls:
-            ours.sendall(b"".join(encode(call, picture)))
-        taking = Calls(theirs, MOST)
-        assert [taking.next(), taking.next()] == [calls[:MOST], calls[MOST:]]
+        for request, image_bytes in calls:
+            ours.sendall(b"".join(encode_message(request, image_bytes)))
+        taking = RequestQueue(theirs, MOST)
+        assert [taking.take(), taking.take()] == [calls[:MOST], calls[MOST:]]
 
 
 def test_there_are_no_calls_once_the_service_has_gone() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.close()
-        assert Calls(theirs, MOST).next() == []
+        assert RequestQueue(theirs, MOST).take() == []

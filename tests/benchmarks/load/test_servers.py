@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from benchmarks.kit.errors import LoadError
+from benchmarks.kit.requests import HOST
 from benchmarks.load.contenders import Contender
-from benchmarks.load.errors import LoadError
-from benchmarks.load.requests import HOST
-from benchmarks.load.servers import check, serving
+from benchmarks.load.servers import check_answer, start_server
 
 ANYWHERE: frozenset[int] = frozenset()
 PATIENCE_S = 20
@@ -41,7 +41,7 @@ HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 def contender(script: str, *, same: bool = True) -> Contender:
     # Braces in a command stand for its port.
     command = (sys.executable, "-c", script.replace("{", "{{").replace("}", "}}"), "{port}")
-    return Contender("double", "double", command, same=same)
+    return Contender("double", "double", command, has_same_detector=same)
 
 
 def listens(port: int) -> bool:
@@ -60,14 +60,14 @@ def comes_to_end(port: int) -> bool:
 
 
 def test_a_server_is_ended_with_all_that_it_began() -> None:
-    with serving(contender(SERVER), b"picture", ANYWHERE) as server:
+    with start_server(contender(SERVER), b"picture", ANYWHERE) as server:
         ports = (server.port, server.answer["port"])
         assert all(map(listens, ports))
     assert all(map(comes_to_end, ports))
 
 
 def test_it_is_ended_when_the_benchmark_is_interrupted() -> None:
-    starting = serving(contender(SERVER), b"picture", ANYWHERE)
+    starting = start_server(contender(SERVER), b"picture", ANYWHERE)
     server = starting.__enter__()
     ports = (server.port, server.answer["port"])
     interrupt = KeyboardInterrupt()
@@ -79,7 +79,7 @@ def test_one_that_ends_by_itself_is_an_error_with_what_it_said() -> None:
     failing = contender("import sys; sys.exit('there is no model')")
     with (
         pytest.raises(LoadError, match="there is no model"),
-        serving(failing, b"picture", ANYWHERE),
+        start_server(failing, b"picture", ANYWHERE),
     ):
         pass
 
@@ -95,7 +95,7 @@ def test_an_answer_that_may_be_timed(
     same: bool,  # noqa: FBT001
     faces: list[Any],
 ) -> None:
-    check(contender("", same=same), [FACE], {"faces": faces})
+    check_answer(contender("", same=same), [FACE], {"faces": faces})
 
 
 @pytest.mark.parametrize(
@@ -111,4 +111,4 @@ def test_an_answer_that_is_not_worth_a_time(
     faces: list[Any],
 ) -> None:
     with pytest.raises(LoadError, match="double finds"):
-        check(contender("", same=same), [FACE], {"faces": faces})
+        check_answer(contender("", same=same), [FACE], {"faces": faces})

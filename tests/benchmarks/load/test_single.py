@@ -1,7 +1,7 @@
 import pytest
 
-from benchmarks.load.errors import LoadError
-from benchmarks.load.single import content_length, is_complete
+from benchmarks.kit.errors import LoadError
+from benchmarks.load.single import is_complete, parse_content_length
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-LENGTH: 3"
 
@@ -25,4 +25,4 @@ def test_an_answer_is_complete_when_as_much_is_there_as_its_head_tells(
 
 def test_an_answer_without_a_length_is_no_answer_here() -> None:
     with pytest.raises(LoadError, match="does not tell its length"):
-        content_length(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked")
+        parse_content_length(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked")

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from phiz.faces import Face
-from phiz.lab.accuracy.labels import ALL, Labelled
-from phiz.lab.accuracy.predictions import Observation
+from phiz.lab.accuracy.labels import ALL, LabelledImage
+from phiz.lab.accuracy.predictions import Prediction
 from phiz.timings import Timings
 
 Box = tuple[float, float, float, float]
@@ -27,10 +27,10 @@ def found(
 
 def labelled(
     boxes: Sequence[Box], *, counted: Sequence[bool] | None = None, has_points: bool = False
-) -> Labelled:
+) -> LabelledImage:
     """Return a label whose faces all count unless it is said, perhaps with ``EYES``."""
     points = np.array(EYES if has_points else np.full((5, 2), np.nan), np.float32)
-    return Labelled(
+    return LabelledImage(
         Path("a.jpg"),
         np.array(boxes, np.float32).reshape(-1, 4),
         {ALL: np.array([True] * len(boxes) if counted is None else counted, bool)},
@@ -39,9 +39,9 @@ def labelled(
 
 
 def answer(
-    label: Labelled, faces: Sequence[Face], size_wh: tuple[int, int] = (100, 100)
-) -> Observation:
+    label: LabelledImage, faces: Sequence[Face], size_wh: tuple[int, int] = (100, 100)
+) -> Prediction:
     """Return an answer that took 1, 2, 3 and 4 ms in its stages."""
     stages = {"queue": 0.0, "decode": 1e-3, "preprocess": 2e-3, "inference": 3e-3}
     timings = Timings({**stages, "postprocess": 4e-3}, {}, 10e-3)
-    return Observation(label, size_wh, tuple(faces), timings)
+    return Prediction(label, size_wh, tuple(faces), timings)

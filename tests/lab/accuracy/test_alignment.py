@@ -1,14 +1,20 @@
 import numpy as np
 import pytest
 
-from phiz.lab.accuracy.alignment import align, box_errors, eye_distance, nearest, with_points
+from phiz.lab.accuracy.alignment import (
+    compute_box_errors,
+    find_faces_with_points,
+    find_nearest_face,
+    measure_alignment,
+    measure_eye_distance,
+)
 from tests.lab.accuracy.answers import EYES, HEAD, answer, found, labelled
 
 PORTRAIT = labelled([HEAD], has_points=True)
 
 
 def test_the_eyes_are_as_far_apart_as_they_are() -> None:
-    assert eye_distance(np.array(EYES, np.float32)) == 10
+    assert measure_eye_distance(np.array(EYES, np.float32)) == 10
 
 
 # Eyes are 10 pixels apart, so that a pixel is 0.1.
@@ -23,19 +29,19 @@ def test_the_eyes_are_as_far_apart_as_they_are() -> None:
 def test_landmark_errors_are_over_the_distance_of_the_eyes(
     by: tuple[float, float], landmarks: float, distance: float
 ) -> None:
-    aligned = align([answer(PORTRAIT, [found(by=by)])])
+    aligned = measure_alignment([answer(PORTRAIT, [found(by=by)])])
     assert aligned.landmarks == pytest.approx([landmarks])
     assert aligned.distances == pytest.approx([distance])
     assert aligned.missed == 0
 
 
 def test_box_sides_are_signed() -> None:
-    aligned = align([answer(PORTRAIT, [found((4, 5, 27, 25))])])
+    aligned = measure_alignment([answer(PORTRAIT, [found((4, 5, 27, 25))])])
     np.testing.assert_allclose(aligned.sides, [[-0.1, 0, 0.2, 0]], atol=1e-7)
 
 
 def test_a_bystander_is_not_the_labelled_face() -> None:
-    aligned = align([answer(PORTRAIT, [found((50, 50, 70, 70))]), answer(PORTRAIT, [])])
+    aligned = measure_alignment([answer(PORTRAIT, [found((50, 50, 70, 70))]), answer(PORTRAIT, [])])
     assert aligned.missed == 2
     assert aligned.landmarks.shape == (0,)
     assert aligned.sides.shape == (0, 4)
@@ -47,29 +53,31 @@ def test_a_bystander_is_not_the_labelled_face() -> None:
     [pytest.param(6.1, True, id="just over 0.3"), pytest.param(5.9, False, id="just under")],
 )
 def test_the_same_face_overlaps_by_three_tenths(width: float, *, is_same: bool) -> None:
-    face = nearest(PORTRAIT.faces[0], [found((5, 5, 5 + width, 25))])
+    face = find_nearest_face(PORTRAIT.faces[0], [found((5, 5, 5 + width, 25))])
     assert (face is not None) == is_same
 
 
 def test_of_several_the_nearest_is_taken_whatever_its_score() -> None:
     good, better = found((5, 5, 25, 20), 0.9), found(HEAD, 0.4)
-    assert nearest(PORTRAIT.faces[0], [good, better]) is better
+    assert find_nearest_face(PORTRAIT.faces[0], [good, better]) is better
 
 
 def test_faces_without_landmarks_and_those_that_do_not_count_are_left_out() -> None:
-    assert with_points(labelled([HEAD])) == []
-    assert with_points(labelled([HEAD, HEAD], counted=[False, True], has_points=True)) == [1]
-    assert with_points(labelled([])) == []
+    assert find_faces_with_points(labelled([HEAD])) == []
+    assert find_faces_with_points(
+        labelled([HEAD, HEAD], counted=[False, True], has_points=True)
+    ) == [1]
+    assert find_faces_with_points(labelled([])) == []
 
 
 def test_what_a_model_always_adds_is_no_error() -> None:
     sides = np.array([[-0.1, 0, 0.2, 0], [-0.1, 0, 0.2, 0], [-0.1, 0.4, 0.2, 0]])
-    errors, offset = box_errors(sides)
+    errors, offset = compute_box_errors(sides)
     assert offset == pytest.approx([-0.1, 0, 0.2, 0])
     assert errors == pytest.approx([0, 0, 0.1])
 
 
 def test_without_faces_there_is_no_offset() -> None:
-    errors, offset = box_errors(np.zeros((0, 4)))
+    errors, offset = compute_box_errors(np.zeros((0, 4)))
     assert errors.shape == (0,)
     assert np.isnan(offset).all()

@@ -102,7 +102,7 @@ def test_every_so_many_photographs_from_an_offset_on(
 ) -> None:
     write(tmp_path, *([[FACE]] * 7))
     (found,) = find_datasets(tmp_path)
-    kept = found.thinned(every, offset).photographs
+    kept = found.take_every(every, offset).photographs
     assert "".join(label.path.stem for label in kept) == names
 
 
@@ -110,4 +110,4 @@ def test_a_film_stays_whole(tmp_path: Path) -> None:
     for number in range(4):
         (tmp_path / f"{number}.png").write_bytes(b"")
     (film,) = find_datasets(tmp_path)
-    assert len(film.thinned(2, 1).photographs) == 4
+    assert len(film.take_every(2, 1).photographs) == 4

@@ -10,19 +10,19 @@ from PIL import Image
 from phiz.engine import Engine
 from phiz.errors import OptionError
 from phiz.faces import Detections, DetectOptions, Overlap
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
-from phiz.image.pixels import rgb
-from phiz.lab.accuracy.datasets import Dataset, Kind
-from phiz.lab.accuracy.evaluation import Run, measure
-from phiz.lab.accuracy.jitter import draw_shifts
-from phiz.lab.accuracy.labels import Labelled
+from phiz.image.lazy import LazyImage
+from phiz.image.limits import DecodingLimits
+from phiz.image.pixels import unpack_rgb
+from phiz.lab.accuracy.datasets import Dataset, DatasetKind
+from phiz.lab.accuracy.evaluation import EvaluationRun, evaluate_model
+from phiz.lab.accuracy.jitter import sample_shifts
+from phiz.lab.accuracy.labels import LabelledImage
 from phiz.timings import Stopwatch
 from tests.lab.accuracy.answers import EYES, found
 
 T = TypeVar("T")
 SPOT = (30, 40)  # where the bright pixel is, x y
-LIMITS = Limits(1_000_000, 1_000_000)
+LIMITS = DecodingLimits(1_000_000, 1_000_000)
 Call = tuple[float | None, Overlap]
 
 
@@ -32,10 +32,10 @@ class Spotter:
     def __init__(self) -> None:
         self.calls: list[Call] = []
 
-    def detect(self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
+    def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         self.calls.append((options.min_score, options.overlap))
         stopwatch.lap("inference")
-        values = rgb(picture.whole())[..., 0]
+        values = unpack_rgb(image.decode_full())[..., 0]
         y, x = np.unravel_index(values.argmax(), values.shape)
         right = x - SPOT[0] + (options.overlap == "nms" and x != SPOT[0])
         down = y - SPOT[1]
@@ -48,7 +48,7 @@ def track(items: Sequence[T], what: str) -> Iterable[T]:
     return items
 
 
-def dataset(folder: Path, kind: Kind, count: int = 2) -> Dataset:
+def dataset(folder: Path, kind: DatasetKind, count: int = 2) -> Dataset:
     image = np.zeros((80, 90, 3), np.uint8)
     image[SPOT[1], SPOT[0]] = 255
     labels = []
@@ -56,7 +56,7 @@ def dataset(folder: Path, kind: Kind, count: int = 2) -> Dataset:
         path = folder / f"{place}.png"
         Image.fromarray(image).save(path)
         labels.append(
-            Labelled(
+            LabelledImage(
                 path,
                 np.array([[5, 5, 25, 25]], np.float32),
                 {"all": np.ones(1, bool)},
@@ -66,8 +66,8 @@ def dataset(folder: Path, kind: Kind, count: int = 2) -> Dataset:
     return Dataset("some", kind, tuple(labels))
 
 
-def run_of(model: str = "front", min_score: float | None = None, shifts: int = 0) -> Run:
-    return Run(model, "blend", min_score, draw_shifts(shifts))
+def run_of(model: str = "front", min_score: float | None = None, shifts: int = 0) -> EvaluationRun:
+    return EvaluationRun(model, "blend", min_score, sample_shifts(shifts))
 
 
 @pytest.mark.parametrize(
@@ -78,23 +78,25 @@ def run_of(model: str = "front", min_score: float | None = None, shifts: int = 0
         pytest.param(run_of("mtcnn"), [(None, "blend")] * 2, id="the cascade's own"),
     ],
 )
-def test_a_curve_has_the_weak_detections_too(tmp_path: Path, run: Run, calls: list[Call]) -> None:
+def test_a_curve_has_the_weak_detections_too(
+    tmp_path: Path, run: EvaluationRun, calls: list[Call]
+) -> None:
     spotter = Spotter()
-    measured = measure(
+    measured = evaluate_model(
         Engine({run.model: spotter}, LIMITS), dataset(tmp_path, "scenes"), run, track
     )
     assert spotter.calls == calls
-    assert len(measured.served) == len(measured.curve) == 2
-    assert measured.served[0].size_wh == (90, 80)
+    assert len(measured.predictions) == len(measured.curve_predictions) == 2
+    assert measured.predictions[0].size_wh == (90, 80)
     assert not measured.jitters
 
 
 def test_jitter_is_measured_with_both_overlaps(tmp_path: Path) -> None:
     engine = Engine({"front": Spotter()}, LIMITS)
-    measured = measure(engine, dataset(tmp_path, "portraits"), run_of(shifts=5), track)
+    measured = evaluate_model(engine, dataset(tmp_path, "portraits"), run_of(shifts=5), track)
     assert [each.square for each in measured.jitters["blend"]] == pytest.approx([0, 0], abs=1e-12)
     # Suppressed, all is 1 pixel too far right where the picture has moved sideways.
-    sideways = np.count_nonzero(draw_shifts(5)[:, 0]) / 5
+    sideways = np.count_nonzero(sample_shifts(5)[:, 0]) / 5
     expected = [sideways / 2 / 100] * 2
     assert [each.square for each in measured.jitters["nms"]] == pytest.approx(expected)
     assert sideways > 0.5
@@ -105,14 +107,14 @@ def test_every_look_has_as_many_passes_as_are_asked_for(tmp_path: Path) -> None:
 
     class Noted(Spotter):
         def detect(
-            self, picture: Picture, options: DetectOptions, stopwatch: Stopwatch
+            self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch
         ) -> Detections:
             asked.append(options.passes)
-            return super().detect(picture, options, stopwatch)
+            return super().detect(image, options, stopwatch)
 
     for kind in ("scenes", "portraits"):
         run = replace(run_of(shifts=1), passes=2)
-        measure(Engine({"front": Noted()}, LIMITS), dataset(tmp_path, kind, 1), run, track)
+        evaluate_model(Engine({"front": Noted()}, LIMITS), dataset(tmp_path, kind, 1), run, track)
     assert asked == [2] * len(asked)
     assert (
         len(asked) == 2 + 1 + 4
@@ -123,4 +125,4 @@ def test_a_photograph_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     given = dataset(tmp_path, "scenes")
     given.photographs[1].path.write_bytes(b"nothing")
     with pytest.raises(OptionError, match=r"photograph .*1\.png cannot be read"):
-        measure(Engine({"front": Spotter()}, LIMITS), given, run_of(), track)
+        evaluate_model(Engine({"front": Spotter()}, LIMITS), given, run_of(), track)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from phiz.errors import CatalogError, OptionError
-from phiz.lab.accuracy.fddb import boxes_around, find_folds, parse_ellipses, read_fddb
+from phiz.lab.accuracy.fddb import bound_ellipses, find_folds, parse_ellipses, read_fddb
 
 ELLIPSES = """\
 2002/08/11/big/img_591
@@ -40,7 +40,7 @@ def write(folder: Path) -> list[Path]:
     ],
 )
 def test_the_box_touches_its_ellipse(angle: float, across: float, along: float) -> None:
-    (box,) = boxes_around(np.array([[20, 10, angle, 100, 50, 1]], float))
+    (box,) = bound_ellipses(np.array([[20, 10, angle, 100, 50, 1]], float))
     assert box == pytest.approx([100 - across, 50 - along, 100 + across, 50 + along])
 
 
@@ -49,7 +49,7 @@ def test_the_box_touches_a_traced_ellipse() -> None:
     turn = np.linspace(0, 2 * pi, 100_000)
     x = a * np.cos(turn) * np.cos(angle) - b * np.sin(turn) * np.sin(angle)
     y = a * np.cos(turn) * np.sin(angle) + b * np.sin(turn) * np.cos(angle)
-    (box,) = boxes_around(np.array([[a, b, angle, 0, 0, 1]]))
+    (box,) = bound_ellipses(np.array([[a, b, angle, 0, 0, 1]]))
     assert box == pytest.approx([x.min(), y.min(), x.max(), y.max()], abs=1e-5)
 
 

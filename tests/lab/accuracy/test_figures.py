@@ -4,34 +4,34 @@ import numpy as np
 import pytest
 
 from phiz.faces import Overlap
-from phiz.lab.accuracy.datasets import Dataset, Kind
-from phiz.lab.accuracy.evaluation import Measured, Run
-from phiz.lab.accuracy.figures import summarise
-from phiz.lab.accuracy.jitter import Jitter, draw_shifts
-from phiz.lab.accuracy.predictions import Observation
-from phiz.lab.accuracy.summary import Spread
+from phiz.lab.accuracy.datasets import Dataset, DatasetKind
+from phiz.lab.accuracy.evaluation import Evaluation, EvaluationRun
+from phiz.lab.accuracy.figures import summarise_evaluation
+from phiz.lab.accuracy.jitter import Jitter, sample_shifts
+from phiz.lab.accuracy.predictions import Prediction
+from phiz.lab.accuracy.summary import ErrorQuantiles
 from tests.lab.accuracy.answers import HEAD, answer, found, labelled
 
 AWAY = (60, 60, 80, 80)
 TALL = (0, 0, 30, 60)
-RUN = Run("front", "blend", None, draw_shifts(0))
+RUN = EvaluationRun("front", "blend", None, sample_shifts(0))
 
 
 def measured(
-    kind: Kind,
-    served: list[Observation],
-    curve: list[Observation] | None = None,
+    kind: DatasetKind,
+    served: list[Prediction],
+    curve: list[Prediction] | None = None,
     jitters: dict[Overlap, list[Jitter]] | None = None,
-) -> Measured:
+) -> Evaluation:
     dataset = Dataset("some", kind, tuple(each.label for each in served))
-    return Measured(dataset, RUN, served, curve or served, jitters or {})
+    return Evaluation(dataset, RUN, served, curve or served, jitters or {})
 
 
 def test_scenes_give_precision_and_recall() -> None:
     label = labelled([HEAD, TALL])
     served = answer(label, [found(HEAD, 0.9)])
     curve = answer(label, [found(HEAD, 0.9), found(AWAY, 0.4), found(TALL, 0.3)])
-    summary = summarise(measured("scenes", [served], [curve]))
+    summary = summarise_evaluation(measured("scenes", [served], [curve]))
     assert summary.levels is not None
     assert summary.levels["all"].faces == 2
     assert summary.levels["all"].recall == 0.5
@@ -50,7 +50,9 @@ def test_scenes_give_precision_and_recall() -> None:
 
 def test_faces_of_other_sizes_are_neither_found_nor_alarms() -> None:
     label = labelled([HEAD, TALL])
-    summary = summarise(measured("scenes", [answer(label, [found(TALL, 0.9), found(HEAD, 0.5)])]))
+    summary = summarise_evaluation(
+        measured("scenes", [answer(label, [found(TALL, 0.9), found(HEAD, 0.5)])])
+    )
     assert summary.heights is not None
     assert summary.heights["20 to 50 px"].precision == 1
 
@@ -61,7 +63,9 @@ def test_portraits_give_errors_and_no_precision() -> None:
     jitters: dict[Overlap, list[Jitter]] = {
         "blend": [Jitter(0.0004, 0), Jitter(nan, 2), Jitter(0.0009, 1), Jitter(0.0016, 0)]
     }
-    summary = summarise(measured("portraits", [good, off, answer(label, [])], None, jitters))
+    summary = summarise_evaluation(
+        measured("portraits", [good, off, answer(label, [])], None, jitters)
+    )
     assert summary.errors is not None
     assert (summary.errors.faces, summary.errors.missed) == (2, 1)
     assert summary.errors.landmarks.median == pytest.approx(0.025)
@@ -81,7 +85,7 @@ def test_portraits_give_errors_and_no_precision() -> None:
 def test_pictures_without_faces_give_alarms() -> None:
     label = labelled([])
     seen = [answer(label, []), answer(label, [found()]), answer(label, [found(), found(AWAY)])]
-    summary = summarise(measured("faceless", seen))
+    summary = summarise_evaluation(measured("faceless", seen))
     assert summary.alarms is not None
     assert (summary.alarms.pictures, summary.alarms.detections) == (2, 3)
     assert summary.pictures == 3
@@ -93,14 +97,14 @@ def test_a_film_gives_its_steps() -> None:
     label = labelled([])
     still, moved = found(), found((6, 6, 26, 26), by=(1, 1))
     frames = [answer(label, [each]) for each in (still, still, moved)]
-    summary = summarise(measured("film", [*frames, answer(label, [])]))
+    summary = summarise_evaluation(measured("film", [*frames, answer(label, [])]))
     assert summary.film is not None
     assert (summary.film.faces, summary.film.lost) == (2, 1)
     assert summary.film.square == pytest.approx(0.005)
 
 
 def test_times_are_medians_by_stage() -> None:
-    summary = summarise(measured("faceless", [answer(labelled([]), [])]))
+    summary = summarise_evaluation(measured("faceless", [answer(labelled([]), [])]))
     assert summary.median_ms == {
         "decode": 1,
         "preprocess": 2,
@@ -111,6 +115,6 @@ def test_times_are_medians_by_stage() -> None:
 
 
 def test_a_spread_of_nothing() -> None:
-    spread = Spread.of(np.zeros(0))
+    spread = ErrorQuantiles.from_errors(np.zeros(0))
     assert isnan(spread.median)
     assert isnan(spread.p90)

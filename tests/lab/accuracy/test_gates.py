@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from phiz.lab.accuracy.gates import Change, Outputs, apart, count_kept, excess, fastest
+from phiz.lab.accuracy.gates import (
+    AccuracyChange,
+    Outputs,
+    compare_outputs,
+    compute_excess,
+    count_kept,
+    find_fastest,
+)
 
 KEPT = {"easy": 0.0, "medium": 0.005, "hard": -0.01}
 
@@ -39,14 +46,14 @@ def blazeface(regression: float, logit: float) -> Outputs:
 def test_excess_is_in_units_of_what_is_allowed(
     ours: Outputs, reference: Outputs, expected: float
 ) -> None:
-    assert excess(ours, reference) == pytest.approx(expected, rel=1e-3)
+    assert compute_excess(ours, reference) == pytest.approx(expected, rel=1e-3)
 
 
 def test_regressions_are_compared_in_proportion_to_the_pictures_largest() -> None:
     theirs = np.zeros((2, 3, 16))
     theirs[1, 2, 15] = -600.0  # four times the tolerance in the second picture
     logits = np.full((2, 3), -10.0)  # no face anywhere
-    found = apart(
+    found = compare_outputs(
         {"regressions": theirs + 8e-4, "logits": logits}, {"regressions": theirs, "logits": logits}
     )
     first, second = found["all anchors"].differences.reshape(2, 48)
@@ -65,14 +72,14 @@ def test_regressions_are_compared_in_proportion_to_the_pictures_largest() -> Non
 def test_where_there_may_be_a_face_nothing_is_in_proportion(logit: float, expected: float) -> None:
     ours, theirs = blazeface(0, logit), blazeface(0, logit)
     far = np.array([[[400.0]]])
-    found = excess({**ours, "regressions": far + 4e-4}, {**theirs, "regressions": far})
+    found = compute_excess({**ours, "regressions": far + 4e-4}, {**theirs, "regressions": far})
     assert found == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("place", ["regressions", "logits"])
 def test_nan_is_no_parity(place: str) -> None:
     ours = {**blazeface(0, 0), place: np.array([[np.nan]])}
-    assert not excess(ours, blazeface(0, 0)) <= 1
+    assert not compute_excess(ours, blazeface(0, 0)) <= 1
 
 
 @pytest.mark.parametrize(
@@ -103,16 +110,20 @@ def test_without_faces_nothing_is_kept() -> None:
 @pytest.mark.parametrize(
     ("change", "is_gated", "passes"),
     [
-        pytest.param(Change(1000, 990, KEPT), True, True, id="at the limits"),
-        pytest.param(Change(1000, 989, KEPT), True, False, id="faces lost"),
-        pytest.param(Change(1000, 1000, {**KEPT, "hard": 0.0051}), True, False, id="precision"),
-        pytest.param(Change(1000, 1000, {**KEPT, "easy": float("nan")}), True, False, id="no easy"),
-        pytest.param(Change(99, 99, KEPT), False, False, id="too few faces"),
-        pytest.param(Change(1000, 1000, {}), False, False, id="no labels"),
+        pytest.param(AccuracyChange(1000, 990, KEPT), True, True, id="at the limits"),
+        pytest.param(AccuracyChange(1000, 989, KEPT), True, False, id="faces lost"),
+        pytest.param(
+            AccuracyChange(1000, 1000, {**KEPT, "hard": 0.0051}), True, False, id="precision"
+        ),
+        pytest.param(
+            AccuracyChange(1000, 1000, {**KEPT, "easy": float("nan")}), True, False, id="no easy"
+        ),
+        pytest.param(AccuracyChange(99, 99, KEPT), False, False, id="too few faces"),
+        pytest.param(AccuracyChange(1000, 1000, {}), False, False, id="no labels"),
     ],
 )
 def test_a_change_passes_by_faces_and_precision(
-    change: Change,
+    change: AccuracyChange,
     is_gated: bool,  # noqa: FBT001
     passes: bool,  # noqa: FBT001
 ) -> None:
@@ -133,4 +144,4 @@ def test_a_change_passes_by_faces_and_precision(
     ],
 )
 def test_the_fastest_that_passes(times_ms: list[float], passing: list[bool], expected: int) -> None:
-    assert fastest(times_ms, passing) == expected
+    assert find_fastest(times_ms, passing) == expected

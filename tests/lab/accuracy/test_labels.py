@@ -7,14 +7,14 @@ import pytest
 from PIL import Image
 
 from phiz.errors import OptionError
-from phiz.image.limits import Limits
+from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
 from phiz.lab.accuracy.labels import (
-    Labelled,
+    LabelledImage,
     check_photographs,
     open_photograph,
-    read_folder,
-    read_labels,
+    read_annotations,
+    read_wider_labels,
 )
 
 FACES = [
@@ -24,11 +24,11 @@ FACES = [
 ]
 
 
-LIMITS = Limits(1_000_000, 1_000_000)
+LIMITS = DecodingLimits(1_000_000, 1_000_000)
 
 
-def labelled(path: Path) -> Labelled:
-    return Labelled(path, np.empty((0, 4), np.float32), {}, np.empty((0, 5, 2), np.float32))
+def labelled(path: Path) -> LabelledImage:
+    return LabelledImage(path, np.empty((0, 4), np.float32), {}, np.empty((0, 5, 2), np.float32))
 
 
 def write(folder: Path, document: Any) -> None:
@@ -38,7 +38,7 @@ def write(folder: Path, document: Any) -> None:
 
 def test_faces_count_by_their_levels(tmp_path: Path) -> None:
     write(tmp_path, [{"image": "a.jpg", "faces": FACES}])
-    (label,) = read_labels(tmp_path)
+    (label,) = read_wider_labels(tmp_path)
     assert label.path == tmp_path / "wider" / "images" / "a.jpg"
     np.testing.assert_array_equal(label.faces, np.array([face["box"] for face in FACES], "f4"))
     counted = {level: mask.tolist() for level, mask in label.counted.items()}
@@ -54,7 +54,7 @@ def test_landmarks_are_read_where_there_are_some(tmp_path: Path) -> None:
     plain: dict[str, Any] = {"box": [1, 2, 3, 4]}
     faces = [{**plain, "landmarks": points}, {**plain, "landmarks": None}, plain]
     (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))
-    (label,) = read_folder(tmp_path)
+    (label,) = read_annotations(tmp_path)
     np.testing.assert_array_equal(label.landmarks[0], points)
     assert np.isnan(label.landmarks[1:]).all()
     assert label.landmarks.shape == (3, 5, 2)
@@ -64,14 +64,14 @@ def test_without_levels_all_count_that_are_not_difficult_or_invalid(tmp_path: Pa
     box = [1, 2, 3, 4]
     faces = [{"box": box}, {"box": box, "difficult": True}, {"box": box, "invalid": True}]
     (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))
-    (label,) = read_folder(tmp_path)
+    (label,) = read_annotations(tmp_path)
     assert label.counted["all"].tolist() == [True, False, False]
     assert not label.counted["hard"].any()
 
 
 def test_a_picture_without_faces(tmp_path: Path) -> None:
     write(tmp_path, [{"image": "a.jpg", "faces": []}])
-    (label,) = read_labels(tmp_path)
+    (label,) = read_wider_labels(tmp_path)
     assert label.faces.shape == (0, 4)
     assert all(mask.shape == (0,) and mask.dtype == bool for mask in label.counted.values())
 
@@ -79,25 +79,27 @@ def test_a_picture_without_faces(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("document", "what"),
     [
-        pytest.param({}, "not a list of pictures", id="object"),
-        pytest.param([], "not a list of pictures", id="empty"),
-        pytest.param([3], r"\[0\] is not a picture", id="number"),
-        pytest.param([{"image": "a.jpg"}], r"\[0\] is not a picture", id="no faces"),
-        pytest.param([{"faces": []}], r"\[0\]\.image is None", id="no image"),
-        pytest.param([{"image": "a", "faces": [{"box": [1, 2, 3]}]}], "without a box", id="three"),
-        pytest.param([{"image": "a", "faces": [{}]}], "without a box", id="no box"),
-        pytest.param([{"image": "a", "faces": [7]}], "a face that is 7", id="face"),
+        pytest.param({}, "the document is {}, not a list", id="object"),
+        pytest.param([], "the document is empty", id="empty"),
+        pytest.param([3], r"\[0\] is 3, not a table", id="number"),
+        pytest.param([{"image": "a.jpg"}], r"\[0\] lacks faces", id="no faces"),
+        pytest.param([{"faces": []}], r"\[0\] lacks image", id="no image"),
+        pytest.param(
+            [{"image": "a", "faces": [{"box": [1, 2, 3]}]}], r"box\[3\] is missing", id="three"
+        ),
+        pytest.param([{"image": "a", "faces": [{}]}], r"faces\[0\] lacks box", id="no box"),
+        pytest.param([{"image": "a", "faces": [7]}], r"faces\[0\] is 7, not a table", id="face"),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, "4"]}]}], "not a number", id="text"
         ),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, 4], "landmarks": [[1, 2]]}]}],
-            "not five points",
+            "landmarks has 1 entries; it must have at least 5",
             id="one landmark",
         ),
         pytest.param(
             [{"image": "a", "faces": [{"box": [1, 2, 3, 4], "landmarks": [[1, 2, 3]] * 5}]}],
-            "not a point",
+            r"landmarks\[0\] has 3 entries; it must have at most 2",
             id="landmarks in space",
         ),
     ],
@@ -105,20 +107,20 @@ def test_a_picture_without_faces(tmp_path: Path) -> None:
 def test_labels_that_are_none(tmp_path: Path, document: Any, what: str) -> None:
     write(tmp_path, document)
     with pytest.raises(OptionError, match=what):
-        read_labels(tmp_path)
+        read_wider_labels(tmp_path)
 
 
 def test_a_folder_without_labels(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"annotations\.json cannot be read"):
-        read_labels(tmp_path)
+        read_wider_labels(tmp_path)
 
 
 def test_a_photograph_that_can_be_read(tmp_path: Path) -> None:
     label = labelled(tmp_path / "a.jpg")
     Image.fromarray(draw_crowd(64, 48)).save(label.path)
     check_photographs([label], LIMITS)
-    picture = open_photograph(label, LIMITS)
-    assert (picture.width, picture.height) == (64, 48)
+    image = open_photograph(label, LIMITS)
+    assert (image.width, image.height) == (64, 48)
 
 
 @pytest.mark.parametrize("kept", [None, 0, 20, 700], ids=["missing", "empty", "head", "cut"])

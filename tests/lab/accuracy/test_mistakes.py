@@ -1,12 +1,12 @@
 from functools import partial
 
-from phiz.lab.accuracy.figures import at_level
-from phiz.lab.accuracy.mistakes import find_alarms, find_misses
+from phiz.lab.accuracy.figures import mask_level
+from phiz.lab.accuracy.mistakes import find_false_alarms, find_misses
 from tests.lab.accuracy.answers import HEAD, answer, found, labelled
 
 SMALL = (50, 50, 60, 60)
 AWAY = (80, 80, 90, 90)
-every = partial(at_level, "all")
+every = partial(mask_level, "all")
 
 
 def test_what_was_not_found_is_missed_the_largest_first() -> None:
@@ -28,6 +28,6 @@ def test_alarms_are_on_no_face_at_all_the_surest_first() -> None:
     label = labelled([HEAD], counted=[False])
     seen = answer(label, [found(HEAD, 0.9), found(SMALL, 0.6), found(AWAY, 0.7)])
     empty = answer(labelled([]), [found(HEAD, 0.65)])
-    alarms = find_alarms([seen, empty], 0.5)
+    alarms = find_false_alarms([seen, empty], 0.5)
     assert [round(alarm.weight, 2) for alarm in alarms] == [0.7, 0.65, 0.6]
-    assert alarms[1].observation is empty
+    assert alarms[1].prediction is empty

@@ -7,11 +7,11 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from phiz.convert.builder import build
-from phiz.convert.conversion import convert
+from phiz.convert.builder import build_networks
+from phiz.convert.conversion import convert_network
 from phiz.lab.accuracy.mtcnn_reference import run_pnet
-from phiz.lab.accuracy.parity import Comparison, compare, main
-from phiz.models.specs import NetworkCard
+from phiz.lab.accuracy.parity import Comparison, compare_network, main
+from phiz.models.specs import NetworkSpec
 from tests.conftest import NETWORKS
 
 pytestmark = pytest.mark.integration
@@ -20,17 +20,17 @@ PICTURES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
 FOLDER = Path(__file__).parents[2] / "pictures"
 
 
-@pytest.mark.parametrize("card", NETWORKS, ids=lambda card: card.name)
+@pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
 def test_a_converted_network_agrees_with_its_original(
-    card: NetworkCard, source_of: Callable[[str], bytes]
+    spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
-    source = source_of(card.name)
-    pictures = [np.asarray(Image.open(FOLDER / name).convert("RGB")) for name in PICTURES]
-    found = compare(card, convert(card, source), source, pictures)
+    source = source_of(spec.name)
+    images = [np.asarray(Image.open(FOLDER / name).convert("RGB")) for name in PICTURES]
+    found = compare_network(spec, convert_network(spec, source), source, images)
     outputs = {"regressions", "probabilities"}
-    outputs |= {"all anchors"} if card.architecture == "blazeface" else set()
+    outputs |= {"all anchors"} if spec.architecture == "blazeface" else set()
     assert {each.output for each in found} >= outputs
-    assert [each for each in found if not each.agrees] == []
+    assert [each for each in found if not each.is_within_tolerance] == []
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_converted_network_agrees_with_its_original(
     ids=["equal", "at the limit", "beyond", "NaN", "nothing compared"],
 )
 def test_what_agrees(numbers: int, difference: float, agrees: bool) -> None:  # noqa: FBT001
-    assert Comparison("net", "output", numbers, difference, 1e-6).agrees is agrees
+    assert Comparison("net", "output", numbers, difference, 1e-6).is_within_tolerance is agrees
 
 
 def test_the_reference_pools_and_slopes_as_the_paper_says() -> None:
@@ -84,7 +84,7 @@ def test_the_reference_pools_and_slopes_as_the_paper_says() -> None:
 def test_the_report_ends_with_1_if_a_network_differs(
     tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    build(NETWORKS, tmp_path, print, files=sources)
+    build_networks(NETWORKS, tmp_path, print, sources_folder=sources)
     arguments = ["--from", str(sources), "--models", str(tmp_path), str(FOLDER / PICTURES[0])]
     good = CliRunner().invoke(main, arguments)
     assert good.exit_code == 0, good.output

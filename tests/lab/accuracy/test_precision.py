@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from phiz.faces import Boxes, Scores
 from phiz.lab.accuracy.precision import (
     Judgement,
-    average_precision,
-    judge,
-    precision_recall,
-    recall_at,
-    together,
+    compute_average_precision,
+    compute_precision_recall,
+    compute_recall,
+    judge_detections,
+    merge_judgements,
 )
 
 LEFT = (0, 0, 10, 10)
@@ -34,7 +34,7 @@ def judged(
     counted: Sequence[bool] | None = None,
     min_iou: float = 0.5,
 ) -> Judgement:
-    return judge(
+    return judge_detections(
         boxes_of([box for box, _ in detections]),
         np.array([score for _, score in detections], np.float32),
         boxes_of(faces),
@@ -156,12 +156,14 @@ def test_the_better_of_two_detections_finds_the_face() -> None:
     ],
 )
 def test_average_precision_by_arithmetic(hits: str, faces: int, expected: float) -> None:
-    assert average_precision(judgement_of(hits, faces)) == pytest.approx(expected, abs=1e-12)
+    assert compute_average_precision(judgement_of(hits, faces)) == pytest.approx(
+        expected, abs=1e-12
+    )
 
 
 def test_equal_scores_pass_a_threshold_together() -> None:
     scores = [0.9, 0.5, 0.5, 0.5, 0.1]
-    precision, recall = precision_recall(judgement_of("+-+-+", 4, scores))
+    precision, recall = compute_precision_recall(judgement_of("+-+-+", 4, scores))
 
     assert precision.tolist() == pytest.approx([1, 2 / 4, 3 / 5])
     assert recall.tolist() == pytest.approx([1 / 4, 2 / 4, 3 / 4])
@@ -169,11 +171,11 @@ def test_equal_scores_pass_a_threshold_together() -> None:
 
 @pytest.mark.parametrize("hits", ["+--", "-+-", "--+"])
 def test_the_order_of_equal_scores_changes_nothing(hits: str) -> None:
-    assert average_precision(judgement_of(hits, 1, [0.5] * 3)) == pytest.approx(1 / 3)
+    assert compute_average_precision(judgement_of(hits, 1, [0.5] * 3)) == pytest.approx(1 / 3)
 
 
 def test_no_detections_make_an_empty_curve() -> None:
-    precision, recall = precision_recall(judgement_of("", 3))
+    precision, recall = compute_precision_recall(judgement_of("", 3))
 
     assert precision.shape == recall.shape == (0,)
 
@@ -182,9 +184,9 @@ def test_no_detections_make_an_empty_curve() -> None:
 def test_without_faces_there_is_nothing_to_measure(hits: str) -> None:
     judgement = judgement_of(hits, 0)
 
-    assert isnan(average_precision(judgement))
-    assert isnan(recall_at(judgement, 0.5))
-    assert np.isnan(precision_recall(judgement)[1]).all()
+    assert isnan(compute_average_precision(judgement))
+    assert isnan(compute_recall(judgement, 0.5))
+    assert np.isnan(compute_precision_recall(judgement)[1]).all()
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_without_faces_there_is_nothing_to_measure(hits: str) -> None:
 )
 def test_recall_at_a_score(score: float, expected: float) -> None:
     # Scores that float32 holds exactly.
-    assert recall_at(judgement_of("+-+", 4, [0.75, 0.5, 0.25]), score) == expected
+    assert compute_recall(judgement_of("+-+", 4, [0.75, 0.5, 0.25]), score) == expected
 
 
 def test_pictures_are_ranked_together_not_averaged() -> None:
@@ -207,20 +209,20 @@ def test_pictures_are_ranked_together_not_averaged() -> None:
     easy = judged([(LEFT, 0.9)], [LEFT])
     busy = judged([(NOWHERE, 0.95), (LEFT, 0.3)], [LEFT])
 
-    whole = together([easy, busy])
+    whole = merge_judgements([easy, busy])
 
     assert whole.faces == 2
-    assert average_precision(whole) == pytest.approx(1 / 2 * 2 / 3 + 1 / 2 * 2 / 3)
+    assert compute_average_precision(whole) == pytest.approx(1 / 2 * 2 / 3 + 1 / 2 * 2 / 3)
 
 
 def test_a_picture_without_detections_still_has_faces_to_find() -> None:
-    whole = together([judged([(LEFT, 0.9)], [LEFT]), judged([], [LEFT, RIGHT])])
+    whole = merge_judgements([judged([(LEFT, 0.9)], [LEFT]), judged([], [LEFT, RIGHT])])
 
-    assert average_precision(whole) == pytest.approx(1 / 3)
+    assert compute_average_precision(whole) == pytest.approx(1 / 3)
 
 
 def test_no_pictures_are_nothing_to_measure() -> None:
-    assert isnan(average_precision(together([])))
+    assert isnan(compute_average_precision(merge_judgements([])))
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -228,9 +230,11 @@ def test_the_same_as_a_slow_reference_on_random_pictures(seed: int) -> None:
     random = np.random.default_rng(seed)
     pictures = [random_picture(random) for _ in range(6)]
 
-    whole = together([judge(*picture) for picture in pictures])
+    whole = merge_judgements([judge_detections(*image) for image in pictures])
 
-    assert average_precision(whole) == pytest.approx(slow_average_precision(pictures), abs=1e-12)
+    assert compute_average_precision(whole) == pytest.approx(
+        slow_average_precision(pictures), abs=1e-12
+    )
 
 
 Picture = tuple[Boxes, Scores, Boxes, NDArray[np.bool_]]
@@ -252,7 +256,7 @@ def slow_average_precision(pictures: Sequence[Picture]) -> float:
     total = sum(int(counted.sum()) for *_, counted in pictures)
     points = []
     for threshold in sorted({float(score) for _, scores, *_ in pictures for score in scores}):
-        outcomes = [outcome for picture in pictures for outcome in slow_judge(picture, threshold)]
+        outcomes = [outcome for image in pictures for outcome in slow_judge(image, threshold)]
         found, missed = outcomes.count("hit"), outcomes.count("miss")
         if found + missed:
             points.append((found / total, found / (found + missed)))
@@ -263,9 +267,9 @@ def slow_average_precision(pictures: Sequence[Picture]) -> float:
     )
 
 
-def slow_judge(picture: Picture, threshold: float) -> list[str]:
+def slow_judge(image: Picture, threshold: float) -> list[str]:
     """Return what becomes of each detection that scores at least the threshold."""
-    boxes, scores, faces, counted = picture
+    boxes, scores, faces, counted = image
     outcomes: list[str] = []
     taken: set[int] = set()
     ranked = sorted(zip(boxes, scores, strict=True), key=lambda pair: -pair[1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from phiz.lab.accuracy.size_buckets import height_masks, share_masks
+from phiz.lab.accuracy.size_buckets import mask_heights, mask_shares
 from tests.lab.accuracy.answers import answer, labelled
 
 BOXES: list[tuple[float, float, float, float]] = [
@@ -23,7 +23,7 @@ def names(masks: dict[str, np.ndarray]) -> list[str]:
 
 def test_heights_begin_at_their_limits() -> None:
     label = labelled(BOXES)
-    assert names(height_masks(answer(label, []), label.counted["all"])) == [
+    assert names(mask_heights(answer(label, []), label.counted["all"])) == [
         "0 to 20 px",
         "20 to 50 px",
         "50 to 100 px",
@@ -43,9 +43,9 @@ def test_heights_begin_at_their_limits() -> None:
 )
 def test_shares_are_of_the_picture(side: float, expected: str) -> None:
     label = labelled([(0, 0, side, side)])
-    assert names(share_masks(answer(label, [], (100, 100)), label.counted["all"])) == [expected]
+    assert names(mask_shares(answer(label, [], (100, 100)), label.counted["all"])) == [expected]
 
 
 def test_a_face_that_does_not_count_is_in_no_range() -> None:
     label = labelled(BOXES[:2], counted=[True, False])
-    assert names(height_masks(answer(label, []), label.counted["all"])) == ["0 to 20 px", "none"]
+    assert names(mask_heights(answer(label, []), label.counted["all"])) == ["0 to 20 px", "none"]

@@ -1,11 +1,20 @@
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.io import savemat
 
 from phiz.errors import CatalogError, OptionError
-from phiz.lab.accuracy.wider import find_text, parse_lists, parse_text, read_wider
-from tests.lab.accuracy.test_matfile import cells, file, numbers, text
+from phiz.lab.accuracy.wider import (
+    LISTS,
+    find_boxes_file,
+    parse_boxes,
+    read_counted_faces,
+    read_wider,
+)
 
 TEXT = """\
 0--Parade/a.jpg
@@ -29,17 +38,25 @@ def write(folder: Path, name: str = NAME) -> Path:
     return path
 
 
-def level(*places: float) -> bytes:
-    """Return a list of the benchmark: the faces of a.jpg that count, and none of b.jpg."""
-    return file(
-        cells(text("0--Parade"), text("1--Handshaking"), name="event_list"),
-        cells(cells(text("a")), cells(text("b")), name="file_list"),
-        cells(cells(numbers(*places)), cells(numbers()), name="gt_list"),
-    )
+def cells(*values: object) -> NDArray[np.object_]:
+    """Return a column of MATLAB cells."""
+    column = np.empty((len(values), 1), object)
+    column[:, 0] = values
+    return column
+
+
+def write_level(path: Path, *places: float) -> None:
+    """Write a list of the benchmark: the faces of a.jpg that count, and none of b.jpg."""
+    lists = {
+        "event_list": cells("0--Parade", "1--Handshaking"),
+        "file_list": cells(cells("a"), cells("b")),
+        "gt_list": cells(cells(np.array(places).reshape(-1, 1)), cells(np.zeros((0, 0)))),
+    }
+    savemat(path, lists, do_compression=True)
 
 
 def test_boxes_are_corner_and_size() -> None:
-    first, second = parse_text(TEXT)
+    first, second = parse_boxes(TEXT)
     assert first.path == "0--Parade/a.jpg"
     assert first.boxes[:2].tolist() == [[10, 20, 15, 70], [1, 2, 4, 32]]
     assert first.valid.tolist() == [True, True, True, False]
@@ -63,7 +80,7 @@ def test_the_lists_say_what_counts(tmp_path: Path) -> None:
     path = write(tmp_path)
     (tmp_path / "ground_truth").mkdir()
     for name, places in {"easy": (), "medium": (3,), "hard": (1, 3)}.items():
-        (tmp_path / "ground_truth" / f"wider_{name}_val.mat").write_bytes(level(*places))
+        write_level(tmp_path / "ground_truth" / f"wider_{name}_val.mat", *places)
     first, second = read_wider(tmp_path, path)
     assert {name: mask.tolist() for name, mask in first.counted.items()} == {
         "easy": [False, False, False, False],
@@ -74,12 +91,12 @@ def test_the_lists_say_what_counts(tmp_path: Path) -> None:
 
 
 def test_validation_is_preferred_to_training(tmp_path: Path) -> None:
-    assert find_text(tmp_path) is None
+    assert find_boxes_file(tmp_path) is None
     train = write(tmp_path, "wider_face_train_bbx_gt.txt")
-    assert find_text(tmp_path) == train
+    assert find_boxes_file(tmp_path) == train
     val = write(tmp_path)
-    assert find_text(tmp_path) == val
-    assert find_text(val.parent) == val
+    assert find_boxes_file(tmp_path) == val
+    assert find_boxes_file(val.parent) == val
 
 
 def test_pictures_are_found_beside_the_split(tmp_path: Path) -> None:
@@ -100,15 +117,57 @@ def test_pictures_are_found_beside_the_split(tmp_path: Path) -> None:
 )
 def test_a_text_that_is_none(broken: str, what: str) -> None:
     with pytest.raises(CatalogError, match=what):
-        list(parse_text(broken))
+        list(parse_boxes(broken))
 
 
-def test_lists_of_something_else(tmp_path: Path) -> None:
-    with pytest.raises(CatalogError, match="event_list"):
-        parse_lists({})
-    with pytest.raises(CatalogError, match="not a list of WIDER FACE"):
-        parse_lists({"event_list": ["a"], "file_list": [], "gt_list": []})
+@pytest.mark.parametrize(
+    ("content", "what"),
+    [
+        pytest.param(b"", "wider_hard_val.mat cannot be read as a list", id="empty"),
+        pytest.param(
+            b"something else" * 20, "wider_hard_val.mat cannot be read as a list", id="text"
+        ),
+        pytest.param(
+            b"\x89HDF\r\n".ljust(200), "wider_hard_val.mat cannot be read as a list", id="level 7.3"
+        ),
+    ],
+)
+def test_a_list_that_is_no_matlab_file(tmp_path: Path, content: bytes, what: str) -> None:
     path = write(tmp_path)
-    (tmp_path / "wider_hard_val.mat").write_bytes(b"something else")
-    with pytest.raises(OptionError, match="not a MATLAB file"):
+    (tmp_path / "wider_hard_val.mat").write_bytes(content)
+    with pytest.raises(OptionError, match=what):
+        read_wider(tmp_path, path)
+
+
+@pytest.mark.parametrize("kept", [129, 150, 200, 300, -5])
+def test_a_list_that_is_cut_short(tmp_path: Path, kept: int) -> None:
+    path = tmp_path / "wider_hard_val.mat"
+    write_level(path, 1, 3)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(CatalogError, match=r"wider_hard_val\.mat cannot be read"):
+        read_counted_faces(path)
+
+
+@pytest.mark.parametrize(
+    "lists",
+    [
+        pytest.param({"other": cells("a")}, id="no lists"),
+        pytest.param(dict.fromkeys(LISTS, np.eye(2)), id="numbers"),
+        pytest.param(
+            {"event_list": cells("a"), "file_list": cells(), "gt_list": cells()}, id="lengths"
+        ),
+        pytest.param({name: {"a": 1} for name in LISTS}, id="structures"),
+    ],
+)
+def test_a_list_of_something_else(tmp_path: Path, lists: dict[str, Any]) -> None:
+    savemat(tmp_path / "a.mat", lists)
+    with pytest.raises(CatalogError, match=r"a\.mat cannot be read"):
+        read_counted_faces(tmp_path / "a.mat")
+
+
+def test_lists_need_scipy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    path = write(tmp_path)
+    write_level(tmp_path / "wider_hard_val.mat", 1)
+    with pytest.raises(OptionError, match=r"needs SciPy; .*: pip install 'phiz\[lab\]'"):
         read_wider(tmp_path, path)

@@ -12,19 +12,19 @@ from phiz.cli.main import main
 from phiz.image.synthetic import draw_crowd
 from phiz.models import catalog
 from phiz.models.specs import Catalog
-from phiz.runtime.profile import find_flaws, read_profile
-from phiz.runtime.variants import REFERENCE, installed_variants
+from phiz.runtime.profile import find_mismatches, read_profile
+from phiz.runtime.variants import REFERENCE_VARIANT, find_installed_variants
 
 pytestmark = pytest.mark.integration
 
-FRONT, FULL = catalog.load().model("front"), catalog.load().model("full")
+FRONT, FULL = catalog.load_catalog().get_model("front"), catalog.load_catalog().get_model("full")
 
 
 @pytest.fixture(autouse=True)
 def _only_front(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("PHIZ_MODELS", "PHIZ_PROFILE"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(catalog, "load", lambda: Catalog((FRONT,)))
+    monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FRONT,)))
 
 
 def bench(*arguments: str | Path) -> Result:
@@ -45,15 +45,15 @@ def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     profile = read_profile(folder / "profile.json")
     assert f"wrote {folder / 'profile.json'}" in result.stdout
-    assert list(find_flaws(profile, FRONT.networks)) == []
+    assert list(find_mismatches(profile, FRONT.networks)) == []
     # Drawn faces are no evidence for anything less than float32.
     assert profile.networks["front"].variant.precision == "float32"
-    for variant in installed_variants():
+    for variant in find_installed_variants():
         assert str(variant) in result.stdout
         assert variant.precision == "float32" or "not gated" in result.stdout
     written = json.loads(figures.read_text())
     assert {each["threads"] for each in written["networks"]["front"]} >= {1}
-    assert len(written["models"]["front"]) == len(installed_variants())
+    assert len(written["models"]["front"]) == len(find_installed_variants())
     assert written["models"]["front"][0]["passes"] is False
     assert written["parity"]["front"][0]["excess"] == 0
 
@@ -61,7 +61,7 @@ def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
 def test_8_bits_take_part_where_they_are_built(
     int8_folder: Path, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "load", lambda: Catalog((FULL,)))
+    monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FULL,)))
     profile = tmp_path / "p.json"
     result = bench("--models", int8_folder, "--profile", profile, "--json", tmp_path / "f.json")
     assert result.exit_code == 0, result.output
@@ -71,7 +71,7 @@ def test_8_bits_take_part_where_they_are_built(
         eight = [each["runtime"] for each in figures["full"] if each["precision"] == "int8"]
         assert {*eight} == {"onnxruntime", "openvino"}
     # Drawn faces are no evidence.
-    assert read_profile(profile).networks["full"].variant.form == "float32"
+    assert read_profile(profile).networks["full"].variant.network_precision == "float32"
     (tmp_path / "full.onnx").write_bytes((models_folder / "full.onnx").read_bytes())
     result = bench("--models", tmp_path, "--profile", profile)
     assert result.exit_code == 0, result.output
@@ -131,10 +131,10 @@ def test_models_that_are_not_built(tmp_path: Path) -> None:
 
 
 def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
-    picture = tmp_path / "crowd.png"
-    Image.fromarray(draw_crowd(320, 240)).save(picture)
+    image_path = tmp_path / "crowd.png"
+    Image.fromarray(draw_crowd(320, 240)).save(image_path)
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PHIZ_")}
-    command = [sys.executable, "-m", "phiz", "detect", "--model", "front", str(picture)]
+    command = [sys.executable, "-m", "phiz", "detect", "--model", "front", str(image_path)]
 
     def detect(**settings: str) -> subprocess.CompletedProcess[str]:
         env = {**plain, "PHIZ_MODELS": str(folder), **settings}
@@ -167,4 +167,4 @@ def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
 
 
 def test_the_reference_is_a_variant_that_is_installed() -> None:
-    assert installed_variants()[0] == REFERENCE
+    assert find_installed_variants()[0] == REFERENCE_VARIANT

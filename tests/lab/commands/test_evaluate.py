@@ -12,10 +12,10 @@ from PIL import Image
 from phiz.cli.main import main
 from phiz.detectors import factory
 from phiz.faces import MAX_PASSES, Overlap
-from phiz.lab.accuracy.jitter import REACH
-from phiz.lab.accuracy.summary import Found, Spread, Summary
+from phiz.lab.accuracy.jitter import MAX_SHIFT_PX
+from phiz.lab.accuracy.summary import ErrorQuantiles, EvaluationSummary, RecallSummary
 from phiz.lab.commands import evaluate as command
-from phiz.lab.report.evaluation_tables import document
+from phiz.lab.report.evaluation_tables import build_document
 from phiz.models import catalog
 from tests.conftest import PICTURES
 
@@ -221,9 +221,9 @@ def test_a_photograph_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 def test_a_figure_that_cannot_be_had_is_null() -> None:
-    nothing = Spread(float("nan"), float("nan"))
-    levels = {"all": Found(0, float("nan"), nothing.median)}
-    written = document([Summary("some", "front", "blend", 1, 0, {}, levels)])
+    nothing = ErrorQuantiles(float("nan"), float("nan"))
+    levels = {"all": RecallSummary(0, float("nan"), nothing.median)}
+    written = build_document([EvaluationSummary("some", "front", "blend", 1, 0, {}, levels)])
     assert written["figures"][0]["levels"]["all"] == {
         "faces": 0,
         "recall": None,
@@ -232,7 +232,9 @@ def test_a_figure_that_cannot_be_had_is_null() -> None:
 
 
 def test_what_is_written_out_is_what_there_is() -> None:
-    assert sorted(command.MODELS) == sorted(factory.names(catalog.load()))
-    assert get_args(Overlap) == command.OVERLAPS
+    assert sorted(command.EVALUATED_MODELS) == sorted(
+        factory.list_model_names(catalog.load_catalog())
+    )
+    assert get_args(Overlap) == command.OVERLAP_CHOICES
     assert command.MAX_PASSES == MAX_PASSES
-    assert (2 * REACH + 1) ** 2 - 1 == command.MAX_SHIFTS
+    assert (2 * MAX_SHIFT_PX + 1) ** 2 - 1 == command.MAX_SHIFTS

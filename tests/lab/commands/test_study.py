@@ -10,28 +10,28 @@ import pytest
 from click.testing import CliRunner, Result
 
 from phiz.cli.main import main
-from phiz.lab.commands.progress import shown
+from phiz.lab.commands.progress import show_progress
 from phiz.lab.study import plan
-from phiz.lab.study.checkpoint import Answer
-from phiz.lab.study.plan import Effort, Lot
+from phiz.lab.study.checkpoint import TaskResult
+from phiz.lab.study.plan import Preset, StudyTask
 from phiz.lab.study.record import Study, read_study, to_document
-from phiz.lab.study.run import Course
-from phiz.lab.study.summary import quiet
-from phiz.lab.study.timing import Turns
+from phiz.lab.study.run import StudyRun
+from phiz.lab.study.summary import mark_quiet
+from phiz.lab.study.timing import RunTimes
 from phiz.models import catalog
 from phiz.models.specs import Catalog
-from phiz.runtime.isa import LIMITS
-from phiz.runtime.profile import find_flaws, read_profile
-from phiz.runtime.variants import installed_variants
+from phiz.runtime.isa import ISA_VARIABLES
+from phiz.runtime.profile import find_mismatches, read_profile
+from phiz.runtime.variants import find_installed_variants
 from tests.lab.study.made import quality, usual
 
-FRONT = catalog.load().model("front")
-LITTLE = Effort(visits=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(1,), threads=1)
+FRONT = catalog.load_catalog().get_model("front")
+LITTLE = Preset(rounds=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(1,), threads=1)
 
 
 @pytest.fixture(autouse=True)
 def _little(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("PHIZ_MODELS", "PHIZ_PROFILE", *LIMITS):
+    for name in ("PHIZ_MODELS", "PHIZ_PROFILE", *ISA_VARIABLES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(plan, "QUICK", LITTLE)
 
@@ -45,9 +45,9 @@ def folder(models_folder: Path, tmp_path: Path) -> Path:
     """One model, and its 8 bits if they are built, though they are not offered."""
     folder = tmp_path / "models"
     folder.mkdir()
-    for card in (card for one in FRONT.networks for card in (one, *one.variants)):
-        if (models_folder / card.file).exists():
-            (folder / card.file).write_bytes((models_folder / card.file).read_bytes())
+    for spec in (spec for one in FRONT.networks for spec in (one, *one.variants)):
+        if (models_folder / spec.file_name).exists():
+            (folder / spec.file_name).write_bytes((models_folder / spec.file_name).read_bytes())
     return folder
 
 
@@ -62,9 +62,9 @@ def test_it_measures_and_recommends(folder: Path) -> None:
     assert re.search(r"1 of \d+: times of front, visit 1; about \d+ s left", result.stderr)
     found = read_study(folder / "study.json")
     assert found.device == "Here"
-    assert {each.combination.variant for each in found.figures} >= {*installed_variants()}
+    assert {each.combination.variant for each in found.figures} >= {*find_installed_variants()}
     for each in found.figures:
-        assert each.runs == 5 * sum(quiet(each.visits_ms))
+        assert each.runs == 5 * sum(mark_quiet(each.visits_ms))
         assert each.median_ms <= each.p90_ms
         assert each.p99_ms is None
         assert len(each.visits_ms) == 2
@@ -76,41 +76,41 @@ def test_it_measures_and_recommends(folder: Path) -> None:
     assert reference.compared > 0
     assert "<svg" in (folder / "study.html").read_text()
     profile = read_profile(folder / "profile.json")
-    assert list(find_flaws(profile, FRONT.networks)) == []
+    assert list(find_mismatches(profile, FRONT.networks)) == []
     # Drawn faces are no evidence for anything less.
     assert profile.networks["front"].variant.precision == "float32"
     assert not list(folder.glob("*unfinished*"))
 
 
-def invented(lot: Lot) -> Answer:
+def invented(task: StudyTask) -> TaskResult:
     """An answer of the right kind that nobody measured."""
-    if lot.kind == "times":
-        return {str(each): Turns((1000, 1100), 0.002) for each in lot.combinations}
-    if lot.kind == "pace":
-        return {str(each): [0.0009, 0.001] for each in installed_variants()}
-    if lot.kind == "memory":
+    if task.kind == "times":
+        return {str(each): RunTimes((1000, 1100), 0.002) for each in task.combinations}
+    if task.kind == "pace":
+        return {str(each): [0.0009, 0.001] for each in find_installed_variants()}
+    if task.kind == "memory":
         return 100_000_000
-    return [quality("front", each, 0.5) for each in installed_variants()]
+    return [quality("front", each, 0.5) for each in find_installed_variants()]
 
 
 def test_what_is_interrupted_is_taken_up(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured: list[Lot] = []
-    stopped: list[Lot] = []
+    measured: list[StudyTask] = []
+    stopped: list[StudyTask] = []
 
-    def measure(_: Course, lot: Lot) -> Answer:
+    def measure(_: StudyRun, task: StudyTask) -> TaskResult:
         if len(measured) == 2 and not stopped:
-            stopped.append(lot)
+            stopped.append(task)
             handle = signal.getsignal(signal.SIGTERM)
             assert callable(handle)
             # Not by a real one: pytest has signals handled on a stack of their own, which is too
             # small as soon as OpenVINO has let the processor use its tiles (AMX) in this process.
             handle(signal.SIGTERM, None)
-        measured.append(lot)
-        return invented(lot)
+        measured.append(task)
+        return invented(task)
 
-    monkeypatch.setattr(Course, "measure", measure)
+    monkeypatch.setattr(StudyRun, "measure_task", measure)
     result = run("--models", folder, "--quick", "--out", tmp_path / "out")
     assert result.exit_code == 130
     assert "the same command takes it up where it was" in result.stderr
@@ -125,7 +125,7 @@ def test_what_is_interrupted_is_taken_up(
 def test_a_profile_keeps_what_was_chosen_for_other_networks(
     folder: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Course, "measure", lambda _, lot: invented(lot))
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invented(task))
     before = read_profile(profile).networks
     result = run("--models", folder, "--quick", "--profile", profile)
     assert result.exit_code == 0, result.output
@@ -140,7 +140,7 @@ def test_a_profile_keeps_what_was_chosen_for_other_networks(
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is measured."""
-    monkeypatch.setattr(Course, "measure", lambda _, lot: invented(lot))
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invented(task))
 
 
 @pytest.mark.usefixtures("quickly")
@@ -149,7 +149,7 @@ def test_what_is_emulated_replaces_nothing(
 ) -> None:
     before = profile.read_text()
     monkeypatch.setenv("PHIZ_PROFILE", str(profile))
-    monkeypatch.setenv(LIMITS[0], "AVX2")
+    monkeypatch.setenv(ISA_VARIABLES[0], "AVX2")
     out = tmp_path / "half"
     command: list[str | Path] = ["--models", folder, "--quick", "--emulated", "half of it"]
     assert "--emulated needs --out DIR" in run(*command).output
@@ -168,7 +168,7 @@ def test_what_is_emulated_replaces_nothing(
 def test_a_limit_of_openvino_is_no_study_of_this_machine(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(LIMITS[0], "AVX2")
+    monkeypatch.setenv(ISA_VARIABLES[0], "AVX2")
     result = run("--models", folder, "--quick")
     assert result.exit_code == 1
     assert "limits OpenVINO to AVX2" in result.output
@@ -180,13 +180,13 @@ def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> Non
     (folder / "front.int8.onnx").unlink(missing_ok=True)
     result = run("--models", folder, "--quick")
     assert result.exit_code == 0, result.output
-    told = [line for line in result.stderr.splitlines() if line.startswith("not measured")]
-    assert len(told) == 3
-    assert "front.int8.onnx, back.onnx," in told[0]
-    assert told[0].endswith(f"phiz models build --variants int8 --models {folder}")
-    assert "mobilenet.onnx, mobilenet.int8.onnx, " in told[1]
-    assert told[1].endswith(f"phiz models build --group classify --models {folder}")
-    assert told[2].endswith(f"phiz models build --group study --models {folder}")
+    lines = [line for line in result.stderr.splitlines() if line.startswith("not measured")]
+    assert len(lines) == 3
+    assert "front.int8.onnx, back.onnx," in lines[0]
+    assert lines[0].endswith(f"phiz models build --variants int8 --models {folder}")
+    assert "mobilenet.onnx, mobilenet.int8.onnx, " in lines[1]
+    assert lines[1].endswith(f"phiz models build --group classify --models {folder}")
+    assert lines[2].endswith(f"phiz models build --group study --models {folder}")
     assert "mobilenet" not in run("--models", folder, "--quick", "--only", "front").stderr
 
 
@@ -287,15 +287,15 @@ def test_what_is_wrong_is_named(arguments: list[str], complaint: str) -> None:
 def test_without_models_there_is_nothing_to_measure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(catalog, "load", lambda: Catalog((FRONT,)))
+    monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FRONT,)))
     assert "phiz models build" in run("--models", tmp_path).output
 
 
 PROGRAM = """
-from phiz.lab.commands.progress import shown
-from phiz.lab.study.plan import Lot
-with shown(3) as progress:
-    progress.show(Lot("quality", "front"), 1, 200.0)
+from phiz.lab.commands.progress import show_progress
+from phiz.lab.study.plan import StudyTask
+with show_progress(3) as progress:
+    progress.show(StudyTask("quality", "front"), 1, 200.0)
 """
 
 
@@ -317,6 +317,6 @@ def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
 
 
 def test_elsewhere_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with shown(3) as progress:
-        progress.show(Lot("quality", "front"), 1, 20.0)
+    with show_progress(3) as progress:
+        progress.show(StudyTask("quality", "front"), 1, 20.0)
     assert capsys.readouterr().err == "2 of 3: quality of front, visit 1; about 20 s left\n"

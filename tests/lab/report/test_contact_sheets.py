@@ -4,9 +4,9 @@ import pytest
 from phiz.lab.report.contact_sheets import (
     CAPTION_PX,
     COLUMNS,
-    DETECTED,
+    DETECTED_RGB,
     GAP_PX,
-    IN_QUESTION,
+    HIGHLIGHT_RGB,
     TILE_PX,
     Tile,
     cut_tile,
@@ -49,9 +49,9 @@ def test_boxes_are_drawn_the_one_in_question_on_top() -> None:
     sheet = np.asarray(draw_sheet("title", [tile()]))
     drawn = sheet[CAPTION_PX + GAP_PX :, GAP_PX:][:TILE_PX, :TILE_PX]
     left, top = round(TILE_PX * 0.3), round(TILE_PX * 0.3)
-    assert tuple(drawn[top + 20, left]) == IN_QUESTION
+    assert tuple(drawn[top + 20, left]) == HIGHLIGHT_RGB
     right = round(TILE_PX * 0.4) - 1
-    assert tuple(drawn[top + 20, right]) == DETECTED
+    assert tuple(drawn[top + 20, right]) == DETECTED_RGB
     assert tuple(drawn[top + 20, right + 5]) == (255, 255, 255)
 
 

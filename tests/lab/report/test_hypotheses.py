@@ -2,18 +2,23 @@ from dataclasses import replace
 
 import pytest
 
-from phiz.lab.report.hypotheses import compare_with_paper, find, ratio_of, speed_up
+from phiz.lab.report.hypotheses import (
+    check_hypotheses,
+    compare_with_paper,
+    compute_speed_up,
+    compute_time_ratio,
+)
 from phiz.lab.study.machine import Machine
 from phiz.lab.study.record import Study
 from tests.lab.study.made import FLOAT32, INT8, MACHINE, facts, figures, study, usual
 
 
 def verdicts(*studies: object) -> list[str]:
-    return [finding.verdict for finding in find(studies)]  # type: ignore[arg-type]
+    return [hypothesis.verdict for hypothesis in check_hypotheses(studies)]  # type: ignore[arg-type]
 
 
 def test_one_device_tells_about_8_bits_alone() -> None:
-    hardware, memory, quantisation = find([usual()])
+    hardware, memory, quantisation = check_hypotheses([usual()])
     assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
     assert quantisation.verdict == "holds in part"
     assert quantisation.figures == (
@@ -48,7 +53,7 @@ def test_without_8_bits_nothing_is_told_of_them() -> None:
 
 def test_emulated_devices_are_no_evidence() -> None:
     whole, half = usual("whole", emulated="all of it"), usual("half", 2.0, emulated="a quota")
-    hardware, memory, _ = find([whole, half])
+    hardware, memory, _ = check_hypotheses([whole, half])
     assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
     assert hardware.figures[0] == "half takes 2.00 times as long as whole."
     assert "no evidence about newer hardware" in hardware.figures[1]
@@ -64,21 +69,21 @@ def test_an_emulated_one_first_is_not_what_real_ones_are_compared_with() -> None
     assert verdicts(emulated, other)[:2] == ["cannot be told", "cannot be told"]
     assert verdicts(emulated, usual(), other)[:2] == ["does not hold", "does not hold"]
     same = replace(usual("Slide rule"), machine=OTHER)
-    hardware, memory, _ = find([emulated, usual(), same])
+    hardware, memory, _ = check_hypotheses([emulated, usual(), same])
     assert (hardware.verdict, memory.verdict) == ("does not hold", "cannot be told")
     assert memory.figures[-1] == ("Slide rule: 8.0 GB, 2500 MHz, 1.00 times the time of Abacus.")
 
 
 @pytest.mark.parametrize("slower", [1.0, 1.5], ids=["as fast", "slower by noise"])
 def test_one_machine_twice_tells_nothing(slower: float) -> None:
-    hardware, memory, _ = find([usual(), usual("again", slower)])
+    hardware, memory, _ = check_hypotheses([usual(), usual("again", slower)])
     assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
     assert "the same processor" in hardware.figures[-1]
 
 
 def test_real_devices_are_told_apart() -> None:
     other = replace(usual("Slide rule", 3.0), machine=OTHER)
-    hardware, memory, _ = find([usual(), other])
+    hardware, memory, _ = check_hypotheses([usual(), other])
     assert (hardware.verdict, memory.verdict) == ("does not hold", "does not hold")
     assert "Memory and clock are the same" in memory.figures[-1]
 
@@ -104,7 +109,7 @@ def test_newer_devices_are_those_that_were_given_later(
     times: tuple[float, ...], expected: str
 ) -> None:
     studies = [device(f"Abacus {place}", slower) for place, slower in enumerate(times)]
-    hardware = find(studies)[0]
+    hardware = check_hypotheses(studies)[0]
     assert hardware.verdict == expected
     assert "the oldest first" in hardware.figures[-1]
     pairs = len(times) * (len(times) - 1) // 2
@@ -113,13 +118,13 @@ def test_newer_devices_are_those_that_were_given_later(
 
 def test_beside_an_emulated_one_real_ones_are_told_of() -> None:
     emulated = usual("half", 4.0, emulated="a quota")
-    hardware = find([emulated, device("Old", 3.0), device("New", 1.5)])[0]
+    hardware = check_hypotheses([emulated, device("Old", 3.0), device("New", 1.5)])[0]
     assert hardware.verdict == "holds"
     assert "New takes 0.50 times as long as Old." in hardware.figures
 
 
 @pytest.mark.parametrize(
-    ("machine", "told"),
+    ("machine", "text"),
     [
         (replace(OTHER, memory_bytes=4_000_000_000), "4.0 GB, 2500 MHz"),
         (replace(OTHER, copied_gb_s=5.0), "8.0 GB, 2500 MHz"),
@@ -128,23 +133,23 @@ def test_beside_an_emulated_one_real_ones_are_told_of() -> None:
     ],
     ids=["less memory", "slower memory", "slower clock", "a clock that is not known"],
 )
-def test_where_memory_or_clock_differ_neither_is_ruled_out(machine: Machine, told: str) -> None:
-    memory = find([usual(), replace(usual("Slide rule", 3.0), machine=machine)])[1]
+def test_where_memory_or_clock_differ_neither_is_ruled_out(machine: Machine, text: str) -> None:
+    memory = check_hypotheses([usual(), replace(usual("Slide rule", 3.0), machine=machine)])[1]
     assert memory.verdict == "cannot be told"
-    assert memory.figures[-1] == f"Slide rule: {told}, 3.00 times the time of Abacus."
+    assert memory.figures[-1] == f"Slide rule: {text}, 3.00 times the time of Abacus."
 
 
 def test_other_processors_with_nothing_in_common_tell_nothing() -> None:
     other = study(figures("other", FLOAT32, 1), device="Slide rule", machine=OTHER)
-    hardware, memory, _ = find([usual(), other])
+    hardware, memory, _ = check_hypotheses([usual(), other])
     assert (hardware.verdict, memory.verdict) == ("cannot be told", "cannot be told")
     assert memory.figures[-1].endswith("nothing in common with Abacus.")
 
 
 def test_devices_that_ran_nothing_in_common_have_no_ratio() -> None:
-    assert ratio_of(usual(), study(figures("other", FLOAT32, 1))) is None
-    assert ratio_of(usual(), usual("b", 2.5)) == pytest.approx(2.5)
-    assert speed_up(usual(), "mobilenet", "openvino") is None
+    assert compute_time_ratio(usual(), study(figures("other", FLOAT32, 1))) is None
+    assert compute_time_ratio(usual(), usual("b", 2.5)) == pytest.approx(2.5)
+    assert compute_speed_up(usual(), "mobilenet", "openvino") is None
 
 
 def test_the_papers_comparison() -> None:
@@ -155,8 +160,8 @@ def test_the_papers_comparison() -> None:
     measured = study(
         figures("mobilenet-ssd", FLOAT32, 2.1), figures("front", FLOAT32, 0.7), networks=known
     )
-    told = compare_with_paper(measured)
-    assert told[0].startswith("mobilenet-ssd: 98.0 million multiplications")
-    assert "2.10 ms against 0.70 ms, 3.0 times as long" in told[2]
-    assert "98.61 %" in told[3]
+    lines = compare_with_paper(measured)
+    assert lines[0].startswith("mobilenet-ssd: 98.0 million multiplications")
+    assert "2.10 ms against 0.70 ms, 3.0 times as long" in lines[2]
+    assert "98.61 %" in lines[3]
     assert compare_with_paper(usual()) == []

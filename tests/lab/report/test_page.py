@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from phiz.lab.report.page import draw_page
+from phiz.lab.report.page import render_page
 from phiz.lab.study.record import read_study
 from tests.lab.study.made import usual
 from tests.tools import program
@@ -71,7 +71,7 @@ def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
         usual(f"AMD EPYC {n}R14, x86_64", n, emulated="less of it" if n % 2 else None)
         for n in range(1, devices + 1)
     ]
-    page = draw_page(studies)
+    page = render_page(studies)
     seen = look(page, tmp_path)
     assert seen["screen"] == 390
     assert seen["wide"] == 390  # nothing sticks out
@@ -86,9 +86,9 @@ def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
 @pytest.mark.integration
 @pytest.mark.needs("chromium")
 def test_it_is_dark_where_the_reader_wants_that(tmp_path: Path) -> None:
-    light = look(draw_page([usual()]), tmp_path)
+    light = look(render_page([usual()]), tmp_path)
     dark = look(
-        draw_page([usual()]),
+        render_page([usual()]),
         tmp_path,
         "--force-dark-mode",
         "--blink-settings=preferredColorScheme=0",
@@ -98,13 +98,13 @@ def test_it_is_dark_where_the_reader_wants_that(tmp_path: Path) -> None:
 
 
 def test_it_needs_nothing_else_and_has_no_script() -> None:
-    page = draw_page([usual()])
+    page = render_page([usual()])
     assert "<script" not in page
     assert not re.findall(r"(?:src|href)=|url\(|@import", page)
 
 
 def test_it_says_what_to_run_and_what_holds() -> None:
-    text = re.sub(r"<[^>]*>", "", draw_page([usual()]))
+    text = re.sub(r"<[^>]*>", "", render_page([usual()]))
     assert "Classifiers, lowest latency: mobilenet in onnxruntime int8 (2.00 ms a picture)." in text
     assert "best answers within 2 ms: mobilenet in onnxruntime int8 (85.0%); 3 ms" in text
     assert "Quantisation is faster. It holds in part here." in text
@@ -113,7 +113,7 @@ def test_it_says_what_to_run_and_what_holds() -> None:
 
 
 def test_devices_are_drawn_side_by_side_and_emulation_is_said() -> None:
-    page = draw_page([usual("Whole"), usual("Half", 2.0, emulated="a quota of half a processor")])
+    page = render_page([usual("Whole"), usual("Half", 2.0, emulated="a quota of half a processor")])
     assert "<b>Half is emulated</b>: a quota of half a processor." in page
     assert "What networks cost on 2 devices" in page
     bars = re.findall(r">(Whole|Half \(emulated\))</text>", page)
@@ -124,7 +124,7 @@ def test_devices_are_drawn_side_by_side_and_emulation_is_said() -> None:
 
 def test_a_long_name_leaves_room_for_its_being_emulated() -> None:
     name = "A machine of wood and beads"
-    page = draw_page([usual("Whole"), usual(name), usual(name, emulated="less of it")])
+    page = render_page([usual("Whole"), usual(name), usual(name, emulated="less of it")])
     assert ">A machine of wood…</text>" in page
     assert ">A mach… (emulated)</text>" in page
 
@@ -132,10 +132,10 @@ def test_a_long_name_leaves_room_for_its_being_emulated() -> None:
 def test_only_devices_without_photographs_are_said_to_have_had_none() -> None:
     with_them, without = usual("Whole"), replace(usual("Half"), has_photographs=False)
     right, none = "Answers are those that are right", "here were no labelled photographs"
-    assert none not in draw_page([with_them])
-    assert right not in draw_page([without])
-    assert f"T{none}: answers" in draw_page([without])
-    both = draw_page([with_them, without])
+    assert none not in render_page([with_them])
+    assert right not in render_page([without])
+    assert f"T{none}: answers" in render_page([without])
+    both = render_page([with_them, without])
     assert right in both
     assert f"On Half t{none}: answers" in both
 
@@ -143,7 +143,7 @@ def test_only_devices_without_photographs_are_said_to_have_had_none() -> None:
 @pytest.mark.integration
 @pytest.mark.needs("chromium")
 def test_names_are_text(tmp_path: Path) -> None:
-    page = draw_page([usual("<b>&")])
+    page = render_page([usual("<b>&")])
     assert "<b>&<" not in page
     assert look(page, tmp_path)["wide"] == 390
 
@@ -151,6 +151,6 @@ def test_names_are_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
 def test_what_the_documents_show_can_be_drawn(path: Path) -> None:
     measured = read_study(path)
-    page = draw_page([measured])
+    page = render_page([measured])
     assert page.count("<svg") >= 2 * 3
     assert (measured.emulated is None) == ("emulated</b>" not in page)

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 
 from phiz.lab.study.machine import Machine
 from phiz.lab.study.plan import Combination
-from phiz.lab.study.quality import Quality
-from phiz.lab.study.record import Facts, Figures, Study
-from phiz.models.specs import Form
+from phiz.lab.study.quality import VariantQuality
+from phiz.lab.study.record import Measurement, NetworkInfo, Study
+from phiz.models.specs import Precision
 from phiz.runtime.variants import Variant
 
 FLOAT32, INT8 = Variant("onnxruntime", "float32"), Variant("onnxruntime", "int8")
@@ -24,9 +24,9 @@ MACHINE = Machine(
 )
 
 
-def facts(model: str, group: str = "classify") -> Facts:
+def facts(model: str, group: str = "classify") -> NetworkInfo:
     sizes = {"float32": 14_000_000, "int8": 4_000_000}
-    return Facts(model, group, dict.fromkeys(sizes, "0" * 64), sizes)  # type: ignore[arg-type]
+    return NetworkInfo(model, group, dict.fromkeys(sizes, "0" * 64), sizes)  # type: ignore[arg-type]
 
 
 def figures(
@@ -38,8 +38,8 @@ def figures(
     peak_bytes: int | None = 100_000_000,
     threads: int = 1,
     batch: int = 1,
-) -> Figures:
-    return Figures(
+) -> Measurement:
+    return Measurement(
         combination=Combination(network, variant, threads, batch),
         runs=500,
         median_ms=median_ms,
@@ -61,21 +61,21 @@ def quality(
     passes: bool = True,
     visits_ms: Sequence[float] = (),
     excess: Mapping[str, float] | None = None,
-    forms: Mapping[str, Form] | None = None,
-) -> Quality:
+    precisions: Mapping[str, Precision] | None = None,
+) -> VariantQuality:
     accuracy = {"top-1": answers, "top-5": 0.99}
     visits = tuple(visits_ms) or (median_ms, 1.01 * median_ms)
-    own = {model: variant.form, **(forms or {})}
-    return Quality(model, variant, own, 100, 0.98, accuracy, passes, excess or {}, visits)
+    own = {model: variant.network_precision, **(precisions or {})}
+    return VariantQuality(model, variant, own, 100, 0.98, accuracy, passes, excess or {}, visits)
 
 
 def study(
-    *measured: Figures,
-    qualities: Sequence[Quality] = (),
+    *measured: Measurement,
+    qualities: Sequence[VariantQuality] = (),
     device: str = "Abacus",
     emulated: str | None = None,
     machine: Machine = MACHINE,
-    networks: Mapping[str, Facts] | None = None,
+    networks: Mapping[str, NetworkInfo] | None = None,
 ) -> Study:
     names = dict.fromkeys(each.combination.network for each in measured)
     return Study(

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from phiz.lab.study.machine import (
-    available_memory,
-    clock_mhz,
-    instructions_of,
-    stolen_s,
-    this_machine,
+    describe_machine,
+    parse_instructions,
+    read_available_memory,
+    read_clock_mhz,
+    read_stolen_s,
 )
 from tests.system.layout import write
 
@@ -25,13 +25,13 @@ def test_instructions(
     text: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
-    assert instructions_of(text) == expected
+    assert parse_instructions(text) == expected
 
 
 def test_apples_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
-    assert "asimddp" in instructions_of("")
+    assert "asimddp" in parse_instructions("")
 
 
 CLOCK = "sys/devices/system/cpu/cpu{}/cpufreq/cpuinfo_max_freq"
@@ -53,7 +53,7 @@ def test_the_clock_is_told_where_the_system_tells_it(
     files: dict[str, str], expected: float | None, tmp_path: Path
 ) -> None:
     write(tmp_path, files)
-    assert clock_mhz(tmp_path) == expected
+    assert read_clock_mhz(tmp_path) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,40 +70,40 @@ def test_the_clock_is_told_where_the_system_tells_it(
 def test_a_group_may_have_less_memory_than_the_machine(
     membership: str, file: str, tmp_path: Path
 ) -> None:
-    everything = available_memory(tmp_path)
+    everything = read_available_memory(tmp_path)
     for text, expected in (("1000\n", 1000), ("max\n", everything), (f"{10**18}\n", everything)):
         write(tmp_path, {"proc/self/cgroup": membership, f"sys/fs/cgroup/{file}": text})
-        assert available_memory(tmp_path) == expected
+        assert read_available_memory(tmp_path) == expected
 
 
 def test_of_memory_the_smallest_limit_counts(tmp_path: Path) -> None:
     groups = "sys/fs/cgroup"
     limits = {f"{groups}/a/b/memory.max": "3000", f"{groups}/a/memory.max": "1000"}
     write(tmp_path, {"proc/self/cgroup": "0::/a/b\n", **limits, f"{groups}/memory.max": "2000"})
-    assert available_memory(tmp_path) == 1000
+    assert read_available_memory(tmp_path) == 1000
 
 
 def test_what_the_host_gave_away(tmp_path: Path) -> None:
-    assert stolen_s(tmp_path) is None
+    assert read_stolen_s(tmp_path) is None
     write(tmp_path, {"proc/stat": "cpu  1 2 3 4 5 6 7 250 0 0\ncpu0 1 2\nintr 5\n"})
-    assert stolen_s(tmp_path) == pytest.approx(2.5)  # of a hundred ticks a second
+    assert read_stolen_s(tmp_path) == pytest.approx(2.5)  # of a hundred ticks a second
 
 
 def test_what_the_host_gave_away_is_of_all_processors_whatever_the_quota(tmp_path: Path) -> None:
     stat = "cpu  1 2 3 4 5 6 7 800 0 0\n" + "".join(f"cpu{n} 1 2\n" for n in range(4))
     quota = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}
     write(tmp_path, {"proc/stat": stat, **quota})
-    assert stolen_s(tmp_path) == pytest.approx(2.0)  # 8 s of 4 processors
+    assert read_stolen_s(tmp_path) == pytest.approx(2.0)  # 8 s of 4 processors
 
 
 @pytest.mark.parametrize("text", ["", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 250 0 0\n"])
 def test_a_system_that_does_not_tell_what_was_given_away(text: str, tmp_path: Path) -> None:
     write(tmp_path, {"proc/stat": text})
-    assert stolen_s(tmp_path) is None
+    assert read_stolen_s(tmp_path) is None
 
 
 def test_this_machine_is_described() -> None:
-    found = this_machine()
+    found = describe_machine()
     assert found.processors >= 1
     assert found.memory_bytes > 10**8
     assert found.copied_gb_s > 0

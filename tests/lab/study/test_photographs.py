@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from phiz.errors import OptionError
-from phiz.lab.study.photographs import check_data
+from phiz.lab.study.photographs import check_study_data
 from phiz.models import catalog
 from tests.conftest import PICTURES
 
-KNOWN = catalog.load()
-FACE, CLASSES = KNOWN.group("face"), KNOWN.group("classify")
+KNOWN = catalog.load_catalog()
+FACE, CLASSES = KNOWN.get_models("face"), KNOWN.get_models("classify")
 PICTURE = next(path for path in sorted(PICTURES.iterdir()) if path.suffix == ".png")
 BOX = {"box": [10, 10, 40, 40]}
 LEVELS = {"wider_levels": ["easy", "medium", "hard"]}
@@ -35,7 +35,7 @@ def write(path: Path, entries: list[Mapping[str, Any]]) -> None:
 
 
 def test_what_can_be_judged_by_passes(data: Path) -> None:
-    check_data(data, KNOWN.models)
+    check_study_data(data, KNOWN.models)
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_labels_without_levels_are_refused(
 ) -> None:
     write(data / "wider" / "annotations.json", [{"image": "a.png", "faces": faces}])
     with pytest.raises(OptionError, match=rf"annotations\.json has no face of {missing}"):
-        check_data(data, FACE)
-    check_data(data, CLASSES)
+        check_study_data(data, FACE)
+    check_study_data(data, CLASSES)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", PICTURE.read_bytes()[:2000]])
@@ -65,14 +65,14 @@ def test_photographs_that_cannot_be_read_are_named(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(OptionError, match=rf"the photograph \S*{folder}\S*a\.png cannot be read"):
-        check_data(data, KNOWN.models)
+        check_study_data(data, KNOWN.models)
 
 
 def test_a_folder_needs_what_the_models_are_judged_by_alone(data: Path) -> None:
     (data / "photos" / "labels.json").unlink()
-    check_data(data, FACE)
+    check_study_data(data, FACE)
     with pytest.raises(OptionError, match=r"photos/labels\.json cannot be read"):
-        check_data(data, KNOWN.models)
+        check_study_data(data, KNOWN.models)
     write(data / "photos" / "labels.json", [])
     with pytest.raises(OptionError, match="has no photographs to judge classifiers by"):
-        check_data(data, CLASSES)
+        check_study_data(data, CLASSES)

@@ -4,45 +4,46 @@ from phiz.lab.study.plan import (
     FULL,
     QUICK,
     Combination,
-    Lot,
-    combinations_of,
-    lots_of,
-    seconds_left,
+    StudyTask,
+    estimate_seconds_left,
+    list_combinations,
+    plan_tasks,
 )
 from phiz.models import catalog
 from phiz.runtime.variants import Variant
 from tests.lab.study.made import BF16, FLOAT32, INT8
 
-MOBILENET = catalog.load().model("mobilenet")
+MOBILENET = catalog.load_catalog().get_model("mobilenet")
 
 
 def test_every_variant_meets_every_number_of_threads_and_every_batch() -> None:
-    found = combinations_of("mobilenet", "mobilenet", [FLOAT32, INT8], [1, 2], FULL)
+    found = list_combinations("mobilenet", "mobilenet", [FLOAT32, INT8], [1, 2], FULL)
     assert len(found) == len(set(found)) == 2 * 2 * 3
     assert found[0] == Combination("mobilenet", FLOAT32, 1, 1)
     assert Combination("mobilenet", INT8, 2, 16) in found
 
 
 def test_the_quick_one_is_one_picture_on_one_thread() -> None:
-    found = combinations_of("mobilenet", "mobilenet", [FLOAT32, INT8], [1, 2, 4], QUICK)
+    found = list_combinations("mobilenet", "mobilenet", [FLOAT32, INT8], [1, 2, 4], QUICK)
     assert [each.is_plain for each in found] == [True, True]
 
 
 @pytest.mark.parametrize("architecture", ["pnet", "rnet", "onet"])
 def test_what_sees_all_of_a_picture_already_has_no_batches(architecture: str) -> None:
-    found = combinations_of("net", architecture, [FLOAT32], [1, 2], FULL)  # type: ignore[arg-type]
+    found = list_combinations("net", architecture, [FLOAT32], [1, 2], FULL)  # type: ignore[arg-type]
     assert [each.batch for each in found] == [1, 1]
 
 
 def test_visits_are_far_apart_and_everything_is_measured_once() -> None:
     ways = {
-        name: combinations_of(name, "mobilenet", [FLOAT32, BF16], [1], FULL) for name in ("a", "b")
+        name: list_combinations(name, "mobilenet", [FLOAT32, BF16], [1], FULL)
+        for name in ("a", "b")
     }
-    lots = list(lots_of(ways, [MOBILENET], FULL))
-    # Both networks' plain times, on every second visit their others and the model's pace, once
+    tasks = list(plan_tasks(ways, [MOBILENET], FULL))
+    # Both networks' plain times, on every second round their others and the model's pace, once
     # its quality, and at the end the memory of two variants with three batches.
-    assert len(set(map(str, lots))) == len(lots) == 6 * 2 + 3 * (2 + 1) + 1 + 2 * 2 * 3
-    assert [str(lot) for lot in lots][:9] == [
+    assert len(set(map(str, tasks))) == len(tasks) == 6 * 2 + 3 * (2 + 1) + 1 + 2 * 2 * 3
+    assert [str(task) for task in tasks][:9] == [
         "times of a, visit 1",
         "times of a in batches or on several threads, visit 1",
         "times of b, visit 1",
@@ -53,35 +54,37 @@ def test_visits_are_far_apart_and_everything_is_measured_once() -> None:
         "times of b, visit 2",
         "times of a, visit 3",
     ]
-    assert [lot.visit for lot in lots if lot.kind == "pace"] == [0, 2, 4]
-    assert {lot.kind for lot in lots[-12:]} == {"memory"}
+    assert [task.round_index for task in tasks if task.kind == "pace"] == [0, 2, 4]
+    assert {task.kind for task in tasks[-12:]} == {"memory"}
 
 
 def test_one_visit_is_enough_to_measure_everything() -> None:
     ways = {"a": (Combination("a", FLOAT32, 1, 1),)}
-    once = type(FULL)(visits=1, every=1, runs=1, plain_s=1, other_s=1, batches=(1,))
-    kinds = [lot.kind for lot in lots_of(ways, [MOBILENET], once)]
+    once = type(FULL)(rounds=1, every=1, runs=1, plain_s=1, other_s=1, batches=(1,))
+    kinds = [task.kind for task in plan_tasks(ways, [MOBILENET], once)]
     assert kinds == ["times", "pace", "quality", "memory"]
 
 
 def test_the_time_left_is_what_the_like_of_it_took() -> None:
-    way = (Combination("a", Variant("openvino", "bf16"), 1, 1),)
-    first, second = Lot("times", "a", 0, way), Lot("times", "a", 1, way)
-    assert seconds_left([second], {first: 40.0}, FULL) == 40.0
-    assert seconds_left([first, second], {}, FULL) > 0
+    combination = (Combination("a", Variant("openvino", "bf16"), 1, 1),)
+    first, second = StudyTask("times", "a", 0, combination), StudyTask("times", "a", 1, combination)
+    assert estimate_seconds_left([second], {first: 40.0}, FULL) == 40.0
+    assert estimate_seconds_left([first, second], {}, FULL) > 0
     # Another network takes as much longer than expected as this one did.
-    other = Lot("times", "b", 0, way)
-    expected_s = seconds_left([other], {}, FULL)
-    assert seconds_left([other], {first: 3 * expected_s}, FULL) == pytest.approx(3 * expected_s)
+    other = StudyTask("times", "b", 0, combination)
+    expected_s = estimate_seconds_left([other], {}, FULL)
+    assert estimate_seconds_left([other], {first: 3 * expected_s}, FULL) == pytest.approx(
+        3 * expected_s
+    )
 
 
 def test_what_one_thread_took_says_little_of_several() -> None:
     one = (Combination("pnet", FLOAT32, 1, 1),)
     two = (Combination("pnet", FLOAT32, 2, 1),)
-    left = [Lot("times", "pnet", 1, one), Lot("times", "pnet", 2, two)]
-    taken = {Lot("times", "pnet", 0, one): 10.0, Lot("times", "pnet", 0, two): 4.0}
-    assert seconds_left(left, taken, FULL) == 14.0
+    left = [StudyTask("times", "pnet", 1, one), StudyTask("times", "pnet", 2, two)]
+    taken = {StudyTask("times", "pnet", 0, one): 10.0, StudyTask("times", "pnet", 0, two): 4.0}
+    assert estimate_seconds_left(left, taken, FULL) == 14.0
 
 
 def test_nothing_left_takes_no_time() -> None:
-    assert seconds_left([], {}, FULL) == 0
+    assert estimate_seconds_left([], {}, FULL) == 0

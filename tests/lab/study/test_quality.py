@@ -7,7 +7,7 @@ from PIL import Image
 
 from phiz.image.synthetic import draw_crowd
 from phiz.lab.accuracy.gates import LEAST_FACES
-from phiz.lab.study.quality import LEAST_AGREEMENT, judge, pace
+from phiz.lab.study.quality import LEAST_AGREEMENT, judge_model, time_model
 from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO
 
 PICTURES = Path(__file__).parents[2] / "pictures"
@@ -37,10 +37,10 @@ def test_a_classifier_is_held_against_float32_and_the_labels(
     built_classifier: Callable[[str], Path], photographs: Path
 ) -> None:
     folder = built_classifier("efficientnet")
-    found = {each.variant: each for each in judge(folder, photographs, "efficientnet")}
+    found = {each.variant: each for each in judge_model(folder, photographs, "efficientnet")}
     assert {FLOAT32, INT8, OPENVINO, BF16} <= found.keys()
     for variant, each in found.items():
-        assert each.forms == {"efficientnet": variant.form}
+        assert each.forms == {"efficientnet": variant.network_precision}
         assert each.compared == 4  # of eight, half were calibrated on
         assert set(each.accuracy) == {"top-1", "top-5"}
         assert each.passes == (each.agreement >= LEAST_AGREEMENT)
@@ -53,7 +53,7 @@ def test_without_photographs_8_bits_of_a_classifier_are_vouched_for(
     built_classifier: Callable[[str], Path],
 ) -> None:
     folder = built_classifier("efficientnet")
-    found = {each.variant: each for each in judge(folder, None, "efficientnet")}
+    found = {each.variant: each for each in judge_model(folder, None, "efficientnet")}
     assert found[INT8].passes
     assert found[INT8].accuracy == {}
 
@@ -61,7 +61,7 @@ def test_without_photographs_8_bits_of_a_classifier_are_vouched_for(
 def test_a_face_model_is_held_against_float32_and_the_labels(
     int8_folder: Path, photographs: Path
 ) -> None:
-    found = {each.variant: each for each in judge(int8_folder, photographs, "mtcnn")}
+    found = {each.variant: each for each in judge_model(int8_folder, photographs, "mtcnn")}
     reference = found[FLOAT32]
     assert reference.accuracy == {f"AP {level}": 1.0 for level in ("easy", "medium", "hard")}
     assert 0 < reference.compared < LEAST_FACES
@@ -79,7 +79,7 @@ def test_a_face_model_is_held_against_float32_and_the_labels(
 def test_a_face_model_is_timed_on_whole_pictures(
     int8_folder: Path, photographs: Path, *, with_photographs: bool
 ) -> None:
-    found = pace(int8_folder, photographs if with_photographs else None, "mtcnn")
+    found = time_model(int8_folder, photographs if with_photographs else None, "mtcnn")
     assert {str(FLOAT32), str(INT8), str(OPENVINO), str(BF16)} <= found.keys()
     for seconds in found.values():
         assert len(seconds) == (1 if with_photographs else 8)
@@ -89,5 +89,5 @@ def test_a_face_model_is_timed_on_whole_pictures(
 def test_a_classifier_is_timed_on_whole_pictures(
     built_classifier: Callable[[str], Path], photographs: Path
 ) -> None:
-    found = pace(built_classifier("efficientnet"), photographs, "efficientnet")
+    found = time_model(built_classifier("efficientnet"), photographs, "efficientnet")
     assert len(found[str(INT8)]) == 4

@@ -25,12 +25,17 @@ def test_a_study_is_read_as_it_was_written(tmp_path: Path) -> None:
         (("format",), 1, "its format is 1, and this version reads 2; measure again"),
         (("device",), "", "device is '', not a text"),
         (("machine", "quota"), "all", "machine.quota is 'all', not a number"),
-        (("figures", 0, "runs"), 0, r"figures\[0\].runs is 0, not a whole number"),
-        (("figures", 0, "combination", "variant", "runtime"), "x", "must be one of onnxruntime"),
+        (("figures", 0, "runs"), 0, r"figures\[0\].runs is 0; it must be at least 1"),
+        (("figures", 0, "combination", "variant", "runtime"), "x", "it must be 'onnxruntime' or"),
         (("figures", 0, "visits_ms"), [], r"figures\[0\].visits_ms is empty"),
-        (("figures",), {}, "figures is not a list"),
-        (("qualities", 0, "accuracy"), [], "is not a table of numbers"),
+        (("figures",), {}, "figures is {}, not a list"),
+        (("qualities", 0, "accuracy"), [], r"qualities\[0\].accuracy is \[\], not a table"),
         (("networks", "front", "group"), "cats", "networks.front.group"),
+        (("qualities", 0, "visits_ms"), [], r"qualities\[0\] has no visits_ms"),
+        (("networks",), {}, "networks is empty"),
+        (("figures", 0, "runs"), True, "runs is True, not a whole number"),
+        (("figures", 0, "p99_ms"), float("nan"), "p99_ms is nan, not a number"),
+        (("stollen",), 0.1, "stollen is an unknown entry"),
     ],
 )
 def test_what_is_wrong_is_named(place: tuple[Any, ...], value: object, complaint: str) -> None:
@@ -39,7 +44,7 @@ def test_what_is_wrong_is_named(place: tuple[Any, ...], value: object, complaint
         entry = entry[key]
     entry[place[-1]] = value
     with pytest.raises(CatalogError, match=complaint):
-        parse_study(document)
+        parse_study(json.dumps(document))
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"], ids=["missing", "broken", "no study"])

@@ -6,23 +6,23 @@ from typing import Any
 import pytest
 
 from phiz.errors import WorkerDiedError
-from phiz.lab.study.checkpoint import Answer, Journal
-from phiz.lab.study.plan import QUICK, Combination, Lot
-from phiz.lab.study.run import Course, collect, run
-from phiz.lab.study.timing import Turns
-from phiz.runtime.isa import LIMITS
+from phiz.lab.study.checkpoint import Checkpoint, TaskResult
+from phiz.lab.study.plan import QUICK, Combination, StudyTask
+from phiz.lab.study.run import StudyRun, collect_results, run_tasks
+from phiz.lab.study.timing import RunTimes
+from phiz.runtime.isa import ISA_VARIABLES
 from tests.lab.study.made import FLOAT32, INT8, MACHINE, quality
 
-COURSE = Course((), Path(), None, QUICK)
+COURSE = StudyRun((), Path(), None, QUICK)
 
 
 @pytest.fixture(autouse=True)
 def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(LIMITS[0], raising=False)
+    monkeypatch.delenv(ISA_VARIABLES[0], raising=False)
 
 
-def subject_matter(course: Course = COURSE) -> dict[str, Any]:
-    return course.subject_matter(MACHINE)
+def subject_matter(run: StudyRun = COURSE) -> dict[str, Any]:
+    return run.build_fingerprint(MACHINE)
 
 
 def test_what_is_measured_otherwise_is_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,22 +30,22 @@ def test_what_is_measured_otherwise_is_something_else(monkeypatch: pytest.Monkey
     assert usual == subject_matter()
     assert usual != subject_matter(replace(COURSE, emulated="half of it"))
     assert usual != subject_matter(replace(COURSE, data=Path("data")))
-    monkeypatch.setenv(LIMITS[0], "AVX2")
+    monkeypatch.setenv(ISA_VARIABLES[0], "AVX2")
     assert usual != subject_matter()
-    monkeypatch.setenv(LIMITS[0], "")
+    monkeypatch.setenv(ISA_VARIABLES[0], "")
     assert usual == subject_matter()
 
 
 def test_the_clock_of_the_moment_is_nothing_else() -> None:
-    assert subject_matter() == COURSE.subject_matter(replace(MACHINE, clock_mhz=1.0))
+    assert subject_matter() == COURSE.build_fingerprint(replace(MACHINE, clock_mhz=1.0))
 
 
-LOTS = [Lot("quality", "front"), Lot("quality", "back")]
+LOTS = [StudyTask("quality", "front"), StudyTask("quality", "back")]
 
 
-def failing_at(subject: str) -> Callable[[Lot], Answer]:
-    def measure(lot: Lot) -> Answer:
-        if lot.subject == subject:
+def failing_at(subject: str) -> Callable[[StudyTask], TaskResult]:
+    def measure(task: StudyTask) -> TaskResult:
+        if task.target == subject:
             raise WorkerDiedError("the process ended")
         return []
 
@@ -53,14 +53,14 @@ def failing_at(subject: str) -> Callable[[Lot], Answer]:
 
 
 def test_who_dies_is_named_and_what_was_measured_before_is_kept(tmp_path: Path) -> None:
-    journal = Journal(tmp_path, {})
+    checkpoint = Checkpoint(tmp_path, {})
     with pytest.raises(
         WorkerDiedError, match=r"^quality of back, visit 1: the process ended; the same command"
     ):
-        list(run(LOTS, journal, QUICK, failing_at("back")))
-    assert list(Journal(tmp_path, {}).answers) == [str(LOTS[0])]
-    list(run(LOTS, Journal(tmp_path, {}), QUICK, failing_at("front")))
-    assert len(Journal(tmp_path, {}).answers) == 2
+        list(run_tasks(LOTS, checkpoint, QUICK, failing_at("back")))
+    assert list(Checkpoint(tmp_path, {}).results) == [str(LOTS[0])]
+    list(run_tasks(LOTS, Checkpoint(tmp_path, {}), QUICK, failing_at("front")))
+    assert len(Checkpoint(tmp_path, {}).results) == 2
 
 
 PLAIN = [Combination("front", variant, 1, 1) for variant in (FLOAT32, INT8)]
@@ -69,16 +69,19 @@ JUDGED = [replace(quality("front", each, 0.5), visits_ms=()) for each in (FLOAT3
 
 def test_all_that_was_measured_of_something_comes_together() -> None:
     answers: dict[str, Any] = {}
-    lots: list[Lot] = []
-    for visit, slower in enumerate((1, 2, 1)):
-        lots += [Lot("times", "front", visit, tuple(PLAIN)), Lot("pace", "front", visit)]
+    tasks: list[StudyTask] = []
+    for round_number, slower in enumerate((1, 2, 1)):
+        tasks += [
+            StudyTask("times", "front", round_number, tuple(PLAIN)),
+            StudyTask("pace", "front", round_number),
+        ]
         answers |= {
-            str(lots[-2]): {str(each): Turns((slower * 500,), 0.001) for each in PLAIN},
-            str(lots[-1]): {str(each.variant): [slower * 0.0009] for each in JUDGED},
+            str(tasks[-2]): {str(each): RunTimes((slower * 500,), 0.001) for each in PLAIN},
+            str(tasks[-1]): {str(each.variant): [slower * 0.0009] for each in JUDGED},
         }
-    judged, held = Lot("quality", "front"), Lot("memory", "front", 0, (PLAIN[0],))
-    figures, qualities = collect(
-        [*lots, judged, held], {**answers, str(judged): JUDGED, str(held): 123}
+    judged, held = StudyTask("quality", "front"), StudyTask("memory", "front", 0, (PLAIN[0],))
+    figures, qualities = collect_results(
+        [*tasks, judged, held], {**answers, str(judged): JUDGED, str(held): 123}
     )
     assert [each.combination for each in figures] == PLAIN
     assert [each.visits_ms for each in figures] == [(0.5, 1.0, 0.5)] * 2

@@ -2,21 +2,21 @@ from collections.abc import Sequence
 
 import pytest
 
-from phiz.lab.study.networks import Subject
-from phiz.lab.study.selection import choose
+from phiz.lab.study.networks import BuiltNetwork
+from phiz.lab.study.selection import select_variants
 from phiz.models import catalog
-from phiz.runtime.variants import REFERENCE, Variant
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant
 from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO, figures, quality
 
 EIGHT_BITS = Variant("openvino", "int8")
 
 
-def subject(name: str) -> Subject:
-    known = catalog.load()
-    model, card = next(
-        (model, card) for model in known.models for card in model.networks if card.name == name
+def subject(name: str) -> BuiltNetwork:
+    known = catalog.load_catalog()
+    model, spec = next(
+        (model, spec) for model in known.models for spec in model.networks if spec.name == name
     )
-    return Subject(model, card, {each.form: each for each in (card, *card.variants)})
+    return BuiltNetwork(model, spec, {each.precision: each for each in (spec, *spec.variants)})
 
 
 def chosen(name: str, times_ms: dict[Variant, float], failing: Sequence[Variant] = ()) -> Variant:
@@ -27,8 +27,8 @@ def chosen(name: str, times_ms: dict[Variant, float], failing: Sequence[Variant]
         for each in times_ms
     ]
     timed = [figures(name, each, ms) for each, ms in times_ms.items()]
-    choice = choose([one], timed, qualities)[name]
-    assert choice.reference_ms == times_ms[REFERENCE]
+    choice = select_variants([one], timed, qualities)[name]
+    assert choice.reference_ms == times_ms[REFERENCE_VARIANT]
     assert choice.median_ms == times_ms[choice.variant]
     return choice.variant
 
@@ -54,4 +54,4 @@ def test_a_face_model_runs_in_what_is_offered_and_passes() -> None:
 
 
 def test_what_was_not_judged_is_not_chosen_for() -> None:
-    assert choose([subject("front")], [figures("front", FLOAT32, 1.0)], []) == {}
+    assert select_variants([subject("front")], [figures("front", FLOAT32, 1.0)], []) == {}

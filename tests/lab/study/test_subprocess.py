@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from phiz.errors import ModelNotBuiltError, WorkerDiedError
-from phiz.lab.study.subprocess import call_apart
+from phiz.lab.study.subprocess import call_in_subprocess
 
 # In a process of its own: in one where OpenVINO has been used and closed, signals end on a stack
 # that it has given back.
 INTERRUPTED = """
 import os
-from phiz.lab.study.subprocess import call_apart
+from phiz.lab.study.subprocess import call_in_subprocess
 from tests.lab.study.test_subprocess import interrupt_and_wait
 
-call_apart(interrupt_and_wait, os.getpid())
+call_in_subprocess(interrupt_and_wait, os.getpid())
 """
 
 
@@ -43,22 +43,22 @@ def interrupt_and_wait(parent: int) -> None:
 
 
 def test_it_is_another_process() -> None:
-    assert call_apart(own_number, 0) != os.getpid()
+    assert call_in_subprocess(own_number, 0) != os.getpid()
 
 
 def test_its_errors_are_ours() -> None:
     with pytest.raises(ModelNotBuiltError, match="it is not there"):
-        call_apart(refuse)
+        call_in_subprocess(refuse)
 
 
 def test_its_end_is_told() -> None:
     with pytest.raises(WorkerDiedError, match="ended with 3"):
-        call_apart(die)
+        call_in_subprocess(die)
 
 
 def test_who_was_killed_may_have_had_too_little_memory() -> None:
     with pytest.raises(WorkerDiedError, match=r"killed \(ended with -9\), .*memory ran out"):
-        call_apart(kill_itself)
+        call_in_subprocess(kill_itself)
 
 
 def test_who_waits_can_be_interrupted() -> None:

@@ -3,20 +3,26 @@ from dataclasses import replace
 import pytest
 
 from phiz.lab.study.plan import Combination
-from phiz.lab.study.summary import figures_of, is_too_noisy, noisy, quiet, timed
-from phiz.lab.study.timing import Turns
+from phiz.lab.study.summary import (
+    build_measurement,
+    collect_round_medians,
+    is_too_noisy,
+    list_noisy,
+    mark_quiet,
+)
+from phiz.lab.study.timing import RunTimes
 from tests.lab.study.made import BF16, FLOAT32, OPENVINO, facts, figures, quality, study
 
 BATCH = Combination("mobilenet", FLOAT32, 2, 4)
 
 
 def test_figures_are_those_of_the_quiet_visits() -> None:
-    visits = [
-        Turns((3000,) * 10, 0.6),
-        Turns(tuple(range(1000, 2000, 100)), 0.02),
-        Turns((1500,) * 9 + (9000,), 0.06),
+    rounds = [
+        RunTimes((3000,) * 10, 0.6),
+        RunTimes(tuple(range(1000, 2000, 100)), 0.02),
+        RunTimes((1500,) * 9 + (9000,), 0.06),
     ]
-    found = figures_of(BATCH, visits, 7)
+    found = build_measurement(BATCH, rounds, 7)
     assert found.visits_ms == (3.0, 1.45, 1.5)
     assert found.runs == 20
     assert found.median_ms == 1.45  # of the quietest
@@ -30,7 +36,7 @@ def test_figures_are_those_of_the_quiet_visits() -> None:
 
 def test_what_a_quota_stops_shows_in_the_pictures_a_second() -> None:
     stopped = figures("mobilenet", FLOAT32, 2.0, mean_ms=4.0, batch=2)
-    assert stopped.pictures_per_s == 500
+    assert stopped.images_per_s == 500
 
 
 @pytest.mark.parametrize(
@@ -44,7 +50,7 @@ def test_what_a_quota_stops_shows_in_the_pictures_a_second() -> None:
 def test_a_visit_counts_if_it_is_near_the_quietest(
     visits_ms: tuple[float, ...], expected: list[bool]
 ) -> None:
-    assert quiet(visits_ms) == expected
+    assert mark_quiet(visits_ms) == expected
 
 
 def test_a_models_time_is_that_of_its_quietest_visit() -> None:
@@ -52,20 +58,22 @@ def test_a_models_time_is_that_of_its_quietest_visit() -> None:
 
 
 def test_with_500_runs_there_is_a_99th_percentile() -> None:
-    enough = figures_of(BATCH, [Turns((1000,) * 494 + (9000,) * 6, 1.0)], None)
+    enough = build_measurement(BATCH, [RunTimes((1000,) * 494 + (9000,) * 6, 1.0)], None)
     assert enough.p99_ms == 9.0
-    assert figures_of(BATCH, [Turns((1000,) * 499, 1.0)], None).p99_ms is None
+    assert build_measurement(BATCH, [RunTimes((1000,) * 499, 1.0)], None).p99_ms is None
 
 
 @pytest.mark.parametrize(
     ("noisy_ones", "expected"), [(0, False), (1, False), (2, True), (20, True)]
 )
 def test_a_tenth_that_nothing_bears_out_is_too_noisy(noisy_ones: int, *, expected: bool) -> None:
-    visits = [(1.0, 1.11, 3.0)] * noisy_ones + [(1.0, 1.09, 1.05)] * (20 - noisy_ones)
-    ways = [figures(f"n{number}", FLOAT32, 1.0, each) for number, each in enumerate(visits)]
+    rounds = [(1.0, 1.11, 3.0)] * noisy_ones + [(1.0, 1.09, 1.05)] * (20 - noisy_ones)
+    ways = [figures(f"n{number}", FLOAT32, 1.0, each) for number, each in enumerate(rounds)]
     other = figures("n0", FLOAT32, 1.0, (1.0, 9.0), threads=2)
     whole = study(*ways, other)
-    assert noisy(whole) == [f"n{number} {FLOAT32}, 1 thr., batch 1" for number in range(noisy_ones)]
+    assert list_noisy(whole) == [
+        f"n{number} {FLOAT32}, 1 thr., batch 1" for number in range(noisy_ones)
+    ]
     assert is_too_noisy(whole) is expected
 
 
@@ -85,10 +93,10 @@ def test_face_models_as_a_whole_are_compared_too() -> None:
         qualities=[
             quality("front", FLOAT32, 0.3, visits_ms=(2.0, 1.0)),
             quality("front", OPENVINO, 0.3, visits_ms=(1.0, 1.05)),
-            quality("front", BF16, 0.3, visits_ms=(1.0,)),  # of one visit nothing is known
+            quality("front", BF16, 0.3, visits_ms=(1.0,)),  # of one round nothing is known
             quality("mobilenet", FLOAT32, 0.8, visits_ms=(2.0, 1.0)),  # its network's time counts
         ],
         networks=networks,
     )
-    assert len(timed(measured)) == 2 + 3
-    assert noisy(measured) == [f"front as a whole, {FLOAT32}"]
+    assert len(collect_round_medians(measured)) == 2 + 3
+    assert list_noisy(measured) == [f"front as a whole, {FLOAT32}"]

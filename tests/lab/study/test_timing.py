@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from phiz.lab.study.plan import Combination, Effort
-from phiz.lab.study.timing import FEWEST, TURN, time_network, turns
+from phiz.lab.study.plan import Combination, Preset
+from phiz.lab.study.timing import MIN_RUNS, RUNS_PER_TURN, interleave_runs, time_network
 from tests.lab.study.made import FLOAT32, INT8, OPENVINO
 
 WAYS = [Combination("net", variant, 1, 1) for variant in (FLOAT32, INT8, OPENVINO)]
@@ -12,33 +12,35 @@ WAYS = [Combination("net", variant, 1, 1) for variant in (FLOAT32, INT8, OPENVIN
 
 def test_everyone_has_its_runs() -> None:
     runs = dict(zip(WAYS, (25, 5, 20), strict=True))
-    found = list(turns(runs))
+    found = list(interleave_runs(runs))
     counts: Counter[Combination] = Counter()
-    for _, way, count in found:
-        assert 1 <= count <= TURN
-        counts[way] += count
+    for _, combination, count in found:
+        assert 1 <= count <= RUNS_PER_TURN
+        counts[combination] += count
     assert counts == runs
 
 
 def test_another_begins_each_round() -> None:
-    found = list(turns(dict.fromkeys(WAYS, 3 * TURN)))
-    firsts = [next(way for turn, way, _ in found if turn == each) for each in range(3)]
+    found = list(interleave_runs(dict.fromkeys(WAYS, 3 * RUNS_PER_TURN)))
+    firsts = [
+        next(combination for turn, combination, _ in found if turn == each) for each in range(3)
+    ]
     assert firsts == WAYS
 
 
 @pytest.mark.parametrize("network", ["front", "pnet", "rnet"])
 def test_a_network_is_timed(network: str, models_folder: Path) -> None:
-    way = Combination(network, FLOAT32, 1, 1)
-    effort = Effort(visits=1, every=1, runs=7, plain_s=0.001, other_s=0.001, batches=(1,))
-    (found,) = time_network(models_folder, [way], effort).values()
+    combination = Combination(network, FLOAT32, 1, 1)
+    preset = Preset(rounds=1, every=1, runs=7, plain_s=0.001, other_s=0.001, batches=(1,))
+    (found,) = time_network(models_folder, [combination], preset).values()
     assert len(found.run_us) in range(1, 8)
     assert all(time_us > 0 for time_us in found.run_us)
     assert found.processor_s > 0
 
 
 def test_batches_take_longer_and_what_is_slow_is_run_less(models_folder: Path) -> None:
-    ways = [Combination("front", FLOAT32, 1, batch) for batch in (1, 64)]
-    effort = Effort(visits=1, every=1, runs=30, plain_s=10, other_s=0.001, batches=(1, 64))
-    one, many = time_network(models_folder, ways, effort).values()
-    assert (len(one.run_us), len(many.run_us)) == (30, FEWEST)
+    combinations = [Combination("front", FLOAT32, 1, batch) for batch in (1, 64)]
+    preset = Preset(rounds=1, every=1, runs=30, plain_s=10, other_s=0.001, batches=(1, 64))
+    one, many = time_network(models_folder, combinations, preset).values()
+    assert (len(one.run_us), len(many.run_us)) == (30, MIN_RUNS)
     assert min(many.run_us) > 4 * min(one.run_us)

@@ -3,58 +3,63 @@ from pathlib import Path
 import pytest
 
 from phiz.errors import ModelCorruptError, ModelNotBuiltError
-from phiz.lab.timing.networks import built_forms, read_networks, unbuilt, variants_of
+from phiz.lab.timing.networks import (
+    find_missing_files,
+    list_built_precisions,
+    list_variants,
+    read_networks,
+)
 from phiz.models import catalog
-from phiz.runtime.variants import REFERENCE, Variant
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant
 
-CATALOG = catalog.load()
+CATALOG = catalog.load_catalog()
 OFFERED = ["full", "mtcnn"]
 
 
 @pytest.fixture
 def floats(models_folder: Path, tmp_path: Path) -> Path:
     """A folder with the float32 files of the face models alone."""
-    for card in (card for model in CATALOG.group("face") for card in model.networks):
-        (tmp_path / card.file).write_bytes(catalog.read_network(card, models_folder))
+    for spec in (spec for model in CATALOG.get_models("face") for spec in model.networks):
+        (tmp_path / spec.file_name).write_bytes(catalog.read_network(spec, models_folder))
     return tmp_path
 
 
-@pytest.mark.parametrize("name", [model.name for model in CATALOG.group("face")])
+@pytest.mark.parametrize("name", [model.name for model in CATALOG.get_models("face")])
 def test_forms_that_are_offered_are_taken_where_they_are_built(
     name: str, floats: Path, int8_folder: Path
 ) -> None:
-    model = CATALOG.model(name)
-    assert built_forms(model, floats) == ("float32",)
+    model = CATALOG.get_model(name)
+    assert list_built_precisions(model, floats) == ("float32",)
     expected = ("float32", "int8") if name in OFFERED else ("float32",)
-    assert built_forms(model, int8_folder) == expected
+    assert list_built_precisions(model, int8_folder) == expected
 
 
 def test_what_is_not_built_is_named(floats: Path, int8_folder: Path) -> None:
-    models = CATALOG.group("face")
-    assert unbuilt(models, "int8", int8_folder) == []
-    assert unbuilt(models, "int8", floats) == ["full.int8.onnx", "onet.int8.onnx"]
+    models = CATALOG.get_models("face")
+    assert find_missing_files(models, "int8", int8_folder) == []
+    assert find_missing_files(models, "int8", floats) == ["full.int8.onnx", "onet.int8.onnx"]
 
 
 def test_networks_are_read_in_the_forms_they_have(floats: Path, int8_folder: Path) -> None:
-    model = CATALOG.model("mtcnn")
-    forms = [[*network.graphs] for network in read_networks([model], int8_folder)]
-    assert forms == [["float32"], ["float32"], ["float32", "int8"]]
+    model = CATALOG.get_model("mtcnn")
+    precisions = [[*network.graphs] for network in read_networks([model], int8_folder)]
+    assert precisions == [["float32"], ["float32"], ["float32", "int8"]]
     onet = read_networks([model], int8_folder)[2]
-    assert len(onet.graphs["int8"]) == onet.card.in_form("int8").size_bytes
+    assert len(onet.graphs["int8"]) == onet.spec.with_precision("int8").size_bytes
     assert [[*network.graphs] for network in read_networks([model], floats)] == [["float32"]] * 3
 
 
 def test_a_file_that_is_there_must_be_right(floats: Path) -> None:
     (floats / "onet.int8.onnx").write_bytes(b"short")
     with pytest.raises(ModelCorruptError, match="phiz models build --variants int8"):
-        read_networks([CATALOG.model("mtcnn")], floats)
+        read_networks([CATALOG.get_model("mtcnn")], floats)
     (floats / "pnet.onnx").unlink()
     with pytest.raises(ModelNotBuiltError, match=r"phiz models build$"):
-        read_networks([CATALOG.model("mtcnn")], floats)
+        read_networks([CATALOG.get_model("mtcnn")], floats)
 
 
 def test_the_reference_comes_first_and_8_bits_need_their_file() -> None:
-    assert variants_of(["float32", "int8"])[0] == REFERENCE
+    assert list_variants(["float32", "int8"])[0] == REFERENCE_VARIANT
     eight = Variant("onnxruntime", "int8")
-    assert eight in variants_of(["float32", "int8"])
-    assert eight not in variants_of(["float32"])
+    assert eight in list_variants(["float32", "int8"])
+    assert eight not in list_variants(["float32"])

@@ -3,11 +3,11 @@ from statistics import mean
 import numpy as np
 import pytest
 
-from phiz.lab.timing.workloads import STEPS, parity_inputs, timing_inputs
+from phiz.lab.timing.workloads import SIZE_STEPS, make_parity_inputs, make_timing_inputs
 from phiz.models import catalog
 from phiz.models.specs import Architecture
 
-CATALOG = catalog.load()
+CATALOG = catalog.load_catalog()
 
 
 @pytest.mark.parametrize(
@@ -22,25 +22,25 @@ CATALOG = catalog.load()
 def test_a_network_of_one_size_has_one_run(
     model: str, architecture: Architecture, shape: tuple[int, ...], dtype: str
 ) -> None:
-    (only,) = timing_inputs(CATALOG.model(model), architecture, 0)
+    (only,) = make_timing_inputs(CATALOG.get_model(model), architecture, 0)
     assert only.shape == shape
     assert only.dtype == dtype
 
 
 def test_pnet_gets_a_pyramid_of_another_size_in_every_round() -> None:
-    model = CATALOG.model("mtcnn")
+    model = CATALOG.get_model("mtcnn")
     widest, area = [], []
-    for turn in range(STEPS + 1):
-        levels = timing_inputs(model, "pnet", turn)
+    for turn in range(SIZE_STEPS + 1):
+        levels = make_timing_inputs(model, "pnet", turn)
         assert min(level.shape[1] for level in levels) >= 11
         widest.append(max(level.shape[2] for level in levels))
         area.append(sum(level.shape[1] * level.shape[2] for level in levels))
     # The first level of 1280 × 720 at 12/20, plus one.
-    assert widest[0] == widest[STEPS] == max(widest) == 769
-    assert len(set(widest[:STEPS])) == STEPS
+    assert widest[0] == widest[SIZE_STEPS] == max(widest) == 769
+    assert len(set(widest[:SIZE_STEPS])) == SIZE_STEPS
     # Whoever has few runs has sizes as large as whoever has many.
-    several = [mean(area[:few]) for few in range(5, STEPS)]
-    assert several == pytest.approx([mean(area[:STEPS])] * len(several), rel=0.05)
+    several = [mean(area[:few]) for few in range(5, SIZE_STEPS)]
+    assert several == pytest.approx([mean(area[:SIZE_STEPS])] * len(several), rel=0.05)
 
 
 @pytest.mark.parametrize(
@@ -55,8 +55,8 @@ def test_pnet_gets_a_pyramid_of_another_size_in_every_round() -> None:
 def test_networks_are_compared_on_pictures_and_noise(
     model: str, architecture: Architecture, shapes: list[tuple[int, ...]]
 ) -> None:
-    pictures = [np.full((90, 160, 3), grey, np.uint8) for grey in (10, 200)]
-    batches = list(parity_inputs(CATALOG.model(model), architecture, pictures))
+    images = [np.full((90, 160, 3), grey, np.uint8) for grey in (10, 200)]
+    batches = list(make_parity_inputs(CATALOG.get_model(model), architecture, images))
     assert [batch.shape for batch in batches] == shapes
     for batch in batches:
         _, height, width, _ = batch.shape

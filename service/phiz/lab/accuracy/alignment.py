@@ -16,13 +16,13 @@ from typing import Final
 
 import numpy as np
 
-from phiz.boxes.geometry import iou
+from phiz.boxes.geometry import box_iou
 from phiz.faces import Boxes, Face, Keypoints
-from phiz.lab.accuracy.labels import Labelled
-from phiz.lab.accuracy.precision import Figures
-from phiz.lab.accuracy.predictions import Observation, boxes_of
+from phiz.lab.accuracy.labels import LabelledImage
+from phiz.lab.accuracy.precision import FloatArray
+from phiz.lab.accuracy.predictions import Prediction, to_boxes
 
-POINTS: Final = ("left_eye", "right_eye", "nose")
+ALIGNED_LANDMARKS: Final = ("left_eye", "right_eye", "nose")
 """The landmarks that every model has, in the order of the labels, which begin with them."""
 # The labelled box of a portrait is tight around the landmarks, and the models' boxes are not:
 # a limit that tells the labelled face from a bystander, not a good box from a bad one.
@@ -40,27 +40,27 @@ class Alignment:
         missed: Labelled faces that were not found.
     """
 
-    landmarks: Figures
-    distances: Figures
-    sides: Figures
+    landmarks: FloatArray
+    distances: FloatArray
+    sides: FloatArray
     missed: int
 
 
-def align(observations: Sequence[Observation]) -> Alignment:
+def measure_alignment(predictions: Sequence[Prediction]) -> Alignment:
     """Return the errors on all faces whose eyes and nose are labelled."""
     points, sides, missed = [], [], 0
-    for observation in observations:
-        label = observation.label
-        for place in with_points(label):
-            face = nearest(label.faces[place], observation.faces)
+    for prediction in predictions:
+        label = prediction.label
+        for place in find_faces_with_points(label):
+            face = find_nearest_face(label.faces[place], prediction.faces)
             if face is None:
                 missed += 1
                 continue
-            labelled = label.landmarks[place, : len(POINTS)].astype(np.float64)  # (3, 2)
-            iod = eye_distance(labelled)
-            points.append((points_of(face) - labelled) / iod)
+            labelled = label.landmarks[place, : len(ALIGNED_LANDMARKS)].astype(np.float64)  # (3, 2)
+            iod = measure_eye_distance(labelled)
+            points.append((get_points(face) - labelled) / iod)
             sides.append((np.array(face.box) - label.faces[place]) / iod)
-    errors = np.array(points, float).reshape(-1, len(POINTS), 2)  # (N, 3, 2)
+    errors = np.array(points, float).reshape(-1, len(ALIGNED_LANDMARKS), 2)  # (N, 3, 2)
     return Alignment(
         landmarks=np.abs(errors).mean(axis=(1, 2)),
         distances=np.hypot(errors[..., 0], errors[..., 1]).mean(axis=1),
@@ -69,33 +69,33 @@ def align(observations: Sequence[Observation]) -> Alignment:
     )
 
 
-def with_points(label: Labelled) -> list[int]:
+def find_faces_with_points(label: LabelledImage) -> list[int]:
     """Return the places of the faces that count at a level and whose eyes and nose are labelled."""
     counted = np.any([*label.counted.values()], axis=0)  # (F,)
-    labelled = np.isfinite(label.landmarks[:, : len(POINTS)]).all(axis=(1, 2))  # (F,)
+    labelled = np.isfinite(label.landmarks[:, : len(ALIGNED_LANDMARKS)]).all(axis=(1, 2))  # (F,)
     places: list[int] = np.flatnonzero(counted & labelled).tolist()
     return places
 
 
-def nearest(box: Boxes, faces: Sequence[Face]) -> Face | None:
+def find_nearest_face(box: Boxes, faces: Sequence[Face]) -> Face | None:
     """Return the face that overlaps a box (4,) most, or None if it is of another person."""
-    overlaps = iou(box, boxes_of(faces))  # (N,)
+    overlaps = box_iou(box, to_boxes(faces))  # (N,)
     if overlaps.max(initial=0.0) < SAME_FACE_IOU:
         return None
     return faces[int(overlaps.argmax())]
 
 
-def points_of(face: Face) -> Keypoints:
+def get_points(face: Face) -> Keypoints:
     """Return eyes and nose of a face as an array (3, 2)."""
-    return np.array([face.landmarks[name] for name in POINTS], np.float32)
+    return np.array([face.landmarks[name] for name in ALIGNED_LANDMARKS], np.float32)
 
 
-def eye_distance(points: Keypoints | Figures) -> float:
+def measure_eye_distance(points: Keypoints | FloatArray) -> float:
     """Return the distance of the eyes, the first two of points (K, 2), pixels."""
     return float(np.hypot(*(points[1] - points[0])))
 
 
-def box_errors(sides: Figures) -> tuple[Figures, Figures]:
+def compute_box_errors(sides: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the mean absolute error of the four sides of each box, (N,), and a model's offset.
 
     Args:
@@ -106,6 +106,6 @@ def box_errors(sides: Figures) -> tuple[Figures, Figures]:
     """
     if not len(sides):
         return np.zeros(0), np.full(4, np.nan)
-    offset: Figures = np.median(sides, axis=0)  # (4,)
-    errors: Figures = np.abs(sides - offset).mean(axis=1)  # (N,)
+    offset: FloatArray = np.median(sides, axis=0)  # (4,)
+    errors: FloatArray = np.abs(sides - offset).mean(axis=1)  # (N,)
     return errors, offset

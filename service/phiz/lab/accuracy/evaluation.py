@@ -6,22 +6,26 @@ from typing import Final, Protocol, TypeVar
 
 from phiz.engine import Engine
 from phiz.faces import OVERLAPS, DetectOptions, Face, Overlap
-from phiz.image.decode import decode
-from phiz.lab.accuracy.alignment import POINTS, eye_distance, with_points
+from phiz.image.decode import decode_image
+from phiz.lab.accuracy.alignment import (
+    ALIGNED_LANDMARKS,
+    find_faces_with_points,
+    measure_eye_distance,
+)
 from phiz.lab.accuracy.datasets import Dataset
-from phiz.lab.accuracy.jitter import Jitter, Shifts, encoded, face_jitter, shifted
-from phiz.lab.accuracy.labels import Labelled
-from phiz.lab.accuracy.predictions import Observation, observe
+from phiz.lab.accuracy.jitter import Jitter, Shifts, encode_bmp, measure_face_jitter, shift_image
+from phiz.lab.accuracy.labels import LabelledImage
+from phiz.lab.accuracy.predictions import Prediction, predict_faces
 from phiz.timings import Stopwatch
 
 T = TypeVar("T")
 
 # A curve of precision needs the weak detections too. Where weak ones decide what else is tried
 # (auto), or cost much (mtcnn), the model's own limit is where the curve ends.
-CURVE_SCORES: Final[Mapping[str, float]] = {"front": 0.05, "back": 0.05, "full": 0.05}
+CURVE_MIN_SCORES: Final[Mapping[str, float]] = {"front": 0.05, "back": 0.05, "full": 0.05}
 
 
-class Track(Protocol):
+class TrackProgress(Protocol):
     """Passes items on while it shows how far that is."""
 
     def __call__(self, items: Sequence[T], what: str) -> Iterable[T]:
@@ -30,7 +34,7 @@ class Track(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class EvaluationRun:
     """What is measured of a model.
 
     Attributes:
@@ -48,85 +52,100 @@ class Run:
     passes: int = 1
 
     @property
-    def served(self) -> DetectOptions:
+    def serving_options(self) -> DetectOptions:
         """The options as the service would have them."""
-        return self.with_overlap(self.overlap)
+        return self.build_options(self.overlap)
 
     @property
-    def curve(self) -> DetectOptions:
+    def curve_options(self) -> DetectOptions:
         """The options for the curve of precision over recall."""
-        own = CURVE_SCORES.get(self.model)
+        own = CURVE_MIN_SCORES.get(self.model)
         limit = own if self.min_score is None else self.min_score
-        return replace(self.served, min_score=limit)
+        return replace(self.serving_options, min_score=limit)
 
-    def with_overlap(self, overlap: Overlap) -> DetectOptions:
+    def build_options(self, overlap: Overlap) -> DetectOptions:
         """Return the options as the service would have them, with another overlap."""
         return DetectOptions(min_score=self.min_score, overlap=overlap, passes=self.passes)
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Evaluation:
     """What a model answered to a data set.
 
     Attributes:
         dataset: The photographs.
         run: The model and its options.
-        served: Its answers.
-        curve: Its answers from the score on where the curve ends.
+        predictions: Its answers.
+        curve_predictions: Its answers from the score on where the curve ends.
         jitters: By overlap, of each labelled face with eyes.
     """
 
     dataset: Dataset
-    run: Run
-    served: Sequence[Observation]
-    curve: Sequence[Observation]
+    run: EvaluationRun
+    predictions: Sequence[Prediction]
+    curve_predictions: Sequence[Prediction]
     jitters: Mapping[Overlap, Sequence[Jitter]]
 
 
-def measure(engine: Engine, dataset: Dataset, run: Run, track: Track) -> Measured:
+def evaluate_model(
+    engine: Engine, dataset: Dataset, run: EvaluationRun, track_progress: TrackProgress
+) -> Evaluation:
     """Return a model's answers to a data set.
 
     Raises:
         OptionError: There is no such model; a photograph is not there or cannot be decoded.
     """
     photographs, title = dataset.photographs, f"{dataset.name}: {run.model}"
-    served = list(observe(engine, run.model, run.served, track(photographs, title)))
-    curve = served
-    if dataset.kind == "scenes" and run.curve != run.served:
-        curve = list(observe(engine, run.model, run.curve, track(photographs, f"{title}, curve")))
+    predictions = list(
+        predict_faces(engine, run.model, run.serving_options, track_progress(photographs, title))
+    )
+    curve_predictions = predictions
+    if dataset.kind == "scenes" and run.curve_options != run.serving_options:
+        curve_predictions = list(
+            predict_faces(
+                engine, run.model, run.curve_options, track_progress(photographs, f"{title}, curve")
+            )
+        )
     jitters: dict[Overlap, list[Jitter]] = {}
     if dataset.kind == "portraits" and len(run.shifts):
         jitters = {overlap: [] for overlap in OVERLAPS}
-        for label in track(photographs, f"{title}, jitter"):
+        for label in track_progress(photographs, f"{title}, jitter"):
             for overlap, found in measure_jitter(engine, run, label).items():
                 jitters[overlap] += found
-    return Measured(dataset, run, served, curve, jitters)
+    return Evaluation(dataset, run, predictions, curve_predictions, jitters)
 
 
-def measure_jitter(engine: Engine, run: Run, label: Labelled) -> dict[Overlap, list[Jitter]]:
+def measure_jitter(
+    engine: Engine, run: EvaluationRun, label: LabelledImage
+) -> dict[Overlap, list[Jitter]]:
     """Return by overlap the jitter of each face of a photograph whose eyes are labelled.
 
     Raises:
         OptionError: There is no such model.
         ImageError: The photograph cannot be decoded.
     """
-    image = decode(label.path.read_bytes(), engine.limits)  # (H, W, 3)
-    files = [encoded(image), *(encoded(shifted(image, x, y)) for x, y in run.shifts.tolist())]
+    image = decode_image(label.path.read_bytes(), engine.limits)  # (H, W, 3)
+    files = [
+        encode_bmp(image),
+        *(encode_bmp(shift_image(image, x, y)) for x, y in run.shifts.tolist()),
+    ]
     jitters = {}
     for overlap in OVERLAPS:
-        options = run.with_overlap(overlap)
-        first, *others = (_faces(engine, file, run.model, options) for file in files)
+        options = run.build_options(overlap)
+        first, *others = (_detect_faces(engine, file, run.model, options) for file in files)
         moved = list(zip(others, run.shifts, strict=True))
         jitters[overlap] = [
-            face_jitter(label.faces[place], _iod(label, place), first, moved)
-            for place in with_points(label)
+            measure_face_jitter(label.faces[place], _measure_iod(label, place), first, moved)
+            for place in find_faces_with_points(label)
         ]
     return jitters
 
 
-def _faces(engine: Engine, file: bytes, model: str, options: DetectOptions) -> Sequence[Face]:
-    return engine.detect(file, model, options, Stopwatch()).faces
+def _detect_faces(
+    engine: Engine, image_bytes: bytes, model: str, options: DetectOptions
+) -> Sequence[Face]:
+    return engine.detect(image_bytes, model, options, Stopwatch()).faces
 
 
-def _iod(label: Labelled, place: int) -> float:
-    return eye_distance(label.landmarks[place, : len(POINTS)])
+def _measure_iod(label: LabelledImage, place: int) -> float:
+    return measure_eye_distance(label.landmarks[place, : len(ALIGNED_LANDMARKS)])

@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 from phiz.errors import CatalogError, OptionError
 from phiz.faces import Boxes
-from phiz.lab.accuracy.labels import ALL, POINTS, Labelled
+from phiz.lab.accuracy.labels import ALL, LANDMARK_COUNT, LabelledImage
 
-ENDING: Final = "-ellipseList.txt"
-NAMES: Final = f"FDDB-fold-*{ENDING}"
-TEXT_FOLDERS: Final = (".", "FDDB-folds")
+LIST_SUFFIX: Final = "-ellipseList.txt"
+FOLD_GLOB: Final = f"FDDB-fold-*{LIST_SUFFIX}"
+FOLD_FOLDERS: Final = (".", "FDDB-folds")
 IMAGE_FOLDERS: Final = ("originalPics", ".")
-NUMBERS: Final = 6  # of a line that describes a face
+ELLIPSE_NUMBERS: Final = 6  # of a line that describes a face
 
 
 def find_folds(folder: Path) -> list[Path]:
     """Return the lists of ellipses that belong to a folder."""
-    return [path for inner in TEXT_FOLDERS for path in sorted((folder / inner).glob(NAMES))]
+    return [path for inner in FOLD_FOLDERS for path in sorted((folder / inner).glob(FOLD_GLOB))]
 
 
-def read_fddb(folder: Path, folds: list[Path]) -> list[Labelled]:
+def read_fddb(folder: Path, folds: list[Path]) -> list[LabelledImage]:
     """Return the labelled photographs of FDDB.
 
     Args:
@@ -41,7 +41,7 @@ def read_fddb(folder: Path, folds: list[Path]) -> list[Labelled]:
     """
     faces: dict[str, Boxes] = {}
     for fold in folds:
-        listed = fold.with_name(fold.name.removesuffix(ENDING) + ".txt")
+        listed = fold.with_name(fold.name.removesuffix(LIST_SUFFIX) + ".txt")
         try:
             names = listed.read_text("utf-8").split() if listed.exists() else []
             faces |= {name: np.zeros((0, 4), np.float32) for name in names}
@@ -49,7 +49,7 @@ def read_fddb(folder: Path, folds: list[Path]) -> list[Labelled]:
         except (OSError, ValueError, CatalogError) as error:
             raise OptionError(f"{fold} cannot be read: {error}") from error
     images = next(folder / inner for inner in IMAGE_FOLDERS if (folder / inner).is_dir())
-    return [_labelled(images / f"{name}.jpg", boxes) for name, boxes in faces.items()]
+    return [_to_labelled_image(images / f"{name}.jpg", boxes) for name, boxes in faces.items()]
 
 
 def parse_ellipses(text: str) -> Iterator[tuple[str, Boxes]]:
@@ -64,11 +64,11 @@ def parse_ellipses(text: str) -> Iterator[tuple[str, Boxes]]:
         count = next(filled, "")
         if not count.isdecimal():
             raise CatalogError(f"after {name} comes {count!r}, not a number of faces")
-        rows = [_numbers(name, next(filled, "")) for _ in range(int(count))]
-        yield name, boxes_around(np.array(rows, float).reshape(-1, NUMBERS))
+        rows = [_parse_numbers(name, next(filled, "")) for _ in range(int(count))]
+        yield name, bound_ellipses(np.array(rows, float).reshape(-1, ELLIPSE_NUMBERS))
 
 
-def boxes_around(ellipses: NDArray[np.float64]) -> Boxes:
+def bound_ellipses(ellipses: NDArray[np.float64]) -> Boxes:
     """Return the upright boxes (F, 4) around ellipses (F, 6), in the order of the lists.
 
     An ellipse of radii a and b that is turned by t reaches √(a² cos² t + b² sin² t) to either
@@ -81,16 +81,16 @@ def boxes_around(ellipses: NDArray[np.float64]) -> Boxes:
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 
-def _numbers(name: str, line: str) -> list[float]:
+def _parse_numbers(name: str, line: str) -> list[float]:
     try:
         numbers = [float(each) for each in line.split()]
     except ValueError:
         numbers = []
-    if len(numbers) != NUMBERS:
-        raise CatalogError(f"{name} has {line!r}, not the {NUMBERS} numbers of a face")
+    if len(numbers) != ELLIPSE_NUMBERS:
+        raise CatalogError(f"{name} has {line!r}, not the {ELLIPSE_NUMBERS} numbers of a face")
     return numbers
 
 
-def _labelled(path: Path, boxes: Boxes) -> Labelled:
-    points = np.full((len(boxes), POINTS, 2), np.nan, np.float32)
-    return Labelled(path, boxes, {ALL: np.ones(len(boxes), bool)}, points)
+def _to_labelled_image(path: Path, boxes: Boxes) -> LabelledImage:
+    points = np.full((len(boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
+    return LabelledImage(path, boxes, {ALL: np.ones(len(boxes), bool)}, points)

@@ -6,138 +6,154 @@ from math import isfinite, nan, sqrt
 from statistics import median
 from typing import Final, TypeAlias
 
-from phiz.lab.accuracy.alignment import SAME_FACE_IOU, align, box_errors
-from phiz.lab.accuracy.evaluation import Measured
-from phiz.lab.accuracy.jitter import Jitter, film_steps
+from phiz.lab.accuracy.alignment import SAME_FACE_IOU, compute_box_errors, measure_alignment
+from phiz.lab.accuracy.evaluation import Evaluation
+from phiz.lab.accuracy.jitter import Jitter, measure_film_steps
 from phiz.lab.accuracy.precision import (
     Judgement,
     Mask,
-    average_precision,
-    judge,
-    recall_at,
-    together,
+    compute_average_precision,
+    compute_recall,
+    judge_detections,
+    merge_judgements,
 )
-from phiz.lab.accuracy.predictions import Observation, boxes_of, scores_of
-from phiz.lab.accuracy.size_buckets import height_masks, share_masks
-from phiz.lab.accuracy.summary import Alarms, Errors, Found, Spread, Steadiness, Summary
+from phiz.lab.accuracy.predictions import Prediction, to_boxes, to_scores
+from phiz.lab.accuracy.size_buckets import mask_heights, mask_shares
+from phiz.lab.accuracy.summary import (
+    AlignmentErrors,
+    ErrorQuantiles,
+    EvaluationSummary,
+    FalseAlarms,
+    RecallSummary,
+    Steadiness,
+)
 
 MIN_IOU: Final = 0.5
 RUN_STAGES: Final = ("decode", "preprocess", "inference", "postprocess")
 
-Choose: TypeAlias = Callable[[Observation], Mask]
+ChooseFaces: TypeAlias = Callable[[Prediction], Mask]
 """Returns which labelled faces (F,) of a photograph count."""
-Masks: TypeAlias = Callable[[Observation, Mask], Mapping[str, Mask]]
+MaskRanges: TypeAlias = Callable[[Prediction, Mask], Mapping[str, Mask]]
 """Returns by range which of the faces that count (F,) are in it."""
 
 
-def summarise(measured: Measured) -> Summary:
+def summarise_evaluation(evaluation: Evaluation) -> EvaluationSummary:
     """Return the figures of what was measured."""
-    dataset, run, served = measured.dataset, measured.run, measured.served
+    dataset, run, predictions = evaluation.dataset, evaluation.run, evaluation.predictions
     kind = dataset.kind
     is_labelled = kind in {"scenes", "portraits"}
-    shifted = {overlap: steadiness(each) for overlap, each in measured.jitters.items()}
-    return Summary(
+    shifted = {overlap: summarise_jitter(each) for overlap, each in evaluation.jitters.items()}
+    return EvaluationSummary(
         dataset=dataset.name,
         model=run.model,
         overlap=run.overlap,
         passes=run.passes,
-        pictures=len(served),
-        median_ms=median_ms(served),
-        levels=by_level(measured) if is_labelled else None,
-        heights=by_range(measured, height_masks) if is_labelled else None,
-        shares=by_range(measured, share_masks) if is_labelled else None,
-        errors=errors_of(served) if kind == "portraits" else None,
+        pictures=len(predictions),
+        median_ms=compute_median_ms(predictions),
+        levels=summarise_levels(evaluation) if is_labelled else None,
+        heights=summarise_ranges(evaluation, mask_heights) if is_labelled else None,
+        shares=summarise_ranges(evaluation, mask_shares) if is_labelled else None,
+        errors=summarise_errors(predictions) if kind == "portraits" else None,
         jitter=shifted or None,
-        film=film_steadiness(served) if kind == "film" else None,
-        alarms=alarms_of(served) if kind == "faceless" else None,
+        film=summarise_film(predictions) if kind == "film" else None,
+        alarms=count_false_alarms(predictions) if kind == "faceless" else None,
     )
 
 
-def by_level(measured: Measured) -> dict[str, Found]:
+def summarise_levels(evaluation: Evaluation) -> dict[str, RecallSummary]:
     """Return what was found at each level."""
-    return {level: found(measured, partial(at_level, level)) for level in measured.dataset.levels}
+    return {
+        level: summarise_recall(evaluation, partial(mask_level, level))
+        for level in evaluation.dataset.levels
+    }
 
 
-def by_range(measured: Measured, masks: Masks) -> dict[str, Found]:
+def summarise_ranges(evaluation: Evaluation, masks: MaskRanges) -> dict[str, RecallSummary]:
     """Return what was found in each range of sizes; faces of the others are ignored."""
-    widest = measured.dataset.levels[-1]
+    widest = evaluation.dataset.levels[-1]
 
-    def in_range(name: str, each: Observation) -> Mask:
-        return masks(each, at_level(widest, each))[name]
+    def mask_range(name: str, each: Prediction) -> Mask:
+        return masks(each, mask_level(widest, each))[name]
 
-    names = list(masks(measured.served[0], at_level(widest, measured.served[0])))
-    return {name: found(measured, partial(in_range, name)) for name in names}
+    names = list(masks(evaluation.predictions[0], mask_level(widest, evaluation.predictions[0])))
+    return {name: summarise_recall(evaluation, partial(mask_range, name)) for name in names}
 
 
-def at_level(level: str, observation: Observation) -> Mask:
+def mask_level(level: str, prediction: Prediction) -> Mask:
     """Return which faces (F,) count at a level."""
-    return observation.label.counted[level]
+    return prediction.label.counted[level]
 
 
-def found(measured: Measured, choose: Choose) -> Found:
+def summarise_recall(evaluation: Evaluation, choose_faces: ChooseFaces) -> RecallSummary:
     """Return how many of the chosen faces were found."""
-    are_all_labelled = measured.dataset.kind == "scenes"
-    served = judged(measured.served, choose, MIN_IOU if are_all_labelled else SAME_FACE_IOU)
+    are_all_labelled = evaluation.dataset.kind == "scenes"
+    served = judge_predictions(
+        evaluation.predictions, choose_faces, MIN_IOU if are_all_labelled else SAME_FACE_IOU
+    )
     precision = nan
     if are_all_labelled:
-        precision = average_precision(judged(measured.curve, choose, MIN_IOU))
-    return Found(served.faces, recall_at(served, 0.0), precision)
+        precision = compute_average_precision(
+            judge_predictions(evaluation.curve_predictions, choose_faces, MIN_IOU)
+        )
+    return RecallSummary(served.faces, compute_recall(served, 0.0), precision)
 
 
-def judged(observations: Sequence[Observation], choose: Choose, min_iou: float) -> Judgement:
+def judge_predictions(
+    predictions: Sequence[Prediction], choose_faces: ChooseFaces, min_iou: float
+) -> Judgement:
     """Return the judgement of all answers, by the faces that are chosen."""
-    return together(
+    return merge_judgements(
         [
-            judge(
-                boxes_of(each.faces),
-                scores_of(each.faces),
+            judge_detections(
+                to_boxes(each.faces),
+                to_scores(each.faces),
                 each.label.faces,
-                choose(each),
+                choose_faces(each),
                 min_iou=min_iou,
             )
-            for each in observations
+            for each in predictions
         ]
     )
 
 
-def errors_of(observations: Sequence[Observation]) -> Errors:
+def summarise_errors(predictions: Sequence[Prediction]) -> AlignmentErrors:
     """Return the errors on the faces whose eyes and nose are labelled."""
-    aligned = align(observations)
-    boxes, offset = box_errors(aligned.sides)
-    return Errors(
-        faces=len(aligned.landmarks),
-        missed=aligned.missed,
-        landmarks=Spread.of(aligned.landmarks),
-        distances=Spread.of(aligned.distances),
-        box=Spread.of(boxes),
+    alignment = measure_alignment(predictions)
+    boxes, offset = compute_box_errors(alignment.sides)
+    return AlignmentErrors(
+        faces=len(alignment.landmarks),
+        missed=alignment.missed,
+        landmarks=ErrorQuantiles.from_errors(alignment.landmarks),
+        distances=ErrorQuantiles.from_errors(alignment.distances),
+        box=ErrorQuantiles.from_errors(boxes),
         box_offset=tuple(offset.tolist()),
     )
 
 
-def steadiness(jitters: Sequence[Jitter]) -> Steadiness:
+def summarise_jitter(jitters: Sequence[Jitter]) -> Steadiness:
     """Return the jitter of many faces as one: the median of the mean squares."""
     squares = [jitter.square for jitter in jitters if isfinite(jitter.square)]
-    return _steadiness(squares, sum(jitter.lost for jitter in jitters))
+    return _build_steadiness(squares, sum(jitter.lost for jitter in jitters))
 
 
-def film_steadiness(frames: Sequence[Observation]) -> Steadiness:
+def summarise_film(frames: Sequence[Prediction]) -> Steadiness:
     """Return the jitter between successive frames; the face is the best of a frame."""
     best = [frame.faces[0] if frame.faces else None for frame in frames]
-    return _steadiness(film_steps(best).tolist(), best.count(None))
+    return _build_steadiness(measure_film_steps(best).tolist(), best.count(None))
 
 
-def _steadiness(squares: Sequence[float], lost: int) -> Steadiness:
+def _build_steadiness(squares: Sequence[float], lost: int) -> Steadiness:
     square = median(squares) if squares else nan
     return Steadiness(len(squares), lost, square, sqrt(square))
 
 
-def alarms_of(observations: Sequence[Observation]) -> Alarms:
+def count_false_alarms(predictions: Sequence[Prediction]) -> FalseAlarms:
     """Return how many detections there are in pictures without faces."""
-    counts = [len(each.faces) for each in observations]
-    return Alarms(sum(count > 0 for count in counts), sum(counts))
+    counts = [len(each.faces) for each in predictions]
+    return FalseAlarms(sum(count > 0 for count in counts), sum(counts))
 
 
-def median_ms(observations: Sequence[Observation]) -> dict[str, float]:
+def compute_median_ms(predictions: Sequence[Prediction]) -> dict[str, float]:
     """Return the median time of each stage that all had, and of their total, ms."""
-    times = [each.timings.milliseconds() for each in observations]
+    times = [each.timings.to_milliseconds() for each in predictions]
     return {stage: median(each[stage] for each in times) for stage in (*RUN_STAGES, "total")}

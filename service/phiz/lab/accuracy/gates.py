@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import iou
+from phiz.boxes.geometry import box_iou
 from phiz.faces import Boxes, Scores
 
 Outputs: TypeAlias = Mapping[str, NDArray[Any]]
@@ -37,15 +37,15 @@ DOUBLED_AT_PX: Final = 200.0
 MAX_PRECISION_LOSS: Final = 0.005  # of average precision, at each level
 LEAST_KEPT: Final = 0.99  # of the faces that the reference is sure of
 SURE_SCORE: Final = 0.6
-SAME_FACE_IOU: Final = 0.8
+COUNTERPART_IOU: Final = 0.8
 # With fewer faces to keep, 99 % of them is all of them.
 LEAST_FACES: Final = 100
 # A variant that is faster by less than this is not worth another runtime.
-WORTHWHILE: Final = 0.95
+MAX_TIME_RATIO: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Apart:
+class OutputDifference:
     """How far two answers are apart in one of their outputs.
 
     Attributes:
@@ -58,7 +58,7 @@ class Apart:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class AccuracyChange:
     """How a model's answers differ from the reference's.
 
     Attributes:
@@ -88,7 +88,7 @@ class Change:
         )
 
 
-def excess(ours: Outputs, reference: Outputs) -> float:
+def compute_excess(ours: Outputs, reference: Outputs) -> float:
     """Return the largest difference of two answers in units of what is allowed.
 
     At most 1 means parity; NaN if one of the numbers is NaN.
@@ -97,11 +97,13 @@ def excess(ours: Outputs, reference: Outputs) -> float:
         ours: Outputs of a network by name.
         reference: The same of the reference.
     """
-    ratios = [each.differences / each.tolerance for each in apart(ours, reference).values()]
+    ratios = [
+        each.differences / each.tolerance for each in compare_outputs(ours, reference).values()
+    ]
     return float(np.concatenate(ratios).max(initial=0))
 
 
-def apart(ours: Outputs, reference: Outputs) -> dict[str, Apart]:
+def compare_outputs(ours: Outputs, reference: Outputs) -> dict[str, OutputDifference]:
     """Return by output how far two answers of a network are apart.
 
     BlazeFace's are "regressions" (of anchors that may be a face's), "all anchors" and
@@ -115,16 +117,19 @@ def apart(ours: Outputs, reference: Outputs) -> dict[str, Apart]:
         is_large = bool(reference.keys() & {"logits", "stride32"})
         tolerance = CLASSIFIER_TOLERANCE if is_large else MTCNN_TOLERANCE
         pairs = {name: (ours[name], reference[name]) for name in reference}
-        return {name: Apart(_apart(*pair).ravel(), tolerance) for name, pair in pairs.items()}
-    regressions = _apart(ours["regressions"], reference["regressions"])  # (N, A, 16)
-    probabilities = _probabilities(reference["logits"])  # (N, A)
+        return {
+            name: OutputDifference(_compute_differences(*pair).ravel(), tolerance)
+            for name, pair in pairs.items()
+        }
+    regressions = _compute_differences(ours["regressions"], reference["regressions"])  # (N, A, 16)
+    probabilities = _to_probabilities(reference["logits"])  # (N, A)
     differences = {
         "regressions": regressions[probabilities >= LEAST_PROBABILITY],
-        "all anchors": regressions / _growth(reference["regressions"]),
-        "probabilities": _apart(_probabilities(ours["logits"]), probabilities),
+        "all anchors": regressions / _compute_growth(reference["regressions"]),
+        "probabilities": _compute_differences(_to_probabilities(ours["logits"]), probabilities),
     }
     return {
-        name: Apart(differences[name].ravel(), tolerance)
+        name: OutputDifference(differences[name].ravel(), tolerance)
         for name, tolerance in BLAZEFACE_TOLERANCES.items()
     }
 
@@ -143,14 +148,14 @@ def count_kept(boxes: Boxes, reference: Boxes, scores: Scores) -> tuple[int, int
     free = np.ones(len(boxes), bool)  # (N,)
     kept = 0
     for face in sure:
-        overlaps = np.where(free, iou(face, boxes), 0)  # (N,)
-        if overlaps.max(initial=0) >= SAME_FACE_IOU:
+        overlaps = np.where(free, box_iou(face, boxes), 0)  # (N,)
+        if overlaps.max(initial=0) >= COUNTERPART_IOU:
             free[overlaps.argmax()] = False
             kept += 1
     return len(sure), kept
 
 
-def fastest(times_ms: Sequence[float], passing: Sequence[bool]) -> int:
+def find_fastest(times_ms: Sequence[float], passing: Sequence[bool]) -> int:
     """Return the place of the fastest that passes; the first, the reference, if none is worth it.
 
     Args:
@@ -159,22 +164,22 @@ def fastest(times_ms: Sequence[float], passing: Sequence[bool]) -> int:
     """
     allowed = [place for place, passed in enumerate(passing) if passed and place]
     best = min(allowed, key=lambda place: times_ms[place], default=0)
-    return best if times_ms[best] <= WORTHWHILE * times_ms[0] else 0
+    return best if times_ms[best] <= MAX_TIME_RATIO * times_ms[0] else 0
 
 
-def _apart(ours: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
+def _compute_differences(ours: NDArray[Any], reference: NDArray[Any]) -> NDArray[np.float64]:
     differences: NDArray[np.float64] = np.abs(ours.astype(np.float64) - reference)
     return differences
 
 
-def _growth(regressions: NDArray[Any]) -> NDArray[np.float64]:
+def _compute_growth(regressions: NDArray[Any]) -> NDArray[np.float64]:
     """Return how many times larger the tolerance of all anchors is, (N, 1, 1), in each picture."""
     largest = np.abs(regressions).max(axis=(1, 2), keepdims=True)  # (N, 1, 1)
     growth: NDArray[np.float64] = 1 + largest.astype(np.float64) / DOUBLED_AT_PX
     return growth
 
 
-def _probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
+def _to_probabilities(logits: NDArray[Any]) -> NDArray[np.float64]:
     """Return the probabilities that logits are used for, (N, A) both."""
     # Beyond 100 a float64 sigmoid does not change, and its exponential would overflow.
     clipped = np.clip(logits.astype(np.float64), -100, 100)

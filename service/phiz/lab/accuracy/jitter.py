@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from phiz.faces import Boxes, Face, Image
-from phiz.lab.accuracy.alignment import eye_distance, nearest, points_of
-from phiz.lab.accuracy.precision import Figures
+from phiz.faces import Boxes, Face, RgbImage
+from phiz.lab.accuracy.alignment import find_nearest_face, get_points, measure_eye_distance
+from phiz.lab.accuracy.precision import FloatArray
 
 Shifts: TypeAlias = NDArray[np.int64]
 """(S, 2), right and down, pixels."""
-Points: TypeAlias = NDArray[np.float64]
+PointArray: TypeAlias = NDArray[np.float64]
 """(K, 2), x y, pixels."""
 
-REACH: Final = 8  # pixels each way
+MAX_SHIFT_PX: Final = 8  # pixels each way
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,32 +43,32 @@ class Jitter:
     lost: int
 
 
-def draw_shifts(count: int) -> Shifts:
-    """Return shifts (S, 2) of up to ``REACH`` pixels each way, the same for a count."""
+def sample_shifts(count: int) -> Shifts:
+    """Return shifts (S, 2) of up to ``MAX_SHIFT_PX`` pixels each way, the same for a count."""
     random = np.random.default_rng(0)
-    places = 2 * REACH + 1
+    places = 2 * MAX_SHIFT_PX + 1
     chosen = random.choice(places**2 - 1, count, replace=False)
     chosen += chosen >= places**2 // 2  # the middle one is no shift
-    return np.stack([chosen % places, chosen // places], axis=1) - REACH
+    return np.stack([chosen % places, chosen // places], axis=1) - MAX_SHIFT_PX
 
 
-def shifted(image: Image, right: int, down: int) -> Image:
+def shift_image(image: RgbImage, right: int, down: int) -> RgbImage:
     """Return a picture (H, W, 3) moved within its frame; its border fills what is left free."""
     height, width, _ = image.shape
     rows = np.clip(np.arange(height) - down, 0, height - 1)
     columns = np.clip(np.arange(width) - right, 0, width - 1)
-    moved: Image = image[rows[:, None], columns]  # (H, W, 3)
+    moved: RgbImage = image[rows[:, None], columns]  # (H, W, 3)
     return moved
 
 
-def encoded(image: Image) -> bytes:
+def encode_bmp(image: RgbImage) -> bytes:
     """Return a picture (H, W, 3) as a file that decodes to the same pixels."""
     file = BytesIO()
     Pillow.fromarray(image).save(file, "BMP")
     return file.getvalue()
 
 
-def face_jitter(
+def measure_face_jitter(
     box: Boxes,
     iod: float,
     faces: Sequence[Face],
@@ -82,23 +82,25 @@ def face_jitter(
         faces: What was found in the picture as it was.
         moved: What was found in it when it was moved, and by how much (2,), pixels.
     """
-    expected = nearest(box, faces)
+    expected = find_nearest_face(box, faces)
     if expected is None:
         return Jitter(float("nan"), 0)
-    again = [(nearest(moved_box(box, shift), found), shift) for found, shift in moved]
+    again = [(find_nearest_face(shift_box(box, shift), found), shift) for found, shift in moved]
     squares = [
-        mean_square(difference(expected, face) - shift) for face, shift in again if face is not None
+        compute_mean_square(subtract_faces(expected, face) - shift)
+        for face, shift in again
+        if face is not None
     ]
     square = float(np.mean(squares)) / iod**2 if squares else float("nan")
     return Jitter(square, len(again) - len(squares))
 
 
-def moved_box(box: Boxes, shift: NDArray[np.int64]) -> Boxes:
+def shift_box(box: Boxes, shift: NDArray[np.int64]) -> Boxes:
     """Return a box (4,) moved by a shift (2,)."""
     return box + np.tile(shift, 2).astype(np.float32)
 
 
-def film_steps(faces: Sequence[Face | None]) -> Figures:
+def measure_film_steps(faces: Sequence[Face | None]) -> FloatArray:
     """Return the mean squared difference of each two successive frames over IOD², (T,).
 
     IOD is the median of what was found. A frame without a face is compared with no other.
@@ -107,16 +109,20 @@ def film_steps(faces: Sequence[Face | None]) -> Figures:
         faces: Of each frame, the best.
     """
     found = [face for face in faces if face is not None]
-    iod = float(np.median([eye_distance(points_of(face)) for face in found])) if found else 1.0
+    iod = (
+        float(np.median([measure_eye_distance(get_points(face)) for face in found]))
+        if found
+        else 1.0
+    )
     steps = [
-        mean_square(difference(one, other))
+        compute_mean_square(subtract_faces(one, other))
         for one, other in pairwise(faces)
         if one is not None and other is not None
     ]
     return np.array(steps, float) / iod**2
 
 
-def difference(one: Face, other: Face) -> Points:
+def subtract_faces(one: Face, other: Face) -> PointArray:
     """Return how far the predictions (K, 2) of another face lie from those of one, pixels.
 
     They are the corners of the box and the landmarks that both have.
@@ -127,10 +133,10 @@ def difference(one: Face, other: Face) -> Points:
         for face in (one, other)
     )
     first, second = (np.array(points, float) for points in pairs)  # (K, 2) each
-    apart: Points = second - first  # (K, 2)
+    apart: PointArray = second - first  # (K, 2)
     return apart
 
 
-def mean_square(differences: Points) -> float:
+def compute_mean_square(differences: PointArray) -> float:
     """Return the mean of the squares of all coordinates of points (K, 2)."""
     return float(np.square(differences).mean())

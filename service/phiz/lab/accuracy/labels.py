@@ -7,36 +7,61 @@ the WIDER FACE benchmark at which it counts), ``difficult`` (it counts only by i
 ``invalid`` (it never counts).
 """
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final, TypeAlias
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 
 from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.faces import Boxes, Keypoints
-from phiz.image.decode import open_picture
-from phiz.image.lazy import Picture
-from phiz.image.limits import Limits
+from phiz.image.decode import open_image
+from phiz.image.lazy import LazyImage
+from phiz.image.limits import DecodingLimits
 from phiz.lab.accuracy.precision import Mask
-from phiz.models.tables import read_number, read_text
+from phiz.models.documents import STRICT, Text, read_document
 
-FOLDER: Final = "wider"
-FILE: Final = "annotations.json"
+WIDER_FOLDER: Final = "wider"
+ANNOTATIONS_FILE: Final = "annotations.json"
 LEVELS: Final = ("easy", "medium", "hard")
 ALL: Final = "all"
 """The level of labels that are without those of WIDER FACE."""
-SIDES: Final = ("x1", "y1", "x2", "y2")
-POINTS: Final = 5
-LIMITS: Final = Limits(max_bytes=1_000_000_000, max_pixels=200_000_000)
+BOX_SIDES: Final = ("x1", "y1", "x2", "y2")
+LANDMARK_COUNT: Final = 5
+UNLABELLED: Final = ((nan, nan),) * LANDMARK_COUNT
+PHOTOGRAPH_LIMITS: Final = DecodingLimits(max_bytes=1_000_000_000, max_pixels=200_000_000)
 """No photograph comes near them."""
+
+_Landmarks: TypeAlias = Annotated[
+    tuple[tuple[float, float], ...], Field(min_length=LANDMARK_COUNT, max_length=LANDMARK_COUNT)
+]
 
 
 @dataclass(frozen=True, slots=True)
-class Labelled:
+class _AnnotatedFace:
+    box: tuple[float, float, float, float]
+    landmarks: _Landmarks | None = None
+    wider_levels: tuple[str, ...] | None = None
+    difficult: bool | None = None
+    invalid: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _AnnotatedImage:
+    image: Text
+    faces: list[_AnnotatedFace]
+
+
+_ANNOTATIONS: Final = TypeAdapter(
+    Annotated[list[_AnnotatedImage], Field(min_length=1)], config=STRICT
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImage:
     """A photograph and its faces.
 
     Attributes:
@@ -53,129 +78,75 @@ class Labelled:
     landmarks: Keypoints
 
 
-def read_labels(folder: Path) -> list[Labelled]:
+def read_wider_labels(folder: Path) -> list[LabelledImage]:
     """Return the labelled photographs in a folder's ``wider/``, as the gates need them.
 
     Raises:
         OptionError: The folder does not have them, or they are not as they should be.
     """
-    return read_folder(folder / FOLDER)
+    return read_annotations(folder / WIDER_FOLDER)
 
 
-def read_folder(folder: Path) -> list[Labelled]:
+def read_annotations(folder: Path) -> list[LabelledImage]:
     """Return the labelled photographs of a folder.
 
     Raises:
         OptionError: The folder does not have them, or they are not as they should be.
     """
-    path = folder / FILE
+    path = folder / ANNOTATIONS_FILE
     try:
-        return parse_labels(json.loads(path.read_text("utf-8")), path.parent / "images")
+        return parse_labels(path.read_text("utf-8"), path.parent / "images")
     except (OSError, ValueError, CatalogError) as error:
         raise OptionError(f"{path} cannot be read: {error}") from error
 
 
-def open_photograph(label: Labelled, limits: Limits) -> Picture:
+def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
     """Return a labelled photograph, which is decoded when it is asked for its pixels.
 
     Raises:
         OptionError: It is not there, or not a picture within the limits.
     """
     try:
-        return open_picture(label.path.read_bytes(), limits)
+        return open_image(label.path.read_bytes(), limits)
     except (OSError, ImageError) as error:
         raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
 
 
-def check_photographs(labels: Iterable[Labelled], limits: Limits) -> None:
+def check_photographs(labels: Iterable[LabelledImage], limits: DecodingLimits) -> None:
     """Decode all photographs once, so that none can fail in the middle of a measurement.
 
     Raises:
         OptionError: One is not there, or cannot be decoded.
     """
     for label in labels:
-        picture = open_photograph(label, limits)
+        image = open_photograph(label, limits)
         try:
-            picture.whole()
+            image.decode_full()
         except ImageError as error:
             raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
 
 
-def parse_labels(document: object, images: Path) -> list[Labelled]:
-    """Return the labelled photographs of a document that has been read as JSON.
+def parse_labels(text: str, images: Path) -> list[LabelledImage]:
+    """Return the labelled photographs of a JSON document.
 
     Raises:
         CatalogError: An entry is missing or of the wrong type.
     """
-    if not isinstance(document, list) or not document:
-        raise CatalogError("it is not a list of pictures")
-    pictures = [_faces(entry, f"[{place}]") for place, entry in enumerate(document)]
-    has_levels = any("wider_levels" in face for faces in pictures for face in faces)
-    return [
-        _labelled(entry, faces, images, f"[{place}]", has_levels=has_levels)
-        for place, (entry, faces) in enumerate(zip(document, pictures, strict=True))
-    ]
+    entries = read_document(_ANNOTATIONS, text)
+    has_levels = any(face.wider_levels is not None for entry in entries for face in entry.faces)
+    return [_label_image(entry, images, has_levels=has_levels) for entry in entries]
 
 
-def _labelled(
-    entry: Mapping[str, Any],
-    faces: Sequence[Mapping[str, Any]],
-    images: Path,
-    where: str,
-    *,
-    has_levels: bool,
-) -> Labelled:
-    levels = [_levels(face) for face in faces]
+def _label_image(entry: _AnnotatedImage, images: Path, *, has_levels: bool) -> LabelledImage:
+    faces = entry.faces
+    levels = [() if face.invalid else face.wider_levels or () for face in faces]
     counted = {level: np.array([level in each for each in levels], bool) for level in LEVELS}
     if not has_levels:
-        counted[ALL] = np.array([_is_plain(face) for face in faces], bool)
-    points = [_landmarks(face, where) for face in faces]
-    return Labelled(
-        path=images / read_text(entry.get("image"), f"{where}.image"),
-        faces=np.array([_box(face, where) for face in faces], np.float32).reshape(-1, 4),
+        counted[ALL] = np.array([not face.invalid and not face.difficult for face in faces], bool)
+    points = [face.landmarks or UNLABELLED for face in faces]
+    return LabelledImage(
+        path=images / entry.image,
+        faces=np.array([face.box for face in faces], np.float32).reshape(-1, 4),
         counted=counted,
-        landmarks=np.array(points, np.float32).reshape(-1, POINTS, 2),
+        landmarks=np.array(points, np.float32).reshape(-1, LANDMARK_COUNT, 2),
     )
-
-
-def _faces(entry: Any, where: str) -> list[dict[str, Any]]:  # noqa: ANN401  JSON's
-    if not isinstance(entry, dict) or not isinstance(entry.get("faces"), list):
-        raise CatalogError(f"{where} is not a picture with its faces")
-    return [_face(face, where) for face in entry["faces"]]
-
-
-def _face(face: object, where: str) -> dict[str, Any]:
-    if not isinstance(face, dict):
-        raise CatalogError(f"{where} has a face that is {face!r}, not an object")
-    return face
-
-
-def _levels(face: Mapping[str, Any]) -> tuple[str, ...]:
-    return () if face.get("invalid") else tuple(face.get("wider_levels") or ())
-
-
-def _is_plain(face: Mapping[str, Any]) -> bool:
-    return not face.get("invalid") and not face.get("difficult")
-
-
-def _box(face: Mapping[str, Any], where: str) -> tuple[float, ...]:
-    box = face.get("box")
-    if not isinstance(box, list) or len(box) != len(SIDES):
-        raise CatalogError(f"{where} has a face without a box of four numbers")
-    return tuple(read_number(number, f"{where}.box") for number in box)
-
-
-def _landmarks(face: Mapping[str, Any], where: str) -> list[tuple[float, float]]:
-    """Return five points, NaN if there are none."""
-    points = face.get("landmarks")
-    if points is None:
-        return [(nan, nan)] * POINTS
-    if not isinstance(points, list) or len(points) != POINTS:
-        raise CatalogError(f"{where} has a face whose landmarks are not five points")
-    return [_point(point, f"{where}.landmarks") for point in points]
-
-
-def _point(point: object, where: str) -> tuple[float, float]:
-    if not isinstance(point, list) or len(point) != len(("x", "y")):
-        raise CatalogError(f"{where} has {point!r}, not a point of two numbers")
-    return read_number(point[0], where), read_number(point[1], where)

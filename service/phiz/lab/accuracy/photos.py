@@ -5,18 +5,19 @@ A folder of data has ``photos/`` with ``images/`` and ``labels.json``, a list of
 of the list, from 0, and what they cost on the others.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Final
+
+from pydantic import Field, TypeAdapter
 
 from phiz.errors import CatalogError, OptionError
-from phiz.models.specs import CLASSES
-from phiz.models.tables import read_text
+from phiz.models.documents import STRICT, Text, read_document
+from phiz.models.specs import CLASS_COUNT
 
-FOLDER: Final = "photos"
-CALIBRATED: Final = slice(1, None, 2)
-JUDGED: Final = slice(0, None, 2)
+PHOTOS_FOLDER: Final = "photos"
+CALIBRATION_PART: Final = slice(1, None, 2)
+TEST_PART: Final = slice(0, None, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +28,25 @@ class Photo:
     class_index: int
 
 
+@dataclass(frozen=True, slots=True)
+class _LabelledPhoto:
+    image: Text
+    class_index: Annotated[int, Field(ge=0, lt=CLASS_COUNT)]
+
+
+_LABELS: Final = TypeAdapter(list[_LabelledPhoto], config=STRICT)
+
+
 def read_photos(data: Path, part: slice) -> list[Photo]:
     """Return a part of the photographs.
 
     Raises:
         OptionError: The folder does not have them, or they are not as they should be.
     """
-    path = data / FOLDER / "labels.json"
+    path = data / PHOTOS_FOLDER / "labels.json"
     try:
-        return parse_photos(json.loads(path.read_text("utf-8")), path.parent / "images")[part]
+        labels = read_document(_LABELS, path.read_text("utf-8"))
     except (OSError, ValueError, CatalogError) as error:
         raise OptionError(f"{path} cannot be read: {error}") from error
-
-
-def parse_photos(document: object, images: Path) -> list[Photo]:
-    """Return the photographs of a document that has been read as JSON.
-
-    Raises:
-        CatalogError: An entry is missing or of the wrong type.
-    """
-    if not isinstance(document, list):
-        raise CatalogError("it is not a list of pictures")
-    return [_photo(entry, images) for entry in document]
-
-
-def _photo(entry: Any, images: Path) -> Photo:  # noqa: ANN401  JSON's
-    if not isinstance(entry, dict):
-        raise CatalogError(f"{entry!r} is not a picture and its class")
-    index = entry.get("class_index")
-    if not isinstance(index, int) or not 0 <= index < CLASSES:
-        raise CatalogError(f"class_index is {index!r}; it must be from 0 to {CLASSES - 1}")
-    return Photo(images / read_text(entry.get("image"), "image"), index)
+    images = path.parent / "images"
+    return [Photo(images / label.image, label.class_index) for label in labels[part]]

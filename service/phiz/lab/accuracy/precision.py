@@ -20,12 +20,12 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import iou
+from phiz.boxes.geometry import box_iou
 from phiz.faces import Boxes, Scores
 
 Mask: TypeAlias = NDArray[np.bool_]
 """(N,)."""
-Figures: TypeAlias = NDArray[np.float64]
+FloatArray: TypeAlias = NDArray[np.float64]
 """(N,)."""
 
 
@@ -45,7 +45,7 @@ class Judgement:
     faces: int
 
 
-def judge(
+def judge_detections(
     boxes: Boxes, scores: Scores, faces: Boxes, counted: Mask, *, min_iou: float = 0.5
 ) -> Judgement:
     """Return the judgement of one picture's detections.
@@ -63,15 +63,15 @@ def judge(
     order = np.argsort(-scores, kind="stable")  # (D,)
     if len(boxes) == 0 or len(faces) == 0:
         return Judgement(scores[order], np.zeros(len(boxes), bool), int(counted.sum()))
-    overlaps = np.stack([iou(box, faces) for box in boxes[order]])  # (D, F)
+    overlaps = np.stack([box_iou(box, faces) for box in boxes[order]])  # (D, F)
     nearest = overlaps.argmax(axis=1)  # (D,)
     on_face = overlaps.max(axis=1) >= min_iou  # (D,)
     counts = ~on_face | counted[nearest]  # (D,)
-    hits = _firsts(nearest, on_face & counted[nearest])  # (D,)
+    hits = _mark_firsts(nearest, on_face & counted[nearest])  # (D,)
     return Judgement(scores[order][counts], hits[counts], int(counted.sum()))
 
 
-def together(judgements: Sequence[Judgement]) -> Judgement:
+def merge_judgements(judgements: Sequence[Judgement]) -> Judgement:
     """Return the judgements of many pictures as one."""
     if not judgements:
         return Judgement(np.zeros(0, np.float32), np.zeros(0, bool), 0)
@@ -82,7 +82,7 @@ def together(judgements: Sequence[Judgement]) -> Judgement:
     )
 
 
-def precision_recall(judgement: Judgement) -> tuple[Figures, Figures]:
+def compute_precision_recall(judgement: Judgement) -> tuple[FloatArray, FloatArray]:
     """Return precision (T,) and recall (T,) at each score that occurs, from the highest.
 
     Detections of equal score pass a threshold together, so their order changes nothing.
@@ -96,7 +96,7 @@ def precision_recall(judgement: Judgement) -> tuple[Figures, Figures]:
     return found / (lasts + 1), recall
 
 
-def average_precision(judgement: Judgement) -> float:
+def compute_average_precision(judgement: Judgement) -> float:
     """Return the area under the precision-recall curve, 0 to 1; NaN without faces to find.
 
     Precision counts as the highest that any equal or higher recall has (the envelope of
@@ -105,12 +105,12 @@ def average_precision(judgement: Judgement) -> float:
     """
     if judgement.faces == 0:
         return float("nan")
-    precision, recall = precision_recall(judgement)  # (T,), (T,)
+    precision, recall = compute_precision_recall(judgement)  # (T,), (T,)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]  # (T,)
     return float(np.sum(np.diff(recall, prepend=0.0) * envelope))
 
 
-def recall_at(judgement: Judgement, score: float) -> float:
+def compute_recall(judgement: Judgement, score: float) -> float:
     """Return the share of faces found by detections of at least a score, 0 to 1.
 
     NaN without faces to find.
@@ -120,7 +120,7 @@ def recall_at(judgement: Judgement, score: float) -> float:
     return int(judgement.hits[judgement.scores >= score].sum()) / judgement.faces
 
 
-def _firsts(values: NDArray[np.intp], chosen: Mask) -> Mask:
+def _mark_firsts(values: NDArray[np.intp], chosen: Mask) -> Mask:
     """Return (N,), true at the first of each value among those chosen."""
     where = np.flatnonzero(chosen)
     _, first = np.unique(values[where], return_index=True)

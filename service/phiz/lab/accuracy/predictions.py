@@ -8,12 +8,12 @@ import numpy as np
 from phiz.engine import Engine
 from phiz.errors import ImageError, OptionError
 from phiz.faces import Boxes, DetectOptions, Face, Scores
-from phiz.lab.accuracy.labels import Labelled
+from phiz.lab.accuracy.labels import LabelledImage
 from phiz.timings import Stopwatch, Timings
 
 
 @dataclass(frozen=True, slots=True)
-class Observation:
+class Prediction:
     """The answer to one photograph.
 
     Attributes:
@@ -23,15 +23,15 @@ class Observation:
         timings: Of the stages.
     """
 
-    label: Labelled
+    label: LabelledImage
     size_wh: tuple[int, int]
     faces: tuple[Face, ...]
     timings: Timings
 
 
-def observe(
-    engine: Engine, model: str, options: DetectOptions, labels: Iterable[Labelled]
-) -> Iterator[Observation]:
+def predict_faces(
+    engine: Engine, model: str, options: DetectOptions, labels: Iterable[LabelledImage]
+) -> Iterator[Prediction]:
     """Yield what a model answers to photographs, one after the other.
 
     Raises:
@@ -44,14 +44,14 @@ def observe(
         except (OSError, ImageError) as error:
             raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
         size_wh = result.width, result.height
-        yield Observation(label, size_wh, result.faces, stopwatch.timings())
+        yield Prediction(label, size_wh, result.faces, stopwatch.to_timings())
 
 
-def boxes_of(faces: Sequence[Face]) -> Boxes:
+def to_boxes(faces: Sequence[Face]) -> Boxes:
     """Return the boxes of faces as an array (N, 4), also of none."""
     return np.array([face.box for face in faces], np.float32).reshape(-1, 4)
 
 
-def scores_of(faces: Sequence[Face]) -> Scores:
+def to_scores(faces: Sequence[Face]) -> Scores:
     """Return the scores of faces as an array (N,)."""
     return np.array([face.score for face in faces], np.float32)

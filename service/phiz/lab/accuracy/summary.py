@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from phiz.faces import Overlap
-from phiz.lab.accuracy.precision import Figures
+from phiz.lab.accuracy.precision import FloatArray
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RecallSummary:
     """How many of the faces that count were found.
 
     Attributes:
@@ -25,14 +25,14 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Spread:
+class ErrorQuantiles:
     """The median of some errors and what nine of ten are below; NaN without any."""
 
     median: float
     p90: float
 
     @classmethod
-    def of(cls, errors: Figures) -> "Spread":
+    def from_errors(cls, errors: FloatArray) -> "ErrorQuantiles":
         """Return the spread of errors (N,)."""
         if not len(errors):
             return cls(float("nan"), float("nan"))
@@ -41,7 +41,7 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
-class Errors:
+class AlignmentErrors:
     """On labelled faces, in distances of their eyes.
 
     Attributes:
@@ -56,9 +56,9 @@ class Errors:
 
     faces: int
     missed: int
-    landmarks: Spread
-    distances: Spread
-    box: Spread
+    landmarks: ErrorQuantiles
+    distances: ErrorQuantiles
+    box: ErrorQuantiles
     box_offset: tuple[float, ...]
 
 
@@ -80,7 +80,7 @@ class Steadiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarms:
+class FalseAlarms:
     """Detections where no face is: how many, and in how many pictures."""
 
     pictures: int
@@ -88,7 +88,7 @@ class Alarms:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class EvaluationSummary:
     """The figures of one model on one data set; None is what could not be measured there.
 
     Attributes:
@@ -113,10 +113,10 @@ class Summary:
     passes: int
     pictures: int
     median_ms: Mapping[str, float]
-    levels: Mapping[str, Found] | None = None
-    heights: Mapping[str, Found] | None = None
-    shares: Mapping[str, Found] | None = None
-    errors: Errors | None = None
+    levels: Mapping[str, RecallSummary] | None = None
+    heights: Mapping[str, RecallSummary] | None = None
+    shares: Mapping[str, RecallSummary] | None = None
+    errors: AlignmentErrors | None = None
     jitter: Mapping[Overlap, Steadiness] | None = None
     film: Steadiness | None = None
-    alarms: Alarms | None = None
+    alarms: FalseAlarms | None = None

@@ -4,32 +4,31 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from phiz.cli.files import check_writable, make_folder, write_json
 from phiz.errors import OptionError
-from phiz.lab.report.evaluation_tables import document, tables
+from phiz.lab.commands.progress import track_items
+from phiz.lab.report.evaluation_tables import build_document, build_tables
 from phiz.loading import load_engine
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from phiz.faces import Overlap
-    from phiz.lab.accuracy.evaluation import Measured
-
-T = TypeVar("T")
+    from phiz.lab.accuracy.evaluation import Evaluation
 
 # Written out, because what knows them takes a while to import; a test compares them.
-MODELS = ("front", "back", "full", "mtcnn", "auto")
-OVERLAPS = ("blend", "nms")
+EVALUATED_MODELS = ("front", "back", "full", "mtcnn", "auto")
+OVERLAP_CHOICES = ("blend", "nms")
 MAX_PASSES = 2
 MAX_SHIFTS = 288  # all there are of up to 8 pixels each way
 
-FILE_COLUMNS = 150  # of the tables where there is no terminal to ask
+EVALUATE_COLUMNS = 150  # of the tables where there is no terminal to ask
 
-_EPILOG = """
+_EVALUATE_EPILOG = """
 \b
 DATA is one of these, or a folder of them:
   annotations.json and images/   faces with box, landmarks, wider_levels
@@ -44,20 +43,20 @@ Examples:
 """
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_EVALUATE_EPILOG)
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option(
     "--model",
     "models",
-    type=click.Choice(MODELS),
+    type=click.Choice(EVALUATED_MODELS),
     multiple=True,
-    default=MODELS,
+    default=EVALUATED_MODELS,
     help="What detects; may be given more than once.  [default: all]",
 )
 @click.option(
     "--overlap",
     "overlaps",
-    type=click.Choice(OVERLAPS),
+    type=click.Choice(OVERLAP_CHOICES),
     multiple=True,
     default=("blend",),
     help="What becomes of predictions that overlap; may be given more than once.  [default: blend]",
@@ -129,56 +128,49 @@ def evaluate(  # noqa: PLR0913  each is an option
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import settings  # noqa: PLC0415
     from phiz.lab.accuracy.datasets import find_datasets  # noqa: PLC0415
-    from phiz.lab.accuracy.evaluation import Run, measure  # noqa: PLC0415
-    from phiz.lab.accuracy.figures import summarise  # noqa: PLC0415
-    from phiz.lab.accuracy.jitter import draw_shifts  # noqa: PLC0415
-    from phiz.lab.accuracy.labels import LIMITS  # noqa: PLC0415
+    from phiz.lab.accuracy.evaluation import EvaluationRun, evaluate_model  # noqa: PLC0415
+    from phiz.lab.accuracy.figures import summarise_evaluation  # noqa: PLC0415
+    from phiz.lab.accuracy.jitter import sample_shifts  # noqa: PLC0415
+    from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS  # noqa: PLC0415
 
     if target:
         check_writable(target, target if target.exists() else target.absolute().parent, "--json")
     if folder:
         make_folder(folder)
-    found = [dataset.thinned(every, offset) for dataset in find_datasets(data)]
+    found = [dataset.take_every(every, offset) for dataset in find_datasets(data)]
     datasets = [dataset for dataset in found if dataset.photographs]
     if not datasets:
         raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
     # Photographs of any size, because moved ones come without compression.
-    loaded, _ = load_engine(settings.load(), models)
-    engine = replace(loaded, limits=LIMITS)
+    loaded, _ = load_engine(settings.load_settings(), models)
+    engine = replace(loaded, limits=PHOTOGRAPH_LIMITS)
     # Jitter is measured under both overlaps at once, so that a model's first run has it all.
     runs = [
-        Run(model, overlap, min_score, draw_shifts(0 if place else shifts), passes)
+        EvaluationRun(model, overlap, min_score, sample_shifts(0 if place else shifts), passes)
         for model in dict.fromkeys(models)
         for place, overlap in enumerate(dict.fromkeys(overlaps))
     ]
-    measured = [measure(engine, dataset, run, _shown) for dataset in datasets for run in runs]
-    summaries = [summarise(each) for each in measured]
-    _show(tables(summaries))
+    measured = [
+        evaluate_model(engine, dataset, run, track_items) for dataset in datasets for run in runs
+    ]
+    summaries = [summarise_evaluation(each) for each in measured]
+    _print_tables(build_tables(summaries))
     if target:
-        write_json(target, document(summaries))
+        write_json(target, build_document(summaries))
     if folder:
-        _draw(measured, folder)
+        _write_figures(measured, folder)
 
 
-def _draw(measured: "Sequence[Measured]", folder: Path) -> None:
-    from phiz.lab.report.evaluation_pictures import draw_pictures  # noqa: PLC0415  see evaluate
+def _write_figures(evaluations: "Sequence[Evaluation]", folder: Path) -> None:
+    from phiz.lab.report.evaluation_pictures import write_figures  # noqa: PLC0415  see evaluate
 
-    for path in draw_pictures(measured, folder):
+    for path in write_figures(evaluations, folder):
         click.echo(f"wrote {click.format_filename(path)}")
 
 
-def _shown(items: Sequence[T], what: str) -> Iterable[T]:
-    """Yield the items, with a bar that moves if standard error is a terminal."""
+def _print_tables(tables: "Iterable[Table]") -> None:
     from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.progress import track  # noqa: PLC0415
 
-    console = Console(stderr=True)
-    yield from track(items, what, console=console, transient=True, disable=not sys.stderr.isatty())
-
-
-def _show(shown: "Iterable[Table]") -> None:
-    from rich.console import Console  # noqa: PLC0415  see above
-
-    console = Console(width=None if sys.stdout.isatty() else FILE_COLUMNS)
-    for table in shown:
+    console = Console(width=None if sys.stdout.isatty() else EVALUATE_COLUMNS)
+    for table in tables:
         console.print(table)

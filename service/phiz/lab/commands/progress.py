@@ -1,67 +1,68 @@
 """How far a long measurement is, on standard error."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
 
-    from phiz.lab.study.plan import Lot
+    from phiz.lab.study.plan import StudyTask
 
-LONG_S = 90  # from here on in minutes
+T = TypeVar("T")
 
-
-class Progress(Protocol):
-    """Shows how far it is."""
-
-    def show(self, lot: "Lot", done: int, left_s: float) -> None:
-        """Show what is measured now, how much is done, and how long the rest will take."""
-        ...  # pragma: no cover
+MIN_MINUTES_S = 90  # from here on in minutes
 
 
-class _Lines:
-    """A line for each lot, where there is no terminal."""
+class StudyProgress:
+    """Shows how far a study is: a bar that moves, or a line for each task without a terminal."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, bar: "RichProgress | None") -> None:
         self._total = total
+        self._bar = bar
+        if bar:
+            bar.add_task("", total=total)
 
-    def show(self, lot: "Lot", done: int, left_s: float) -> None:
-        click.echo(f"{done + 1} of {self._total}: {lot}; {_duration(left_s)} left", err=True)
-
-
-class _Bar:
-    """A bar that moves."""
-
-    def __init__(self, progress: "RichProgress", total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=total)
-
-    def show(self, lot: "Lot", done: int, left_s: float) -> None:
-        text = f"{_duration(left_s)} left: {lot}"
-        self._progress.update(self._task, completed=done, description=text)
+    def show(self, task: "StudyTask", done: int, left_s: float) -> None:
+        """Show what is measured now, how much is done, and how long the rest will take."""
+        left = _format_duration(left_s)
+        if self._bar is None:
+            click.echo(f"{done + 1} of {self._total}: {task}; {left} left", err=True)
+            return
+        (bar_id,) = self._bar.task_ids
+        self._bar.update(bar_id, completed=done, description=f"{left} left: {task}")
 
 
 @contextmanager
-def shown(total: int) -> Iterator[Progress]:
-    """Give what shows how far a measurement of so many lots is."""
+def show_progress(total: int) -> Iterator[StudyProgress]:
+    """Give what shows how far a measurement of so many tasks is."""
     if not sys.stderr.isatty():
-        yield _Lines(total)
+        yield StudyProgress(total, None)
         return
     # Slow to load, and seldom needed.
     from rich.console import Console  # noqa: PLC0415
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn  # noqa: PLC0415
-    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn  # noqa: PLC0415
 
     columns = (BarColumn(20), MofNCompleteColumn(), TextColumn("{task.description}", markup=False))
-    with RichProgress(*columns, console=Console(stderr=True), transient=True) as progress:
-        yield _Bar(progress, total)
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield StudyProgress(total, bar)
 
 
-def _duration(seconds: float) -> str:
-    if seconds >= LONG_S:
+def track_items(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    """Yield the items, with a bar that moves if standard error is a terminal."""
+    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
+    from rich.progress import track  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    yield from track(
+        items, what, total=total, console=console, transient=True, disable=not sys.stderr.isatty()
+    )
+
+
+def _format_duration(seconds: float) -> str:
+    if seconds >= MIN_MINUTES_S:
         return f"about {seconds / 60:.0f} min"
     return f"about {seconds:.0f} s"

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 import click
 from click.core import ParameterSource
 
-from phiz.api.assembly import PAGE
-from phiz.cli.files import check_writable, make_folder, write, write_json
+from phiz.api.assembly import PAGE_FILE
+from phiz.cli.files import check_writable, make_folder, write_file, write_json
 from phiz.errors import OptionError, SettingError
-from phiz.lab.commands.missing_models import tell_unbuilt
-from phiz.lab.commands.study_run import course_of, measure
+from phiz.lab.commands.missing_models import report_missing
+from phiz.lab.commands.study_run import plan_study, run_study
 
 if TYPE_CHECKING:
     from phiz.lab.study.record import Study
 
-DOCUMENT = "study.json"
+DOCUMENT_FILE = "study.json"
 
-_EPILOG = """
+_STUDY_EPILOG = """
 \b
 Examples:
   phiz study --quick
   phiz study --data DIR
   phiz study --compare old.json new.json --out both/
 """
-_OF_COMPARING = frozenset({"compare", "studies", "out"})
+_COMPARE_OPTIONS = frozenset({"compare", "studies", "out"})
 
 
-@click.command(epilog=_EPILOG)
+@click.command(epilog=_STUDY_EPILOG)
 @click.argument("studies", metavar="[STUDY...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
     "--models",
@@ -90,46 +90,46 @@ def study(  # noqa: PLR0913  one for each option
 ) -> None:
     """Measure every model, precision, runtime, number of threads and batch, and recommend.
 
-    All take turns, in several visits with everything else in between. What is interrupted is
+    All take turns, in several rounds with everything else in between. What is interrupted is
     taken up where it was. The figures go into study.json, the report into study.html, and the
     choice into the profile that PHIZ_RUNTIME=auto and the classifiers follow.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
-    from phiz.lab.study.checkpoint import Journal  # noqa: PLC0415
-    from phiz.lab.study.machine import this_machine  # noqa: PLC0415
+    from phiz.lab.study.checkpoint import Checkpoint  # noqa: PLC0415
+    from phiz.lab.study.machine import describe_machine  # noqa: PLC0415
     from phiz.lab.study.record import to_document  # noqa: PLC0415
-    from phiz.lab.study.selection import choose  # noqa: PLC0415
+    from phiz.lab.study.selection import select_variants  # noqa: PLC0415
     from phiz.models import catalog  # noqa: PLC0415
     from phiz.runtime.profile import update_profile  # noqa: PLC0415
 
     if compare:
-        _compare(studies, out)
+        _compare_studies(studies, out)
         return
     if studies:
         raise OptionError("files of studies are drawn side by side with --compare")
-    place = folder or catalog.default_folder()
-    target, named = _targets(place, out, profile, emulated)
-    course = course_of(folder, data, only, emulated, quick=quick)
+    place = folder or catalog.get_default_folder()
+    target, named = _choose_targets(place, out, profile, emulated)
+    study_run = plan_study(folder, data, only, emulated, quick=quick)
     make_folder(target)
-    check_writable(target / DOCUMENT, target, "--out")
+    check_writable(target / DOCUMENT_FILE, target, "--out")
     if named:
         check_writable(named, named.absolute().parent, "--profile")
-    tell_unbuilt(catalog.load(), folder, only)
-    machine = this_machine()
-    journal = Journal(target, course.subject_matter(machine), fresh=fresh)
-    measured = measure(course, journal, machine, device)
-    write_json(target / DOCUMENT, to_document(measured))
-    _write_page(target / PAGE, [measured])
+    report_missing(catalog.load_catalog(), folder, only)
+    machine = describe_machine()
+    checkpoint = Checkpoint(target, study_run.build_fingerprint(machine), fresh=fresh)
+    measured = run_study(study_run, checkpoint, machine, device)
+    write_json(target / DOCUMENT_FILE, to_document(measured))
+    _write_page(target / PAGE_FILE, [measured])
     if named:
-        chosen = choose(course.subjects, measured.figures, measured.qualities)
+        chosen = select_variants(study_run.networks, measured.figures, measured.qualities)
         update_profile(measured.machine.processor, chosen, named)
-    journal.remove()  # the last: until here the same command has it all again at once
-    _tell(measured, target, named)
-    if named and _is_to_follow(named):
-        click.echo(f"to follow it for faces: {_serving(folder, profile)}")
+    checkpoint.remove()  # the last: until here the same command has it all again at once
+    _print_recommendations(measured, target, named)
+    if named and _can_follow(named):
+        click.echo(f"to follow it for faces: {_format_serve_command(folder, profile)}")
 
 
-def _targets(
+def _choose_targets(
     place: Path, out: Path | None, profile: Path | None, emulated: str | None
 ) -> tuple[Path, Path | None]:
     """Return the folder for the figures, and the file for the choices, if they are for any.
@@ -138,16 +138,17 @@ def _targets(
         OptionError: Figures of an emulated device would replace the machine's own.
         SettingError: OpenVINO is limited, and nobody said that a device is emulated.
     """
-    from phiz.runtime.isa import LIMITS, instruction_limit  # noqa: PLC0415  see study
-    from phiz.runtime.profile import FILE  # noqa: PLC0415
+    from phiz.runtime.isa import ISA_VARIABLES, get_isa_limit  # noqa: PLC0415  see study
+    from phiz.runtime.profile import PROFILE_FILE  # noqa: PLC0415
 
     if emulated is None:
-        if limit := instruction_limit(os.environ):
+        if limit := get_isa_limit(os.environ):
             raise SettingError(
-                f"{' or '.join(LIMITS)} limits OpenVINO to {limit}, so that the figures would not"
+                f"{' or '.join(ISA_VARIABLES)} limits OpenVINO to {limit}, so that the figures"
+                " would not"
                 " be this machine's; say how a device is emulated with --emulated HOW, or unset it"
             )
-        named = profile or place / FILE
+        named = profile or place / PROFILE_FILE
         return out or named.parent, named
     if out is None:
         raise OptionError(
@@ -157,22 +158,22 @@ def _targets(
     return out, profile if _is_given("profile") else None
 
 
-def _compare(paths: Sequence[Path], target: Path | None) -> None:
+def _compare_studies(paths: Sequence[Path], target: Path | None) -> None:
     from phiz.lab.study.record import read_study  # noqa: PLC0415  see study
 
-    others = [each for each in study.params if each.name not in _OF_COMPARING]
+    others = [each for each in study.params if each.name not in _COMPARE_OPTIONS]
     if idle := [each.opts[0] for each in others if _is_given(each.name or "")]:
         names = ", ".join(idle)
         raise OptionError(f"--compare measures nothing: {names} would have no effect; leave it out")
     if not paths:
         raise OptionError("--compare needs the files of studies: phiz study --compare A B")
     if target is None:
-        raise OptionError(f"--compare needs --out DIR, a folder for {PAGE}")
+        raise OptionError(f"--compare needs --out DIR, a folder for {PAGE_FILE}")
     studies = [read_study(path) for path in paths]
     make_folder(target)
-    check_writable(target / PAGE, target, "--out")
-    _write_page(target / PAGE, studies)
-    click.echo(f"wrote {target / PAGE}")
+    check_writable(target / PAGE_FILE, target, "--out")
+    _write_page(target / PAGE_FILE, studies)
+    click.echo(f"wrote {target / PAGE_FILE}")
 
 
 def _is_given(name: str) -> bool:
@@ -187,35 +188,37 @@ def _write_page(path: Path, studies: "Sequence[Study]") -> None:
     Raises:
         ClickException: The file cannot be written.
     """
-    from phiz.lab.report.page import draw_page  # noqa: PLC0415  see study
+    from phiz.lab.report.page import render_page  # noqa: PLC0415  see study
 
-    page = draw_page(studies).encode()
+    page = render_page(studies).encode()
     try:
-        write(path, page)
+        write_file(path, page)
     except OSError as error:
         raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
 
 
-def _tell(measured: "Study", target: Path, profile: Path | None) -> None:
-    from phiz.lab.report.recommendations import advise, noise  # noqa: PLC0415  see study
+def _print_recommendations(measured: "Study", target: Path, profile: Path | None) -> None:
+    from phiz.lab.report.recommendations import describe_noise, recommend_variants  # noqa: PLC0415  see study
 
-    for advice in advise(measured):
+    for advice in recommend_variants(measured):
         click.echo(advice)
-    click.echo(noise(measured))
-    figures = f"{target / DOCUMENT}, {target / PAGE}"
+    click.echo(describe_noise(measured))
+    figures = f"{target / DOCUMENT_FILE}, {target / PAGE_FILE}"
     click.echo(f"wrote {figures} and {profile}" if profile else f"wrote {figures}; no profile")
 
 
-def _is_to_follow(profile: Path) -> bool:
+def _can_follow(profile: Path) -> bool:
     """Return whether a profile holds here, for all networks of the face models."""
     from phiz.models import catalog  # noqa: PLC0415  see study
-    from phiz.runtime.profile import find_flaws, read_profile  # noqa: PLC0415
+    from phiz.runtime.profile import find_mismatches, read_profile  # noqa: PLC0415
 
-    networks = [card for model in catalog.load().group("face") for card in model.networks]
-    return not list(find_flaws(read_profile(profile), networks))
+    networks = [
+        spec for model in catalog.load_catalog().get_models("face") for spec in model.networks
+    ]
+    return not list(find_mismatches(read_profile(profile), networks))
 
 
-def _serving(folder: Path | None, profile: Path | None) -> str:
+def _format_serve_command(folder: Path | None, profile: Path | None) -> str:
     """Return the command of a service that follows what was chosen."""
     words = ["PHIZ_RUNTIME=auto"]
     if _is_given("folder"):

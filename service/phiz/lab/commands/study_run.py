@@ -1,4 +1,4 @@
-"""The course of a study: what is measured, and how far that is, on standard error."""
+"""The run of a study: what is measured, and how far that is, on standard error."""
 
 import signal
 from collections.abc import Sequence
@@ -8,30 +8,30 @@ from typing import TYPE_CHECKING
 
 import click
 
-from phiz.lab.commands.missing_models import demand_built
-from phiz.lab.commands.progress import shown
+from phiz.lab.commands.missing_models import require_built
+from phiz.lab.commands.progress import show_progress
 
 if TYPE_CHECKING:
-    from phiz.lab.study.checkpoint import Journal
+    from phiz.lab.study.checkpoint import Checkpoint
     from phiz.lab.study.machine import Machine
-    from phiz.lab.study.record import Facts, Study
-    from phiz.lab.study.run import Course
+    from phiz.lab.study.record import NetworkInfo, Study
+    from phiz.lab.study.run import StudyRun
 
 
-def course_of(
+def plan_study(
     folder: Path | None,
     data: Path | None,
-    only: Sequence[str],
+    wanted: Sequence[str],
     emulated: str | None,
     *,
     quick: bool,
-) -> "Course":
+) -> "StudyRun":
     """Return what is to be measured.
 
     Args:
         folder: Where built models lie, if it was named.
         data: Of labelled photographs, or None.
-        only: Models that are measured; empty for all.
+        wanted: Models that are measured; empty for all.
         emulated: How the device differs from this machine; None if it is that.
         quick: Whether it should be short.
 
@@ -39,34 +39,36 @@ def course_of(
         CatalogError: There is no such model.
         OptionError: Nothing is built of it, or the photographs cannot be judged by.
     """
-    from phiz.lab.study.networks import find_subjects, whole_models  # noqa: PLC0415
-    from phiz.lab.study.photographs import check_data  # noqa: PLC0415
+    from phiz.lab.study.networks import find_networks, list_complete_models  # noqa: PLC0415
+    from phiz.lab.study.photographs import check_study_data  # noqa: PLC0415
     from phiz.lab.study.plan import FULL, QUICK  # noqa: PLC0415
-    from phiz.lab.study.run import Course  # noqa: PLC0415
+    from phiz.lab.study.run import StudyRun  # noqa: PLC0415
     from phiz.models import catalog  # noqa: PLC0415  slow to load
 
-    known = catalog.load()
-    demand_built(known, folder, only)
-    place = folder or catalog.default_folder()
-    subjects = [
-        subject for subject in find_subjects(known, place) if not only or subject.model.name in only
+    known = catalog.load_catalog()
+    require_built(known, folder, wanted)
+    place = folder or catalog.get_default_folder()
+    networks = [
+        network
+        for network in find_networks(known, place)
+        if not wanted or network.model.name in wanted
     ]
     if data:
-        check_data(data, whole_models(subjects))
-    return Course(subjects, place, data, QUICK if quick else FULL, emulated)
+        check_study_data(data, list_complete_models(networks))
+    return StudyRun(networks, place, data, QUICK if quick else FULL, emulated)
 
 
-def measure(
-    course: "Course",
-    journal: "Journal",
+def run_study(
+    study_run: "StudyRun",
+    checkpoint: "Checkpoint",
     machine: "Machine",
     device: str | None,
 ) -> "Study":
-    """Measure what is not yet in a journal, show how far that is, and return all of it.
+    """Measure what is not yet in a checkpoint, show how far that is, and return all of it.
 
     Args:
-        course: What is to be measured.
-        journal: Has what is finished.
+        study_run: What is to be measured.
+        checkpoint: Has what is finished.
         machine: That this is.
         device: What it is called; by default its processor.
 
@@ -75,48 +77,50 @@ def measure(
         KeyboardInterrupt: It was interrupted, by SIGINT or SIGTERM.
     """
     from phiz.lab.study.record import Study  # noqa: PLC0415
-    from phiz.lab.study.run import collect, run  # noqa: PLC0415  see course_of
+    from phiz.lab.study.run import collect_results, run_tasks  # noqa: PLC0415  see course_of
 
-    lots = course.lots()
-    if journal.answers:
-        click.echo(f"taking up {len(journal.answers)} of {len(lots)} measurements", err=True)
+    tasks = study_run.list_tasks()
+    if checkpoint.results:
+        click.echo(f"taking up {len(checkpoint.results)} of {len(tasks)} measurements", err=True)
     # As if from a terminal: the process that measures is ended too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with shown(len(lots)) as progress:
-            for lot, left_s in run(lots, journal, course.effort, course.measure):
-                progress.show(lot, len(journal.answers), left_s)
+        with show_progress(len(tasks)) as progress:
+            for task, left_s in run_tasks(
+                tasks, checkpoint, study_run.preset, study_run.measure_task
+            ):
+                progress.show(task, len(checkpoint.results), left_s)
     except KeyboardInterrupt:
         click.echo("interrupted; the same command takes it up where it was", err=True)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
-    figures, qualities = collect(lots, journal.answers)
+    figures, qualities = collect_results(tasks, checkpoint.results)
     return Study(
         device=device or machine.processor,
-        emulated=course.emulated,
-        begun=journal.begun,
+        emulated=study_run.emulated,
+        begun=checkpoint.begun,
         machine=machine,
-        networks=_facts(course),
+        networks=_collect_facts(study_run),
         figures=figures,
         qualities=qualities,
-        has_photographs=course.data is not None,
-        stolen=None if journal.stolen is None else round(journal.stolen, 4),
+        has_photographs=study_run.data is not None,
+        stolen=None if checkpoint.stolen is None else round(checkpoint.stolen, 4),
     )
 
 
-def _facts(course: "Course") -> "dict[str, Facts]":
+def _collect_facts(study_run: "StudyRun") -> "dict[str, NetworkInfo]":
     """Return what is known of the networks; their sizes only where models can be built."""
-    from phiz.lab.study.run import facts_of  # noqa: PLC0415  see course_of
+    from phiz.lab.study.run import describe_networks  # noqa: PLC0415  see course_of
 
-    facts = facts_of(course.subjects)
+    facts = describe_networks(study_run.networks)
     try:
-        from phiz.convert.size import size_of  # noqa: PLC0415
+        from phiz.convert.size import measure_size  # noqa: PLC0415
     except ModuleNotFoundError:
         return facts
-    for subject in course.subjects:
-        name = subject.card.name
-        size = size_of(subject.read(course.folder).graphs["float32"])
+    for network in study_run.networks:
+        name = network.spec.name
+        size = measure_size(network.read(study_run.folder).graphs["float32"])
         if size is not None:
             facts[name] = replace(facts[name], macs=size.macs, parameters=size.parameters)
     return facts

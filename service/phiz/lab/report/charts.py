@@ -1,40 +1,43 @@
-"""Bars and points as SVG, drawn by hand, as wide as a phone.
-
-Colours are those of the page that a drawing is in, or else their light ones.
-"""
+"""Bars and points as SVG, as wide as a phone."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import ceil, floor, log10
 from typing import Final
 
-COLOURS: Final = (
+from phiz.lab.report.svg import (
+    CSS_BACKGROUND,
+    CSS_GRID_COLOUR,
+    CSS_TEXT_COLOUR,
+    draw_line,
+    draw_part,
+    draw_text,
+    wrap_svg,
+)
+
+PALETTE: Final = (
     *("#c44e34", "#1f7a70", "#3a6fc4", "#8a5a00", "#7d4bb5", "#4d6b2f", "#a13d6c", "#5b6570"),
 )
-INK: Final = "var(--ink, #1c242b)"
-GROUND: Final = "var(--ground, #fff)"
-FAINT: Final = "var(--faint, #d5dade)"
 
 WIDTH: Final = 360
-NAMES: Final = 142  # of a bar, to its left
-VALUES: Final = 62  # to its right
-APART: Final = 6  # times as long are the longest bars of two groups at most, on one scale
-BAR: Final = 13
-STEP: Final = 17
-HEAD: Final = 22
-GAP: Final = 8
+BAR_LABEL_PX: Final = 142  # of a bar, to its left
+BAR_VALUE_PX: Final = 62  # to its right
+MAX_SCALE_RATIO: Final = 6  # times as long are the longest bars of two groups at most, on one scale
+BAR_PX: Final = 13
+BAR_STEP_PX: Final = 17
+HEADING_PX: Final = 22
+GROUP_GAP_PX: Final = 8
 
-PLOT: Final = 250  # height
-LEFT: Final = 44
-BOTTOM: Final = 40
-RADIUS: Final = 7
-ROW: Final = 16
-SHARES: Final = 4  # lines across
+PLOT_PX: Final = 250  # height
+LEFT_PX: Final = 44
+BOTTOM_PX: Final = 40
+MARK_RADIUS_PX: Final = 7
+LEGEND_ROW_PX: Final = 16
+GRID_LINES: Final = 4  # lines across
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class BarGroup:
     """A group of bars under one heading.
 
     Attributes:
@@ -47,7 +50,7 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ScatterPoint:
     """One of a plot.
 
     Attributes:
@@ -65,77 +68,77 @@ class Point:
     is_front: bool
 
 
-def colour(number: int) -> str:
+def get_colour(number: int) -> str:
     """Return a colour by its number, after the last the first again."""
-    place = number % len(COLOURS)
-    return f"var(--c{place}, {COLOURS[place]})"
+    place = number % len(PALETTE)
+    return f"var(--c{place}, {PALETTE[place]})"
 
 
-def draw_bars(title: str, groups: Sequence[Bars], unit: str) -> str:
+def draw_bars(title: str, groups: Sequence[BarGroup], unit: str) -> str:
     """Return an SVG of groups of horizontal bars, the numbers beside them."""
-    longest = [_longest(group) for group in groups]
-    if is_one_scale(groups):
+    longest = [_find_longest(group) for group in groups]
+    if has_one_scale(groups):
         longest = [max(longest)] * len(longest)
     lines: list[str] = []
     y = 0
     for group, most in zip(groups, longest, strict=True):
-        lines.append(_text(0, y + 15, group.heading, font_weight="bold"))
-        y += HEAD
+        lines.append(draw_text(0, y + 15, group.heading, font_weight="bold"))
+        y += HEADING_PX
         for name, number, length in group.bars:
-            lines.append(_text(NAMES - 6, y + 10, name, text_anchor="end"))
-            wide = max((WIDTH - NAMES - VALUES) * length / most, 1)
+            lines.append(draw_text(BAR_LABEL_PX - 6, y + 10, name, text_anchor="end"))
+            wide = max((WIDTH - BAR_LABEL_PX - BAR_VALUE_PX) * length / most, 1)
+            size = {"width": f"{wide:.1f}", "height": f"{BAR_PX}", "rx": "2"}
+            fill = get_colour(number)
+            lines.append(draw_part("rect", x=BAR_LABEL_PX, y=y, **size, fill=fill))
             lines.append(
-                f'<rect x="{NAMES}" y="{y}" width="{wide:.1f}" height="{BAR}" rx="2"'
-                f' fill="{colour(number)}"/>'
+                draw_text(BAR_LABEL_PX + wide + 4, y + 10, f"{format_short(length)} {unit}")
             )
-            lines.append(_text(NAMES + wide + 4, y + 10, f"{short(length)} {unit}"))
-            y += STEP
-        y += GAP
-    return _svg(title, y, lines)
+            y += BAR_STEP_PX
+        y += GROUP_GAP_PX
+    return wrap_svg(title, (WIDTH, y), lines)
 
 
-def is_one_scale(groups: Sequence[Bars]) -> bool:
+def has_one_scale(groups: Sequence[BarGroup]) -> bool:
     """Return whether all groups are drawn on one scale, because none is far below another."""
-    longest = [_longest(group) for group in groups]
-    return max(longest) <= APART * min(longest)
+    longest = [_find_longest(group) for group in groups]
+    return max(longest) <= MAX_SCALE_RATIO * min(longest)
 
 
-def _longest(group: Bars) -> float:
+def _find_longest(group: BarGroup) -> float:
     return max(length for _, _, length in group.bars) or 1.0
 
 
-def draw_points(title: str, points: Sequence[Point], axes: tuple[str, str]) -> str:
+def draw_scatter(title: str, points: Sequence[ScatterPoint], axes: tuple[str, str]) -> str:
     """Return an SVG of points, time on a logarithmic axis, the front as a line, and a legend."""
-    left, right = _decades([point.x for point in points])
+    left, right = _find_decades([point.x for point in points])
     low = min(floor(20 * point.y) / 20 for point in points)
     low = min(low, 0.95)
 
-    def place(point: Point) -> tuple[float, float]:
+    def place(point: ScatterPoint) -> tuple[float, float]:
         across = (log10(point.x) - left) / (right - left)
         up = (point.y - low) / (1 - low)
-        return LEFT + across * (WIDTH - LEFT - 12), 10 + (1 - up) * (PLOT - BOTTOM - 10)
+        return LEFT_PX + across * (WIDTH - LEFT_PX - 12), 10 + (1 - up) * (PLOT_PX - BOTTOM_PX - 10)
 
-    lines = [*_axes(left, right, low, axes)]
+    lines = [*_draw_axes(left, right, low, axes)]
     front = sorted((point for point in points if point.is_front), key=lambda point: point.x)
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in map(place, front))
-    lines.append(f'<polyline points="{path}" fill="none" stroke="{INK}" stroke-dasharray="4 3"/>')
+    lines.append(draw_line(map(place, front), stroke=CSS_TEXT_COLOUR, stroke_dasharray="4 3"))
     for number, point in enumerate(points, 1):
-        lines += _mark(*place(point), number, point.colour)
+        lines += _draw_mark(*place(point), number, point.colour)
     for number, point in enumerate(points, 1):
-        y = PLOT + 10 + ROW * (number - 1)
-        lines += _mark(8, y, number, point.colour)
-        text = f"{point.name}: {short(point.x)} ms, {short(100 * point.y)}%"
+        y = PLOT_PX + 10 + LEGEND_ROW_PX * (number - 1)
+        lines += _draw_mark(8, y, number, point.colour)
+        text = f"{point.name}: {format_short(point.x)} ms, {format_short(100 * point.y)}%"
         weight = "bold" if point.is_front else "normal"
-        lines.append(_text(20, y + 4, text, font_weight=weight, font_size="11"))
-    return _svg(title, PLOT + 10 + ROW * len(points), lines)
+        lines.append(draw_text(20, y + 4, text, font_weight=weight, font_size="11"))
+    return wrap_svg(title, (WIDTH, PLOT_PX + 10 + LEGEND_ROW_PX * len(points)), lines)
 
 
-def _mark(x: float, y: float, number: int, hue: int) -> Iterator[str]:
-    yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{RADIUS}" fill="{colour(hue)}"/>'
-    yield _text(x, y + 3.5, str(number), GROUND, text_anchor="middle", font_size="11")
+def _draw_mark(x: float, y: float, number: int, hue: int) -> Iterator[str]:
+    yield draw_part("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=MARK_RADIUS_PX, fill=get_colour(hue))
+    yield draw_text(x, y + 3.5, str(number), CSS_BACKGROUND, text_anchor="middle", font_size="11")
 
 
-def short(value: float) -> str:
+def format_short(value: float) -> str:
     """Return a number with three digits that count, and no power of ten."""
     if value == 0:
         return "0"
@@ -143,42 +146,27 @@ def short(value: float) -> str:
     return f"{value:.{digits}f}"
 
 
-def _axes(left: int, right: int, low: float, axes: tuple[str, str]) -> Iterator[str]:
-    bottom, end = PLOT - BOTTOM, WIDTH - 12
-    for tick in range(SHARES + 1):
-        share = tick / SHARES
+def _draw_axes(left: int, right: int, low: float, axes: tuple[str, str]) -> Iterator[str]:
+    bottom, end = PLOT_PX - BOTTOM_PX, WIDTH - 12
+    for tick in range(GRID_LINES + 1):
+        share = tick / GRID_LINES
         y = 10 + (1 - share) * (bottom - 10)
-        yield f'<path d="M{LEFT} {y:.1f}H{end}" stroke="{FAINT}"/>'
-        yield _text(LEFT - 4, y + 4, f"{low + share * (1 - low):.0%}", text_anchor="end")
+        yield draw_part("path", d=f"M{LEFT_PX} {y:.1f}H{end}", stroke=CSS_GRID_COLOUR)
+        yield draw_text(LEFT_PX - 4, y + 4, f"{low + share * (1 - low):.0%}", text_anchor="end")
     for decade in range(left, right + 1):
         for step in (1, 2, 5):
             across = (decade - left + log10(step)) / (right - left)
             if across > 1:
                 continue
-            x = LEFT + across * (end - LEFT)
-            yield f'<path d="M{x:.1f} 10V{bottom}" stroke="{FAINT}"/>'
-            yield _text(
+            x = LEFT_PX + across * (end - LEFT_PX)
+            yield draw_part("path", d=f"M{x:.1f} 10V{bottom}", stroke=CSS_GRID_COLOUR)
+            yield draw_text(
                 x, bottom + 14, f"{step * 10.0**decade:g}", text_anchor="middle", font_size="11"
             )
-    yield _text((LEFT + end) / 2, PLOT - 10, axes[0], text_anchor="middle")
-    yield _text(LEFT + 4, 22, axes[1])
+    yield draw_text((LEFT_PX + end) / 2, PLOT_PX - 10, axes[0], text_anchor="middle")
+    yield draw_text(LEFT_PX + 4, 22, axes[1])
 
 
-def _decades(values: Sequence[float]) -> tuple[int, int]:
+def _find_decades(values: Sequence[float]) -> tuple[int, int]:
     left, right = floor(log10(min(values))), ceil(log10(max(values)))
     return left, max(right, left + 1)
-
-
-def _svg(title: str, height: float, lines: Sequence[str]) -> str:
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0f}" role="img"'
-        f' font-family="system-ui, sans-serif" font-size="12">\n<title>{escape(title)}</title>\n'
-        + "\n".join(lines)
-        + "\n</svg>\n"
-    )
-
-
-def _text(x: float, y: float, text: str, ink: str = INK, **attributes: str) -> str:
-    """Return a text that begins at a place; further attributes have their dashes as underlines."""
-    more = "".join(f' {name.replace("_", "-")}="{value}"' for name, value in attributes.items())
-    return f'<text x="{x:.1f}" y="{y:.1f}" fill="{ink}"{more}>{escape(text)}</text>'

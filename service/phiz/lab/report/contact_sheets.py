@@ -8,22 +8,22 @@ import numpy as np
 from PIL import Image as Pillow
 from PIL import ImageDraw, ImageFont
 
-from phiz.faces import Boxes, Image
+from phiz.faces import Boxes, RgbImage
 
 COLUMNS: Final = 8
-MOST: Final = 48  # tiles of a sheet
+MAX_TILES: Final = 48  # tiles of a sheet
 TILE_PX: Final = 176
 CAPTION_PX: Final = 16
 GAP_PX: Final = 4
-LETTERS_PX: Final = 11
-CONTEXT: Final = 2.5  # sides of the box that a tile shows
-SMALLEST_PX: Final = 24  # of the photograph, so that a tile shows more than a few pixels
+FONT_PX: Final = 11
+TILE_CONTEXT: Final = 2.5  # sides of the box that a tile shows
+MIN_TILE_PX: Final = 24  # of the photograph, so that a tile shows more than a few pixels
 
-GROUND: Final = (24, 28, 32)
-INK: Final = (235, 235, 235)
-LABELLED: Final = (80, 220, 120)
-DETECTED: Final = (255, 150, 30)
-IN_QUESTION: Final = (255, 60, 60)
+BACKGROUND_RGB: Final = (24, 28, 32)
+TEXT_RGB: Final = (235, 235, 235)
+LABELLED_RGB: Final = (80, 220, 120)
+DETECTED_RGB: Final = (255, 150, 30)
+HIGHLIGHT_RGB: Final = (255, 60, 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ class Tile:
         caption: Below it: what is told, and a name, of whose end there is as much as fits.
     """
 
-    image: Image
+    image: RgbImage
     box: Boxes
     labelled: Boxes
     detected: Boxes
@@ -46,7 +46,7 @@ class Tile:
 
 
 def cut_tile(
-    image: Image, box: Boxes, labelled: Boxes, detected: Boxes, caption: tuple[str, str]
+    image: RgbImage, box: Boxes, labelled: Boxes, detected: Boxes, caption: tuple[str, str]
 ) -> Tile:
     """Return the part of a photograph (H, W, 3) around a box, black beyond its border.
 
@@ -58,7 +58,7 @@ def cut_tile(
         caption: Below it: what is told, and a name.
     """
     sides = box[2:] - box[:2]  # (2,)
-    side = max(round(float(sides.max()) * CONTEXT), SMALLEST_PX)
+    side = max(round(float(sides.max()) * TILE_CONTEXT), MIN_TILE_PX)
     left, top = np.round((box[:2] + box[2:]) / 2 - side / 2).astype(int).tolist()
     part = Pillow.fromarray(image).crop((left, top, left + side, top + side))
     scale = TILE_PX / side
@@ -78,36 +78,36 @@ def draw_sheet(title: str, tiles: Sequence[Tile]) -> Pillow.Image:
     columns = max(1, min(COLUMNS, len(tiles)))
     rows = -(-len(tiles) // columns)
     step_x, step_y = TILE_PX + GAP_PX, TILE_PX + CAPTION_PX + GAP_PX
-    font = ImageFont.load_default(LETTERS_PX)
+    font = ImageFont.load_default(FONT_PX)
     width = max(GAP_PX + columns * step_x, round(font.getlength(title)) + 2 * GAP_PX)
-    sheet = Pillow.new("RGB", (width, CAPTION_PX + GAP_PX + rows * step_y), GROUND)
-    ImageDraw.Draw(sheet).text((GAP_PX, GAP_PX), title, fill=INK, font=font)
+    sheet = Pillow.new("RGB", (width, CAPTION_PX + GAP_PX + rows * step_y), BACKGROUND_RGB)
+    ImageDraw.Draw(sheet).text((GAP_PX, GAP_PX), title, fill=TEXT_RGB, font=font)
     for place, tile in enumerate(tiles):
         x = GAP_PX + place % columns * step_x
         y = CAPTION_PX + GAP_PX + place // columns * step_y
-        sheet.paste(_drawn(tile), (x, y))
-        told, name = tile.caption
-        room = TILE_PX - font.getlength(f"{told}  ")
-        caption = f"{told}  {_fitting(name, font, room)}"
-        ImageDraw.Draw(sheet).text((x, y + TILE_PX), caption, fill=INK, font=font)
+        sheet.paste(_draw_tile(tile), (x, y))
+        text, name = tile.caption
+        room = TILE_PX - font.getlength(f"{text}  ")
+        caption = f"{text}  {_trim_text(name, font, room)}"
+        ImageDraw.Draw(sheet).text((x, y + TILE_PX), caption, fill=TEXT_RGB, font=font)
     return sheet
 
 
-def _drawn(tile: Tile) -> Pillow.Image:
-    picture = Pillow.fromarray(tile.image)
-    canvas = ImageDraw.Draw(picture)
+def _draw_tile(tile: Tile) -> Pillow.Image:
+    image = Pillow.fromarray(tile.image)
+    canvas = ImageDraw.Draw(image)
     for boxes, colour, width in (
-        (tile.labelled, LABELLED, 1),
-        (tile.detected, DETECTED, 1),
-        (tile.box[None], IN_QUESTION, 2),
+        (tile.labelled, LABELLED_RGB, 1),
+        (tile.detected, DETECTED_RGB, 1),
+        (tile.box[None], HIGHLIGHT_RGB, 2),
     ):
         for x1, y1, x2, y2 in np.round(boxes).tolist():
             # A box is half-open and Pillow's corners are not.
             canvas.rectangle((x1, y1, max(x1, x2 - 1), max(y1, y2 - 1)), None, colour, width)
-    return picture
+    return image
 
 
-def _fitting(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
+def _trim_text(text: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont, width: float) -> str:
     """Return the end of a text that is no wider than so many pixels."""
     while text and font.getlength(text) > width:
         text = text[1:]

@@ -1,27 +1,27 @@
-"""Curves and histograms as SVG, drawn by hand: a panel for each measure, a line for each model."""
+"""Curves and histograms as SVG: a panel for each measure, a line for each model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 from math import floor, log10
 from typing import Final
 
 import numpy as np
 
-from phiz.lab.accuracy.precision import Figures
+from phiz.lab.accuracy.precision import FloatArray
+from phiz.lab.report.svg import draw_line, draw_part, draw_text, wrap_svg
 
-PANEL: Final = 300  # side of the square that is drawn into
-MARGIN: Final = 52
-TOP: Final = 74
-TICKS: Final = 5
-STEPS: Final = (1, 2, 2.5, 5, 10, 20)  # 20 where rounding has left 10 too small
-LINE: Final = 18  # of the legend
+PANEL_PX: Final = 300  # side of the square that is drawn into
+MARGIN_PX: Final = 52
+TOP_PX: Final = 74
+TICK_COUNT: Final = 5
+TICK_STEPS: Final = (1, 2, 2.5, 5, 10, 20)  # 20 where rounding has left 10 too small
+LEGEND_LINE_PX: Final = 18  # of the legend
 BINS: Final = 25
-COLOURS: Final = (
+LINE_COLOURS: Final = (
     "#e76f51", "#2a9d8f", "#264653", "#9b5de5", "#d4a017", "#3a86ff", "#8d6e63", "#6c757d",
 )  # fmt: skip
-INK: Final = "#22303c"
-FAINT: Final = "#d5dade"
+TEXT_COLOUR: Final = "#22303c"
+GRID_COLOUR: Final = "#d5dade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +31,29 @@ class Panel:
     Attributes:
         title: Above it.
         axes: Below it and beside it.
-        most: The ends of both axes, which begin at 0.
+        axis_ends: The ends of both axes, which begin at 0.
         lines: By name, x (N,) and y (N,).
     """
 
     title: str
     axes: tuple[str, str]
-    most: tuple[float, float]
-    lines: Mapping[str, tuple[Figures, Figures]]
+    axis_ends: tuple[float, float]
+    lines: Mapping[str, tuple[FloatArray, FloatArray]]
 
 
-def curve_panel(title: str, curves: Mapping[str, tuple[Figures, Figures]]) -> Panel:
+def build_curve_panel(title: str, curves: Mapping[str, tuple[FloatArray, FloatArray]]) -> Panel:
     """Return a panel of curves, by name precision (N,) and recall (N,)."""
     lines = {name: (recall, precision) for name, (precision, recall) in curves.items()}
     return Panel(title, ("recall", "precision"), (1.0, 1.0), lines)
 
 
-def histogram_panel(title: str, axis: str, values: Mapping[str, Figures]) -> Panel:
+def build_histogram_panel(title: str, axis: str, values: Mapping[str, FloatArray]) -> Panel:
     """Return a panel of histograms, by name values (N,), as shares of each line's values.
 
     The axis ends where 99 of 100 of all values are below it; what is above is in the last bin.
     """
     everything = np.concatenate([np.zeros(1), *values.values()])
-    end = round_up(float(np.quantile(everything, 0.99)))
+    end = round_up_axis(float(np.quantile(everything, 0.99)))
     edges = np.linspace(0, end, BINS + 1)  # (B + 1,)
     lines = {}
     highest = 0.0
@@ -62,70 +62,53 @@ def histogram_panel(title: str, axis: str, values: Mapping[str, Figures]) -> Pan
         shares = counts / max(1, len(each))
         lines[name] = np.repeat(edges, 2), np.concatenate([[0.0], np.repeat(shares, 2), [0.0]])
         highest = max(highest, float(shares.max()))
-    return Panel(title, (axis, "share of faces"), (end, round_up(highest)), lines)
+    return Panel(title, (axis, "share of faces"), (end, round_up_axis(highest)), lines)
 
 
-def round_up(value: float) -> float:
+def round_up_axis(value: float) -> float:
     """Return the end of an axis whose ticks are round numbers and that holds a value; 1 for 0."""
     if value <= 0:
         return 1.0
-    power = 10.0 ** floor(log10(value / TICKS))
-    step = next(step for step in STEPS if TICKS * power * step >= value)
-    return TICKS * power * step
+    power = 10.0 ** floor(log10(value / TICK_COUNT))
+    step = next(step for step in TICK_STEPS if TICK_COUNT * power * step >= value)
+    return TICK_COUNT * power * step
 
 
 def draw_panels(title: str, panels: Sequence[Panel]) -> str:
     """Return an SVG of panels side by side, with one legend for all."""
     names = list(dict.fromkeys(name for panel in panels for name in panel.lines))
-    colours = {name: COLOURS[place % len(COLOURS)] for place, name in enumerate(names)}
-    width = (PANEL + MARGIN) * len(panels) + MARGIN
-    height = TOP + PANEL + MARGIN + LINE * len(names)
+    colours = {name: LINE_COLOURS[place % len(LINE_COLOURS)] for place, name in enumerate(names)}
+    width = (PANEL_PX + MARGIN_PX) * len(panels) + MARGIN_PX
+    height = TOP_PX + PANEL_PX + MARGIN_PX + LEGEND_LINE_PX * len(names)
     lines = [
-        (
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}"'
-            f' width="{width}" height="{height}" font-family="sans-serif" font-size="12">'
-        ),
-        f'<rect width="{width}" height="{height}" fill="white"/>',
-        _text(16, 28, title, size=17),
+        draw_part("rect", width=width, height=height, fill="white"),
+        draw_text(16, 28, title, TEXT_COLOUR, font_size="17"),
     ]
     for place, panel in enumerate(panels):
-        lines += _drawn(panel, MARGIN + place * (PANEL + MARGIN), colours)
+        lines += _draw_panel(panel, MARGIN_PX + place * (PANEL_PX + MARGIN_PX), colours)
     for place, (name, colour) in enumerate(colours.items()):
-        y = TOP + PANEL + MARGIN + LINE * place
-        lines.append(f'<rect x="{MARGIN}" y="{y - 4}" width="22" height="4" fill="{colour}"/>')
-        lines.append(_text(MARGIN + 30, y, name))
-    return "\n".join([*lines, "</svg>"]) + "\n"
+        y = TOP_PX + PANEL_PX + MARGIN_PX + LEGEND_LINE_PX * place
+        lines.append(draw_part("rect", x=MARGIN_PX, y=y - 4, width=22, height=4, fill=colour))
+        lines.append(draw_text(MARGIN_PX + 30, y, name, TEXT_COLOUR))
+    return wrap_svg(title, (width, height), lines, width=str(width), height=str(height))
 
 
-def _drawn(panel: Panel, left: int, colours: Mapping[str, str]) -> Iterator[str]:
-    yield _text(left, TOP - 12, panel.title, size=14)
-    for tick in range(TICKS + 1):
-        share = tick / TICKS
-        x, y = left + PANEL * share, TOP + PANEL * (1 - share)
-        yield f'<path d="M{x:.1f} {TOP}v{PANEL}M{left} {y:.1f}h{PANEL}" stroke="{FAINT}"/>'
-        yield _text(x, TOP + PANEL + 16, f"{share * panel.most[0]:.3g}", anchor="middle")
-        yield _text(left - 6, y + 4, f"{share * panel.most[1]:.2g}", anchor="end")
-    yield _text(left + PANEL / 2, TOP + PANEL + 34, panel.axes[0], anchor="middle")
-    yield _text(left + PANEL, TOP - 12, panel.axes[1], anchor="end")
-    for name, (across, up) in panel.lines.items():
-        points = _points(
-            left + PANEL * np.clip(across / panel.most[0], 0, 1),
-            TOP + PANEL * (1 - np.clip(up / panel.most[1], 0, 1)),
-        )
-        yield (
-            f'<polyline points="{points}" fill="none" stroke="{colours[name]}"'
-            ' stroke-width="1.8" stroke-linejoin="round"/>'
-        )
-
-
-def _points(x: Figures, y: Figures) -> str:
-    """Return points as SVG has them, without those that are the same to a tenth of a pixel."""
-    pairs = (f"{a:.1f},{b:.1f}" for a, b in zip(x.tolist(), y.tolist(), strict=True))
-    return " ".join(dict.fromkeys(pairs))
-
-
-def _text(x: float, y: float, text: str, size: int = 12, anchor: str = "start") -> str:
-    return (
-        f'<text x="{x:.1f}" y="{y:.1f}" fill="{INK}" font-size="{size}"'
-        f' text-anchor="{anchor}">{escape(text)}</text>'
-    )
+def _draw_panel(panel: Panel, left: int, colours: Mapping[str, str]) -> Iterator[str]:
+    bottom, right = TOP_PX + PANEL_PX, left + PANEL_PX
+    yield draw_text(left, TOP_PX - 12, panel.title, TEXT_COLOUR, font_size="14")
+    for tick in range(TICK_COUNT + 1):
+        share = tick / TICK_COUNT
+        x, y = left + PANEL_PX * share, bottom - PANEL_PX * share
+        cross = f"M{x:.1f} {TOP_PX}v{PANEL_PX}M{left} {y:.1f}h{PANEL_PX}"
+        yield draw_part("path", d=cross, stroke=GRID_COLOUR)
+        across, up = (share * end for end in panel.axis_ends)
+        yield draw_text(x, bottom + 16, f"{across:.3g}", TEXT_COLOUR, text_anchor="middle")
+        yield draw_text(left - 6, y + 4, f"{up:.2g}", TEXT_COLOUR, text_anchor="end")
+    middle = left + PANEL_PX / 2
+    yield draw_text(middle, bottom + 34, panel.axes[0], TEXT_COLOUR, text_anchor="middle")
+    yield draw_text(right, TOP_PX - 12, panel.axes[1], TEXT_COLOUR, text_anchor="end")
+    for name, (x_values, y_values) in panel.lines.items():
+        x_px = left + PANEL_PX * np.clip(x_values / panel.axis_ends[0], 0, 1)
+        y_px = TOP_PX + PANEL_PX * (1 - np.clip(y_values / panel.axis_ends[1], 0, 1))
+        points = zip(x_px.tolist(), y_px.tolist(), strict=True)
+        yield draw_line(points, stroke=colours[name], stroke_width="1.8", stroke_linejoin="round")

@@ -4,14 +4,14 @@ from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Final
 
-from phiz.lab.report.charts import short
-from phiz.lab.study.record import Figures, Study
-from phiz.lab.study.summary import quiet
+from phiz.lab.report.charts import format_short
+from phiz.lab.study.record import Measurement, Study
+from phiz.lab.study.summary import mark_quiet
 
 MEGABYTE: Final = 1_000_000
 
 
-def list_devices(studies: Sequence[Study]) -> Iterator[str]:
+def render_devices(studies: Sequence[Study]) -> Iterator[str]:
     """Yield what is known of each device."""
     yield "<h2>What it was measured on</h2>"
     for study in studies:
@@ -34,7 +34,7 @@ def list_devices(studies: Sequence[Study]) -> Iterator[str]:
         yield "</table></div>"
 
 
-def list_figures(studies: Sequence[Study]) -> Iterator[str]:
+def render_measurements(studies: Sequence[Study]) -> Iterator[str]:
     """Yield a table of every combination of each device, and one of the answers of its models."""
     yield "<h2>All figures</h2>"
     headings = (
@@ -43,7 +43,7 @@ def list_figures(studies: Sequence[Study]) -> Iterator[str]:
     )
     for study in studies:
         yield f"<details><summary>{escape(study.device)}: every combination</summary>"
-        yield from _table(headings, (_row(study, each) for each in study.figures))
+        yield from _render_table(headings, (_format_row(study, each) for each in study.figures))
         yield "</details>"
         yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
         names = dict.fromkeys(name for each in study.qualities for name in each.accuracy)
@@ -60,13 +60,15 @@ def list_figures(studies: Sequence[Study]) -> Iterator[str]:
             for each in study.qualities
         )
         first = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
-        yield from _table((*first, *names), rows)
+        yield from _render_table((*first, *names), rows)
         yield "</details>"
 
 
-def _row(study: Study, each: Figures) -> list[str]:
+def _format_row(study: Study, each: Measurement) -> list[str]:
     combination = each.combination
-    file_bytes = study.networks[combination.network].file_bytes[combination.variant.form]
+    file_bytes = study.networks[combination.network].file_bytes[
+        combination.variant.network_precision
+    ]
     return [
         combination.network,
         str(combination.variant),
@@ -76,15 +78,15 @@ def _row(study: Study, each: Figures) -> list[str]:
         f"{each.p90_ms:.3f}",
         "" if each.p99_ms is None else f"{each.p99_ms:.3f}",
         str(each.runs),
-        f"{sum(quiet(each.visits_ms))} of {len(each.visits_ms)}",
-        short(each.pictures_per_s),
-        short(each.processor_ms),
+        f"{sum(mark_quiet(each.visits_ms))} of {len(each.visits_ms)}",
+        format_short(each.images_per_s),
+        format_short(each.processor_ms),
         f"{file_bytes / 1000:.0f}",
         "" if each.peak_bytes is None else f"{each.peak_bytes / MEGABYTE:.0f}",
     ]
 
 
-def _table(headings: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
+def _render_table(headings: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
     yield '<div class="wide"><table><tr>'
     yield "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     yield "</tr>"

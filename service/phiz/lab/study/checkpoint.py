@@ -3,118 +3,124 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+
 from phiz.errors import SettingError
-from phiz.lab.study.plan import Lot
-from phiz.lab.study.quality import Quality
-from phiz.lab.study.timing import Turns
-from phiz.runtime.variants import Variant
+from phiz.lab.study.plan import StudyTask
+from phiz.lab.study.quality import VariantQuality
+from phiz.lab.study.timing import RunTimes
 
-Answer: TypeAlias = dict[str, Turns] | dict[str, list[float]] | list[Quality] | int
-"""Of a lot of times, of pace, of quality, or of memory."""
+TaskResult: TypeAlias = dict[str, RunTimes] | dict[str, list[float]] | list[VariantQuality] | int
+"""Of a task of times, of pace, of quality, or of memory."""
 
-
-_NAME_DIGITS: Final = 8  # few studies are interrupted in one folder
+_DIGEST_DIGITS: Final = 8  # few studies are interrupted in one folder
 
 
-class Journal:
-    """A file with a line for what is measured, and one for each lot that is finished.
+# An excess may be infinite. The names of the entries are those of the file.
+@with_config(ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants"))
+@dataclass(frozen=True, slots=True)
+class _TaskLine:
+    lot: str
+    seconds: float
+    stolen_s: float | None
+    answer: TaskResult
 
-    Lines are added and never changed: whatever ends the program, the lots before stay. What is
+
+_TASK_LINE: Final = TypeAdapter(_TaskLine)
+
+
+class Checkpoint:
+    """A file with a line for what is measured, and one for each task that is finished.
+
+    Lines are added and never changed: whatever ends the program, the tasks before stay. What is
     measured is in the file's name too, so that each study that was interrupted has its own.
     """
 
-    def __init__(self, folder: Path, subject: Mapping[str, Any], *, fresh: bool = False) -> None:
-        """Take up the file about a subject, or begin one.
+    def __init__(
+        self, folder: Path, fingerprint: Mapping[str, Any], *, fresh: bool = False
+    ) -> None:
+        """Take up the file about a study, or begin one.
 
         Args:
             folder: Where it is.
-            subject: What is measured, as JSON has it.
+            fingerprint: What is measured, as JSON has it.
             fresh: Begin it anew even if it is there.
 
         Raises:
             SettingError: It cannot be written.
         """
-        digest = hashlib.sha256(json.dumps(subject, sort_keys=True).encode()).hexdigest()
-        self._path = folder / f"study-{digest[:_NAME_DIGITS]}.unfinished"
-        self.answers: dict[str, Answer] = {}
+        digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
+        self._path = folder / f"study-{digest[:_DIGEST_DIGITS]}.unfinished"
+        self.results: dict[str, TaskResult] = {}
         self.seconds: dict[str, float] = {}
         self._stolen_s: dict[str, float | None] = {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        first: dict[str, Any] = {"subject": subject, "begun": now}
-        lines = [] if fresh else self._lines()
-        if lines and _is_about(subject, lines[0]):
-            first, *lines = lines
-        else:
-            lines = []
+        first: dict[str, Any] = {"subject": fingerprint, "begun": now}
+        lines = [] if fresh else self._read_lines()
+        texts: list[str] = []
+        if lines and (found := _parse_first(lines[0], fingerprint)):
+            first = found
+            texts = list(self._load_lines(lines[1:]))
         self.begun: str = first["begun"]
-        for line in lines:
-            self._take(line)
         # Without a last line that was half written, to which the next would be added.
-        self._replace("".join(json.dumps(line) + "\n" for line in [first, *lines]))
+        self._rewrite("".join([json.dumps(first) + "\n", *texts]))
 
     @property
     def stolen(self) -> float | None:
-        """The share of the time of all lots that the host gave to others; None if not known."""
-        known = [(each, self.seconds[lot]) for lot, each in self._stolen_s.items()]
+        """The share of the time of all tasks that the host gave to others; None if not known."""
+        known = [(each, self.seconds[task]) for task, each in self._stolen_s.items()]
         if not known or any(each is None for each, _ in known):
             return None
         return sum(each or 0.0 for each, _ in known) / sum(seconds for _, seconds in known)
 
-    def add(self, lot: Lot, answer: Answer, seconds: float, stolen_s: float | None = None) -> None:
-        """Keep the answer of a lot, how long it took, and what the host took of that.
+    def add(
+        self, task: StudyTask, result: TaskResult, seconds: float, stolen_s: float | None = None
+    ) -> None:
+        """Keep the answer of a task, how long it took, and what the host took of that.
 
         Raises:
             SettingError: It cannot be written.
         """
-        plain: Any = answer
-        if isinstance(answer, dict):
-            plain = {
-                name: asdict(taken) if isinstance(taken, Turns) else taken
-                for name, taken in answer.items()
-            }
-        elif isinstance(answer, list):
-            plain = [asdict(quality) for quality in answer]
-        line = {"lot": str(lot), "seconds": seconds, "stolen_s": stolen_s, "answer": plain}
+        text = _format_line(_TaskLine(str(task), seconds, stolen_s, result))
         # As it will be read, so that a study that was interrupted is the same as one that was not.
-        self._take(json.loads(json.dumps(line)))
+        self._load_line(_TASK_LINE.validate_json(text))
         try:
             with self._path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
+                file.write(text)
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self._make_write_error(error) from error
 
     def remove(self) -> None:
         """Remove the file: everything is measured."""
         self._path.unlink(missing_ok=True)
 
-    def _take(self, line: dict[str, Any]) -> None:
-        self.answers[line["lot"]] = _answer(line["answer"])
-        self.seconds[line["lot"]] = line["seconds"]
-        self._stolen_s[line["lot"]] = line["stolen_s"]
+    def _load_line(self, line: _TaskLine) -> None:
+        self.results[line.lot] = line.answer
+        self.seconds[line.lot] = line.seconds
+        self._stolen_s[line.lot] = line.stolen_s
 
-    def _lines(self) -> list[Any]:
+    def _load_lines(self, texts: Iterable[bytes]) -> Iterator[str]:
+        """Yield the lines before the first that is half written, or no line of a task."""
+        for text in texts:
+            try:
+                self._load_line(_TASK_LINE.validate_json(text))
+            except ValidationError:
+                return
+            yield text.decode() + "\n"
+
+    def _read_lines(self) -> list[bytes]:
         try:
-            lines = self._path.read_bytes().splitlines()
+            return self._path.read_bytes().splitlines()
         except OSError:
             return []
-        read: list[Any] = []
-        for line in lines:
-            try:
-                found = json.loads(line)
-            except ValueError:  # half written, or no text at all
-                break
-            if read and not _is_of_lot(found):
-                break
-            read.append(found)
-        return read
 
-    def _replace(self, text: str) -> None:
+    def _rewrite(self, text: str) -> None:
         """Write all of the file anew, so that it is there as it was or as it will be."""
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
@@ -122,34 +128,21 @@ class Journal:
             beside.replace(self._path)
         except OSError as error:
             beside.unlink(missing_ok=True)
-            raise self._unwritable(error) from error
+            raise self._make_write_error(error) from error
 
-    def _unwritable(self, error: OSError) -> SettingError:
+    def _make_write_error(self, error: OSError) -> SettingError:
         return SettingError(f"{self._path} cannot be written: {error.strerror}")
 
 
-def _is_about(subject: Mapping[str, Any], line: Any) -> bool:  # noqa: ANN401  JSON's
-    return isinstance(line, dict) and line.get("subject") == subject and "begun" in line
+def _parse_first(line: bytes, fingerprint: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the first line of a file about what is measured, or None if it is no such line."""
+    try:
+        first = json.loads(line)
+    except ValueError:
+        return None
+    is_same = isinstance(first, dict) and first.get("subject") == fingerprint and "begun" in first
+    return first if is_same else None
 
 
-def _is_of_lot(line: Any) -> bool:  # noqa: ANN401  JSON's
-    return isinstance(line, dict) and {"lot", "seconds", "stolen_s", "answer"} <= line.keys()
-
-
-def _answer(plain: Any) -> Answer:  # noqa: ANN401  JSON's
-    if isinstance(plain, dict):
-        return {name: _taken(each) for name, each in plain.items()}
-    if isinstance(plain, list):
-        return [_quality(each) for each in plain]
-    return int(plain)
-
-
-def _taken(plain: Any) -> Any:  # noqa: ANN401  of times or of pace
-    if isinstance(plain, dict):
-        return Turns(tuple(plain["run_us"]), plain["processor_s"])
-    return plain
-
-
-def _quality(plain: dict[str, Any]) -> Quality:
-    variant, visits_ms = Variant(**plain["variant"]), tuple(plain["visits_ms"])
-    return Quality(**{**plain, "variant": variant, "visits_ms": visits_ms})
+def _format_line(line: _TaskLine) -> str:
+    return _TASK_LINE.dump_json(line).decode() + "\n"

@@ -1,104 +1,104 @@
-"""The networks of a study, in every form that is built."""
+"""The networks of a study, in every precision that is built."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from phiz.errors import ModelNotBuiltError
-from phiz.lab.timing.networks import Network, variants_of
+from phiz.lab.timing.networks import LoadedNetwork, list_variants
 from phiz.models import catalog
 from phiz.models.catalog import read_network
-from phiz.models.specs import Catalog, Form, ModelCard, NetworkCard
+from phiz.models.specs import Catalog, ModelSpec, NetworkSpec, Precision
 from phiz.runtime.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Subject:
+class BuiltNetwork:
     """A network whose float32 file is built.
 
     Attributes:
         model: That it belongs to.
-        card: In float32.
-        files: The card of each form that is built, offered or not.
+        spec: In float32.
+        specs: The spec of each precision that is built, offered or not.
     """
 
-    model: ModelCard
-    card: NetworkCard
-    files: dict[Form, NetworkCard]
+    model: ModelSpec
+    spec: NetworkSpec
+    specs: dict[Precision, NetworkSpec]
 
     @property
     def variants(self) -> tuple[Variant, ...]:
         """What this machine can run it in; the reference is the first."""
-        return variants_of(self.files)
+        return list_variants(self.specs)
 
-    def read(self, folder: Path, form: Form | None = None) -> Network:
+    def read(self, folder: Path, precision: Precision | None = None) -> LoadedNetwork:
         """Return it with the bytes of its files.
 
         Args:
             folder: Of the built models.
-            form: That is read alone; None for all that are there.
+            precision: That is read alone; None for all that are there.
 
         Raises:
             ModelError: One is missing, or is not the one that the catalogue names.
         """
-        forms = self.files if form is None else [form]
-        graphs = {each: read_network(self.files[each], folder) for each in forms}
-        return Network(self.model, self.card, graphs)
+        precisions = self.specs if precision is None else [precision]
+        graphs = {each: read_network(self.specs[each], folder) for each in precisions}
+        return LoadedNetwork(self.model, self.spec, graphs)
 
 
-def find_subjects(known: Catalog, folder: Path) -> list[Subject]:
+def find_networks(known: Catalog, folder: Path) -> list[BuiltNetwork]:
     """Return all networks whose float32 file is there, in the order of the catalogue."""
     return [
-        Subject(model, card, files)
+        BuiltNetwork(model, spec, specs)
         for model in known.models
-        for card in model.networks
-        if "float32" in (files := _files(card, folder))
+        for spec in model.networks
+        if "float32" in (specs := _find_specs(spec, folder))
     ]
 
 
-def offer_all(known: Catalog) -> Catalog:
+def offer_all_precisions(known: Catalog) -> Catalog:
     """Return a catalogue in which a model is offered in 8 bits even where it is not worth it.
 
     What is offered in part stays as it is: that part is what one would run.
     """
-    return Catalog(tuple(_offer(model) for model in known.models))
+    return Catalog(tuple(_offer_model(model) for model in known.models))
 
 
-def subject_of(name: str, folder: Path) -> Subject:
+def get_network(name: str, folder: Path) -> BuiltNetwork:
     """Return the network of a name.
 
     Raises:
         ModelNotBuiltError: It is not there.
     """
-    for subject in find_subjects(catalog.load(), folder):
-        if subject.card.name == name:
-            return subject
+    for network in find_networks(catalog.load_catalog(), folder):
+        if network.spec.name == name:
+            return network
     raise ModelNotBuiltError(f"{name}.onnx is not in {folder} any more")
 
 
-def whole_models(subjects: Sequence[Subject]) -> list[ModelCard]:
+def list_complete_models(networks: Sequence[BuiltNetwork]) -> list[ModelSpec]:
     """Return the models that answer something and of which every network is there."""
-    there = {subject.card.name for subject in subjects}
-    models = dict.fromkeys(subject.model.name for subject in subjects)
-    by_name = {subject.model.name: subject.model for subject in subjects}
+    there = {network.spec.name for network in networks}
+    models = dict.fromkeys(network.model.name for network in networks)
+    by_name = {network.model.name: network.model for network in networks}
     return [
         by_name[name]
         for name in models
-        if all(card.name in there for card in by_name[name].networks)
+        if all(spec.name in there for spec in by_name[name].networks)
         and by_name[name].group != "study"
     ]
 
 
-def _files(card: NetworkCard, folder: Path) -> dict[Form, NetworkCard]:
-    forms = (card, *card.variants)
-    return {each.form: each for each in forms if (folder / each.file).exists()}
+def _find_specs(spec: NetworkSpec, folder: Path) -> dict[Precision, NetworkSpec]:
+    specs = (spec, *spec.variants)
+    return {each.precision: each for each in specs if (folder / each.file_name).exists()}
 
 
-def _offer(model: ModelCard) -> ModelCard:
-    if any(variant.is_offered for card in model.networks for variant in card.variants):
+def _offer_model(model: ModelSpec) -> ModelSpec:
+    if any(variant.is_offered for spec in model.networks for variant in spec.variants):
         return model
     networks = (
-        replace(card, variants=tuple(replace(each, is_offered=True) for each in card.variants))
-        for card in model.networks
+        replace(spec, variants=tuple(replace(each, is_offered=True) for each in spec.variants))
+        for spec in model.networks
     )
     return replace(model, networks=tuple(networks))

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from phiz.errors import ImageError, OptionError
-from phiz.image.decode import open_picture
+from phiz.image.decode import open_image
 from phiz.lab.accuracy import labels
-from phiz.lab.accuracy.labels import LEVELS, LIMITS, Labelled, check_photographs
-from phiz.lab.accuracy.photos import JUDGED, Photo, read_photos
-from phiz.models.specs import ModelCard
+from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage, check_photographs
+from phiz.lab.accuracy.photos import TEST_PART, Photo, read_photos
+from phiz.models.specs import ModelSpec
 
 
-def check_data(data: Path, models: Iterable[ModelCard]) -> None:
+def check_study_data(data: Path, models: Iterable[ModelSpec]) -> None:
     """Read all photographs once, so that none can end a study after an hour.
 
     Args:
@@ -23,11 +23,11 @@ def check_data(data: Path, models: Iterable[ModelCard]) -> None:
     """
     groups = {model.group for model in models}
     if "classify" in groups:
-        _check_photos(read_photos(data, JUDGED), data)
+        _check_photos(read_photos(data, TEST_PART), data)
     if "face" in groups:
-        labelled = labels.read_labels(data)
-        _check_levels(labelled, data / labels.FOLDER / labels.FILE)
-        check_photographs(labelled, LIMITS)
+        labelled_images = labels.read_wider_labels(data)
+        _check_levels(labelled_images, data / labels.WIDER_FOLDER / labels.ANNOTATIONS_FILE)
+        check_photographs(labelled_images, PHOTOGRAPH_LIMITS)
 
 
 def _check_photos(photos: Sequence[Photo], data: Path) -> None:
@@ -35,13 +35,13 @@ def _check_photos(photos: Sequence[Photo], data: Path) -> None:
         raise OptionError(f"{data} has no photographs to judge classifiers by: photos/ is empty")
     for photo in photos:
         try:
-            open_picture(photo.path.read_bytes(), LIMITS).whole()
+            open_image(photo.path.read_bytes(), PHOTOGRAPH_LIMITS).decode_full()
         except (OSError, ImageError) as error:
             raise OptionError(f"the photograph {photo.path} cannot be read: {error}") from error
 
 
-def _check_levels(labelled: Sequence[Labelled], path: Path) -> None:
-    counted = {level for each in labelled for level in LEVELS if each.counted[level].any()}
+def _check_levels(labels: Sequence[LabelledImage], path: Path) -> None:
+    counted = {level for each in labels for level in LEVELS if each.counted[level].any()}
     if missing := [level for level in LEVELS if level not in counted]:
         raise OptionError(
             f"{path} has no face of the level {', '.join(missing)}, without which there is no"

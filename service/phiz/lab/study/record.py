@@ -1,87 +1,87 @@
 """The figures of a study, and the document that they are kept as."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, get_args
+from typing import Annotated, Any, Final, TypeAlias
+
+from pydantic import AfterValidator, Field, TypeAdapter, with_config
 
 from phiz.errors import CatalogError, OptionError
 from phiz.lab.study.machine import Machine
 from phiz.lab.study.plan import Combination
-from phiz.lab.study.quality import Quality
-from phiz.models.specs import GROUPS, Form, Group
-from phiz.models.tables import (
-    read_choice,
-    read_entries,
-    read_flag,
-    read_number,
-    read_table,
-    read_text,
-    read_whole,
-)
-from phiz.runtime.session import Precision
-from phiz.runtime.variants import RUNTIMES, Variant
+from phiz.lab.study.quality import VariantQuality
+from phiz.models.documents import EXACT, Name, PositiveInt, Text, read_document
+from phiz.models.specs import ModelGroup
 
-FORMAT: Final = 2
-Table = Mapping[str, Any]
+STUDY_FORMAT: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class NetworkInfo:
     """What is known of a network without running it.
 
     Attributes:
         model: That it belongs to.
         group: Of the model.
-        sha256: By form, of its file.
-        file_bytes: By form, of its file.
+        sha256: By precision, of its file.
+        file_bytes: By precision, of its file.
         macs: Multiplications with additions for one picture, as built; None where they were
             not counted, or where the input has no fixed size.
         parameters: Numbers in its layers, as built; None where they were not counted.
     """
 
-    model: str
-    group: Group
-    sha256: Mapping[str, str]
-    file_bytes: Mapping[str, int]
-    macs: int | None = None
-    parameters: int | None = None
+    model: Text
+    group: ModelGroup
+    sha256: Mapping[str, Text]
+    file_bytes: Mapping[str, PositiveInt]
+    macs: PositiveInt | None = None
+    parameters: PositiveInt | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Measurement:
     """One combination.
 
     Attributes:
         combination: In question.
-        runs: That count: those of the quiet visits.
-        median_ms: Of a run, which is a batch; in the quietest visit.
+        runs: That count: those of the quiet rounds.
+        median_ms: Of a run, which is a batch; in the quietest round.
         mean_ms: Of a run; unlike the median it shows that a quota stops some of them.
         p90_ms: The 90th percentile.
         p99_ms: The 99th; None where there were too few runs to have one.
-        visits_ms: The median of each visit, of those that do not count too.
+        visits_ms: The median of each round, of those that do not count too.
         processor_ms: Of all threads, for one picture; the same number is the seconds of a
             thousand.
         peak_bytes: Of a process that does nothing else; None where it was not measured.
     """
 
     combination: Combination
-    runs: int
+    runs: PositiveInt
     median_ms: float
     mean_ms: float
     p90_ms: float
     p99_ms: float | None
-    visits_ms: tuple[float, ...]
+    visits_ms: Annotated[tuple[float, ...], Field(min_length=1)]
     processor_ms: float
-    peak_bytes: int | None = None
+    peak_bytes: PositiveInt | None = None
 
     @property
-    def pictures_per_s(self) -> float:
+    def images_per_s(self) -> float:
         """Return how many pictures a second these are, one batch after the other."""
         return 1000 * self.combination.batch / self.mean_ms
 
 
+def _check_rounds(quality: VariantQuality) -> VariantQuality:
+    if not quality.visits_ms:
+        raise ValueError("has no visits_ms; it must have at least one")
+    return quality
+
+
+_TimedQuality: TypeAlias = Annotated[VariantQuality, AfterValidator(_check_rounds)]
+
+
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Study:
     """Everything that was measured on one device.
@@ -96,26 +96,37 @@ class Study:
         qualities: Of every model and variant.
         has_photographs: Whether accuracy is known, and not agreement alone.
         stolen: The share of the time of all processors that the host gave to others.
+        format: The version of the document.
     """
 
-    device: str
-    emulated: str | None
-    begun: str
+    format: int = field(default=STUDY_FORMAT, kw_only=True)
+    device: Text
+    emulated: Text | None
+    begun: Text
     machine: Machine
-    networks: Mapping[str, Facts]
-    figures: tuple[Figures, ...]
-    qualities: tuple[Quality, ...]
+    networks: Annotated[Mapping[Name, NetworkInfo], Field(min_length=1)]
+    figures: tuple[Measurement, ...]
+    qualities: tuple[_TimedQuality, ...]
     has_photographs: bool
     stolen: float | None = None
 
-    def group_of(self, model: str) -> Group | None:
+    def get_group(self, model: str) -> ModelGroup | None:
         """Return the group of a model, or None if none of its networks was measured."""
         return next((facts.group for facts in self.networks.values() if facts.model == model), None)
 
 
+@dataclass(frozen=True, slots=True)
+class _Version:
+    format: int
+
+
+_VERSION: Final = TypeAdapter(_Version)
+_STUDY: Final = TypeAdapter(Study)
+
+
 def to_document(study: Study) -> dict[str, Any]:
-    """Return a study as plain values, which ``parse_study`` reads."""
-    return {"format": FORMAT, **asdict(study)}
+    """Return a study as plain values, which ``parse_study`` reads as JSON."""
+    return asdict(study)
 
 
 def read_study(path: Path) -> Study:
@@ -125,141 +136,20 @@ def read_study(path: Path) -> Study:
         OptionError: It is not there, or is not a study.
     """
     try:
-        return parse_study(json.loads(path.read_text("utf-8")))
+        return parse_study(path.read_text("utf-8"))
     except (OSError, ValueError, CatalogError) as error:
         raise OptionError(f"the study {path} cannot be read: {error}") from error
 
 
-def parse_study(document: object) -> Study:
-    """Return the study of a document that has been read as JSON.
+def parse_study(text: str) -> Study:
+    """Return the study of a JSON document.
 
     Raises:
-        CatalogError: An entry is missing, unknown or of the wrong type.
+        CatalogError: It is of another version, or an entry is missing, unknown or wrong.
     """
-    keys = {"format", *Study.__dataclass_fields__}
-    top = read_table(document, "the study", keys)
-    if read_whole(top["format"], "format") != FORMAT:
+    version = read_document(_VERSION, text, "the study").format
+    if version != STUDY_FORMAT:
         raise CatalogError(
-            f"its format is {top['format']}, and this version reads {FORMAT}; measure again"
+            f"its format is {version}, and this version reads {STUDY_FORMAT}; measure again"
         )
-    networks = read_entries(top["networks"], "networks")
-    return Study(
-        device=read_text(top["device"], "device"),
-        emulated=None if top["emulated"] is None else read_text(top["emulated"], "emulated"),
-        begun=read_text(top["begun"], "begun"),
-        machine=_machine(top["machine"]),
-        networks={name: _facts(value, f"networks.{name}") for name, value in networks.items()},
-        figures=tuple(_figures(*entry) for entry in _entries(top["figures"], "figures")),
-        qualities=tuple(_quality(*entry) for entry in _entries(top["qualities"], "qualities")),
-        has_photographs=read_flag(top["has_photographs"], "has_photographs"),
-        stolen=_optional(top["stolen"], "stolen"),
-    )
-
-
-def _machine(value: object) -> Machine:
-    table = read_table(value, "machine", Machine.__dataclass_fields__)
-    versions = read_entries(table["versions"], "machine.versions")
-    return Machine(
-        processor=read_text(table["processor"], "machine.processor"),
-        instructions=tuple(
-            read_text(name, where) for name, where in _entries(table["instructions"], "machine")
-        ),
-        processors=read_whole(table["processors"], "machine.processors"),
-        quota=_optional(table["quota"], "machine.quota"),
-        memory_bytes=read_whole(table["memory_bytes"], "machine.memory_bytes"),
-        clock_mhz=_optional(table["clock_mhz"], "machine.clock_mhz"),
-        copied_gb_s=read_number(table["copied_gb_s"], "machine.copied_gb_s"),
-        versions={name: read_text(each, f"versions.{name}") for name, each in versions.items()},
-    )
-
-
-def _facts(value: object, where: str) -> Facts:
-    table = read_table(value, where, Facts.__dataclass_fields__)
-    hashes = read_entries(table["sha256"], f"{where}.sha256")
-    sizes = read_entries(table["file_bytes"], f"{where}.file_bytes")
-    macs, parameters = table["macs"], table["parameters"]
-    return Facts(
-        model=read_text(table["model"], f"{where}.model"),
-        group=read_choice(table["group"], f"{where}.group", GROUPS),
-        sha256={form: read_text(each, where) for form, each in hashes.items()},
-        file_bytes={form: read_whole(each, where) for form, each in sizes.items()},
-        macs=None if macs is None else read_whole(macs, f"{where}.macs"),
-        parameters=None if parameters is None else read_whole(parameters, f"{where}.parameters"),
-    )
-
-
-def _figures(value: object, where: str) -> Figures:
-    table = read_table(value, where, Figures.__dataclass_fields__)
-    peak = table["peak_bytes"]
-    return Figures(
-        combination=_combination(table["combination"], f"{where}.combination"),
-        runs=read_whole(table["runs"], f"{where}.runs"),
-        median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
-        mean_ms=read_number(table["mean_ms"], f"{where}.mean_ms"),
-        p90_ms=read_number(table["p90_ms"], f"{where}.p90_ms"),
-        p99_ms=_optional(table["p99_ms"], f"{where}.p99_ms"),
-        visits_ms=_visits(table["visits_ms"], f"{where}.visits_ms"),
-        processor_ms=read_number(table["processor_ms"], f"{where}.processor_ms"),
-        peak_bytes=None if peak is None else read_whole(peak, f"{where}.peak_bytes"),
-    )
-
-
-def _combination(value: object, where: str) -> Combination:
-    table = read_table(value, where, Combination.__dataclass_fields__)
-    return Combination(
-        network=read_text(table["network"], f"{where}.network"),
-        variant=_variant(table["variant"], f"{where}.variant"),
-        threads=read_whole(table["threads"], f"{where}.threads"),
-        batch=read_whole(table["batch"], f"{where}.batch"),
-    )
-
-
-def _variant(value: object, where: str) -> Variant:
-    table = read_table(value, where, {"runtime", "precision"})
-    return Variant(
-        read_choice(table["runtime"], f"{where}.runtime", tuple(RUNTIMES)),
-        read_choice(table["precision"], f"{where}.precision", get_args(Precision)),
-    )
-
-
-def _quality(value: object, where: str) -> Quality:
-    table = read_table(value, where, Quality.__dataclass_fields__)
-    compared = read_number(table["compared"], f"{where}.compared")
-    return Quality(
-        model=read_text(table["model"], f"{where}.model"),
-        variant=_variant(table["variant"], f"{where}.variant"),
-        forms={
-            name: read_choice(form, f"{where}.forms", get_args(Form))
-            for name, form in read_entries(table["forms"], f"{where}.forms").items()
-        },
-        compared=int(compared),
-        agreement=read_number(table["agreement"], f"{where}.agreement"),
-        accuracy=_numbers(table["accuracy"], f"{where}.accuracy"),
-        passes=read_flag(table["passes"], f"{where}.passes"),
-        excess=_numbers(table["excess"], f"{where}.excess"),
-        visits_ms=_visits(table["visits_ms"], f"{where}.visits_ms"),
-    )
-
-
-def _visits(value: object, where: str) -> tuple[float, ...]:
-    visits = tuple(read_number(*visit) for visit in _entries(value, where))
-    if not visits:
-        raise CatalogError(f"{where} is empty")
-    return visits
-
-
-def _numbers(value: object, where: str) -> dict[str, float]:
-    if not isinstance(value, dict):
-        raise CatalogError(f"{where} is not a table of numbers")
-    return {name: read_number(each, f"{where}.{name}") for name, each in value.items()}
-
-
-def _optional(value: object, where: str) -> float | None:
-    return None if value is None else read_number(value, where)
-
-
-def _entries(value: object, where: str) -> list[tuple[Any, str]]:
-    """Return the entries of a list, which may be empty, and where each stands."""
-    if not isinstance(value, list | tuple):
-        raise CatalogError(f"{where} is not a list")
-    return [(entry, f"{where}[{place}]") for place, entry in enumerate(value)]
+    return read_document(_STUDY, text, "the study")

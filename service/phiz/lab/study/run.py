@@ -1,4 +1,4 @@
-"""A study from its first lot to its last: what is there, what is done, what is left."""
+"""A study from its first task to its last: what is there, what is done, what is left."""
 
 import json
 import os
@@ -10,169 +10,185 @@ from statistics import median
 from typing import Any
 
 from phiz.errors import WorkerDiedError
-from phiz.lab.study.checkpoint import Answer, Journal
-from phiz.lab.study.machine import Machine, stolen_s
-from phiz.lab.study.networks import Subject, whole_models
-from phiz.lab.study.plan import Combination, Effort, Lot, combinations_of, lots_of, seconds_left
-from phiz.lab.study.quality import Quality, judge, pace
-from phiz.lab.study.record import Facts, Figures
-from phiz.lab.study.subprocess import call_apart
-from phiz.lab.study.summary import figures_of
-from phiz.lab.study.timing import Turns, measure_memory, time_network
-from phiz.lab.timing.bench import thread_counts
-from phiz.runtime.isa import instruction_limit
-from phiz.system.cgroups import available_processors
+from phiz.lab.study.checkpoint import Checkpoint, TaskResult
+from phiz.lab.study.machine import Machine, read_stolen_s
+from phiz.lab.study.networks import BuiltNetwork, list_complete_models
+from phiz.lab.study.plan import (
+    Combination,
+    Preset,
+    StudyTask,
+    estimate_seconds_left,
+    list_combinations,
+    plan_tasks,
+)
+from phiz.lab.study.quality import VariantQuality, judge_model, time_model
+from phiz.lab.study.record import Measurement, NetworkInfo
+from phiz.lab.study.subprocess import call_in_subprocess
+from phiz.lab.study.summary import build_measurement
+from phiz.lab.study.timing import RunTimes, measure_memory, time_network
+from phiz.lab.timing.bench import iterate_thread_counts
+from phiz.runtime.isa import get_isa_limit
+from phiz.system.cgroups import count_processors
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class StudyRun:
     """What is to be measured, and with what.
 
     Attributes:
-        subjects: The networks.
+        networks: The networks.
         folder: Of the built models.
         data: Of labelled photographs, or None.
-        effort: How much is measured.
+        preset: How much is measured.
         emulated: How it differs from the machine that it runs on; None if it is that.
     """
 
-    subjects: Sequence[Subject]
+    networks: Sequence[BuiltNetwork]
     folder: Path
     data: Path | None
-    effort: Effort
+    preset: Preset
     emulated: str | None = None
 
-    def combinations(self) -> dict[str, tuple[Combination, ...]]:
+    def list_combinations(self) -> dict[str, tuple[Combination, ...]]:
         """Return all combinations by network."""
-        counts = tuple(thread_counts(available_processors()))
+        counts = tuple(iterate_thread_counts(count_processors()))
         return {
-            subject.card.name: combinations_of(
-                subject.card.name,
-                subject.card.architecture,
-                subject.variants,
+            network.spec.name: list_combinations(
+                network.spec.name,
+                network.spec.architecture,
+                network.variants,
                 counts,
-                self.effort,
+                self.preset,
             )
-            for subject in self.subjects
+            for network in self.networks
         }
 
-    def lots(self) -> list[Lot]:
+    def list_tasks(self) -> list[StudyTask]:
         """Return everything that is to be measured, in order."""
-        return list(lots_of(self.combinations(), whole_models(self.subjects), self.effort))
+        return list(
+            plan_tasks(self.list_combinations(), list_complete_models(self.networks), self.preset)
+        )
 
-    def subject_matter(self, machine: Machine) -> dict[str, Any]:
+    def build_fingerprint(self, machine: Machine) -> dict[str, Any]:
         """Return what has to be the same for a study to be taken up again."""
         # The speed of memory and the clock are figures, not properties.
-        described = {**asdict(machine), "copied_gb_s": None, "clock_mhz": None}
+        machine_properties = {**asdict(machine), "copied_gb_s": None, "clock_mhz": None}
         files = {
-            card.file: card.sha256 for subject in self.subjects for card in subject.files.values()
+            spec.file_name: spec.sha256
+            for network in self.networks
+            for spec in network.specs.values()
         }
         document = {
-            "machine": described,
-            "effort": asdict(self.effort),
+            "machine": machine_properties,
+            "effort": asdict(self.preset),
             "files": files,
             "data": self.data and str(self.data.absolute()),
             "emulated": self.emulated,
-            "limit": instruction_limit(os.environ),
+            "limit": get_isa_limit(os.environ),
         }
-        return _plain(document)
+        return _to_json_values(document)
 
-    def measure(self, lot: Lot) -> Answer:
-        """Return the answer of a lot, measured in a process of its own.
+    def measure_task(self, task: StudyTask) -> TaskResult:
+        """Return the answer of a task, measured in a process of its own.
 
         Raises:
             ModelError: A file is missing, or is not the one that the catalogue names.
             OptionError: The photographs cannot be read.
             WorkerDiedError: The process ended early.
         """
-        if lot.kind == "times":
-            return call_apart(time_network, self.folder, lot.combinations, self.effort)
-        if lot.kind == "memory":
-            return call_apart(measure_memory, self.folder, lot.combinations[0])
-        if lot.kind == "pace":
-            return call_apart(pace, self.folder, self.data, lot.subject)
-        return call_apart(judge, self.folder, self.data, lot.subject)
+        if task.kind == "times":
+            return call_in_subprocess(time_network, self.folder, task.combinations, self.preset)
+        if task.kind == "memory":
+            return call_in_subprocess(measure_memory, self.folder, task.combinations[0])
+        if task.kind == "pace":
+            return call_in_subprocess(time_model, self.folder, self.data, task.target)
+        return call_in_subprocess(judge_model, self.folder, self.data, task.target)
 
 
-def run(
-    lots: Sequence[Lot], journal: Journal, effort: Effort, measure: Callable[[Lot], Answer]
-) -> Iterator[tuple[Lot, float]]:
-    """Measure what is not yet in a journal, and yield each lot before that.
+def run_tasks(
+    tasks: Sequence[StudyTask],
+    checkpoint: Checkpoint,
+    preset: Preset,
+    measure: Callable[[StudyTask], TaskResult],
+) -> Iterator[tuple[StudyTask, float]]:
+    """Measure what is not yet in a checkpoint, and yield each task before that.
 
     With it goes an estimate of the seconds that it and all after it will take.
 
     Args:
-        lots: All of them.
-        journal: Has those that are finished, and is given the others.
-        effort: How much is measured.
-        measure: Gives the answer of a lot.
+        tasks: All of them.
+        checkpoint: Has those that are finished, and is given the others.
+        preset: How much is measured.
+        measure: Gives the answer of a task.
 
     Raises:
-        WorkerDiedError: The process that measured a lot ended early.
+        WorkerDiedError: The process that measured a task ended early.
     """
-    taken = {lot: journal.seconds[str(lot)] for lot in lots if str(lot) in journal.seconds}
-    left = [lot for lot in lots if lot not in taken]
+    taken = {
+        task: checkpoint.seconds[str(task)] for task in tasks if str(task) in checkpoint.seconds
+    }
+    left = [task for task in tasks if task not in taken]
     while left:
-        lot = left[0]
-        yield lot, seconds_left(left, taken, effort)
-        started, before_s = time.perf_counter(), stolen_s()
+        task = left[0]
+        yield task, estimate_seconds_left(left, taken, preset)
+        started, before_s = time.perf_counter(), read_stolen_s()
         try:
-            answer = measure(lot)
+            answer = measure(task)
         except WorkerDiedError as error:
             raise WorkerDiedError(
-                f"{lot}: {error}; the same command goes on from here, and with --only it leaves"
+                f"{task}: {error}; the same command goes on from here, and with --only it leaves"
                 " other models out"
             ) from error
-        taken[lot], after_s = time.perf_counter() - started, stolen_s()
+        taken[task], after_s = time.perf_counter() - started, read_stolen_s()
         stolen = None if before_s is None or after_s is None else after_s - before_s
-        journal.add(lot, answer, taken[lot], stolen)
+        checkpoint.add(task, answer, taken[task], stolen)
         left.pop(0)
 
 
-def collect(
-    lots: Sequence[Lot], answers: Mapping[str, Answer]
-) -> tuple[tuple[Figures, ...], tuple[Quality, ...]]:
-    """Return the figures of all combinations and of all models, from the answers of the lots."""
-    visits: dict[Combination, list[Turns]] = {}
-    paces: dict[tuple[str, str], list[float]] = {}  # ms, by model and variant
+def collect_results(
+    tasks: Sequence[StudyTask], results: Mapping[str, TaskResult]
+) -> tuple[tuple[Measurement, ...], tuple[VariantQuality, ...]]:
+    """Return the figures of all combinations and of all models, from the answers of the tasks."""
+    times: dict[Combination, list[RunTimes]] = {}
+    model_times_ms: dict[tuple[str, str], list[float]] = {}  # ms, by model and variant
     peaks: dict[Combination, int] = {}
-    qualities: list[Quality] = []
-    by_name = {str(each): each for lot in lots for each in lot.combinations}
-    for lot in lots:
-        answer = answers[str(lot)]
-        if isinstance(answer, list):
-            qualities += answer
-        elif isinstance(answer, int):
-            peaks[lot.combinations[0]] = answer
+    qualities: list[VariantQuality] = []
+    by_name = {str(each): each for task in tasks for each in task.combinations}
+    for task in tasks:
+        result = results[str(task)]
+        if isinstance(result, list):
+            qualities += result
+        elif isinstance(result, int):
+            peaks[task.combinations[0]] = result
         else:
-            for name, taken in answer.items():
-                if isinstance(taken, Turns):
-                    visits.setdefault(by_name[name], []).append(taken)
+            for name, taken in result.items():
+                if isinstance(taken, RunTimes):
+                    times.setdefault(by_name[name], []).append(taken)
                 else:
-                    paces.setdefault((lot.subject, name), []).append(1000 * median(taken))
+                    model_times_ms.setdefault((task.target, name), []).append(1000 * median(taken))
     return (
-        tuple(figures_of(each, turns, peaks.get(each)) for each, turns in visits.items()),
+        tuple(build_measurement(each, rounds, peaks.get(each)) for each, rounds in times.items()),
         tuple(
-            replace(each, visits_ms=tuple(paces[each.model, str(each.variant)]))
+            replace(each, visits_ms=tuple(model_times_ms[each.model, str(each.variant)]))
             for each in qualities
         ),
     )
 
 
-def facts_of(subjects: Sequence[Subject]) -> dict[str, Facts]:
+def describe_networks(networks: Sequence[BuiltNetwork]) -> dict[str, NetworkInfo]:
     """Return what is known of the networks without running them."""
     return {
-        subject.card.name: Facts(
-            model=subject.model.name,
-            group=subject.model.group,
-            sha256={form: card.sha256 for form, card in subject.files.items()},
-            file_bytes={form: card.size_bytes for form, card in subject.files.items()},
+        network.spec.name: NetworkInfo(
+            model=network.model.name,
+            group=network.model.group,
+            sha256={precision: spec.sha256 for precision, spec in network.specs.items()},
+            file_bytes={precision: spec.size_bytes for precision, spec in network.specs.items()},
         )
-        for subject in subjects
+        for network in networks
     }
 
 
-def _plain(document: dict[str, Any]) -> dict[str, Any]:
+def _to_json_values(document: dict[str, Any]) -> dict[str, Any]:
     """Return a document as it is after it was written and read."""
     read: dict[str, Any] = json.loads(json.dumps(document))
     return read

@@ -2,23 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 
-from phiz.lab.accuracy.gates import fastest
-from phiz.lab.study.networks import Subject
-from phiz.lab.study.quality import Quality
-from phiz.lab.study.record import Figures
-from phiz.runtime.profile import Choice
-from phiz.runtime.variants import REFERENCE, Variant, version_of
+from phiz.lab.accuracy.gates import find_fastest
+from phiz.lab.study.networks import BuiltNetwork
+from phiz.lab.study.quality import VariantQuality
+from phiz.lab.study.record import Measurement
+from phiz.runtime.profile import ProfileEntry
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant, get_version
 
 
-def choose(
-    subjects: Sequence[Subject], figures: Sequence[Figures], qualities: Sequence[Quality]
-) -> dict[str, Choice]:
+def select_variants(
+    networks: Sequence[BuiltNetwork],
+    figures: Sequence[Measurement],
+    qualities: Sequence[VariantQuality],
+) -> dict[str, ProfileEntry]:
     """Return by network the fastest variant, one picture on one thread, that passes its gate.
 
     Classifiers always run in onnxruntime; of the others, 8 bits only where they are offered.
 
     Args:
-        subjects: The networks.
+        networks: The networks.
         figures: Of all combinations.
         qualities: Of all models.
     """
@@ -27,43 +29,50 @@ def choose(
         for each in figures
         if each.combination.is_plain
     }
-    judged = {(each.model, each.variant): each for each in qualities}
+    qualities_by_variant = {(each.model, each.variant): each for each in qualities}
     return {
-        subject.card.name: _choose(subject, plain, judged)
-        for subject in subjects
-        if (subject.model.name, REFERENCE) in judged
+        network.spec.name: _select_variant(network, plain, qualities_by_variant)
+        for network in networks
+        if (network.model.name, REFERENCE_VARIANT) in qualities_by_variant
     }
 
 
-def _choose(
-    subject: Subject,
+def _select_variant(
+    network: BuiltNetwork,
     times_ms: Mapping[tuple[str, Variant], float],
-    judged: Mapping[tuple[str, Variant], Quality],
-) -> Choice:
-    name = subject.card.name
-    variants = [each for each in subject.variants if _is_served(subject, each)]
+    qualities_by_variant: Mapping[tuple[str, Variant], VariantQuality],
+) -> ProfileEntry:
+    name = network.spec.name
+    variants = [each for each in network.variants if _is_served(network, each)]
     taken_ms = [times_ms[name, variant] for variant in variants]
-    passing = [_passes(subject, variant, judged) for variant in variants]
-    best = fastest(taken_ms, passing)
+    passing = [
+        _can_replace_reference(network, variant, qualities_by_variant) for variant in variants
+    ]
+    best = find_fastest(taken_ms, passing)
     variant = variants[best]
-    version = version_of(variant.runtime)
+    version = get_version(variant.runtime)
     assert version is not None, "what was measured is installed"
-    sha256 = subject.card.in_form(variant.form).sha256
-    return Choice(sha256, variant, version, taken_ms[best], taken_ms[0])
+    sha256 = network.spec.with_precision(variant.network_precision).sha256
+    return ProfileEntry(sha256, variant, version, taken_ms[best], taken_ms[0])
 
 
-def _is_served(subject: Subject, variant: Variant) -> bool:
-    if subject.model.group == "classify" and variant.runtime != "onnxruntime":
+def _is_served(network: BuiltNetwork, variant: Variant) -> bool:
+    if network.model.group == "classify" and variant.runtime != "onnxruntime":
         return False
-    return subject.card.in_form(variant.form).form == variant.form
+    return (
+        network.spec.with_precision(variant.network_precision).precision
+        == variant.network_precision
+    )
 
 
-def _passes(
-    subject: Subject, variant: Variant, judged: Mapping[tuple[str, Variant], Quality]
+def _can_replace_reference(
+    network: BuiltNetwork,
+    variant: Variant,
+    qualities_by_variant: Mapping[tuple[str, Variant], VariantQuality],
 ) -> bool:
-    quality = judged.get((subject.model.name, variant))
+    quality = qualities_by_variant.get((network.model.name, variant))
     if quality is None:
         return False
-    if variant.precision == "float32" and subject.card.name in quality.excess:
-        return quality.excess[subject.card.name] <= 1
+    if variant.precision == "float32" and network.spec.name in quality.excess:
+        return quality.excess[network.spec.name] <= 1
     return quality.passes

@@ -12,7 +12,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+def call_in_subprocess(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
     """Return what a function of a module returns, called in a process of its own.
 
     Whoever is interrupted while waiting ends that process.
@@ -25,7 +25,7 @@ def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) 
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(
-        target=_answer, args=(sender, function, arguments, named), daemon=True
+        target=_send_result, args=(sender, function, arguments, named), daemon=True
     )
     process.start()
     sender.close()
@@ -33,7 +33,9 @@ def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) 
         error, result = receiver.recv()
     except EOFError:
         process.join()
-        raise WorkerDiedError(f"the process that measured {_told(process.exitcode)}") from None
+        raise WorkerDiedError(
+            f"the process that measured {_describe_exit(process.exitcode)}"
+        ) from None
     finally:
         process.kill()
         process.join()
@@ -43,7 +45,7 @@ def call_apart(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) 
     return cast("T", result)
 
 
-def _told(code: int | None) -> str:
+def _describe_exit(code: int | None) -> str:
     """Return how a process ended that gave no answer."""
     if code == -signal.SIGKILL:
         return (
@@ -53,7 +55,7 @@ def _told(code: int | None) -> str:
     return f"ended with {code} and without figures"
 
 
-def _answer(
+def _send_result(
     sender: Connection,
     function: Callable[..., object],
     arguments: tuple[Any, ...],

@@ -1,4 +1,4 @@
-"""From the runs of all visits to figures, and from figures to what is noise."""
+"""From the runs of all rounds to figures, and from figures to what is noise."""
 
 from collections.abc import Mapping, Sequence
 from statistics import median
@@ -7,94 +7,106 @@ from typing import Final
 import numpy as np
 
 from phiz.lab.study.plan import Combination
-from phiz.lab.study.record import Figures, Study
-from phiz.lab.study.timing import Turns
+from phiz.lab.study.record import Measurement, Study
+from phiz.lab.study.timing import RunTimes
 
 # The 99th percentile of fewer is the noise of four runs or less.
 RUNS_FOR_P99: Final = 500
-# Others on a machine make it slower and never faster. So a visit counts if its median is at most
+# Others on a machine make it slower and never faster. So a round counts if its median is at most
 # so much above that of the quietest one, and that one is trusted if another counts.
-NOISY: Final = 0.10
-STOLEN: Final = 0.05  # share of the time; where the host does that all the time, no visit is quiet
+MAX_ROUND_EXCESS: Final = 0.10
+MAX_STOLEN_SHARE: Final = (
+    0.05  # share of the time; where the host does that all the time, no round is quiet
+)
 
 
-def figures_of(combination: Combination, visits: Sequence[Turns], peak: int | None) -> Figures:
-    """Return the figures of a combination: the quietest visit's median, and else of the quiet ones.
+def build_measurement(
+    combination: Combination, rounds: Sequence[RunTimes], peak_bytes: int | None
+) -> Measurement:
+    """Return the figures of a combination: the quietest round's median, and else of the quiet ones.
 
     Args:
         combination: In question.
-        visits: Its runs in each visit.
-        peak: Bytes of memory; None where they were not measured.
+        rounds: Its runs in each round.
+        peak_bytes: Bytes of memory; None where they were not measured.
     """
-    visits_ms = tuple(round(median(visit.run_us) / 1000, 4) for visit in visits)
-    visits = [visit for visit, is_quiet in zip(visits, quiet(visits_ms), strict=True) if is_quiet]
-    runs_ms = np.concatenate([visit.run_us for visit in visits]) / 1000  # (N,)
+    medians_ms = tuple(round(median(each_round.run_us) / 1000, 4) for each_round in rounds)
+    rounds = [
+        round_times
+        for round_times, is_quiet in zip(rounds, mark_quiet(medians_ms), strict=True)
+        if is_quiet
+    ]
+    runs_ms = np.concatenate([round_times.run_us for round_times in rounds]) / 1000  # (N,)
     nine, last = np.percentile(runs_ms, (90, 99)).tolist()
-    processor_s = sum(visit.processor_s for visit in visits)
-    return Figures(
+    processor_s = sum(round_times.processor_s for round_times in rounds)
+    return Measurement(
         combination=combination,
         runs=len(runs_ms),
-        median_ms=min(visits_ms),
+        median_ms=min(medians_ms),
         mean_ms=round(float(runs_ms.mean()), 4),
         p90_ms=round(nine, 4),
         p99_ms=round(last, 4) if len(runs_ms) >= RUNS_FOR_P99 else None,
-        visits_ms=visits_ms,
+        visits_ms=medians_ms,
         processor_ms=round(1000 * processor_s / len(runs_ms) / combination.batch, 4),
-        peak_bytes=peak,
+        peak_bytes=peak_bytes,
     )
 
 
-def quiet(visits_ms: Sequence[float]) -> list[bool]:
-    """Return of each visit, by its median, whether it counts."""
-    most = (1 + NOISY) * min(visits_ms)
-    return [each <= most for each in visits_ms]
+def mark_quiet(medians_ms: Sequence[float]) -> list[bool]:
+    """Return of each round, by its median, whether it counts."""
+    most = (1 + MAX_ROUND_EXCESS) * min(medians_ms)
+    return [each <= most for each in medians_ms]
 
 
-def plain_figures(study: Study) -> list[Figures]:
+def list_plain_measurements(study: Study) -> list[Measurement]:
     """Return the figures of one picture on one thread."""
     return [each for each in study.figures if each.combination.is_plain]
 
 
-def timed(study: Study) -> dict[str, tuple[float, ...]]:
-    """Return the medians of the visits, ms, of all that is compared with each other.
+def collect_round_medians(study: Study) -> dict[str, tuple[float, ...]]:
+    """Return the medians of the rounds, ms, of all that is compared with each other.
 
     That is every combination of one picture on one thread, and every face model as a whole.
     """
-    return {str(each.combination): each.visits_ms for each in plain_figures(study)} | {
+    return {str(each.combination): each.visits_ms for each in list_plain_measurements(study)} | {
         f"{each.model} as a whole, {each.variant}": each.visits_ms
         for each in study.qualities
-        if study.group_of(each.model) == "face"
+        if study.get_group(each.model) == "face"
     }
 
 
-def counting(study: Study) -> list[bool]:
-    """Return of each visit to what is ``timed`` whether it counts."""
-    return [is_quiet for visits_ms in timed(study).values() for is_quiet in quiet(visits_ms)]
+def mark_counted_rounds(study: Study) -> list[bool]:
+    """Return of each round to what is ``timed`` whether it counts."""
+    return [
+        is_quiet
+        for medians_ms in collect_round_medians(study).values()
+        for is_quiet in mark_quiet(medians_ms)
+    ]
 
 
-def noisy(study: Study) -> list[str]:
-    """Return what was quiet in a single visit, so that nothing bears out what it took then."""
+def list_noisy(study: Study) -> list[str]:
+    """Return what was quiet in a single round, so that nothing bears out what it took then."""
     return [
         name
-        for name, visits_ms in timed(study).items()
-        if len(visits_ms) > 1 and sum(quiet(visits_ms)) == 1
+        for name, medians_ms in collect_round_medians(study).items()
+        if len(medians_ms) > 1 and sum(mark_quiet(medians_ms)) == 1
     ]
 
 
 def is_too_noisy(study: Study) -> bool:
     """Return whether the machine was too noisy.
 
-    That is if nothing bears out a tenth or more of the times, if more than half of the visits do
+    That is if nothing bears out a tenth or more of the times, if more than half of the rounds do
     not count, or if the host gave much of the time away.
     """
-    counted = counting(study)
+    counted = mark_counted_rounds(study)
     return (
-        len(noisy(study)) * 10 >= len(timed(study))
+        len(list_noisy(study)) * 10 >= len(collect_round_medians(study))
         or sum(counted) * 2 < len(counted)
-        or (study.stolen or 0.0) > STOLEN
+        or (study.stolen or 0.0) > MAX_STOLEN_SHARE
     )
 
 
-def by_combination(study: Study) -> Mapping[Combination, Figures]:
+def index_by_combination(study: Study) -> Mapping[Combination, Measurement]:
     """Return the figures by what they are of."""
     return {each.combination: each for each in study.figures}

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from benchmarks.load.errors import LoadError
+from benchmarks.kit.errors import LoadError
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Cores:
         return self.server | self.load
 
 
-def choose() -> Cores:
+def choose_cores() -> Cores:
     """Return the first two cores that this process may use.
 
     Raises:
@@ -41,7 +41,7 @@ def choose() -> Cores:
 
 
 @contextmanager
-def kept_to(cores: frozenset[int]) -> Iterator[None]:
+def pin_to(cores: frozenset[int]) -> Iterator[None]:
     """Keep this thread, and the processes that it starts meanwhile, to some cores.
 
     Args:
@@ -56,3 +56,15 @@ def kept_to(cores: frozenset[int]) -> Iterator[None]:
         yield
     finally:
         os.sched_setaffinity(0, before)
+
+
+def pin_to_core() -> int | None:
+    """Keep this process, and those that it starts, to the last core that it may use.
+
+    Return that core, or None on a system without such a choice.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return core

@@ -1,0 +1,94 @@
+"""Figures of the benchmarks as tables, and as values that JSON takes."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, RenderableType
+from rich.progress import track
+from rich.table import Table
+
+from benchmarks.kit.goals import Goal
+
+T = TypeVar("T")
+
+DECIMALS = 4
+FILE_COLUMNS = 150  # width of tables if there is no terminal
+VERDICTS = {True: "reached", False: "MISSED", None: ""}
+
+
+def track_progress(items: Sequence[T], what: str) -> Iterable[T]:
+    """Yield items with a progress bar, if standard error is a terminal."""
+    console = Console(stderr=True)
+    return track(items, what, console=console, disable=not sys.stderr.isatty())
+
+
+def print_tables(*parts: RenderableType) -> None:
+    """Print tables and lines."""
+    Console(width=None if sys.stdout.isatty() else FILE_COLUMNS).print(*parts)
+
+
+def build_table(
+    texts: Sequence[str], numbers: Sequence[str], rows: Iterable[Sequence[str]], title: str = ""
+) -> Table:
+    """Return a table with columns of texts, then columns of numbers."""
+    table = Table(*texts, box=SIMPLE_HEAD, title=title or None)
+    for heading in numbers:
+        table.add_column(heading, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def build_goal_table(goals: Sequence[Goal]) -> Table:
+    """Return one row for each figure, without the columns that are empty in all of them."""
+    columns = {
+        "against": [goal.against for goal in goals],
+        "ms": [format_number(goal.ours_ms) for goal in goals],
+        "against ms": [format_number(goal.other_ms) for goal in goals],
+        "figure": [goal.format_figure() for goal in goals],
+        "goal": [goal.format_limit() for goal in goals],
+        "rounds": [" ".join(f"{figure:.3g}" for figure in goal.rounds) for goal in goals],
+        "verdict": [VERDICTS[goal.is_reached] for goal in goals],
+    }
+    used = {name: column for name, column in columns.items() if any(column)}
+    rows = zip([goal.what for goal in goals], *used.values(), strict=True)
+    return build_table(["what"], list(used), rows)
+
+
+def format_number(value: float | None) -> str:
+    """Return a number with two decimals, or an empty text for None."""
+    return "" if value is None else f"{value:.2f}"
+
+
+def compute_disturbance(runs: Iterable[Mapping[Any, Any]]) -> float:
+    """Return the share of the time that other processes had the core, 0 to 1.
+
+    Args:
+        runs: With the times ``wall`` and ``processor`` of each.
+    """
+    kept = list(runs)
+    processor, wall = (float(sum(run[name] for run in kept)) for name in ("processor", "wall"))
+    return max(0.0, 1 - processor / wall)
+
+
+def goals_to_document(goals: Iterable[Goal]) -> list[dict[str, Any]]:
+    """Return goals as JSON takes them, without fields that are empty."""
+    return [
+        {name: value for name, value in asdict(goal).items() if value not in (None, "", ())}
+        | {"reached": goal.is_reached}
+        for goal in goals
+    ]
+
+
+def round_figures(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
+    """Return a value with all its floats rounded, at any depth."""
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    if isinstance(value, Mapping):
+        return {name: round_figures(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [round_figures(each) for each in value]
+    return value

@@ -1,0 +1,46 @@
+from io import BytesIO
+
+from multipart import MultipartParser
+from PIL import Image as Pillow
+
+from benchmarks.kit.requests import encode_form, encode_raw, encode_test_image
+
+
+def test_the_picture_is_a_jpeg_of_640_by_480() -> None:
+    with Pillow.open(BytesIO(encode_test_image())) as opened:
+        assert (opened.format, opened.size) == ("JPEG", (640, 480))
+
+
+def test_a_form_holds_the_picture_as_its_image() -> None:
+    request = encode_form("/detect", b"\xff\xd8picture")
+    boundary = request.content_type.partition("boundary=")[2]
+    (part,) = MultipartParser(BytesIO(request.body), boundary)
+    assert (part.name, part.raw) == ("image", b"\xff\xd8picture")
+
+
+def test_form_holds_fields_before_its_images() -> None:
+    request = encode_form("/detect/batch", b"one", b"two", fields={"model": "front"})
+    parts = MultipartParser(BytesIO(request.body), request.content_type.partition("boundary=")[2])
+    expected = [("model", b"front"), ("image", b"one"), ("image", b"two")]
+    assert [(part.name, part.raw) for part in parts] == expected
+
+
+def test_message_in_chunks_has_the_same_body() -> None:
+    message = encode_raw("/detect", b"picture").to_message(80, chunked=True)
+    head, _, body = message.partition(b"\r\n\r\n")
+    assert head.endswith(b"transfer-encoding: chunked")
+    sizes, pieces = body.split(b"\r\n")[0:-2:2], body.split(b"\r\n")[1:-2:2]
+    assert b"".join(pieces) == b"picture"
+    assert [int(size, 16) for size in sizes] == [2, 2, 2, 1, 0]
+
+
+def test_a_message_is_a_head_and_the_body() -> None:
+    message = encode_raw("/detect?model=front", b"picture").to_message(8000)
+    head, _, body = message.partition(b"\r\n\r\n")
+    assert head.split(b"\r\n") == [
+        b"POST /detect?model=front HTTP/1.1",
+        b"host: 127.0.0.1:8000",
+        b"content-type: image/jpeg",
+        b"content-length: 7",
+    ]
+    assert body == b"picture"

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from benchmarks.kit.requests import encode_raw, encode_test_image, open_connection, send_request
+from benchmarks.kit.service import start_service
+
+pytestmark = pytest.mark.integration
+
+
+def test_service_has_its_workers_and_answers_until_it_is_stopped(models_folder: Path) -> None:
+    request = encode_raw("/detect?model=front", encode_test_image())
+    with start_service(1, {"PHIZ_MODELS": str(models_folder)}) as service:
+        assert len(service.list_workers()) == 1
+        connection = open_connection(service.port)
+        answer = send_request(connection, request)
+        connection.close()
+    assert (answer.status, answer.content_type) == (200, "application/json")
+    with pytest.raises(ConnectionRefusedError):
+        open_connection(service.port).connect()
+
+
+def test_service_that_ends_by_itself_is_an_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with (
+        pytest.raises(RuntimeError, match="ended before it was ready"),
+        start_service(1, {"PHIZ_MODELS": str(tmp_path)}),
+    ):
+        pass
+    assert "phiz models build" in capfd.readouterr().err
