@@ -174,5 +174,7 @@ def test_a_classifier_that_does_not_exist_is_an_option(tmp_path: Path) -> None:
 
 def test_another_file_is_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "mobilenet.int8.onnx").write_bytes(b"short")
-    with pytest.raises(ModelCorruptError, match="again with: phiz models build --group classify"):
+    with pytest.raises(
+        ModelCorruptError, match="rebuild it with: phiz models build --group classify"
+    ):
         classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)

@@ -143,7 +143,7 @@ def test_what_is_not_built_is_looked_for_again(
     built_classifier: Callable[[str], Path], tmp_path: Path
 ) -> None:
     load = make_classifier_loader(Settings(models=tmp_path))
-    with pytest.raises(ModelNotBuiltError, match="efficientnet int8 is not there to be asked"):
+    with pytest.raises(ModelNotBuiltError, match="efficientnet int8 is not built"):
         load("efficientnet", "int8")
     file = "efficientnet.int8.onnx"
     (tmp_path / file).write_bytes((built_classifier("efficientnet") / file).read_bytes())

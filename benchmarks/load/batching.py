@@ -9,7 +9,6 @@ model alone; the stages of an answer hold the time of its whole batch.
 """
 
 import gc
-import json
 import os
 import socket
 import sys
@@ -17,7 +16,6 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +32,7 @@ from phiz.loading import load_engine
 from phiz.models import router_config
 from phiz.settings import load_settings
 from phiz.timings import Stopwatch
-from phiz.wire.encode import encode_result
+from phiz.wire.encode import encode_answer, encode_result
 from phiz.wire.messages import EncodedAnswer, ModelInventory
 from phiz.worker import warm_up_engine
 from phiz.workers.loop import READY_NUMBER
@@ -114,11 +112,8 @@ def answer_batch(
     ]
     rows = zip(images, frames, each, strict=True)
     results = [read_result(detector, *row) for row in rows]
-    contents = [encode_result(result) for result in results]
-    stopwatch.lap("postprocess")
     return [
-        encode_answer(result, content, stopwatch)
-        for result, content in zip(results, contents, strict=True)
+        encode_answer(encode_result(result), len(result.faces), stopwatch) for result in results
     ]
 
 
@@ -132,17 +127,6 @@ def read_result(
     size_wh = image.width, image.height
     faces = detector.decode_faces(outputs, frame, size_wh, DetectOptions())
     return DetectionResult(MODEL, *size_wh, faces, ())
-
-
-def encode_answer(
-    result: DetectionResult, content: Mapping[str, Any], stopwatch: Stopwatch
-) -> EncodedAnswer:
-    """Return the answer to one picture of a batch."""
-    timings = stopwatch.to_timings()
-    timing_ms = timings.to_milliseconds()
-    body = json.dumps({**content, "timing_ms": timing_ms}, separators=(",", ":")).encode()
-    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    return EncodedAnswer(body, server_timing, len(result.faces), timings)
 
 
 def serve_batches(connection: socket.socket, most: int) -> None:
@@ -162,7 +146,7 @@ def serve_batches(connection: socket.socket, most: int) -> None:
     queue = RequestQueue(connection, most)
     while waiting := queue.take():
         results = [
-            WorkResult(request.number, answer.to_tuple())
+            WorkResult(request.number, answer)
             for (request, _), answer in zip(waiting, answer_batch(engine, waiting), strict=True)
         ]
         connection.sendall(b"".join(b"".join(encode_message(result)) for result in results))

@@ -45,7 +45,7 @@ CHECKOUT: Final = Path(__file__).resolve().parents[2]
 SEED: Final = 1
 # What may differ: times, sentences, and what names the reason of a step in one word.
 BLANKED: Final = re.compile(
-    rb'"timing_ms":\{[^}]*\}|"(?:why|detail|reason)":"(?:[^"\\]|\\.)*",?|,(?=\})'
+    rb'"timing_ms":\{[^}]*\}|"(?:why|detail|reason)": ?"(?:[^"\\]|\\.)*",?|,(?=\})'
 )
 OPTIONS: Final[dict[str, Sequence[str]]] = {
     "model": ("front", "back", "full", "mtcnn", "auto", "none-such"),

@@ -31,7 +31,7 @@ HOOK: Final = Path(__file__).with_name("hook")
 IMAGE: Final = PICTURES / "selfie_360x640.png"
 PACKAGE: Final = Path(phiz.__file__).parent
 WARM_UP: Final = 5  # requests before the one that is recorded
-OUTSIDE: Final = ("Server.begin",)  # goes on after each signal
+OUTSIDE: Final = ("Server.load_and_serve", "Supervisor._kill_hung_workers")  # not of a request
 SETTLE_S: Final = 0.3  # until a process has taken a signal, or has ended what follows an answer
 
 

@@ -1,6 +1,6 @@
-"""What a picture shows: one network over its middle, in float32 or in 8 bits.
+"""Classifies images: one network on the centre of the image, in float32 or int8.
 
-Classes are ImageNet's, numbered from 0 to 999 in the order of the challenge of 2012.
+Classes are those of ImageNet, numbered from 0 to 999 in the order of the 2012 challenge.
 """
 
 from collections.abc import Collection, Mapping
@@ -29,9 +29,9 @@ CLASSIFIER_PRECISIONS: Final[tuple[Precision, ...]] = (
     "float32",
     *SELECTABLE_PRECISIONS["classify"],
 )
-# Both networks were judged on the middle 224 of 256 pixels of the shorter side.
+# Both networks were evaluated on the central 224 of 256 pixels of the shorter side.
 CENTRE_CROP_SHARE: Final = 224 / 256
-# A JPEG is decoded at the smallest scale that has so many pixels for each of the input.
+# A JPEG is decoded at the smallest scale with this many pixels per pixel of the input.
 CLASSIFIER_OVERSAMPLING: Final = 1.5
 
 _PACKAGED_LABELS: Final = Path(__file__).with_name("imagenet.txt")
@@ -43,12 +43,12 @@ ClassifierKey: TypeAlias = tuple[str, Precision]
 
 @dataclass(frozen=True, slots=True)
 class ScoredClass:
-    """A class and how much speaks for it.
+    """A class with its probability.
 
     Attributes:
         index: 0 to 999.
-        label: In English.
-        score: 0 to 1; those of all classes add up to 1.
+        label: English name.
+        score: 0 to 1; the scores of all classes add up to 1.
     """
 
     index: int
@@ -58,12 +58,12 @@ class ScoredClass:
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """The answer to one picture.
+    """The answer to one image.
 
     Attributes:
-        model: As requested.
-        precision: What answered.
-        classes: By falling score.
+        model: The requested model.
+        precision: Precision of the network.
+        classes: Classes by falling score.
     """
 
     model: str
@@ -76,9 +76,9 @@ class Classifier:
     """A loaded network.
 
     Attributes:
-        size: Side of its square input, pixels.
-        session: What runs it.
-        labels: Of its classes.
+        size: Side of the square input, pixels.
+        session: The network.
+        labels: Names of the classes.
     """
 
     size: int
@@ -86,7 +86,7 @@ class Classifier:
     labels: tuple[str, ...]
 
     def classify(self, image: LazyImage, top: int, stopwatch: Stopwatch) -> tuple[ScoredClass, ...]:
-        """Return so many classes of a picture, the best first.
+        """Return the best classes of an image, by falling score.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -111,14 +111,14 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationEngine:
-    """Classifiers by name and the limits on what they are given.
+    """Classifiers by name, and the limits on images.
 
-    It holds nothing of a request, so that any number of threads may use it at once.
+    The engine keeps no state of a request, so threads may share it.
 
     Attributes:
-        loaded: Those that can be asked.
-        missing: What to do for the others.
-        limits: On the pictures.
+        loaded: The loaded classifiers.
+        missing: The errors of the others, with what to do.
+        limits: The limits on images.
     """
 
     loaded: Mapping[ClassifierKey, Classifier]
@@ -128,12 +128,12 @@ class ClassificationEngine:
     def classify(
         self, image_bytes: bytes, model: str, precision: Precision, top: int, stopwatch: Stopwatch
     ) -> Classification:
-        """Return what an encoded picture shows, in the calling thread.
+        """Return the classes of an encoded image, in the calling thread.
 
         Raises:
             OptionError: There is no such model, or not in this precision.
             ModelNotBuiltError: There is, but it has not been built.
-            ImageError: The bytes are not a picture that can be read within the limits.
+            ImageError: The bytes are not an image that can be read within the limits.
         """
         classifier = self.get_classifier(model, precision)
         image = open_image(image_bytes, self.limits)
@@ -164,12 +164,12 @@ def build_classification_engine(
     wanted: Collection[ClassifierKey] | None = None,
     runtime: Runtime | None = None,
 ) -> ClassificationEngine:
-    """Return the classifiers that are built, verified.
+    """Return the built classifiers, verified.
 
     Args:
         catalog: What there is.
         folder: Where the built models lie.
-        limits: On the pictures they will be given.
+        limits: On the images they will be given.
         wanted: Which of them; None means all.
         runtime: What runs the networks; None means onnxruntime on the processor.
 
@@ -201,13 +201,13 @@ def read_class_labels() -> tuple[str, ...]:
 
 
 def crop_centre(scaled: ScaledImage, size_wh: tuple[int, int], size: int) -> RgbImage:
-    """Return the middle of a picture as a square (S, S, 3): 7/8 of its shorter side.
+    """Return the centre of an image as a square (S, S, 3): 7/8 of its shorter side.
 
-    Pillow's antialiased bicubic, as EfficientNet was judged with.
+    It is resized by Pillow's antialiased bicubic filter, as in the evaluation of EfficientNet.
 
     Args:
-        scaled: Perhaps at a smaller scale.
-        size_wh: Of the picture at full scale, pixels.
+        scaled: The image, perhaps at a smaller scale.
+        size_wh: Size of the image at full scale, pixels.
         size: Side of the square, pixels.
     """
     side = CENTRE_CROP_SHARE * min(size_wh)  # pixels at full scale, as all up to here

@@ -1,4 +1,4 @@
-"""Bytes to faces: the one path that every shell (HTTP, command line) goes through."""
+"""The engine: from image bytes to faces, for HTTP and the command line."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -24,14 +24,14 @@ from phiz.timings import Stopwatch
 
 @dataclass(frozen=True, slots=True)
 class DetectionResult:
-    """The answer to one picture.
+    """The answer to one image.
 
     Attributes:
-        model: As requested.
-        width: Pixels of the upright picture.
-        height: Pixels of the upright picture.
-        faces: By falling score, in pixels of the upright picture.
-        route: Which models ran and why, where the model had a choice.
+        model: The requested model.
+        width: Pixels of the upright image.
+        height: Pixels of the upright image.
+        faces: Faces by falling score, in pixels of the upright image.
+        route: The steps of the router; empty for other models.
     """
 
     model: str
@@ -43,18 +43,18 @@ class DetectionResult:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Detectors by name and the limits on what they are given.
+    """Detectors by name, and the limits on images.
 
-    It holds nothing of a request, so that any number of threads may use it at once.
+    The engine keeps no state of a request, so threads may share it.
     """
 
     detectors: Mapping[str, Detector]
     limits: DecodingLimits
 
     def measure_step_costs(self) -> None:
-        """Measure what a ``budget_ms`` is kept by, which takes a tenth of a second.
+        """Measure the costs that a ``budget_ms`` needs, in about 0.1 seconds.
 
-        Otherwise the first picture with one waits for that.
+        Otherwise the first image with a budget waits for it.
         """
         auto = self.detectors.get(AUTO)
         if isinstance(auto, Router):
@@ -63,11 +63,11 @@ class Engine:
     def detect(
         self, image_bytes: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch
     ) -> DetectionResult:
-        """Return the faces of an encoded picture, in the calling thread.
+        """Return the faces of an encoded image, in the calling thread.
 
         Raises:
-            OptionError: There is no such model, or it takes no ``budget_ms``.
-            ImageError: The bytes are not a picture that can be read within the limits.
+            OptionError: The model does not exist, or has no ``budget_ms``.
+            ImageError: The bytes are not a readable image within the limits.
         """
         detector = self.detectors.get(model)
         if detector is None:
@@ -88,7 +88,7 @@ class Engine:
 def add_details(
     faces: tuple[Face, ...], image: LazyImage, options: DetectOptions
 ) -> tuple[Face, ...]:
-    """Return faces with what the options ask to be told of them."""
+    """Return the faces with the requested details."""
     if options.details == "quality":
         scaled = image.get_finest_scale()
         return tuple(with_quality(face, scaled) for face in faces)
@@ -109,16 +109,16 @@ def build_engine(  # noqa: PLR0913  what an entry point chooses
     """Return an engine with its detectors loaded and verified.
 
     Args:
-        folder: Where the built models lie.
-        sampling: How pictures are resized for BlazeFace.
-        limits: On the pictures it will be given.
-        wanted: Which detectors; None means all.
-        runtime: What runs the networks; None means onnxruntime on the processor.
-        models: What there is; None means the catalogue of this phiz.
+        folder: Folder of the built models.
+        sampling: How images are resized for BlazeFace.
+        limits: The limits on images.
+        wanted: Names of the detectors; None means all.
+        runtime: Runtime of the networks; None means onnxruntime on the processor.
+        models: The catalogue; None means the catalogue of this phiz.
 
     Raises:
-        OptionError: One that is wanted does not exist.
-        ModelError: A model is missing, or is not the one that the catalogue names.
+        OptionError: A wanted detector does not exist.
+        ModelError: A model file is missing or differs from the catalogue.
     """
     known = catalog.load_catalog() if models is None else models
     return Engine(detectors.load_detectors(known, folder, sampling, wanted, runtime), limits)

@@ -1,117 +1,116 @@
-"""Everything that can go wrong, as one tree that knows nothing of HTTP.
+"""All errors of phiz, as one tree that does not depend on HTTP.
 
 ::
 
     PhizError
-    ├── ImageError                 the picture that was sent
+    ├── ImageError                 the image that was sent
     │   ├── EmptyImageError        no bytes at all
-    │   ├── UnsupportedImageError  not a picture, or of a format that is not read here
-    │   ├── UndecodableImageError  a picture by its header, but damaged or cut short
+    │   ├── UnsupportedImageError  not an image of a supported format
+    │   ├── UndecodableImageError  a damaged or truncated image
     │   ├── ImageBytesError        more bytes than the limit
-    │   └── ImagePixelsError       more pixels than the limit, by the header
+    │   └── ImagePixelsError       more pixels in the header than the limit
     ├── RequestError               how it was sent
-    │   ├── MalformedBodyError     the body is not what its content type says
-    │   ├── BodyTimeoutError       the body took longer to come than it may
-    │   ├── MissingImageError      no picture in the body
-    │   └── OptionError            an option that is unknown or out of range
-    ├── OverloadedError            as many requests wait as may wait
-    ├── DeadlineError              the answer was not there in time
-    ├── WorkError                  what worked on it
-    │   ├── WorkerDiedError        a worker's process ended
-    │   └── WorkerFaultError       a worker failed as it should not
-    ├── SettingError               how the service was set up
-    ├── StudyMissingError          this machine was not measured
-    └── ModelError                 what it was to be detected with
+    │   ├── MalformedBodyError     the body does not match its content type
+    │   ├── BodyTimeoutError       the body arrived too slowly
+    │   ├── MissingImageError      no image in the body
+    │   └── OptionError            an option is unknown or out of range
+    ├── OverloadedError            the queue is full
+    ├── DeadlineError              the deadline passed before the answer
+    ├── WorkError                  the worker
+    │   ├── WorkerDiedError        the worker process ended
+    │   └── WorkerFaultError       the worker failed unexpectedly
+    ├── SettingError               the settings of the service
+    ├── StudyMissingError          this machine has not been measured
+    └── ModelError                 the model
         ├── CatalogError           the catalogue contradicts itself
-        ├── SourceError            a file to build from is missing, or not the pinned one
-        ├── ConversionError        a source file holds what the converter does not know
-        ├── BuildError             some networks could not be built; the others were
-        ├── ModelNotBuiltError     a model's file is not there
-        └── ModelCorruptError      a model's file is not the one the catalogue names
+        ├── SourceError            a source file is missing or differs from the pinned one
+        ├── ConversionError        the converter does not support a source file
+        ├── BuildError             some networks could not be built
+        ├── ModelNotBuiltError     a model file does not exist
+        └── ModelCorruptError      a model file differs from the catalogue
 
-Each class has a ``code``, a word that stays the same for as long as the interface does.
-A message says what was wrong, the limit, the value, and what to do; it never holds
-the content of a picture.
+Each class has a ``code`` that stays the same as long as the interface does. A message gives the
+error, the limit, the value and what to do. It never contains the content of an image.
 """
 
 
 class PhizError(Exception):
-    """The root: whoever catches it has caught everything that phiz raises on purpose."""
+    """The root of all errors that phiz raises on purpose."""
 
     code = "error"
 
 
 class ImageError(PhizError):
-    """Something is wrong with the picture itself."""
+    """Something is wrong with the image itself."""
 
     code = "bad_image"
 
 
 class EmptyImageError(ImageError):
-    """The picture has no bytes."""
+    """The image has no bytes."""
 
     code = "empty_image"
 
 
 class UnsupportedImageError(ImageError):
-    """The bytes are not a picture, or of a format that is not read here."""
+    """The bytes are not an image of a supported format."""
 
     code = "unsupported_image"
 
 
 class UndecodableImageError(ImageError):
-    """The header is a picture's, but the rest cannot be decoded."""
+    """The header is valid, but the image cannot be decoded."""
 
     code = "undecodable_image"
 
 
 class ImageBytesError(ImageError):
-    """The picture, or the body that carries it, has more bytes than the limit."""
+    """The image, or the body that carries it, has more bytes than the limit."""
 
     code = "too_many_bytes"
 
 
 class ImagePixelsError(ImageError):
-    """The header announces more pixels than the limit."""
+    """The header declares more pixels than the limit."""
 
     code = "too_many_pixels"
 
 
 class RequestError(PhizError):
-    """Something is wrong with how a picture was sent."""
+    """The request is invalid."""
 
     code = "bad_request"
 
 
 class MalformedBodyError(RequestError):
-    """The body is not what its content type says."""
+    """The body does not match its content type."""
 
     code = "malformed_body"
 
 
 class BodyTimeoutError(RequestError):
-    """The body took longer to come than it may."""
+    """The body arrived too slowly."""
 
     code = "body_too_slow"
 
 
 class MissingImageError(RequestError):
-    """The body carries no picture where one is expected."""
+    """The body has no image."""
 
     code = "missing_image"
 
 
 class OptionError(RequestError):
-    """An option is unknown, or its value is not one of those allowed."""
+    """An option is unknown, or its value is invalid."""
 
     code = "bad_option"
 
 
 class OverloadedError(PhizError):
-    """As many requests wait as may wait.
+    """The queue is full.
 
     Attributes:
-        retry_after_s: When it is worth trying again, seconds from now.
+        retry_after_s: Seconds after which the client should try again.
     """
 
     code = "overloaded"
@@ -122,78 +121,78 @@ class OverloadedError(PhizError):
 
 
 class DeadlineError(PhizError):
-    """The answer was not there in the time that it had."""
+    """The deadline passed before the answer was ready."""
 
     code = "deadline_exceeded"
 
 
 class WorkError(PhizError):
-    """Something is wrong with what works on the pictures."""
+    """A worker failed."""
 
     code = "work_failed"
 
 
 class WorkerDiedError(WorkError):
-    """The process that worked on a picture ended before the answer."""
+    """The worker process ended before the answer."""
 
     code = "worker_died"
 
 
 class WorkerFaultError(WorkError):
-    """The work failed by a mistake of ours; the log has it."""
+    """The worker failed unexpectedly. The log has the details."""
 
     code = "internal"
 
 
 class SettingError(PhizError):
-    """A setting's value cannot be used."""
+    """A setting has an unusable value."""
 
     code = "bad_setting"
 
 
 class StudyMissingError(PhizError):
-    """Nobody has measured this machine yet, so that there is no report."""
+    """This machine has not been measured, so there is no report."""
 
     code = "study_missing"
 
 
 class ModelError(PhizError):
-    """Something is wrong with a model, or with what it is built from."""
+    """A model, or a source of it, is unusable."""
 
     code = "bad_model"
 
 
 class CatalogError(ModelError):
-    """The catalogue cannot be read, or contradicts itself."""
+    """The catalogue is unreadable, or contradicts itself."""
 
     code = "bad_catalog"
 
 
 class SourceError(ModelError):
-    """A file to build from cannot be had, or is not the one that is pinned."""
+    """A source file is missing, or differs from the pinned one."""
 
     code = "bad_source"
 
 
 class ConversionError(ModelError):
-    """A source file holds something that the converter does not know."""
+    """The converter does not support a source file."""
 
     code = "conversion_failed"
 
 
 class BuildError(ModelError):
-    """Some of the networks that were wanted could not be built; the others were."""
+    """Some networks could not be built; the others were."""
 
     code = "build_failed"
 
 
 class ModelNotBuiltError(ModelError):
-    """A model's file is not there."""
+    """A model file does not exist."""
 
     code = "model_not_built"
 
 
 class ModelCorruptError(ModelError):
-    """A model's file is not the one that the catalogue names."""
+    """A model file differs from the catalogue."""
 
     code = "model_corrupt"

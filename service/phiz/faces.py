@@ -1,6 +1,6 @@
-"""What goes in and what comes out of a detector: arrays, options, faces.
+"""The types of detection: arrays, options and faces.
 
-Boxes are ``xyxy``, pixels of the upright source picture, half-open: a box from 10 to 14
+Boxes are ``xyxy``, pixels of the upright source image, half-open: a box from 10 to 14
 is 4 wide and covers the pixels 10, 11, 12 and 13. The origin is the outer corner of the
 first pixel. Left and right are the viewer's.
 """
@@ -23,7 +23,7 @@ Scores: TypeAlias = NDArray[np.float32]
 Keypoints: TypeAlias = NDArray[np.float32]
 """(N, K, 2), x y, pixels."""
 Indices: TypeAlias = NDArray[np.intp]
-"""(N,), places in an array."""
+"""(N,), indices into an array."""
 
 Overlap: TypeAlias = Literal["blend", "nms"]
 OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
@@ -33,32 +33,44 @@ Details: TypeAlias = Literal["none", "quality"]
 DETAILS: tuple[Details, ...] = get_args(Details)
 MAX_FACES_LIMIT = 10_000
 MAX_PASSES = 2
-MIN_FACE_LIMIT = 65_535  # pixels; no picture that can be read is as large both ways
+MIN_FACE_LIMIT = 65_535  # pixels; no readable image has both sides this long
 BUDGET_LIMIT_MS = 60_000
+RouteReason: TypeAlias = Literal[
+    "first_pass",
+    "fits_budget",
+    "budget_spent",
+    "close_up",
+    "close_up_unconfirmed",
+    "not_close_up",
+    "more_faces_expected",
+    "too_few_expected",
+    "no_time_left",
+]
+"""Why the router ran a step or skipped it: a stable name for programs."""
+ROUTE_REASONS: tuple[RouteReason, ...] = get_args(RouteReason)
 
 Point: TypeAlias = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
-    """What one call may choose; None means the model's own default.
+    """The options of one call. None means the default of the model.
 
     Attributes:
-        min_score: Faces that score less are left out, 0 to 1.
-        min_face: Shorter side of the smallest box, pixels of the source picture, 1 to 65535.
-        max_faces: The best so many are answered, 1 to 10000.
-        overlap: What becomes of predictions that overlap: their weighted mean (``blend``), or the
-            best alone (``nms``).
-        passes: How often BlazeFace looks at the picture, 1 or 2: a second time half a cell of
-            its anchors further, which steadies the answer.
-        rotate: Whether the picture is turned by quarters where it shows no upright face
-            (``auto``); faces then have their roll.
-        details: What is told of each face beside where it is: ``quality`` includes its roll.
-        budget_ms: Time that detection may take, decoding included, 1 to 60000; the router
-            alone takes it.
+        min_score: Minimum score of a face, 0 to 1.
+        min_face: Minimum shorter side of a box, pixels of the source image, 1 to 65535.
+        max_faces: Maximum number of faces, best first, 1 to 10000.
+        overlap: How overlapping predictions are merged: their weighted mean (``blend``), or only
+            the best (``nms``).
+        passes: Number of passes of BlazeFace, 1 or 2. The second is half an anchor cell away and
+            makes the answer steadier.
+        rotate: ``auto`` turns an image without an upright face in quarter turns, and adds roll.
+        details: ``quality`` adds roll and quality to each face.
+        budget_ms: Time budget of detection, including decoding, 1 to 60000. Only the router has
+            one.
 
     Raises:
-        OptionError: A value is out of its range.
+        OptionError: A value is out of range.
     """
 
     min_score: float | None = None
@@ -71,7 +83,7 @@ class DetectOptions:
     budget_ms: float | None = None
 
     def __reduce__(self) -> tuple[type["DetectOptions"], tuple[object, ...]]:
-        # Each request is pickled; what dataclasses do for that takes several times as long.
+        # Each request is pickled. The dataclass's own way takes several times as long.
         return DetectOptions, tuple(getattr(self, name) for name in self.__slots__)
 
     def __post_init__(self) -> None:
@@ -103,12 +115,12 @@ class DetectOptions:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How well a face shows; ``phiz.detectors.quality`` says how each is measured.
+    """The quality of a face, measured by ``phiz.detectors.quality``.
 
     Attributes:
-        eye_distance: Between the eyes, pixels of the upright source picture.
-        frontalness: 1 seen from the front, 0 from the side.
-        sharpness: Detail against contrast, 0 without any, about 0.5 in a sharp picture.
+        eye_distance: Distance between the eyes, pixels of the upright source image.
+        frontalness: 1 from the front, 0 from the side.
+        sharpness: Detail relative to contrast: 0 without any, about 0.5 in a sharp image.
     """
 
     eye_distance: float
@@ -121,12 +133,12 @@ class Face:
     """One face.
 
     Attributes:
-        box: x1, y1, x2, y2, pixels of the upright source picture, half-open, clipped to it.
-        score: 0 to 1, as the model gives it.
+        box: x1, y1, x2, y2, pixels of the upright source image, half-open, clipped to it.
+        score: Score of the model, 0 to 1.
         landmarks: Name to x, y in the same frame; not clipped.
-        model: The model that found it.
-        roll: Of the head, degrees clockwise, -180 to 180; None where it was not asked for.
-        quality: None where it was not asked for.
+        model: The model that found the face.
+        roll: Roll of the head, degrees clockwise, -180 to 180; None if not requested.
+        quality: None if not requested.
     """
 
     box: tuple[float, float, float, float]
@@ -139,24 +151,26 @@ class Face:
 
 @dataclass(frozen=True, slots=True)
 class RoutingStep:
-    """One step on the way to an answer.
+    """One step of the router.
 
     Attributes:
-        model: That it ran, or would have.
-        faces: How many of the answered faces it had given by then.
-        why: Why it ran, or why not.
-        ran: False for a step that was left out.
+        model: The model that ran or was skipped.
+        faces: Number of faces that passed the caller's limits after this step; 0 if skipped.
+        reason: Why the step ran or was skipped, as a stable name.
+        why: The same as a sentence, with its numbers.
+        ran: False for a skipped step.
     """
 
     model: str
     faces: int
+    reason: RouteReason
     why: str
     ran: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Detections:
-    """What a detector found: faces by falling score, and the route if it had a choice."""
+    """The result of a detector: faces by falling score, and the route of the router."""
 
     faces: tuple[Face, ...]
     route: tuple[RoutingStep, ...] = ()

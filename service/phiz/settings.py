@@ -1,6 +1,6 @@
-"""What a deployment chooses, from environment variables that begin with ``PHIZ_``.
+"""The settings of a deployment, from environment variables with the prefix ``PHIZ_``.
 
-An entry point builds the settings once and passes down what each part needs.
+An entry point loads the settings once and passes each part the values that it needs.
 """
 
 from collections.abc import Iterable
@@ -14,85 +14,84 @@ from phiz.errors import SettingError
 
 PREFIX = "PHIZ_"
 CLI_VARIABLES = ("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES")
-# Kubernetes gives these to every container beside a service that is called phiz.
+# Kubernetes sets these in every container next to a Service with the name phiz.
 CLUSTER_PREFIXES = ("PHIZ_SERVICE_", "PHIZ_PORT_")
 
 
 class Settings(BaseSettings):
-    """The settings with their defaults; a variable that is empty counts as not set."""
+    """The settings with their defaults. An empty variable counts as not set."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     models: Path | None = Field(
-        default=None, description="Folder of the built models; by default where they are built."
+        default=None, description="Folder of the built models. Default: where they are built."
     )
     sampling: Literal["reference", "half-pixel", "area"] = Field(
         default="half-pixel",
-        description="How pictures are resized; 'reference' is what parity is measured with.",
+        description="How images are resized; 'reference' is for comparison with the originals.",
     )
     runtime: Literal["onnxruntime", "openvino", "auto"] = Field(
         default="onnxruntime",
-        description="What runs the networks; 'auto' is what was measured to be best.",
+        description="Runtime of the networks; 'auto' follows the profile.",
     )
     providers: Annotated[tuple[str, ...], NoDecode] = Field(
         default=(),
-        description="onnxruntime's execution providers, the preferred first, with commas.",
+        description="Execution providers of onnxruntime, preferred first, separated by commas.",
     )
     profile: Path | None = Field(
         default=None,
-        description="What phiz study wrote; by default profile.json beside the models.",
+        description="Choice that phiz study wrote. Default: profile.json beside the models.",
     )
     max_bytes: int = Field(
-        default=20 * 1024 * 1024, ge=1, description="Largest picture, bytes as sent."
+        default=20 * 1024 * 1024, ge=1, description="Maximum bytes of an image, as sent."
     )
     max_pixels: int = Field(
-        default=50_000_000, ge=1, description="Largest picture, width times height."
+        default=50_000_000, ge=1, description="Maximum pixels of an image, width times height."
     )
     workers: int | None = Field(
         default=None,
         ge=1,
         le=1024,
-        description="Processes that work, which is how many pictures are worked on at once; by"
-        " default the processors this process may use, if there is memory for so many.",
+        description="Number of worker processes, and so of images at once. Default: one per usable"
+        " processor, if memory allows.",
     )
     queue: int | None = Field(
         default=None,
         ge=1,
         le=100_000,
-        description="Detections that may wait for a worker; by default as many as can be"
-        " answered in time.",
+        description="Maximum number of queued detections. Default: as many as can be answered in"
+        " time.",
     )
     deadline: float = Field(
         default=10,
         gt=0,
         le=3600,
         allow_inf_nan=False,
-        description="Seconds that an answer may take once the body is there.",
+        description="Maximum seconds from the last byte of the body to the answer.",
     )
     max_pictures: int = Field(
-        default=16, ge=1, le=1000, description="Pictures in one request to /detect/batch."
+        default=16, ge=1, le=1000, description="Maximum images per request to /detect/batch."
     )
     body_timeout: int = Field(
         default=30,
         ge=1,
         le=3600,
-        description="Seconds that the body of a request may take to come.",
+        description="Maximum seconds for the body of a request to arrive.",
     )
     log: Literal["text", "json"] = Field(
-        default="text", description="What the lines of the log are, on standard error."
+        default="text", description="Format of the log on standard error."
     )
     log_requests: Literal["none", "failed", "all"] | None = Field(
         default=None,
-        description="Of which requests there is a line; by default of all with PHIZ_LOG=json, else"
-        " of none.",
+        description="Requests that are logged. Default: all with PHIZ_LOG=json, else none.",
     )
     drain: int = Field(
         default=30,
         ge=0,
         le=3600,
-        description="Seconds that requests already begun get to finish when the service stops.",
+        description="Maximum seconds for requests in progress when the service stops.",
     )
 
     @field_validator("providers", mode="before")
@@ -107,7 +106,7 @@ def load_settings() -> Settings:
     """Return the settings of this process's environment.
 
     Raises:
-        SettingError: A value is of the wrong type or out of its range.
+        SettingError: A value has the wrong type or is out of range.
     """
     try:
         return Settings()
@@ -121,7 +120,7 @@ def load_settings() -> Settings:
 
 
 def find_unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
-    """Return those names that look like settings and are none, sorted."""
+    """Return the names that have the prefix of a setting but are not one, sorted."""
     known = {*list_variables(), *CLI_VARIABLES}
     return tuple(
         sorted(
@@ -135,7 +134,7 @@ def find_unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def list_variables() -> tuple[str, ...]:
-    """Return the name of each setting's variable, in the order of the settings."""
+    """Return the environment variable of each setting, in their order."""
     return tuple(_get_variable_name((name,)) for name in Settings.model_fields)
 
 

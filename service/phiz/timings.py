@@ -1,4 +1,4 @@
-"""The time of each stage of one request, measured as laps so that the stages add up."""
+"""The time of each stage of a request, measured as laps so that stages add up."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,9 +14,9 @@ class Timings(NamedTuple):
     """Seconds of each stage.
 
     Attributes:
-        stages: All of them, 0 for one that never ran; disjoint, they add up to ``total_s``.
-        parts: What belongs to one network of a cascade, if it ran: parts of ``inference``.
-        total_s: From the start of the stopwatch to its last lap.
+        stages: All stages, 0 if a stage did not run. They are disjoint and add up to ``total_s``.
+        parts: Shares of ``inference`` by network of a cascade, if it ran.
+        total_s: Seconds from the start of the stopwatch to its last lap.
     """
 
     stages: Mapping[str, float]
@@ -30,9 +30,9 @@ class Timings(NamedTuple):
 
 
 class Stopwatch:
-    """Gives the time since the last lap to the stage that has just ended.
+    """Assigns the time since the last lap to the stage that ended.
 
-    One thread at a time: a request owns its stopwatch and hands it on.
+    A stopwatch belongs to one request. Only one thread may use it at a time.
     """
 
     __slots__ = ("_clock", "_last_lap_s", "_parts", "_stages", "_started_at_s", "_yield_turn")
@@ -59,7 +59,7 @@ class Stopwatch:
         self._parts: dict[str, float] = {}
 
     def lap(self, stage: Stage, part: Part | None = None) -> None:
-        """End a stage; a stage that ends twice has the sum of both laps."""
+        """End a stage. The laps of a repeated stage are added."""
         now = self._clock()
         elapsed = now - self._last_lap_s
         self._last_lap_s = now
@@ -73,9 +73,9 @@ class Stopwatch:
             self._last_lap_s = resumed
 
     def measure_work_s(self) -> float:
-        """Return the seconds from the start until now, without those of waiting in a queue."""
+        """Return the seconds since the start, without queueing."""
         return self._clock() - self._started_at_s - self._stages["queue"]
 
     def to_timings(self) -> Timings:
-        """Return what the laps so far add up to."""
+        """Return the sums of the laps so far."""
         return Timings(dict(self._stages), dict(self._parts), self._last_lap_s - self._started_at_s)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import cache, partial
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from PIL import Image as Pillow
 
@@ -30,10 +30,10 @@ from phiz.models.specs import BATCHABLE_MODELS, Precision
 from phiz.settings import Settings, load_settings
 from phiz.system.logs import configure_logging
 from phiz.system.malloc import trim_heap
-from phiz.timings import Stopwatch, Timings
-from phiz.wire.encode import encode_classification, encode_json, encode_result
+from phiz.timings import Stopwatch
+from phiz.wire.encode import encode_answer, encode_classification, encode_result
 from phiz.wire.messages import EncodedAnswer, ModelInventory
-from phiz.workers.interleave import yield_turn
+from phiz.workers.interleave import is_interleaved, yield_turn
 from phiz.workers.loop import WorkerSetup, run_worker
 from phiz.workers.protocol import WorkRequest
 
@@ -79,8 +79,8 @@ def set_up_worker() -> WorkerSetup:
         load_measurements(settings),
     )
     handlers = {
-        "detect": partial(run_detect, engine),
-        "classify": partial(run_classify, make_classifier_loader(settings)),
+        "detect": partial(answer_detection, engine),
+        "classify": partial(answer_classification, make_classifier_loader(settings)),
     }
     return WorkerSetup(handlers, inventory, partial(measure_step_costs, engine))
 
@@ -91,56 +91,35 @@ def measure_step_costs(engine: Engine) -> None:
     trim_heap()
 
 
-def run_detect(
-    engine: Engine, image_bytes: bytes, received_at_s: float, model: str, options: DetectOptions
-) -> tuple[object, ...]:
-    """Return the plain answer to a picture."""
-    return answer_detection(engine, image_bytes, model, options, received_at_s).to_tuple()
-
-
-def run_classify(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
-    load: ClassifierLoader,
-    image_bytes: bytes,
-    received_at_s: float,
-    model: str,
-    precision: Precision | None,
-    top: int,
-) -> tuple[object, ...]:
-    """Return the plain answer to what a picture shows."""
-    return answer_classification(load, image_bytes, model, precision, top, received_at_s).to_tuple()
-
-
 def answer_detection(
-    engine: Engine, image_bytes: bytes, model: str, options: DetectOptions, received_at_s: float
+    engine: Engine, image_bytes: bytes, received_at_s: float, model: str, options: DetectOptions
 ) -> EncodedAnswer:
     """Return the encoded answer to a picture, in the calling thread.
 
     Args:
         engine: What detects.
         image_bytes: Encoded.
+        received_at_s: The moment when the body was complete, by ``time.perf_counter``; that
+            clock is the same in all processes of a machine.
         model: Which detector.
         options: For it.
-        received_at_s: The reading of ``time.perf_counter`` since which the picture has waited; that
-            clock is the same in all processes of a machine.
 
     Raises:
         PhizError: As ``Engine.detect``.
     """
-    stopwatch = Stopwatch(received_at_s, yield_turn=yield_turn)
+    stopwatch = Stopwatch(received_at_s, yield_turn=yield_turn if is_interleaved() else None)
     stopwatch.lap("queue")
     result = engine.detect(image_bytes, model, options, stopwatch)
-    content = encode_result(result)
-    stopwatch.lap("postprocess")
-    return _encode_answer(content, len(result.faces), stopwatch.to_timings())
+    return encode_answer(encode_result(result), len(result.faces), stopwatch)
 
 
 def answer_classification(  # noqa: PLR0913, PLR0917  what a request chooses, and when it came
     load: ClassifierLoader,
     image_bytes: bytes,
+    received_at_s: float,
     model: str,
     precision: Precision | None,
     top: int,
-    received_at_s: float,
 ) -> EncodedAnswer:
     """Return the encoded answer to what a picture shows, in the calling thread.
 
@@ -149,10 +128,10 @@ def answer_classification(  # noqa: PLR0913, PLR0917  what a request chooses, an
     Args:
         load: Gives the classifier.
         image_bytes: Encoded.
+        received_at_s: As for ``answer_detection``.
         model: Which classifier.
         precision: Of its network; None for what is recommended here.
         top: So many classes.
-        received_at_s: As for ``answer_detection``.
 
     Raises:
         PhizError: As ``ClassificationEngine.classify``, or the classifier cannot be loaded.
@@ -160,16 +139,8 @@ def answer_classification(  # noqa: PLR0913, PLR0917  what a request chooses, an
     stopwatch = Stopwatch(received_at_s)
     engine, chosen = load(model, precision)
     stopwatch.lap("queue")
-    content = encode_classification(engine.classify(image_bytes, model, chosen, top, stopwatch))
-    stopwatch.lap("postprocess")
-    return _encode_answer(content, None, stopwatch.to_timings())
-
-
-def _encode_answer(content: dict[str, Any], faces: int | None, timings: Timings) -> EncodedAnswer:
-    timing_ms = timings.to_milliseconds()
-    body = encode_json({**content, "timing_ms": timing_ms})
-    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    return EncodedAnswer(body, server_timing, faces, timings)
+    classification = engine.classify(image_bytes, model, chosen, top, stopwatch)
+    return encode_answer(encode_classification(classification), None, stopwatch)
 
 
 def make_classifier_loader(settings: Settings) -> ClassifierLoader:
@@ -193,8 +164,7 @@ def make_classifier_loader(settings: Settings) -> ClassifierLoader:
             if not isinstance(error, ModelNotBuiltError):
                 _log.error("%s", error)
             raise type(error)(
-                f"{model} {chosen_precision} is not there to be asked; whoever runs the service"
-                " builds it"
+                f"{model} {chosen_precision} is not built; the operator of the service can build it"
                 " with: phiz models build --group classify"
             ) from error
 

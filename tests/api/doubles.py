@@ -28,7 +28,7 @@ from phiz.models import catalog, router_config
 from phiz.models.specs import ModelSpec, Precision
 from phiz.timings import Stopwatch
 from phiz.wire.messages import MeasuredVariant, ModelInventory
-from phiz.worker import run_classify, run_detect
+from phiz.worker import answer_classification, answer_detection
 from phiz.workers.loop import TaskHandler, WorkerSetup, run_worker
 
 LIMITS = DecodingLimits(max_bytes=100_000, max_pixels=50_000)
@@ -56,7 +56,11 @@ class Mirror:
         face = Face((0, 0, width, height), score, {"nose": (width / 2, height / 2)}, "front")
         stopwatch.lap("inference")
         count = min(options.max_faces, 3)
-        route = (RoutingStep("front", count, "it mirrors"),) if self.name == "auto" else ()
+        route = (
+            (RoutingStep("front", count, "first_pass", "it mirrors"),)
+            if self.name == "auto"
+            else ()
+        )
         return Detections((face,) * count, route)
 
 
@@ -122,7 +126,7 @@ def classifying(limits: DecodingLimits) -> TaskHandler:
     def load(_model: str, precision: Precision | None) -> tuple[ClassificationEngine, Precision]:
         return known, precision or "int8"
 
-    return partial(run_classify, load)
+    return partial(answer_classification, load)
 
 
 def prepared(
@@ -150,7 +154,7 @@ def prepared(
         measured,
     )
     works: dict[str, TaskHandler] = {
-        "detect": partial(run_detect, engine),
+        "detect": partial(answer_detection, engine),
         "classify": classifying(limits),
     }
     return WorkerSetup(works, inventory)

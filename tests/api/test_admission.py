@@ -30,7 +30,7 @@ class Queue:
 
 @pytest.mark.parametrize("waiting", [3, 4])
 def test_no_more_wait_than_may(waiting: int) -> None:
-    with pytest.raises(OverloadedError, match="3 detections wait already") as caught:
+    with pytest.raises(OverloadedError, match="the limit of 3 detections") as caught:
         Admission(Queue(waiting, 2.5), 3, 1, BODIES).check(10)
     assert caught.value.retry_after_s == 3
 
@@ -43,13 +43,19 @@ def test_as_many_wait_as_may(waiting: int) -> None:
 @pytest.mark.parametrize(("others", "admitted"), [(1, True), (2, False)])
 def test_those_that_come_together_are_counted_together(others: int, *, admitted: bool) -> None:
     """One of them may be begun at once, and need not wait."""
-    with nullcontext() if admitted else pytest.raises(OverloadedError, match="3 detections wait"):
+    with (
+        nullcontext()
+        if admitted
+        else pytest.raises(OverloadedError, match="the limit of 3 detections")
+    ):
         Admission(Queue(1), 3, 1, BODIES).check(10, others)
 
 
 @pytest.mark.parametrize(("others_s", "admitted"), [(1.0, True), (1.1, False)])
 def test_those_that_come_together_wait_for_each_other(others_s: float, *, admitted: bool) -> None:
-    with nullcontext() if admitted else pytest.raises(OverloadedError, match="it would wait for"):
+    with (
+        nullcontext() if admitted else pytest.raises(OverloadedError, match="the expected wait is")
+    ):
         Admission(Queue(1, 1.0), None, 1, BODIES).check(2.0 / MAX_WAIT_SHARE, 2, others_s)
 
 
@@ -69,7 +75,7 @@ def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again
     admission = Admission(Queue(1, wait_s), 1000, 1, BODIES)
     with pytest.raises(OverloadedError) as caught:
         admission.check(2.0 / MAX_WAIT_SHARE)
-    assert str(caught.value).startswith(f"it would wait for {wait_s:.2g} s, and the answer must be")
+    assert str(caught.value).startswith(f"the expected wait is {wait_s:.2g} s and the deadline is")
     assert caught.value.retry_after_s == again_s
 
 
@@ -78,7 +84,7 @@ def test_only_so_many_bodies_come_at_once() -> None:
     with ExitStack() as stack:
         for _ in range(BODIES):
             stack.enter_context(admission.reserve_body())
-        with pytest.raises(OverloadedError, match="8 bodies are being received already"):
+        with pytest.raises(OverloadedError, match="receives the limit of 8 bodies"):
             stack.enter_context(admission.reserve_body())
     with admission.reserve_body():
         pass
@@ -130,7 +136,7 @@ def test_all_bodies_together_have_only_so_many_bytes() -> None:
         first.finish_receiving()
         with admission.reserve_body() as second:
             second.add_bytes(40)
-            with pytest.raises(OverloadedError, match="have 100 bytes, and the limit for all is"):
+            with pytest.raises(OverloadedError, match="holds 100 bytes of bodies; the limit is"):
                 second.add_bytes(1)
             assert (first.size_bytes, second.size_bytes) == (60, 40)
         with admission.reserve_body() as third:
@@ -205,7 +211,7 @@ def test_beyond_the_limit_it_is_told_before_the_body_is_read(
     refused, others = full.runner.run(asyncio.wait_for(ask(), PATIENCE_S))
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
     assert refused.headers["retry-after"] == "1"
-    assert refused.json()["detail"].startswith("2 detections wait already")
+    assert refused.json()["detail"].startswith("the queue is full with the limit of 2")
     assert full.metric("phiz_rejected_total", reason="overloaded") == 1
     assert full.metric("phiz_request_seconds_count", model="auto", outcome="overloaded") == 1
     assert others == [200, 200, 200]
@@ -272,7 +278,9 @@ def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
         response = client.runner.run(asyncio.wait_for(request, PATIENCE_S))
         assert client.metric("phiz_rejected_total", reason="body_too_slow") == 1
     assert (response.status_code, response.json()["code"]) == (408, "body_too_slow")
-    assert response.json()["detail"].startswith("the body was not complete after 0.01 s")
+    assert response.json()["detail"].startswith(
+        "the body was not complete after the limit of 0.01 s"
+    )
     assert response.headers["connection"] == "close"
 
 
@@ -291,7 +299,7 @@ def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
         refused, others = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
         again = client.ask("POST", "/detect", content=image_bytes, kind="image/png")
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-    assert refused.json()["detail"].startswith("the bodies that are here already have 8000000")
+    assert refused.json()["detail"].startswith("the service already holds 8000000")
     assert others == [200] * 8
     assert again.status_code == 200
 
@@ -316,7 +324,9 @@ def test_an_answer_that_is_late_is_told_so_and_what_has_not_begun_is_not_done(
         count = client.metric("phiz_pictures_total", model="auto", outcome="deadline_exceeded")
     for response in late:
         assert (response.status_code, response.json()["code"]) == (504, "deadline_exceeded")
-        assert response.json()["detail"].startswith("the answer was not there after 0.5 s")
+        assert response.json()["detail"].startswith(
+            "the answer was not ready after the limit of 0.5 s"
+        )
     assert last.status_code == 200
     assert calls.begun() == ["1", "4"]
     assert count == 2
@@ -331,7 +341,7 @@ def test_a_caller_may_ask_for_an_earlier_end_but_for_no_later_one(calls: Calls, 
         with doubles(command("held", calls.folder), bounds) as client:
             response = client.runner.run(asyncio.wait_for(ask(client, deadline), PATIENCE_S))
             assert response.status_code == 504
-            assert f"not there after {seconds} s" in response.json()["detail"]
+            assert f"not ready after the limit of {seconds} s" in response.json()["detail"]
             wrong = client.runner.run(ask(client, "soon"))
     assert (wrong.status_code, wrong.json()["code"]) == (422, "bad_option")
 
@@ -367,7 +377,7 @@ def test_who_would_wait_too_long_is_told_when_to_try_again_before_the_body_is_re
     assert [answer.status_code for answer in answers] == [503, 503, 503, 200, 200]
     assert [answer.headers["retry-after"] for answer in answers[:3]] == ["4", "4", "8"]
     assert answers[0].json()["detail"] == (
-        "it would wait for 4 s, and the answer must be there in 7.9 s; try again in a moment"
+        "the expected wait is 4 s and the deadline is 7.9 s; try again in a moment"
     )
 
 

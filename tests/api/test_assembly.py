@@ -14,5 +14,5 @@ def test_there_are_no_more_workers_than_there_is_memory_for(
     lines = [one.getMessage() for one in caplog.records]
     assert len(lines) == (expected < 8)
     for line in lines:
-        assert f"enough for {expected} workers beside a picture of 25000000 pixels" in line
-        assert "not 8" in line
+        assert f"allow only {expected} of 8 workers" in line
+        assert "with images of 25000000 pixels" in line

@@ -63,7 +63,7 @@ def test_what_is_not_done_in_time_ends_with_the_deadline() -> None:
     assert second == "in time"
     for late in (first, third):
         assert isinstance(late, DeadlineError)
-        assert str(late).startswith("the answer was not there after 0.01 s, which is the limit")
+        assert str(late).startswith("the answer was not ready after the limit of 0.01 s")
     assert waiting == 0
 
 

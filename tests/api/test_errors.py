@@ -125,7 +125,7 @@ def test_a_head_without_a_get_is_no_method(client: Client) -> None:
         (errors.WorkerDiedError("it ended"), (500, "worker_died", "it ended")),
         (
             ZeroDivisionError("a secret"),
-            (500, "internal", "something went wrong here; the log of the service tells what"),
+            (500, "internal", "the service failed; its log has the details"),
         ),
     ],
     ids=lambda value: type(value).__name__,

@@ -1,7 +1,9 @@
+import asyncio
 import re
 import subprocess
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from os import sysconf
 from pathlib import Path
@@ -11,11 +13,14 @@ from prometheus_client import CollectorRegistry, Metric, generate_latest
 from prometheus_client.exposition import choose_encoder
 
 import phiz
+from phiz.api.errors import NotReadyError
 from phiz.api.metrics import BUCKETS_S, Metrics
+from phiz.api.request_record import RequestRecord
+from phiz.errors import DeadlineError, OptionError, PhizError, UndecodableImageError
 from phiz.settings import CLI_VARIABLES, list_variables
 from phiz.system import procfs as processes
 from phiz.system.cgroups import get_processor_share
-from phiz.timings import Timings
+from phiz.wire.messages import EncodedAnswer
 from tests.exposition import check_openmetrics, check_text
 from tests.tools import program
 
@@ -54,51 +59,80 @@ def metrics(registry: CollectorRegistry) -> Metrics:
     return Metrics(registry, Idle(), {"front": "blazeface"}, ("auto",))
 
 
+def answer(face_count: int | None) -> EncodedAnswer:
+    stages = {"decode": 0.25, "inference": 2.0}
+    return EncodedAnswer(b"", "", face_count, stages, {"pnet": 1.5}, 2.25)
+
+
+def track(
+    metrics: Metrics,
+    model: str = "front",
+    *outcomes: EncodedAnswer | PhizError,
+    received_s: float = 0.0,
+    error: BaseException | None = None,
+) -> RequestRecord:
+    """Return the record of a request with these outcomes, which ends with an error if given."""
+    record = RequestRecord("7", "POST", "/detect", "")
+    with suppress(OptionError, DeadlineError, ZeroDivisionError), metrics.track_request(record):
+        assert metrics.registry.get_sample_value("phiz_inflight_requests") == 1
+        assert record.model == "unknown"
+        record.model, record.outcomes = model, outcomes
+        if received_s:
+            record.received_at_s = record.started_at_s + received_s
+        if error is not None:
+            raise error
+    assert metrics.registry.get_sample_value("phiz_inflight_requests") == 0
+    return record
+
+
 def test_a_request_is_timed_by_model_and_outcome(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    record = metrics.start_request()
-    assert registry.get_sample_value("phiz_inflight_requests") == 1
-    record.model = "back"
-    metrics.finish_request(record)
+    record = track(metrics, "back")
     labels = {"model": "back", "outcome": "ok"}
     assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
     spent_s = registry.get_sample_value("phiz_request_seconds_sum", labels)
     assert spent_s is not None
     assert 0 < spent_s < time.perf_counter() - record.started_at_s
-    assert registry.get_sample_value("phiz_inflight_requests") == 0
     assert registry.get_sample_value("phiz_rejected_total", {"reason": "ok"}) is None
 
 
 @pytest.mark.parametrize(
-    ("refused", "admitted", "rejected"),
+    ("error", "outcomes", "code", "rejected"),
     [
-        pytest.param(True, False, 1, id="before-work"),
-        pytest.param(True, True, None, id="in-work"),
-        pytest.param(False, False, None, id="no-fault-of-the-request"),
+        pytest.param(OptionError("no"), [], "bad_option", 1, id="before-work"),
+        pytest.param(OptionError("no"), [answer(0)], "bad_option", None, id="in-work"),
+        pytest.param(ZeroDivisionError(), [], "internal", None, id="no-fault-of-the-request"),
     ],
 )
 def test_an_error_is_counted(
     metrics: Metrics,
     registry: CollectorRegistry,
-    *,
-    refused: bool,
-    admitted: bool,
+    error: Exception,
+    outcomes: list[EncodedAnswer],
+    code: str,
     rejected: int | None,
 ) -> None:
-    record = metrics.start_request()
-    record.admitted = admitted
-    metrics.finish_request(record, "bad_option", refused=refused)
-    labels = {"model": "unknown", "outcome": "bad_option"}
+    track(metrics, "front", *outcomes, error=error)
+    labels = {"model": "front", "outcome": code}
     assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
-    assert registry.get_sample_value("phiz_rejected_total", {"reason": "bad_option"}) == rejected
+    assert registry.get_sample_value("phiz_rejected_total", {"reason": code}) == rejected
+
+
+def test_a_cancelled_request_is_answered_as_not_ready(
+    metrics: Metrics, registry: CollectorRegistry
+) -> None:
+    with pytest.raises(NotReadyError):
+        track(metrics, error=asyncio.CancelledError())
+    labels = {"model": "front", "outcome": "not_ready"}
+    assert registry.get_sample_value("phiz_request_seconds_count", labels) == 1
     assert registry.get_sample_value("phiz_inflight_requests") == 0
 
 
 def test_stages_and_parts_are_timed_in_seconds(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics.count_image("mtcnn", Timings({"decode": 0.25, "inference": 2}, {"pnet": 1.5}, 2.25), 3)
+    track(metrics, "mtcnn", answer(3))
     expected = {"decode": 0.25, "inference": 2, "pnet": 1.5}
     for stage, seconds in expected.items():
         labels = {"model": "mtcnn", "stage": stage}
@@ -107,12 +141,8 @@ def test_stages_and_parts_are_timed_in_seconds(
 
 
 def test_a_body_is_timed_once_it_has_come(metrics: Metrics, registry: CollectorRegistry) -> None:
-    for arrived in (0.0, 0.25, 0.5):
-        record = metrics.start_request()
-        record.model = "front"
-        if arrived:
-            record.received_at_s = record.started_at_s + arrived
-        metrics.finish_request(record, "deadline_exceeded")
+    for received_s in (0.0, 0.25, 0.5):
+        track(metrics, received_s=received_s, error=DeadlineError("late"))
     labels = {"model": "front", "stage": "receive"}
     assert registry.get_sample_value("phiz_stage_seconds_count", labels) == 2
     assert registry.get_sample_value("phiz_stage_seconds_sum", labels) == pytest.approx(0.75)
@@ -139,9 +169,7 @@ def test_what_may_go_wrong_is_shown_before_it_does(
     metrics: Metrics, registry: CollectorRegistry, name: str, labels: dict[str, str]
 ) -> None:
     assert registry.get_sample_value(name, labels) == 0
-    record = metrics.start_request()
-    record.model = "front"
-    metrics.finish_request(record)
+    track(metrics)
     assert registry.get_sample_value(name, labels) == 0
 
 
@@ -149,11 +177,9 @@ def test_of_a_classifier_it_is_shown_before_it_is_asked_for(registry: CollectorR
     metrics = Metrics(registry, Idle(), {"front": "blazeface"}, ("auto", "mobilenet"))
     labels = {"model": "mobilenet", "outcome": "internal"}
     assert registry.get_sample_value("phiz_pictures_total", labels) == 0
-    record = metrics.start_request()
-    record.model = "mobilenet"
-    metrics.count_image("mobilenet", Timings({}, {}, 0), None)
-    metrics.finish_request(record)
+    track(metrics, "mobilenet", answer(None))
     assert registry.get_sample_value("phiz_pictures_total", labels) == 0
+    assert registry.get_sample_value("phiz_faces_total", {"model": "mobilenet"}) is None
     labels["outcome"] = "ok"
     assert registry.get_sample_value("phiz_pictures_total", labels) == 1
 
@@ -161,7 +187,7 @@ def test_of_a_classifier_it_is_shown_before_it_is_asked_for(registry: CollectorR
 def test_nothing_is_expected_of_a_model_that_there_is_not(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics.finish_request(metrics.start_request(), "bad_option", refused=True)
+    track(metrics, "unknown", error=OptionError("no"))
     labels = {"model": "unknown", "outcome": "internal"}
     assert registry.get_sample_value("phiz_pictures_total", labels) is None
 
@@ -173,17 +199,16 @@ def test_before_anybody_asks_there_is_little_to_show(registry: CollectorRegistry
 
 
 def test_no_faces_are_an_answer_too(metrics: Metrics, registry: CollectorRegistry) -> None:
-    metrics.count_image("front", Timings({}, {}, 0), 0)
+    track(metrics, "front", answer(0))
     assert registry.get_sample_value("phiz_faces_total", {"model": "front"}) == 0
 
 
 def test_pictures_are_counted_by_what_became_of_them(
     metrics: Metrics, registry: CollectorRegistry
 ) -> None:
-    metrics.count_image("front", Timings({}, {}, 0), 0)
-    metrics.count_failed_image("front", "bad_image")
-    metrics.count_failed_image("front", "bad_image")
-    for outcome, count in (("ok", 1), ("bad_image", 2)):
+    error = UndecodableImageError("cut short")
+    track(metrics, "front", error, answer(0), error)
+    for outcome, count in (("ok", 1), (error.code, 2)):
         labels = {"model": "front", "outcome": outcome}
         assert registry.get_sample_value("phiz_pictures_total", labels) == count
 
@@ -236,8 +261,8 @@ def test_buckets_begin_at_half_a_millisecond_and_rise() -> None:
 @pytest.fixture
 def used(metrics: Metrics) -> Metrics:
     """Everything has been counted once."""
-    metrics.finish_request(metrics.start_request(), "bad_option", refused=True)
-    metrics.count_image("mtcnn", Timings({"decode": 0.25}, {"pnet": 1.5}, 2.25), 3)
+    track(metrics, "unknown", error=OptionError("no"))
+    track(metrics, "mtcnn", answer(3))
     return metrics
 
 

@@ -87,7 +87,7 @@ def test_an_unknown_option_is_answered_with_the_known_ones(query: Pairs, form: P
     ],
 )
 def test_an_option_given_twice_is_an_error(query: Pairs, form: Pairs, where: str) -> None:
-    with pytest.raises(OptionError, match=f"{where} is there twice"):
+    with pytest.raises(OptionError, match=f"{where} is given twice"):
         read_options(DetectParameters, query, form)
 
 
@@ -157,7 +157,7 @@ def test_a_query_is_read_as_it_came_however_often(query: bytes, expected: Detect
     [
         pytest.param(b"max_faces=0", "max_faces is '0'; it must be", id="wrong"),
         pytest.param(b"min_face=", "min_face is ''; it must be", id="empty"),
-        pytest.param(b"max_faces=1&max_faces=1", "is there twice", id="twice"),
+        pytest.param(b"max_faces=1&max_faces=1", "is given twice", id="twice"),
         pytest.param(b"max_faces=" + b"0" * 300, "max_faces is '000", id="long"),
     ],
 )

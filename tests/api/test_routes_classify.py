@@ -47,10 +47,10 @@ def test_options_come_from_query_and_form_and_the_query_wins(client: Client, png
         ("top=0", "top is '0'; it must be a whole number from 1 to 1000"),
         ("top=1001", "top is '1001'; it must be a whole number from 1 to 1000"),
         ("top=1_0", "top is '1_0'; it must be a whole number from 1 to 1000"),
-        ("top=5&top=5", "'top' is there twice"),
+        ("top=5&top=5", "'top' is given twice; give it once"),
         ("model=back", "model is 'back'; it must be one of mobilenet, efficientnet"),
         ("precision=bf16", "precision is 'bf16'; it must be one of float32, int8"),
-        ("min_score=0", "no option 'min_score'; the options are model, precision, top"),
+        ("min_score=0", "unknown option 'min_score'; the options are model, precision, top"),
     ],
 )
 def test_a_wrong_option_is_explained(client: Client, png: bytes, query: str, detail: str) -> None:

@@ -46,7 +46,15 @@ def test_under_auto_the_answer_tells_what_ran(client: Client, png: bytes) -> Non
     answer = client.ask("POST", "/detect", content=png, kind="image/png").json()
     assert answer["model"] == "auto"
     assert [face["model"] for face in answer["faces"]] == ["front"] * 3
-    assert answer["route"] == [{"model": "front", "ran": True, "faces": 3, "why": "it mirrors"}]
+    assert answer["route"] == [
+        {
+            "model": "front",
+            "ran": True,
+            "faces": 3,
+            "reason": "first_pass",
+            "why": "it mirrors",
+        }
+    ]
     DetectAnswer.model_validate(answer)
 
 
@@ -128,18 +136,18 @@ MULTIPART = "multipart/form-data; boundary=limit"
             *form(("image", b""), ("x", bytes(OVER + FORM_OVERHEAD_BYTES))),
             413,
             "too_many_bytes",
-            "bytes; the limit is 100000 for the picture and 65536 for all else in the form",
+            "bytes; the limit is 100000 for the image and 65536 for the rest of the form",
             id="bytes-beside",
         ),
         pytest.param(
             *form(("file", b"x" * 2000)), 400, "missing_image", "it has 'file'", id="other-field"
         ),
-        pytest.param(*form(), 400, "missing_image", "no fields at all", id="no-field"),
+        pytest.param(*form(), 400, "missing_image", "no fields", id="no-field"),
         pytest.param(
             *form(("image", b"1"), ("image", b"2")),
             400,
             "malformed_body",
-            "one picture",
+            "one image",
             id="two-pictures",
         ),
         pytest.param(*form(*[("x", b"")] * 33), 400, "malformed_body", "count", id="parts"),

@@ -9,10 +9,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.access_log import AccessLog
-from phiz.api.metrics import DetectionRecord
 from phiz.api.request_record import RequestRecord
 from phiz.api.spans import RequestSpan, RequestTracer
 from phiz.timings import STAGES, Timings
+from phiz.wire.messages import EncodedAnswer
 
 from .client import Client, form
 from .test_access_log import ask
@@ -75,11 +75,9 @@ Begin = Callable[[Scope], tuple[RequestSpan, RequestRecord]]
 
 def end(span: RequestSpan, record: RequestRecord, status: int, *timings: Timings) -> None:
     """As the service ends one that came 50 ms before its body was complete."""
-    detection = DetectionRecord(
-        record.started_at_s, "back", received_at_s=record.started_at_s + 0.05
-    )
-    detection.timings.extend(timings)
-    record.detection, record.status, record.total_s = detection, status, 1.0
+    record.model, record.status, record.total_s = "back", status, 1.0
+    record.received_at_s = record.started_at_s + 0.05
+    record.outcomes = [EncodedAnswer(b"", "", 1, *each) for each in timings]
     span.end(record)
 
 
@@ -189,8 +187,7 @@ def test_an_error_of_the_service_is_one_of_the_span(
     begin: Begin, exporter: InMemorySpanExporter, status: int, code: str, expected: object
 ) -> None:
     span, record = begin(scope())
-    record.detection = DetectionRecord(record.started_at_s, code=code)
-    record.status = status
+    record.error_code, record.status = code, status
     span.end(record)
     (found,) = exporter.get_finished_spans()
     assert found.attributes is not None

@@ -72,7 +72,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_go_on(tmp_path: Pat
     broken.write_bytes(b"no picture")
     result = run("--format", "csv", "--top", "1", broken, SELFIE)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"phiz: {broken}: the 10 bytes are not a picture")
+    assert result.stderr.startswith(f"phiz: {broken}: the 10 bytes are not an image")
     assert len(result.stdout.splitlines()) == 2
 
 
@@ -83,7 +83,7 @@ def test_without_the_models_it_says_what_to_run(
     result = run("--precision", "int8", SELFIE, GROUP)
     assert result.exit_code == 1
     assert result.stderr == (
-        f"Error: {tmp_path}/efficientnet.int8.onnx is not there; "
+        f"Error: {tmp_path}/efficientnet.int8.onnx does not exist; "
         "build the models with: phiz models build --group classify\n"
     )
 

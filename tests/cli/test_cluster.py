@@ -64,7 +64,7 @@ def test_the_rows_are_those_of_the_command_line(folder: Path, tmp_path: Path) ->
     done = detect("--ray", parts, "--details", "quality", folder)
     assert done.returncode == 0, done.stderr
     assert done.stdout == (
-        "3 pictures with 10 faces, 1 that could not be read, 0 done before;"
+        "3 images with 10 faces; 1 unreadable, 0 skipped because they have a row;"
         f" the rows are in {parts}\n"
     )
     error = rows(parts)["text.jpg"]["error"]
@@ -73,7 +73,7 @@ def test_the_rows_are_those_of_the_command_line(folder: Path, tmp_path: Path) ->
     shutil.copy(PICTURES / NAMES[2], folder)
     again = detect("--ray", parts, "--details", "quality", folder)
     assert again.stdout.startswith(
-        "1 pictures with 1 faces, 0 that could not be read, 3 done before;"
+        "1 images with 1 faces; 0 unreadable, 3 skipped because they have a row;"
     )
     lines = detect("--format", "json", "--details", "quality", folder).stdout.splitlines()
     answers = {Path(answer["file"]).name: answer for answer in map(json.loads, lines)}
@@ -90,16 +90,20 @@ def test_the_rows_are_those_of_the_command_line(folder: Path, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("arguments", "status", "problem"),
     [
-        (["--format", "json", "a.jpg"], 2, "--format and --draw do not go with it"),
-        (["--draw", "drawn", "a.jpg"], 2, "--format and --draw do not go with it"),
-        (["-"], 2, "standard input cannot be read by other machines"),
-        (["a.jpg", "s3://bucket/b"], 2, "s3://bucket/b is an address; give it alone"),
-        (["a.jpg", "s3://key:secret@bucket/b?c=secret"], 2, "s3://bucket/b is an address; give"),
-        (["nowhere://bucket"], 2, "nowhere://bucket is no address"),
-        (["nowhere://key:secret@bucket"], 2, "nowhere://bucket is no address"),
-        (["file:///no/such/folder"], 2, "file:///no/such/folder cannot be listed"),
-        (["."], 1, "no pictures in ."),
-        ([os.fsdecode(b"\xff.jpg")], 1, "is not UTF-8; rename it"),
+        (["--format", "json", "a.jpg"], 2, "cannot be combined with --format or --draw"),
+        (["--draw", "drawn", "a.jpg"], 2, "cannot be combined with --format or --draw"),
+        (["-"], 2, "other machines cannot read standard input"),
+        (["a.jpg", "s3://bucket/b"], 2, "s3://bucket/b is an address and must be the only PATH"),
+        (
+            ["a.jpg", "s3://key:secret@bucket/b?c=secret"],
+            2,
+            "s3://bucket/b is an address and must be",
+        ),
+        (["nowhere://bucket"], 2, "nowhere://bucket is not an address"),
+        (["nowhere://key:secret@bucket"], 2, "nowhere://bucket is not an address"),
+        (["file:///no/such/folder"], 2, "cannot list file:///no/such/folder"),
+        (["."], 1, "no images in ."),
+        ([os.fsdecode(b"\xff.jpg")], 1, "is not UTF-8; rename the file"),
     ],
 )
 def test_what_cannot_be_done_is_told_before_it_begins(

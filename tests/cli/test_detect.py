@@ -259,7 +259,7 @@ def test_a_bad_file_is_named_and_the_rest_go_on(tmp_path: Path) -> None:
 def test_a_folder_without_pictures_is_an_error(tmp_path: Path) -> None:
     done = run("detect", tmp_path)
     assert (done.exit_code, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"Error: no pictures in {tmp_path}; looked for")
+    assert done.stderr.startswith(f"Error: no images in {tmp_path}; looked for")
 
 
 def test_no_more_is_read_than_the_limit() -> None:
@@ -267,7 +267,7 @@ def test_no_more_is_read_than_the_limit() -> None:
     assert detect("--model", "front", SELFIE, PHIZ_MAX_BYTES=str(size))
     done = run("detect", SELFIE, PHIZ_MAX_BYTES=str(size - 1))
     assert done.exit_code == 1
-    assert f"more than {size - 1} bytes, the limit" in done.stderr
+    assert f"exceeds the limit of {size - 1} bytes" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,10 @@ def test_copies_are_not_drawn_among_what_is_read(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
     done = run("detect", "--draw", folder / "a" / "..", folder)
     assert (done.exit_code, done.stdout) == (2, "")
-    assert f"copies drawn into {folder} would be read from there the next time" in done.stderr
+    assert (
+        f"--draw cannot write into {folder}, because the copies would be read as images"
+        in done.stderr
+    )
     assert sorted(folder.rglob("*")) == before
 
 
@@ -396,7 +399,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     done = run("detect", "--draw", tmp_path / "file" / "folder", SELFIE)
     assert done.exit_code == 1
-    assert "cannot make the folder" in done.stderr
+    assert "cannot create the folder" in done.stderr
 
 
 def test_what_is_written_out_is_what_the_rest_knows() -> None:

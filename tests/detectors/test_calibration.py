@@ -84,6 +84,42 @@ def test_what_a_glance_says_goes_to_the_face_it_lies_on() -> None:
     assert apart.tolist() == [False, False, True]
 
 
+@pytest.mark.parametrize(
+    ("seen", "is_match"),
+    [
+        # The box is 100 x 100; the overlap (IoU) with what the first pass saw is in the id.
+        pytest.param((0, 0, 36, 100), True, id="inside, 0.36"),
+        pytest.param((0, 0, 34, 100), False, id="inside, 0.34"),
+        pytest.param((0, 0, 280, 100), True, id="around, 0.357"),
+        pytest.param((0, 0, 290, 100), False, id="around, 0.345"),
+        pytest.param((47, 0, 147, 100), True, id="beside, 0.361"),
+        pytest.param((49, 0, 149, 100), False, id="beside, 0.342"),
+        pytest.param((0, -47, 100, 53), True, id="above, 0.361"),
+        pytest.param((0, -49, 100, 51), False, id="above, 0.342"),
+        pytest.param((27, 27, 127, 127), True, id="diagonal, 0.363"),
+        pytest.param((29, 29, 129, 129), False, id="diagonal, 0.337"),
+    ],
+)
+def test_first_pass_score_counts_from_an_overlap_of_0_35(
+    seen: tuple[float, float, float, float], *, is_match: bool
+) -> None:
+    said, _ = match_first_pass(
+        boxes_of((0, 0, 100, 100)), boxes_of(seen), np.array([0.8], np.float32)
+    )
+    assert said == pytest.approx([0.8 if is_match else 0])
+
+
+@pytest.mark.parametrize(
+    ("width", "is_apart"), [(0, True), (29, True), (31, False), (34, False), (100, False)]
+)
+def test_first_pass_face_is_another_one_under_an_overlap_of_0_3(
+    width: float, *, is_apart: bool
+) -> None:
+    seen = boxes_of((0, 0, width, 100))
+    _, apart = match_first_pass(boxes_of((0, 0, 100, 100)), seen, np.ones(1, np.float32))
+    assert apart.tolist() == [is_apart]
+
+
 @pytest.mark.parametrize(("count", "first_pass_count"), [(0, 0), (0, 2), (2, 0)])
 def test_nothing_is_matched_where_nothing_is(count: int, first_pass_count: int) -> None:
     box = (0, 0, 10, 10)

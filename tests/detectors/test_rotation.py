@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -9,6 +10,8 @@ from phiz.detectors.rotation import (
     UPRIGHT_SURE_SCORE,
     detect_with_rotation,
     get_orientation_detector,
+    get_upright_score,
+    has_sure_face,
 )
 from phiz.detectors.router import Router
 from phiz.faces import Detections, DetectOptions, Face
@@ -106,6 +109,53 @@ def test_the_way_that_shows_an_upright_face_is_taken(
     assert face.box == box
     (x1, y1, x2, y2) = box
     assert all(x1 <= x <= x2 and y1 <= y <= y2 for x, y in face.landmarks.values())
+
+
+def rolled(degrees: float) -> dict[str, tuple[float, float]]:
+    """Landmarks of a face whose eyes are on a line at an angle, clockwise."""
+    x, y = 2 * math.cos(math.radians(degrees)), 2 * math.sin(math.radians(degrees))
+    return {"left_eye": (4 - x, 5 - y), "right_eye": (4 + x, 5 + y), "nose": (4.0, 5.0)}
+
+
+@pytest.mark.parametrize(
+    ("roll_deg", "is_upright"),
+    [
+        *((degrees, True) for degrees in (0, 23, -23, 30, -30, 44, -44)),
+        *((degrees, False) for degrees in (46, -46, 60, -60, 89, -89, 91, 134, -134, 136, 180)),
+    ],
+)
+def test_face_is_upright_up_to_a_roll_of_45_degrees(roll_deg: float, *, is_upright: bool) -> None:
+    seen = found(0.9, rolled(roll_deg))
+    assert get_upright_score(seen) == (0.9 if is_upright else 0)
+    assert has_sure_face(seen) == is_upright
+
+
+@pytest.mark.parametrize(
+    ("roll_deg", "asked"), [(44, [0]), (-44, [0]), (46, [0, 1]), (-46, [0, 1])]
+)
+def test_other_ways_are_tried_where_one_of_them_is_nearer(
+    roll_deg: float, asked: list[int]
+) -> None:
+    detector = Ways(found(0.9, rolled(roll_deg)), found(0.9), NOTHING, NOTHING)
+    detect_with_rotation(
+        detector, get_orientation_detector(detector), marked(), OPTIONS, Stopwatch()
+    )
+    assert detector.asked == asked
+
+
+@pytest.mark.parametrize(
+    ("model", "score", "is_sure"),
+    [
+        ("front", 0.84, False),
+        ("front", 0.86, True),
+        ("back", 0.84, False),
+        ("back", 0.86, True),
+        ("mtcnn", 0.988, False),
+        ("mtcnn", 0.992, True),
+    ],
+)
+def test_score_that_ends_the_search(model: str, score: float, *, is_sure: bool) -> None:
+    assert has_sure_face(found(score, model=model)) == is_sure
 
 
 def test_landmarks_keep_the_names_of_an_upright_face() -> None:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from phiz.detectors.detector import Detector
 from phiz.detectors.router import Router
 from phiz.detectors.time_budget import StepCosts
-from phiz.faces import Detections, DetectOptions, RgbImage
-from phiz.image.lazy import LazyImage
+from phiz.faces import ROUTE_REASONS, Detections, DetectOptions, RgbImage
+from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.resample import Sampling
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
@@ -100,30 +100,68 @@ def ran(found: Detections) -> list[bool]:
     return [step.ran for step in found.route]
 
 
+def reasons(found: Detections) -> list[str]:
+    return [step.reason for step in found.route]
+
+
+@pytest.mark.parametrize("budget_ms", [2, 3, 5, 8, 13, 20, 35, 60, None])
+@pytest.mark.parametrize("name", [SELFIE, GROUP, ROW])
+def test_each_step_has_a_known_reason(
+    slow: Router, clock: Clock, read_image: Read, name: str, budget_ms: float | None
+) -> None:
+    found = detect(slow, read_image(name), clock, budget_ms=budget_ms)
+    assert set(reasons(found)) <= set(ROUTE_REASONS)
+    skipped = {step.reason for step in found.route if not step.ran}
+    assert skipped <= {"close_up", "close_up_unconfirmed", "too_few_expected", "no_time_left"}
+
+
+@pytest.mark.parametrize(
+    ("budget_ms", "reason"), [(2, "budget_spent"), (5, "fits_budget"), (60, "first_pass")]
+)
+def test_reason_of_first_pass_follows_budget(
+    slow: Router, clock: Clock, read_image: Read, budget_ms: float, reason: str
+) -> None:
+    assert reasons(detect(slow, read_image(SELFIE), clock, budget_ms=budget_ms))[0] == reason
+
+
+def test_close_up_without_time_to_confirm_says_so(
+    slow: Router, clock: Clock, read_image: Read
+) -> None:
+    near = LazyImage.from_array(np.ascontiguousarray(_pixels(read_image(SELFIE))[100:460]))
+    assert reasons(detect(slow, near, clock, budget_ms=5))[-1] == "close_up_unconfirmed"
+
+
 def test_a_near_face_is_answered_at_a_glance(router: Router, read_image: Read) -> None:
     near = LazyImage.from_array(np.ascontiguousarray(_pixels(read_image(SELFIE))[100:460]))
     found = detect(router, near)
     assert [face.model for face in found.faces] == ["back"]
     assert [(step.model, step.ran) for step in found.route] == [("back", True), ("mtcnn", False)]
-    assert found.route[1].why == "left out: all that back sees is near, and O-Net agrees"
+    assert reasons(found) == ["first_pass", "close_up"]
+    assert found.route[1].why == (
+        "skipped the cascade: every face that back found is a close-up, and O-Net confirmed this"
+    )
 
 
 def test_a_crowd_is_climbed_for_and_the_route_says_why(router: Router, read_image: Read) -> None:
     found = detect(router, crowd(read_image(SELFIE), 60))
     assert len(found.faces) == 40
     assert ran(found)[:3] == [True, True, True]
-    assert found.route[0].why == "the strongest single look"
-    assert found.route[1].why == "faces of 40 px and more"
-    assert found.route[2].why.startswith("faces of 24 px: ")
-    assert found.route[2].why.endswith(" under 64 px are likely so far")
+    assert reasons(found)[:3] == ["first_pass", "not_close_up", "more_faces_expected"]
+    assert found.route[0].why == "back is the most accurate model for the first pass"
+    assert found.route[1].why == (
+        "the first pass found no close-up; searching for faces of 40 px and larger"
+    )
+    assert found.route[2].why.startswith("searching for faces of 24 px: ")
+    assert found.route[2].why.endswith(" faces below 64 px expected, 0.8 needed")
 
 
 def test_an_empty_picture_is_left_after_the_large_faces(router: Router) -> None:
     found = detect(router, LazyImage.from_array(np.full((300, 400, 3), 90, np.uint8)))
     assert found.faces == ()
     assert ran(found) == [True, True, False]
+    assert reasons(found) == ["first_pass", "not_close_up", "too_few_expected"]
     assert found.route[2].why == (
-        "left out: faces of 24 px: 0.0 under 64 px are likely so far, 0.8 would be needed"
+        "skipped faces of 24 px: 0.0 faces below 64 px expected, 0.8 needed"
     )
 
 
@@ -206,7 +244,43 @@ def test_where_decoding_took_it_all_front_runs_and_the_route_says_so(
 
     found = detect(slow, LazyImage((100, 100), read), clock, budget_ms=20)
     assert [(step.model, step.ran) for step in found.route] == [("front", True), ("mtcnn", False)]
-    assert found.route[0].why == "decoding left no time: 30.0 ms of 20 are gone"
+    assert reasons(found) == ["budget_spent", "no_time_left"]
+    assert found.route[0].why == (
+        "front is the fastest model; 30.0 ms of the budget of 20 ms were spent before it"
+    )
+    assert found.route[1].why == (
+        "skipped the next stage of the cascade: 0.0 ms of the budget of 20 ms are left,"
+        " which is too short"
+    )
+
+
+@pytest.mark.parametrize(
+    ("decode_ms", "budget_ms", "is_whole"),
+    [
+        # To decode 1200 x 800 pixels whole is expected to take three times as long as at a half,
+        # and to sum them up 3.8 ms. After the look of 6 ms that must be 0.3 of what is left.
+        pytest.param(1, 28, False, id="1 ms, 0.33 of 20.6 ms"),
+        pytest.param(1, 32, True, id="1 ms, 0.28 of 24.6 ms"),
+        pytest.param(2, 39, False, id="2 ms, 0.32 of 30.6 ms"),
+        pytest.param(2, 44, True, id="2 ms, 0.28 of 35.6 ms"),
+        pytest.param(5, 70, False, id="5 ms, 0.32 of 58.6 ms"),
+        pytest.param(5, 78, True, id="5 ms, 0.28 of 66.6 ms"),
+        pytest.param(20, None, True, id="without a budget"),
+    ],
+)
+def test_whole_picture_is_decoded_where_that_takes_at_most_three_tenths_of_the_time(
+    slow: Router, clock: Clock, decode_ms: float, budget_ms: float | None, *, is_whole: bool
+) -> None:
+    factors: list[int] = []
+
+    def read(factor: int) -> ScaledImage:
+        factors.append(factor)
+        clock.now += decode_ms / 1000
+        return ScaledImage(np.full((800 // factor, 1200 // factor), 0x5A5A5A, np.uint32), factor)
+
+    found = detect(slow, LazyImage((1200, 800), read), clock, budget_ms=budget_ms)
+    assert found.route[0].model == "back"
+    assert factors == ([2, 1] if is_whole else [2])
 
 
 def _always(seconds: float) -> Callable[[NDArray[Any]], float]:

@@ -1,8 +1,11 @@
 import math
+import time
+from typing import Any
 
 import pytest
 
-from phiz.detectors.time_budget import ENCODING_RESERVE_S, TimeBudget
+from phiz.detectors.mtcnn import ONET_BATCH_SIZE, RNET_BATCH_SIZE
+from phiz.detectors.time_budget import ENCODING_RESERVE_S, TimeBudget, measure_step_costs
 from phiz.timings import Stopwatch
 
 
@@ -59,3 +62,49 @@ def test_nothing_is_afforded_once_the_time_is_over() -> None:
     budget = TimeBudget(0.005, Stopwatch(clock=clock))
     clock.now += 1
     assert budget.count_affordable(0.001, 1.0, 100) == 0
+
+
+class Sleeping:
+    """A network whose steps take a time that they note themselves."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.taken_s: dict[str, list[float]] = {}
+
+    def sleep(self, step: str) -> None:
+        began_s = time.perf_counter()
+        time.sleep(self.seconds)
+        self.taken_s.setdefault(step, []).append(time.perf_counter() - began_s)
+
+    def detect(self, *_: object) -> None:
+        self.sleep("detect")
+
+    def propose_level(self, *_: object) -> None:
+        self.sleep("pnet")
+
+    def run_rnet(self, *_: object) -> None:
+        self.sleep("rnet")
+
+    def run_onet(self, *_: object) -> None:
+        self.sleep("onet")
+
+    def fastest_s(self, step: str) -> float:
+        """The fastest time, but for the first, which is a trial of the trial."""
+        return min(self.taken_s[step][1:])
+
+
+@pytest.mark.parametrize("seconds", [0.004, 0.012])
+def test_steps_are_expected_to_take_a_quarter_longer_than_the_fastest_trial(
+    seconds: float,
+) -> None:
+    front: Any = Sleeping(seconds)
+    cascade: Any = Sleeping(seconds)
+    costs = measure_step_costs({"front": front}, cascade)
+    expected = {
+        "front": (costs.first_pass_s["front"], front.fastest_s("detect")),
+        "pnet": (costs.pnet_s_per_px * 320 * 240, cascade.fastest_s("pnet")),
+        "rnet": (costs.rnet_s_per_crop * RNET_BATCH_SIZE, cascade.fastest_s("rnet")),
+        "onet": (costs.onet_s_per_crop * ONET_BATCH_SIZE, cascade.fastest_s("onet")),
+    }
+    for step, (cost_s, fastest_s) in expected.items():
+        assert 1.2 < cost_s / fastest_s < 1.4, step

@@ -22,9 +22,10 @@ from phiz.errors import (
     UndecodableImageError,
     UnsupportedImageError,
 )
-from phiz.image.decode import decode_image
+from phiz.image.decode import decode_image, open_image
 from phiz.image.headers import find_gif_blocks, find_jpeg_segments, find_png_chunks, sniff_format
 from phiz.image.limits import DecodingLimits, check_scans
+from phiz.image.pixels import unpack_rgb
 from tests.malformed import malformed_inputs
 
 LIMITS = DecodingLimits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
@@ -327,6 +328,42 @@ def test_a_tiff_that_does_not_say_too_much() -> None:
 
 
 @pytest.mark.parametrize(
+    ("orientation", "origin_xy"),
+    [
+        pytest.param(1, (0, 0), id="as-stored"),
+        pytest.param(2, (-7, 0), id="mirrored"),
+        pytest.param(3, (-7, -3), id="half-turn"),
+        pytest.param(4, (0, -3), id="upside-down"),
+        pytest.param(5, (0, 0), id="transposed"),
+        pytest.param(6, (-3, 0), id="quarter-right"),
+        pytest.param(7, (-3, -7), id="transversed"),
+        pytest.param(8, (0, -7), id="quarter-left"),
+    ],
+)
+def test_scaled_jpeg_begins_with_its_partial_block_where_a_side_is_flipped(
+    orientation: int, origin_xy: tuple[int, int]
+) -> None:
+    # Blocks of 8 cover 264 x 200 pixels: 7 columns and 3 rows more than the picture has.
+    y, x = np.mgrid[:197, :257]
+    ramps = Image.fromarray(np.stack([x // 2, y, x * 0 + 128], axis=-1).astype(np.uint8))
+    image_bytes = save(ramps, "JPEG", quality=100, subsampling=0, exif=oriented(orientation))
+    image = open_image(image_bytes, LIMITS)
+    scaled = image.decode_scaled(32)
+    assert (scaled.factor, scaled.origin_xy) == (8, origin_xy)
+    full, blocks = unpack_rgb(image.decode_full()), unpack_rgb(scaled.pixels)
+    left, top = origin_xy
+    for row, column in ((1, 1), (12, 9), (-2, -2)):  # whole blocks, counted from either end
+        y1, x1 = (
+            8 * (index % count) + offset
+            for index, count, offset in zip(
+                (row, column), blocks.shape[:2], (top, left), strict=True
+            )
+        )
+        means = full[y1 : y1 + 8, x1 : x1 + 8].mean(axis=(0, 1))
+        assert blocks[row, column] == pytest.approx(means, abs=1.5)
+
+
+@pytest.mark.parametrize(
     ("image_bytes", "error", "message"),
     [
         pytest.param(b"", EmptyImageError, "empty", id="empty"),
@@ -388,7 +425,7 @@ def test_scans_of_a_jpeg_are_limited() -> None:
     last = image_bytes[image_bytes.rindex(b"\xff\xda") : -2]
     at_limit = image_bytes[:-2] + last * (100 - scans)
     assert decode_image(at_limit + image_bytes[-2:], LIMITS).shape == (32, 48, 3)
-    with pytest.raises(UndecodableImageError, match="more than 100 scans"):
+    with pytest.raises(UndecodableImageError, match="the limit of 100 scans"):
         decode_image(at_limit + last + image_bytes[-2:], LIMITS)
 
 
@@ -409,7 +446,7 @@ def test_the_larger_a_jpeg_the_fewer_scans_it_may_have(
     last = image_bytes[image_bytes.rindex(b"\xff\xda") : -2]
     at_limit = image_bytes[:-2] + last * (limit - image_bytes.count(b"\xff\xda"))
     check_scans(at_limit + image_bytes[-2:], size_wh)
-    with pytest.raises(UndecodableImageError, match=f"more than {limit} scans"):
+    with pytest.raises(UndecodableImageError, match=f"the limit of {limit} scans"):
         check_scans(at_limit + last + image_bytes[-2:], size_wh)
 
 
@@ -421,7 +458,7 @@ def test_scans_are_limited_by_the_size_that_the_header_announces(mode: str) -> N
     assert decode_image(many, LIMITS).shape == (32, 48, 3)
     frame = many.index(b"\xff\xc2") + 5
     large = many[:frame] + struct.pack(">2H", 7000, 7000) + many[frame + 4 :]
-    with pytest.raises(UndecodableImageError, match="20 scans, the limit for 7000 x 7000"):
+    with pytest.raises(UndecodableImageError, match="the limit of 20 scans for 7000 x 7000"):
         decode_image(large, LIMITS)
 
 
@@ -430,7 +467,7 @@ def test_run_lengths_of_a_bmp_are_not_read(compression: int, bits: int) -> None:
     header = struct.pack("<I2i2H6I", 40, 2, 1, 1, bits, compression, 4, 0, 0, 2, 0)
     file = struct.pack("<2sI2HI", b"BM", 66, 0, 0, 62) + header + bytes(8) + b"\2\0\0\1"
     with pytest.raises(
-        UnsupportedImageError, match=r"run lengths, .*; save it without compression"
+        UnsupportedImageError, match=r"run-length compression, .*; save it without compression"
     ):
         decode_image(file, LIMITS)
 
@@ -448,22 +485,22 @@ def test_a_bmp_with_a_header_too_short_for_a_compression_is_read() -> None:
     [
         pytest.param(
             *(save(scene(), "JPEG"), 2, b"\xff\xe0\0\2", 4096),
-            "JPEG has more than 4096 segments before its pixels",
+            "JPEG exceeds the limit of 4096 segments before the pixels",
             id="jpeg-segments",
         ),
         pytest.param(
             *(save(scene(), "PNG"), 33, png_chunk(b"prVt", b""), 16_384),
-            "PNG has more than 16384 chunks",
+            "PNG exceeds the limit of 16384 chunks",
             id="png-chunks",
         ),
         pytest.param(
             *(save(scene(), "PNG"), 33, png_chunk(b"IDAT", b""), 16_384),
-            "PNG has more than 16384 chunks",
+            "PNG exceeds the limit of 16384 chunks",
             id="png-chunks-of-pixels",
         ),
         pytest.param(
             *(save(scene().convert("P"), "GIF"), -1, b"\0", 4096),
-            "GIF has more than 4096 blocks before its pixels",
+            "GIF exceeds the limit of 4096 blocks before the pixels",
             id="gif-stray-bytes",
         ),
     ],

@@ -221,7 +221,9 @@ def test_too_many_at_once_are_refused_as_the_service_does(cluster: Running) -> N
             assert each.headers["content-type"] == "application/problem+json"
             assert int(each.headers["retry-after"]) >= 1
             assert b'"code": "overloaded"' in each.content
-            assert f"{QUEUE} detections wait already" in each.content.decode()
+            assert (
+                f"the queue is full with the limit of {QUEUE} detections" in each.content.decode()
+            )
 
 
 def test_a_replica_that_ends_is_replaced(cluster: Running, plain: str) -> None:

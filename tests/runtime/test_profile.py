@@ -51,8 +51,8 @@ def test_a_profile_of_here_has_no_flaws(profile: Profile, spec: NetworkSpec) -> 
 @pytest.mark.parametrize(
     ("change", "flaw"),
     [
-        pytest.param({"sha256": "0" * 64}, "measured with another front.onnx", id="file"),
-        pytest.param({"version": "2020.1"}, "and 2020.1 was measured", id="version"),
+        pytest.param({"sha256": "0" * 64}, "measured with other contents of front.onnx", id="file"),
+        pytest.param({"version": "2020.1"}, "but 2020.1 was measured", id="version"),
     ],
 )
 def test_a_network_that_has_changed(
@@ -71,17 +71,19 @@ def test_8_bits_are_of_another_file(profile: Profile) -> None:
     assert both.precisions == {"front": "float32", "onet": "int8"}
     assert list(find_mismatches(both, [spec])) == []
     stale = replace(both, networks={"onet": replace(chosen, sha256=spec.sha256)})
-    assert list(find_mismatches(stale, [spec])) == ["it was measured with another onet.int8.onnx"]
+    assert list(find_mismatches(stale, [spec])) == [
+        "it was measured with other contents of onet.int8.onnx"
+    ]
 
 
 def test_another_processor(profile: Profile, spec: NetworkSpec) -> None:
     (found,) = find_mismatches(replace(profile, processor="a 6502"), [spec])
-    assert found == f"it was measured on a 6502, and this is {get_processor_name()}"
+    assert found == f"it was measured on a 6502, but this is {get_processor_name()}"
 
 
 def test_a_network_that_is_not_in_it(profile: Profile, spec: NetworkSpec) -> None:
     (found,) = find_mismatches(profile, [spec, replace(spec, name="side")])
-    assert found == "it says nothing of side.onnx"
+    assert found == "it lacks side.onnx"
 
 
 def test_networks_that_were_measured_in_different_versions(
@@ -92,7 +94,7 @@ def test_networks_that_were_measured_in_different_versions(
         old, new = replace(choice(spec), version="2020.1"), choice(spec)
         mixed = replace(profile, networks={first: old, second: new})
         (flaw,) = find_mismatches(mixed, [spec, side])
-        assert "and 2020.1 was measured" in flaw
+        assert "but 2020.1 was measured" in flaw
 
 
 def test_a_runtime_that_is_gone(
@@ -121,7 +123,7 @@ def test_a_network_is_opened_in_what_was_chosen(
 
 
 def test_a_profile_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"there is no profile .*p\.json .* phiz bench$"):
+    with pytest.raises(SettingError, match=r"the profile .*p\.json does not exist; .* phiz bench$"):
         read_profile(tmp_path / "p.json")
 
 
@@ -172,7 +174,9 @@ def test_a_choice_that_is_none(
 
 def test_a_file_that_is_not_json(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text("fast")
-    with pytest.raises(SettingError, match=r"cannot be read: .*measure again with: phiz bench"):
+    with pytest.raises(
+        SettingError, match=r"cannot read the profile .*measure again with: phiz bench"
+    ):
         read_profile(tmp_path / "p.json")
 
 
@@ -190,5 +194,5 @@ def test_choices_for_other_networks_stay(profile: Profile, tmp_path: Path) -> No
 
 
 def test_a_place_that_cannot_be_written(profile: Profile, tmp_path: Path) -> None:
-    with pytest.raises(SettingError, match=r"cannot be written: .*; choose with --profile"):
+    with pytest.raises(SettingError, match=r"cannot write .*; choose another file with --profile"):
         write_profile(profile, tmp_path / "nowhere" / "profile.json")

@@ -68,7 +68,7 @@ def test_a_service_without_classifiers_is_ready_and_tells_what_to_run(unready: R
     for _ in range(2):
         status, problem = ask(unready, SELFIE, "model=efficientnet&precision=int8")
         assert (status, problem["code"]) == (503, "model_not_built")
-        assert problem["detail"].startswith("efficientnet int8 is not there to be asked")
+        assert problem["detail"].startswith("efficientnet int8 is not built")
         assert COMMAND in problem["detail"]
         assert "/" not in problem["detail"]  # nor where files lie
     labels = {"model": "efficientnet", "outcome": "model_not_built"}
@@ -148,4 +148,4 @@ def test_another_file_than_the_catalogues_is_told_apart(
         assert COMMAND in problem["detail"]
         assert str(tmp_path) not in problem["detail"]
         assert service.stop() == 0
-        assert "mobilenet.int8.onnx is not the file that the catalogue" in service.log.read_text()
+        assert "mobilenet.int8.onnx differs from the catalogue" in service.log.read_text()

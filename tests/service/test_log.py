@@ -39,7 +39,7 @@ def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
         assert "private" not in service.log.read_text()
         assert "secret" not in service.log.read_text()
         warning, first, second, third = lines(service)
-    assert "PHIZ_MAX_PIXEL is no setting" in warning["message"]
+    assert "PHIZ_MAX_PIXEL has no effect because it is not a setting" in warning["message"]
     sent = int(found.request.headers["content-length"])
     timing = found.json()["timing_ms"]
     assert abs(first.pop("queue_ms") - timing["queue"]) < 0.001

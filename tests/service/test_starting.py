@@ -59,7 +59,7 @@ def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
         stdout, stderr = loser.communicate(timeout=PATIENCE_S)
         assert (loser.returncode, stdout, stderr.count("\n")) == (1, "", 1)
         assert stderr.startswith(f"Error: cannot listen on 127.0.0.1, port {port}: ")
-        assert stderr.endswith("; choose with --host and --port\n")
+        assert stderr.endswith("; change --host or --port\n")
         assert httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
         winner.send_signal(signal.SIGTERM)
         assert winner.communicate(timeout=PATIENCE_S) == ("", "")
@@ -140,7 +140,7 @@ def test_a_setting_that_is_none_is_warned_of(models_folder: Path, tmp_path: Path
     with running(ONE, env, tmp_path / "log") as service:
         assert service.stop() == 0
         log = service.log.read_text()
-    assert "PHIZ_MAX_PIXEL is no setting" in log
+    assert "PHIZ_MAX_PIXEL has no effect because it is not a setting" in log
     assert "PHIZ_MAX_PIXELS" in log
 
 

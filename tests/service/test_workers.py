@@ -94,7 +94,7 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
         assert service.metric("phiz_workers") == 2
         assert service.metric("phiz_inflight_requests") == service.metric("phiz_queue_depth") == 0
         assert service.stop() == 0
-        assert "beginning another" in service.log.read_text()
+        assert "restarting it" in service.log.read_text()
 
 
 def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_answered(
@@ -131,7 +131,7 @@ def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) ->
         (tmp_path / MAY_END).touch()
         wait_for(lambda: service.metric("phiz_workers") == 1)
         assert curl(*detect)[0] == 200
-        assert "has been at one call for 0.6 s; ending it" in service.log.read_text()
+        assert "has spent 0.6 s on one request; restarting it" in service.log.read_text()
 
 
 @pytest.mark.needs("curl")

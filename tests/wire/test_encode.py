@@ -11,7 +11,7 @@ from phiz.errors import OptionError, UnsupportedImageError
 from phiz.faces import Detections, DetectOptions, Face, Quality, RoutingStep
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
-from phiz.timings import Stopwatch
+from phiz.timings import Stopwatch, Timings
 from phiz.wire.encode import encode_result
 from phiz.wire.schemas import DetectAnswer
 from phiz.worker import answer_detection
@@ -31,12 +31,21 @@ def test_a_box_has_a_corner_and_a_size() -> None:
 
 
 def test_a_route_names_the_model_of_each_face() -> None:
-    steps = (RoutingStep("front", 0, "first"), RoutingStep("back", 0, "left out", ran=False))
+    steps = (
+        RoutingStep("front", 0, "first_pass", "the best"),
+        RoutingStep("mtcnn", 0, "no_time_left", "skipped it", ran=False),
+    )
     answer = encode_result(DetectionResult("auto", 10, 20, (FACE,), steps))
     assert answer["faces"] == [{"box": BOX, "score": 0.8765, "landmarks": NOSE, "model": "back"}]
     assert answer["route"] == [
-        {"model": "front", "ran": True, "faces": 0, "why": "first"},
-        {"model": "back", "ran": False, "faces": 0, "why": "left out"},
+        {"model": "front", "ran": True, "faces": 0, "reason": "first_pass", "why": "the best"},
+        {
+            "model": "mtcnn",
+            "ran": False,
+            "faces": 0,
+            "reason": "no_time_left",
+            "why": "skipped it",
+        },
     ]
 
 
@@ -58,7 +67,7 @@ def test_no_face_is_an_empty_list() -> None:
 
 
 @pytest.mark.parametrize(
-    "steps", [(), (RoutingStep("front", 1, "first"),)], ids=["plain", "routed"]
+    "steps", [(), (RoutingStep("front", 1, "first_pass", "the best"),)], ids=["plain", "routed"]
 )
 def test_an_answer_is_what_its_description_says(steps: tuple[RoutingStep, ...]) -> None:
     answer = encode_result(DetectionResult("auto", 10, 20, (FACE,), steps)) | {"timing_ms": TIMING}
@@ -91,7 +100,7 @@ def engine(score: float = 0.5) -> Engine:
 
 def test_a_picture_is_answered_encoded_with_what_is_counted(gif: bytes) -> None:
     answer = answer_detection(
-        engine(), gif, "back", DetectOptions(max_faces=3), time.perf_counter()
+        engine(), gif, time.perf_counter(), "back", DetectOptions(max_faces=3)
     )
     content = json.loads(answer.body)
     timing_ms = content.pop("timing_ms")
@@ -101,24 +110,24 @@ def test_a_picture_is_answered_encoded_with_what_is_counted(gif: bytes) -> None:
         "faces": [{"box": {"x": 0, "y": 0, "width": 9, "height": 9}, "score": 0.5, "landmarks": {}}]
         * 3,
     }
-    assert (answer.face_count, timing_ms) == (3, answer.timings.to_milliseconds())
+    assert (answer.face_count, timing_ms) == (3, Timings(*answer[3:]).to_milliseconds())
     assert answer.server_timing == ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
     assert answer.body == json.dumps(json.loads(answer.body), separators=(",", ":")).encode()
 
 
 def test_the_time_that_a_picture_has_waited_is_in_the_queue(gif: bytes) -> None:
-    answer = answer_detection(engine(), gif, "back", DetectOptions(), time.perf_counter() - 5)
-    assert 5 <= answer.timings.stages["queue"] <= answer.timings.total_s
-    assert sum(answer.timings.stages.values()) == pytest.approx(answer.timings.total_s)
+    answer = answer_detection(engine(), gif, time.perf_counter() - 5, "back", DetectOptions())
+    assert 5 <= answer.stages["queue"] <= answer.total_s
+    assert sum(answer.stages.values()) == pytest.approx(answer.total_s)
 
 
 def test_a_picture_that_cannot_be_read_or_a_model_that_is_not_there_is_an_error(gif: bytes) -> None:
     with pytest.raises(UnsupportedImageError):
-        answer_detection(engine(), b"no picture", "back", DetectOptions(), 0)
+        answer_detection(engine(), b"no picture", 0, "back", DetectOptions())
     with pytest.raises(OptionError):
-        answer_detection(engine(), gif, "front", DetectOptions(), 0)
+        answer_detection(engine(), gif, 0, "front", DetectOptions())
 
 
 def test_what_json_has_no_number_for_is_never_sent(gif: bytes) -> None:
     with pytest.raises(ValueError, match="JSON"):
-        answer_detection(engine(score=float("nan")), gif, "back", DetectOptions(), 0)
+        answer_detection(engine(score=float("nan")), gif, 0, "back", DetectOptions())

@@ -2,9 +2,9 @@ import pytest
 from pydantic import ValidationError
 
 from phiz.detectors.factory import list_model_names
-from phiz.faces import DetectOptions
+from phiz.faces import ROUTE_REASONS, DetectOptions
 from phiz.models import catalog
-from phiz.wire.schemas import BatchAnswer, DetectAnswer, DetectParameters, Problem
+from phiz.wire.schemas import BatchAnswer, DetectAnswer, DetectParameters, Problem, RouteStep
 
 
 def test_options_that_are_not_given_are_the_detectors_own() -> None:
@@ -45,3 +45,10 @@ def test_each_result_of_several_is_an_answer_or_a_problem() -> None:
     problem = {"type": "x", "title": "x", "status": 400, "code": "bad_image", "detail": "x"}
     results = BatchAnswer.model_validate({"results": [answer, problem, answer]}).results
     assert [type(result) for result in results] == [DetectAnswer, Problem, DetectAnswer]
+
+
+@pytest.mark.parametrize("reason", ROUTE_REASONS)
+def test_route_reason_is_described(reason: str) -> None:
+    field = RouteStep.model_json_schema()["properties"]["reason"]
+    assert field["enum"] == list(ROUTE_REASONS)
+    assert f"`{reason}`:" in field["description"]

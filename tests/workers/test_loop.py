@@ -230,5 +230,5 @@ def test_what_fails_is_logged_with_the_name_of_its_request(tmp_path: Path) -> No
     _, errors = worker.communicate(timeout=PATIENCE_S)
     told = json.loads(errors)
     assert (told["level"], told["request"]) == ("error", "a-request")
-    assert told["message"] == "the work 'fail' failed"
+    assert told["message"] == "the request 'fail' failed"
     assert told["traceback"].endswith("ZeroDivisionError: by nothing")

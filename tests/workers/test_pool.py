@@ -207,6 +207,26 @@ def test_work_is_begun_in_the_order_in_which_it_came(run: Run, tmp_path: Path, k
     run(test)
 
 
+@pytest.mark.parametrize(
+    ("size", "is_ahead"),
+    [(0, True), (700_000, True), (1_048_576, True), (1_048_577, False), (20_000_000, False)],
+)
+def test_picture_over_one_mebibyte_is_not_sent_to_a_busy_worker(
+    run: Run, tmp_path: Path, size: int, *, is_ahead: bool
+) -> None:
+    async def test() -> None:
+        async with working(tmp_path, 1) as doubles:
+            held = doubles.hold("first", QUICK)
+            await doubles.until_begun("first")
+            task = doubles.submit("measure", image_bytes=bytes(size), kind=QUICK)
+            assert (task.worker is not None) == is_ahead
+            doubles.end("first")
+            assert await held.future == "first"
+            assert await task.future == (size, zlib.crc32(bytes(size)))
+
+    run(test)
+
+
 def test_large_pictures_arrive_whole(run: Run, tmp_path: Path) -> None:
     images = [os.urandom(20 * 1024 * 1024), b"", os.urandom(3), os.urandom(5_000_000)]
 
@@ -352,7 +372,7 @@ def test_of_a_worker_that_dies_only_the_call_that_it_was_at_fails(
             await doubles.until_begun("first")
             (process,) = doubles.crew.pids.values()
             os.kill(process, signal.SIGKILL)
-            with pytest.raises(WorkerDiedError, match="the process that worked on the picture"):
+            with pytest.raises(WorkerDiedError, match="the worker process of this image ended"):
                 await held.future
             assert [await task.future for task in others] == [f"{number}" for number in range(9)]
             assert doubles.crew.replaced_workers == 1
@@ -363,7 +383,7 @@ def test_of_a_worker_that_dies_only_the_call_that_it_was_at_fails(
         assert began_ns == sorted(began_ns)
 
     run(test)
-    assert "ended with status -9; beginning another" in caplog.text
+    assert "ended with status -9; restarting it" in caplog.text
 
 
 def test_while_a_worker_cannot_be_replaced_the_others_do_its_work(
@@ -384,7 +404,7 @@ def test_while_a_worker_cannot_be_replaced_the_others_do_its_work(
             doubles.end("b")
             assert [await held[1].future, await behind.future] == ["b", "behind"]
             assert list(doubles.crew.pids) == [other.index]
-            await until(lambda: "cannot begin again" in caplog.text)
+            await until(lambda: "cannot restart" in caplog.text)
             assert doubles.crew.is_healthy
             (tmp_path / BROKEN).unlink()
             await until(lambda: sorted(doubles.crew.pids) == [0, 1])
@@ -528,7 +548,7 @@ def test_a_worker_that_hangs_is_replaced(
             assert doubles.crew.replaced_workers == 1
 
     run(test)
-    assert "worker 0 has been at one call for 0.2 s; ending it" in caplog.text
+    assert "worker 0 has spent 0.2 s on one request; restarting it" in caplog.text
 
 
 def test_a_worker_that_hangs_for_nobody_is_replaced_too(run: Run, tmp_path: Path) -> None:
@@ -562,7 +582,7 @@ def test_a_replacement_that_cannot_begin_is_tried_again(
         async with working(tmp_path, 1) as doubles:
             (tmp_path / BROKEN).touch()
             os.kill(doubles.crew.pids[0], signal.SIGKILL)
-            await until(lambda: "cannot begin again" in caplog.text)
+            await until(lambda: "cannot restart" in caplog.text)
             waiting = doubles.note("waiting")
             assert (doubles.crew.queue_depth, dict(doubles.crew.pids)) == (1, {})
             (tmp_path / BROKEN).unlink()
@@ -570,7 +590,7 @@ def test_a_replacement_that_cannot_begin_is_tried_again(
             assert doubles.crew.replaced_workers == 1
 
     run(test)
-    assert "worker 0 cannot begin again: back.onnx is another file" in caplog.text
+    assert "worker 0 cannot restart: back.onnx is another file" in caplog.text
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,7 +1,10 @@
 """Who is let in: only who can be answered in time, and only so many bytes at once."""
 
 import math
-from typing import Final, Protocol, Self
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from phiz.errors import OverloadedError
 
@@ -23,48 +26,25 @@ class QueueState(Protocol):
         """How long one more would wait, as far as can be told, seconds."""
 
 
-class BodyReservation:
-    """A body that is here, or comes: from its first byte until it is answered."""
-
-    __slots__ = ("_admission", "_is_receiving", "size_bytes")
-
-    def __init__(self, admission: "Admission") -> None:
-        self._admission = admission
-        self._is_receiving = False
-        self.size_bytes = 0
-
-    def __enter__(self) -> Self:
-        self._admission.change_receiving(1)
-        self._is_receiving = True
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self.finish_receiving()
-        self._admission.hold_bytes(-self.size_bytes)
-
-    def add_bytes(self, size_bytes: int) -> None:
-        """Hold so many bytes more.
-
-        Raises:
-            OverloadedError: All bodies together would have too many.
-        """
-        self._admission.hold_bytes(size_bytes)
-        self.size_bytes += size_bytes
-
-    def finish_receiving(self) -> None:
-        """Have it no more among those that come."""
-        if self._is_receiving:
-            self._is_receiving = False
-            self._admission.change_receiving(-1)
-
-
 class Admission:
     """Decides by what waits, by the time that is left, and by the bytes that are held.
 
     For the thread of the event loop alone.
+
+    Attributes:
+        max_bytes: Limit of ``held_bytes``.
+        held_bytes: Bytes of all bodies whose requests are not answered yet.
+        arriving_bodies: Bodies that are not complete yet.
     """
 
-    __slots__ = ("_held_bytes", "_max_bodies", "_max_bytes", "_max_queued", "_queue", "_receiving")
+    __slots__ = (
+        "_max_bodies",
+        "_max_queued",
+        "_queue",
+        "arriving_bodies",
+        "held_bytes",
+        "max_bytes",
+    )
 
     def __init__(
         self, queue: QueueState, max_queued: int | None, max_bytes: int, max_bodies: int
@@ -79,10 +59,10 @@ class Admission:
         """
         self._queue = queue
         self._max_queued = max_queued
-        self._max_bytes = max_bytes
         self._max_bodies = max_bodies
-        self._receiving = 0
-        self._held_bytes = 0
+        self.max_bytes = max_bytes
+        self.held_bytes = 0
+        self.arriving_bodies = 0
 
     def check(self, remaining_s: float, other_images: int = 0, other_images_s: float = 0.0) -> None:
         """Admit what comes now.
@@ -101,51 +81,72 @@ class Admission:
             and self._queue.queue_depth + other_images >= self._max_queued
         ):
             raise OverloadedError(
-                f"{self._max_queued} detections wait already, which is the limit; try again in"
+                f"the queue is full with the limit of {self._max_queued} detections; try again in"
                 " a moment",
                 _round_retry_after(wait_s),
             )
         if wait_s > MAX_WAIT_SHARE * remaining_s:
             raise OverloadedError(
-                f"it would wait for {wait_s:.2g} s, and the answer must be there in"
-                f" {remaining_s:g} s;"
+                f"the expected wait is {wait_s:.2g} s and the deadline is {remaining_s:g} s;"
                 " try again in a moment",
                 _round_retry_after(wait_s),
             )
 
-    def reserve_body(self) -> BodyReservation:
-        """Return a body that has not begun to come.
-
-        As a context it comes, which raises an OverloadedError if as many come as may.
-        """
-        return BodyReservation(self)
-
-    def change_receiving(self, change: int) -> None:
-        """Count bodies that come.
+    @contextmanager
+    def reserve_body(self) -> Iterator["BodyReservation"]:
+        """Keep a place for a body, from before its first byte until its request is answered.
 
         Raises:
-            OverloadedError: There would be too many.
+            OverloadedError: Too many bodies are arriving already.
         """
-        if self._receiving + change > self._max_bodies:
+        if self.arriving_bodies >= self._max_bodies:
             raise OverloadedError(
-                f"{self._max_bodies} bodies are being received already, which is the limit;"
+                f"the service already receives the limit of {self._max_bodies} bodies;"
                 " try again in a moment"
             )
-        self._receiving += change
+        self.arriving_bodies += 1
+        body = BodyReservation(self)
+        try:
+            yield body
+        finally:
+            body.finish_receiving()
+            self.held_bytes -= body.size_bytes
 
-    def hold_bytes(self, size_bytes: int) -> None:
-        """Count bytes that are held.
+
+@dataclass(slots=True, eq=False)
+class BodyReservation:
+    """The place of one body.
+
+    Attributes:
+        admission: Keeps it.
+        size_bytes: Bytes that have arrived.
+        is_arriving: Whether more bytes may arrive.
+    """
+
+    admission: Admission
+    size_bytes: int = 0
+    is_arriving: bool = True
+
+    def add_bytes(self, size_bytes: int) -> None:
+        """Hold bytes that have arrived.
 
         Raises:
-            OverloadedError: There would be too many.
+            OverloadedError: All bodies together have too many bytes.
         """
-        if self._held_bytes + size_bytes > self._max_bytes:
+        admission = self.admission
+        if admission.held_bytes + size_bytes > admission.max_bytes:
             raise OverloadedError(
-                f"the bodies that are here already have {self._held_bytes} bytes, and the limit for"
-                " all"
-                f" is {self._max_bytes}; try again in a moment"
+                f"the service already holds {admission.held_bytes} bytes of bodies; the limit is"
+                f" {admission.max_bytes}; try again in a moment"
             )
-        self._held_bytes += size_bytes
+        admission.held_bytes += size_bytes
+        self.size_bytes += size_bytes
+
+    def finish_receiving(self) -> None:
+        """Leave the place among the arriving bodies to another one."""
+        if self.is_arriving:
+            self.is_arriving = False
+            self.admission.arriving_bodies -= 1
 
 
 def _round_retry_after(wait_s: float) -> int:

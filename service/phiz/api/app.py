@@ -56,7 +56,7 @@ def create_app(
     """
     app = FastAPI(
         title="phiz",
-        summary="Face detection with the time of every stage.",
+        summary="Face detection over HTTP, with the time of every stage.",
         description=DESCRIPTION,
         version=phiz.__version__,
         docs_url=None,
@@ -77,7 +77,7 @@ def _add_routes(app: FastAPI) -> None:
     app.post(
         "/detect",
         tags=["detection"],
-        summary="Find the faces of a picture",
+        summary="Find the faces of an image",
         response_model=None,
         responses=describe_detect_responses(),
         openapi_extra=describe_detect(),
@@ -85,7 +85,7 @@ def _add_routes(app: FastAPI) -> None:
     app.post(
         "/detect/batch",
         tags=["detection"],
-        summary="Find the faces of several pictures",
+        summary="Find the faces of several images",
         response_model=None,
         responses=describe_batch_responses(),
         openapi_extra=describe_batch(),
@@ -93,7 +93,7 @@ def _add_routes(app: FastAPI) -> None:
     app.post(
         "/classify",
         tags=["classification"],
-        summary="Say what a picture shows",
+        summary="Classify an image",
         response_model=None,
         responses=describe_classify_responses(),
         openapi_extra=describe_classify(),
@@ -134,7 +134,7 @@ def _make_lifespan(
         pool = WorkerPool(worker_command, workers, hang_timeout_s, BATCHABLE_MODELS)
         inventory, *_ = await pool.start()
         try:
-            assert isinstance(inventory, ModelInventory), "our workers tell what they have loaded"
+            assert isinstance(inventory, ModelInventory), "the hello of a worker is its inventory"
             for kind, seconds in inventory.warm_up_s.items():
                 pool.latencies.observe(kind, seconds)
             kinds = {spec.name: spec.kind for spec in inventory.specs}

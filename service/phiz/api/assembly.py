@@ -30,10 +30,9 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
     if affordable >= processors:
         return processors
     _log.warning(
-        "%d MB of memory are enough for %d workers beside a picture of %d pixels, so that there"
-        " are not %d, one for each processor; give more, lower PHIZ_MAX_PIXELS, or set"
-        " PHIZ_WORKERS",
-        *(memory_bytes // 1_000_000, affordable, max_pixels, processors),
+        "%d MB of memory allow only %d of %d workers, one per processor, with images of %d pixels;"
+        " give more memory, lower PHIZ_MAX_PIXELS, or set PHIZ_WORKERS",
+        *(memory_bytes // 1_000_000, affordable, processors, max_pixels),
     )
     return int(affordable)
 
@@ -45,8 +44,8 @@ def build_limits(settings: "Settings", max_files: int, workers: int) -> "Request
     bodies = max(1, min(MAX_BODIES, max_files - workers - _RESERVED_FILES))
     if bodies < MAX_BODIES:
         _log.warning(
-            "no more than %d files may be open, so that %d bodies can come at once and not %d;"
-            " ulimit -n sets that",
+            "the limit of %d open files allows %d bodies at once instead of %d; raise it with"
+            " ulimit -n",
             *(max_files, bodies, MAX_BODIES),
         )
 

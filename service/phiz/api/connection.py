@@ -190,13 +190,13 @@ class Connection(HttpToolsProtocol):
         if isinstance(error, HeadTooLargeError) or isinstance(error.__context__, HeadTooLargeError):
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
             detail = (
-                f"the limit is {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes, the address"
-                " included"
+                "the request head is too large; the limit is"
+                f" {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes, including the address"
             )
             fields = encode_last_response(status, "head_too_large", detail)
         else:
             fields = encode_last_response(
-                HTTPStatus.BAD_REQUEST, "malformed_request", "this is not HTTP/1.1"
+                HTTPStatus.BAD_REQUEST, "malformed_request", "the request is not HTTP/1.1"
             )
         self.transport.write(fields)
         self.close_lingering()

@@ -36,15 +36,17 @@ async def await_tasks(
         ClientDisconnect: The client has left.
         Exception: Of the connection, if it ends that way.
     """
-    end = _DeadlineWatch(tasks, pool, request, remaining_s)
+    watch = _DeadlineWatch(tasks, pool, request, remaining_s)
     try:
         return [await _await_task(task) for task in tasks]
-    finally:
-        end.cancel()
+    except BaseException:
         for task in tasks:
             pool.cancel(task)
             if not task.future.cancelled():
                 task.future.exception()  # nobody else may take it, and it would be logged
+        raise
+    finally:
+        watch.cancel()
 
 
 async def _await_task(task: WorkTask) -> TaskOutcome:
@@ -90,9 +92,8 @@ class _DeadlineWatch:
     def _expire(self) -> None:
         self._cancel_tasks(
             DeadlineError(
-                f"the answer was not there after {self._remaining_s:g} s, which is the limit; send"
-                " a"
-                " smaller picture, choose a faster model, or try again when there is less to do"
+                f"the answer was not ready after the limit of {self._remaining_s:g} s; send a"
+                " smaller image, choose a faster model, or try again later"
             )
         )
 

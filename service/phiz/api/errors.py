@@ -11,7 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from phiz.api.request_record import record_error_code
+from phiz.api.request_record import get_record
 from phiz.errors import (
     BodyTimeoutError,
     DeadlineError,
@@ -110,7 +110,7 @@ def build_problem(error: Exception) -> JsonObject:
     return _build_content(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         INTERNAL_CODE,
-        "something went wrong here; the log of the service tells what",
+        "the service failed; its log has the details",
     )
 
 
@@ -129,13 +129,13 @@ def _build_response(content: JsonObject, headers: Mapping[str, str] | None = Non
 
 
 def respond_to_error(error: Exception, scope: Scope) -> Response:
-    """Return the answer to an error, of whose code the request's record is told.
+    """Return the answer to an error, and note its code in the record of the request.
 
     Args:
         error: One that is not ours is not told to the caller.
         scope: Of the request.
     """
-    record_error_code(scope, get_error_code(error))
+    get_record(scope).error_code = get_error_code(error)
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
@@ -178,8 +178,8 @@ async def _handle_framework_error(request: Request, error: Exception) -> Respons
     detail = error.detail
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         allow = (error.headers or {}).get("Allow", "")
-        detail = f"{request.method} is not answered at this address; {allow} is"
+        detail = f"{request.method} is not allowed at this address; use {allow}"
     if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "there is nothing at this address; /docs tells what there is"
-    record_error_code(request.scope, code)
+        detail = "there is nothing at this address; /docs lists the routes"
+    get_record(request.scope).error_code = code
     return _build_response(_build_content(error.status_code, code, detail), error.headers)

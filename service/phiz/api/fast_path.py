@@ -11,7 +11,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from phiz.api.errors import respond_to_error
-from phiz.api.request_record import get_request_id
+from phiz.api.request_record import get_record
 from phiz.api.routes_classify import classify
 from phiz.api.routes_detect import detect, detect_batch
 from phiz.errors import PhizError
@@ -54,7 +54,6 @@ class FastPath:
         except Exception as error:  # noqa: BLE001  nothing above us would answer it
             response = respond_to_error(error, scope)
             if not isinstance(error, (PhizError, HTTPException, ClientDisconnect)):
-                _log.exception(
-                    "a request failed", extra=make_extra({"request": get_request_id(scope)})
-                )
+                request_id = get_record(scope).request_id
+                _log.exception("a request failed", extra=make_extra({"request": request_id}))
         await response(scope, receive, send)

@@ -4,9 +4,11 @@ A label never holds a caller's own text: ``model`` is one of the models or ``unk
 ``outcome`` and ``reason`` are codes of errors.
 """
 
+import asyncio
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, Metric, ProcessCollector
@@ -15,10 +17,17 @@ from prometheus_client.registry import Collector
 
 import phiz
 from phiz.api.counts import Counter, Histogram
-from phiz.errors import DeadlineError, OverloadedError, WorkerDiedError, WorkerFaultError
+from phiz.api.errors import NotReadyError, get_error_code
+from phiz.api.request_record import OK_CODE, UNKNOWN_MODEL, RequestRecord
+from phiz.errors import (
+    DeadlineError,
+    OverloadedError,
+    PhizError,
+    WorkerDiedError,
+    WorkerFaultError,
+)
 from phiz.system.cgroups import get_processor_share
 from phiz.system.procfs import read_processor_seconds, read_resident_bytes
-from phiz.timings import Timings
 
 # Seconds. The smallest network takes about 1 ms, a large picture through a cascade some 100.
 BUCKETS_S: Final = (
@@ -37,8 +46,6 @@ BUCKETS_S: Final = (
     5.0,
     10.0,
 )
-UNKNOWN_MODEL: Final = "unknown"
-OK_CODE: Final = "ok"
 # What may become of a picture through no fault of its own.
 FAULT_CODES: Final = (DeadlineError.code, WorkerDiedError.code, WorkerFaultError.code)
 
@@ -61,34 +68,6 @@ class PoolState(Protocol):
     @property
     def pids(self) -> Mapping[int, int]:
         """The process id of each worker, by its index."""
-
-
-@dataclass(slots=True)
-class DetectionRecord:
-    """What becomes known of one request while it is answered.
-
-    Attributes:
-        started_at_s: When it came, by ``time.perf_counter``.
-        model: As requested, once it is known to be one of the models.
-        admitted: Whether it was read and its options make sense.
-        received_at_s: When its last byte came, by the same clock; 0 as long as it has not.
-        request_id: That its caller or we have given it.
-        timings: Of each picture that was answered, in their order.
-        code: Of the error that it ended with.
-    """
-
-    started_at_s: float
-    model: str = UNKNOWN_MODEL
-    admitted: bool = False
-    received_at_s: float = 0.0
-    request_id: str = ""
-    timings: list[Timings] = field(default_factory=list)
-    code: str = OK_CODE
-
-    @property
-    def queue_s(self) -> float:
-        """The longest that one of its pictures waited for a worker, seconds."""
-        return max(timings.stages["queue"] for timings in self.timings)
 
 
 class Metrics:
@@ -122,40 +101,42 @@ class Metrics:
         self.registry = registry
         self._requests = Histogram(
             "phiz_request_seconds",
-            "Time of a request from its headers to its answer, by outcome:"
-            " ok, or the code of the error.",
+            "Seconds from a request's headers to its answer, by outcome: ok or the error code.",
             ("model", "outcome"),
             BUCKETS_S,
         )
         self._stages = Histogram(
             "phiz_stage_seconds",
-            "Time of each stage of an answer; receive is that of a request's body, and pnet, rnet"
-            " and onet are parts of inference.",
+            "Seconds of each stage. The stage receive is the arrival of the body; pnet, rnet and"
+            " onet are parts of inference.",
             ("model", "stage"),
             BUCKETS_S,
         )
         self._pictures = Counter(
             "phiz_pictures",
-            "Pictures that were worked on, by outcome: ok, or the code of the error.",
+            "Processed images, by outcome: ok or the error code.",
             ("model", "outcome"),
         )
-        self._faces = Counter("phiz_faces", "Faces answered.", ("model",))
+        self._faces = Counter("phiz_faces", "Returned faces.", ("model",))
         self._rejected = Counter(
             "phiz_rejected",
-            "Requests refused before any work on the picture, by the error's code.",
+            "Requests rejected before any work on the image, by error code.",
             ("reason",),
         )
         self._inflight = 0
         inflight = Gauge(
             "phiz_inflight_requests",
-            "Requests between their headers and their answer.",
+            "Requests in progress, from their headers to their answer.",
             registry=registry,
         )
         inflight.set_function(lambda: self._inflight)
         for own in (self._requests, self._stages, self._pictures, self._faces, self._rejected):
             registry.register(own)
         build = Gauge(
-            "phiz_build_info", "1, with the version of the service.", ["version"], registry=registry
+            "phiz_build_info",
+            "Always 1; the label is the version of the service.",
+            ["version"],
+            registry=registry,
         )
         build.labels(phiz.__version__).set(1)
         info = Gauge(
@@ -169,48 +150,44 @@ class Metrics:
         for model in (*kinds, *models):
             self._add_series(model)
 
-    def start_request(self) -> DetectionRecord:
-        """Count a request that has come, until it has ``ended``."""
-        self._inflight += 1
-        return DetectionRecord(time.perf_counter())
+    @contextmanager
+    def track_request(self, record: RequestRecord) -> Iterator[None]:
+        """Count a request with images while it is answered, then time it and count its images.
 
-    def finish_request(
-        self, detection: DetectionRecord, code: str = OK_CODE, *, refused: bool = False
-    ) -> None:
-        """Count and time a request.
-
-        Args:
-            detection: What ``begun`` returned.
-            code: Of the error that it ended with.
-            refused: Whether that error is an answer to the caller; it counts as a refusal if
-                nothing had been done for the request.
+        Raises:
+            NotReadyError: The request was cancelled, because the service stops.
         """
-        self._inflight -= 1
-        detection.code = code
-        model, started_at_s, received_at_s = (
-            detection.model,
-            detection.started_at_s,
-            detection.received_at_s,
-        )
-        self._requests.observe((model, code), time.perf_counter() - started_at_s)
-        if received_at_s:
-            self._stages.observe((model, "receive"), received_at_s - started_at_s)
-        if refused and not detection.admitted:
-            self._rejected.add((code,))
+        self._inflight += 1
+        record.model = UNKNOWN_MODEL
+        code = OK_CODE
+        try:
+            yield
+        except asyncio.CancelledError:
+            code = get_error_code(NotReadyError())
+            raise NotReadyError from None
+        except BaseException as error:
+            code = get_error_code(error)
+            if isinstance(error, PhizError) and not record.outcomes:
+                self._rejected.add((code,))
+            raise
+        finally:
+            self._inflight -= 1
+            self._count_request(record, code)
 
-    def count_image(self, model: str, timings: Timings, face_count: int | None) -> None:
-        """Count a picture, the time of its stages, and its faces if any were looked for."""
-        self._pictures.add((model, OK_CODE))
-        if face_count is not None:
-            self._faces.add((model,), face_count)
-        for stage, seconds in timings.stages.items():
-            self._stages.observe((model, stage), seconds)
-        for label, seconds in timings.parts.items():
-            self._stages.observe((model, label), seconds)
-
-    def count_failed_image(self, model: str, code: str) -> None:
-        """Count a picture that could not be answered."""
-        self._pictures.add((model, code))
+    def _count_request(self, record: RequestRecord, code: str) -> None:
+        model = record.model
+        self._requests.observe((model, code), time.perf_counter() - record.started_at_s)
+        if record.received_at_s:
+            self._stages.observe((model, "receive"), record.received_at_s - record.started_at_s)
+        for outcome in record.outcomes:
+            if isinstance(outcome, PhizError):
+                self._pictures.add((model, outcome.code))
+                continue
+            self._pictures.add((model, OK_CODE))
+            if outcome.face_count is not None:
+                self._faces.add((model,), outcome.face_count)
+            for stage, seconds in chain(outcome.stages.items(), outcome.parts.items()):
+                self._stages.observe((model, stage), seconds)
 
     def _add_series(self, model: str) -> None:
         """Show what may go wrong with a model before it does: a rate begins at a first value.
@@ -235,26 +212,28 @@ class PoolCollector(Collector):
         """Yield the metrics; memory and processor time where the system tells them."""
         pool = self._pool
         processes = pool.pids
+        yield GaugeMetricFamily("phiz_queue_depth", "Images queued for a worker.", pool.queue_depth)
         yield GaugeMetricFamily(
-            "phiz_queue_depth", "Pictures that wait for a worker.", pool.queue_depth
+            "phiz_queue_wait_seconds", "Expected wait of the next image, in seconds.", pool.wait_s
         )
-        yield GaugeMetricFamily(
-            "phiz_queue_wait_seconds", "What one more would wait, as far as known.", pool.wait_s
-        )
-        yield GaugeMetricFamily("phiz_workers", "Workers that are ready.", len(processes))
+        yield GaugeMetricFamily("phiz_workers", "Ready workers.", len(processes))
         yield GaugeMetricFamily(
             "phiz_processors",
-            "Processors that there are to use, parts of one too.",
+            "Processors that the service may use; fractions count.",
             get_processor_share(),
         )
         yield CounterMetricFamily(
-            "phiz_workers_replaced", "Workers that ended and were replaced.", pool.replaced_workers
+            "phiz_workers_replaced", "Workers that ended and were restarted.", pool.replaced_workers
         )
         memory = GaugeMetricFamily(
-            "phiz_worker_resident_bytes", "Resident memory of a worker.", labels=["worker"]
+            "phiz_worker_resident_bytes",
+            "Resident memory of each worker, in bytes.",
+            labels=["worker"],
         )
         seconds = CounterMetricFamily(
-            "phiz_worker_cpu_seconds", "Processor time of a worker.", labels=["worker"]
+            "phiz_worker_cpu_seconds",
+            "Processor time of each worker, in seconds.",
+            labels=["worker"],
         )
         for index, pid in sorted(processes.items()):
             if (resident := read_resident_bytes(pid)) is not None:

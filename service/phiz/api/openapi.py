@@ -1,4 +1,4 @@
-"""What ``/openapi.json`` says of the routes, beyond their types."""
+"""Descriptions, examples and errors of the routes for ``/openapi.json``."""
 
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -23,14 +23,14 @@ from phiz.wire.schemas import (
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 DESCRIPTION = """\
-Finds faces in pictures: where they are, how sure that is, and where eyes, nose and mouth lie.
+phiz finds faces in images. It returns boxes, scores, landmarks and the time of every stage.
 
     curl -F image=@face.jpg http://127.0.0.1:8000/detect
 
-Where the classifiers are built, `/classify` says what a picture shows, of ImageNet's 1000 classes.
+`/classify` returns the ImageNet classes of an image, if the classifiers are built.
 
-Coordinates are pixels of the upright picture (after EXIF), from its upper left corner. Left and
-right are the viewer's. Errors are `application/problem+json` with a `code` that stays the same.
+Coordinates are pixels of the upright image (after the Exif orientation), from its upper left
+corner. Left and right are the viewer's. Errors are `application/problem+json` with a stable `code`.
 """
 
 IMAGE_SCHEMA: JsonObject = {
@@ -43,66 +43,66 @@ DEADLINE_PARAMETER: JsonObject = {
     "name": "Phiz-Deadline",
     "in": "header",
     "required": False,
-    "description": "Seconds that the answer may take, where less than the service allows.",
+    "description": "Deadline of the answer in seconds, if shorter than the service's own.",
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 
 PROBLEM_EXAMPLES: dict[int, tuple[str, str, str]] = {
     HTTPStatus.BAD_REQUEST: (
-        "No picture, or one that cannot be decoded.",
+        "The image is missing or cannot be decoded.",
         "missing_image",
         "the form has no field 'image'; it has 'file'",
     ),
     HTTPStatus.NOT_FOUND: (
-        "This machine was not measured.",
+        "This machine has not been measured.",
         "study_missing",
-        "this machine was not measured; do it with: phiz study",
+        "this machine has not been measured; measure it with: phiz study",
     ),
     HTTPStatus.REQUEST_TIMEOUT: (
-        "The body took too long to come.",
+        "The body arrived too slowly.",
         "body_too_slow",
-        "the body was not complete after 30 s, which is the limit; send a smaller picture",
+        "the body was not complete after the limit of 30 s; send a smaller image",
     ),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
-        "Too many bytes or pixels.",
+        "The image has too many bytes or pixels.",
         "too_many_bytes",
-        "the body has 31457280 bytes; the limit is 20971520. Send a smaller picture",
+        "the body has 31457280 bytes; the limit is 20971520; send a smaller image",
     ),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
-        "Not a picture.",
+        "The bytes are not an image of a supported format.",
         "unsupported_image",
-        "the bytes are not a picture of a format that is read here",
+        "the 5 bytes are not an image of a supported format; send JPEG or PNG",
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: (
-        "An option is unknown, or its value is not allowed.",
+        "An option is unknown or its value is invalid.",
         "bad_option",
         "min_score is '2'; it must be a number from 0 to 1",
     ),
     HTTPStatus.INTERNAL_SERVER_ERROR: (
-        "A mistake of the service, or the end of the process that worked on the picture.",
+        "The service failed, or the worker process ended.",
         "internal",
-        "something went wrong here; the log of the service tells what",
+        "the service failed; its log has the details",
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
-        "Starting, stopping or full, and `Retry-After` says when to try again; or not built.",
+        "The service is starting, stopping or full (see `Retry-After`), or the model is not built.",
         "not_ready",
         "the service is starting or stopping; try again in a moment",
     ),
     HTTPStatus.GATEWAY_TIMEOUT: (
-        "The answer was not there in time.",
+        "The deadline passed before the answer was ready.",
         "deadline_exceeded",
-        "the answer was not there after 10 s, which is the limit",
+        "the answer was not ready after the limit of 10 s; send a smaller image",
     ),
 }
 
 
 def describe_detect() -> JsonObject:
-    """Return parameters and body of ``POST /detect``, as OpenAPI describes them."""
+    """Return the OpenAPI description of parameters and body of ``POST /detect``."""
     return _describe_operation(DetectParameters)
 
 
 def describe_classify() -> JsonObject:
-    """Return parameters and body of ``POST /classify``, as OpenAPI describes them."""
+    """Return the OpenAPI description of parameters and body of ``POST /classify``."""
     return _describe_operation(ClassifyParameters)
 
 
@@ -111,9 +111,8 @@ def _describe_operation(options_type: type[Parameters]) -> JsonObject:
         "parameters": _describe_parameters(options_type),
         "requestBody": {
             "required": True,
-            "description": "A form with the picture, or the picture itself. The form may hold"
-            " the options too, and an empty field counts as not given; where both name one, the"
-            " query wins.",
+            "description": "A form with the image, or the image itself. The form may also hold"
+            " options; an empty field is ignored. A query parameter wins over a form field.",
             "content": {
                 MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
                 OCTET_STREAM: {"schema": IMAGE_SCHEMA},
@@ -124,14 +123,13 @@ def _describe_operation(options_type: type[Parameters]) -> JsonObject:
 
 
 def describe_batch() -> JsonObject:
-    """Return parameters and body of ``POST /detect/batch``, as OpenAPI describes them."""
+    """Return the OpenAPI description of parameters and body of ``POST /detect/batch``."""
     images = {"type": "array", "items": IMAGE_SCHEMA, "minItems": 1}
     return {
         "parameters": _describe_parameters(DetectParameters),
         "requestBody": {
             "required": True,
-            "description": "A form with the pictures, each in a field of its own with the same"
-            " name. The options hold for all of them.",
+            "description": "A form with one field `image` per image. Options apply to all images.",
             "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
         },
     }
@@ -190,14 +188,14 @@ IMAGE_STATUSES = PROBLEM_EXAMPLES.keys() - {HTTPStatus.NOT_FOUND}
 def describe_detect_responses() -> Responses:
     """Return the answers of ``POST /detect``, each with an example."""
     return _describe_responses(
-        "The faces, and the time of every stage.", DetectAnswer, DETECT_EXAMPLE
+        "The faces and the time of every stage.", DetectAnswer, DETECT_EXAMPLE
     )
 
 
 def describe_classify_responses() -> Responses:
     """Return the answers of ``POST /classify``, each with an example."""
     return _describe_responses(
-        "The classes, and the time of every stage.", ClassifyAnswer, CLASSIFY_EXAMPLE
+        "The classes and the time of every stage.", ClassifyAnswer, CLASSIFY_EXAMPLE
     )
 
 
@@ -210,7 +208,7 @@ def _describe_responses(
         "content": {"application/json": {"example": example}},
         "headers": {
             "Server-Timing": {
-                "description": "The stages once more, in ms, as browsers draw them.",
+                "description": "The time of each stage in ms, for the developer tools of browsers.",
                 "schema": {"type": "string"},
             }
         },
@@ -223,7 +221,7 @@ def describe_batch_responses() -> Responses:
     _, code, detail = PROBLEM_EXAMPLES[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
     problem = _build_example(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
     answer = {
-        "description": "For each picture, in their order, its faces or its error.",
+        "description": "The faces or the error of each image, in the order of the request.",
         "model": BatchAnswer,
         "content": {"application/json": {"example": {"results": [DETECT_EXAMPLE, problem]}}},
     }

@@ -44,9 +44,7 @@ def read_options(
         problem = error.errors(include_url=False, include_context=False)[0]
     name = str(problem["loc"][0])
     if name not in names:
-        raise OptionError(
-            f"there is no option {quote_text(name)}; the options are {', '.join(names)}"
-        )
+        raise OptionError(f"unknown option {quote_text(name)}; the options are {', '.join(names)}")
     raise OptionError(
         f"{name} is {quote_text(chosen[name])}; it must be {_describe_allowed(options_type, name)}"
     )
@@ -124,7 +122,7 @@ def _to_unique_dict(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, st
     chosen: dict[str, str] = {}
     for name, value in pairs:
         if name in chosen:
-            raise OptionError(f"the {what} {quote_text(name)} is there twice; give it once")
+            raise OptionError(f"the {what} {quote_text(name)} is given twice; give it once")
         chosen[name] = value
     return chosen
 

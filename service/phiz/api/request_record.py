@@ -1,17 +1,17 @@
-"""What is written of a request: never its query, its picture or who sent it."""
+"""The record of a request: everything known of it, but never its query, its image or its sender."""
 
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Self
 
 from starlette.types import Scope
 
-from phiz.api.metrics import OK_CODE, DetectionRecord
-from phiz.errors import WorkerFaultError
+from phiz.errors import PhizError, WorkerFaultError
 from phiz.system.logs import LogFields
+from phiz.wire.messages import EncodedAnswer
 
 # As the proxy in front has it: what is named otherwise gets a name of ours.
 _REQUEST_ID_PATTERN: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -22,25 +22,33 @@ _TRACEPARENT_PATTERN: Final = re.compile(
 )
 _FIRST_VERSION: Final = b"00"
 RECORD_KEY: Final = "phiz.record"
-"""Where the record of a request is in its scope."""
+"""Key of a request's record in its scope (ASGI)."""
+_MIN_ERROR_STATUS: Final = 400
+OK_CODE: Final = "ok"
+UNKNOWN_MODEL: Final = "unknown"
 
 
 @dataclass(slots=True)
 class RequestRecord:
-    """What becomes known of a request while it is answered.
+    """One request, from its headers to its answer. Moments are read from ``time.perf_counter``.
 
     Attributes:
-        request_id: What it is called, by its caller or by us.
-        method: HTTP's.
-        path: Of the route that it asks for; ``-`` for none, because callers may put names into it.
-        trace_id: That it belongs to, 32 hexadecimal digits; empty if it belongs to none.
-        started_at_s: When it came, by ``time.perf_counter``.
-        status: Of its answer; 0 as long as there is none.
-        bytes_in: Of its body, as far as it has been read.
-        bytes_out: Of the answer's body.
-        total_s: Until the last byte of the answer was given to the server.
-        error_code: The code that it was answered with; empty after success, or if unknown.
-        detection: What is counted of it, if it asks something of pictures.
+        request_id: The id given by the caller, or a random one.
+        method: HTTP method.
+        path: Path of the route; ``-`` for any other path, because callers may put names into it.
+        trace_id: 32 hexadecimal digits; empty if the request belongs to no trace.
+        started_at_s: The moment when the headers were complete.
+        received_at_s: The moment when the body was complete; 0 before that.
+        deadline_s: Seconds that the answer may take once the body is complete; 0 until known.
+        model: The requested model; ``unknown`` until the options are valid, and empty if the
+            request has nothing to do with images.
+        outcomes: The answer or the error of each image, in their order; empty before they are
+            complete.
+        status: HTTP status of the answer; 0 before the answer.
+        bytes_in: Bytes of the body that have been read.
+        bytes_out: Bytes of the answer's body.
+        total_s: Seconds from the headers to the last byte of the answer; 0 before that.
+        error_code: Code of the error in the answer; empty if there is none.
     """
 
     request_id: str
@@ -48,16 +56,19 @@ class RequestRecord:
     path: str
     trace_id: str
     started_at_s: float = field(default_factory=time.perf_counter)
+    received_at_s: float = 0.0
+    deadline_s: float = 0.0
+    model: str = ""
+    outcomes: Sequence[EncodedAnswer | PhizError] = ()
     status: int = 0
     bytes_in: int = 0
     bytes_out: int = 0
     total_s: float = 0.0
     error_code: str = ""
-    detection: DetectionRecord | None = None
 
     @classmethod
     def from_headers(cls, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Self:
-        """Return the record of a request that has come."""
+        """Return the record of a request whose headers are complete."""
         name, parents = "", []
         for header, value in headers:
             if header == b"x-request-id" and _REQUEST_ID_PATTERN.fullmatch(value):
@@ -70,10 +81,15 @@ class RequestRecord:
 
     @property
     def code(self) -> str:
-        """``ok``, or the code of the error that it ended with, as far as it is known."""
-        if self.detection is not None:
-            return self.detection.code
-        return OK_CODE if 0 < self.status < 400 else self.error_code or WorkerFaultError.code  # noqa: PLR2004
+        """``ok``, or the code of the error that the request ended with."""
+        if 0 < self.status < _MIN_ERROR_STATUS:
+            return OK_CODE
+        return self.error_code or WorkerFaultError.code
+
+    @property
+    def answers(self) -> list[EncodedAnswer]:
+        """The answers of those images that have no error, in their order."""
+        return [outcome for outcome in self.outcomes if isinstance(outcome, EncodedAnswer)]
 
     def to_log_fields(self) -> LogFields:
         """Return the fields of its line in the log."""
@@ -84,32 +100,26 @@ class RequestRecord:
             "status": self.status,
             "code": self.code,
         }
-        detection = self.detection
-        if detection is not None:
-            fields["model"] = detection.model
+        if self.model:
+            fields["model"] = self.model
         fields["bytes_in"] = self.bytes_in
         fields["bytes_out"] = self.bytes_out
         fields["total_ms"] = round(1000 * self.total_s, 3)
-        if detection is not None and detection.timings:
-            fields["queue_ms"] = round(1000 * detection.queue_s, 3)
+        if answers := self.answers:
+            longest_s = max(answer.stages["queue"] for answer in answers)
+            fields["queue_ms"] = round(1000 * longest_s, 3)
         if self.trace_id:
             fields["trace"] = self.trace_id
         return fields
 
 
-def record_error_code(scope: Scope, code: str) -> None:
-    """Let a request's record, if there is one, know the code that it is answered with."""
+def get_record(scope: Scope) -> RequestRecord:
+    """Return the record of a request; it begins here where there is no access log."""
     record = scope.get(RECORD_KEY)
-    if isinstance(record, RequestRecord):
-        record.error_code = code
-
-
-def attach_detection(scope: Scope, detection: DetectionRecord) -> None:
-    """Let a request's record, if there is one, and what is counted of it know each other."""
-    record = scope.get(RECORD_KEY)
-    if isinstance(record, RequestRecord):
-        record.detection = detection
-        detection.request_id = record.request_id
+    if not isinstance(record, RequestRecord):
+        record = RequestRecord.from_headers(scope["method"], scope["path"], scope["headers"])
+        scope[RECORD_KEY] = record
+    return record
 
 
 def _parse_traceparent(traceparent: bytes) -> str:
@@ -118,9 +128,3 @@ def _parse_traceparent(traceparent: bytes) -> str:
     if found is None or (found[1] == _FIRST_VERSION and found[3]):
         return ""
     return found[2].decode()
-
-
-def get_request_id(scope: Scope) -> str:
-    """Return what a request is called; nothing if it has no record."""
-    record = scope.get(RECORD_KEY)
-    return record.request_id if isinstance(record, RequestRecord) else ""

@@ -1,17 +1,19 @@
 """``POST /classify``: as a detection, but a worker says what the picture shows."""
 
-from functools import partial
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.routes_detect import Operation, answer_image, handle_counted
+from phiz.api.body import BodyLimits
+from phiz.api.routes_detect import Operation, answer_request, respond_with_one
 from phiz.wire.schemas import ClassifyParameters
 
-CLASSIFICATION: Final = Operation("classify", ClassifyParameters)
+CLASSIFICATION: Final = Operation(
+    "classify", ClassifyParameters, BodyLimits.for_image, respond_with_one
+)
 
 
 async def classify(request: Request) -> Response:
-    """Return what a picture shows, of ImageNet's classes."""
-    return await handle_counted(request, partial(answer_image, CLASSIFICATION))
+    """Return the most likely ImageNet classes of an image."""
+    return await answer_request(CLASSIFICATION, request)

@@ -1,45 +1,48 @@
-"""``POST /detect`` and ``POST /detect/batch``: admit, read, let a worker find faces, respond.
+"""``POST /detect`` and ``POST /detect/batch``: admit, read, detect, respond.
 
-Other questions about a picture go the same way.
+``POST /classify`` goes the same way.
 """
 
-import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from phiz.api.body import BodyLimits, read_upload
 from phiz.api.deadline import await_tasks
-from phiz.api.errors import NotReadyError, build_problem, get_error_code
-from phiz.api.metrics import DetectionRecord
+from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.options import read_deadline, read_options, read_query
-from phiz.api.request_record import attach_detection
-from phiz.api.service import Service, get_service, get_started_service
+from phiz.api.request_record import RequestRecord, get_record
+from phiz.api.service import RequestLimits, Service, get_service
 from phiz.errors import PhizError
 from phiz.wire.messages import EncodedAnswer
 from phiz.wire.schemas import DetectParameters, Parameters
+from phiz.workers.handle import WorkTask
+
+ImageOutcome: TypeAlias = EncodedAnswer | PhizError
+"""The answer to an image, or its error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What is asked of each picture of a request.
+    """What a request asks of its images.
 
     Attributes:
-        handler: Its name among the workers.
-        options_type: That it has.
+        handler: Name of the work at the workers.
+        options_type: Its options.
+        limit_body: Returns what a body may hold.
+        respond: Returns the response to the outcomes, or raises the error of the only image.
     """
 
     handler: str
     options_type: type[Parameters]
-
-
-DETECTION: Final = Operation("detect", DetectParameters)
+    limit_body: Callable[[RequestLimits], BodyLimits]
+    respond: Callable[[Sequence[ImageOutcome]], Response]
 
 
 class EncodedResponse(Response):
@@ -59,143 +62,122 @@ class EncodedResponse(Response):
 
 
 async def detect(request: Request) -> Response:
-    """Return the faces of a picture, with the time of every stage."""
-    return await handle_counted(request, _detect_one)
+    """Return the faces of an image and the time of every stage."""
+    return await answer_request(DETECTION, request)
 
 
 async def detect_batch(request: Request) -> Response:
-    """Return the faces of each of several pictures, or its error, in their order."""
-    return await handle_counted(request, _answer_batch)
+    """Return the faces or the error of each image, in the order of the request."""
+    return await answer_request(BATCH_DETECTION, request)
 
 
-async def handle_counted(
-    request: Request, respond: Callable[[Request, Service, DetectionRecord], Awaitable[Response]]
-) -> Response:
-    """Return an answer, counted and timed, and so is an error, which is passed on.
+async def answer_request(operation: Operation, request: Request) -> Response:
+    """Return the answer to a request with images: admit, read, detect, respond.
 
     Raises:
-        NotReadyError: The service is starting, its time to finish in has ended, or it has no
-            worker and cannot begin one.
+        PhizError: The request, or its only image, has an error.
+        NotReadyError: The service is starting or stopping, or has no worker and cannot start one.
+        ClientDisconnect: The client has left.
     """
-    service = get_started_service(request)
-    detection = service.metrics.start_request()
-    attach_detection(request.scope, detection)
-    try:
-        get_service(request)
-        response = await respond(request, service, detection)
-    except asyncio.CancelledError:
-        service.metrics.finish_request(detection, get_error_code(NotReadyError()))
-        raise NotReadyError from None
-    except BaseException as error:
-        refused = isinstance(error, PhizError)
-        service.metrics.finish_request(detection, get_error_code(error), refused=refused)
-        raise
-    service.metrics.finish_request(detection)
-    return response
-
-
-async def _detect_one(request: Request, service: Service, detection: DetectionRecord) -> Response:
-    return await answer_image(DETECTION, request, service, detection)
-
-
-async def answer_image(
-    operation: Operation, request: Request, service: Service, detection: DetectionRecord
-) -> Response:
-    """Return the answer to a request with one picture.
-
-    Raises:
-        PhizError: There is none.
-        ClientDisconnect: Nobody waits for it any more.
-    """
-    limits = service.limits
-    body_limits = BodyLimits(
-        1, limits.max_image_bytes, limits.max_image_bytes, limits.body_timeout_s
-    )
-    (answer,) = await _run_tasks(operation, request, service, body_limits, detection)
-    if isinstance(answer, Exception):
-        service.metrics.count_failed_image(detection.model, get_error_code(answer))
-        raise answer
-    detection.timings.append(answer.timings)
-    service.metrics.count_image(detection.model, answer.timings, answer.face_count)
-    return EncodedResponse(answer.body, answer.server_timing)
-
-
-async def _answer_batch(request: Request, service: Service, detection: DetectionRecord) -> Response:
-    limits = service.limits
-    # More than may wait could never be let in.
-    max_images = (
-        limits.max_images
-        if limits.max_queued is None
-        else min(limits.max_images, limits.max_queued)
-    )
-    body_limits = BodyLimits(
-        max_images, limits.max_image_bytes, limits.max_body_bytes, limits.body_timeout_s
-    )
-    results = await _run_tasks(DETECTION, request, service, body_limits, detection)
-    for answer in results:
-        if isinstance(answer, Exception):
-            service.metrics.count_failed_image(detection.model, get_error_code(answer))
-        else:
-            detection.timings.append(answer.timings)
-            service.metrics.count_image(detection.model, answer.timings, answer.face_count)
-    return EncodedResponse(b'{"results":[' + b",".join(map(_encode_item, results)) + b"]}")
-
-
-async def _run_tasks(
-    operation: Operation,
-    request: Request,
-    service: Service,
-    body_limits: BodyLimits,
-    detection: DetectionRecord,
-) -> Sequence[EncodedAnswer | PhizError]:
-    """Return what became of each picture of a request.
-
-    Raises:
-        PhizError: Of the request as a whole.
-        ClientDisconnect: Nobody waits for it any more.
-    """
-    # A wrong query and one request too many are refused before the body is read.
-    chosen = read_query(operation.options_type, request.scope["query_string"])
-    detection.model = chosen.model
-    remaining_s = read_deadline(request.headers.get("phiz-deadline"), service.limits.deadline_s)
-    service.admission.check(remaining_s)
-    with service.admission.reserve_body() as reservation:
-        upload = await read_upload(request, body_limits, reservation)
-        detection.received_at_s = time.perf_counter()
-        if upload.fields:
-            query = request.query_params.multi_items()
-            chosen = read_options(operation.options_type, query, upload.fields)
-            detection.model = chosen.model
-        reservation.finish_receiving()
-        # Others may have come in the meantime, since a body that comes waits for nobody.
-        other_images = len(upload.images) - 1
-        other_images_s = (
-            other_images * service.pool.latencies.estimate_s(chosen.model) / service.pool.size
-        )
-        service.admission.check(remaining_s, other_images, other_images_s)
-        detection.admitted = True
-        arguments, received_at_s, request_id = (
-            _get_arguments(chosen),
-            detection.received_at_s,
-            detection.request_id,
-        )
-        tasks = [
-            service.pool.submit(
-                operation.handler, image_bytes, arguments, chosen.model, received_at_s, request_id
-            )
-            for image_bytes in upload.images
+    service, record = get_service(request), get_record(request.scope)
+    with service.metrics.track_request(record):
+        options = _admit_request(operation, request, service, record)
+        with service.admission.reserve_body() as body:
+            upload = await read_upload(request, operation.limit_body(service.limits), body)
+            record.received_at_s = time.perf_counter()
+            if upload.fields:
+                query = request.query_params.multi_items()
+                options = read_options(operation.options_type, query, upload.fields)
+                record.model = options.model
+            body.finish_receiving()
+            tasks = _submit_images(operation, upload.images, options, service, record)
+            outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
+        record.outcomes = [
+            outcome if isinstance(outcome, PhizError) else EncodedAnswer(*outcome)
+            for outcome in outcomes
         ]
-        ends = await await_tasks(tasks, service.pool, request, remaining_s)
-    return [end if isinstance(end, PhizError) else EncodedAnswer.from_tuple(end) for end in ends]
+        return operation.respond(record.outcomes)
+
+
+def _admit_request(
+    operation: Operation, request: Request, service: Service, record: RequestRecord
+) -> Parameters:
+    """Return the options of the query, before the body is read.
+
+    Raises:
+        OptionError: An option or the deadline is wrong.
+        OverloadedError: The answer would be late, or the queue is full.
+        NotReadyError: There are no workers, and none can be started.
+    """
+    if not service.pool.is_healthy:
+        raise NotReadyError
+    options = read_query(operation.options_type, request.scope["query_string"])
+    record.model = options.model
+    wished = request.headers.get("phiz-deadline")
+    record.deadline_s = read_deadline(wished, service.limits.deadline_s)
+    service.admission.check(record.deadline_s)
+    return options
+
+
+def _submit_images(
+    operation: Operation,
+    images: Sequence[bytes],
+    options: Parameters,
+    service: Service,
+    record: RequestRecord,
+) -> list[WorkTask]:
+    """Return a task for each image.
+
+    Raises:
+        OverloadedError: The queue has grown too long while the body arrived.
+    """
+    others, pool = len(images) - 1, service.pool
+    others_s = others * pool.latencies.estimate_s(options.model) / pool.size if others else 0.0
+    service.admission.check(record.deadline_s, others, others_s)
+    arguments = _get_arguments(options)
+    return [
+        pool.submit(
+            operation.handler,
+            image_bytes,
+            arguments,
+            options.model,
+            record.received_at_s,
+            record.request_id,
+        )
+        for image_bytes in images
+    ]
 
 
 # Most callers choose the same again and again.
 @lru_cache(256)
-def _get_arguments(chosen: Parameters) -> tuple[Any, ...]:
-    return chosen.to_arguments()
+def _get_arguments(options: Parameters) -> tuple[Any, ...]:
+    return options.to_arguments()
 
 
-def _encode_item(answer: EncodedAnswer | Exception) -> bytes:
-    if isinstance(answer, Exception):
-        return json.dumps(build_problem(answer)).encode()
-    return answer.body
+def respond_with_one(outcomes: Sequence[ImageOutcome]) -> Response:
+    """Return the answer to the only image.
+
+    Raises:
+        PhizError: It has an error instead.
+    """
+    (outcome,) = outcomes
+    if isinstance(outcome, PhizError):
+        raise outcome
+    return EncodedResponse(outcome.body, outcome.server_timing)
+
+
+def respond_with_all(outcomes: Sequence[ImageOutcome]) -> Response:
+    """Return the answer or the error of each image, in their order."""
+    return EncodedResponse(b'{"results":[' + b",".join(map(_encode_outcome, outcomes)) + b"]}")
+
+
+def _encode_outcome(outcome: ImageOutcome) -> bytes:
+    if isinstance(outcome, PhizError):
+        return json.dumps(build_problem(outcome)).encode()
+    return outcome.body
+
+
+DETECTION: Final = Operation("detect", DetectParameters, BodyLimits.for_image, respond_with_one)
+BATCH_DETECTION: Final = Operation(
+    "detect", DetectParameters, BodyLimits.for_batch, respond_with_all
+)

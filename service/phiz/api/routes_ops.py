@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
 
 from phiz.api.errors import NotReadyError
-from phiz.api.service import get_service, get_started_service
+from phiz.api.service import get_service
 from phiz.errors import StudyMissingError
 from phiz.models.operating_point import OperatingPoint
 from phiz.models.specs import AUTO, ModelSpec, Precision
@@ -27,26 +27,29 @@ STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the p
 
 async def list_models(request: Request) -> ModelList:
     """Return what a detection may ask for, and a classification where it is built."""
-    inventory = get_service(request).inventory
+    service = get_service(request)
+    if not service.pool.is_healthy:
+        raise NotReadyError
+    inventory = service.inventory
     entries = [_build_entry(spec, inventory) for spec in inventory.specs]
     classifiers = [_build_classifier_entry(spec, inventory) for spec in inventory.classifiers]
     return ModelList(models=[*entries, _build_auto_entry(inventory)], classifiers=classifiers)
 
 
 async def send_study_page(request: Request) -> FileResponse:
-    """Return the report of what this machine can do, a page by itself.
+    """Return the report of `phiz study` for this machine, as a page.
 
     Raises:
-        StudyMissingError: Nobody has measured it.
+        StudyMissingError: This machine has not been measured.
     """
     page = request.app.state.study
     if page is None or not page.is_file():
-        raise StudyMissingError("this machine was not measured; do it with: phiz study")
+        raise StudyMissingError("this machine has not been measured; measure it with: phiz study")
     return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
 
 
 async def check_liveness() -> PlainTextResponse:
-    """Return 200 as long as the process answers at all."""
+    """Return 200 while the process answers at all."""
     return PlainTextResponse("alive\n")
 
 
@@ -58,9 +61,9 @@ async def check_readiness(request: Request) -> PlainTextResponse:
 
 
 async def export_metrics(request: Request) -> Response:
-    """Return the counters and times of the service, in a format of Prometheus."""
+    """Return the metrics of the service in a Prometheus format."""
     encode, media_type = choose_encoder(request.headers.get("accept", ""))
-    content = encode(get_started_service(request).metrics.registry)
+    content = encode(get_service(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
 
 
@@ -94,7 +97,7 @@ def _build_auto_entry(inventory: ModelInventory) -> ModelEntry:
     first, *others = inventory.landmarks.values()
     return ModelEntry(
         name=AUTO,
-        title="a glance, then the cascade as far as more faces are likely",
+        title="one network first, then the cascade while more faces are likely",
         kind=AUTO,
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),
@@ -117,7 +120,7 @@ def _build_operating_point(point: OperatingPoint | None) -> OperatingPointEntry 
 
 
 def _build_classifier_entry(spec: ModelSpec, inventory: ModelInventory) -> ClassifierEntry:
-    assert spec.input_size is not None, "the catalogue gives every classifier its input size"
+    assert spec.input_size is not None, "the catalogue gives every classifier an input size"
     (network,) = spec.networks
     return ClassifierEntry(
         name=spec.name,

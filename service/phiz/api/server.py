@@ -91,7 +91,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise SettingError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --port"
+            f"cannot listen on {host}, port {port}: {error.strerror}; change --host or --port"
         ) from error
     return listener
 
@@ -126,7 +126,7 @@ def _listen(listener: socket.socket, backlog: int) -> None:
     except OSError as error:
         host, port = listener.getsockname()[:2]
         raise SettingError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; choose with --host and --port"
+            f"cannot listen on {host}, port {port}: {error.strerror}; change --host or --port"
         ) from error
 
 

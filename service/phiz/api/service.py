@@ -68,18 +68,6 @@ class Service:
 
 
 def get_service(request: Request) -> Service:
-    """Return the service that answers a request.
-
-    Raises:
-        NotReadyError: It has not started, or has ended, or no worker can begin.
-    """
-    service = get_started_service(request)
-    if not service.pool.is_healthy:
-        raise NotReadyError
-    return service
-
-
-def get_started_service(request: Request) -> Service:
     """Return the service that answers a request, whether or not it has workers.
 
     Raises:

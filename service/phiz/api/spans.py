@@ -30,7 +30,7 @@ from starlette.types import Scope
 import phiz
 from phiz.api.fast_path import ENDPOINTS
 from phiz.api.request_record import RequestRecord
-from phiz.timings import Timings
+from phiz.wire.messages import EncodedAnswer
 
 PROGRAM_NAME: Final = "phiz"
 CLOSE_TIMEOUT_S: Final = (
@@ -113,27 +113,27 @@ class RequestSpan:
         self.span.end(self._to_epoch_ns(record.started_at_s + record.total_s))
 
     def _add_stages(self, record: RequestRecord) -> None:
-        detection = record.detection
-        if detection is None or not detection.received_at_s:
+        received_at_s = record.received_at_s
+        if not received_at_s:
             return
         parent = set_span_in_context(self.span)
-        received_at_s = detection.received_at_s
         self._add_child("receive", parent, self.started_at_s, received_at_s)
-        several = len(detection.timings) > 1
-        for timings in detection.timings:
+        answers = record.answers
+        several = len(answers) > 1
+        for answer in answers:
             within = parent
             if several:
-                end = received_at_s + timings.total_s
+                end = received_at_s + answer.total_s
                 within = set_span_in_context(self._add_child("picture", parent, received_at_s, end))
-            self._add_consecutive(timings, within, received_at_s)
+            self._add_consecutive(answer, within, received_at_s)
 
-    def _add_consecutive(self, timings: Timings, parent: Context, start: float) -> None:
+    def _add_consecutive(self, answer: EncodedAnswer, parent: Context, start: float) -> None:
         """Make a span for each stage, one behind the other; a stage that came twice is one."""
-        for stage, seconds in timings.stages.items():
+        for stage, seconds in answer.stages.items():
             child = self._add_child(stage, parent, start, start + seconds)
             if stage == "inference":
                 within, started = set_span_in_context(child), start
-                for part, part_s in timings.parts.items():
+                for part, part_s in answer.parts.items():
                     self._add_child(part, within, started, started + part_s)
                     started += part_s
             start += seconds
@@ -165,8 +165,8 @@ def _describe_request(record: RequestRecord, scope: Scope) -> Mapping[str, Any]:
 def _describe_response(record: RequestRecord) -> Mapping[str, Any]:
     """Return what is known of a request once it has been answered."""
     known: dict[str, Any] = {HTTP_RESPONSE_STATUS_CODE: record.status, "phiz.code": record.code}
-    if record.detection is not None:
-        known["phiz.model"] = record.detection.model
+    if record.model:
+        known["phiz.model"] = record.model
     if not 0 < record.status < SERVER_ERROR_STATUS:
         known[ERROR_TYPE] = record.code
     return known

@@ -1,11 +1,16 @@
-"""Predictions near those that lead: blending of which less hangs on small movements.
+"""Weighted blending of overlapping predictions, which keeps boxes steady in a video.
 
-Three things differ from ``blend_reference``, so that predictions move less where the picture moves
-a little. What scores too little to lead still counts, so that no neighbour comes and goes whole at
-the score limit. A neighbour weighs what its IoU with the leader is above the limit, so that it
-fades before it goes, times a power of its score. And it counts for the leader it overlaps most,
-not for the best one in reach, so that two faces side by side do not pull at each other. Nothing
-here changes its input.
+It differs from ``blend_reference`` in three ways, so that faces move less when the image moves
+slightly:
+
+- Predictions that score too low to lead still vote. No neighbour appears or disappears with its
+  whole weight at the score limit.
+- The weight of a neighbour is a power of its score times its IoU above the limit. It fades before
+  it disappears.
+- A neighbour votes for the leader that it overlaps most, not for the best leader in reach. Two
+  faces side by side do not pull at each other.
+
+No function changes its input.
 """
 
 import numpy as np
@@ -15,10 +20,10 @@ from phiz.boxes.geometry import box_area, box_iou
 from phiz.boxes.nms import compute_pair_intersections, find_intersecting_pairs, group_by_leader, nms
 from phiz.faces import Boxes, Indices, Keypoints, Scores
 
-# From more predictions on, leaders are found in pairs: a crowd's in a third of the time.
+# With at least this many predictions, leaders are found in pairs: a third of the time in a crowd.
 PAIRWISE_MIN_COUNT = 64
-# Of a neighbour's score, in its weight. Portraits moved by a few pixels jitter least between 0.5
-# and 1; at 0.5 those of the back camera's network begin to jitter more.
+# Exponent of a neighbour's score in its weight. Portraits moved by a few pixels jitter least
+# between 0.5 and 1. At 0.5 those of the back camera's network begin to jitter more.
 VOTE_EXPONENT = np.float32(0.7)
 MIN_LEADER_WEIGHT = np.float32(1e-6)  # of a leader
 
@@ -29,7 +34,7 @@ def blend_reference(
     """Return one prediction for each group: the score-weighted mean of its predictions.
 
     The tie resolution of BlazeFace (Bazarevsky et al. 2019, section 3.4), which replaces
-    suppression so that small shifts of the picture no longer change the winner. The score
+    suppression, so that small shifts of the image no longer change the winner. The score
     is the leader's, as in MediaPipe (a mean would punish a face for its weaker neighbours).
 
     Args:
@@ -84,7 +89,7 @@ def blend_weighted(
     nearest = overlaps.argmax(axis=0) == order[:, None]  # (G, N)
     near = np.maximum(overlaps - np.float32(limit), 0)  # (G, N)
     weights = near * scores**VOTE_EXPONENT * nearest  # (G, N)
-    # A leader counts for itself even with a score of 0, so that there is something to weigh.
+    # A leader counts for itself even with a score of 0, so that no group has a weight of 0.
     weights[order, leaders] = np.maximum(weights[order, leaders], MIN_LEADER_WEIGHT)
     weights /= weights.sum(axis=1, keepdims=True)
     points = weights @ keypoints.reshape(len(boxes), -1)  # (G, 2K)
@@ -123,9 +128,9 @@ def blend_around(
 
 
 def _assign_to_leaders(boxes: Boxes, leaders: Indices) -> tuple[Indices, NDArray[np.float64]]:
-    """Return which leader each box (N, 4) overlaps most, (N,), and by what IoU, (N,).
+    """Return the leader (N,) that each box (N, 4) overlaps most, and its IoU (N,).
 
-    A leader is its own; what meets none has an IoU of 0.
+    A leader is its own leader. A box that meets no leader has an IoU of 0.
     """
     group = np.full(len(boxes), -1, np.intp)
     group[leaders] = np.arange(len(leaders))
@@ -145,7 +150,7 @@ def _assign_to_leaders(boxes: Boxes, leaders: Indices) -> tuple[Indices, NDArray
 
 
 def _find_leaders(boxes: Boxes, scores: Scores, limit: float) -> Indices:
-    """Return what ``nms`` returns, few one by one: there pairs cost more than they save."""
+    """Return the result of ``nms``: few boxes one by one, many in pairs, whichever is faster."""
     if len(boxes) > PAIRWISE_MIN_COUNT:
         return nms(boxes, scores, limit)
     return np.array([leader for leader, _ in group_by_leader(boxes, scores, limit)], np.intp)

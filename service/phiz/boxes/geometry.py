@@ -1,7 +1,7 @@
 """Arithmetic of boxes and the letterbox transform.
 
-Boxes are ``xyxy``, float32, half-open (width = x2 - x1), as in ``phiz.faces``. Nothing
-here knows of pixels' values or of scores.
+Boxes are ``xyxy``, float32, half-open (width = x2 - x1), as in ``phiz.faces``. This module does
+not depend on pixel values or scores.
 """
 
 from dataclasses import dataclass, replace
@@ -12,24 +12,24 @@ from phiz.faces import Boxes, Keypoints, Scores
 
 
 def box_area(boxes: Boxes) -> Scores:
-    """Return the areas (…,) of boxes (…, 4); a box turned inside out has area 0."""
+    """Return the areas (…,) of boxes (…, 4). An inverted box has area 0."""
     sides = np.maximum(boxes[..., 2:] - boxes[..., :2], 0)  # (…, 2)
     areas: Scores = sides[..., 0] * sides[..., 1]  # (…,)
     return areas
 
 
 def compute_shorter_sides(boxes: Boxes) -> Scores:
-    """Return the shorter sides (N,) of boxes (N, 4); negative for a box turned inside out."""
+    """Return the shorter sides (N,) of boxes (N, 4). Those of an inverted box are negative."""
     sides: Scores = (boxes[:, 2:] - boxes[:, :2]).min(axis=1, initial=np.inf)  # (N,)
     return sides
 
 
 def compute_intersections(box: Boxes, boxes: Boxes) -> Scores:
-    """Return the areas (N,) that one box (4,) shares with each of boxes (N, 4).
+    """Return the shared areas (N,) of one box (4,) with each of boxes (N, 4).
 
-    Several, as (G, 1, 4), share areas (G, N).
+    Several boxes (G, 1, 4) give areas (G, N).
     """
-    # Each axis by itself: rows of two numbers would take numpy several times as long.
+    # One axis at a time: rows of two numbers take numpy several times as long.
     width = np.minimum(box[..., 2], boxes[:, 2]) - np.maximum(box[..., 0], boxes[:, 0])  # (…, N)
     height = np.minimum(box[..., 3], boxes[:, 3]) - np.maximum(box[..., 1], boxes[:, 1])  # (…, N)
     shared: Scores = np.maximum(width, 0) * np.maximum(height, 0)  # (…, N)
@@ -39,7 +39,7 @@ def compute_intersections(box: Boxes, boxes: Boxes) -> Scores:
 def box_iou(box: Boxes, boxes: Boxes) -> Scores:
     """Return the intersection over union (N,) of one box (4,) with each of boxes (N, 4).
 
-    Several, as (G, 1, 4), have overlaps (G, N). Two boxes without area have none: 0, never NaN.
+    Several boxes (G, 1, 4) give overlaps (G, N). Two boxes without area have an IoU of 0, not NaN.
     """
     shared = compute_intersections(box, boxes)  # (…, N)
     union = box_area(box) + box_area(boxes) - shared  # (…, N)
@@ -48,7 +48,7 @@ def box_iou(box: Boxes, boxes: Boxes) -> Scores:
 
 
 def clip_boxes(boxes: Boxes, width: int, height: int) -> Boxes:
-    """Return boxes (N, 4) cut to a picture; what lies outside has no area left."""
+    """Return boxes (N, 4) clipped to an image. A box outside has no area."""
     return np.clip(boxes, 0, np.array([width, height, width, height], np.float32))
 
 
@@ -62,16 +62,16 @@ def expand_to_squares(boxes: Boxes) -> Boxes:
 
 @dataclass(frozen=True, slots=True)
 class Letterbox:
-    """A picture scaled to fit a square, centred, with bars on both sides.
+    """An image scaled to fit a square, centred, with bars on both sides.
 
     Points of both frames are continuous, with the origin at the outer corner of the first
-    pixel: ``square = (picture + bar) / scale``.
+    pixel: ``square = (image + bar) / scale``.
 
     Attributes:
         size: Side of the square, pixels.
-        scale: Pixels of the picture for one of the square.
-        pad_x_px: Width of the left bar, pixels of the picture.
-        pad_y_px: Height of the upper bar, pixels of the picture.
+        scale: Pixels of the image for one of the square.
+        pad_x_px: Width of the left bar, pixels of the image.
+        pad_y_px: Height of the upper bar, pixels of the image.
     """
 
     size: int
@@ -81,12 +81,12 @@ class Letterbox:
 
     @classmethod
     def fit(cls, width: int, height: int, size: int) -> "Letterbox":
-        """Return the letterbox of a picture of width × height in a square of ``size``."""
+        """Return the letterbox of an image of width × height in a square of ``size``."""
         longer = max(width, height)
         return cls(size, longer / size, (longer - width) / 2, (longer - height) / 2)
 
     def shift_by(self, shift_px: float) -> "Letterbox":
-        """Return the letterbox of a picture that lies so many of the square's pixels further.
+        """Return the letterbox of an image moved by some pixels of the square.
 
         Args:
             shift_px: To the right and down.
@@ -95,6 +95,6 @@ class Letterbox:
         return replace(self, pad_x_px=self.pad_x_px + far, pad_y_px=self.pad_y_px + far)
 
     def to_image_points(self, points: Keypoints) -> Keypoints:
-        """Return points (…, 2) of the square in pixels of the picture."""
+        """Return points (…, 2) of the square in pixels of the image."""
         bars = np.array([self.pad_x_px, self.pad_y_px], np.float32)
         return points * np.float32(self.scale) - bars

@@ -1,7 +1,7 @@
-"""Non-maximum suppression: predictions that overlap, and those among them that lead.
+"""Non-maximum suppression: the leaders among overlapping predictions.
 
-The best prediction left leads, and all whose IoU with it is above the limit lead no more.
-Suppression answers the leaders. Nothing here changes its input.
+The best remaining prediction is a leader. It takes all predictions whose IoU with it is above the
+limit. Suppression returns the leaders. No function changes its input.
 """
 
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ IndexPairs = NDArray[np.intp]
 """(2, P), indices of predictions."""
 
 BLOCK_PAIRS = 1 << 18
-# How many are compared with all others at once: most pictures have no more predictions, and
-# in a decoder's wake it is the number of calls that counts.
+# Number of predictions compared with all others at once. Most images have no more predictions,
+# and the number of numpy calls dominates the time.
 BLOCK_LEADERS = 32
 NO_PAIRS: IndexPairs = np.empty((2, 0), np.intp)
 
 
 def group_by_leader(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tuple[int, Indices]]:
-    """Yield each leader with all that it takes, itself first, by falling score.
+    """Yield each leader with the predictions that it takes, itself first, by falling score.
 
     Args:
         boxes: (N, 4).
@@ -39,8 +39,8 @@ def group_by_leader(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tupl
         for rank, leader in enumerate(best.tolist()):
             if not free[rank]:
                 continue
-            # The leader is taken out by hand: an IoU of NaN, or of a box without area, would
-            # leave it in and never end.
+            # The leader is removed explicitly. An IoU of NaN, or a box without area, would keep it
+            # and never end.
             free[rank] = False
             is_taken = near[rank] & free  # (R,)
             free ^= is_taken
@@ -49,7 +49,7 @@ def group_by_leader(boxes: Boxes, scores: Scores, limit: float) -> Iterator[tupl
 
 
 def _find_overlapping(boxes: Boxes, others: Boxes, limit: float) -> NDArray[np.bool_]:
-    """Return which of the others (R, 4) each box (L, 4) has an IoU above the limit with, (L, R)."""
+    """Return whether boxes (L, 4) have an IoU above the limit with others (R, 4), (L, R)."""
     shared = compute_intersections(boxes[:, None], others)  # (L, R)
     union = box_area(boxes)[:, None] + box_area(others) - shared  # (L, R)
     near: NDArray[np.bool_] = shared > limit * union
@@ -66,10 +66,10 @@ def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
 
 
 def find_intersecting_pairs(boxes: Boxes) -> Iterator[IndexPairs]:
-    """Yield pairs of boxes (N, 4) in blocks (2, P), all of those among them that share pixels.
+    """Yield all pairs of boxes (N, 4) that share pixels, in blocks (2, P).
 
-    A sweep along the axis on which the boxes lie further apart: a box can only meet those that
-    begin before it ends. A block has about ``BLOCK_PAIRS`` pairs, so that memory is bounded.
+    The sweep follows the axis on which the boxes lie further apart. A box can only meet boxes
+    that begin before it ends. A block has about ``BLOCK_PAIRS`` pairs, to bound memory.
     """
     if not len(boxes):
         return
@@ -88,7 +88,7 @@ def find_intersecting_pairs(boxes: Boxes) -> Iterator[IndexPairs]:
 def filter_overlapping_pairs(
     boxes: Boxes, first: Indices, second: Indices, limit: float
 ) -> IndexPairs:
-    """Return those of the pairs (first, second) of boxes (N, 4) whose IoU is above the limit."""
+    """Return the pairs (first, second) of boxes (N, 4) whose IoU is above the limit."""
     shared = compute_pair_intersections(boxes, first, second)  # (P,)
     areas = box_area(boxes)  # (N,)
     taken = shared > limit * (areas[first] + areas[second] - shared)  # (P,)
@@ -96,7 +96,7 @@ def filter_overlapping_pairs(
 
 
 def compute_pair_intersections(boxes: Boxes, first: Indices, second: Indices) -> Scores:
-    """Return the areas (P,) that the pairs (first, second) of boxes (N, 4) share."""
+    """Return the shared areas (P,) of pairs (first, second) of boxes (N, 4)."""
     low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
     high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
     sides = np.maximum(high - low, 0)  # (P, 2)
@@ -105,15 +105,15 @@ def compute_pair_intersections(boxes: Boxes, first: Indices, second: Indices) ->
 
 
 def suppress_pairs(pairs: IndexPairs, scores: Scores) -> Indices:
-    """Return what greedy suppression keeps of N predictions, (K,), by falling score.
+    """Return the indices (K,) that greedy suppression keeps, by falling score.
 
-    In each round all those that are better than every neighbour they have left are kept, and
-    their neighbours go. That is the greedy result, in as many rounds as the longest chain of
-    ever better neighbours, instead of one step for each that is kept.
+    Each round keeps all predictions that are better than every remaining neighbour, and removes
+    their neighbours. The result is that of greedy suppression. It takes as many rounds as the
+    longest chain of ever better neighbours, instead of one step per kept prediction.
 
     Args:
         pairs: (2, P), predictions that exclude each other.
-        scores: (N,); of equal scores the first is the better one.
+        scores: (N,); the first of equal scores is the better one.
     """
     order = np.argsort(-scores, kind="stable")  # (N,)
     rank = np.empty(len(scores), np.intp)

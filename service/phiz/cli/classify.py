@@ -1,4 +1,4 @@
-"""``phiz classify``: what pictures show, as a table, JSON or CSV."""
+"""``phiz classify``: the classes of images, as a table, JSON or CSV."""
 
 import csv
 import json
@@ -31,7 +31,7 @@ Examples:
   phiz classify --model mobilenet --top 1 --format csv holiday/ > seen.csv
 
 \b
-Exit status: 0 if every picture was read; 1 if one was not; 2 if the command is wrong.
+Exit status: 0 if every image was read; 1 if one failed; 2 if the command is invalid.
 """
 
 
@@ -140,26 +140,26 @@ _CLASS_REPORTS: dict[str, Callable[[], _ClassReport]] = {
     type=click.Choice(CLASSIFIER_NAMES),
     default="efficientnet",
     show_default=True,
-    help="What classifies; 'mobilenet' takes less time and is right less often.",
+    help="Classifier; 'mobilenet' is faster and less accurate.",
 )
 @click.option(
     "--precision",
     type=click.Choice(PRECISION_CHOICES),
-    help="What the network is computed in.  [default: what phiz study recommends, or else int8"
-    " on a processor with instructions for it]",
+    help="Precision of the network.  [default: the choice of phiz study, or else int8 on a"
+    " processor with instructions for it]",
 )
 @click.option(
     "--top",
     type=click.IntRange(1, CLASS_COUNT),
     default=5,
     show_default=True,
-    help="So many classes of a picture, the best.",
+    help="Number of classes per image, best first.",
 )
 @click.option(
     "--format",
     "format_name",
     type=click.Choice(tuple(_CLASS_REPORTS)),
-    help="json is one object a line for each picture, csv one row for each class."
+    help="Output format: json has one line per image, csv one row per class."
     "  [default: table on a terminal, else json]",
 )
 def classify(
@@ -170,13 +170,13 @@ def classify(
     top: int,
     format_name: str | None,
 ) -> None:
-    """Say what pictures show, of ImageNet's 1000 classes.
+    """Classify images into the 1000 classes of ImageNet.
 
-    PATH is a picture, a folder (with all folders in it), or - for standard input. A picture
-    that cannot be read is named on standard error, and the rest go on.
+    PATH is an image, a folder (searched with its subfolders), or - for standard input. An
+    unreadable image is reported on standard error, and the others are processed.
 
     \b
-    The models are built once with:
+    Build the models once with:
       phiz models build --group classify
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Not at the top: numpy and the runtime take a while to import, and --help should not wait.

@@ -48,7 +48,7 @@ def detect_in_cluster(
         from phiz.ray.storage import parse_address, redact_address  # noqa: PLC0415  see above
     except ImportError as error:
         raise SettingError(
-            "Ray is not installed; install phiz with its extra: pip install 'phiz[ray]'"
+            "Ray is not installed; install it with: pip install 'phiz[ray]'"
         ) from error
     from phiz.settings import load_settings  # noqa: PLC0415  pydantic takes a while to import
 
@@ -63,10 +63,10 @@ def detect_in_cluster(
     counts = JobCounts()
     with _connect_cluster():
         for counts in run_job(job, image_paths):
-            click.echo(f"{counts.images} of {len(image_paths)} pictures", err=True)
+            click.echo(f"{counts.images} of {len(image_paths)} images", err=True)
     click.echo(
-        f"{counts.images} pictures with {counts.faces} faces, {counts.failed} that could not be"
-        f" read, {len(image_paths) - counts.images} done before; the rows are in"
+        f"{counts.images} images with {counts.faces} faces; {counts.failed} unreadable,"
+        f" {len(image_paths) - counts.images} skipped because they have a row; the rows are in"
         f" {redact_address(folder)}"
     )
 
@@ -84,9 +84,9 @@ def _find_images(paths: Sequence[str]) -> "tuple[Storage, list[str]]":
         return list_images(paths[0], IMAGE_SUFFIXES)
     for path in paths:
         if has_scheme(path):
-            raise OptionError(f"{redact_address(path)} is an address; give it alone")
+            raise OptionError(f"{redact_address(path)} is an address and must be the only PATH")
         if Path(path) == STDIN_PATH:
-            raise OptionError("standard input cannot be read by other machines")
+            raise OptionError("other machines cannot read standard input; name files or an address")
     found = find_images([Path(path) for path in paths])
     for image_path in found:
         _check_name(image_path)
@@ -105,7 +105,7 @@ def _check_name(image_path: Path) -> None:
         str(image_path).encode()
     except UnicodeEncodeError as error:
         name = click.format_filename(image_path)
-        raise click.ClickException(f"the name of {name} is not UTF-8; rename it") from error
+        raise click.ClickException(f"the file name {name} is not UTF-8; rename the file") from error
 
 
 def _load_model_engine(settings: "Settings", model: str) -> "Engine":
@@ -129,10 +129,10 @@ def _connect_cluster() -> Iterator[None]:
     try:
         ray.init(log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError) as error:
-        raise SettingError(f"the cluster of Ray cannot be reached: {error}") from error
+        raise SettingError(f"cannot reach the Ray cluster: {error}; check RAY_ADDRESS") from error
     try:
         yield
     except (RayError, OSError) as error:
-        raise click.ClickException(f"it cannot go on: {error}") from error
+        raise click.ClickException(f"the Ray job failed: {error}") from error
     finally:
         ray.shutdown()

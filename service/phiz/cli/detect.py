@@ -1,4 +1,4 @@
-"""``phiz detect``: the faces of pictures, as a table, JSON or CSV."""
+"""``phiz detect``: find the faces of images, as a table, JSON or CSV."""
 
 import sys
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ Examples:
   phiz detect --ray faces/ s3://bucket/pictures
 
 \b
-Exit status: 0 if every picture was read, whether or not it has faces, and drawn if it was
-to be; 1 if one was not; 2 if the command is wrong. With --ray, 0 if every picture has a row:
-one that could not be read has its error there.
+Exit status: 0 if every image was read, and drawn with --draw; 1 if one failed; 2 if the
+command is invalid. An image without faces is no failure. With --ray, 0 if every image has a
+row; the row of an unreadable image holds its error.
 """
 
 
@@ -50,82 +50,81 @@ one that could not be read has its error there.
     type=click.Choice(DETECTOR_NAMES),
     default="auto",
     show_default=True,
-    help="What detects; 'auto' chooses by what the picture needs.",
+    help="Detector; 'auto' selects models to suit each image.",
 )
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
-    help="Leave out faces that score less.  [default: the model's own limit]",
+    help="Minimum score of a face.  [default: the model's own limit]",
 )
 @click.option(
     "--min-face",
     type=click.FloatRange(1, MAX_MIN_FACE),
-    help="Leave out faces whose box has a shorter side than this, pixels of the picture. mtcnn"
-    " begins its search at this size instead, and is faster for a larger one.  [default: 20 for"
-    " mtcnn, else none]",
+    help="Minimum size of a face: the shorter side of its box, in pixels. mtcnn starts its search"
+    " at this size, so a larger value is faster.  [default: 20 for mtcnn, none for the others]",
 )
 @click.option(
     "--max-faces",
     type=click.IntRange(1, MAX_FACES),
     default=1000,
     show_default=True,
-    help="So many faces of a picture at most, the best.",
+    help="Maximum number of faces per image, best first.",
 )
 @click.option(
     "--overlap",
     type=click.Choice(OVERLAP_CHOICES),
     default="blend",
     show_default=True,
-    help="Of predictions that overlap, take the weighted mean or the best alone.",
+    help="Merge overlapping predictions into their weighted mean, or keep only the best.",
 )
 @click.option(
     "--passes",
     type=click.IntRange(1, MAX_PASSES),
     default=1,
     show_default=True,
-    help="Look twice, half a cell of the network's grid apart, for steadier faces; not mtcnn.",
+    help="Process each image twice, half a grid cell apart, for steadier faces. Not for mtcnn.",
 )
 @click.option(
     "--rotate",
     type=click.Choice(ROTATE_CHOICES),
     default="none",
     show_default=True,
-    help="With auto, turn a picture without a clear upright face by quarters, and tell the roll.",
+    help="With auto, turn images without a clear upright face in quarter turns, and add roll.",
 )
 @click.option(
     "--details",
     type=click.Choice(DETAIL_CHOICES),
     default="none",
     show_default=True,
-    help="Tell the roll and the quality of each face too; JSON has them.",
+    help="Add roll and quality to each face. Only JSON shows them.",
 )
 @click.option(
     "--budget-ms",
     type=click.FloatRange(1, MAX_BUDGET_MS),
-    help="Milliseconds that auto may take for each picture: the best that fits.  [default: as"
-    " long as more faces are likely]",
+    help="Time budget of auto per image, in milliseconds.  [default: none; auto continues while"
+    " more faces are likely]",
 )
 @click.option(
     "--format",
     "format_name",
     type=click.Choice(tuple(REPORTS)),
-    help="json is one object a line for each picture, csv one row for each face."
+    help="Output format: json has one line per image, csv one row per face."
     "  [default: table on a terminal, else json]",
 )
 @click.option(
     "--draw",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for copies of the pictures with boxes, landmarks and scores drawn in: JPEG of"
-    " a JPEG, else PNG.",
+    help="Folder for copies of the images with boxes, landmarks and scores. A JPEG stays a JPEG;"
+    " other formats become PNG.",
 )
 @click.option(
     "--ray",
     "ray_folder",
     metavar="FOLDER",
-    help="Let all machines of a Ray cluster do it (RAY_ADDRESS; without one, this machine), and"
-    " write Parquet files into this folder, or address such as s3://bucket/faces. PATH may be"
-    " such an address too. What has a row there already is not done again.",
+    help="Run on a Ray cluster (RAY_ADDRESS, or else this machine), and write Parquet files into"
+    " this folder or address, such as s3://bucket/faces. PATH may be an address too. Images that"
+    " already have a row are skipped.",
 )
 def detect(  # noqa: PLR0913  each is an option
     *,
@@ -143,11 +142,11 @@ def detect(  # noqa: PLR0913  each is an option
     folder: Path | None,
     ray_folder: str | None,
 ) -> None:
-    """Find faces in pictures.
+    """Find faces in images.
 
-    PATH is a picture, a folder (with all folders in it), or - for standard input. Boxes and
-    landmarks are pixels of the upright picture, from its upper left corner. A picture that
-    cannot be read is named on standard error, and the rest go on.
+    PATH is an image, a folder (searched with its subfolders), or - for standard input. Boxes
+    and landmarks are pixels of the upright image, from its upper left corner. An unreadable
+    image is reported on standard error, and the others are processed.
     """
     # Not at the top: numpy, the runtime and pydantic take a while to import, and --help
     # should not wait for them.
@@ -159,7 +158,9 @@ def detect(  # noqa: PLR0913  each is an option
     )
     if ray_folder is not None:
         if format_name or folder:
-            raise click.UsageError("--ray writes Parquet; --format and --draw do not go with it")
+            raise click.UsageError(
+                "--ray writes Parquet and cannot be combined with --format or --draw"
+            )
         from phiz.cli.cluster import detect_in_cluster  # noqa: PLC0415  see above
 
         detect_in_cluster(paths, ray_folder, model, options)
@@ -177,7 +178,7 @@ def detect(  # noqa: PLR0913  each is an option
 
 @dataclass(frozen=True, slots=True)
 class _DetectJob:
-    """What is done with every picture."""
+    """Detects, reports and draws one image after another."""
 
     engine: "Engine"
     model: str
@@ -186,7 +187,7 @@ class _DetectJob:
     destinations: OutputPaths | None
 
     def run(self, path: Path) -> None:
-        """Detect, report and draw one picture.
+        """Detect, report and draw one image.
 
         Raises:
             ImageError: The picture cannot be read, or its size is over a limit.

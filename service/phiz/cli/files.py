@@ -51,7 +51,7 @@ def find_images(paths: Sequence[Path], output_folder: Path | None = None) -> lis
     if not image_paths:
         names = ", ".join(click.format_filename(path) for path in paths)
         raise click.ClickException(
-            f"no pictures in {names}; looked for files that end in {' '.join(IMAGE_SUFFIXES)}"
+            f"no images in {names}; looked for files that end in {' '.join(IMAGE_SUFFIXES)}"
         )
     return image_paths
 
@@ -73,8 +73,8 @@ def _exclude_output(
     if folder == path.resolve():
         name = click.format_filename(path)
         raise click.UsageError(
-            f"copies drawn into {name} would be read from there the next time; "
-            "draw into another folder, or into one within it"
+            f"--draw cannot write into {name}, because the copies would be read as images next"
+            " time; choose another folder or a subfolder"
         )
     return (file for file in files if not file.parent.resolve().is_relative_to(folder))
 
@@ -93,8 +93,8 @@ def read_image_bytes(path: Path, max_bytes: int) -> bytes:
             image_bytes = stream.read(max_bytes + 1)
     if len(image_bytes) > max_bytes:
         raise ImageBytesError(
-            f"the file has more than {max_bytes} bytes, the limit; "
-            "send a smaller one or set PHIZ_MAX_BYTES"
+            f"the file exceeds the limit of {max_bytes} bytes; "
+            "use a smaller file or raise PHIZ_MAX_BYTES"
         )
     return image_bytes
 
@@ -109,7 +109,7 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         name = click.format_filename(folder)
-        raise click.ClickException(f"cannot make the folder {name}: {error.strerror}") from error
+        raise click.ClickException(f"cannot create the folder {name}: {error.strerror}") from error
 
 
 class OutputPaths:
@@ -183,9 +183,11 @@ def check_writable(path: Path, needed: Path, option: str) -> None:
         OptionError: It cannot.
     """
     if not needed.exists():
-        raise OptionError(f"{path} cannot be written: there is no {needed}; see {option}")
+        raise OptionError(
+            f"cannot write {path}: {needed} does not exist; create it or change {option}"
+        )
     if not os.access(needed, os.W_OK):
-        raise OptionError(f"{path} cannot be written: {needed} is read-only; see {option}")
+        raise OptionError(f"cannot write {path}: {needed} is read-only; change {option}")
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -197,7 +199,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
     try:
         path.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
     except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
 
 
 def _to_key(path: Path) -> str:

@@ -14,10 +14,11 @@ from phiz.models.specs import AUTO
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def limits(*, as_json: bool) -> None:
-    """List the models' default limits for a face, and what was measured at them.
+    """List the default score limits and their measured precision and recall.
 
-    Precision: share of the detections that are faces. Easy, medium, hard, portraits: share of such
-    faces that are found. Alarms: share of photographs without a face that have a detection.
+    Precision is the share of detections that are faces. Easy, medium, hard and portraits are
+    the share of such faces that are found. Alarms is the share of photographs without a face
+    that have a detection.
     """
     points = _collect_points()
     if as_json:

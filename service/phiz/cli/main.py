@@ -51,13 +51,13 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(phiz.__version__, prog_name="phiz")
 def main() -> None:
-    """Find faces in pictures, here or as a service over HTTP.
+    """Find faces in images, on the command line or over HTTP.
 
     \b
-    phiz models build            once: download the models and verify them
-    phiz detect face.jpg         the faces of a picture
-    phiz serve                   the same over HTTP, on port 8000
-    phiz classify cat.jpg        what a picture shows
+    phiz models build            download and verify the models, once
+    phiz detect face.jpg         find the faces of an image
+    phiz serve                   answer over HTTP, on port 8000
+    phiz classify cat.jpg        classify an image
     phiz bench                   what is fastest on this machine, and as good
     phiz study                   what every way to run every network costs here
     phiz evaluate DATA           how good the models are on labelled photographs

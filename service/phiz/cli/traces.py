@@ -48,8 +48,7 @@ def _create_tracer(variables: Mapping[str, str]) -> "RequestTracer | None":
         if not (error.name or "").startswith("opentelemetry"):
             raise
         raise SettingError(
-            f"{EXPORTER_VARIABLE} is otlp, and OpenTelemetry is not installed; install phiz with"
-            " its extra:"
+            f"{EXPORTER_VARIABLE} is otlp, but OpenTelemetry is not installed; install it with:"
             " pip install 'phiz[otel]'"
         ) from error
     return RequestTracer.from_environment()

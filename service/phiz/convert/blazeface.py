@@ -51,7 +51,7 @@ def convert_blazeface(network: TfliteNetwork, name: str, normalisation: Normalis
     for operator in network.operators:
         convert = _OPERATOR_CONVERTERS.get(operator.kind)
         if convert is None:
-            raise ConversionError(f"{name}: the operator {operator.kind} is not known")
+            raise ConversionError(f"{name}: the operator {operator.kind} is not supported")
         if operator.options.get("FusedActivationFunction", NO_ACTIVATION) != NO_ACTIVATION:
             raise ConversionError(f"{name}: an activation is fused into {operator.kind}")
         (output,) = operator.outputs
@@ -157,14 +157,14 @@ def _convert_pad(conversion: _BlazeFaceConversion, operator: Operator) -> Channe
     image, amounts = operator.inputs
     (_, rows, columns, channels) = conversion.network.get_constant(amounts).tolist()
     if rows != [0, 0] or columns != [0, 0] or channels[0] != 0:
-        raise ConversionError("a PAD of anything but further channels is not known")
+        raise ConversionError("PAD is supported for channels only")
     return (conversion.join_parts(image),)
 
 
 def _convert_resize(conversion: _BlazeFaceConversion, operator: Operator) -> ChannelParts:
     image, size = operator.inputs
     if operator.options["AlignCorners"] or not operator.options["HalfPixelCenters"]:
-        raise ConversionError("a RESIZE_BILINEAR that is not of half-pixel centres is not known")
+        raise ConversionError("RESIZE_BILINEAR is supported with half-pixel centres only")
     _, *size_hw, _ = conversion.network.shapes[image]
     wanted_hw = conversion.network.get_constant(size).tolist()
     scales = [wanted / given for wanted, given in zip(wanted_hw, size_hw, strict=True)]
@@ -204,7 +204,7 @@ def _convert_concatenation(conversion: _BlazeFaceConversion, operator: Operator)
     (output,) = operator.outputs
     rank = len(conversion.network.shapes[output])
     if rank != HEAD_RANK or operator.options["Axis"] != 1:
-        raise ConversionError("a CONCATENATION of anything but anchors is not known")
+        raise ConversionError("CONCATENATION is supported for anchors only")
     values = [conversion.join_parts(tensor) for tensor in operator.inputs]
     name = _get_output_name(conversion.network, output)
     return (conversion.graph.add_node("Concat", *values, output=name, axis=1),)
@@ -216,7 +216,7 @@ def _get_output_name(network: TfliteNetwork, tensor: int) -> str:
         return ""
     numbers = network.shapes[tensor][-1]
     if numbers not in OUTPUT_NAMES:
-        raise ConversionError(f"an output has {numbers} numbers per anchor; 1 or 16 are known")
+        raise ConversionError(f"an output has {numbers} numbers per anchor; 1 and 16 are supported")
     return OUTPUT_NAMES[numbers]
 
 

@@ -68,9 +68,7 @@ def build_networks(  # noqa: PLR0913  two say what, three where, two report
             _remove_partial_files(folder)
             failures = _build_packages(wanted, folder, report_step, open_sources)
     except OSError as error:
-        raise ModelError(
-            f"{error.filename or folder} cannot be written: {error.strerror}"
-        ) from error
+        raise ModelError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     if failures:
         raise BuildError(_explain_failures(failures, len(wanted)))
 

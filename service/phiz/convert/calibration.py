@@ -55,7 +55,7 @@ def load_calibrations(path: Path | None = None) -> dict[str, RangeCalibration]:
     try:
         return read_document(_CALIBRATIONS, path.read_text("utf-8"), "the calibration")
     except (OSError, ValueError, CatalogError) as error:
-        raise CatalogError(f"the calibration {path} cannot be read: {error}") from error
+        raise CatalogError(f"cannot read the calibration {path}: {error}") from error
 
 
 def get_ranges(network: str, graph: bytes, calibrations: Mapping[str, RangeCalibration]) -> Ranges:
@@ -74,7 +74,7 @@ def get_ranges(network: str, graph: bytes, calibrations: Mapping[str, RangeCalib
     if calibration is None or calibration.sha256 != found:
         raise ConversionError(
             f"{network}.onnx with sha256 {found} is not calibrated; "
-            f"do it with: python -m benchmarks.accuracy.calibrate --data DIR"
+            f"calibrate it with: python -m benchmarks.accuracy.calibrate --data DIR"
         )
     return calibration.ranges
 

@@ -36,9 +36,8 @@ def convert_network(spec: NetworkSpec, source: bytes) -> bytes:
     found = hashlib.sha256(onnx_bytes).hexdigest()
     if found != spec.sha256:
         raise ConversionError(
-            f"{spec.file_name} came out with sha256 {found}, not the {spec.sha256} of the "
-            "catalogue "
-            f"(onnx {onnx.__version__}); nothing was written"
+            f"the converted {spec.file_name} has sha256 {found}, not {spec.sha256} as in the "
+            f"catalogue (onnx {onnx.__version__}); nothing was written"
         )
     return onnx_bytes
 

@@ -64,9 +64,11 @@ def read_convolution(network: TfliteNetwork, operator: Operator) -> Convolution:
     """
     options = operator.options
     if options["DilationHFactor"] != 1 or options["DilationWFactor"] != 1:
-        raise ConversionError(f"a dilated {operator.kind} is not known")
+        raise ConversionError(f"a dilated {operator.kind} is not supported")
     if options.get("DepthMultiplier", 1) != 1:
-        raise ConversionError("a depthwise convolution with more outputs than inputs is not known")
+        raise ConversionError(
+            "a depthwise convolution with more outputs than inputs is not supported"
+        )
     _, kernels, biases = operator.inputs
     is_depthwise = operator.kind == "DEPTHWISE_CONV_2D"
     axes = (3, 0, 1, 2) if is_depthwise else (0, 3, 1, 2)  # from (1, h, w, M) or (M, h, w, C)

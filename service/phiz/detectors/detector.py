@@ -1,4 +1,4 @@
-"""The protocol that the engine sees of a detector."""
+"""The detector protocol of the engine."""
 
 from typing import Protocol
 
@@ -8,13 +8,13 @@ from phiz.timings import Stopwatch
 
 
 class Detector(Protocol):
-    """Finds faces; holds nothing of a call, so that any number of threads may share it."""
+    """Finds faces. It keeps no state of a call, so threads may share it."""
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture, best first, in its pixels.
+        """Return the faces of an image, best first, in its pixels.
 
-        The stages ``decode``, ``preprocess``, ``inference`` and ``postprocess`` go to the
-        stopwatch.
+        The stopwatch receives the stages ``decode``, ``preprocess``, ``inference`` and
+        ``postprocess``.
 
         Raises:
             ImageError: The pixels cannot be decoded.

@@ -1,4 +1,4 @@
-"""Detectors by name, made from their specs."""
+"""Builds detectors by name from their specs."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
@@ -24,12 +24,12 @@ from phiz.runtime.onnx import OnnxRuntime
 
 __all__ = ["LANDMARKS_BY_KIND", "Detector", "list_model_names", "load_detectors"]
 
-FIRST_PASS_MODELS: Final = ("back", "full", "front")  # of the router, the strongest first
+FIRST_PASS_MODELS: Final = ("back", "full", "front")  # of the router, most accurate first
 LANDMARKS_BY_KIND: Final[Mapping[ModelKind, tuple[str, ...]]] = {
     "blazeface": blazeface.BLAZEFACE_LANDMARKS,
     "mtcnn": mtcnn.MTCNN_LANDMARKS,
 }
-"""What each kind of model finds in a face."""
+"""The landmarks of each kind of model."""
 GRIDS_BY_MODEL: Final = {"front": GRIDS_896, "back": GRIDS_896, "full": GRIDS_2304}
 
 OpenNetwork: TypeAlias = Callable[[NetworkSpec], Session]
@@ -37,7 +37,7 @@ OpenNetwork: TypeAlias = Callable[[NetworkSpec], Session]
 
 
 def list_model_names(catalog: Catalog) -> tuple[str, ...]:
-    """Return what a caller may ask for: the face models of the catalogue, and ``auto``."""
+    """Return the names of all detectors: the face models of the catalogue, and ``auto``."""
     return (*(spec.name for spec in catalog.get_models("face")), AUTO)
 
 
@@ -51,16 +51,16 @@ def load_detectors(
     """Return loaded detectors by name.
 
     Args:
-        catalog: What there is.
-        folder: Where the built models lie.
-        sampling: How pictures are resized for BlazeFace.
-        wanted: Which detectors; None means all.
-        runtime: What runs the networks; None means onnxruntime on the processor.
+        catalog: The catalogue of models.
+        folder: Folder of the built models.
+        sampling: How images are resized for BlazeFace.
+        wanted: Names of the detectors; None means all.
+        runtime: Runtime of the networks; None means onnxruntime on the processor.
 
     Raises:
-        OptionError: One that is wanted does not exist.
-        ModelNotBuiltError: A model's file is not there.
-        ModelCorruptError: A model's file is not the one that the catalogue names.
+        OptionError: A wanted detector does not exist.
+        ModelNotBuiltError: A model file does not exist.
+        ModelCorruptError: A model file differs from the catalogue.
     """
     known = list_model_names(catalog)
     wanted = known if wanted is None else wanted
@@ -92,7 +92,7 @@ def _build_router(loaded: Mapping[str, Detector]) -> Router:
         assert isinstance(network, BlazeFace), "the router's first pass is a BlazeFace"
         first_pass[name] = network
     cascade = loaded[CASCADE_MODEL]
-    assert isinstance(cascade, Mtcnn), "the router climbs with the cascade"
+    assert isinstance(cascade, Mtcnn), "the cascade of the router is an Mtcnn"
     spec = replace(cascade.spec, factor=config.factor, min_scores=config.cascade_min_scores)
     cascade = replace(cascade, spec=spec)
     return Router(
@@ -101,7 +101,7 @@ def _build_router(loaded: Mapping[str, Detector]) -> Router:
 
 
 def _build_blazeface(spec: ModelSpec, open_network: OpenNetwork, sampling: Sampling) -> Detector:
-    assert spec.input_size is not None, "the catalogue gives every blazeface its input size"
+    assert spec.input_size is not None, "the catalogue gives every blazeface an input size"
     grids = GRIDS_BY_MODEL[spec.name]
     blazeface_spec = blazeface.BlazeFaceSpec(
         size=spec.input_size,

@@ -1,4 +1,4 @@
-"""What the first pass and the cascade found, as one list of faces."""
+"""Merges the faces of the first pass and of the cascade into one list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ CASCADE_MODEL = "mtcnn"
 
 @dataclass(frozen=True, slots=True)
 class FirstPass:
-    """What one network saw in the whole picture.
+    """The detections of one network in the whole image.
 
     Attributes:
-        model: Its name.
-        size_wh: Of the picture.
-        faces: With its own scores; boxes calibrated.
-        boxes: (G, 4), theirs.
-        scores: (G,), theirs.
+        model: Name of the network.
+        size_wh: Size of the image.
+        faces: Its faces, with its own scores and calibrated boxes.
+        boxes: (G, 4), of the faces.
+        scores: (G,), of the faces.
     """
 
     model: str
@@ -49,14 +49,14 @@ def build_first_pass(
     config: RouterConfig,
     model: str,
 ) -> FirstPass:
-    """Return the faces that a model found in a view, in pixels of the picture."""
+    """Return the faces of a scaled image, in pixels of the image."""
     scores = np.array([face.score for face in faces], np.float32)  # (G,)
     boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)  # (G, 4)
     shift = np.array(scaled.origin_xy, np.float32)
     boxes = boxes * np.float32(scaled.factor) + np.tile(shift, 2)  # (G, 4)
     boxes = clip_boxes(calibrate_boxes(boxes, model, config.box_calibration), *size_wh)  # (G, 4)
     x, y = scaled.origin_xy
-    # Written out: a crowd's faces, made anew by ``replace``, take longer than all else here.
+    # Written out, because ``replace`` would take longer for a crowd than everything else here.
     full_scale_faces = tuple(
         Face(
             (x1, y1, x2, y2),
@@ -73,7 +73,7 @@ def build_first_pass(
 
 
 def calibrate_faces(first_pass: FirstPass, weights: LogisticWeights) -> tuple[Face, ...]:
-    """Return the first pass's faces with confidences for scores."""
+    """Return the faces of the first pass with confidences as scores."""
     probabilities = calibrate_scores(
         compute_first_pass_features(first_pass.boxes, first_pass.scores, first_pass.size_wh),
         weights,
@@ -87,15 +87,15 @@ def calibrate_faces(first_pass: FirstPass, weights: LogisticWeights) -> tuple[Fa
 def fuse_faces(
     candidates: Candidates, first_pass: FirstPass, config: RouterConfig
 ) -> tuple[Face, ...]:
-    """Return the cascade's faces, and those of the first pass that lie apart from them.
+    """Return the faces of the cascade, and those of the first pass that match none of them.
 
     Args:
-        candidates: One for each face that the cascade found.
-        first_pass: What was seen before it.
+        candidates: The faces of the cascade.
+        first_pass: The faces of the first pass.
         config: The weights.
 
     Returns:
-        Faces with confidences for scores, by falling confidence, boxes cut to the picture.
+        Faces with confidences as scores, by falling confidence, boxes clipped to the image.
     """
     weights = config.first_pass[first_pass.model]
     boxes = clip_boxes(
@@ -116,7 +116,7 @@ def fuse_faces(
 
 
 def count_expected_faces(faces: Sequence[Face], side_px: float) -> float:
-    """Return how many faces of less than a side are to be expected: their confidences' sum."""
+    """Return the expected number of faces below a side: the sum of their confidences."""
     if not faces:
         return 0.0
     boxes = np.array([face.box for face in faces], np.float32)  # (N, 4)

@@ -2,10 +2,10 @@
 
 Zhang, Zhang, Li, Qiao: Joint Face Detection and Alignment Using Multitask Cascaded
 Convolutional Networks, 2016 (arXiv:1604.02878). Weights and arithmetic are those of
-facenet-pytorch 2.6.0 (``models/utils/detect_face.py``), whose answers this cascade gives.
+facenet-pytorch 2.6.0 (``models/utils/detect_face.py``), and so are the answers.
 
-Boxes between the stages are inclusive (``phiz.detectors.mtcnn_boxes``), because the networks were
-trained with such.
+Boxes between the stages are inclusive (``phiz.detectors.mtcnn_boxes``), as in the training of the
+networks.
 """
 
 from collections.abc import Iterator
@@ -58,18 +58,18 @@ Predictions: TypeAlias = NDArray[np.float32]
 """(N, 9): box, score, regression."""
 
 MTCNN_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-# Proposals of one level before its suppression, best first. Crowds have a few thousand; only
-# pictures made to have more (noise, fences) meet the limit.
+# Maximum proposals of one level before suppression, best first. Crowds have a few thousand. Only
+# images such as noise and fences reach the limit.
 MAX_PROPOSALS = 10_000
-# Of all levels before R-Net, and of R-Net before O-Net, best first: a picture full of faces
-# costs R-Net half a second and O-Net two.
+# Maximum proposals of all levels before R-Net, and of R-Net before O-Net, best first. An image
+# full of faces takes half a second in R-Net and two seconds in O-Net.
 MAX_RNET_CROPS = 20_000
 MAX_ONET_CROPS = 10_000
-# O-Net's boxes of one face, which the original suppresses, count towards the best one from this
-# IoU and this score on, as BlazeFace's do.
+# O-Net's boxes of one face, which the original suppresses, vote for the best one from this IoU
+# and this score on, as in BlazeFace.
 VOTE_IOU = 0.3
 MIN_ONET_VOTE_SCORE = 0.3
-# Crops in one call: enough to fill the vector units, few enough to stay in the cache.
+# Crops per call: enough to fill the vector units, and few enough to stay in the cache.
 RNET_BATCH_SIZE = 32
 ONET_BATCH_SIZE = 16
 NO_PREDICTIONS: Predictions = np.empty((0, 9), np.float32)
@@ -82,11 +82,11 @@ class MtcnnSpec:
 
     Attributes:
         min_face: Default side of the smallest face, pixels.
-        factor: From one pyramid level's scale to the next, 0 to 1.
+        factor: Ratio of the scales of successive pyramid levels, 0 to 1.
         min_scores: Default score limits of P-, R- and O-Net.
         level_overlap: IoU limit among the proposals of one level.
-        cross_overlap: IoU limit among all proposals, and after R-Net.
-        onet_overlap_limit: Limit after O-Net, of the intersection over the smaller box.
+        cross_overlap: IoU limit among the proposals of all levels, and after R-Net.
+        onet_overlap_limit: Limit of the intersection over the smaller box after O-Net.
     """
 
     min_face: float
@@ -99,15 +99,15 @@ class MtcnnSpec:
 
 @dataclass(frozen=True, slots=True)
 class Mtcnn:
-    """The three loaded networks; thresholds come with each call.
+    """The three loaded networks. Thresholds come with each call.
 
     Attributes:
-        name: Of the model.
+        name: Name of the model.
         spec: Its numbers.
-        pnet: The network that proposes.
-        rnet: The network that refines.
-        onet: The network that has the last word, and the landmarks.
-        reference: Do as the original, which blends nothing.
+        pnet: The proposal network.
+        rnet: The refinement network.
+        onet: The output network, which also finds the landmarks.
+        reference: Whether to compute like the original, without blending.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Mtcnn:
     reference: bool
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return the faces of a picture, best first, in its pixels.
+        """Return the faces of an image, best first, in its pixels.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -143,7 +143,7 @@ class Mtcnn:
     def _propose_boxes(
         self, sums: IntegralImage, scales: list[float], stopwatch: Stopwatch
     ) -> Boxes:
-        """Return square proposals (N, 4) of P-Net over all levels."""
+        """Return the square proposals (N, 4) of P-Net over all levels."""
         found = [self.propose_level(sums, scale, stopwatch) for scale in scales]
         predictions = np.concatenate([NO_PREDICTIONS, *found])  # (N, 9)
         if can_levels_overlap(scales, self.spec.cross_overlap):
@@ -158,7 +158,7 @@ class Mtcnn:
         return boxes
 
     def propose_level(self, sums: IntegralImage, scale: float, stopwatch: Stopwatch) -> Predictions:
-        """Return the proposals (N, 9) of one level after its own suppression."""
+        """Return the proposals (N, 9) of one level after suppression."""
         height, width = get_shape(sums)
         shape_hw = int(height * scale + 1), int(width * scale + 1)
         found, cells_by_tile = [NO_PREDICTIONS], [NO_CELLS]
@@ -238,9 +238,9 @@ class Mtcnn:
     def run_onet(
         self, sums: IntegralImage, boxes: Boxes, min_score: float, stopwatch: Stopwatch
     ) -> tuple[Boxes, Scores, Keypoints]:
-        """Return what O-Net scores above a limit, corrected, of boxes (M, 4), in their order.
+        """Return the boxes (M, 4) that O-Net scores above a limit, corrected, in their order.
 
-        That is boxes (K, 4), scores (K,) and landmarks (K, 5, 2), not yet suppressed.
+        These are boxes (K, 4), scores (K,) and landmarks (K, 5, 2), before suppression.
         """
         boxes, regions = compute_inside_regions(boxes, get_shape(sums))  # (M, 4) each
         regressions = np.empty((len(boxes), 4), np.float32)

@@ -1,8 +1,8 @@
-"""Boxes as MTCNN counts them: pixels from 1, the last one included.
+"""MTCNN's pixel convention: pixels count from 1, and the last one is included.
 
-The one place that knows of it. The networks of facenet-pytorch 2.6.0
-(``models/utils/detect_face.py``) were trained with two inheritances of the original: a width is
-``x2 - x1 + 1`` (``INCLUSIVE_SIDE``), and a region is cut from ``x1 - 1`` to ``x2``.
+Only this module implements it. The networks of facenet-pytorch 2.6.0
+(``models/utils/detect_face.py``) were trained with two conventions of the original: a width is
+``x2 - x1 + 1`` (``INCLUSIVE_SIDE``), and a crop covers ``x1 - 1`` to ``x2``.
 """
 
 import numpy as np
@@ -19,8 +19,8 @@ from phiz.faces import Boxes, Indices, Scores
 from phiz.image.integral import Regions
 
 INCLUSIVE_SIDE = np.float32(1)
-TO_HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are so much larger
-EXCLUSIVE_SIDE = np.float32(0)  # but P-Net's regressions are in units of x2 - x1
+TO_HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are larger by this
+EXCLUSIVE_SIDE = np.float32(0)  # P-Net's regressions are in units of x2 - x1
 
 
 def apply_regressions(boxes: Boxes, regressions: Boxes, extra_side: np.float32) -> Boxes:
@@ -31,13 +31,13 @@ def apply_regressions(boxes: Boxes, regressions: Boxes, extra_side: np.float32) 
 
 
 def compute_inside_regions(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
-    """Return the boxes (N, 4) that meet the picture, and the regions (N, 4) they cut of it."""
+    """Return the boxes (M, 4) that meet the image, and their crops (M, 4)."""
     regions, is_inside = compute_regions(boxes, shape_hw)  # (M, 4), (M,)
     return boxes[is_inside], regions[is_inside]
 
 
 def compute_regions(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Regions, NDArray[np.bool_]]:
-    """Return what boxes (M, 4) cut of the picture, (M, 4), and which cut anything, (M,)."""
+    """Return the crops (M, 4) of boxes (M, 4), and which are not empty, (M,)."""
     height, width = shape_hw
     regions = np.trunc(boxes).astype(np.intp)  # (M, 4)
     low = np.maximum(regions[:, :2], 1) - 1  # (M, 2)
@@ -47,14 +47,14 @@ def compute_regions(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Regions, N
 
 
 def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
-    """Return the indices (K,) that survive where overlap is measured by the smaller box.
+    """Return the indices (K,) that suppression by the smaller box keeps.
 
-    Of equal scores, which are common near 1, the last leads, as in the peer.
+    Equal scores are common near 1. The last one leads, as in facenet-pytorch.
 
     Args:
         boxes: (N, 4), inclusive.
         scores: (N,).
-        limit: Of the intersection over the smaller area, 0 to 1.
+        limit: Limit of the intersection over the smaller area, 0 to 1.
     """
     last_first = boxes[::-1] + TO_HALF_OPEN  # (N, 4)
     areas = box_area(last_first)  # (N,)

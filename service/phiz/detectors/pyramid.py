@@ -1,6 +1,6 @@
-"""The image pyramid that P-Net runs over, and its cells as boxes of the picture.
+"""The image pyramid of P-Net, and its cells as boxes of the image.
 
-P-Net sees 12 × 12 pixels of a level in each cell, two pixels from the next. Source of the
+Each cell of P-Net sees 12 × 12 pixels of a level, two pixels from the next cell. Source of the
 arithmetic: facenet-pytorch 2.6.0, ``models/utils/detect_face.py``.
 """
 
@@ -21,23 +21,23 @@ Cells: TypeAlias = NDArray[np.intp]
 CELL_PX = 12  # pixels of a level that a cell sees, each way
 STRIDE_PX = 2  # pixels of a level between cells
 CELL_EXTENT_PX = CELL_PX - 1  # of a cell's box, pixels of a level: from 2x + 1 to 2x + 12
-# P-Net runs over tiles of so many cells, and of so many in a row: intermediate results stay
-# in the cache, and memory stays bounded, whatever the picture's size and shape.
+# Maximum cells of a tile, and cells per row. Intermediate results stay in the cache, and memory
+# stays bounded for images of any size and shape.
 TILE_CELLS = 12_288
 TILE_COLUMNS = 512
-# A level larger than this would take seconds; only a tiny min_face on a large picture asks
-# for one. At the default of 20 px it admits pictures of 69 megapixels.
+# A larger level would take seconds. Only a tiny min_face on a large image needs one: the default
+# of 20 px allows images of 69 megapixels.
 MAX_LEVEL_PIXELS = 25_000_000
-# Boxes smaller than this, pixels of the picture, are so distorted by rounding that cells
-# far apart may overlap.
+# Rounding distorts boxes smaller than this, in pixels of the image, so much that distant cells
+# may overlap.
 MIN_GRID_BOX_PX = 8
 NO_INDICES: Indices = np.empty(0, np.intp)
 
 
 def compute_scales(height: int, width: int, min_face: float, factor: float) -> list[float]:
-    """Return the scales at which faces of ``min_face`` pixels and more are P-Net's 12.
+    """Return the scales at which faces of ``min_face`` pixels and larger have P-Net's 12 pixels.
 
-    The largest is such that the level has at most ``MAX_LEVEL_PIXELS``.
+    The largest level has at most ``MAX_LEVEL_PIXELS``.
     """
     scale = min(CELL_PX / min_face, math.sqrt(MAX_LEVEL_PIXELS / (height * width)))
     scales = []
@@ -50,9 +50,9 @@ def compute_scales(height: int, width: int, min_face: float, factor: float) -> l
 def split_into_tiles(
     shape_hw: tuple[int, int],
 ) -> Iterator[tuple[tuple[int, int], tuple[range, range]]]:
-    """Yield tiles of a level: the first column and row of P-Net's cells, and what they see.
+    """Yield the tiles of a level: the first column and row of P-Net's cells, and their pixels.
 
-    What they see are rows and columns of the level.
+    The pixels are rows and columns of the level.
     """
     height, width = shape_hw
     columns = list(_split_side(width, TILE_COLUMNS))
@@ -63,7 +63,7 @@ def split_into_tiles(
 
 
 def _split_side(side: int, length: int) -> Iterator[tuple[int, range]]:
-    """Yield the first cell of each segment of a level's side, and the pixels it sees."""
+    """Yield the first cell of each segment of a level's side, and the segment's pixels."""
     cells = _count_cells(side)
     for first in range(0, cells, length):
         last = min(first + length, cells)
@@ -72,14 +72,15 @@ def _split_side(side: int, length: int) -> Iterator[tuple[int, range]]:
 
 
 def _count_cells(side: int) -> int:
-    """Return P-Net's cells on a level's side: 3 × 3, pool by 2 (rounded up), twice 3 × 3."""
+    """Return the cells on a level's side: a 3 × 3 layer, a pool by 2 (rounded up), two 3 × 3."""
     return -(-(side - 2) // STRIDE_PX) - 4
 
 
 def compute_cell_boxes(cells: Cells, scale: float) -> Boxes:
-    """Return the boxes (N, 4) of cells (N, 2) of a level, pixels of the picture.
+    """Return the boxes (N, 4) of cells (N, 2) of a level, pixels of the image.
 
-    In float32 throughout: the peer's floor falls on the other side in float64 now and then.
+    The arithmetic is float32, because float64 rounds some boxes to other pixels than
+    facenet-pytorch.
     """
     corners = STRIDE_PX * cells.astype(np.float32) + 1  # (N, 2)
     corners = np.concatenate([corners, corners + CELL_EXTENT_PX], axis=1)  # (N, 4)
@@ -90,18 +91,17 @@ def compute_cell_boxes(cells: Cells, scale: float) -> Boxes:
 def suppress_cells(
     cells: Cells, boxes: Boxes, scores: Scores, scale: float, limit: float
 ) -> Indices:
-    """Return what suppression keeps of one level's cells, (K,), by falling score.
+    """Return the cells (K,) of a level that suppression keeps, by falling score.
 
-    The boxes of a level are of one size on a grid, so that only near cells can overlap by
-    more than the limit: those are the pairs that are looked at, and the result is greedy
-    suppression's.
+    The boxes of a level have one size and lie on a grid, so only near cells can overlap by more
+    than the limit. Only those pairs are compared. The result is that of greedy suppression.
 
     Args:
         cells: (N, 2).
         boxes: (N, 4), of these cells.
         scores: (N,).
-        scale: Of the level.
-        limit: IoU above which the lesser box goes.
+        scale: Scale of the level.
+        limit: IoU above which the lower score is removed.
     """
     if scale * MIN_GRID_BOX_PX > CELL_EXTENT_PX or not len(cells):
         return nms(boxes, scores, limit)
@@ -122,9 +122,9 @@ def suppress_cells(
 
 
 def _find_overlapping_offsets(scale: float, limit: float) -> list[tuple[int, int]]:
-    """Return the offsets (dx, dy), one of each opposite pair, that may overlap too much.
+    """Return the offsets (dx, dy) of cells that may overlap too much, one per opposite pair.
 
-    Rounding moves every edge by less than one pixel of the picture.
+    Rounding moves every edge by less than one pixel of the image.
     """
     side, step = CELL_EXTENT_PX / scale, STRIDE_PX / scale
     reach = math.ceil(side / step)
@@ -143,7 +143,7 @@ def _find_overlapping_offsets(scale: float, limit: float) -> list[tuple[int, int
 def can_levels_overlap(scales: list[float], limit: float) -> bool:
     """Return whether boxes of two levels can have an IoU above the limit.
 
-    It is at most the ratio of their areas, the smaller rounded up and the larger down.
+    The IoU is at most the ratio of their areas, the smaller rounded up, the larger down.
     """
     return any(
         (CELL_EXTENT_PX / larger + 1) ** 2 > limit * max(CELL_EXTENT_PX / smaller - 1, 0) ** 2

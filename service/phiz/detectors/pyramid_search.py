@@ -1,8 +1,8 @@
-"""A part of the cascade's pyramid searched for as much as there is time for.
+"""Searches levels of the cascade's pyramid within a time budget.
 
-The levels are searched from the coarsest to the finest, because that is from the largest faces
-to the smallest and from the cheapest to the dearest. Proposals and candidates are taken from
-the best down, as many as can be afforded.
+The search goes from the coarsest level to the finest: from the largest faces to the smallest, and
+from the cheapest level to the most expensive. It takes the best proposals and candidates first, as
+many as the time allows.
 """
 
 from collections.abc import Sequence
@@ -36,19 +36,19 @@ from phiz.faces import Boxes, Keypoints, Scores
 from phiz.image.integral import IntegralImage, compute_integral, get_shape
 from phiz.image.lazy import ScaledImage
 
-# Of the time left: what the search of a level may take, and then the rating of its proposals,
-# so that what follows has some too.
+# Shares of the time left for P-Net on a level, and then for R-Net on its proposals. The later
+# steps need time too.
 PNET_TIME_SHARE = 0.6
 RNET_TIME_SHARE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """What the cascade takes for faces, in the picture's pixels.
+    """The faces that the cascade found, in pixels of the image.
 
     Attributes:
-        boxes: (N, 4), as MTCNN counts pixels.
-        keypoints: (N, 5, 2), its landmarks.
+        boxes: (N, 4), in MTCNN's pixel convention.
+        keypoints: (N, 5, 2), landmarks.
         scores: (N, 3), of P-, R- and O-Net.
     """
 
@@ -66,13 +66,13 @@ NO_CANDIDATES = Candidates(
 
 @dataclass(frozen=True, slots=True)
 class PyramidSearch:
-    """The cascade with the router's limits, on one picture.
+    """A search of one image with the cascade and the limits of the router.
 
     Attributes:
-        cascade: Its networks and limits.
-        costs: Of its steps on this machine.
-        sums: The integral of the picture, at full scale or a smaller one.
-        scaled: The same, with how it lies in the whole.
+        cascade: The networks and limits.
+        costs: The costs of steps on this machine.
+        sums: The integral of the scaled image.
+        scaled: The image, at full scale or a smaller one.
     """
 
     cascade: Mtcnn
@@ -82,15 +82,15 @@ class PyramidSearch:
 
     @classmethod
     def from_image(cls, cascade: Mtcnn, costs: StepCosts, scaled: ScaledImage) -> "PyramidSearch":
-        """Return the search of a picture."""
+        """Return the search of an image."""
         return cls(cascade, costs, compute_integral(scaled.pixels), scaled)
 
     def search_levels(self, scales: Sequence[float], time_budget: TimeBudget) -> Candidates:
-        """Return the candidates of levels, those that there is time for.
+        """Return the candidates of the levels that fit into the time.
 
         Args:
-            scales: Of the levels to the whole picture, from the smallest.
-            time_budget: The caller's time.
+            scales: Scales of the levels to the whole image, smallest first.
+            time_budget: The time budget of the caller.
         """
         stopwatch = time_budget.stopwatch
         predictions = self._propose_levels(
@@ -137,7 +137,7 @@ class PyramidSearch:
     def _run_onet(
         self, boxes: Boxes, scores: NDArray[np.float32], time_budget: TimeBudget
     ) -> Candidates:
-        """Return what O-Net makes of boxes (M, 4) that P- and R-Net gave scores (M, 2)."""
+        """Return the candidates of O-Net for boxes (M, 4) with scores (M, 2) of P-Net and R-Net."""
         no_limit = -1.0
         boxes, onet_scores, keypoints = self.cascade.run_onet(
             self.sums, boxes, no_limit, time_budget.stopwatch
@@ -153,7 +153,7 @@ class PyramidSearch:
     def _blend_candidates(
         self, candidates: Candidates
     ) -> tuple[Boxes, Keypoints, NDArray[np.float32]]:
-        """Return one of each face, (K, 4), (K, 5, 2) and (K, 3), where its neighbours lie."""
+        """Return one blended candidate per face, (K, 4), (K, 5, 2) and (K, 3)."""
         onet_scores = candidates.scores[:, 2]  # (N,)
         leaders = nms_min(
             candidates.boxes, onet_scores, self.cascade.spec.onet_overlap_limit
@@ -172,7 +172,7 @@ class PyramidSearch:
 
 
 def merge_candidates(first: Candidates, second: Candidates, limit: float) -> Candidates:
-    """Return both, those that have the same face suppressed, by falling score of O-Net."""
+    """Return both without duplicates of the same face, by falling score of O-Net."""
     boxes = np.concatenate([first.boxes, second.boxes])  # (N, 4)
     scores = np.concatenate([first.scores, second.scores])  # (N, 3)
     keypoints = np.concatenate([first.keypoints, second.keypoints])  # (N, 5, 2)
@@ -181,7 +181,7 @@ def merge_candidates(first: Candidates, second: Candidates, limit: float) -> Can
 
 
 def _build_proposals(predictions: Predictions, shape_hw: tuple[int, int]) -> tuple[Boxes, Scores]:
-    """Return the square boxes (N, 4) of predictions that meet the picture, and scores (N,)."""
+    """Return the square boxes (N, 4) of predictions that meet the image, and scores (N,)."""
     boxes = expand_to_squares(
         apply_regressions(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
     )

@@ -1,6 +1,6 @@
-"""How a face is turned and how well it shows, from its landmarks and the pixels already there.
+"""Roll and quality of a face, from its landmarks and decoded pixels.
 
-All of it is simple: enough to pick the best of several pictures, not to judge a single one.
+The measures are simple. They select the best of several images, but do not judge a single one.
 """
 
 import math
@@ -15,13 +15,13 @@ from phiz.faces import Face, Point, Quality
 from phiz.image.lazy import ScaledImage
 from phiz.image.pixels import unpack_rgb
 
-SHARPNESS_SIDE_PX = 64  # pixels that a face is brought to, so that all sizes compare
+SHARPNESS_SIDE_PX = 64  # pixels that every face is resized to, so that sizes are comparable
 
 
 def compute_roll(landmarks: Mapping[str, Point]) -> float:
     """Return the angle of the line from left to right eye, degrees clockwise, -180 to 180.
 
-    It is 0 for an upright head and 90 for one whose top points to the right of the picture.
+    It is 0 for an upright head and 90 for one whose top points to the right of the image.
     """
     (x1, y1), (x2, y2) = landmarks["left_eye"], landmarks["right_eye"]
     return math.degrees(math.atan2(y2 - y1, x2 - x1))
@@ -36,8 +36,8 @@ def with_quality(face: Face, scaled: ScaledImage) -> Face:
     """Return a face with its roll and its quality.
 
     Args:
-        face: In pixels of the picture.
-        scaled: The picture, perhaps at a smaller scale.
+        face: In pixels of the image.
+        scaled: The image, perhaps at a smaller scale.
     """
     eyes = math.dist(face.landmarks["left_eye"], face.landmarks["right_eye"])
     quality = Quality(eyes, compute_frontalness(face.landmarks), compute_sharpness(face, scaled))
@@ -45,25 +45,25 @@ def with_quality(face: Face, scaled: ScaledImage) -> Face:
 
 
 def compute_frontalness(landmarks: Mapping[str, Point]) -> float:
-    """Return 1 where the nose lies midway between the eyes, down to 0 where it is beside one.
+    """Return 1 if the nose is midway between the eyes, down to 0 if it is beside one of them.
 
-    Midway is meant along the line of the eyes, so that roll changes nothing.
+    The position is measured along the line of the eyes, so it does not depend on roll.
     """
     left, right, nose = (np.array(landmarks[name]) for name in ("left_eye", "right_eye", "nose"))
     line = right - left
     squared = float(line @ line)
-    if not squared:  # both eyes in one place: seen from the side
+    if not squared:  # both eyes in one place: a profile
         return 0.0
     along = float((nose - left) @ line) / squared  # 0 at the left eye, 1 at the right
     return max(0.0, 1 - abs(2 * along - 1))
 
 
 def compute_sharpness(face: Face, scaled: ScaledImage) -> float:
-    """Return how strong the finest detail of a face is, against its contrast; 0 if it has none.
+    """Return the fine detail of a face relative to its contrast; 0 without any detail.
 
-    The standard deviation of the Laplacian (Pech-Pacheco et al. 2000) over that of the grey
-    values, of the box at ``SHARPNESS_SIDE_PX`` pixels a side: a blurred face has about 0.1, a
-    sharp one 0.5. Detail that was lost when the picture was scaled does not count.
+    This is the standard deviation of the Laplacian (Pech-Pacheco et al. 2000) divided by that of
+    the grey values, of the box at ``SHARPNESS_SIDE_PX`` pixels per side. A blurred face has about
+    0.1, a sharp one 0.5. Detail that scaling removed does not count.
     """
     grey = _crop_grey(face, scaled)  # (64, 64)
     contrast = float(grey.std())

@@ -1,7 +1,7 @@
-"""Detection in pictures that lie on their side or stand on their head.
+"""Detection in images that lie on their side or upside down.
 
-The networks know upright faces. Where a picture as given has none for sure, it is turned by
-quarters, and the way that shows an upright face best is taken.
+The networks find upright faces. If an image has no clear upright face, it is turned in quarter
+turns, and the orientation with the best upright face wins.
 """
 
 from collections.abc import Iterator
@@ -18,32 +18,32 @@ from phiz.image.lazy import LazyImage
 from phiz.image.orientation import to_stored_points
 from phiz.timings import Stopwatch
 
-UPRIGHT_EXIF = 1  # Exif's name for a picture that is not turned
-# Those for a quarter to the right, one to the left, and two.
+UPRIGHT_EXIF = 1  # Exif orientation of an image that is not turned
+# Exif orientations for a quarter turn right, one left, and a half turn.
 ROTATION_EXIFS = (6, 8, 3)
-# A score of an upright face that ends the search.
+# An upright face with this score ends the search.
 UPRIGHT_SURE_SCORE = 0.85
-# The same for the cascade: of 56 portraits it scores all at 0.997 or more, and up to 0.988 where
-# they lie on their side or stand on their head.
+# The same for the cascade. It scores all of 56 upright portraits at 0.997 or more, and turned
+# portraits at up to 0.988.
 CASCADE_SURE_SCORE = 0.99
-# The router's look that tells which way is up. Its confidences do not: faces that stand on their
-# head have up to 0.9997.
+# The first pass that finds the orientation for the router. Confidences cannot: faces upside down
+# have up to 0.9997.
 ORIENTATION_MODEL = "front"
-# What it scores at least, less than a face must by default: in most pictures that lie on their
-# side it is the way that is asked for, not whether there is a face.
+# Its minimum score, below the default limit of a face: the question is the orientation, not
+# whether there is a face.
 ORIENTATION_MIN_SCORE = 0.5
-# Degrees of roll up to which a face counts as upright: from there on another way is nearer.
+# Maximum roll of an upright face, in degrees. Beyond it another orientation is nearer.
 MAX_UPRIGHT_ROLL_DEG = 45.0
 
 
 @dataclass(frozen=True, slots=True)
 class Orientation:
-    """A way of turning a picture, and what was found in it.
+    """An orientation of an image, and the detections in it.
 
     Attributes:
-        exif_value: Exif's name for it.
-        image: So turned.
-        detections: In pixels of the picture so turned.
+        exif_value: Its Exif orientation.
+        image: The turned image.
+        detections: In pixels of the turned image.
     """
 
     exif_value: int
@@ -52,7 +52,7 @@ class Orientation:
 
 
 def get_orientation_detector(detector: Detector) -> Detector:
-    """Return what tells which way is up: of the router one of its looks, else the detector."""
+    """Return the detector that finds the orientation: for the router a first pass, else itself."""
     return detector.first_pass[ORIENTATION_MODEL] if isinstance(detector, Router) else detector
 
 
@@ -63,18 +63,18 @@ def detect_with_rotation(
     options: DetectOptions,
     stopwatch: Stopwatch,
 ) -> Detections:
-    """Return the faces of a picture from the way of turning it that shows them upright.
+    """Return the faces of an image in the orientation that shows them upright.
 
-    They are in pixels of the picture as given; landmarks keep the names that they have in an
-    upright face. Of ways that are equally good, the picture as given wins.
+    They are in pixels of the image as given. Landmarks keep their names in an upright face. The
+    image as given wins a tie.
 
     Args:
-        detector: Whose faces are answered.
-        orientation_detector: Finds the orientation; where it sees no upright face, the detector
-            does.
-        image: Perhaps turned.
-        options: Of the caller.
-        stopwatch: Of the caller.
+        detector: The detector of the answer.
+        orientation_detector: Finds the orientation. If it finds no upright face, ``detector``
+            finds the orientation.
+        image: The image as given.
+        options: The options of the caller.
+        stopwatch: The stopwatch of the caller.
 
     Raises:
         ImageError: The pixels cannot be decoded.
@@ -98,7 +98,7 @@ def _find_orientation(
     options: DetectOptions,
     stopwatch: Stopwatch,
 ) -> Orientation:
-    """Return the way that shows faces upright, with what the detector finds in it."""
+    """Return the orientation that shows faces upright, with the detections in it."""
     if orientation_detector is not detector:
         orientation_options = DetectOptions(ORIENTATION_MIN_SCORE, budget_ms=options.budget_ms)
         orientation = find_best_orientation(
@@ -113,7 +113,7 @@ def _find_orientation(
 def find_best_orientation(
     detector: Detector, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch
 ) -> Orientation:
-    """Return the way with the best upright face; a face that is sure ends the search."""
+    """Return the orientation with the best upright face. A clear face ends the search."""
     best = Orientation(UPRIGHT_EXIF, image, detector.detect(image, options, stopwatch))
     for exif_value in ROTATION_EXIFS:
         if has_sure_face(best.detections) or is_budget_spent(options, stopwatch):
@@ -128,7 +128,7 @@ def find_best_orientation(
 
 
 def has_sure_face(detections: Detections) -> bool:
-    """Return whether a face is upright beyond doubt."""
+    """Return whether a face is clearly upright."""
     return any(
         face.score >= (CASCADE_SURE_SCORE if face.model == CASCADE_MODEL else UPRIGHT_SURE_SCORE)
         for face in filter_upright_faces(detections)
@@ -136,17 +136,17 @@ def has_sure_face(detections: Detections) -> bool:
 
 
 def is_budget_spent(options: DetectOptions, stopwatch: Stopwatch) -> bool:
-    """Return whether the time is over that the caller gave, if there was a limit."""
+    """Return whether the time budget is spent, if there is one."""
     return options.budget_ms is not None and 1000 * stopwatch.measure_work_s() >= options.budget_ms
 
 
 def get_upright_score(detections: Detections) -> float:
-    """Return the best score of a face that is upright, 0 without any."""
+    """Return the best score of an upright face; 0 without any."""
     return max((face.score for face in filter_upright_faces(detections)), default=0.0)
 
 
 def filter_upright_faces(detections: Detections) -> Iterator[Face]:
-    """Yield the faces that are upright."""
+    """Yield the upright faces."""
     return (
         face
         for face in detections.faces
@@ -155,12 +155,12 @@ def filter_upright_faces(detections: Detections) -> Iterator[Face]:
 
 
 def to_stored_face(face: Face, size_wh: tuple[int, int], orientation: int) -> Face:
-    """Return a face that was found in a turned picture, in pixels of the picture as given.
+    """Return a face of a turned image in pixels of the image as given.
 
     Args:
-        face: As found.
-        size_wh: Of the picture as given.
-        orientation: By which it was turned (Exif).
+        face: The face in the turned image.
+        size_wh: Size of the image as given.
+        orientation: Exif orientation by which it was turned.
     """
     corners = np.array(face.box).reshape(2, 2)
     (x1, y1), (x2, y2) = np.sort(to_stored_points(corners, size_wh, orientation), axis=0).tolist()

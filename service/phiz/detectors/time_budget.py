@@ -1,4 +1,4 @@
-"""What a step of the router costs on this machine, and what the caller's time still allows."""
+"""The costs of the router's steps on this machine, and the time budget of a caller."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping
@@ -13,25 +13,25 @@ from phiz.image.integral import compute_integral
 from phiz.image.lazy import LazyImage
 from phiz.timings import Stopwatch
 
-TRIAL_SHAPE_HW = (480, 640)  # of the picture that costs are measured on
-TRIAL_LEVEL_SCALE = 0.5  # of the level, which is then of a common size
+TRIAL_SHAPE_HW = (480, 640)  # of the image for the measurement of costs
+TRIAL_LEVEL_SCALE = 0.5  # of the level, which then has a common size
 TRIAL_COUNT = 5
-# Trials find everything in the cache. Real pictures do not: so much longer do steps take.
+# Steps take this much longer on real images, because trials find everything in the cache.
 COST_MARGIN = 1.25
-# For the answer itself: it is encoded after the last look at the clock.
+# Reserve for encoding the answer, after the last reading of the clock.
 ENCODING_RESERVE_S = 0.0004
 
 
 @dataclass(frozen=True, slots=True)
 class StepCosts:
-    """Seconds that steps take on this machine.
+    """Seconds per step on this machine.
 
     Attributes:
-        first_pass_s: Of each network that looks at the whole picture, without decoding.
-        integral_s_per_px: Of a pixel of the picture, to sum up.
-        pnet_s_per_px: Of a pixel of a level, to resize and search.
-        rnet_s_per_crop: Of a proposal, to cut out and rate.
-        onet_s_per_crop: Of a candidate, likewise.
+        first_pass_s: Each network of the first pass, without decoding.
+        integral_s_per_px: The integral, per pixel of the image.
+        pnet_s_per_px: Resizing and P-Net, per pixel of a level.
+        rnet_s_per_crop: Cropping and R-Net, per proposal.
+        onet_s_per_crop: Cropping and O-Net, per candidate.
     """
 
     first_pass_s: Mapping[str, float]
@@ -42,37 +42,37 @@ class StepCosts:
 
     @classmethod
     def zeros(cls, models: Iterable[str]) -> "StepCosts":
-        """Return what a caller goes by who gives all the time that it takes."""
+        """Return costs of 0, for callers without a budget."""
         return cls(dict.fromkeys(models, 0.0), 0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
 class TimeBudget:
-    """The time that one caller gives.
+    """The time budget of one caller.
 
     Attributes:
-        budget_s: From the start of the work to the answer; None is without end.
-        stopwatch: That of the request.
+        budget_s: Seconds from the start of the work to the answer; None means no limit.
+        stopwatch: The stopwatch of the request.
     """
 
     budget_s: float | None
     stopwatch: Stopwatch
 
     def get_remaining_s(self) -> float:
-        """Return the seconds that are left for detection, infinite without a budget."""
+        """Return the seconds left for detection; infinite without a budget."""
         if self.budget_s is None:
             return math.inf
         return self.budget_s - self.stopwatch.measure_work_s() - ENCODING_RESERVE_S
 
     def count_affordable(self, unit_cost_s: float, share: float, max_count: int) -> int:
-        """Return how many of a kind fit into a share of what is left, ``max_count`` at most."""
+        """Return how many units fit into a share of the time left, at most ``max_count``."""
         if self.budget_s is None:
             return max_count
         return int(max(0.0, min(share * self.get_remaining_s() / unit_cost_s, max_count)))
 
 
 def measure_step_costs(first_pass: Mapping[str, BlazeFace], cascade: Mtcnn) -> StepCosts:
-    """Return what each step takes here, in a tenth of a second or two."""
+    """Return the measured costs of all steps. This takes 0.1 to 0.2 seconds."""
     rng = np.random.default_rng(1)
     image = LazyImage.from_array(rng.integers(0, 256, (*TRIAL_SHAPE_HW, 3), np.uint8))
     pixels = image.decode_full()  # (H, W)
@@ -100,10 +100,10 @@ def _run_first_pass(network: BlazeFace, image: LazyImage) -> None:
 
 
 def _measure_step_s(step: Callable[..., object], *args: object) -> float:
-    """Return what a step takes, after a first try that does what is done only once.
+    """Return the seconds of a step, after one warm-up.
 
-    That is the fastest of some trials: whatever else the machine does makes them longer, and
-    would mislead the router for as long as it runs.
+    This is the fastest of some trials. Other work on the machine only slows trials down, and
+    would mislead the router as long as the process runs.
     """
     step(*args)
     durations_s = []

@@ -1,7 +1,7 @@
-"""Faces drawn on a picture, so that a person can look at what was found.
+"""Draws faces on an image, to check detections by eye.
 
-Every line is a bright one on a wider dark one, which shows on any background; widths and
-letters grow with the picture, letters shrink with the face.
+Each line is bright on a wider dark one, which is visible on any background. Line widths and
+letters grow with the image. Letters shrink with the face.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _OUTLINE_COLOUR = (0, 0, 0)
 _BOX_COLOUR = (0, 255, 128)
 _LANDMARK_COLOUR = (255, 224, 0)
 
-_LINE_PER_SIDE = 1 / 400  # of the longer side of the picture
+_LINE_PER_SIDE = 1 / 400  # of the longer side of the image
 _TEXT_PER_SIDE = 1 / 45
 _TEXT_PER_BOX = 1 / 4  # so that a score is no wider than its box
 _MIN_TEXT_PX = 10
@@ -24,11 +24,11 @@ _DOT_PER_BOX = 1 / 40
 
 
 def draw_faces(image: RgbImage, faces: Sequence[Face]) -> RgbImage:
-    """Return a copy of a picture with the box, the landmarks and the score of each face.
+    """Return a copy of an image with the box, landmarks and score of each face.
 
     Args:
         image: (H, W, 3), RGB.
-        faces: In pixels of ``image``. The first are drawn last, so that they lie on top.
+        faces: In pixels of ``image``. The first face is drawn last, on top of the others.
     """
     drawing = Pillow.fromarray(image)
     canvas = ImageDraw.Draw(drawing)
@@ -54,7 +54,7 @@ def _compute_shorter_side(face: Face) -> float:
 def _draw_box(
     canvas: ImageDraw.ImageDraw, box: tuple[float, float, float, float], line: int
 ) -> None:
-    """Draw the outline with its bright line just inside of the box, the dark one around it."""
+    """Draw the outline: a bright line just inside the box, and a dark line around it."""
     # A box is half-open and Pillow's corners are not; a box narrower than a pixel has one.
     x1, y1, x2, y2 = (round(side) for side in box)
     x2, y2 = max(x1, x2 - 1), max(y1, y2 - 1)
@@ -72,7 +72,7 @@ def _draw_dot(canvas: ImageDraw.ImageDraw, point: Point, radius: int, line: int)
 
 
 def _draw_score(canvas: ImageDraw.ImageDraw, face: Face, text_px: float, line: int) -> None:
-    """Write the score above the box, or within it where there is no room above."""
+    """Write the score above the box, or inside it if there is no room above."""
     x1, y1, _, _ = face.box
     text = f"{face.score:.2f}"
     font = ImageFont.load_default(text_px)

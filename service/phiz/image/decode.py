@@ -1,10 +1,10 @@
-"""Bytes to an upright RGB picture, within limits that are checked before a pixel is decoded.
+"""Decodes bytes to an upright RGB image. Limits are checked before any pixel is decoded.
 
-JPEG, PNG, WebP, GIF (the first frame), BMP (without run lengths), TIFF (the first page; LZW,
-deflate, PackBits or plain) and, where Pillow is built with it, AVIF are read, and nothing else
-is tried. Colours come out as Pillow's ``convert`` gives them, at full scale; colour profiles
-are not applied. What is transparent is laid over white. Sixteen-bit grey is scaled to eight
-bits. The Exif orientation is applied and then gone; damaged Exif counts as none.
+Supported formats are JPEG, PNG, WebP, GIF (the first frame), BMP (without run lengths), TIFF (the
+first page; LZW, deflate, PackBits or plain) and AVIF, if Pillow is built with it. No other
+format is tried. Colours are those of Pillow's ``convert`` at full scale; colour profiles are not
+applied. Transparent pixels are blended with white. Sixteen-bit grey is scaled to eight bits. The
+Exif orientation is applied; damaged Exif data is ignored.
 """
 
 from phiz.errors import (
@@ -23,7 +23,7 @@ from phiz.image.pixels import unpack_rgb
 
 
 def decode_image(image_bytes: bytes, limits: DecodingLimits) -> RgbImage:
-    """Return an encoded picture as (H, W, 3) uint8 RGB, upright, at full scale.
+    """Return an encoded image as (H, W, 3) uint8 RGB, upright, at full scale.
 
     Raises:
         ImageError: As ``open_image``.
@@ -32,15 +32,15 @@ def decode_image(image_bytes: bytes, limits: DecodingLimits) -> RgbImage:
 
 
 def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
-    """Return an encoded picture, upright. A JPEG's pixels are decoded when they are asked for.
+    """Return an encoded image, upright. The pixels of a JPEG are decoded on first use.
 
     Raises:
         EmptyImageError: There are no bytes.
         ImageBytesError: There are more bytes than the limit.
-        ImagePixelsError: The header announces more pixels than the limit.
-        UnsupportedImageError: Not a picture, or of a kind that is not read here.
-        UndecodableImageError: A picture by its header, but damaged, cut short or cut into too
-            many parts; of a JPEG the first two may come later, with its pixels.
+        ImagePixelsError: The header declares more pixels than the limit.
+        UnsupportedImageError: The bytes are not an image of a supported format.
+        UndecodableImageError: The file is damaged, truncated or split into too many parts. For a
+            JPEG, the first two may be raised later, when its pixels are decoded.
     """
     image_format = _identify_format(image_bytes, limits)
     check_parts(image_format, image_bytes)
@@ -66,7 +66,7 @@ def _open_jpeg(
 ) -> LazyImage:
     def decode_scaled(factor: int) -> ScaledImage:
         pixels = decode_jpeg(image_bytes, size_wh, factor)
-        if pixels is None:  # Pillow forgives more, and knows what to say where it does not
+        if pixels is None:  # Pillow tolerates more damage and reports the rest
             full = decode_with_pillow("JPEG", image_bytes, limits.max_pixels)
             return ScaledImage(apply_orientation(full, orientation))
         width, height = size_wh
@@ -81,18 +81,18 @@ def _open_jpeg(
 
 
 def _identify_format(image_bytes: bytes, limits: DecodingLimits) -> ImageFormat:
-    """Return the format of a file that is neither empty nor too long."""
+    """Return the format of a file, after a check of its length."""
     if not image_bytes:
-        raise EmptyImageError("the picture is empty: 0 bytes; send the file's content")
+        raise EmptyImageError("the image is empty (0 bytes); send the content of the file")
     if len(image_bytes) > limits.max_bytes:
         raise ImageBytesError(
-            f"the picture has {len(image_bytes)} bytes; the limit is {limits.max_bytes} bytes; "
+            f"the image has {len(image_bytes)} bytes; the limit is {limits.max_bytes} bytes; "
             "send a smaller file"
         )
     image_format = sniff_format(image_bytes)
     if image_format not in SUPPORTED_FORMATS:
         raise UnsupportedImageError(
-            f"the {len(image_bytes)} bytes are not a picture of a format that is read here; "
+            f"the {len(image_bytes)} bytes are not an image of a supported format; "
             f"send one of {', '.join(SUPPORTED_FORMATS)}"
         )
     return image_format

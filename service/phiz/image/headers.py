@@ -1,10 +1,10 @@
-"""What a picture's header says, read without decoding: its format, size, parts, orientation.
+"""Reads the headers of images without decoding: format, size, parts and orientation.
 
-These are the parts of JPEG, PNG, GIF and TIFF headers that must be known before a general
-reader opens the file, because opening alone can already cost memory or time without bound.
-Damage is no error here: what cannot be read is left out, and the reader that follows finds it.
+These facts of JPEG, PNG, GIF and TIFF files must be known before Pillow opens a file, because
+opening alone can cost unbounded memory or time. Damage is not an error here. Unreadable parts
+are skipped, and the decoder reports them.
 
-Whatever walks through a file yields part by part, so that who counts them can stop early.
+Functions that walk through a file yield one part at a time, so that callers can stop early.
 
 Sources: ITU-T T.81 annex B (JPEG markers), the PNG specification (third edition) section 5,
 the GIF89a specification, TIFF 6.0 section 2, Exif 2.32 section 4.6.
@@ -27,7 +27,7 @@ _SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
     "AVIF": re.compile(rb".{4}ftyp(avif|avis|mif1|msf1)", re.DOTALL),
     "GIF": re.compile(rb"GIF8[79]a"),
     "BMP": re.compile(rb"BM"),
-    # Not BigTIFF: it exists for files that are larger than any limit here.
+    # Not BigTIFF, which is for files larger than any limit here.
     "TIFF": re.compile(rb"II\*\0|MM\0\*"),
 }
 
@@ -35,15 +35,14 @@ _ORIENTATION_TAG = 0x0112
 _SHORT_TYPE = 3
 _START_OF_SCAN = b"\xff\xda"
 _SEQUENTIAL_FRAMES = (b"\xff\xc0", b"\xff\xc1")
-# DHT, JPG and DAC stand among them, but begin none.
+# DHT, JPG and DAC are in this range, but do not start a frame.
 _FRAME_MARKER = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf]")
 _END_OF_IMAGE = b"\xff\xd9"
 # Any marker but those without a length, which stand alone: TEM, RST, SOI.
 _MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
 # Of a segment that may come before the pixels, or of the scan that they begin with.
 _SEGMENT_MARKER = re.compile(rb"\xff[\xc0-\xcf\xda-\xfe]")
-# APP0 (JFIF) and APP14 (Adobe) say how to read the colours; the other APP segments are
-# metadata.
+# APP0 (JFIF) and APP14 (Adobe) define the colours. The other APP segments are metadata.
 _METADATA_MARKER = re.compile(rb"\xff[\xe1-\xed\xef]")
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1..Exif\0\0", re.DOTALL)
 _MARKERS_PER_SCAN = 16  # a scan has one, and at most four tables, if one a segment
@@ -54,10 +53,10 @@ class TiffTag:
     """One entry of a TIFF directory.
 
     Attributes:
-        number: Which tag it is.
-        value_type: TIFF's number for the type of its values.
-        count: How many values it has.
-        value: The one value if ``count`` is 1, else where the values are.
+        number: Number of the tag.
+        value_type: TIFF's number for the type of the values.
+        count: Number of values.
+        value: The value if ``count`` is 1, else the offset of the values.
     """
 
     number: int
@@ -67,7 +66,7 @@ class TiffTag:
 
 
 def sniff_format(image_bytes: bytes) -> ImageFormat | None:
-    """Return the format that the first bytes are the signature of, None if it is not known."""
+    """Return the format by the signature of the file, or None if it is unknown."""
     for name, signature in _SIGNATURES.items():
         if signature.match(image_bytes):
             return name
@@ -75,7 +74,7 @@ def sniff_format(image_bytes: bytes) -> ImageFormat | None:
 
 
 def read_first_directory(tiff: bytes) -> list[TiffTag]:
-    """Return the tags of a TIFF's first directory, as far as they can be read."""
+    """Return the readable tags of the first directory of a TIFF."""
     order = {b"II*\0": "<", b"MM\0*": ">"}.get(tiff[:4])
     if order is None:
         return []
@@ -90,15 +89,15 @@ def read_first_directory(tiff: bytes) -> list[TiffTag]:
             )
             tags.append(TiffTag(number, kind, values, value))
     except struct.error:
-        pass  # cut short: the tags before the cut are still good
+        pass  # truncated: the tags before the cut are valid
     return tags
 
 
 def read_exif_orientation(exif: bytes) -> int:
-    """Return the Exif orientation, 1 to 8: 1 (upright) if it is absent or out of range.
+    """Return the Exif orientation, 1 to 8. It is 1 (upright) if absent or out of range.
 
     Args:
-        exif: A TIFF structure, with or without the prefix that it has in a JPEG.
+        exif: A TIFF structure, with or without its prefix in a JPEG.
     """
     for tag in read_first_directory(exif.removeprefix(b"Exif\0\0")):
         if tag.number == _ORIENTATION_TAG and tag.count == 1 and tag.value in range(1, 9):
@@ -107,9 +106,9 @@ def read_exif_orientation(exif: bytes) -> int:
 
 
 def find_jpeg_segments(image_bytes: bytes) -> Iterator[tuple[int, int]]:
-    """Yield start and end of each segment before the first scan, then of all from there on.
+    """Yield start and end of each segment before the first scan, then of the rest as one.
 
-    Fill, and stray bytes that belong to no segment, are passed over, as decoders do.
+    Fill bytes and stray bytes between segments are skipped, as decoders do.
     """
     end = 2
     while found := _SEGMENT_MARKER.search(image_bytes, end):
@@ -125,8 +124,8 @@ def find_jpeg_segments(image_bytes: bytes) -> Iterator[tuple[int, int]]:
 def split_off_metadata(image_bytes: bytes) -> tuple[bytes, bytes]:
     """Return a JPEG without its metadata, and its Exif structure, which is empty if absent.
 
-    The pixels do not depend on the metadata, nor on what lies between segments, which is left
-    out too; from the first scan on, all is kept as it is.
+    Bytes between segments are removed too. The pixels depend on neither. Everything from the
+    first scan on is kept.
     """
     view = memoryview(image_bytes)  # whose parts are not copies
     kept = [view[:2]]
@@ -137,12 +136,12 @@ def split_off_metadata(image_bytes: bytes) -> tuple[bytes, bytes]:
         elif not exif and _EXIF_SEGMENT.match(image_bytes, start, end):
             exif = image_bytes[start + 4 : end]
     if sum(map(len, kept)) == len(image_bytes):
-        return image_bytes, exif  # nothing is left out; a file of megabytes takes a while to copy
+        return image_bytes, exif  # nothing is removed, so avoid copying megabytes
     return b"".join(kept), exif
 
 
 def read_frame_types(image_bytes: bytes) -> set[int]:
-    """Return the kinds of frame that a JPEG announces, n of each SOFn (ITU-T T.81 table B.1)."""
+    """Return the frame types of a JPEG: n of each SOFn marker (ITU-T T.81 table B.1)."""
     starts = (
         start
         for start, _ in find_jpeg_segments(image_bytes)
@@ -154,11 +153,11 @@ def read_frame_types(image_bytes: bytes) -> set[int]:
 def has_more_scans(image_bytes: bytes, limit: int) -> bool:
     """Return whether a JPEG without metadata has more scans than a limit.
 
-    So has, for what it costs, one that has more markers than so many scans could need.
+    A file with more markers than that many scans could need counts as well.
     """
     if _has_one_scan(image_bytes) or image_bytes.count(_START_OF_SCAN) <= limit:
         return False
-    # What follows the picture, such as the film that telephones append, has the marker by
+    # What follows the image, such as the film that telephones append, has the marker by
     # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
     most = _MARKERS_PER_SCAN * limit
     markers = list(islice(_find_markers(image_bytes), most + 1))
@@ -166,7 +165,7 @@ def has_more_scans(image_bytes: bytes, limit: int) -> bool:
 
 
 def _find_markers(image_bytes: bytes) -> Iterator[bytes]:
-    """Yield the markers of a JPEG up to its end, but those that stand alone."""
+    """Yield the markers of a JPEG up to its end, except those without a segment."""
     marker = _MARKER.search(image_bytes, 2)
     while marker and marker[0] != _END_OF_IMAGE:
         yield marker[0]
@@ -176,9 +175,9 @@ def _find_markers(image_bytes: bytes) -> Iterator[bytes]:
 
 
 def _has_one_scan(image_bytes: bytes) -> bool:
-    """Return whether a JPEG is read in one scan, whatever follows: most are.
+    """Return whether one scan holds the whole JPEG, as in most files.
 
-    That is a sequential one, baseline or extended, whose first scan has all of its components.
+    Such a file is sequential, baseline or extended, and its first scan has all components.
     """
     components = None
     for at, _ in find_jpeg_segments(image_bytes):
@@ -191,7 +190,7 @@ def _has_one_scan(image_bytes: bytes) -> bool:
 
 
 def find_png_chunks(image_bytes: bytes) -> Iterator[int]:
-    """Yield where each chunk of a PNG ends, up to IEND."""
+    """Yield the end of each chunk of a PNG, up to IEND."""
     at = 8
     while at < len(image_bytes) and image_bytes[at + 4 : at + 8] != b"IEND":
         at += 12 + int.from_bytes(image_bytes[at : at + 4], "big")
@@ -199,10 +198,9 @@ def find_png_chunks(image_bytes: bytes) -> Iterator[int]:
 
 
 def find_gif_blocks(image_bytes: bytes) -> Iterator[int]:
-    """Yield where each part of a GIF before its first frame ends.
+    """Yield the end of each part of a GIF before its first frame.
 
-    The first is the screen with its palette; then come the blocks of extensions, one by one,
-    and bytes that belong to nothing.
+    The first part is the screen with its palette. Blocks of extensions and stray bytes follow.
     """
     flags = int.from_bytes(image_bytes[10:11], "big")
     at = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
@@ -219,10 +217,10 @@ def find_gif_blocks(image_bytes: bytes) -> Iterator[int]:
 
 
 def read_gif_size(image_bytes: bytes) -> tuple[int, int]:
-    """Return width and height of a GIF: its screen, grown to hold the first frame.
+    """Return width and height of a GIF: its screen, enlarged to hold the first frame.
 
-    Where the file ends before the first frame, that is the size of the screen alone, and
-    0 and 0 where it ends before that.
+    If the file ends before the first frame, this is the size of the screen. If it ends before
+    the screen, both are 0.
     """
     width = height = 0
     (frame,) = deque(find_gif_blocks(image_bytes), maxlen=1)

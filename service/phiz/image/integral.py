@@ -1,10 +1,11 @@
-"""Integral images: the area average of any window of a picture from four corners.
+"""Integral images: the average of any window of an image from its four corners.
 
-Three channel sums share one uint64, 21 bits each (the last one 22). Their differences are
-exact modulo 2⁶⁴, so that a window of up to 8224 pixels (8224 · 255 < 2²¹) unpacks without
-carries, however large the picture. One integral serves every level of a pyramid and every
-crop. Crow 1984 (summed-area tables); the windows are those of adaptive average pooling,
-``floor(i · n / m)`` to ``ceil((i + 1) · n / m)``, which facenet-pytorch's ``imresample`` is.
+Three channel sums share one uint64, 21 bits each (the last one 22). Their differences are exact
+modulo 2⁶⁴. A window of up to 8224 pixels (8224 · 255 < 2²¹) therefore unpacks without carries,
+however large the image. One integral serves all pyramid levels and all crops.
+
+Source: Crow 1984 (summed-area tables). The windows are those of adaptive average pooling,
+``floor(i · n / m)`` to ``ceil((i + 1) · n / m)``, as in facenet-pytorch's ``imresample``.
 """
 
 from typing import TypeAlias
@@ -20,16 +21,16 @@ IntegralImage: TypeAlias = NDArray[np.uint64]
 FloatPixels: TypeAlias = NDArray[np.float32]
 """(…, 3), RGB, 0 to 255, not whole numbers."""
 Regions: TypeAlias = NDArray[np.intp]
-"""(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the picture, not empty."""
+"""(N, 4), x1 y1 x2 y2, whole pixels, half-open, inside the image, not empty."""
 
 CHANNEL_MASK = np.int32(2**21 - 1)
 MAX_WINDOW_PX = (2**21 - 1) // 255  # pixels
 PART_SIDE_PX = 90  # pixels a side of a window that fits for certain
-BLOCK_PIXELS = 1 << 16  # so many are worked on at once, which stay in the cache
+BLOCK_PIXELS = 1 << 16  # processed at once, to stay in the cache
 
 
 def compute_integral(pixels: PackedPixels) -> IntegralImage:
-    """Return the packed integral (H + 1, W + 1) of a picture (H, W)."""
+    """Return the packed integral (H + 1, W + 1) of an image (H, W)."""
     height, width = pixels.shape
     sums = np.zeros((height + 1, width + 1), np.uint64)
     rows = max(1, BLOCK_PIXELS // width)
@@ -42,19 +43,19 @@ def compute_integral(pixels: PackedPixels) -> IntegralImage:
 
 
 def get_shape(sums: IntegralImage) -> tuple[int, int]:
-    """Return height and width of the picture that an integral is of."""
+    """Return height and width of the image of an integral."""
     return sums.shape[0] - 1, sums.shape[1] - 1
 
 
 def resize_level_tile(
     sums: IntegralImage, shape_hw: tuple[int, int], tile: tuple[range, range]
 ) -> FloatPixels:
-    """Return a part of the whole picture averaged to (h, w, 3).
+    """Return one tile of the image, averaged to (h, w, 3) as a whole.
 
     Args:
-        sums: The picture's integral.
-        shape_hw: h and w; either may be larger than the picture's.
-        tile: Which of the h rows and of the w columns are wanted, (r, c, 3) of them.
+        sums: The image's integral.
+        shape_hw: h and w; either may exceed the image.
+        tile: The wanted rows and columns, r of h and c of w.
     """
     height, width = get_shape(sums)
     top, bottom = _compute_tile_windows(height, shape_hw[0], tile[0])  # (r,) each
@@ -62,7 +63,7 @@ def resize_level_tile(
     counts = (bottom - top)[:, None] * (right - left)  # (r, c)
     if counts.max() > MAX_WINDOW_PX:
         return _average_large_windows(sums, top, bottom, left, right)
-    # The columns from the first window to the last, which are often not all there are.
+    # Only the columns from the first window to the last, which are often not all.
     part = sums[:, left[0] : right[-1] + 1]  # (H + 1, W')
     strips = part[bottom] - part[top]  # (r, W')
     packed = strips.take(right - left[0], axis=1) - strips.take(left - left[0], axis=1)  # (r, c)
@@ -70,7 +71,7 @@ def resize_level_tile(
 
 
 def resize_regions(sums: IntegralImage, regions: Regions, size: int) -> FloatPixels:
-    """Return regions (N, 4) of a picture averaged to (N, size, size, 3)."""
+    """Return regions (N, 4) of an image averaged to (N, size, size, 3)."""
     top, bottom = _compute_windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
     left, right = _compute_windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
     counts = (bottom - top)[:, :, None] * (right - left)[:, None]  # (N, size, size)
@@ -89,7 +90,7 @@ def resize_regions(sums: IntegralImage, regions: Regions, size: int) -> FloatPix
 
 
 def _compute_tile_windows(length: int, size: int, part: range) -> tuple[Indices, Indices]:
-    """Return first and last + 1 (n,) of those windows of a whole line that a part names."""
+    """Return first and last + 1 (n,) of the wanted windows of a whole line."""
     steps = np.arange(part.start, part.stop + 1) * length  # (n + 1,)
     return steps[:-1] // size, -(-steps[1:] // size)
 
@@ -113,7 +114,7 @@ def _unpack_averages(packed: NDArray[np.uint64], counts: Indices) -> FloatPixels
 
 
 def _unpack_channel(packed: NDArray[np.uint64], channel: int) -> NDArray[np.int32]:
-    """Return one of the packed sums (…): int32, which the vector units turn into floats."""
+    """Return one of the packed sums (…) as int32, which vector units convert to floats."""
     sums = (packed >> np.uint64(CHANNEL_BITS * channel)).astype(np.int32)  # (…)
     sums &= CHANNEL_MASK
     return sums

@@ -1,8 +1,8 @@
-"""JPEG by libjpeg-turbo, straight to packed pixels, at full scale or a half, a quarter, an eighth.
+"""Decodes JPEG with libjpeg-turbo to packed pixels, at scale 1, 1/2, 1/4 or 1/8.
 
-At full scale the pixels are those that Pillow gives. At a smaller scale each block of 8 × 8 is
-undone to fewer pixels (ITU-T T.81 leaves the size of the inverse transform open), which costs
-less and averages what it leaves out.
+At full scale the pixels equal those of Pillow. At a smaller scale, the inverse transform of each
+8 × 8 block gives fewer pixels (ITU-T T.81 leaves its size open). This is faster, and averages the
+removed detail.
 """
 
 import numpy as np
@@ -11,21 +11,25 @@ import simplejpeg
 from phiz.image.headers import read_frame_types
 from phiz.image.pixels import PackedPixels, pack_rgbx
 
-_COLOUR_SPACES = ("YCbCr", "RGB", "Gray")  # of four channels, Pillow knows what Adobe meant
-# Baseline, extended sequential, progressive. Not lossless: it has no smaller scale, and the
-# decoder, asked for one, writes beyond the memory that it has reserved.
+_COLOUR_SPACES = (
+    "YCbCr",
+    "RGB",
+    "Gray",
+)  # four channels are left to Pillow, which knows the Adobe convention
+# Baseline, extended sequential, progressive. Lossless JPEG has no smaller scale, and the decoder
+# would write beyond its memory if asked for one.
 _FRAME_TYPES = {0, 1, 2}
-# The second is of a subsampling, 4:4:1, that the decoder knows and its wrapper has no name for.
+# The second is 4:4:1 subsampling, which the decoder supports and its wrapper does not name.
 _DECODER_ERRORS = (ValueError, KeyError)
 
 
 def read_jpeg_size(image_bytes: bytes) -> tuple[int, int] | None:
-    """Return width and height by the header, None where it is not one that is decoded here."""
+    """Return width and height by the header, or None if the file is not decoded here."""
     return read_header_size(image_bytes) if read_frame_types(image_bytes) <= _FRAME_TYPES else None
 
 
 def read_header_size(image_bytes: bytes) -> tuple[int, int] | None:
-    """Return width and height by the header, whether or not it is decoded here; None if unclear."""
+    """Return width and height by the header, or None if it is unclear."""
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(image_bytes)
     except _DECODER_ERRORS:
@@ -34,7 +38,7 @@ def read_header_size(image_bytes: bytes) -> tuple[int, int] | None:
 
 
 def decode_jpeg(image_bytes: bytes, size_wh: tuple[int, int], factor: int) -> PackedPixels | None:
-    """Return a picture (ceil(H / factor), ceil(W / factor)), None where anything is wrong.
+    """Return the image (ceil(H / factor), ceil(W / factor)), or None on any error.
 
     Args:
         image_bytes: The file.

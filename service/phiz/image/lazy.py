@@ -1,4 +1,4 @@
-"""A picture as detectors take it: its size at once, its pixels at the scale they ask for."""
+"""Images with lazy pixels: the size is known at once, pixels are decoded at the wanted scale."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from phiz.image.orientation import (
 )
 from phiz.image.pixels import PackedPixels, pack_pixels, pack_rgbx
 
-SCALE_FACTORS = (8, 4, 2, 1)  # what JPEG's cosine transform can be undone at
+SCALE_FACTORS = (8, 4, 2, 1)  # the scales of JPEG's inverse transform
 
 
 @dataclass(frozen=True, slots=True)
 class ScaledImage:
-    """A picture at full scale, or at a half, a quarter or an eighth of it.
+    """An image at scale 1, 1/2, 1/4 or 1/8.
 
     Attributes:
-        pixels: (h, w); each word covers factor × factor pixels of the picture.
+        pixels: (h, w); each word covers factor × factor pixels of the image.
         factor: 1, 2, 4 or 8.
-        origin_xy: Where the corner of the first word lies, pixels of the picture. It is 0, or
-            up to ``factor - 1`` pixels outside where that side was the last in the file.
+        origin_xy: Corner of the first word, in pixels of the image. It is 0, or up to
+            ``factor - 1`` pixels outside if that side was the last one in the file.
     """
 
     pixels: PackedPixels
@@ -36,7 +36,7 @@ class ScaledImage:
 
 
 class LazyImage:
-    """A picture whose header has been read; for one thread at a time.
+    """An image with a decoded header. Only one thread may use it at a time.
 
     Attributes:
         width: Pixels, upright.
@@ -46,7 +46,7 @@ class LazyImage:
     __slots__ = ("_decode", "_full_only", "_scaled_by_factor", "height", "width")
 
     def __init__(self, size_wh: tuple[int, int], decode: Callable[[int], ScaledImage]) -> None:
-        """Keep what reads the pixels, by a factor that it may fall short of."""
+        """Store the size and the function that decodes pixels by at most a factor."""
         self.width, self.height = size_wh
         self._decode = decode
         self._scaled_by_factor: dict[int, ScaledImage] = {}
@@ -54,16 +54,16 @@ class LazyImage:
 
     @classmethod
     def from_array(cls, image: RgbImage) -> "LazyImage":
-        """Return an image (H, W, 3) as a picture."""
+        """Return a lazy image of an array (H, W, 3)."""
         return cls.from_packed(pack_pixels(image))
 
     @classmethod
     def from_packed(cls, pixels: PackedPixels) -> "LazyImage":
-        """Return packed pixels (H, W) as a picture."""
+        """Return a lazy image of packed pixels (H, W)."""
         return cls((pixels.shape[1], pixels.shape[0]), lambda _: ScaledImage(pixels))
 
     def decode_full(self) -> PackedPixels:
-        """Return the picture (H, W) at full scale.
+        """Return the pixels (H, W) at full scale.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -71,11 +71,11 @@ class LazyImage:
         return self._get_scaled(1).pixels
 
     def decode_scaled(self, min_side_px: float) -> ScaledImage:
-        """Return the picture at the smallest scale whose longer side has ``min_side_px`` pixels.
+        """Return the image at the smallest scale whose longer side has ``min_side_px`` pixels.
 
-        It is at full scale if it is smaller than that. Of a format without scales, blocks of
-        pixels are averaged, as a JPEG's transform does: samples taken further apart than its
-        pixels would miss some, and others as the picture moves.
+        A smaller image has full scale. For formats without scales, blocks of pixels are
+        averaged, as in the transform of a JPEG. Without averaging, sparse samples would miss
+        pixels, and miss others when the image moves.
 
         Raises:
             ImageError: The pixels cannot be decoded.
@@ -86,15 +86,15 @@ class LazyImage:
         )
 
     def get_finest_scale(self) -> ScaledImage:
-        """Return the picture at the largest scale that has been read.
+        """Return the image at the largest scale that has been decoded.
 
         Raises:
-            ImageError: None has been, and the pixels cannot be decoded.
+            ImageError: Nothing has been decoded, and the pixels cannot be.
         """
         return self._get_scaled(min(self._scaled_by_factor, default=1))
 
     def rotate_to_upright(self, orientation: int) -> "LazyImage":
-        """Return the picture as one that is stored in that Exif orientation, 1 to 8, upright."""
+        """Return the image turned upright, as if stored in an Exif orientation, 1 to 8."""
         size_wh = self.width, self.height
         return LazyImage(
             to_upright_size(size_wh, orientation),
@@ -104,7 +104,7 @@ class LazyImage:
     def _get_scaled(self, factor: int) -> ScaledImage:
         if factor not in self._scaled_by_factor:
             decoded = self._full_only or self._decode(factor)
-            if decoded.factor != factor:  # of a format without scales: what there is serves for all
+            if decoded.factor != factor:  # without scales, the full image serves every scale
                 self._full_only = self._scaled_by_factor[decoded.factor] = decoded
                 decoded = average_blocks(decoded, factor)
             self._scaled_by_factor[factor] = decoded
@@ -112,9 +112,9 @@ class LazyImage:
 
 
 def average_blocks(full: ScaledImage, factor: int) -> ScaledImage:
-    """Return a picture at full scale scaled to the means of factor × factor pixels, rounded.
+    """Return the means of factor × factor pixels of an image at full scale, rounded.
 
-    The last block of a side has the pixels that are left.
+    The last block of a side has the remaining pixels.
     """
     height, width = full.pixels.shape
     padded = full.pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
@@ -123,7 +123,7 @@ def average_blocks(full: ScaledImage, factor: int) -> ScaledImage:
 
 
 def _orient_scaled(scaled: ScaledImage, size_wh: tuple[int, int], orientation: int) -> ScaledImage:
-    """Return a scaled image upright, given the width and height it has at full scale."""
+    """Return a scaled image turned upright, given its width and height at full scale."""
     rows, columns = scaled.pixels.shape
     factor, (x, y) = scaled.factor, scaled.origin_xy
     overhang_xy = columns * factor + x - size_wh[0], rows * factor + y - size_wh[1]
@@ -131,7 +131,7 @@ def _orient_scaled(scaled: ScaledImage, size_wh: tuple[int, int], orientation: i
         to_upright_size((x, y), orientation),
         compute_upright_origin(overhang_xy, orientation),
     )
-    # Where a side is flipped, what hung over at its far end comes first; elsewhere it is as it was.
+    # A flipped side starts with the overhang of its far end. The other sides keep their origin.
     origin_xy = (
         high[0] if orientation in FLIPPED_X else low[0],
         high[1] if orientation in FLIPPED_Y else low[1],

@@ -1,8 +1,8 @@
-"""Whether a picture is read at all, judged by what its header says that reading would cost.
+"""Limits on images, checked against their headers before decoding.
 
-A file of a few bytes can announce pixels without end. And general readers step through some
-parts of a file one by one, so that a file of nothing but such parts holds up a processor for
-seconds; what is met in earnest has far fewer.
+A file of a few bytes can declare billions of pixels. Decoders also step through some parts of a
+file one by one, so a file of many such parts can occupy a processor for seconds. Real files have
+far fewer parts.
 """
 
 from collections.abc import Callable, Iterator
@@ -19,21 +19,21 @@ from phiz.image.headers import (
     read_first_directory,
 )
 
-# What a format's parts are called, how many there may be, and what finds them. The largest
-# metadata in earnest, a colour profile in 255 segments, leaves room. A PNG has its pixels in
-# chunks too: of 8 KiB if libpng wrote it, so that this is enough for 128 MiB.
+# Name, maximum number and finder of a format's parts. The largest real metadata is a colour
+# profile in 255 segments. A PNG also stores its pixels in chunks, of 8 KiB if libpng wrote it, so
+# that this limit allows 128 MiB.
 _PART_LIMITS: dict[ImageFormat, tuple[str, int, Callable[[bytes], Iterator[object]]]] = {
-    "JPEG": ("segments before its pixels", 4096, find_jpeg_segments),
+    "JPEG": ("segments before the pixels", 4096, find_jpeg_segments),
     "PNG": ("chunks", 16_384, find_png_chunks),
-    "GIF": ("blocks before its pixels", 4096, find_gif_blocks),
+    "GIF": ("blocks before the pixels", 4096, find_gif_blocks),
 }
-# A progressive JPEG has about ten; each, however few its bytes, is a pass over all pixels.
+# A progressive JPEG has about ten. Each is a pass over all pixels, however few its bytes.
 _MAX_SCANS = 100
-# Of all scans together: some 1.3 s. That many scans a picture may have of any size, though: it
-# is for who raises the limit of pixels.
+# Pixels of all scans together, about 1.3 s. The next limit allows so many scans at any size,
+# for deployments with a higher limit of pixels.
 _MAX_SCAN_PIXELS = 1_000_000_000
 _SCANS_OF_ANY_SIZE = 16
-_BMP_COMPRESSION_OFFSET = 30  # where it is, except in a header of OS/2's first version
+_BMP_COMPRESSION_OFFSET = 30  # its place, except in a header of OS/2's first version
 _BMP_SHORT_HEADER_BYTES = 12  # which has none
 _BMP_RLE_COMPRESSIONS = (1, 2)  # of 8 and of 4 bits
 # Enough for 50 megapixels in tiles of 32 x 32; each is a Python object in Pillow.
@@ -49,10 +49,10 @@ _TIFF_TILE_SIDE_TAGS = (322, 323)
 
 @dataclass(frozen=True, slots=True)
 class DecodingLimits:
-    """The largest picture that is decoded.
+    """The largest image that is decoded.
 
     Attributes:
-        max_bytes: Bytes of the encoded picture.
+        max_bytes: Bytes of the encoded image.
         max_pixels: Width times height.
     """
 
@@ -61,7 +61,7 @@ class DecodingLimits:
 
 
 def check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
-    """Refuse a picture for its pixels.
+    """Refuse an image with too many pixels.
 
     Raises:
         ImagePixelsError: There are more than the limit.
@@ -69,13 +69,13 @@ def check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
     width, height = size_wh
     if width * height > max_pixels:
         raise ImagePixelsError(
-            f"the picture is {width} x {height}, {width * height} pixels; "
-            f"the limit is {max_pixels} pixels; send a smaller picture"
+            f"the image is {width} x {height}, {width * height} pixels; "
+            f"the limit is {max_pixels} pixels; send a smaller image"
         )
 
 
 def check_parts(image_format: ImageFormat, image_bytes: bytes) -> None:
-    """Refuse a file for what it consists of, if its format has parts that are read one by one.
+    """Refuse a file with too many parts, if its format has parts that are read one by one.
 
     Raises:
         UndecodableImageError: There are more of them than the limit.
@@ -85,12 +85,12 @@ def check_parts(image_format: ImageFormat, image_bytes: bytes) -> None:
     parts, limit, find = _PART_LIMITS[image_format]
     if next(islice(find(image_bytes), limit, None), None) is not None:
         raise UndecodableImageError(
-            f"the {image_format} has more than {limit} {parts}, the limit; save it without metadata"
+            f"the {image_format} exceeds the limit of {limit} {parts}; save it without metadata"
         )
 
 
 def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:
-    """Refuse a JPEG, which has no metadata any more, for its scans.
+    """Refuse a JPEG without metadata if it has too many scans.
 
     Raises:
         UndecodableImageError: There are more than the limit for its size.
@@ -100,16 +100,16 @@ def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:
     limit = min(_MAX_SCANS, max(_SCANS_OF_ANY_SIZE, affordable))
     if has_more_scans(image_bytes, limit):
         raise UndecodableImageError(
-            f"the JPEG has more than {limit} scans, the limit for {width} x {height}; "
+            f"the JPEG exceeds the limit of {limit} scans for {width} x {height} pixels; "
             "save it as a baseline JPEG"
         )
 
 
 def check_bmp(image_bytes: bytes) -> None:
-    """Refuse a BMP of run lengths: Pillow undoes them byte by byte, in Python, for seconds.
+    """Refuse a BMP with run lengths, which Pillow decodes byte by byte in Python, for seconds.
 
     Raises:
-        UnsupportedImageError: It is compressed that way.
+        UnsupportedImageError: The BMP has run-length compression.
     """
     header = int.from_bytes(image_bytes[14:18], "little")
     compression = int.from_bytes(
@@ -117,18 +117,18 @@ def check_bmp(image_bytes: bytes) -> None:
     )
     if header != _BMP_SHORT_HEADER_BYTES and compression in _BMP_RLE_COMPRESSIONS:
         raise UnsupportedImageError(
-            "the BMP is compressed with run lengths, which are not read here; "
+            "the BMP has run-length compression, which is not supported; "
             "save it without compression, or as a PNG"
         )
 
 
 def check_tiff(image_bytes: bytes, max_pixels: int) -> None:
-    """Refuse a TIFF for larger tiles, or more of them, than a picture would need.
+    """Refuse a TIFF with larger or more tiles than an image needs.
 
     Raises:
         ImagePixelsError: A tile has more pixels than the limit.
         UndecodableImageError: A tag has more values than the limit.
-        UnsupportedImageError: It is compressed in a way that is not read.
+        UnsupportedImageError: Its compression is not supported.
     """
     tags = read_first_directory(image_bytes)
     width, height = (
@@ -146,6 +146,6 @@ def check_tiff(image_bytes: bytes, max_pixels: int) -> None:
         readable = tag.count == 1 and tag.value in _TIFF_COMPRESSIONS
         if tag.number == _TIFF_COMPRESSION_TAG and not readable:
             raise UnsupportedImageError(
-                "the TIFF is compressed in a way that is not read here; "
+                "the compression of the TIFF is not supported; "
                 "save it with LZW, deflate or no compression"
             )

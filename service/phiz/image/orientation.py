@@ -1,11 +1,11 @@
-"""Exif orientations: pixels, sizes and points of an image turned upright, and back."""
+"""Exif orientations: turns pixels, sizes and points of an image upright, and back."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from phiz.image.pixels import PackedPixels
 
-# Exif orientations: what is done to the stored rows and columns, the transposition first.
+# Operations on the stored rows and columns by Exif orientation, the transposition first.
 TRANSPOSED = (5, 6, 7, 8)
 
 FLIPPED_X = (2, 3, 6, 7)
@@ -13,7 +13,7 @@ FLIPPED_Y = (3, 4, 7, 8)
 
 
 def apply_orientation(pixels: PackedPixels, orientation: int) -> PackedPixels:
-    """Return packed pixels (H, W) upright, by its Exif orientation 1 to 8 (Exif 2.32, 4.6.4)."""
+    """Return packed pixels (H, W) turned upright by their Exif orientation (Exif 2.32, 4.6.4)."""
     if orientation in TRANSPOSED:
         pixels = pixels.T  # then what was first in x is first in y
     down = -1 if orientation in FLIPPED_Y else 1
@@ -27,9 +27,9 @@ def to_upright_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, in
 
 
 def compute_upright_origin(overhang_xy: tuple[int, int], orientation: int) -> tuple[int, int]:
-    """Return where the first word's corner lies upright, given what hung over at the far ends.
+    """Return the corner of the first word after turning, given the overhang at the far ends.
 
-    A side that is flipped begins with what hung over.
+    A flipped side starts with its overhang.
     """
     x, y = to_upright_size(overhang_xy, orientation)
     return (-x if orientation in FLIPPED_X else 0, -y if orientation in FLIPPED_Y else 0)
@@ -38,12 +38,12 @@ def compute_upright_origin(overhang_xy: tuple[int, int], orientation: int) -> tu
 def to_stored_points(
     points: NDArray[np.floating], size_wh: tuple[int, int], orientation: int
 ) -> NDArray[np.float64]:
-    """Return points (N, 2) of an upright picture where they lie in the one that is stored.
+    """Return points (N, 2) of an upright image in pixels of the stored image.
 
     Args:
-        points: x y, pixels of the upright picture.
+        points: x y, pixels of the upright image.
         size_wh: Width and height as stored.
-        orientation: Of the stored picture, 1 to 8.
+        orientation: Exif orientation of the stored image, 1 to 8.
     """
     width, height = to_upright_size(size_wh, orientation)
     x, y = points[:, 0].astype(np.float64), points[:, 1].astype(np.float64)  # (N,) each

@@ -1,8 +1,8 @@
-"""Pictures of all formats by Pillow, at full scale.
+"""Decodes images of all formats with Pillow, at full scale.
 
-Colours come out as Pillow's ``convert`` gives them; colour profiles are not applied. What is
-transparent is laid over white. Sixteen-bit grey is scaled to eight bits. The Exif orientation
-is applied; damaged Exif counts as none.
+Colours are those of Pillow's ``convert``; colour profiles are not applied. Transparent pixels are
+blended with white. Sixteen-bit grey is scaled to eight bits. The Exif orientation is applied;
+damaged Exif data is ignored.
 """
 
 import io
@@ -30,13 +30,13 @@ from phiz.image.limits import check_bmp, check_scans, check_size, check_tiff
 from phiz.image.orientation import apply_orientation
 from phiz.image.pixels import PackedPixels, pack_rgbx
 
-# Pillow warns of damaged metadata, which does not matter here. Filters belong to the whole
-# process, so that changing them around each call is not safe between threads; set once, and
-# for Pillow's own modules alone, they are.
+# Pillow warns about damaged metadata, which does not matter here. Filters belong to the whole
+# process, so changing them around each call is unsafe between threads. These are set once, for
+# the modules of Pillow only.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
-# Pillow's own `open` is passed over: it cannot tell a damaged picture from what is none, and
-# it warns of sizes by a limit of its own.
+# Pillow's own `open` is not used: it does not distinguish damaged images from other files, and
+# it has its own limit of pixels.
 _DECODERS: dict[ImageFormat, type[ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
@@ -49,7 +49,7 @@ if AvifImagePlugin.SUPPORTED:
     _DECODERS["AVIF"] = AvifImagePlugin.AvifImageFile
 
 SUPPORTED_FORMATS = tuple(_DECODERS)
-"""What is read here."""
+"""The supported formats."""
 
 _BAND_PIXELS = 1 << 17  # a band of this many stays in a processor's cache
 
@@ -57,14 +57,14 @@ _BAND_PIXELS = 1 << 17  # a band of this many stays in a processor's cache
 def decode_with_pillow(
     image_format: ImageFormat, image_bytes: bytes, max_pixels: int
 ) -> PackedPixels:
-    """Return an encoded picture (H, W), upright, from a file whose parts have been counted.
+    """Return an encoded image (H, W), upright, from a file with checked parts.
 
-    Of a JPEG only the pixels are looked at: without its metadata, it is not turned.
+    A JPEG comes without its metadata and is not turned.
 
     Raises:
-        ImagePixelsError: The header announces more pixels than the limit.
-        UnsupportedImageError: It is of a kind that is not read.
-        UndecodableImageError: It is damaged or cut short.
+        ImagePixelsError: The header declares more pixels than the limit.
+        UnsupportedImageError: Its kind is not supported.
+        UndecodableImageError: It is damaged or truncated.
     """
     try:
         with _open_image_file(image_format, image_bytes, max_pixels) as image:
@@ -73,7 +73,7 @@ def decode_with_pillow(
                 check_scans(image_bytes, image.size)
             image.load()
             exif = image.info.get("exif")
-            # Pillow has already turned a TIFF, whose tags are not in `exif`, while loading it.
+            # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.
             return apply_orientation(
                 _pack_image(_convert_to_rgb(image)), read_exif_orientation(exif) if exif else 1
             )
@@ -81,21 +81,20 @@ def decode_with_pillow(
         raise
     except Pillow.DecompressionBombError:
         raise ImagePixelsError(
-            f"the {image_format} announces more pixels than can be read; "
-            f"the limit is {max_pixels} pixels; send a smaller picture"
+            f"the header of the {image_format} declares too many pixels; "
+            f"the limit is {max_pixels} pixels; send a smaller image"
         ) from None
-    # Pillow lets through whatever its parsers stumble over, from struct.error to MemoryError;
-    # all of it means the same here. Its own messages may quote the file, hence no cause.
+    # The parsers of Pillow raise anything from struct.error to MemoryError for a damaged file.
+    # Their messages may quote the file, so there is no cause.
     except Exception:  # noqa: BLE001
         raise UndecodableImageError(
-            f"the {image_format} of {len(image_bytes)} bytes is damaged, cut short or without "
-            "pixels; "
-            "send the complete file"
+            f"the {image_format} of {len(image_bytes)} bytes is damaged, truncated or without "
+            "pixels; send the complete file"
         ) from None
 
 
 def _open_image_file(image_format: ImageFormat, image_bytes: bytes, max_pixels: int) -> ImageFile:
-    """Return a picture with its header read, after a look at what opening it would cost."""
+    """Return an opened image, after a check of what opening costs."""
     if image_format == "GIF":
         # Pillow fills a frame while opening.
         check_size(read_gif_size(image_bytes), max_pixels)
@@ -107,13 +106,12 @@ def _open_image_file(image_format: ImageFormat, image_bytes: bytes, max_pixels: 
 
 
 def _convert_to_rgb(image: Pillow.Image) -> Pillow.Image:
-    """Return a loaded picture in mode RGB."""
+    """Return a loaded image in mode RGB."""
     if image.mode.startswith("I;16"):
         image = _convert_to_8_bits(image)
     if image.mode in ("I", "F"):
         raise UnsupportedImageError(
-            "the picture has 32 bits per channel, and nothing says what is white; "
-            "save it with 8 or 16 bits"
+            "the image has 32 bits per channel without a defined white; save it with 8 or 16 bits"
         )
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
@@ -124,9 +122,9 @@ def _convert_to_rgb(image: Pillow.Image) -> Pillow.Image:
 
 
 def _convert_to_8_bits(image: Pillow.Image) -> Pillow.Image:
-    """Return sixteen-bit grey as eight-bit grey, rounded to the nearest, with alpha if need be.
+    """Return sixteen-bit grey as eight-bit grey, rounded to nearest, with alpha if needed.
 
-    The grey that a PNG calls transparent has sixteen bits too, and is one among 257 here.
+    The transparent grey of a PNG has sixteen bits too; eight bits cannot tell it from 256 others.
     """
     values = np.asarray(image).astype(np.uint32)  # (H, W), 0 to 65535 = 255 * 257
     grey = ((values + 128) // 257).astype(np.uint8)
@@ -138,10 +136,10 @@ def _convert_to_8_bits(image: Pillow.Image) -> Pillow.Image:
 
 
 def _pack_image(image: Pillow.Image) -> PackedPixels:
-    """Return a picture of mode RGB as packed pixels.
+    """Return an image of mode RGB as packed pixels.
 
-    Pillow gives its bytes as a list of pieces. Band by band the pieces are used again, and a
-    picture of 12 megapixels takes a quarter of the time.
+    Pillow returns its bytes as a list of pieces. Working in bands reuses their memory, and takes
+    a quarter of the time for 12 megapixels.
     """
     width, height = image.size
     rows = max(1, _BAND_PIXELS // width)

@@ -1,7 +1,7 @@
 """Pixels packed into words.
 
-A pixel is one 32-bit word, so that it is moved in one piece: red in the lowest byte, then
-green, then blue, and a highest byte without meaning.
+A pixel is one 32-bit word, so that it moves in one piece. Red is the lowest byte, then green and
+blue. The highest byte has no meaning.
 """
 
 import sys
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 from phiz.faces import RgbImage
 
 PackedPixels: TypeAlias = NDArray[np.uint32]
-"""(H, W), one word a pixel: red, green, blue, nothing, from the lowest byte on."""
+"""(H, W), one word per pixel: red, green, blue and an unused byte, from the lowest on."""
 
 CHANNEL_BITS = 21  # between channels of a word that is spread over 64 bits for arithmetic
-WIDE_RED_MASK, GREEN, WIDE_BLUE_MASK = (
+WIDE_RED_MASK, WIDE_GREEN_MASK, WIDE_BLUE_MASK = (
     np.uint64(0xFF << CHANNEL_BITS * channel) for channel in range(3)
 )
-APART = np.uint64(CHANNEL_BITS - 8)  # how much further from its neighbour than in a word
+CHANNEL_SHIFT = np.uint64(CHANNEL_BITS - 8)  # how much further from its neighbour than in a word
 
 
 def pack_pixels(image: RgbImage) -> PackedPixels:
@@ -47,8 +47,8 @@ def spread_channels(pixels: PackedPixels) -> NDArray[np.uint64]:
     """Return words (…) with their three channels 21 bits apart."""
     wide = pixels.astype(np.uint64)  # (…)
     channels = wide & WIDE_RED_MASK
-    wide <<= APART
-    channels |= wide & GREEN
-    wide <<= APART
+    wide <<= CHANNEL_SHIFT
+    channels |= wide & WIDE_GREEN_MASK
+    wide <<= CHANNEL_SHIFT
     channels |= wide & WIDE_BLUE_MASK
     return channels

@@ -1,6 +1,6 @@
-"""Pictures at other sizes, for the square inputs of BlazeFace.
+"""Resizes images for the square inputs of BlazeFace.
 
-Positions are indices of pixels: the centre of the first pixel is at 0.
+Positions are pixel indices: the centre of the first pixel is at 0.
 """
 
 import sys
@@ -28,11 +28,11 @@ HIGHEST_BYTE = 3 if sys.byteorder == "little" else 0  # of a word's bytes
 
 
 def letterbox_image(scaled: ScaledImage, letterbox: Letterbox, sampling: Sampling) -> RgbImage:
-    """Return a picture in a black square (S, S, 3), uint8.
+    """Return an image in a black square (S, S, 3), uint8.
 
     Args:
-        scaled: The picture that ``letterbox`` was fitted to, perhaps at a smaller scale.
-        letterbox: Where it lies in the square.
+        scaled: The image of ``letterbox``, perhaps at a smaller scale.
+        letterbox: Its place in the square.
         sampling: ``reference`` is MediaPipe's on the CPU: bilinear, the square's pixel i
             at ``i · scale`` (to 1/32 of a pixel), blended with the black bars at the border.
             ``half-pixel`` is bilinear at the centres, ``(i + ½) · scale − ½`` (to 1/64).
@@ -52,7 +52,7 @@ def letterbox_image(scaled: ScaledImage, letterbox: Letterbox, sampling: Samplin
 
 
 def _scale_letterbox(scaled: ScaledImage, letterbox: Letterbox) -> Letterbox:
-    """Return the letterbox in words of the scaled image instead of pixels."""
+    """Return the letterbox in words of the scaled image."""
     x, y = scaled.origin_xy
     factor = scaled.factor
     return Letterbox(
@@ -65,14 +65,14 @@ def _scale_letterbox(scaled: ScaledImage, letterbox: Letterbox) -> Letterbox:
 
 @dataclass(frozen=True, slots=True)
 class Taps:
-    """Which pixels of a line are mixed for those of the square's pixels that show picture.
+    """The source pixels and weights of each pixel of a line of the square.
 
     Attributes:
-        size: Pixels of the square's line.
-        visible: Which of them show picture, from the first to behind the last.
-        indices: (T, n), the two pixels of each, or one where the second weighs nothing in all.
+        size: Pixels of the line.
+        visible: The pixels that show the image.
+        indices: (T, n), two source pixels each, or one if the second weight is always 0.
         weights: (T, n), their weights in 1/steps, or 0 for black.
-        unit_weight: Of a weight of 1; those of a pixel add up to that, or to less at the border.
+        unit_weight: The weight of 1. The weights of a pixel add up to it, or to less at the border.
     """
 
     size: int
@@ -82,15 +82,15 @@ class Taps:
     unit_weight: int
 
 
-# Pictures often come in one size, those of a camera always; a size's taps cost as much to
-# compute as a third of the mixing.
+# Images often have one size, such as those of a camera. Computing the taps of a size costs a
+# third of the mixing.
 @lru_cache(maxsize=64)
 def _compute_corner_taps(letterbox: Letterbox, pad_px: float, length: int) -> Taps:
     """Return the taps of MediaPipe's sampling.
 
-    As OpenCV's warpPerspective does it: positions are rounded to 1/32 pixel, and what lies
-    outside the picture is black. Of two equally near positions the later is taken here;
-    there, the last bit of a matrix inversion decides.
+    Like OpenCV's warpPerspective, it rounds positions to 1/32 pixel, and pixels outside the image
+    are black. Ties go to the later position here; in OpenCV the last bit of a matrix inversion
+    decides.
     """
     first, weights = _compute_neighbours(
         np.arange(letterbox.size) * letterbox.scale - pad_px, 32
@@ -100,9 +100,9 @@ def _compute_corner_taps(letterbox: Letterbox, pad_px: float, length: int) -> Ta
 
 @lru_cache(maxsize=64)
 def _compute_centre_taps(letterbox: Letterbox, pad_px: float, length: int) -> Taps:
-    """Return the taps at the centres.
+    """Return the taps at the pixel centres.
 
-    A centre inside the picture mixes only the picture, however near the border.
+    A centre inside the image mixes only pixels of the image, even near the border.
     """
     centre = (np.arange(letterbox.size) + 0.5) * letterbox.scale - pad_px  # (S,)
     places, weights = _compute_neighbours(centre - 0.5, 64)  # (2, S) each
@@ -121,7 +121,7 @@ def _compute_neighbours(
 def _build_taps(indices: Indices, weights: Indices, length: int, unit_weight: int) -> Taps:
     shown = np.flatnonzero(weights.any(axis=0))  # (n,), without gaps
     inside = slice(int(shown[0]), int(shown[-1]) + 1) if shown.size else slice(0, 0)
-    # Where the scale is a whole number, one of the two weighs nothing.
+    # If the scale is a whole number, one of the two weights is 0.
     used = [tap for tap in range(2) if weights[tap].any()] or [0]
     taps = Taps(
         size=weights.shape[1],
@@ -136,11 +136,11 @@ def _build_taps(indices: Indices, weights: Indices, length: int, unit_weight: in
 
 
 def _resize_bilinear(pixels: PackedPixels, y: Taps, x: Taps) -> RgbImage:
-    """Return the picture (H, W) at taps of each axis, (S, S, 3), black elsewhere.
+    """Return the image (H, W) at the taps of both axes, (S, S, 3), black elsewhere.
 
-    Exactly, in whole numbers: a channel weighed along x has at most 14 bits (255 · 64), and
-    weighed along both at most 20. The weights along y are shifted so far that what would be
-    cut off is all but the highest byte of a word, which is then taken as it is.
+    The arithmetic is exact, in whole numbers. A channel weighted along x has at most 14 bits
+    (255 · 64), and weighted along both axes at most 20. The weights along y are shifted so that
+    the result is the highest byte of a word.
     """
     square = np.zeros((y.size, x.size, 3), np.uint8)
     spare = 32 - BYTE_BITS - (y.unit_weight * x.unit_weight).bit_length() + 1
@@ -157,10 +157,10 @@ def _resize_bilinear(pixels: PackedPixels, y: Taps, x: Taps) -> RgbImage:
 
 
 def _mix_columns(strips: PackedPixels, x: Taps) -> list[tuple[PackedPixels, int]]:
-    """Return the channels of rows (…, W), each mixed at taps of x, not yet divided, (…, C).
+    """Return the channels of rows (…, W) mixed at the taps of x, undivided, (…, C).
 
-    Two channels of a word at a time, and green where it is; with each comes by how many bits
-    it is shifted.
+    Red and blue are mixed together in one word, and green in its place. Each comes with the bits
+    of its shift.
     """
     shape = *strips.shape[:-1], x.indices.shape[1]
     red_blue, green = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
@@ -174,7 +174,7 @@ def _mix_columns(strips: PackedPixels, x: Taps) -> list[tuple[PackedPixels, int]
 
 
 def _resize_area(pixels: PackedPixels, letterbox: Letterbox) -> RgbImage:
-    """Return the picture in its square by Pillow's antialiased bilinear reduction."""
+    """Return the image in its square, by Pillow's antialiased bilinear reduction."""
     height, width = pixels.shape
     top, bottom, y_low, y_high = _find_inner_pixels(letterbox, letterbox.pad_y_px, height)
     left, right, x_low, x_high = _find_inner_pixels(letterbox, letterbox.pad_x_px, width)
@@ -192,10 +192,10 @@ def _resize_area(pixels: PackedPixels, letterbox: Letterbox) -> RgbImage:
 def _find_inner_pixels(
     letterbox: Letterbox, pad_px: float, length: int
 ) -> tuple[int, int, float, float]:
-    """Return which pixels of the square lie wholly in the picture, and the part they cover.
+    """Return the pixels of the square that lie wholly in the image, and the part they cover.
 
-    Pillow resizes a part of the picture to whole pixels: the outermost ones, which the bar
-    shares, stay black so that all others lie exactly where the letterbox says.
+    Pillow resizes a part of the image to whole pixels. The outermost pixels, which overlap the
+    bar, stay black, so that all others lie exactly at their place in the letterbox.
     """
     first = int(np.ceil(pad_px / letterbox.scale - 1e-6))
     last = int(np.floor((pad_px + length) / letterbox.scale + 1e-6))

@@ -1,7 +1,7 @@
-"""Drawn faces: pictures to warm up with, and to measure on where there are no photographs.
+"""Synthetic faces: images for warm-up, and for measurements without photographs.
 
-Every detector finds most of them. They show that networks agree and that memory stays where
-it is; how accurate a model is, they cannot show.
+Every detector finds most of them. They show whether networks agree and whether memory is stable.
+They do not measure accuracy.
 """
 
 from typing import Final
@@ -15,7 +15,7 @@ from phiz.faces import RgbImage
 Colour = tuple[int, int, int]
 
 BACKGROUND: Final[Colour] = (90, 110, 130)
-# Ellipses in the order in which they are drawn, x1 y1 x2 y2 in a square of 400 pixels.
+# Ellipses in drawing order, x1 y1 x2 y2 in a square of 400 pixels.
 TEMPLATE_SIDE_PX: Final = 400
 FACE_ELLIPSES: Final[tuple[tuple[tuple[int, int, int, int], Colour], ...]] = (
     ((70, 10, 330, 300), (60, 40, 30)),  # hair
@@ -35,7 +35,7 @@ FACE_SIDES_PX: Final = (24, 240)  # of the smallest and the largest face's squar
 
 
 def draw_crowd(width: int, height: int, seed: int = 0) -> RgbImage:
-    """Return a picture (height, width, 3) full of faces of many sizes, the same for a seed."""
+    """Return an image (height, width, 3) of faces of many sizes, determined by the seed."""
     random = np.random.default_rng(seed)
     face = _draw_face()
     crowd = Pillow.new("RGB", (width, height), BACKGROUND)

@@ -67,7 +67,7 @@ def load_catalog(path: Path | None = None) -> Catalog:
     try:
         document = tomllib.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
-        raise CatalogError(f"the catalogue {path} cannot be read: {error}") from error
+        raise CatalogError(f"cannot read the catalogue {path}: {error}") from error
     return parse_catalog(document)
 
 
@@ -90,7 +90,7 @@ def get_default_folder() -> Path:
         return Path.home() / ".cache" / "phiz" / "models"
     except RuntimeError as error:
         raise ModelNotBuiltError(
-            "this user has no home folder to keep models in; set PHIZ_MODELS to a folder"
+            "this user has no home folder for models; set PHIZ_MODELS to a folder"
         ) from error
 
 
@@ -106,16 +106,16 @@ def read_network(spec: NetworkSpec, folder: Path) -> bytes:
         model_bytes = path.read_bytes()
     except FileNotFoundError:
         raise ModelNotBuiltError(
-            f"{path} is not there; build the models with: {_format_build_command(spec)}"
+            f"{path} does not exist; build the models with: {_format_build_command(spec)}"
         ) from None
     except OSError as error:
-        raise ModelNotBuiltError(f"{path} cannot be read: {error.strerror}") from error
+        raise ModelNotBuiltError(f"cannot read {path}: {error.strerror}") from error
     found = hashlib.sha256(model_bytes).hexdigest()
     if found != spec.sha256:
         raise ModelCorruptError(
-            f"{path} is not the file that the catalogue names: it has {len(model_bytes)} bytes and "
+            f"{path} differs from the catalogue: it has {len(model_bytes)} bytes and "
             f"sha256 {found}, not {spec.size_bytes} bytes and sha256 {spec.sha256}; "
-            f"build it again with: {_format_build_command(spec)}"
+            f"rebuild it with: {_format_build_command(spec)}"
         )
     return model_bytes
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MAX_PART_IMAGES: Final = 500  # of a part at most: what is lost where a machine is
 MIN_PARTS_PER_CPU: Final = 4  # for each processor at least, so that all have work until the end
 UNREADABLE_CODE: Final = "unreadable_file"
-FAULT_DETAIL: Final = "something went wrong here; Ray's log of the worker tells what"
+FAULT_DETAIL: Final = "the detection failed; the Ray log of the worker has the details"
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ class DetectionActor:
             detail = error.strerror or str(error)
             return build_error_row(address, job.model, UNREADABLE_CODE, detail)
         except Exception:  # noqa: BLE001  whatever it is, the next picture is another
-            _log.exception("the detection of one picture failed")
+            _log.exception("the detection of one image failed")
             return build_error_row(address, job.model, WorkerFaultError.code, FAULT_DETAIL)
         return build_result_row(address, result)
 

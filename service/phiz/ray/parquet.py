@@ -117,4 +117,4 @@ def read_finished_paths(folder: StoragePath) -> set[str]:
         return set(dataset.to_table(columns=["path"])["path"].to_pylist())
     except pa.ArrowException as error:
         address = folder.storage.to_address(folder.path)
-        raise OptionError(f"a part in {address} cannot be read: {error}") from error
+        raise OptionError(f"cannot read a part in {address}: {error}") from error

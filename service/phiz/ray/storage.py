@@ -43,8 +43,8 @@ class Storage:
             content: bytes = stream.read(max_bytes + 1)
         if len(content) > max_bytes:
             raise ImageBytesError(
-                f"the file has more than {max_bytes} bytes, the limit; "
-                "send a smaller one or set PHIZ_MAX_BYTES"
+                f"the file exceeds the limit of {max_bytes} bytes; "
+                "use a smaller file or raise PHIZ_MAX_BYTES"
             )
         return content
 
@@ -76,7 +76,9 @@ def parse_address(address: str) -> StoragePath:
         plain = redact_address(address)
         # What it says repeats the address, whole or in part.
         reason = f": {error}" if plain == address else ""
-        raise OptionError(f"{plain} is no address to read or write{reason}") from error
+        raise OptionError(
+            f"{plain} is not an address that can be read or written{reason}"
+        ) from error
     return StoragePath(
         Storage(file_system, address.partition(SCHEME_SEPARATOR)[0] + SCHEME_SEPARATOR), path
     )
@@ -100,7 +102,7 @@ def list_images(address: str, suffixes: Collection[str]) -> tuple[Storage, list[
             return location.storage, [location.path]
         found = file_system.get_file_info(FileSelector(location.path, recursive=True))
     except OSError as error:
-        raise OptionError(f"{redact_address(address)} cannot be listed: {error}") from error
+        raise OptionError(f"cannot list {redact_address(address)}: {error}") from error
     paths = sorted(
         info.path
         for info in found
@@ -108,7 +110,7 @@ def list_images(address: str, suffixes: Collection[str]) -> tuple[Storage, list[
     )
     if not paths:
         raise OptionError(
-            f"no pictures at {redact_address(address)};"
+            f"no images at {redact_address(address)};"
             f" looked for files that end in {' '.join(suffixes)}"
         )
     return location.storage, paths

@@ -1,4 +1,4 @@
-"""What the processor has instructions for."""
+"""Instructions of the processor for 8-bit networks."""
 
 import platform
 import sys
@@ -8,16 +8,16 @@ from typing import Final
 from phiz.models.specs import Precision
 
 CPU_INFO: Final = Path("/proc/cpuinfo")
-# As Linux names what adds up products of 8-bit numbers in 32 bits: AVX-512 VNNI, AVX VNNI, and
-# Arm's dot product. Without them 8 bits are no faster than float32.
+# Linux's names of instructions that add products of 8-bit numbers in 32 bits: AVX-512 VNNI, AVX
+# VNNI and Arm's dot product. Without them int8 is no faster than float32.
 INT8_DOT_PRODUCT_FLAGS: Final = frozenset({"avx512_vnni", "avx_vnni", "asimddp"})
 
 
 def recommend_precision() -> Precision:
-    """Return the precision in which a classifier is faster on this processor.
+    """Return the faster precision of a classifier on this processor.
 
-    A processor that cannot be asked counts as one without the instructions, Apple's own apart,
-    all of which have them.
+    An unknown processor counts as one without the instructions. Apple's own processors all have
+    them.
     """
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return "int8"
@@ -28,7 +28,7 @@ def recommend_precision() -> Precision:
 
 
 def recommend_for_cpu_info(cpu_info: str) -> Precision:
-    """Return the precision for a processor that Linux describes in this way."""
+    """Return the precision for a processor by its description in Linux."""
     named = (line.partition(":") for line in cpu_info.splitlines())
     flags = next(
         (set(value.split()) for key, _, value in named if key.strip() in {"flags", "Features"}),

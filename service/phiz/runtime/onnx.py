@@ -11,7 +11,7 @@ from phiz.models.specs import Architecture, NetworkSpec
 from phiz.runtime.session import Session
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
-# The sides of their input change with every picture; of the others, at most the batch does.
+# Their input size changes with every image. Other networks change the batch size at most.
 DYNAMIC_SIZE_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"pnet"})
 
 
@@ -20,8 +20,8 @@ class OnnxRuntime:
     """Opens networks in onnxruntime, in the precision of their graph.
 
     Attributes:
-        providers: Execution providers, the preferred first.
-        threads: That one inference is spread over.
+        providers: Execution providers, preferred first.
+        threads: Threads of one inference.
 
     Raises:
         SettingError: This onnxruntime was built without one of the providers.
@@ -34,14 +34,14 @@ class OnnxRuntime:
         available = ort.get_available_providers()
         if missing := [name for name in self.providers if name not in available]:
             raise SettingError(
-                f"this onnxruntime has no {', '.join(missing)}; it has {', '.join(available)}"
+                f"this onnxruntime lacks {', '.join(missing)}; it has {', '.join(available)}"
             )
 
     def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
         """Return a session of a network.
 
         Raises:
-            SettingError: A provider that this onnxruntime has cannot work on this machine.
+            SettingError: A provider does not work on this machine.
         """
         options = build_session_options(
             self.threads, has_dynamic_size=spec.architecture in DYNAMIC_SIZE_ARCHITECTURES
@@ -62,12 +62,12 @@ class OnnxSession:
     ) -> None:
         """Load a graph from its bytes."""
         self._session = ort.InferenceSession(model_bytes, options, list(providers))
-        # onnxruntime goes on without a provider whose driver or library is not there.
+        # onnxruntime continues without a provider whose driver or library is missing.
         working = self._session.get_providers()
         if idle := [name for name in providers if name not in working]:
             raise SettingError(
-                f"onnxruntime cannot use {', '.join(idle)} on this machine (its driver or a"
-                f" library may be missing); what works is {', '.join(working)}"
+                f"onnxruntime cannot use {', '.join(idle)} on this machine (a driver or library"
+                f" may be missing); it can use {', '.join(working)}"
             )
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
@@ -82,8 +82,8 @@ def build_session_options(threads: int, *, has_dynamic_size: bool) -> ort.Sessio
     """Return the options of a session; ``docs/runtimes.md`` has the figures behind them.
 
     Args:
-        threads: That one inference is spread over.
-        has_dynamic_size: Whether the sides of the input change from run to run.
+        threads: Threads of one inference.
+        has_dynamic_size: Whether the input size changes between runs.
     """
     options = ort.SessionOptions()
     # Requests run beside each other, one thread each: that is more answers a second than
@@ -93,7 +93,7 @@ def build_session_options(threads: int, *, has_dynamic_size: bool) -> ort.Sessio
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # An arena keeps what it once got from the system, which saves up to a fifth of the time
     # and stays as it is while sizes do. With sizes that change it would grow to what the
-    # largest picture needed, and a plan be kept of every size that was ever seen.
+    # largest image needed, and a plan be kept of every size that was ever seen.
     options.enable_cpu_mem_arena = not has_dynamic_size
     options.enable_mem_pattern = not has_dynamic_size
     options.log_severity_level = 3

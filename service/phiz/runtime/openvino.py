@@ -14,15 +14,15 @@ from phiz.runtime.isa import get_isa_limit
 from phiz.runtime.session import ComputePrecision, Session
 
 DEVICE: Final = "CPU"
-# Layers that the graph has in 8 bits are computed in them, whatever the hint.
+# Layers with 8 bits in the graph are computed in 8 bits, whatever the hint.
 PRECISION_HINTS: Final[dict[ComputePrecision, str]] = {
     "float32": "f32",
     "bf16": "bf16",
     "int8": "f32",
 }
-# Kernels that are kept for shapes seen before, of all the layers of a network. The default,
-# 5000, keeps half a megabyte for each size that P-Net ever saw: a gigabyte after some
-# thousand pictures. One picture of 1280 × 720 needs about 200.
+# Cached kernels for known shapes, over all layers of a network. The default of 5000 keeps half a
+# megabyte per size that P-Net saw, which is a gigabyte after some thousand images. An image of
+# 1280 × 720 needs about 200.
 KERNEL_CACHE_CAPACITY: Final = 256
 ISAS_WITHOUT_BF16: Final = frozenset(
     {"SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI"}
@@ -34,9 +34,9 @@ class OpenVinoRuntime:
     """Opens networks in OpenVINO.
 
     Attributes:
-        precision: What layers are computed in where that pays; float32 is float32 throughout,
-            but for what the graph has in 8 bits.
-        threads: That one inference is spread over.
+        precision: Precision of layers that profit from it. With float32 all layers are float32,
+            except those with 8 bits in the graph.
+        threads: Threads of one inference.
     """
 
     precision: ComputePrecision = "float32"
@@ -53,8 +53,8 @@ class OpenVinoRuntime:
 class OpenVinoSession:
     """An ONNX graph with one input, run by OpenVINO.
 
-    A compiled network runs one inference at a time, so there is one for each caller that
-    was ever there at once. They wait in a list whose ``pop`` and ``append`` are atomic.
+    A compiled network runs one inference at a time, so there is one for each concurrent caller.
+    Idle ones are in a list whose ``pop`` and ``append`` are atomic.
     """
 
     __slots__ = ("_configuration", "_core", "_idle_requests", "_model", "_outputs")
@@ -63,7 +63,7 @@ class OpenVinoSession:
         """Load a graph from its bytes, and compile it for the first caller."""
         self._core = core
         self._model = core.read_model(model_bytes)
-        # Compiled, an output may bear the names of the layers that were fused into it as well.
+        # A compiled output may also have the names of layers that were fused into it.
         self._outputs = [output.any_name for output in self._model.outputs]
         self._configuration = configuration
         self._idle_requests = [self._compile_request()]
@@ -96,10 +96,10 @@ class OpenVinoSession:
 
 
 def build_configuration(precision: ComputePrecision, threads: int) -> dict[str, Any]:
-    """Return what a network is compiled with.
+    """Return the options of compilation.
 
-    Threads are not tied to processors: there are as many sessions as callers, and those of
-    one process would all be tied to the same.
+    Threads are not pinned to processors: the sessions of one process would all be pinned to the
+    same ones.
     """
     return {
         "PERFORMANCE_HINT": "LATENCY",
@@ -113,13 +113,13 @@ def build_configuration(precision: ComputePrecision, threads: int) -> dict[str, 
 
 
 def has_bf16(environ: Mapping[str, str] = os.environ) -> bool:
-    """Return whether this processor computes bfloat16 itself, and may.
+    """Return whether this processor has bfloat16 instructions and may use them.
 
-    OpenVINO tells what the processor has, also where the variable leaves some of it out; networks
-    in bfloat16 then cannot be compiled.
+    OpenVINO reports the instructions of the processor without the limit of the variable. Beyond
+    that limit, networks in bfloat16 cannot be compiled.
 
     Args:
-        environ: Of the environment.
+        environ: The environment variables.
     """
     if (get_isa_limit(environ) or "").upper() in ISAS_WITHOUT_BF16:
         return False

@@ -99,16 +99,16 @@ def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iter
     """Yield why a profile does not hold here, if it does not."""
     here = get_processor_name()
     if profile.processor != here:
-        yield f"it was measured on {profile.processor}, and this is {here}"
+        yield f"it was measured on {profile.processor}, but this is {here}"
     entries = profile.networks
     if unknown := [spec.file_name for spec in networks if spec.name not in entries]:
-        yield f"it says nothing of {', '.join(unknown)}"
+        yield f"it lacks {', '.join(unknown)}"
     precisions = profile.precisions
     known = [
         spec.with_precision(precisions[spec.name]) for spec in networks if spec.name in entries
     ]
     if changed := [spec.file_name for spec in known if spec.sha256 != entries[spec.name].sha256]:
-        yield f"it was measured with another {', '.join(changed)}"
+        yield f"it was measured with other contents of {', '.join(changed)}"
     # Pairs, because the networks of one file may have been measured in different versions.
     versions = {(choice.variant.runtime, choice.version) for choice in entries.values()}
     for runtime, version in sorted(versions):
@@ -116,7 +116,7 @@ def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iter
         if installed is None:
             yield f"{runtime} is not installed"
         elif installed != version:
-            yield f"{runtime} is {installed}, and {version} was measured"
+            yield f"{runtime} {installed} is installed, but {version} was measured"
 
 
 def read_profile(path: Path) -> Profile:
@@ -129,12 +129,11 @@ def read_profile(path: Path) -> Profile:
         return parse_profile(json.loads(path.read_text("utf-8")))
     except FileNotFoundError:
         raise SettingError(
-            f"there is no profile {path} to choose the runtime by; measure this machine with:"
-            f" phiz bench"
+            f"the profile {path} does not exist; measure this machine with: phiz bench"
         ) from None
     except (OSError, ValueError, CatalogError) as error:
         raise SettingError(
-            f"the profile {path} cannot be read: {error}; measure again with: phiz bench"
+            f"cannot read the profile {path}: {error}; measure again with: phiz bench"
         ) from error
 
 
@@ -185,7 +184,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise SettingError(
-            f"the profile {path} cannot be written: {error.strerror}; choose with --profile"
+            f"cannot write the profile {path}: {error.strerror}; choose another file with --profile"
         ) from error
 
 

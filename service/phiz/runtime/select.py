@@ -1,4 +1,4 @@
-"""From the settings to a runtime."""
+"""Selects the runtime by the settings."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -24,12 +24,12 @@ RuntimeChoice: TypeAlias = RuntimeName | Literal["auto"]
 
 @dataclass(frozen=True, slots=True)
 class SelectedRuntime:
-    """What networks are run with.
+    """The selected runtime.
 
     Attributes:
-        runtime: Opens them.
-        precisions: By network, the precision of its ONNX file; float32 where none is named.
-        warning: One line about what was wished for and cannot be had.
+        runtime: Opens networks.
+        precisions: Precision of the ONNX file by network; float32 for the others.
+        warning: One line about an unavailable choice.
     """
 
     runtime: Runtime
@@ -43,26 +43,25 @@ def select_runtime(
     profile: Path,
     networks: Collection[NetworkSpec],
 ) -> SelectedRuntime:
-    """Return the runtime that is wished for.
+    """Return the chosen runtime.
 
-    A profile that does not hold here is not followed: onnxruntime runs everything then, and
-    the warning says why.
+    If the profile does not fit this machine, onnxruntime runs all networks, and the warning says
+    why.
 
     Args:
-        choice: A runtime, or ``auto`` for what the profile says.
+        choice: A runtime, or ``auto`` to follow the profile.
         providers: Execution providers of onnxruntime; empty for the processor.
-        profile: The file that ``phiz bench`` writes.
-        networks: What the profile must know.
+        profile: The file of ``phiz bench``.
+        networks: Networks that the profile must know.
 
     Raises:
-        SettingError: What is wished for is not installed, does not go together, or has no
-            profile yet.
+        SettingError: The choice is not installed, is contradictory, or needs a missing profile.
     """
     if choice == "onnxruntime":
         return SelectedRuntime(OnnxRuntime(providers) if providers else OnnxRuntime())
     if providers:
         raise SettingError(
-            f"PHIZ_PROVIDERS are onnxruntime's, and PHIZ_RUNTIME is {choice}; set one of the two"
+            f"PHIZ_PROVIDERS applies to onnxruntime, but PHIZ_RUNTIME is {choice}; set one of them"
         )
     if choice == "auto":
         return _select_by_profile(profile, networks)
@@ -70,13 +69,13 @@ def select_runtime(
 
 
 def select_classifier_precision(profile: Path, spec: NetworkSpec) -> Precision:
-    """Return the precision in which a classifier is best run on this machine.
+    """Return the best precision of a classifier on this machine.
 
-    What was measured here, or else what the processor has instructions for: a profile that is
-    not there, cannot be read, does not hold here, or does not know the classifier says nothing.
+    This is the measured choice, or else the choice by the processor's instructions. A profile
+    is ignored if it is missing, unreadable, of another machine, or without the classifier.
 
     Args:
-        profile: The file that ``phiz study`` writes.
+        profile: The file of ``phiz study``.
         spec: The classifier's network in float32, with its variants.
     """
     choices = read_valid_entries(profile, [spec])
@@ -84,17 +83,17 @@ def select_classifier_precision(profile: Path, spec: NetworkSpec) -> Precision:
 
 
 def read_valid_entries(profile: Path, networks: Collection[NetworkSpec]) -> dict[str, ProfileEntry]:
-    """Return what was measured of some networks on this machine, as far as it holds still.
+    """Return the measurements of some networks on this machine that are still valid.
 
     Args:
-        profile: The file that ``phiz bench`` and ``phiz study`` write; it need not be there.
-        networks: In float32, with their variants.
+        profile: The file of ``phiz bench`` and ``phiz study``, which may be missing.
+        networks: Networks in float32, with their variants.
     """
     try:
         stored_profile = read_profile(profile)
     except SettingError:
         return {}
-    # One by one: what runs the others may have been changed since.
+    # One at a time, because the runtime of other networks may have changed.
     single_profiles = {
         spec: Profile(stored_profile.processor, {spec.name: stored_profile.networks[spec.name]})
         for spec in networks
@@ -112,7 +111,7 @@ def _select_by_profile(path: Path, networks: Collection[NetworkSpec]) -> Selecte
     if flaws := list(find_mismatches(profile, networks)):
         return SelectedRuntime(
             OnnxRuntime(),
-            warning=f"the profile {path} does not hold here, and onnxruntime runs everything: "
+            warning=f"using onnxruntime, because the profile {path} does not fit this machine: "
             f"{'; '.join(flaws)}; measure again with: phiz bench",
         )
     return SelectedRuntime(open_profiled_runtime(profile), profile.precisions)

@@ -1,4 +1,4 @@
-"""The protocols that the rest of phiz sees of a runtime."""
+"""The runtime protocols."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol, TypeAlias
@@ -18,9 +18,9 @@ class Session(Protocol):
     """A loaded network, safe to run from several threads at once."""
 
     def run(self, inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
-        """Return the network's outputs by name, for one input array.
+        """Return the outputs by name, for one input array.
 
-        The arrays are the caller's own: no later run changes them.
+        The arrays belong to the caller. Later runs do not change them.
         """
         ...  # pragma: no cover
 
@@ -29,5 +29,5 @@ class Runtime(Protocol):
     """Loads networks."""
 
     def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
-        """Return a session of a network, from the bytes of its ONNX file (verified)."""
+        """Return a session of a network, from the verified bytes of its ONNX file."""
         ...  # pragma: no cover

@@ -86,7 +86,7 @@ def _open_openvino(precision: ComputePrecision, threads: int) -> Runtime:
         if error.name != "openvino":
             raise
         raise SettingError(
-            "OpenVINO is not installed; install phiz with its extra: pip install 'phiz[openvino]'"
+            "OpenVINO is not installed; install it with: pip install 'phiz[openvino]'"
         ) from error
     return OpenVinoRuntime(precision, threads)
 

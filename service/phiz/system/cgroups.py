@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 CGROUP_ROOT = Path("sys/fs/cgroup")
 CGROUP_MEMBERSHIP = Path("proc/self/cgroup")
 MAX_OPEN_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
-# What the service holds at rest, a worker after pictures of all kinds, and what a pixel takes at
+# What the service holds at rest, a worker after images of all kinds, and what a pixel takes at
 # the worst, a WebP with alpha; docs/deploying.md tells how it was seen.
 SERVICE_BYTES = 45_000_000
 WORKER_BYTES = 190_000_000
@@ -19,7 +19,7 @@ def count_processors(root: Path = Path("/")) -> int:
     """Return how many processors there are to use here, at least 1.
 
     A broken quota is rounded down: one process too many is stopped again and again in the
-    middle of a picture, when the quota of the period is used up.
+    middle of an image, when the quota of the period is used up.
     """
     return max(1, int(get_processor_share(root)))
 
@@ -35,12 +35,12 @@ def get_processor_share(root: Path = Path("/")) -> float:
 def count_affordable_workers(limit_bytes: float, max_pixels: int) -> float:
     """Return how many workers a limit of memory has room for, at least 1, or infinity.
 
-    Beside the service and its workers there has to be room for one picture of the largest size.
+    Beside the service and its workers there has to be room for one image of the largest size.
     More of these at once are for who runs the service to allow or not.
 
     Args:
         limit_bytes: As ``read_memory_limit`` has it.
-        max_pixels: Of the largest picture that is let in.
+        max_pixels: Of the largest image that is let in.
     """
     if limit_bytes == float("inf"):
         return limit_bytes

@@ -1,8 +1,8 @@
 """How the C library keeps memory that is given back to it.
 
 Left to itself, glibc raises the size from which it asks the system for a block of its own to
-that of the largest block it has seen freed, up to 32 MiB. The large arrays of a picture then
-come to lie among small ones that live longer, and with pictures of many sizes the process
+that of the largest block it has seen freed, up to 32 MiB. The large arrays of an image then
+come to lie among small ones that live longer, and with images of many sizes the process
 grows for a long time. A fixed size keeps them apart. Source: mallopt(3).
 """
 

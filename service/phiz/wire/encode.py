@@ -1,4 +1,4 @@
-"""Answers as plain values, and as JSON."""
+"""Encodes answers as plain values and as JSON."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,26 +8,49 @@ import orjson
 from phiz.classifiers import Classification
 from phiz.engine import DetectionResult
 from phiz.faces import Face, Point, Quality
+from phiz.timings import Stopwatch
+from phiz.wire.messages import EncodedAnswer
+
+
+def encode_answer(
+    content: Mapping[str, Any], face_count: int | None, stopwatch: Stopwatch
+) -> EncodedAnswer:
+    """Return an answer as JSON with its timings, which end here.
+
+    Args:
+        content: The answer without timings.
+        face_count: Faces in it; None for a classification.
+        stopwatch: Of the request; the time since its last lap counts as ``postprocess``.
+
+    Raises:
+        ValueError: A number of it is not one, or is infinite.
+    """
+    stopwatch.lap("postprocess")
+    timings = stopwatch.to_timings()
+    timing_ms = timings.to_milliseconds()
+    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
+    body = encode_json({**content, "timing_ms": timing_ms})
+    return EncodedAnswer(body, server_timing, face_count, *timings)
 
 
 def encode_json(content: Mapping[str, Any]) -> bytes:
     """Return an answer as JSON.
 
     Raises:
-        ValueError: A number of it is not one, or is infinite.
+        ValueError: The answer holds NaN or infinity.
     """
     body = orjson.dumps(content)
-    # Which is how such numbers are written; no answer has a null, and no name in it has these.
+    # orjson writes NaN and infinity as null, which no answer holds otherwise.
     if b":null" in body:
-        raise ValueError("JSON has no number for one of the answer's")
+        raise ValueError("the answer holds NaN or infinity, which JSON cannot encode")
     return body
 
 
 def encode_result(result: DetectionResult) -> dict[str, Any]:
-    """Return an answer as it is encoded, without its timings.
+    """Return an answer as plain values, without its timings.
 
-    Coordinates have 2 decimals (pixels of the upright picture) and scores 4. ``route`` and
-    each face's ``model`` are there only if the model had a choice.
+    Coordinates have 2 decimals (pixels of the upright image) and scores 4. ``route`` and the
+    ``model`` of a face are present only under ``auto``.
     """
     answer: dict[str, Any] = {
         "model": result.model,
@@ -36,7 +59,13 @@ def encode_result(result: DetectionResult) -> dict[str, Any]:
     }
     if result.route:
         answer["route"] = [
-            {"model": step.model, "ran": step.ran, "faces": step.faces, "why": step.why}
+            {
+                "model": step.model,
+                "ran": step.ran,
+                "faces": step.faces,
+                "reason": step.reason,
+                "why": step.why,
+            }
             for step in result.route
         ]
     return answer
@@ -74,7 +103,7 @@ def _encode_landmarks(landmarks: Mapping[str, Point]) -> dict[str, Any]:
 
 
 def encode_classification(classification: Classification) -> dict[str, Any]:
-    """Return what a picture shows as it is encoded, without its timings; 4 decimals of a score."""
+    """Return the classes of an image as plain values, without timings. Scores have 4 decimals."""
     return {
         "model": classification.model,
         "precision": classification.precision,

@@ -1,4 +1,4 @@
-"""The answers to two of the pictures that the tests use, on a common processor."""
+"""Example answers: two of the test images on a common processor."""
 
 from phiz.wire.schemas import JsonObject
 
@@ -21,14 +21,26 @@ DETECT_EXAMPLE: JsonObject = {
         }
     ],
     "route": [
-        {"model": "back", "ran": True, "faces": 1, "why": "the strongest single look"},
-        {"model": "mtcnn", "ran": True, "faces": 1, "why": "faces of 40 px and more"},
+        {
+            "model": "back",
+            "ran": True,
+            "faces": 1,
+            "reason": "first_pass",
+            "why": "back is the most accurate model for the first pass",
+        },
+        {
+            "model": "mtcnn",
+            "ran": True,
+            "faces": 1,
+            "reason": "not_close_up",
+            "why": "the first pass found no close-up; searching for faces of 40 px and larger",
+        },
         {
             "model": "mtcnn",
             "ran": False,
             "faces": 0,
-            "why": "left out: faces of 24 px: 0.1 under 64 px are likely so far,"
-            " 0.8 would be needed",
+            "reason": "too_few_expected",
+            "why": "skipped faces of 24 px: 0.1 faces below 64 px expected, 0.8 needed",
         },
     ],
     "timing_ms": {
@@ -44,7 +56,7 @@ DETECT_EXAMPLE: JsonObject = {
     },
 }
 
-# row_960x540.png; in 8 bits the scores depend on the processor.
+# row_960x540.png; int8 scores depend on the processor.
 CLASSIFY_EXAMPLE: JsonObject = {
     "model": "efficientnet",
     "precision": "float32",

@@ -1,4 +1,4 @@
-"""What can be asked for, and what is known of it: the wire format of ``GET /models``."""
+"""The wire format of ``GET /models``."""
 
 from pydantic import BaseModel, Field
 
@@ -6,12 +6,12 @@ from phiz.models.specs import Precision
 
 
 class MeasuredEntry(BaseModel):
-    """What `phiz study` found best for a network on this machine."""
+    """The fastest acceptable variant of a network, measured on this machine by `phiz study`."""
 
     runtime: str
     precision: str
-    median_ms: float = Field(description="Of one picture on one thread.")
-    reference_ms: float = Field(description="The same in onnxruntime and float32.")
+    median_ms: float = Field(description="Median time of one image on one thread.")
+    reference_ms: float = Field(description="The same with onnxruntime and float32.")
 
 
 class NetworkEntry(BaseModel):
@@ -21,43 +21,41 @@ class NetworkEntry(BaseModel):
     sha256: str
     bytes: int
     measured: MeasuredEntry | None = Field(
-        default=None, description="Null if this machine was not measured."
+        default=None, description="Null if this machine has not been measured."
     )
 
 
 class OperatingPointEntry(BaseModel):
-    """What a default limit means, measured on photographs; shares are from 0 to 1."""
+    """Measured precision and recall at a default score limit, each from 0 to 1."""
 
-    measured_on: str = Field(description="Which photographs.")
+    measured_on: str = Field(description="The photographs that were used.")
     precision: float = Field(
-        description="Share of the detections that are faces, where all faces are labelled."
+        description="Share of detections that are faces, on photographs with every face labelled."
     )
     recall: dict[str, float] = Field(
-        description="Share of the faces that are found: of the levels of WIDER FACE (`easy`,"
-        " `medium`, `hard`), and of `portraits`."
+        description="Share of faces that are found, for each level of WIDER FACE (`easy`, `medium`,"
+        " `hard`) and for `portraits`."
     )
-    alarms: float = Field(
-        description="Share of the photographs without a face that have a detection."
-    )
+    alarms: float = Field(description="Share of photographs without a face that have a detection.")
 
 
 class ModelEntry(BaseModel):
-    """One model that a detection may ask for."""
+    """A face detector."""
 
     name: str
     title: str
-    kind: str = Field(description="What runs it; `auto` runs others.")
+    kind: str = Field(description="Family of the model. `auto` runs other models.")
     input_size: int | None = Field(
-        description="Side of the square that a picture is reduced to, pixels; null if it is not."
+        description="Side of the square input in pixels; null if images keep their size."
     )
-    landmarks: tuple[str, ...] = Field(description="What every face has, the viewer's left.")
-    licence: str | None = Field(description="Of the weights (SPDX).")
+    landmarks: tuple[str, ...] = Field(description="Landmarks of every face. Left is the viewer's.")
+    licence: str | None = Field(description="Licence of the weights (SPDX).")
     min_score: float = Field(
-        description="The default limit; of `auto` that of a face without others, among whom less"
-        " is asked."
+        description="Default score limit. Under `auto` it applies to a single face, and is lower"
+        " when other faces are present."
     )
     operating_point: OperatingPointEntry | None = Field(
-        description="What that means; null if it was not measured."
+        description="Measured precision and recall at `min_score`; null if not measured."
     )
     networks: list[NetworkEntry]
 
@@ -66,29 +64,29 @@ class ClassifierForm(BaseModel):
     """One ONNX file of a classifier."""
 
     precision: Precision
-    built: bool = Field(description="Whether it is there to be asked.")
+    built: bool = Field(description="Whether the file is built.")
     sha256: str
     bytes: int
     measured: MeasuredEntry | None = Field(
         default=None,
-        description="Null if this machine was not measured, or if that found another precision"
-        " best and this is not `float32`, which all are compared with.",
+        description="Null if this machine has not been measured. Otherwise only the best precision"
+        " and the reference `float32` have figures.",
     )
 
 
 class ClassifierEntry(BaseModel):
-    """One model that a classification may ask for."""
+    """A classifier."""
 
     name: str
     title: str
-    input_size: int = Field(description="Side of the square that a picture is reduced to, pixels.")
-    licence: str = Field(description="Of the weights (SPDX).")
-    default_precision: Precision = Field(description="Where a request names none.")
+    input_size: int = Field(description="Side of the square input in pixels.")
+    licence: str = Field(description="Licence of the weights (SPDX).")
+    default_precision: Precision = Field(description="Precision of a request that names none.")
     precisions: list[ClassifierForm]
 
 
 class ModelList(BaseModel):
-    """What can be asked for."""
+    """The available models."""
 
-    models: list[ModelEntry] = Field(description="By a detection; `auto` last.")
-    classifiers: list[ClassifierEntry] = Field(description="By a classification, where built.")
+    models: list[ModelEntry] = Field(description="Face detectors, `auto` last.")
+    classifiers: list[ClassifierEntry] = Field(description="Classifiers, built or not.")

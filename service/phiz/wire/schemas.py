@@ -1,7 +1,7 @@
-"""The wire format: what a request may choose, and what an answer looks like.
+"""The wire format: the options of a request and the fields of an answer.
 
-The models check the options and describe the rest for OpenAPI. An answer itself is built as
-a plain dict, by ``phiz.wire.encode``, which the command line shares.
+The models validate options and describe answers for OpenAPI. Answers are built as plain dicts
+by ``phiz.wire.encode``, which the command line shares.
 """
 
 from abc import ABC, abstractmethod
@@ -18,17 +18,18 @@ from phiz.faces import (
     DetectOptions,
     Overlap,
     Rotate,
+    RouteReason,
 )
 from phiz.models.specs import CLASS_COUNT, Precision
 
 ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
 ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
 JsonObject: TypeAlias = dict[str, Any]
-"""What ``json`` encodes as an object."""
+"""A value that JSON encodes as an object."""
 
 
 class Parameters(BaseModel, ABC):
-    """The options of a request; each is a query parameter and a form field."""
+    """The options of a request. Each is a query parameter and a form field."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,58 +44,61 @@ class DetectParameters(Parameters):
     """The options of a detection."""
 
     model: ModelName = Field(
-        default="auto", description="What detects; `auto` chooses by what the picture needs."
+        default="auto", description="Detector. `auto` selects models to suit each image."
     )
     min_score: float | None = Field(
         default=None,
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="Faces that score less are left out. Default: the model's own limit, which"
-        " `/models` gives with what it means.",
+        description="Minimum score of a face. Default: the model's own limit, which `/models`"
+        " lists with its measured precision and recall.",
     )
     min_face: float | None = Field(
         default=None,
         ge=1,
         le=MIN_FACE_LIMIT,
         allow_inf_nan=False,
-        description="Shorter side of the smallest face's box, in pixels of the picture. For"
-        " `mtcnn` this is where its pyramid begins, and a larger value is faster."
-        " Default: 20 for `mtcnn`, else none.",
+        description="Minimum size of a face: the shorter side of its box, in pixels. `mtcnn`"
+        " starts its search at this size, so a larger value is faster."
+        " Default: 20 for `mtcnn`, none for the others.",
     )
     max_faces: int = Field(
-        default=1000, ge=1, le=MAX_FACES_LIMIT, description="So many faces at most, best first."
+        default=1000,
+        ge=1,
+        le=MAX_FACES_LIMIT,
+        description="Maximum number of faces, best first.",
     )
     overlap: Overlap = Field(
         default="blend",
-        description="What becomes of predictions that overlap: their weighted mean"
-        " (`blend`), or the best alone (`nms`).",
+        description="How overlapping predictions are merged: `blend` takes their weighted mean,"
+        " `nms` keeps only the best.",
     )
     passes: int = Field(
         default=1,
         ge=1,
         le=MAX_PASSES,
-        description="How often a picture is looked at by `front`, `back` and `full`: with 2, once"
-        " more half a cell of the network's grid further. That takes twice the inference, and"
-        " boxes and landmarks are steadier and more accurate.",
+        description="Number of times that `front`, `back` and `full` process the image. The second"
+        " pass is half a grid cell away. Two passes take twice the inference time, and boxes and"
+        " landmarks are steadier and more accurate.",
     )
     rotate: Rotate = Field(
         default="none",
-        description="Whether a picture without a clear upright face is turned by 90, 180 and 270"
-        " degrees (`auto`), which takes up to four times as long. Coordinates stay those of the"
-        " picture as given, and each face has its `roll`.",
+        description="`auto` turns an image without a clear upright face by 90, 180 and 270 degrees,"
+        " which takes up to four times as long. Coordinates remain those of the image as sent, and"
+        " each face has its `roll`.",
     )
     details: Details = Field(
         default="none",
-        description="What is told of each face beside where it is: its `roll` and `quality`.",
+        description="`quality` adds `roll` and `quality` to each face.",
     )
     budget_ms: float | None = Field(
         default=None,
         ge=1,
         le=BUDGET_LIMIT_MS,
         allow_inf_nan=False,
-        description="Milliseconds that `auto` may take, decoding included and queueing not: the"
-        " best that fits. Default: as long as more faces are likely.",
+        description="Time budget of `auto` in milliseconds, including decoding but not queueing."
+        " Default: no budget; `auto` continues while more faces are likely.",
     )
 
     @field_validator("min_score", "min_face", "max_faces", "passes", "budget_ms", mode="before")
@@ -117,17 +121,15 @@ class ClassifyParameters(Parameters):
 
     model: ClassifierName = Field(
         default="efficientnet",
-        description="What classifies; `mobilenet` takes less time and is right less often.",
+        description="Classifier. `mobilenet` is faster and less accurate.",
     )
     precision: Precision | None = Field(
         default=None,
-        description="What the network is computed in. Default: what is recommended for the"
-        " machine, which is `int8` on a processor with instructions for it (VNNI, dot product),"
-        " else `float32`.",
+        description="Precision of the network. Default: the choice of `phiz study` for this"
+        " machine, or else `int8` on a processor with instructions for it (VNNI, dot product) and"
+        " `float32` on others.",
     )
-    top: int = Field(
-        default=5, ge=1, le=CLASS_COUNT, description="So many classes, the best first."
-    )
+    top: int = Field(default=5, ge=1, le=CLASS_COUNT, description="Number of classes, best first.")
 
     @field_validator("top", mode="before")
     @classmethod
@@ -140,47 +142,47 @@ class ClassifyParameters(Parameters):
 
 
 def _reject_underscores(value: object) -> object:
-    # Pydantic reads numbers as Python's source has them, in which 1_0 is ten.
+    # Pydantic accepts the number literals of Python, in which 1_0 is ten.
     if isinstance(value, str) and "_" in value:
-        raise ValueError("a number has no underscores")
+        raise ValueError("a number must not contain underscores")
     return value
 
 
 class ImageSize(BaseModel):
-    """Size of the upright picture (after EXIF)."""
+    """Size of the upright image, after the Exif orientation."""
 
     width: int = Field(description="Pixels.", ge=1)
     height: int = Field(description="Pixels.", ge=1)
 
 
 class Landmark(BaseModel):
-    """A point; it may lie outside of the picture."""
+    """A point. It may lie outside the image."""
 
-    x: float = Field(description="Pixels from the left edge of the upright picture.")
-    y: float = Field(description="Pixels from its upper edge.")
+    x: float = Field(description="Pixels from the left edge of the upright image.")
+    y: float = Field(description="Pixels from the upper edge of the upright image.")
 
 
 class Box(BaseModel):
-    """A rectangle within the picture."""
+    """A rectangle inside the image."""
 
-    x: float = Field(description="Left edge, pixels of the upright picture.", ge=0)
-    y: float = Field(description="Upper edge, pixels.", ge=0)
+    x: float = Field(description="Left edge, in pixels of the upright image.", ge=0)
+    y: float = Field(description="Upper edge, in pixels.", ge=0)
     width: float = Field(description="Pixels.", ge=0)
     height: float = Field(description="Pixels.", ge=0)
 
 
 class FaceQuality(BaseModel):
-    """How well a face shows."""
+    """Quality of a face, to compare similar images."""
 
-    eye_distance: float = Field(description="Between the eyes, pixels of the picture.", ge=0)
+    eye_distance: float = Field(description="Distance between the eyes, in pixels.", ge=0)
     frontalness: float = Field(
-        description="1 where the nose is midway between the eyes, 0 where it is beside one.",
+        description="1 if the nose is midway between the eyes, 0 if it is beside one of them.",
         ge=0,
         le=1,
     )
     sharpness: float = Field(
-        description="The finest detail against the contrast, of the pixels that the model saw:"
-        " 0 without any, about 0.5 in a sharp picture.",
+        description="Fine detail relative to contrast, at the scale that the model processed: 0"
+        " without any detail, about 0.5 in a sharp image.",
         ge=0,
     )
 
@@ -189,84 +191,100 @@ class FoundFace(BaseModel):
     """One face."""
 
     box: Box
-    score: float = Field(description="As the model gives it.", ge=0, le=1)
+    score: float = Field(description="Score of the model, 0 to 1.", ge=0, le=1)
     landmarks: dict[str, Landmark] = Field(
-        description="By name; left and right are the viewer's. `left_eye`, `right_eye` and"
-        " `nose` are always there. `mtcnn` adds `mouth_left` and `mouth_right`, the others"
-        " `mouth`, `left_ear` and `right_ear`."
+        description="Landmarks by name. Left and right are the viewer's. `left_eye`, `right_eye`"
+        " and `nose` are always present. `mtcnn` adds `mouth_left` and `mouth_right`. The other"
+        " models add `mouth`, `left_ear` and `right_ear`."
     )
     roll: float | None = Field(
         default=None,
-        description="Of the head by its eyes, degrees clockwise; only with `rotate=auto` or"
-        " `details=quality`.",
+        description="Angle of the line between the eyes, in degrees clockwise. Only with"
+        " `rotate=auto` or `details=quality`.",
         ge=-180,
         le=180,
     )
     quality: FaceQuality | None = Field(default=None, description="Only with `details=quality`.")
     model: ModelName | None = Field(
-        default=None, description="The model that found it; only under `auto`."
+        default=None, description="The model that found the face. Only with `model=auto`."
     )
 
 
 class RouteStep(BaseModel):
-    """One step that `auto` took, or left out."""
+    """One step that `auto` ran or skipped."""
 
     model: ModelName
-    ran: bool = Field(description="Whether it ran.")
-    faces: int = Field(description="How many of its faces were worth answering then.", ge=0)
-    why: str = Field(description="Why it ran, or why not.")
+    ran: bool = Field(description="Whether the step ran.")
+    faces: int = Field(
+        description="Number of faces that passed the limits after this step; 0 if skipped.", ge=0
+    )
+    reason: RouteReason = Field(
+        description="Why the step ran or was skipped, as a stable name for programs."
+        " `first_pass`: the most accurate model for the first pass ran."
+        " `fits_budget`: the most accurate model that fits `budget_ms` ran."
+        " `budget_spent`: decoding used up `budget_ms`, and the fastest model ran."
+        " `close_up`: every face is a close-up, and O-Net confirmed them."
+        " `close_up_unconfirmed`: every face is a close-up, with no time left to confirm them."
+        " `not_close_up`: the first pass found no close-up, and the search began."
+        " `more_faces_expected`: enough small faces were expected to search on."
+        " `too_few_expected`: too few small faces were expected."
+        " `no_time_left`: the time left is too short for the next stage."
+    )
+    why: str = Field(
+        description="The reason as a sentence, with its numbers. Its words may change."
+    )
 
 
 class DetectAnswer(BaseModel):
-    """The faces of a picture; none is an empty list."""
+    """The faces of an image. The list is empty if there are none."""
 
-    model: ModelName = Field(description="As requested.")
+    model: ModelName = Field(description="The requested model.")
     image: ImageSize
-    faces: list[FoundFace] = Field(description="By falling score.")
+    faces: list[FoundFace] = Field(description="The faces, best first.")
     route: list[RouteStep] | None = Field(
-        default=None, description="What ran and why; only under `auto`."
+        default=None, description="Which models ran and why. Only with `model=auto`."
     )
     timing_ms: dict[str, float] = Field(
-        description="Milliseconds of each stage: `queue`, `decode`, `preprocess`, `inference`,"
-        " `postprocess`. All are there, 0 if there was nothing to do. They do not overlap, and"
+        description="Time of each stage in milliseconds: `queue`, `decode`, `preprocess`,"
+        " `inference` and `postprocess`. A stage with nothing to do is 0. Stages do not overlap."
         " `total` is their sum, from the last byte of the body to the answer. `pnet`, `rnet` and"
-        " `onet`, where they ran, are parts of `inference`."
+        " `onet` are parts of `inference`, and present if they ran."
     )
 
 
 class FoundClass(BaseModel):
-    """One of ImageNet's classes."""
+    """One class of ImageNet."""
 
-    index: int = Field(description="In the order of ImageNet's challenge.", ge=0, lt=CLASS_COUNT)
-    label: str = Field(description="In English.")
-    score: float = Field(description="Those of all classes add up to 1.", ge=0, le=1)
+    index: int = Field(description="Index of the class in ImageNet.", ge=0, lt=CLASS_COUNT)
+    label: str = Field(description="English name of the class.")
+    score: float = Field(description="Probability of the class; all 1000 add up to 1.", ge=0, le=1)
 
 
 class ClassifyAnswer(BaseModel):
-    """What a picture shows."""
+    """The most likely classes of an image."""
 
-    model: ClassifierName = Field(description="As requested.")
-    precision: Precision = Field(description="What the network was computed in.")
-    classes: list[FoundClass] = Field(description="By falling score.")
+    model: ClassifierName = Field(description="The requested model.")
+    precision: Precision = Field(description="Precision of the network.")
+    classes: list[FoundClass] = Field(description="The classes, best first.")
     timing_ms: dict[str, float] = Field(
-        description="Milliseconds of each stage, as for a detection."
+        description="Time of each stage in milliseconds, as in an answer of `/detect`."
     )
 
 
 class Problem(BaseModel):
-    """What went wrong, as RFC 9457 describes it."""
+    """An error, in the format of RFC 9457."""
 
-    type: str = Field(description="A name for the kind of problem.")
-    title: str = Field(description="The status in words.")
+    type: str = Field(description="Always `about:blank`; `code` identifies the error.")
+    title: str = Field(description="The HTTP status as text.")
     status: int = Field(description="The HTTP status.")
-    code: str = Field(description="One word that stays the same, for programs.")
-    detail: str = Field(description="What was wrong, the limit, and what to do.")
+    code: str = Field(description="Stable name of the error, for programs.")
+    detail: str = Field(description="The error, the limit and what to do. Its words may change.")
 
 
 class BatchAnswer(BaseModel):
-    """What became of several pictures."""
+    """The answers to several images."""
 
     results: list[DetectAnswer | Problem] = Field(
-        description="One for each picture, in their order: its faces, or its error, which has a"
-        " `code`."
+        description="One entry per image, in the order of the request: its faces, or its error,"
+        " which has a `code`."
     )

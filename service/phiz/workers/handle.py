@@ -115,7 +115,7 @@ class WorkerHandle(asyncio.Protocol):
         """Tell that the process has ended."""
         if not self.hello.done():
             self.hello.set_exception(
-                WorkerDiedError("a worker ended before it was ready; the log may tell why")
+                WorkerDiedError("a worker ended before it was ready; the log may have the reason")
             )
         self._events.on_exit(self)
 
@@ -125,14 +125,12 @@ class WorkerHandle(asyncio.Protocol):
         return sum(not task.is_complete for task in itertools.islice(self.tasks, 1, None))
 
     def estimate_load_s(self, now: float) -> float:
-        """Return how long it will be at its tasks, as far as can be told; seconds."""
-        if not self.tasks:
-            return 0.0
+        """Return how long a busy worker will be at its tasks, as far as can be told; seconds."""
         elapsed = now - self.task_started_s
         expected = self.tasks[0].expected_s
         # What takes longer than expected may well take as long again.
         left = expected - elapsed if elapsed < expected else elapsed
-        return max(self.backlog_s - expected + left, 1e-6)
+        return self.backlog_s - expected + left
 
     def assign(self, task: WorkTask, now: float) -> None:
         """Let the worker do this when it has done what it was given before."""

@@ -28,6 +28,11 @@ class _JobGreenlet(greenlet):
             del ended
 
 
+def is_interleaved() -> bool:
+    """Return whether the calling piece of work takes turns with others."""
+    return isinstance(getcurrent(), _JobGreenlet)
+
+
 def yield_turn() -> None:
     """Let the others have their turn; nothing happens where there are none."""
     turn = getcurrent()

@@ -245,10 +245,13 @@ def _run_request(handler: TaskHandler, request: WorkRequest, image_bytes: bytes)
         return WorkResult(request.number, error=error)
     except Exception:  # noqa: BLE001  whatever it is, the next piece of work is another
         _log.exception(
-            "the work %r failed", request.handler, extra=make_extra({"request": request.request_id})
+            "the request %r failed",
+            request.handler,
+            extra=make_extra({"request": request.request_id}),
         )
         return WorkResult(
-            request.number, error=WorkerFaultError("the log of the service tells what")
+            request.number,
+            error=WorkerFaultError("the worker failed; the log of the service has the details"),
         )
 
 

@@ -80,9 +80,11 @@ class WorkerPool:
         workers = self._supervisor.workers
         if not workers:
             return self._queue.backlog_s / self.size if self.is_healthy else math.inf
+        if not all(worker.tasks for worker in workers):
+            return 0.0
         now = asyncio.get_running_loop().time()
-        loads = [worker.estimate_load_s(now) for worker in workers]
-        return (sum(loads) + self._queue.backlog_s) / len(loads) if all(loads) else 0.0
+        loads_s = sum(worker.estimate_load_s(now) for worker in workers)
+        return (loads_s + self._queue.backlog_s) / len(workers)
 
     async def start(self) -> list[object]:
         """Begin all workers and return what each of them tells once it is ready.
@@ -123,8 +125,12 @@ class WorkerPool:
         )
         future = asyncio.get_running_loop().create_future()
         task = WorkTask(work, image_bytes, kind, self.latencies.estimate_s(kind), future)
-        self._queue.add(task)
-        self._dispatch_tasks()
+        # A free worker starts at once, unless other tasks have waited longer.
+        worker = None if self._queue.length else self._find_worker(task)
+        if worker is None:
+            self._queue.add(task)
+        else:
+            worker.assign(task, asyncio.get_running_loop().time())
         return task
 
     def cancel(self, task: WorkTask, reason: Exception | None = None) -> None:
@@ -177,8 +183,8 @@ class WorkerPool:
         if current is not None:
             current.complete(
                 error=WorkerDiedError(
-                    "the process that worked on the picture ended; if it does so again, the"
-                    " picture is the cause"
+                    "the worker process of this image ended; if that happens again, the image is"
+                    " the cause"
                 )
             )
         if replaced:
@@ -196,8 +202,8 @@ class WorkerPool:
     def _dispatch_tasks(self) -> None:
         """Give tasks to workers, as long as there are both."""
         now = asyncio.get_running_loop().time()
-        while (task := self._queue.peek()) is not None:
-            worker = self._find_worker(task)
+        while self._queue.length:
+            worker = self._find_worker(self._queue.peek())
             if worker is None:
                 return
             worker.assign(self._queue.pop(), now)

@@ -50,7 +50,8 @@ class WorkResult(NamedTuple):
 
     Attributes:
         number: Of the call.
-        value: What the work returned.
+        value: What the work returned. A named tuple arrives as a plain one, because pickling its
+            class takes several times as long.
         error: What it raised, or None.
         work_s: That it took; its share of them where several were done side by side.
     """
@@ -78,7 +79,8 @@ def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
                 request_id,
             )
         case WorkResult(number, value, error, work_s):
-            content = ("result", number, pickle.dumps((value, error), _PROTOCOL), work_s)
+            plain = tuple(value) if isinstance(value, tuple) else value
+            content = ("result", number, pickle.dumps((plain, error), _PROTOCOL), work_s)
         case WorkCancel(number):
             content = ("cancel", number)
     encoded = marshal.dumps(content)

@@ -37,11 +37,11 @@ class TaskQueue:
         while self._tasks and self._tasks[0].is_complete:
             self._tasks.popleft()
 
-    def peek(self) -> WorkTask | None:
-        """Return the task that has waited longest, or None."""
-        while self._tasks and self._tasks[0].is_complete:
+    def peek(self) -> WorkTask:
+        """Return the task that has waited longest; there must be one."""
+        while self._tasks[0].is_complete:
             self._tasks.popleft()
-        return self._tasks[0] if self._tasks else None
+        return self._tasks[0]
 
     def pop(self) -> WorkTask:
         """Return the first task, which waits no more."""

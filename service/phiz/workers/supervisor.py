@@ -174,7 +174,7 @@ class Supervisor:
         """Begin a worker in the place of one that has ended."""
         status = await asyncio.to_thread(ended.process.wait)
         _log.warning(
-            "worker %d (process %d) ended with status %d; beginning another",
+            "worker %d (process %d) ended with status %d; restarting it",
             *(ended.index, ended.process.pid, status),
         )
         for pause_s in itertools.chain(RETRY_DELAYS_S, itertools.repeat(RETRY_DELAYS_S[-1])):
@@ -183,9 +183,9 @@ class Supervisor:
                 async with asyncio.timeout(START_TIMEOUT_S):
                     await self._start_worker(ended.index)
             except (PhizError, OSError) as error:  # which a TimeoutError is
-                _log.error("worker %d cannot begin again: %s", ended.index, error or "too slow")
+                _log.error("worker %d cannot restart: %s", ended.index, error or "timed out")
             except Exception:  # noqa: BLE001  whatever it is, the place must not stay empty
-                _log.exception("worker %d cannot begin again", ended.index)
+                _log.exception("worker %d cannot restart", ended.index)
             else:
                 self.is_failing = False
                 return
@@ -197,7 +197,7 @@ class Supervisor:
         for worker in self.workers:
             if worker.tasks and loop.time() - worker.task_started_s > self._hang_timeout_s:
                 _log.error(
-                    "worker %d has been at one call for %g s; ending it",
+                    "worker %d has spent %g s on one request; restarting it",
                     *(worker.index, self._hang_timeout_s),
                 )
                 worker.process.kill()

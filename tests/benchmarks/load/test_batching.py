@@ -51,7 +51,7 @@ def test_a_batch_is_answered_as_its_pictures_are_one_by_one(loaded: Engine) -> N
     images = [encode_test_image(), drawn(), encode_test_image()]
     batch = answer_batch(loaded, called(images))
     singly = [
-        answer_detection(loaded, image_bytes, MODEL, DetectOptions(), time.perf_counter())
+        answer_detection(loaded, image_bytes, time.perf_counter(), MODEL, DetectOptions())
         for image_bytes in images
     ]
     assert [content(each.body) for each in batch] == [content(each.body) for each in singly]

@@ -77,7 +77,7 @@ def test_8_bits_take_part_where_they_are_built(
     assert result.exit_code == 0, result.output
     assert "int8" not in result.stdout
     assert result.stderr == (
-        "not measured, because they are not built: full.int8.onnx;"
+        "skipping networks that are not built: full.int8.onnx;"
         " build them with: phiz models build --variants int8\n"
     )
 
@@ -121,7 +121,7 @@ def test_nothing_is_measured_for_a_file_that_cannot_be_written(
     monkeypatch.setattr("phiz.lab.timing.bench.measure_network", measure)
     result = bench("--models", folder, option, tmp_path / "nowhere" / "file.json")
     assert result.exit_code == 2
-    assert f"there is no {tmp_path / 'nowhere'}; see {option}" in result.output
+    assert f"{tmp_path / 'nowhere'} does not exist; create it or change {option}" in result.output
 
 
 def test_models_that_are_not_built(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
     assert bench("--models", folder).exit_code == 0
     stale = detect(PHIZ_RUNTIME="auto")
     assert stale.returncode == 0
-    assert "it says nothing of back.onnx" in stale.stderr
+    assert "it lacks back.onnx" in stale.stderr
     assert stale.stderr.count("\n") == 1
     reference = json.loads(detect().stdout)["faces"]
     other = json.loads(detect(PHIZ_RUNTIME="openvino").stdout)["faces"]

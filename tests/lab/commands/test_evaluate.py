@@ -198,8 +198,12 @@ def test_overlaps_are_told_apart(data: Path) -> None:
     ("arguments", "message"),
     [
         pytest.param([], "looked for annotations.json with images/", id="no data"),
-        pytest.param(["--offset", "9"], "no photograph is left", id="offset behind the end"),
-        pytest.param(["--json", "nowhere/f.json"], "there is no", id="no folder for figures"),
+        pytest.param(
+            ["--offset", "9"], "has no photograph from offset 9 on", id="offset behind the end"
+        ),
+        pytest.param(
+            ["--json", "nowhere/f.json"], "nowhere does not exist", id="no folder for figures"
+        ),
         pytest.param(["--shifts", "289"], "289 is not in the range", id="too many shifts"),
     ],
 )

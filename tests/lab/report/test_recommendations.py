@@ -65,6 +65,27 @@ def test_the_best_within_a_latency(budget_ms: float, expected: float | None) -> 
     assert (found and found.accuracy) == expected
 
 
+@pytest.mark.parametrize("base", [0.2, 0.9])
+@pytest.mark.parametrize(
+    ("gains", "expected"),
+    [
+        pytest.param([0.0006], 0, id="0.0006 better"),
+        pytest.param([0.0009], 0, id="0.0009 better"),
+        pytest.param([0.0011], 1, id="0.0011 better"),
+        pytest.param([0.0019], 1, id="0.0019 better"),
+        pytest.param([-0.0019], 0, id="0.0019 worse"),
+        pytest.param([0.0006, 0.0009], 0, id="all within a thousandth"),
+        pytest.param([0.0006, 0.0012], 1, id="the first beyond a thousandth of the best"),
+        pytest.param([0.0006, 0.0018], 2, id="both beyond a thousandth of the best"),
+    ],
+)
+def test_slower_choice_is_worth_it_from_a_thousandth_more_right_answers(
+    base: float, gains: list[float], expected: int
+) -> None:
+    found = [candidate(1 + index, base + gain) for index, gain in enumerate([0, *gains])]
+    assert find_best_within(found, 100) == found[expected]
+
+
 def test_growing_latencies_name_each_best_once() -> None:
     told = [(budget_ms, str(best)) for budget_ms, best in iterate_best_within(usual(), "classify")]
     assert told == [

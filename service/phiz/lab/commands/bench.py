@@ -39,23 +39,27 @@ BENCH_COLUMNS = 120  # of the tables where there is no terminal to ask
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with labelled photographs in wider/: only with them can less than float32 be"
-    " chosen.",
+    help="Folder of labelled photographs in wider/. Without them only float32 can be chosen.",
 )
 @click.option(
-    "--runs", type=click.IntRange(1), default=30, show_default=True, help="Rounds of each network."
+    "--runs",
+    type=click.IntRange(1),
+    default=30,
+    show_default=True,
+    help="Number of runs of each network.",
 )
 @click.option(
     "--json",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for all the figures.",
+    help="JSON file for all figures.",
 )
 @click.option(
     "--profile",
     envvar="PHIZ_PROFILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the choice that PHIZ_RUNTIME=auto follows.  [default: beside the models]",
+    help="File for the choice that PHIZ_RUNTIME=auto follows.  [default: profile.json beside the"
+    " models]",
 )
 def bench(
     *,
@@ -65,11 +69,11 @@ def bench(
     target: Path | None,
     profile: Path | None,
 ) -> None:
-    """Measure every runtime, precision and number of threads, and choose.
+    """Measure every runtime, precision and number of threads, and choose the best.
 
-    All take turns, and times are medians. Float32 is chosen if its numbers are the
-    reference's, anything less only if it finds the same faces on labelled photographs.
-    8 bits take part where they are built: phiz models build --variants int8.
+    Runs are interleaved, and times are medians. Float32 is chosen only if its outputs equal the
+    reference. A lower precision is chosen only if it finds the same faces on labelled
+    photographs. Build int8 networks with: phiz models build --variants int8.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz.models import catalog  # noqa: PLC0415
@@ -89,7 +93,7 @@ def bench(
     update_profile(get_processor_name(), measured.choices, profile)
     if target:
         write_json(target, build_report(get_processor_name(), measured.networks, measured.models))
-    click.echo(f"wrote {profile}; to follow it: PHIZ_RUNTIME=auto phiz serve")
+    click.echo(f"wrote {profile}; to use it: PHIZ_RUNTIME=auto phiz serve")
 
 
 @dataclass(frozen=True, slots=True)

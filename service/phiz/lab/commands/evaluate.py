@@ -51,7 +51,7 @@ Examples:
     type=click.Choice(EVALUATED_MODELS),
     multiple=True,
     default=EVALUATED_MODELS,
-    help="What detects; may be given more than once.  [default: all]",
+    help="Detector; may be repeated.  [default: all]",
 )
 @click.option(
     "--overlap",
@@ -59,54 +59,54 @@ Examples:
     type=click.Choice(OVERLAP_CHOICES),
     multiple=True,
     default=("blend",),
-    help="What becomes of predictions that overlap; may be given more than once.  [default: blend]",
+    help="How overlapping predictions are merged; may be repeated.  [default: blend]",
 )
 @click.option(
     "--passes",
     type=click.IntRange(1, MAX_PASSES),
     default=1,
     show_default=True,
-    help="How often front, back and full look at a picture.",
+    help="Number of times that front, back and full process each image.",
 )
 @click.option(
     "--min-score",
     type=click.FloatRange(0, 1),
-    help="Score limit of everything.  [default: the models' own; for the average precision of"
-    " front, back and full 0.05]",
+    help="Minimum score for all figures.  [default: the model's own limit; 0.05 for the average"
+    " precision of front, back and full]",
 )
 @click.option(
     "--every",
     type=click.IntRange(1),
     default=1,
     show_default=True,
-    help="Take every n-th photograph of a set.",
+    help="Use only every n-th photograph of a set.",
 )
 @click.option(
     "--offset",
     type=click.IntRange(0),
     default=0,
     show_default=True,
-    help="The first photograph that is taken, from 0.",
+    help="Index of the first photograph, from 0.",
 )
 @click.option(
     "--shifts",
     type=click.IntRange(0, MAX_SHIFTS),
     default=8,
     show_default=True,
-    help="How often a portrait is moved to measure jitter.",
+    help="Number of shifts of each portrait to measure jitter.",
 )
 @click.option(
     "--json",
     "target",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for all the figures.",
+    help="JSON file for all figures.",
 )
 @click.option(
     "--pictures",
     "folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for curves and histograms (SVG), and sheets of the worst misses and false"
-    " alarms (JPEG), which show parts of the photographs.",
+    help="Folder for curves and histograms (SVG) and for contact sheets of the worst misses and"
+    " false alarms (JPEG). The sheets show parts of the photographs.",
 )
 def evaluate(  # noqa: PLR0913  each is an option
     *,
@@ -123,7 +123,7 @@ def evaluate(  # noqa: PLR0913  each is an option
 ) -> None:
     """Measure precision, errors, jitter and false alarms on labelled photographs.
 
-    Settings are the service's: PHIZ_SAMPLING=reference resizes as the originals do.
+    Settings of the service apply. PHIZ_SAMPLING=reference resizes like the original models.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz import settings  # noqa: PLC0415
@@ -140,7 +140,9 @@ def evaluate(  # noqa: PLR0913  each is an option
     found = [dataset.take_every(every, offset) for dataset in find_datasets(data)]
     datasets = [dataset for dataset in found if dataset.photographs]
     if not datasets:
-        raise OptionError(f"no photograph is left of {data} from the offset {offset} on")
+        raise OptionError(
+            f"{data} has no photograph from offset {offset} on; choose a smaller --offset"
+        )
     # Photographs of any size, because moved ones come without compression.
     loaded, _ = load_engine(settings.load_settings(), models)
     engine = replace(loaded, limits=PHOTOGRAPH_LIMITS)

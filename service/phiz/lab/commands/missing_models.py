@@ -40,13 +40,13 @@ def require_built(known: Catalog, folder: Path | None, wanted: Collection[str]) 
     ]
     if len(unbuilt) == len(models) and not wanted:
         command = _format_build_command(SERVICE_GROUP, (), folder)
-        raise OptionError(f"no model is built in {place}; build them with: {command}")
+        raise OptionError(f"no models are built in {place}; build them with: {command}")
     if unbuilt and wanted:
         names = ", ".join(model.name for model in unbuilt)
         commands = dict.fromkeys(
             _format_build_command(model.group, (), folder) for model in unbuilt
         )
-        raise OptionError(f"not built in {place}: {names}; to build: {' and '.join(commands)}")
+        raise OptionError(f"{place} lacks {names}; build with: {' and '.join(commands)}")
 
 
 def report_missing(known: Catalog, folder: Path | None, wanted: Collection[str]) -> None:
@@ -75,7 +75,7 @@ def report_missing(known: Catalog, folder: Path | None, wanted: Collection[str])
 def print_missing(files: str, command: str) -> None:
     """Say on standard error that files take no part in a measurement, and what builds them."""
     click.echo(
-        f"not measured, because they are not built: {files}; build them with: {command}", err=True
+        f"skipping networks that are not built: {files}; build them with: {command}", err=True
     )
 
 

@@ -42,37 +42,41 @@ _COMPARE_OPTIONS = frozenset({"compare", "studies", "out"})
 @click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for study.json and study.html; needed with --emulated and --compare."
-    "  [default: that of the profile]",
+    help="Folder for study.json and study.html. Required with --emulated and --compare."
+    "  [default: the profile's folder]",
 )
 @click.option(
     "--profile",
     envvar="PHIZ_PROFILE",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="File for the choice that the service follows; with --emulated there is none without it."
-    "  [default: profile.json beside the models]",
+    help="File for the choice that the service follows. With --emulated, no profile is written"
+    " without this option.  [default: profile.json beside the models]",
 )
 @click.option(
     "--data",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder of labelled photographs, photos/ and wider/: without them there is agreement"
-    " with float32, and no accuracy.",
+    help="Folder of labelled photographs, with photos/ and wider/. Without it the study measures"
+    " agreement with float32 instead of accuracy.",
 )
 @click.option(
-    "--quick", is_flag=True, help="One picture on one thread, fewer runs: about three minutes."
+    "--quick",
+    is_flag=True,
+    help="One image on one thread and fewer runs; takes about three minutes.",
 )
-@click.option("--only", multiple=True, metavar="MODEL", help="Only this model; may be repeated.")
-@click.option("--fresh", is_flag=True, help="Do not take up what was interrupted.")
-@click.option("--device", metavar="NAME", help="What this machine is called in the report.")
+@click.option(
+    "--only", multiple=True, metavar="MODEL", help="Measure only this model; may be repeated."
+)
+@click.option("--fresh", is_flag=True, help="Start over instead of resuming an interrupted study.")
+@click.option("--device", metavar="NAME", help="Name of this machine in the report.")
 @click.option(
     "--emulated",
     metavar="HOW",
-    help="Say in the report that this is no such device, but this machine with less of it.",
+    help="State in the report how this machine emulates a smaller device.",
 )
 @click.option(
     "--compare",
     is_flag=True,
-    help="Measure nothing: draw the STUDY files, those of the oldest device first, in one report.",
+    help="Compare STUDY files in one report, oldest device first. Nothing is measured.",
 )
 def study(  # noqa: PLR0913  one for each option
     *,
@@ -88,11 +92,11 @@ def study(  # noqa: PLR0913  one for each option
     fresh: bool,
     compare: bool,
 ) -> None:
-    """Measure every model, precision, runtime, number of threads and batch, and recommend.
+    """Measure models in every precision, runtime, thread count and batch size, and recommend.
 
-    All take turns, in several rounds with everything else in between. What is interrupted is
-    taken up where it was. The figures go into study.json, the report into study.html, and the
-    choice into the profile that PHIZ_RUNTIME=auto and the classifiers follow.
+    Measurements are interleaved over several rounds. Run the same command again to resume an
+    interrupted study. Figures go to study.json, the report to study.html, and the choice to the
+    profile that PHIZ_RUNTIME=auto and the classifiers follow.
     """
     # Not at the top: they take a while to import, and --help should not wait for them.
     from phiz.lab.study.checkpoint import Checkpoint  # noqa: PLC0415
@@ -106,7 +110,7 @@ def study(  # noqa: PLR0913  one for each option
         _compare_studies(studies, out)
         return
     if studies:
-        raise OptionError("files of studies are drawn side by side with --compare")
+        raise OptionError("STUDY files need --compare; without it, leave them out")
     place = folder or catalog.get_default_folder()
     target, named = _choose_targets(place, out, profile, emulated)
     study_run = plan_study(folder, data, only, emulated, quick=quick)
@@ -126,7 +130,7 @@ def study(  # noqa: PLR0913  one for each option
     checkpoint.remove()  # the last: until here the same command has it all again at once
     _print_recommendations(measured, target, named)
     if named and _can_follow(named):
-        click.echo(f"to follow it for faces: {_format_serve_command(folder, profile)}")
+        click.echo(f"to use the profile for faces: {_format_serve_command(folder, profile)}")
 
 
 def _choose_targets(
@@ -144,15 +148,15 @@ def _choose_targets(
     if emulated is None:
         if limit := get_isa_limit(os.environ):
             raise SettingError(
-                f"{' or '.join(ISA_VARIABLES)} limits OpenVINO to {limit}, so that the figures"
-                " would not"
-                " be this machine's; say how a device is emulated with --emulated HOW, or unset it"
+                f"{' or '.join(ISA_VARIABLES)} limits OpenVINO to {limit}, so the figures would not"
+                " be those of this machine; unset it, or describe the emulated device with"
+                " --emulated HOW"
             )
         named = profile or place / PROFILE_FILE
         return out or named.parent, named
     if out is None:
         raise OptionError(
-            "--emulated needs --out DIR: its figures must not replace the machine's own"
+            "--emulated needs --out DIR, so that its figures do not replace those of this machine"
         )
     # Not by PHIZ_PROFILE: that is what the service follows.
     return out, profile if _is_given("profile") else None
@@ -164,11 +168,13 @@ def _compare_studies(paths: Sequence[Path], target: Path | None) -> None:
     others = [each for each in study.params if each.name not in _COMPARE_OPTIONS]
     if idle := [each.opts[0] for each in others if _is_given(each.name or "")]:
         names = ", ".join(idle)
-        raise OptionError(f"--compare measures nothing: {names} would have no effect; leave it out")
+        raise OptionError(
+            f"--compare measures nothing, so {names} would have no effect; leave it out"
+        )
     if not paths:
-        raise OptionError("--compare needs the files of studies: phiz study --compare A B")
+        raise OptionError("--compare needs STUDY files, such as: phiz study --compare A B")
     if target is None:
-        raise OptionError(f"--compare needs --out DIR, a folder for {PAGE_FILE}")
+        raise OptionError(f"--compare needs --out DIR, the folder for {PAGE_FILE}")
     studies = [read_study(path) for path in paths]
     make_folder(target)
     check_writable(target / PAGE_FILE, target, "--out")
@@ -194,7 +200,7 @@ def _write_page(path: Path, studies: "Sequence[Study]") -> None:
     try:
         write_file(path, page)
     except OSError as error:
-        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+        raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
 
 
 def _print_recommendations(measured: "Study", target: Path, profile: Path | None) -> None:

@@ -81,7 +81,9 @@ def run_study(
 
     tasks = study_run.list_tasks()
     if checkpoint.results:
-        click.echo(f"taking up {len(checkpoint.results)} of {len(tasks)} measurements", err=True)
+        click.echo(
+            f"resuming after {len(checkpoint.results)} of {len(tasks)} measurements", err=True
+        )
     # As if from a terminal: the process that measures is ended too.
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -91,7 +93,7 @@ def run_study(
             ):
                 progress.show(task, len(checkpoint.results), left_s)
     except KeyboardInterrupt:
-        click.echo("interrupted; the same command takes it up where it was", err=True)
+        click.echo("interrupted; run the same command again to resume", err=True)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,77 @@
+"""Tests mirror the package: every module has a test file of its name, in the same room."""
+
+from pathlib import Path
+
+SERVICE = Path(__file__).parents[1] / "service" / "phiz"
+TESTS = Path(__file__).parent
+
+# Modules without a file of their own: the file that tests them instead, and how it does.
+TESTED_ELSEWHERE = {
+    "__main__": ("cli/test_detect.py", "runs python -m phiz"),
+    "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
+    "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
+    "api/connection": ("service/test_connections.py", "sends heads and bodies over real sockets"),
+    "api/docs_page": ("api/test_openapi.py", "asks for the page and its files"),
+    "api/request_record": ("api/test_access_log.py", "reads the records as the log's lines"),
+    "api/server": ("service/test_stopping.py", "starts and stops real servers"),
+    "api/service": ("api/test_admission.py", "admits requests to it"),
+    "cli/files": ("cli/test_detect.py", "names files, folders and standard input"),
+    "cli/formats": ("cli/test_detect.py", "reads JSON, CSV and tables"),
+    "cli/run": ("cli/test_detect.py", "runs the command on good and bad files"),
+    "cli/serve": ("service/test_starting.py", "starts services well and badly"),
+    "cli/traces": ("service/test_traces.py", "receives the traces of a service"),
+    "convert/blazeface": ("convert/test_conversion.py", "converts the real networks"),
+    "convert/channels": ("convert/test_convolution.py", "counts, splits and rounds up channels"),
+    "convert/classifier": ("convert/test_classifiers.py", "converts the real networks"),
+    "convert/efficientnet": ("convert/test_classifiers.py", "converts the real network"),
+    "convert/inverted_residual": ("convert/test_classifiers.py", "converts the real networks"),
+    "convert/mobilenet": ("convert/test_classifiers.py", "converts the real network"),
+    "convert/mtcnn": ("convert/test_conversion.py", "converts the real networks"),
+    "convert/tflite_file": ("convert/test_conversion.py", "reads the real files, and broken ones"),
+    "detectors/detector": ("detectors/test_goldens.py", "runs everything that has its protocol"),
+    "detectors/factory": ("detectors/test_goldens.py", "loads every detector by it"),
+    "errors": ("api/test_errors.py", "answers each of them over HTTP"),
+    "image/limits": ("image/test_decode.py", "decodes images at each limit and beyond"),
+    "image/pillow": ("image/test_decode.py", "decodes every format but JPEG by it"),
+    "lab/accuracy/classifier_reference": ("convert/test_classifiers.py", "compares with it"),
+    "lab/accuracy/mtcnn_reference": ("lab/accuracy/test_parity.py", "runs it on hand-made arrays"),
+    "lab/accuracy/predictions": ("lab/accuracy/test_figures.py", "summarises them"),
+    "lab/accuracy/summary": ("lab/accuracy/test_figures.py", "compares its figures"),
+    "lab/commands/missing_models": ("lab/commands/test_study.py", "reads what it says"),
+    "lab/commands/study_run": ("lab/commands/test_study.py", "runs the command"),
+    "lab/report/bench_tables": ("lab/commands/test_bench.py", "reads the tables of the command"),
+    "lab/report/evaluation_pictures": ("lab/commands/test_evaluate.py", "reads what is drawn"),
+    "lab/report/evaluation_tables": ("lab/commands/test_evaluate.py", "compares with the JSON"),
+    "lab/study/networks": ("lab/study/test_selection.py", "selects among them"),
+    "models/sources": ("models/test_catalog.py", "reads good and bad entries of the catalogue"),
+    "models/specs": ("models/test_catalog.py", "reads the specs of the catalogue"),
+    "models/tables": ("models/test_catalog.py", "reads documents with each kind of mistake"),
+    "runtime/session": ("runtime/test_onnx.py", "runs what has its protocols"),
+    "wire/examples": ("service/test_answers.py", "compares them with real answers"),
+    "wire/messages": ("test_worker.py", "sends them to a worker"),
+    "wire/models": ("api/test_routes_ops.py", "reads the models that it describes"),
+    "workers/handle": ("workers/test_pool.py", "runs real processes by it"),
+    "workers/supervisor": ("workers/test_pool.py", "has workers die, hang and fail to start"),
+}
+
+
+def name_test_file(module: str) -> Path:
+    room, _, name = module.rpartition("/")
+    return TESTS / room / f"test_{name}.py"
+
+
+def list_modules() -> list[str]:
+    paths = (path.relative_to(SERVICE) for path in sorted(SERVICE.rglob("*.py")))
+    return [path.with_suffix("").as_posix() for path in paths if path.name != "__init__.py"]
+
+
+def test_every_module_has_a_test_of_its_name_or_is_tested_elsewhere() -> None:
+    modules = list_modules()
+    assert {"engine", "image/decode", "lab/study/plan"} <= set(modules)
+    untested = [name for name in modules if not name_test_file(name).is_file()]
+    assert untested == sorted(TESTED_ELSEWHERE)
+
+
+def test_files_that_test_other_modules_exist() -> None:
+    files = {file for file, _ in TESTED_ELSEWHERE.values()}
+    assert [file for file in sorted(files) if "def test_" not in (TESTS / file).read_text()] == []
