@@ -170,7 +170,7 @@ def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Co
             started = time.process_time()
             for image_bytes in images_bytes:
                 now = time.perf_counter()
-                answer_detection(loaded, image_bytes, model, DetectOptions(), now)
+                answer_detection(loaded, image_bytes, now, model, DetectOptions())
             taken[model].append((time.process_time() - started) / len(files))
     kind = files[0].parents[1].name
     return [Cost(kind, model, len(files), median(seconds[1:])) for model, seconds in taken.items()]

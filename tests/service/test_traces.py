@@ -192,5 +192,5 @@ def test_without_its_packages_it_says_what_to_install(models_folder: Path) -> No
         timeout=PATIENCE_S,
     )
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert ended.stderr.startswith("Error: OTEL_TRACES_EXPORTER is otlp, and OpenTelemetry is not")
+    assert ended.stderr.startswith("Error: OTEL_TRACES_EXPORTER is otlp, but OpenTelemetry is not")
     assert ended.stderr.endswith("pip install 'phiz[otel]'\n")
