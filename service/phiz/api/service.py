@@ -16,13 +16,13 @@ MAX_BODIES: Final = 1024
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
-    """What a body may hold.
+    """Limits of the body of a request.
 
     Attributes:
-        max_images: So many.
-        max_image_bytes: The largest picture.
-        max_body_bytes: All pictures together.
-        timeout_s: Until the whole body is there.
+        max_images: Maximum number of images.
+        max_image_bytes: Maximum size of an image.
+        max_body_bytes: Maximum size of all images together.
+        timeout_s: Maximum time until the body is complete.
     """
 
     max_images: int

@@ -15,35 +15,25 @@ from phiz.wire.messages import EncodedAnswer
 def encode_answer(
     content: Mapping[str, Any], face_count: int | None, stopwatch: Stopwatch
 ) -> EncodedAnswer:
-    """Return an answer as JSON with its timings, which end here.
+    """Return an answer as JSON, with its timings.
 
     Args:
-        content: The answer without timings.
-        face_count: Faces in it; None for a classification.
-        stopwatch: Of the request; the time since its last lap counts as ``postprocess``.
+        content: The answer as plain values, without timings.
+        face_count: Number of faces; None for a classification.
+        stopwatch: Of the request. The time since its last lap counts as ``postprocess``.
 
     Raises:
-        ValueError: A number of it is not one, or is infinite.
+        ValueError: The answer holds NaN or infinity.
     """
     stopwatch.lap("postprocess")
     timings = stopwatch.to_timings()
     timing_ms = timings.to_milliseconds()
     server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    body = encode_json({**content, "timing_ms": timing_ms})
-    return EncodedAnswer(body, server_timing, face_count, *timings)
-
-
-def encode_json(content: Mapping[str, Any]) -> bytes:
-    """Return an answer as JSON.
-
-    Raises:
-        ValueError: The answer holds NaN or infinity.
-    """
-    body = orjson.dumps(content)
+    body = orjson.dumps({**content, "timing_ms": timing_ms})
     # orjson writes NaN and infinity as null, which no answer holds otherwise.
     if b":null" in body:
         raise ValueError("the answer holds NaN or infinity, which JSON cannot encode")
-    return body
+    return EncodedAnswer(body, server_timing, face_count, *timings)
 
 
 def encode_result(result: DetectionResult) -> dict[str, Any]:
