@@ -31,6 +31,7 @@ TESTED_ELSEWHERE = {
     "errors": ("api/test_errors.py", "answers each of them over HTTP"),
     "image/limits": ("image/test_decode.py", "decodes images at each limit and beyond"),
     "image/pillow": ("image/test_decode.py", "decodes every format but JPEG by it"),
+    "image/properties": ("image/test_varieties.py", "describes every file of the corpus"),
     "lab/accuracy/classifier_reference": ("convert/test_classifiers.py", "compares with it"),
     "lab/accuracy/mtcnn_reference": ("lab/accuracy/test_parity.py", "runs it on hand-made arrays"),
     "lab/accuracy/predictions": ("lab/accuracy/test_figures.py", "summarises them"),
