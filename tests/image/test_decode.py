@@ -329,6 +329,16 @@ def test_limit_of_a_jpeg_is_of_the_decoded_pixels(
             image.decode_full()
 
 
+def test_damage_of_a_jpeg_over_the_limit_of_pixels_is_not_tolerated() -> None:
+    file = bytearray(save(LARGE, "JPEG"))
+    file[-900:-800] = bytes(100)
+    damaged = bytes(file)
+    assert open_image(damaged, LIMITS).decode_scaled(1).factor == 8
+    image = open_image(damaged, DecodingLimits(len(damaged), 1601 * 800 - 1))
+    with pytest.raises(UndecodableImageError, match=f"the JPEG of {len(damaged)} bytes is damaged"):
+        image.decode_scaled(1)
+
+
 def test_jpeg_with_too_many_pixels_at_every_scale_is_refused() -> None:
     file = save(LARGE, "JPEG")
     with pytest.raises(

@@ -104,23 +104,23 @@ def test_frames_are_told_from_tables() -> None:
 def test_a_frame_is_read() -> None:
     content = b"\x08" + struct.pack(">2HB", 30, 40, 3) + b"\1\x21\0\2\x11\0\3\x11\0"
     (frame,) = read_jpeg_header(b"\xff\xd8" + segment(0xC2, content) + SCAN).frames
-    assert frame == JpegFrame(2, 8, (40, 30), ((2, 1), (1, 1), (1, 1)))
+    assert frame == JpegFrame(2, 8, (40, 30), b"\x21\x11\x11")
     (frame,) = read_jpeg_header(b"\xff\xd8" + segment(0xC0, content[:4]) + SCAN).frames
-    assert (frame.size_wh, frame.factors) == ((0, 30), ())
+    assert (frame.size_wh, frame.factors) == ((0, 30), b"")
 
 
 @pytest.mark.parametrize(
     ("factors", "size_wh", "blocks"),
     [
-        pytest.param(((1, 1),), (8, 8), 1, id="grey"),
-        pytest.param(((1, 1),) * 3, (17, 8), 9, id="whole-blocks"),
-        pytest.param(((2, 2), (1, 1), (1, 1)), (17, 16), 12, id="subsampled"),
-        pytest.param((), (17, 16), 0, id="no-components"),
-        pytest.param(((0, 0),), (17, 16), 0, id="no-samples"),
+        pytest.param(b"\x11", (8, 8), 1, id="grey"),
+        pytest.param(b"\x11" * 3, (17, 8), 9, id="whole-blocks"),
+        pytest.param(b"\x22\x11\x11", (17, 16), 12, id="subsampled"),
+        pytest.param(b"", (17, 16), 0, id="no-components"),
+        pytest.param(b"\0", (17, 16), 0, id="no-samples"),
     ],
 )
 def test_coefficients_take_two_bytes_each(
-    factors: tuple[tuple[int, int], ...], size_wh: tuple[int, int], blocks: int
+    factors: bytes, size_wh: tuple[int, int], blocks: int
 ) -> None:
     assert JpegFrame(2, 8, size_wh, factors).count_coefficient_bytes() == 128 * blocks
 

@@ -68,7 +68,7 @@ def test_every_value_of_the_table_is_compared() -> None:
             compared = [
                 properties
                 for name, properties in described
-                if name == image_format and is_in(properties, variety)
+                if name == image_format and is_in(properties.items(), variety)
             ]
             for name, values in variety.items():
                 missing = set(values) - {properties[name] for properties in compared}

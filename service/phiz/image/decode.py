@@ -10,14 +10,13 @@ is ignored.
 from phiz.errors import (
     EmptyImageError,
     ImageBytesError,
-    UndecodableImageError,
     UnsupportedImageError,
 )
 from phiz.faces import RgbImage
 from phiz.image import tiff
 from phiz.image.formats import ImageFormat, sniff_format
 from phiz.image.jpeg import decode_jpeg
-from phiz.image.jpeg_header import JpegFrame, JpegHeader, read_jpeg_header
+from phiz.image.jpeg_header import read_jpeg_header
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.limits import (
     MAX_JPEG_SEGMENTS,
@@ -34,7 +33,12 @@ from phiz.image.orientation import (
     compute_upright_origin,
     to_upright_size,
 )
-from phiz.image.pillow import SUPPORTED_FORMATS, decode_jpeg_with_pillow, decode_with_pillow
+from phiz.image.pillow import (
+    SUPPORTED_FORMATS,
+    build_damage_error,
+    decode_jpeg_with_pillow,
+    decode_with_pillow,
+)
 from phiz.image.pixels import PackedPixels, unpack_rgb
 from phiz.image.properties import DESCRIBE, describe_jpeg, describe_tiff
 from phiz.image.varieties import check_variety
@@ -93,10 +97,7 @@ def _open_jpeg(image_bytes: bytes, max_pixels: int) -> LazyImage:
     check_variety("JPEG", describe_jpeg(header))
     check_jpeg(header)
     if not header.frames or 0 in header.frames[0].size_wh:
-        raise UndecodableImageError(
-            f"the JPEG of {len(image_bytes)} bytes is damaged, truncated or without pixels; "
-            "send the complete file"
-        )
+        raise build_damage_error("JPEG", len(image_bytes))
     (frame,) = header.frames
     coefficient_bytes = 0 if header.has_one_scan else frame.count_coefficient_bytes()
     finest_factor = find_finest_factor(frame.size_wh, coefficient_bytes, max_pixels)
@@ -104,23 +105,18 @@ def _open_jpeg(image_bytes: bytes, max_pixels: int) -> LazyImage:
 
     def decode_scaled(factor: int) -> ScaledImage:
         check_scaled_size(frame.size_wh, factor, max_pixels)
-        pixels = _decode_jpeg(header, frame, factor, len(image_bytes))
+        pixels = decode_jpeg(header.lean_bytes, frame.size_wh, factor, len(frame.factors))
+        if pixels is None and finest_factor > 1:  # a second decoder takes ever longer
+            raise build_damage_error("JPEG", len(image_bytes))
+        if pixels is None:  # Pillow tolerates more damage and reports the rest
+            # Without metadata, because Pillow reads the Exif structure while opening and fails
+            # where that is damaged.
+            pixels = decode_jpeg_with_pillow(
+                header.lean_bytes, frame.size_wh, factor, len(image_bytes)
+            )
         return _orient_scaled(pixels, frame.size_wh, factor, orientation)
 
     return LazyImage(to_upright_size(frame.size_wh, orientation), decode_scaled, finest_factor)
-
-
-def _decode_jpeg(
-    header: JpegHeader, frame: JpegFrame, factor: int, byte_count: int
-) -> PackedPixels:
-    """Return a JPEG at a scale, as it is stored, from the file without its metadata.
-
-    Pillow reads the Exif structure while opening and fails where that is damaged.
-    """
-    pixels = decode_jpeg(header.lean_bytes, frame.size_wh, factor, len(frame.factors))
-    if pixels is None:  # Pillow tolerates more damage and reports the rest
-        return decode_jpeg_with_pillow(header.lean_bytes, frame.size_wh, factor, byte_count)
-    return pixels
 
 
 def _orient_scaled(

@@ -6,9 +6,11 @@ Source: ITU-T T.81 annex B.
 """
 
 import re
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 END_OF_IMAGE = b"\xff\xd9"
 _START_OF_SCAN = b"\xff\xda"
@@ -27,34 +29,35 @@ _METADATA_MARKERS = frozenset(range(0xE1, 0xF0)) - {_ADOBE_MARKER}
 _EXIF_SEGMENT = re.compile(rb"\xff\xe1..Exif\0\0", re.DOTALL)
 _ADOBE_SEGMENT = re.compile(rb"\xff\xee..Adobe.{6}(.)", re.DOTALL)
 _MARKERS_PER_SCAN = 16  # a scan has one, and at most four tables, if one a segment
+_FRAME = struct.Struct(">BHHB")  # precision, height, width, components
 _BLOCK_SIDE_PX = 8
 _COEFFICIENT_BYTES = 2
 
 
-@dataclass(frozen=True, slots=True)
-class JpegFrame:
+class JpegFrame(NamedTuple):
     """A frame header (B.2.2).
 
     Attributes:
         process: The n of its SOFn (table B.1), or ``JPEG_LS``.
         bits: Per sample.
         size_wh: Width and height, pixels.
-        factors: Horizontal and vertical sampling factor of each component.
+        factors: A byte for each component: its horizontal sampling factor in the upper four bits,
+            the vertical one in the lower.
     """
 
     process: int
     bits: int
     size_wh: tuple[int, int]
-    factors: tuple[tuple[int, int], ...]
+    factors: bytes
 
     def count_coefficient_bytes(self) -> int:
         """Return the memory of all coefficients, which a decoder holds if scans share them."""
         width, height = self.size_wh
-        across = max((h for h, _ in self.factors), default=1) or 1
-        down = max((v for _, v in self.factors), default=1) or 1
-        blocks_wh = -(-width // (_BLOCK_SIDE_PX * across)), -(-height // (_BLOCK_SIDE_PX * down))
-        blocks = blocks_wh[0] * blocks_wh[1] * sum(h * v for h, v in self.factors)
-        return blocks * _BLOCK_SIDE_PX**2 * _COEFFICIENT_BYTES
+        pairs = [divmod(pair, 16) for pair in self.factors]
+        across = max((h for h, _ in pairs), default=1) or 1
+        down = max((v for _, v in pairs), default=1) or 1
+        units = -(-width // (_BLOCK_SIDE_PX * across)) * -(-height // (_BLOCK_SIDE_PX * down))
+        return units * sum(h * v for h, v in pairs) * _BLOCK_SIDE_PX**2 * _COEFFICIENT_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +134,10 @@ def read_jpeg_header(image_bytes: bytes, max_segments: int | None = None) -> Jpe
 
 def _read_frame(segment: bytes) -> JpegFrame:
     """Return a frame header from its segment. Missing bytes count as 0."""
+    bits, height, width, count = _FRAME.unpack(segment[4:10].ljust(6, b"\0"))
     marker = segment[1]
-    content = segment[4:].ljust(6, b"\0")
-    height, width = (int.from_bytes(content[at : at + 2], "big") for at in (1, 3))
-    factors = content[7 : 6 + 3 * content[5] : 3]
-    return JpegFrame(
-        JPEG_LS if marker == _JPEG_LS_MARKER else marker & 0xF,
-        content[0],
-        (width, height),
-        tuple(divmod(pair, 16) for pair in factors),
-    )
+    process = JPEG_LS if marker == _JPEG_LS_MARKER else marker & 0xF
+    return JpegFrame(process, bits, (width, height), segment[11 : 10 + 3 * count : 3])
 
 
 def _has_all_components(scan_components: bytes, frames: list[JpegFrame]) -> bool:

@@ -77,7 +77,7 @@ def find_finest_factor(size_wh: tuple[int, int], coefficient_bytes: int, max_pix
     Raises:
         ImagePixelsError: The smallest scale exceeds a limit.
     """
-    for factor in sorted(SCALE_FACTORS):
+    for factor in reversed(SCALE_FACTORS):
         pixels = count_scaled_pixels(size_wh, factor)
         needed_bytes = coefficient_bytes + _DECODED_BYTES_PER_PIXEL * pixels
         if pixels <= max_pixels and needed_bytes <= _BYTES_PER_PIXEL * max_pixels:

@@ -152,10 +152,15 @@ def _translate_errors(
     # The parsers of Pillow raise anything from struct.error to MemoryError for a damaged file.
     # Their messages may quote the file, so there is no cause.
     except Exception:  # noqa: BLE001
-        raise UndecodableImageError(
-            f"the {image_format} of {byte_count} bytes is damaged, truncated or without "
-            "pixels; send the complete file"
-        ) from None
+        raise build_damage_error(image_format, byte_count) from None
+
+
+def build_damage_error(image_format: ImageFormat, byte_count: int) -> UndecodableImageError:
+    """Return the error of a file that breaks while its pixels are read."""
+    return UndecodableImageError(
+        f"the {image_format} of {byte_count} bytes is damaged, truncated or without pixels; "
+        "send the complete file"
+    )
 
 
 def _scale_transparent_grey(image: ImageFile, bits: int) -> None:

@@ -4,7 +4,8 @@ Each row was compared pixel by pixel with a second decoder, by ``tests/image/tes
 All other varieties are refused by name, because decoders answer many of them with wrong pixels.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final, TypeAlias
 
 from phiz.errors import UnsupportedImageError
@@ -178,7 +179,7 @@ def check_variety(image_format: ImageFormat, properties: Properties) -> None:
     Raises:
         UnsupportedImageError: It is not. The message names the variety.
     """
-    if not properties or any(is_in(properties, variety) for variety in VARIETIES[image_format]):
+    if is_read(image_format, tuple(properties.items())):
         return
     name = ", ".join(filter(None, properties.values()))
     raise UnsupportedImageError(
@@ -186,6 +187,12 @@ def check_variety(image_format: ImageFormat, properties: Properties) -> None:
     )
 
 
-def is_in(properties: Properties, variety: Variety) -> bool:
-    """Return whether a row of the table has all these properties."""
-    return all(value in variety.get(name, ()) for name, value in properties.items())
+@lru_cache(maxsize=256)  # most images are of a few varieties
+def is_read(image_format: ImageFormat, properties: tuple[tuple[str, str], ...]) -> bool:
+    """Return whether a row of the table has all these properties, by name."""
+    return any(is_in(properties, variety) for variety in VARIETIES[image_format])
+
+
+def is_in(properties: Iterable[tuple[str, str]], variety: Variety) -> bool:
+    """Return whether a row of the table has all these properties, by name."""
+    return all(value in variety.get(name, ()) for name, value in properties)
