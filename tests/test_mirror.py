@@ -31,8 +31,6 @@ TESTED_ELSEWHERE = {
     "errors": ("api/test_errors.py", "answers each of them over HTTP"),
     "image/limits": ("image/test_decode.py", "decodes images at each limit and beyond"),
     "image/pillow": ("image/test_decode.py", "decodes every format but JPEG by it"),
-    "lab/accuracy/classifier_reference": ("convert/test_classifiers.py", "compares with it"),
-    "lab/accuracy/mtcnn_reference": ("lab/accuracy/test_parity.py", "runs it on hand-made arrays"),
     "lab/accuracy/predictions": ("lab/accuracy/test_figures.py", "summarises them"),
     "lab/accuracy/summary": ("lab/accuracy/test_figures.py", "compares its figures"),
     "lab/commands/missing_models": ("lab/commands/test_study.py", "reads what it says"),
