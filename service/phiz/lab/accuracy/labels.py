@@ -7,7 +7,8 @@ the WIDER FACE benchmark at which it counts), ``difficult`` (it counts only by i
 ``invalid`` (it never counts).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -18,7 +19,7 @@ from pydantic import Field, TypeAdapter
 
 from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.faces import Boxes, Keypoints
-from phiz.image.decode import open_image
+from phiz.image.decode import decode_image, open_image
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
 from phiz.lab.accuracy.precision import Mask
@@ -94,10 +95,23 @@ def read_annotations(folder: Path) -> list[LabelledImage]:
         OptionError: The folder does not have them, or they are not as they should be.
     """
     path = folder / ANNOTATIONS_FILE
+    with name_unreadable(path):
+        entries = read_document(_ANNOTATIONS, path.read_text("utf-8"))
+    has_levels = any(face.wider_levels is not None for entry in entries for face in entry.faces)
+    return [_label_image(entry, folder / "images", has_levels=has_levels) for entry in entries]
+
+
+@contextmanager
+def name_unreadable(what: object) -> Iterator[None]:
+    """Name a file or a photograph that cannot be read.
+
+    Raises:
+        OptionError: It is not there, or not as it should be.
+    """
     try:
-        return parse_labels(path.read_text("utf-8"), path.parent / "images")
-    except (OSError, ValueError, CatalogError) as error:
-        raise OptionError(f"{path} cannot be read: {error}") from error
+        yield
+    except (OSError, UnicodeError, CatalogError, ImageError) as error:
+        raise OptionError(f"{what} cannot be read: {error}") from error
 
 
 def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
@@ -106,10 +120,8 @@ def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
     Raises:
         OptionError: It is not there, or not a picture within the limits.
     """
-    try:
+    with name_unreadable(f"the photograph {label.path}"):
         return open_image(label.path.read_bytes(), limits)
-    except (OSError, ImageError) as error:
-        raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
 
 
 def check_photographs(labels: Iterable[LabelledImage], limits: DecodingLimits) -> None:
@@ -119,22 +131,14 @@ def check_photographs(labels: Iterable[LabelledImage], limits: DecodingLimits) -
         OptionError: One is not there, or cannot be decoded.
     """
     for label in labels:
-        image = open_photograph(label, limits)
-        try:
-            image.decode_full()
-        except ImageError as error:
-            raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
+        with name_unreadable(f"the photograph {label.path}"):
+            decode_image(label.path.read_bytes(), limits)
 
 
-def parse_labels(text: str, images: Path) -> list[LabelledImage]:
-    """Return the labelled photographs of a JSON document.
-
-    Raises:
-        CatalogError: An entry is missing or of the wrong type.
-    """
-    entries = read_document(_ANNOTATIONS, text)
-    has_levels = any(face.wider_levels is not None for entry in entries for face in entry.faces)
-    return [_label_image(entry, images, has_levels=has_levels) for entry in entries]
+def label_boxes(path: Path, boxes: Boxes, counted: Mapping[str, Mask]) -> LabelledImage:
+    """Return a photograph with boxes (F, 4) and no landmarks."""
+    points = np.full((len(boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
+    return LabelledImage(path, boxes, counted, points)
 
 
 def _label_image(entry: _AnnotatedImage, images: Path, *, has_levels: bool) -> LabelledImage:

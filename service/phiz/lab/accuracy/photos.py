@@ -1,4 +1,4 @@
-"""Photographs of which it is known what they show.
+"""Photographs of one known class each.
 
 A folder of data has ``photos/`` with ``images/`` and ``labels.json``, a list of
 ``{"image", "class_index"}``. The ranges of 8 bits are measured on the pictures at odd places
@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter
 
-from phiz.errors import CatalogError, OptionError
+from phiz.lab.accuracy.labels import name_unreadable
 from phiz.models.documents import STRICT, Text, read_document
 from phiz.models.specs import CLASS_COUNT
 
@@ -44,9 +44,7 @@ def read_photos(data: Path, part: slice) -> list[Photo]:
         OptionError: The folder does not have them, or they are not as they should be.
     """
     path = data / PHOTOS_FOLDER / "labels.json"
-    try:
+    with name_unreadable(path):
         labels = read_document(_LABELS, path.read_text("utf-8"))
-    except (OSError, ValueError, CatalogError) as error:
-        raise OptionError(f"{path} cannot be read: {error}") from error
     images = path.parent / "images"
     return [Photo(images / label.image, label.class_index) for label in labels[part]]

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from phiz.engine import Engine
-from phiz.errors import ImageError, OptionError
 from phiz.faces import Boxes, DetectOptions, Face, Scores
-from phiz.lab.accuracy.labels import LabelledImage
+from phiz.lab.accuracy.labels import LabelledImage, name_unreadable
 from phiz.timings import Stopwatch, Timings
 
 
@@ -39,10 +38,8 @@ def predict_faces(
     """
     for label in labels:
         stopwatch = Stopwatch()
-        try:
+        with name_unreadable(f"the photograph {label.path}"):
             result = engine.detect(label.path.read_bytes(), model, options, stopwatch)
-        except (OSError, ImageError) as error:
-            raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
         size_wh = result.width, result.height
         yield Prediction(label, size_wh, result.faces, stopwatch.to_timings())
 
