@@ -1,12 +1,12 @@
-"""How far a found face lies from its labels, in distances of the eyes.
+"""Errors of found faces, in distances of the labelled eyes.
 
 The distance between the labelled eyes (inter-ocular distance, IOD) makes errors on small and
-on large faces comparable. Compared are eyes and nose, which every model gives. What a model
-takes for the box of a face is its own convention, which labels do not share: the offset of
-each side that a model has in the median is told apart from what is left around it.
+large faces comparable. Eyes and nose are compared, which every model gives. Each model has its own
+convention of a face's box, and the labels have another. So a model's median offset of each side is
+one figure, and the errors around it are another.
 
 An error is the mean absolute error of the coordinates, as BlazeFace's regression error
-(Bazarevsky et al. 2019, section 4); of landmarks, the mean of the distances is given as well, the
+(Bazarevsky et al. 2019, section 4). For landmarks there is also the mean of the distances, the
 normalised mean error (NME) of face alignment.
 """
 

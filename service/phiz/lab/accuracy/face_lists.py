@@ -15,7 +15,7 @@ from phiz.errors import CatalogError
 def parse_face_list(text: str, width: int) -> Iterator[tuple[str, NDArray[np.float64]]]:
     """Yield the path of each photograph, and the numbers of its faces (F, width).
 
-    Where a path would be, WIDER FACE has a line of zeros after a photograph without faces.
+    WIDER FACE has a line of zeros for a photograph without faces; it is skipped.
 
     Raises:
         CatalogError: It breaks off, or a line is not as it should be.

@@ -1,4 +1,4 @@
-"""How much predictions move where the face does not, in distances of the eyes.
+"""Jitter: movement of predictions where the face does not move, in distances of the eyes.
 
 The measure of BlazeFace (Bazarevsky et al. 2019, section 3.4): a picture is moved by a few
 pixels, the predictions are moved back, and the mean squared difference from the predictions
@@ -31,7 +31,7 @@ MAX_SHIFT_PX: Final = 8  # pixels each way
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How much the predictions for one face differ.
+    """Differences of the predictions for one face.
 
     Attributes:
         square: Mean squared difference over squared distance of the eyes; NaN if the face was
@@ -79,8 +79,8 @@ def measure_face_jitter(
     Args:
         box: (4,), of the face, labelled.
         iod: The distance of its eyes, pixels.
-        faces: What was found in the picture as it was.
-        moved: What was found in it when it was moved, and by how much (2,), pixels.
+        faces: Faces of the picture as it was.
+        moved: Faces of each moved picture, and its shift (2,), pixels.
     """
     expected = find_nearest_face(box, faces)
     if expected is None:

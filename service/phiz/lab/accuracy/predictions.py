@@ -1,4 +1,4 @@
-"""What a model answers to labelled photographs."""
+"""A model's answers to labelled photographs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class Prediction:
     Attributes:
         label: The photograph and its labelled faces.
         size_wh: Pixels of the photograph, upright.
-        faces: That were found, by falling score.
+        faces: By falling score.
         timings: Of the stages.
     """
 
@@ -31,7 +31,7 @@ class Prediction:
 def predict_faces(
     engine: Engine, model: str, options: DetectOptions, labels: Iterable[LabelledImage]
 ) -> Iterator[Prediction]:
-    """Yield what a model answers to photographs, one after the other.
+    """Yield a model's answers to photographs, one after the other.
 
     Raises:
         OptionError: There is no such model; a photograph is not there or cannot be decoded.
