@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from phiz.faces import Boxes
 from phiz.lab.accuracy.face_lists import parse_face_list
-from phiz.lab.accuracy.labels import ALL, LabelledImage, label_boxes, name_unreadable
+from phiz.lab.accuracy.labels import ALL, LabelledImage, label_boxes
+from phiz.lab.accuracy.photos import name_unreadable
 
 LIST_SUFFIX: Final = "-ellipseList.txt"
 FOLD_GLOB: Final = f"FDDB-fold-*{LIST_SUFFIX}"

@@ -7,8 +7,7 @@ the WIDER FACE benchmark at which it counts), ``difficult`` (it counts only by i
 ``invalid`` (it never counts).
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import nan
 from pathlib import Path
@@ -17,11 +16,11 @@ from typing import Annotated, Final, TypeAlias
 import numpy as np
 from pydantic import Field, TypeAdapter
 
-from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.faces import Boxes, Keypoints
 from phiz.image.decode import decode_image, open_image
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
+from phiz.lab.accuracy.photos import Photo, name_unreadable
 from phiz.lab.accuracy.precision import Mask
 from phiz.models.documents import STRICT, Text, read_document
 
@@ -101,20 +100,7 @@ def read_annotations(folder: Path) -> list[LabelledImage]:
     return [_label_image(entry, folder / "images", has_levels=has_levels) for entry in entries]
 
 
-@contextmanager
-def name_unreadable(what: object) -> Iterator[None]:
-    """Name a file or a photograph that cannot be read.
-
-    Raises:
-        OptionError: It is not there, or not as it should be.
-    """
-    try:
-        yield
-    except (OSError, UnicodeError, CatalogError, ImageError) as error:
-        raise OptionError(f"{what} cannot be read: {error}") from error
-
-
-def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
+def open_photograph(label: LabelledImage | Photo, limits: DecodingLimits) -> LazyImage:
     """Return a labelled photograph, which is decoded when it is asked for its pixels.
 
     Raises:
@@ -124,7 +110,7 @@ def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
         return open_image(label.path.read_bytes(), limits)
 
 
-def check_photographs(labels: Iterable[LabelledImage], limits: DecodingLimits) -> None:
+def check_photographs(labels: Iterable[LabelledImage | Photo], limits: DecodingLimits) -> None:
     """Decode all photographs once, so that none can fail in the middle of a measurement.
 
     Raises:

@@ -5,13 +5,15 @@ A folder of data has ``photos/`` with ``images/`` and ``labels.json``, a list of
 of the list, from 0, and what they cost on the others.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter
 
-from phiz.lab.accuracy.labels import name_unreadable
+from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.models.documents import STRICT, Text, read_document
 from phiz.models.specs import CLASS_COUNT
 
@@ -48,3 +50,16 @@ def read_photos(data: Path, part: slice) -> list[Photo]:
         labels = read_document(_LABELS, path.read_text("utf-8"))
     images = path.parent / "images"
     return [Photo(images / label.image, label.class_index) for label in labels[part]]
+
+
+@contextmanager
+def name_unreadable(what: object) -> Iterator[None]:
+    """Name a file or a photograph that cannot be read.
+
+    Raises:
+        OptionError: It is not there, or not as it should be.
+    """
+    try:
+        yield
+    except (OSError, UnicodeError, CatalogError, ImageError) as error:
+        raise OptionError(f"{what} cannot be read: {error}") from error

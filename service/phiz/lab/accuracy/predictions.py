@@ -7,7 +7,8 @@ import numpy as np
 
 from phiz.engine import Engine
 from phiz.faces import Boxes, DetectOptions, Face, Scores
-from phiz.lab.accuracy.labels import LabelledImage, name_unreadable
+from phiz.lab.accuracy.labels import LabelledImage
+from phiz.lab.accuracy.photos import name_unreadable
 from phiz.timings import Stopwatch, Timings
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from phiz.errors import CatalogError
 from phiz.lab.accuracy.face_lists import parse_face_list
-from phiz.lab.accuracy.labels import LEVELS, LabelledImage, label_boxes, name_unreadable
+from phiz.lab.accuracy.labels import LEVELS, LabelledImage, label_boxes
+from phiz.lab.accuracy.photos import name_unreadable
 
 BOXES_GLOB: Final = "wider_face_*_bbx_gt.txt"
 BOXES_FOLDERS: Final = (".", "wider_face_split")

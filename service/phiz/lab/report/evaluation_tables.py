@@ -2,21 +2,20 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
-if TYPE_CHECKING:
-    from rich.table import Table
-
-    from phiz.lab.accuracy.summary import EvaluationSummary
+from phiz.lab.accuracy.summary import EvaluationSummary
 
 PERCENT = 100
-Cells = list[tuple[str, str]]
+TableCells = list[tuple[str, str]]
 """Headings, and the texts below them."""
 
 
-def build_tables(summaries: "Sequence[EvaluationSummary]") -> "Iterator[Table]":
+def build_tables(summaries: Sequence[EvaluationSummary]) -> Iterator[Table]:
     """Yield a table for each kind of measure that there are figures of."""
     for dataset in dict.fromkeys(each.dataset for each in summaries):
         for title, list_cells in TABLES.items():
@@ -29,16 +28,13 @@ def build_tables(summaries: "Sequence[EvaluationSummary]") -> "Iterator[Table]":
                 yield _build_table(f"{dataset}: {title}", rows)
 
 
-def build_document(summaries: "Sequence[EvaluationSummary]") -> dict[str, Any]:
+def build_document(summaries: Sequence[EvaluationSummary]) -> dict[str, Any]:
     """Return all figures as a document of plain values; a figure that is not a number is null."""
     return {"figures": orjson.loads(orjson.dumps(list(summaries)))}
 
 
-def _build_table(title: str, rows: Sequence[tuple[str, str, Cells]]) -> "Table":
+def _build_table(title: str, rows: Sequence[tuple[str, str, TableCells]]) -> Table:
     """Return a table of models and overlaps, with the headings of the first row."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.table import Table  # noqa: PLC0415
-
     table = Table("model", "overlap", title=title, title_justify="left", box=SIMPLE_HEAD)
     for heading, _ in rows[0][-1]:
         table.add_column(heading, justify="right")
@@ -47,7 +43,7 @@ def _build_table(title: str, rows: Sequence[tuple[str, str, Cells]]) -> "Table":
     return table
 
 
-def _list_precisions(summary: "EvaluationSummary") -> Cells:
+def _list_precisions(summary: EvaluationSummary) -> TableCells:
     """Return average precision and recall by level, and the time of a picture."""
     if not summary.levels or summary.errors:
         return []
@@ -59,7 +55,7 @@ def _list_precisions(summary: "EvaluationSummary") -> Cells:
     ]
 
 
-def _list_recalls(summary: "EvaluationSummary") -> Cells:
+def _list_recalls(summary: EvaluationSummary) -> TableCells:
     """Return recall by height of the face and by the share of the picture that it takes."""
     found = {**(summary.heights or {}), **(summary.shares or {})}
     return [
@@ -68,7 +64,7 @@ def _list_recalls(summary: "EvaluationSummary") -> Cells:
     ]
 
 
-def _list_errors(summary: "EvaluationSummary") -> Cells:
+def _list_errors(summary: EvaluationSummary) -> TableCells:
     """Return the errors on labelled faces, % of the distance of the eyes."""
     errors = summary.errors
     if not errors:
@@ -89,7 +85,7 @@ def _list_errors(summary: "EvaluationSummary") -> Cells:
     ]
 
 
-def _list_jitters(summary: "EvaluationSummary") -> Cells:
+def _list_jitters(summary: EvaluationSummary) -> TableCells:
     """Return the jitter of faces in pictures that were moved, by overlap."""
     jitter = summary.jitter
     if not jitter:
@@ -105,7 +101,7 @@ def _list_jitters(summary: "EvaluationSummary") -> Cells:
     ]
 
 
-def _list_alarms(summary: "EvaluationSummary") -> Cells:
+def _list_alarms(summary: EvaluationSummary) -> TableCells:
     """Return the false alarms in pictures without faces."""
     if not summary.alarms:
         return []
@@ -116,7 +112,7 @@ def _list_alarms(summary: "EvaluationSummary") -> Cells:
     ]
 
 
-def _list_film(summary: "EvaluationSummary") -> Cells:
+def _list_film(summary: EvaluationSummary) -> TableCells:
     """Return the jitter between successive frames."""
     if not summary.film:
         return []
@@ -127,7 +123,7 @@ def _list_film(summary: "EvaluationSummary") -> Cells:
     ]
 
 
-TABLES: dict[str, "Callable[[EvaluationSummary], Cells]"] = {
+TABLES: dict[str, Callable[[EvaluationSummary], TableCells]] = {
     "average precision and recall at IoU 0.5": _list_precisions,
     "recall by height, and by share of the picture (faces)": _list_recalls,
     "errors, % of the distance of the eyes": _list_errors,

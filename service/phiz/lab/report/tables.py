@@ -66,9 +66,6 @@ def render_measurements(studies: Sequence[Study]) -> Iterator[str]:
 
 def _format_row(study: Study, each: Measurement) -> list[str]:
     combination = each.combination
-    file_bytes = study.networks[combination.network].file_bytes[
-        combination.variant.network_precision
-    ]
     return [
         combination.network,
         str(combination.variant),
@@ -81,7 +78,7 @@ def _format_row(study: Study, each: Measurement) -> list[str]:
         f"{sum(mark_quiet(each.visits_ms))} of {len(each.visits_ms)}",
         format_short(each.images_per_s),
         format_short(each.processor_ms),
-        f"{file_bytes / 1000:.0f}",
+        f"{study.get_file_bytes(combination) / 1000:.0f}",
         "" if each.peak_bytes is None else f"{each.peak_bytes / MEGABYTE:.0f}",
     ]
 
