@@ -1,70 +1,60 @@
-"""All figures of a report, as tables that are folded away."""
+"""The tables of a report: the devices, and all figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 from typing import Final
 
 from phiz.lab.report.charts import format_short
+from phiz.lab.study.quality import VariantQuality
 from phiz.lab.study.record import Measurement, Study
 from phiz.lab.study.summary import mark_quiet
 
 MEGABYTE: Final = 1_000_000
+MEASUREMENT_HEADINGS: Final = (
+    *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
+    *("quiet visits", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
+)
+QUALITY_HEADINGS: Final = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
 
 
 def render_devices(studies: Sequence[Study]) -> Iterator[str]:
-    """Yield what is known of each device."""
+    """Yield a table of the facts of each device."""
     yield "<h2>What it was measured on</h2>"
     for study in studies:
         machine = study.machine
-        clock = f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "not told"
         rows = {
             "device": study.device + (f" (emulated: {study.emulated})" if study.emulated else ""),
             "processor": machine.processor,
             "instructions": ", ".join(machine.instructions) or "not told",
-            "clock": clock,
+            "clock": f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "not told",
             "processors to use": str(machine.processors),
             "quota": f"{machine.quota:g} processors" if machine.quota else "none",
             "memory": f"{machine.memory_bytes / 1e9:.1f} GB",
             "copying memory": f"{machine.copied_gb_s:g} GB/s",
             **machine.versions,
         }
-        yield '<div class="wide"><table>'
-        for name, value in rows.items():
-            yield f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        yield "</table></div>"
+        yield _wrap_rows(
+            f"<th>{escape(name)}</th><td>{escape(value)}</td>" for name, value in rows.items()
+        )
 
 
 def render_measurements(studies: Sequence[Study]) -> Iterator[str]:
-    """Yield a table of every combination of each device, and one of the answers of its models."""
+    """Yield a folded table of every combination of each device, and one of its models' answers."""
     yield "<h2>All figures</h2>"
-    headings = (
-        *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
-        *("quiet visits", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
-    )
     for study in studies:
-        yield f"<details><summary>{escape(study.device)}: every combination</summary>"
-        yield from _render_table(headings, (_format_row(study, each) for each in study.figures))
-        yield "</details>"
-        yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
-        names = dict.fromkeys(name for each in study.qualities for name in each.accuracy)
-        rows = (
-            [
-                each.model,
-                str(each.variant),
-                f"{each.median_ms:.2f}",
-                str(each.compared),
-                f"{each.agreement:.1%}",
-                "yes" if each.passes else "no",
-                *(f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names),
-            ]
-            for each in study.qualities
-        )
-        first = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
-        yield from _render_table((*first, *names), rows)
-        yield "</details>"
+        names = list(dict.fromkeys(name for each in study.qualities for name in each.accuracy))
+        tables = {
+            "every combination": [_format_measurement(study, each) for each in study.figures],
+            "every model's answers": [_format_quality(each, names) for each in study.qualities],
+        }
+        headings = (MEASUREMENT_HEADINGS, (*QUALITY_HEADINGS, *names))
+        for (title, rows), columns in zip(tables.items(), headings, strict=True):
+            yield f"<details><summary>{escape(study.device)}: {title}</summary>"
+            yield _render_table(columns, rows)
+            yield "</details>"
 
 
-def _format_row(study: Study, each: Measurement) -> list[str]:
+def _format_measurement(study: Study, each: Measurement) -> list[str]:
     combination = each.combination
     return [
         combination.network,
@@ -83,11 +73,27 @@ def _format_row(study: Study, each: Measurement) -> list[str]:
     ]
 
 
-def _render_table(headings: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
-    yield '<div class="wide"><table><tr>'
-    yield "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    yield "</tr>"
+def _format_quality(each: VariantQuality, names: Sequence[str]) -> list[str]:
+    return [
+        each.model,
+        str(each.variant),
+        f"{each.median_ms:.2f}",
+        str(each.compared),
+        f"{each.agreement:.1%}",
+        "yes" if each.passes else "no",
+        *(f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names),
+    ]
+
+
+def _render_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first two columns are texts, and the others numbers."""
+    lines = ["".join(f"<th>{escape(heading)}</th>" for heading in headings)]
     for first, second, *numbers in rows:
         cells = "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
-        yield f"<tr><td>{escape(first)}</td><td>{escape(second)}</td>{cells}</tr>"
-    yield "</table></div>"
+        lines.append(f"<td>{escape(first)}</td><td>{escape(second)}</td>{cells}")
+    return _wrap_rows(lines)
+
+
+def _wrap_rows(rows: Iterable[str]) -> str:
+    lines = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return f'<div class="wide"><table>\n{lines}</table></div>'
