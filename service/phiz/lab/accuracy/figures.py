@@ -55,8 +55,14 @@ MeasureFaces: TypeAlias = Callable[[Prediction], FloatArray]
 def summarise_evaluation(evaluation: Evaluation) -> EvaluationSummary:
     """Return the figures of a measurement."""
     dataset, run, predictions = evaluation.dataset, evaluation.run, evaluation.predictions
-    kind = dataset.kind
-    is_labelled = kind in {"scenes", "portraits"}
+    levels = heights = shares = None
+    if dataset.kind in {"scenes", "portraits"}:
+        levels = {
+            level: summarise_recall(evaluation, partial(mask_level, level))
+            for level in dataset.levels
+        }
+        heights = summarise_sizes(evaluation, measure_heights, HEIGHTS_PX)
+        shares = summarise_sizes(evaluation, measure_shares, AREA_SHARES)
     shifted = {overlap: summarise_jitter(each) for overlap, each in evaluation.jitters.items()}
     return EvaluationSummary(
         dataset=dataset.name,
@@ -65,22 +71,14 @@ def summarise_evaluation(evaluation: Evaluation) -> EvaluationSummary:
         passes=run.passes,
         pictures=len(predictions),
         median_ms=compute_median_ms(predictions),
-        levels=summarise_levels(evaluation) if is_labelled else None,
-        heights=summarise_sizes(evaluation, measure_heights, HEIGHTS_PX) if is_labelled else None,
-        shares=summarise_sizes(evaluation, measure_shares, AREA_SHARES) if is_labelled else None,
-        errors=summarise_errors(predictions) if kind == "portraits" else None,
+        levels=levels,
+        heights=heights,
+        shares=shares,
+        errors=summarise_errors(predictions) if dataset.kind == "portraits" else None,
         jitter=shifted or None,
-        film=summarise_film(predictions) if kind == "film" else None,
-        alarms=count_false_alarms(predictions) if kind == "faceless" else None,
+        film=summarise_film(predictions) if dataset.kind == "film" else None,
+        alarms=count_false_alarms(predictions) if dataset.kind == "faceless" else None,
     )
-
-
-def summarise_levels(evaluation: Evaluation) -> dict[str, RecallSummary]:
-    """Return the share of faces that was found at each level."""
-    return {
-        level: summarise_recall(evaluation, partial(mask_level, level))
-        for level in evaluation.dataset.levels
-    }
 
 
 def summarise_sizes(

@@ -23,8 +23,6 @@ from phiz.lab.accuracy.precision import FloatArray
 
 Shifts: TypeAlias = NDArray[np.int64]
 """(S, 2), right and down, pixels."""
-PointArray: TypeAlias = NDArray[np.float64]
-"""(K, 2), x y, pixels."""
 
 MAX_SHIFT_PX: Final = 8  # pixels each way
 
@@ -85,19 +83,15 @@ def measure_face_jitter(
     expected = find_nearest_face(box, faces)
     if expected is None:
         return Jitter(float("nan"), 0)
-    again = [(find_nearest_face(shift_box(box, shift), found), shift) for found, shift in moved]
+    again = [
+        (find_nearest_face(box + np.tile(shift, 2).astype(np.float32), found), shift)
+        for found, shift in moved
+    ]
     squares = [
-        compute_mean_square(subtract_faces(expected, face) - shift)
-        for face, shift in again
-        if face is not None
+        compute_mean_square(expected, face, shift) for face, shift in again if face is not None
     ]
     square = float(np.mean(squares)) / iod**2 if squares else float("nan")
     return Jitter(square, len(again) - len(squares))
-
-
-def shift_box(box: Boxes, shift: NDArray[np.int64]) -> Boxes:
-    """Return a box (4,) moved by a shift (2,)."""
-    return box + np.tile(shift, 2).astype(np.float32)
 
 
 def measure_film_steps(faces: Sequence[Face | None]) -> FloatArray:
@@ -115,28 +109,28 @@ def measure_film_steps(faces: Sequence[Face | None]) -> FloatArray:
         else 1.0
     )
     steps = [
-        compute_mean_square(subtract_faces(one, other))
+        compute_mean_square(one, other)
         for one, other in pairwise(faces)
         if one is not None and other is not None
     ]
     return np.array(steps, float) / iod**2
 
 
-def subtract_faces(one: Face, other: Face) -> PointArray:
-    """Return how far the predictions (K, 2) of another face lie from those of one, pixels.
+def compute_mean_square(
+    one: Face, other: Face, shift: Sequence[int] | NDArray[np.int64] = (0, 0)
+) -> float:
+    """Return the mean squared difference of the predictions for two faces, pixels².
 
-    They are the corners of the box and the landmarks that both have.
+    Compared are x and y of the corners of the box and of the landmarks that both have.
+
+    Args:
+        one: A face.
+        other: The face to compare it with.
+        shift: (2,), of the second face's picture, which is subtracted.
     """
     shared = [name for name in one.landmarks if name in other.landmarks]
-    pairs = (
-        [face.box[:2], face.box[2:], *(face.landmarks[name] for name in shared)]
+    first, second = (
+        np.array([face.box[:2], face.box[2:], *(face.landmarks[name] for name in shared)], float)
         for face in (one, other)
-    )
-    first, second = (np.array(points, float) for points in pairs)  # (K, 2) each
-    apart: PointArray = second - first  # (K, 2)
-    return apart
-
-
-def compute_mean_square(differences: PointArray) -> float:
-    """Return the mean of the squares of all coordinates of points (K, 2)."""
-    return float(np.square(differences).mean())
+    )  # (K, 2) each
+    return float(np.square(second - first - shift).mean())

@@ -18,7 +18,7 @@ from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
 from phiz.lab.accuracy.mistakes import Mistake, find_false_alarms, find_misses
 from phiz.lab.accuracy.precision import FloatArray, compute_precision_recall
 from phiz.lab.accuracy.predictions import to_boxes
-from phiz.lab.report.contact_sheets import MAX_TILES, Tile, cut_tile, draw_sheet
+from phiz.lab.report.contact_sheets import MAX_TILES, Tile, draw_sheet, draw_tile
 from phiz.lab.report.evaluation_charts import (
     Panel,
     build_curve_panel,
@@ -127,16 +127,17 @@ def _find_mistakes(evaluation: Evaluation) -> dict[str, list[Mistake]]:
 
 
 def _draw_mistakes(evaluation: Evaluation, what: str, mistakes: Sequence[Mistake]) -> Image.Image:
-    tiles = [_cut_mistake(mistake, what) for mistake in mistakes[:MAX_TILES]]
+    tiles = [_draw_mistake(mistake, what) for mistake in mistakes[:MAX_TILES]]
     run = f"{evaluation.dataset.name}, {format_line_name(evaluation)}"
     count = f"{len(tiles)} of {len(mistakes)}"
     return draw_sheet(f"{run}: {what}, {count}, the worst first", tiles)
 
 
-def _cut_mistake(mistake: Mistake, what: str) -> Tile:
+def _draw_mistake(mistake: Mistake, what: str) -> Tile:
     label = mistake.prediction.label
     width, height = (mistake.box[2:] - mistake.box[:2]).round().astype(int).tolist()
     caption = f"{width}×{height}" if what == "missed" else f"{mistake.weight:.2f}"
     image = decode_image(label.path.read_bytes(), PHOTOGRAPH_LIMITS)  # (H, W, 3)
     detected = to_boxes(mistake.prediction.faces)  # (D, 4)
-    return cut_tile(image, mistake.box, label.faces, detected, (caption, label.path.stem))
+    tile = draw_tile(image, mistake.box, label.faces, detected)
+    return tile, caption, label.path.stem
