@@ -1,8 +1,8 @@
 """A model's answers to a data set, from which the figures are computed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeAlias
 
 from phiz.engine import Engine
 from phiz.faces import OVERLAPS, DetectOptions, Overlap
@@ -14,19 +14,13 @@ from phiz.lab.accuracy.labels import LabelledImage
 from phiz.lab.accuracy.predictions import Prediction, predict_faces
 from phiz.timings import Stopwatch
 
-T = TypeVar("T")
-
 # A curve of precision needs the weak detections too. The curves of auto, where weak ones decide
 # on further passes, and of mtcnn, where they cost much, end at the model's own limit.
 CURVE_MIN_SCORES: Final[Mapping[str, float]] = {"front": 0.05, "back": 0.05, "full": 0.05}
 
 
-class TrackProgress(Protocol):
-    """Passes items on while it shows how far that is."""
-
-    def __call__(self, items: Sequence[T], what: str) -> Iterable[T]:
-        """Yield the items."""
-        ...  # pragma: no cover
+TrackProgress: TypeAlias = Callable[[Sequence[LabelledImage], str], Iterable[LabelledImage]]
+"""Passes photographs on while it shows the progress of something."""
 
 
 @dataclass(frozen=True, slots=True)

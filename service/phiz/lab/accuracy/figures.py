@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from phiz.boxes.geometry import box_area
-from phiz.lab.accuracy.alignment import SAME_FACE_IOU, compute_box_errors, measure_alignment
+from phiz.lab.accuracy.alignment import SAME_FACE_IOU, measure_alignment
 from phiz.lab.accuracy.evaluation import Evaluation
 from phiz.lab.accuracy.jitter import Jitter, measure_film_steps
 from phiz.lab.accuracy.precision import (
@@ -145,14 +145,13 @@ def judge_predictions(
 def summarise_errors(predictions: Sequence[Prediction]) -> AlignmentErrors:
     """Return the errors on the faces whose eyes and nose are labelled."""
     alignment = measure_alignment(predictions)
-    boxes, offset = compute_box_errors(alignment.sides)
     return AlignmentErrors(
         faces=len(alignment.landmarks),
         missed=alignment.missed,
         landmarks=ErrorQuantiles.from_errors(alignment.landmarks),
         distances=ErrorQuantiles.from_errors(alignment.distances),
-        box=ErrorQuantiles.from_errors(boxes),
-        box_offset=tuple(offset.tolist()),
+        box=ErrorQuantiles.from_errors(alignment.boxes),
+        box_offset=tuple(alignment.box_offset.tolist()),
     )
 
 

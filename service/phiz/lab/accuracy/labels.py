@@ -29,7 +29,6 @@ ANNOTATIONS_FILE: Final = "annotations.json"
 LEVELS: Final = ("easy", "medium", "hard")
 ALL: Final = "all"
 """The level of labels that are without those of WIDER FACE."""
-BOX_SIDES: Final = ("x1", "y1", "x2", "y2")
 LANDMARK_COUNT: Final = 5
 UNLABELLED: Final = ((nan, nan),) * LANDMARK_COUNT
 PHOTOGRAPH_LIMITS: Final = DecodingLimits(max_bytes=1_000_000_000, max_pixels=200_000_000)

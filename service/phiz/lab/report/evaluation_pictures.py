@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from phiz.image.decode import decode_image
-from phiz.lab.accuracy.alignment import SAME_FACE_IOU, compute_box_errors, measure_alignment
+from phiz.lab.accuracy.alignment import SAME_FACE_IOU, measure_alignment
 from phiz.lab.accuracy.evaluation import Evaluation
 from phiz.lab.accuracy.figures import MIN_IOU, judge_predictions, mask_level
 from phiz.lab.accuracy.jitter import Jitter
@@ -88,7 +88,7 @@ def build_error_panels(runs: Sequence[Evaluation]) -> list[Panel]:
     aligned = {format_line_name(each): measure_alignment(each.predictions) for each in runs}
     measures: dict[str, dict[str, FloatArray]] = {
         "landmarks": {name: each.landmarks for name, each in aligned.items()},
-        "box": {name: compute_box_errors(each.sides)[0] for name, each in aligned.items()},
+        "box": {name: each.boxes for name, each in aligned.items()},
         "jitter": {
             f"{each.run.model}, {overlap}": _compute_roots(jitters)
             for each in runs
