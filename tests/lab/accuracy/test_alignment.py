@@ -70,7 +70,7 @@ def test_faces_without_landmarks_and_those_that_do_not_count_are_left_out() -> N
     assert find_faces_with_points(labelled([])) == []
 
 
-def test_what_a_model_always_adds_is_no_error() -> None:
+def test_offset_of_a_model_is_no_error() -> None:
     boxes = [(4, 5, 27, 25), (4, 5, 27, 25), (4, 9, 27, 25)]
     aligned = measure_alignment([answer(PORTRAIT, [found(box)]) for box in boxes])
     assert aligned.box_offset == pytest.approx([-0.1, 0, 0.2, 0])

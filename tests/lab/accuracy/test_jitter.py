@@ -80,7 +80,7 @@ def test_shifts_count_alike_and_lost_faces_are_counted() -> None:
     assert jitter.lost == 1
 
 
-def test_without_the_face_there_is_no_jitter() -> None:
+def test_jitter_of_a_face_that_is_not_found_is_nan() -> None:
     never = measure_face_jitter(BOX, 10, [], [([moved((2, 0))], RIGHT)])
     assert isnan(never.square)
     assert never.lost == 0

@@ -49,7 +49,7 @@ def write_level(path: Path, *places: float) -> None:
     savemat(path, lists, do_compression=True)
 
 
-def test_without_lists_a_face_counts_by_its_height(tmp_path: Path) -> None:
+def test_faces_count_by_their_height_without_lists(tmp_path: Path) -> None:
     first, second = read_wider(tmp_path, write(tmp_path))
     assert first.path == tmp_path / "WIDER_val" / "images" / "0--Parade" / "a.jpg"
     assert first.faces[:2].tolist() == [[10, 20, 15, 70], [1, 2, 4, 32]]

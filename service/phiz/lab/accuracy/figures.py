@@ -33,8 +33,8 @@ from phiz.lab.accuracy.summary import (
 
 MIN_IOU: Final = 0.5
 RUN_STAGES: Final = ("decode", "preprocess", "inference", "postprocess")
-# Height of a labelled face, pixels. WIDER FACE calls small what is below 50, large above 300;
-# its levels begin at about 50, 30 and 10.
+# Height of a labelled face, pixels. To WIDER FACE, faces below 50 are small and faces above 300
+# large; its levels begin at about 50, 30 and 10.
 HEIGHTS_PX: Final = {
     "0 to 20 px": (0, 20),
     "20 to 50 px": (20, 50),

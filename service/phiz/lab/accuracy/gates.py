@@ -88,7 +88,7 @@ class AccuracyChange:
 
 
 def compute_excess(ours: Outputs, reference: Outputs) -> float:
-    """Return the largest difference of two answers in units of what is allowed.
+    """Return the largest difference of two answers in units of the tolerance.
 
     At most 1 means parity; NaN if one of the numbers is NaN.
 

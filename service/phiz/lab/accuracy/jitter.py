@@ -51,7 +51,7 @@ def sample_shifts(count: int) -> Shifts:
 
 
 def shift_image(image: RgbImage, right: int, down: int) -> RgbImage:
-    """Return a picture (H, W, 3) moved within its frame; its border fills what is left free."""
+    """Return a picture (H, W, 3) moved within its frame; its border fills the gap."""
     height, width, _ = image.shape
     rows = np.clip(np.arange(height) - down, 0, height - 1)
     columns = np.clip(np.arange(width) - right, 0, width - 1)
