@@ -1,6 +1,6 @@
 """The tables of a report: the devices, and all figures."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -10,11 +10,29 @@ from phiz.lab.study.record import Measurement, Study
 from phiz.lab.study.summary import mark_quiet
 
 MEGABYTE: Final = 1_000_000
-MEASUREMENT_HEADINGS: Final = (
-    *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
-    *("quiet visits", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
-)
-QUALITY_HEADINGS: Final = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
+MEASUREMENT_COLUMNS: Final[Mapping[str, Callable[[Study, Measurement], str]]] = {
+    "network": lambda _, each: each.combination.network,
+    "variant": lambda _, each: str(each.combination.variant),
+    "threads": lambda _, each: str(each.combination.threads),
+    "batch": lambda _, each: str(each.combination.batch),
+    "median ms": lambda _, each: f"{each.median_ms:.3f}",
+    "p90": lambda _, each: f"{each.p90_ms:.3f}",
+    "p99": lambda _, each: f"{each.p99_ms:.3f}" if each.p99_ms is not None else "",
+    "runs": lambda _, each: str(each.runs),
+    "quiet visits": lambda _, each: f"{sum(mark_quiet(each.visits_ms))} of {len(each.visits_ms)}",
+    "pictures/s": lambda _, each: format_short(each.images_per_s),
+    "CPU s per 1000": lambda _, each: format_short(each.processor_ms),
+    "file kB": lambda study, each: f"{study.get_file_bytes(each.combination) / 1000:.0f}",
+    "peak MB": lambda _, each: f"{each.peak_bytes / MEGABYTE:.0f}" if each.peak_bytes else "",
+}
+QUALITY_COLUMNS: Final[Mapping[str, Callable[[VariantQuality], str]]] = {
+    "model": lambda each: each.model,
+    "variant": lambda each: str(each.variant),
+    "ms a picture": lambda each: f"{each.median_ms:.2f}",
+    "compared": lambda each: str(each.compared),
+    "as float32": lambda each: f"{each.agreement:.1%}",
+    "passes": lambda each: "yes" if each.passes else "no",
+}
 
 
 def render_devices(studies: Sequence[Study]) -> Iterator[str]:
@@ -42,50 +60,22 @@ def render_measurements(studies: Sequence[Study]) -> Iterator[str]:
     """Yield a folded table of every combination of each device, and one of its models' answers."""
     yield "<h2>All figures</h2>"
     for study in studies:
-        names = list(dict.fromkeys(name for each in study.qualities for name in each.accuracy))
-        tables = {
-            "every combination": [_format_measurement(study, each) for each in study.figures],
-            "every model's answers": [_format_quality(each, names) for each in study.qualities],
-        }
-        headings = (MEASUREMENT_HEADINGS, (*QUALITY_HEADINGS, *names))
-        for (title, rows), columns in zip(tables.items(), headings, strict=True):
-            yield f"<details><summary>{escape(study.device)}: {title}</summary>"
-            yield _render_table(columns, rows)
-            yield "</details>"
+        rows = [
+            [get(study, each) for get in MEASUREMENT_COLUMNS.values()] for each in study.figures
+        ]
+        yield f"<details><summary>{escape(study.device)}: every combination</summary>"
+        yield _render_table(MEASUREMENT_COLUMNS, rows) + "</details>"
+        names = dict.fromkeys(name for each in study.qualities for name in each.accuracy)
+        rows = [
+            [get(each) for get in QUALITY_COLUMNS.values()]
+            + [f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names]
+            for each in study.qualities
+        ]
+        yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
+        yield _render_table([*QUALITY_COLUMNS, *names], rows) + "</details>"
 
 
-def _format_measurement(study: Study, each: Measurement) -> list[str]:
-    combination = each.combination
-    return [
-        combination.network,
-        str(combination.variant),
-        str(combination.threads),
-        str(combination.batch),
-        f"{each.median_ms:.3f}",
-        f"{each.p90_ms:.3f}",
-        "" if each.p99_ms is None else f"{each.p99_ms:.3f}",
-        str(each.runs),
-        f"{sum(mark_quiet(each.visits_ms))} of {len(each.visits_ms)}",
-        format_short(each.images_per_s),
-        format_short(each.processor_ms),
-        f"{study.get_file_bytes(combination) / 1000:.0f}",
-        "" if each.peak_bytes is None else f"{each.peak_bytes / MEGABYTE:.0f}",
-    ]
-
-
-def _format_quality(each: VariantQuality, names: Sequence[str]) -> list[str]:
-    return [
-        each.model,
-        str(each.variant),
-        f"{each.median_ms:.2f}",
-        str(each.compared),
-        f"{each.agreement:.1%}",
-        "yes" if each.passes else "no",
-        *(f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names),
-    ]
-
-
-def _render_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _render_table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     """Return a table whose first two columns are texts, and the others numbers."""
     lines = ["".join(f"<th>{escape(heading)}</th>" for heading in headings)]
     for first, second, *numbers in rows:
