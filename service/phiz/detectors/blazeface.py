@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phiz.boxes.blending import blend_reference, blend_weighted
 from phiz.boxes.geometry import Letterbox, clip_boxes, compute_shorter_sides
-from phiz.boxes.nms import nms
+from phiz.boxes.nms import find_single_faces, nms
 from phiz.detectors.anchors import Anchors
 from phiz.faces import (
     Boxes,
@@ -131,6 +131,9 @@ class BlazeFace:
         boxes = clip_boxes(
             letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh
         )
+        if not self.reference:
+            single = find_single_faces(boxes, scores, size_wh)  # (F,)
+            boxes, keypoints, scores = boxes[single], keypoints[single], scores[single]
         is_visible = compute_shorter_sides(boxes) >= (
             options.min_face or MIN_VISIBLE_SIDE_PX
         )  # (F,)

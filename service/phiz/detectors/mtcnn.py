@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from phiz.boxes.blending import blend_around
 from phiz.boxes.geometry import clip_boxes, expand_to_squares
-from phiz.boxes.nms import nms
+from phiz.boxes.nms import find_single_faces, nms
 from phiz.detectors.mtcnn_boxes import (
     EXCLUSIVE_SIDE,
     INCLUSIVE_SIDE,
@@ -134,9 +134,12 @@ class Mtcnn:
         proposals = self._propose_boxes(sums, scales, stopwatch)  # (N, 4)
         candidates = self._refine_boxes(sums, proposals, stopwatch)  # (M, 4)
         boxes, scores, keypoints = self._select_faces(sums, candidates, options, stopwatch)
+        boxes = clip_boxes(boxes, width, height)  # (K, 4)
+        if not self.reference:
+            single = find_single_faces(boxes, scores, (width, height))  # (K',)
+            boxes, scores, keypoints = boxes[single], scores[single], keypoints[single]
         best = slice(options.max_faces)
-        boxes = clip_boxes(boxes, width, height)[best]  # (K, 4)
-        faces = build_faces(boxes, scores[best], keypoints[best], MTCNN_LANDMARKS, self.name)
+        faces = build_faces(boxes[best], scores[best], keypoints[best], MTCNN_LANDMARKS, self.name)
         stopwatch.lap("postprocess")
         return Detections(faces)
 

@@ -9,12 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.boxes.geometry import box_area
-from phiz.boxes.nms import (
-    NO_PAIRS,
-    compute_pair_intersections,
-    find_intersecting_pairs,
-    suppress_pairs,
-)
+from phiz.boxes.nms import nms_by_shared_area
 from phiz.faces import Boxes, Indices, Scores
 from phiz.image.integral import Regions
 
@@ -57,11 +52,5 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
         limit: Limit of the intersection over the smaller area, 0 to 1.
     """
     last_first = boxes[::-1] + TO_HALF_OPEN  # (N, 4)
-    areas = box_area(last_first)  # (N,)
-    found = [NO_PAIRS]
-    for first, second in find_intersecting_pairs(last_first):  # (P,) each
-        shared = compute_pair_intersections(last_first, first, second)  # (P,)
-        taken = shared > limit * np.minimum(areas[first], areas[second])  # (P,)
-        found.append(np.stack([first[taken], second[taken]]))
-    kept = suppress_pairs(np.concatenate(found, axis=1), scores[::-1])  # (K,)
+    kept = nms_by_shared_area(last_first, scores[::-1], limit * box_area(last_first))  # (K,)
     return len(boxes) - 1 - kept
