@@ -1,12 +1,12 @@
 """The three BlazeFace networks as ONNX graphs, from MediaPipe's TensorFlow Lite files.
 
-The source keeps channels last, (N, H, W, C), ONNX wants them first. So the picture is
-transposed once at the start, every head once at its end, and nothing between.
+The source keeps channels last, (N, H, W, C), ONNX wants them first. So the image is transposed
+once at the start, and every head once at its end.
 
-Between the two, channels are filled up to whole blocks (see ``phiz.convert.channels``) with
-some that are always zero. Where a residual connection grows by a block or more, nothing is
-added to the new channels: the convolution beside it is cut in two, the sum is of the first
-part alone, and both are joined after their activation.
+Between the two, channels of zeros fill whole blocks (see ``phiz.convert.channels``). A residual
+connection that grows by a block or more has nothing to add to the new channels. There the
+convolution beside it is cut in two, only the first part is added, and both are joined after their
+activation.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from onnx import TensorProto
 
 from phiz.convert.channels import count_channels, find_split_points
 from phiz.convert.convolution import (
-    Convolution,
+    add_convolution,
     pad_channels,
     read_convolution,
     read_window,
@@ -68,7 +68,7 @@ class _BlazeFaceConversion:
 
     Attributes:
         network: The source.
-        graph: What has been converted so far.
+        graph: The operators converted so far.
         split_points: After how many channels to cut a convolution, by the tensor that it gives.
         parts: Of every tensor that has been converted.
     """
@@ -109,21 +109,8 @@ def _convert_convolution(conversion: _BlazeFaceConversion, operator: Operator) -
     layer = pad_channels(read_convolution(network, operator), outputs, inputs)
     value = conversion.join_parts(image)
     return tuple(
-        _add_convolution(conversion.graph, value, part)
+        add_convolution(conversion.graph, value, part)
         for part in split_outputs(layer, conversion.split_points.get(output, layer.outputs))
-    )
-
-
-def _add_convolution(graph: Graph, image: str, layer: Convolution) -> str:
-    return graph.add_node(
-        "Conv",
-        image,
-        graph.add_constant(layer.kernels),
-        graph.add_constant(layer.biases),
-        kernel_shape=layer.kernels.shape[2:],
-        group=layer.outputs if layer.is_depthwise else 1,
-        strides=layer.window.strides,
-        pads=layer.window.pads,
     )
 
 

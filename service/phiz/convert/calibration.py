@@ -1,4 +1,4 @@
-"""The ranges that tensors were seen to have, measured once on photographs and kept as figures."""
+"""The ranges of tensors, measured once on photographs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ _Range: TypeAlias = Annotated[tuple[float, float], AfterValidator(_check_range)]
 
 @dataclass(frozen=True, slots=True)
 class RangeCalibration:
-    """What is known of the tensors of one float graph.
+    """The ranges of the tensors of one float graph.
 
     Attributes:
         sha256: Of the float graph; another one has other tensors.

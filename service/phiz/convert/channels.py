@@ -1,4 +1,4 @@
-"""How many channels each tensor of a BlazeFace has in the graph: whole blocks of them."""
+"""The channels of each tensor of a BlazeFace in the graph: whole blocks."""
 
 from itertools import permutations
 from typing import Final
@@ -17,7 +17,7 @@ def round_up_channels(channels: int) -> int:
 
 
 def count_channels(network: TfliteNetwork, tensor: int) -> int:
-    """Return how many channels a tensor is to have; picture and heads keep what they had."""
+    """Return how many channels a tensor gets; image and heads keep their number."""
     channels = network.shapes[tensor][-1]
     becomes_head = any(
         operator.kind == "RESHAPE" and tensor in operator.inputs for operator in network.operators

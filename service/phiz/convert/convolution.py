@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.convert.graph import Graph
 from phiz.convert.tflite_file import Operator, TfliteNetwork
 from phiz.errors import ConversionError
 
@@ -103,6 +104,20 @@ def compute_same_pads(size: int, kernel: int, stride: int) -> tuple[int, int]:
     outputs = -(-size // stride)
     total = max((outputs - 1) * stride + kernel - size, 0)
     return total // 2, total - total // 2
+
+
+def add_convolution(graph: Graph, x: str, layer: Convolution) -> str:
+    """Add a layer to a graph and return its output."""
+    return graph.add_node(
+        "Conv",
+        x,
+        graph.add_constant(layer.kernels),
+        graph.add_constant(layer.biases),
+        kernel_shape=layer.kernels.shape[2:],
+        group=layer.outputs if layer.is_depthwise else 1,
+        strides=layer.window.strides,
+        pads=layer.window.pads,
+    )
 
 
 def pad_channels(layer: Convolution, outputs: int, inputs: int) -> Convolution:

