@@ -39,7 +39,6 @@ TESTED_ELSEWHERE = {
     "lab/report/evaluation_pictures": ("lab/commands/test_evaluate.py", "reads what is drawn"),
     "lab/report/evaluation_tables": ("lab/commands/test_evaluate.py", "compares with the JSON"),
     "lab/study/networks": ("lab/study/test_selection.py", "selects among them"),
-    "models/sources": ("models/test_catalog.py", "reads good and bad entries of the catalogue"),
     "models/specs": ("models/test_catalog.py", "reads the specs of the catalogue"),
     "models/tables": ("models/test_catalog.py", "reads documents with each kind of mistake"),
     "runtime/session": ("runtime/test_onnx.py", "runs what has its protocols"),

@@ -21,6 +21,7 @@ from phiz.image.limits import DecodingLimits
 from phiz.image.pixels import unpack_rgb
 from phiz.models.catalog import read_network
 from phiz.models.specs import SELECTABLE_PRECISIONS, Catalog, Precision
+from phiz.models.tables import find_data_file
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
@@ -33,9 +34,6 @@ CLASSIFIER_PRECISIONS: Final[tuple[Precision, ...]] = (
 CENTRE_CROP_SHARE: Final = 224 / 256
 # A JPEG is decoded at the smallest scale with this many pixels per pixel of the input.
 CLASSIFIER_OVERSAMPLING: Final = 1.5
-
-_PACKAGED_LABELS: Final = Path(__file__).with_name("imagenet.txt")
-_CHECKOUT_LABELS: Final = Path(__file__).parents[2] / "models" / "imagenet.txt"
 
 ClassifierKey: TypeAlias = tuple[str, Precision]
 """A model of the catalogue, and the precision of its network."""
@@ -196,8 +194,7 @@ def build_classification_engine(
 
 def read_class_labels() -> tuple[str, ...]:
     """Return the English names of ImageNet's classes, in their order."""
-    path = _PACKAGED_LABELS if _PACKAGED_LABELS.exists() else _CHECKOUT_LABELS
-    return tuple(path.read_text("utf-8").splitlines())
+    return tuple(find_data_file("imagenet.txt").read_text("utf-8").splitlines())
 
 
 def crop_centre(scaled: ScaledImage, size_wh: tuple[int, int], size: int) -> RgbImage:

@@ -11,19 +11,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from phiz.errors import CatalogError, SettingError
 from phiz.models.specs import NetworkSpec, Precision
-from phiz.models.tables import (
-    read_choice,
-    read_entries,
-    read_number,
-    read_positive_int,
-    read_sha256,
-    read_table,
-    read_text,
-)
+from phiz.models.tables import Table, check_keys
 from phiz.runtime.session import Runtime, Session
 from phiz.runtime.variants import (
     COMPUTE_PRECISIONS,
@@ -138,20 +130,18 @@ def read_profile(path: Path) -> Profile:
 
 
 def parse_profile(document: object) -> Profile:
-    """Return the profile of a document that has been read as JSON.
+    """Return the profile of a JSON document.
 
     Raises:
         CatalogError: An entry is missing, unknown or of the wrong type.
     """
-    top = read_table(document, "the profile", {"format", "processor", "networks"})
-    if read_positive_int(top["format"], "format") != PROFILE_FORMAT:
-        raise CatalogError(f"format is {top['format']}; it must be {PROFILE_FORMAT}")
-    networks = read_entries(top["networks"], "networks")
+    top = Table(check_keys(document, "the profile", {"format", "processor", "networks"}))
+    if top.read_positive_int("format") != PROFILE_FORMAT:
+        raise CatalogError(f"format is {top.values['format']}; it must be {PROFILE_FORMAT}")
+    networks = top.read_entries("networks")
     return Profile(
-        processor=read_text(top["processor"], "processor"),
-        networks={
-            name: _parse_entry(value, f"networks.{name}") for name, value in networks.items()
-        },
+        processor=top.read_text("processor"),
+        networks={name: _parse_entry(networks, name) for name in networks.values},
     )
 
 
@@ -199,17 +189,17 @@ def get_processor_name() -> str:
     return f"{name}, {os.uname().machine}"
 
 
-def _parse_entry(value: object, where: str) -> ProfileEntry:
+def _parse_entry(networks: Table, name: str) -> ProfileEntry:
     keys = {"sha256", "variant", "version", "median_ms", "reference_ms"}
-    table: dict[str, Any] = read_table(value, where, keys)
-    variant = read_table(table["variant"], f"{where}.variant", {"runtime", "precision"})
+    table = networks.read_table(name, keys)
+    variant = table.read_table("variant", {"runtime", "precision"})
     return ProfileEntry(
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        sha256=table.read_sha256("sha256"),
         variant=Variant(
-            read_choice(variant["runtime"], f"{where}.variant.runtime", tuple(RUNTIME_FACTORIES)),
-            read_choice(variant["precision"], f"{where}.variant.precision", COMPUTE_PRECISIONS),
+            variant.read_choice("runtime", tuple(RUNTIME_FACTORIES)),
+            variant.read_choice("precision", COMPUTE_PRECISIONS),
         ),
-        version=read_text(table["version"], f"{where}.version"),
-        median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
-        reference_ms=read_number(table["reference_ms"], f"{where}.reference_ms"),
+        version=table.read_text("version"),
+        median_ms=table.read_number("median_ms"),
+        reference_ms=table.read_number("reference_ms"),
     )
