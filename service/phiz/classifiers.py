@@ -165,16 +165,16 @@ def build_classification_engine(
     """Return the built classifiers, verified.
 
     Args:
-        catalog: What there is.
-        folder: Where the built models lie.
-        limits: On the images they will be given.
-        wanted: Which of them; None means all.
-        runtime: What runs the networks; None means onnxruntime on the processor.
+        catalog: The catalogue of models.
+        folder: Folder of the built models.
+        limits: The limits on images.
+        wanted: The classifiers; None means all.
+        runtime: Runtime of the networks; None means onnxruntime on the processor.
 
     Raises:
-        ModelCorruptError: A model's file is not the one that the catalogue names.
+        ModelCorruptError: A model file differs from the catalogue.
     """
-    runs = OnnxRuntime() if runtime is None else runtime
+    runs = runtime or OnnxRuntime()
     labels = read_class_labels()
     loaded: dict[ClassifierKey, Classifier] = {}
     missing: dict[ClassifierKey, str] = {}

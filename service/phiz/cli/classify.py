@@ -12,7 +12,6 @@ import click
 
 from phiz.cli.files import find_images, read_image_bytes
 from phiz.cli.run import guard_stdout, run_each
-from phiz.loading import get_default_precision, load_classifier
 from phiz.models.specs import CLASS_COUNT
 
 if TYPE_CHECKING:
@@ -181,6 +180,7 @@ def classify(
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Not at the top: numpy and the runtime take a while to import, and --help should not wait.
     from phiz import settings  # noqa: PLC0415
+    from phiz.loading import get_default_precision, load_classifier  # noqa: PLC0415
 
     image_paths = find_images(paths)
     with guard_stdout("the classes"):

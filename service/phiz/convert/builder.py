@@ -56,7 +56,6 @@ def build_networks(  # noqa: PLR0913  two say what, three where, two report
     )
     try:
         with _lock_folder(folder):
-            # Checked under the lock: another build may have just finished.
             wanted = [spec for spec in networks if force or find_network_error(spec, folder)]
             failures = _build_packages(wanted, folder, report_step, open_sources)
     except OSError as error:
@@ -112,9 +111,9 @@ def _explain_failures(failures: Mapping[str, ModelError], wanted: int) -> str:
 
 @contextmanager
 def _lock_folder(folder: Path) -> Iterator[None]:
-    """Create a folder, wait for other builds in it, and remove the files of killed ones.
+    """Create a folder, wait for the end of other builds in it, and remove files of killed ones.
 
-    The system releases the lock if this process dies.
+    The system releases the lock of a killed process.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_FILE).open("wb") as lock:

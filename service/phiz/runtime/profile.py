@@ -1,7 +1,6 @@
-"""What ``phiz bench`` found best on a machine, as a file that the service reads.
+"""The profile: the fastest variant of each network on a machine, measured by ``phiz bench``.
 
-A profile holds for the ONNX files, the runtimes' versions and the processor that it was
-measured with, and for nothing else: where one of them differs, it is not followed.
+A profile is valid only for the ONNX files, runtime versions and processor of its measurement.
 """
 
 import json
@@ -33,14 +32,14 @@ _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True)
 class ProfileEntry:
-    """What a network is run with, and its figures.
+    """The variant of a network, and its measurement.
 
     Attributes:
-        sha256: Of the ONNX file that was measured, in the variant's precision.
-        variant: The fastest that passed its gate.
+        sha256: Of the measured ONNX file, in the variant's precision.
+        variant: The fastest variant that passed its gate.
         version: Of its runtime.
-        median_ms: Its time, one thread.
-        reference_ms: The reference's, in the same rounds.
+        median_ms: Its time on one thread.
+        reference_ms: The time of the reference in the same rounds.
     """
 
     sha256: str
@@ -52,20 +51,20 @@ class ProfileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The choices by network, and the processor that they were measured on."""
+    """The entries by network, and the measured processor."""
 
     processor: str
     networks: Mapping[str, ProfileEntry]
 
     @property
     def precisions(self) -> dict[str, Precision]:
-        """By network, the precision of the ONNX file that it chose."""
+        """The precision of the ONNX file by network."""
         return {name: choice.variant.network_precision for name, choice in self.networks.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ProfiledRuntime:
-    """A runtime that opens each network in the one that was chosen for it."""
+    """A runtime that opens each network in its own runtime, or in the fallback."""
 
     runtimes: Mapping[str, Runtime]
     fallback: Runtime
@@ -76,7 +75,7 @@ class ProfiledRuntime:
 
 
 def open_profiled_runtime(profile: Profile) -> ProfiledRuntime:
-    """Return the runtime that a profile without flaws asks for.
+    """Return the runtime of a valid profile.
 
     Raises:
         SettingError: One of its runtimes is not installed.
@@ -88,7 +87,7 @@ def open_profiled_runtime(profile: Profile) -> ProfiledRuntime:
 
 
 def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iterator[str]:
-    """Yield why a profile does not hold here, if it does not."""
+    """Yield the reasons why a profile is invalid on this machine."""
     here = get_processor_name()
     if profile.processor != here:
         yield f"it was measured on {profile.processor}, but this is {here}"
@@ -112,10 +111,10 @@ def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iter
 
 
 def read_profile(path: Path) -> Profile:
-    """Return the profile in a file.
+    """Return the profile of a file.
 
     Raises:
-        SettingError: It is not there, or is not a profile.
+        SettingError: The file does not exist, or is not a profile.
     """
     try:
         return parse_profile(json.loads(path.read_text("utf-8")))
@@ -146,22 +145,20 @@ def parse_profile(document: object) -> Profile:
 
 
 def update_profile(processor: str, entries: Mapping[str, ProfileEntry], path: Path) -> None:
-    """Write choices where ``read_profile`` finds them, beside those for other networks.
-
-    Those of another processor, or in a file that cannot be read, are left out.
+    """Write entries to a file, and keep its entries of other networks on the same processor.
 
     Raises:
         SettingError: The file cannot be written.
     """
-    other_entries: Mapping[str, ProfileEntry] = {}
     with suppress(SettingError):
         old_profile = read_profile(path)
-        other_entries = old_profile.networks if old_profile.processor == processor else {}
-    write_profile(Profile(processor, {**other_entries, **entries}), path)
+        if old_profile.processor == processor:
+            entries = {**old_profile.networks, **entries}
+    write_profile(Profile(processor, entries), path)
 
 
 def write_profile(profile: Profile, path: Path) -> None:
-    """Write a profile where ``read_profile`` finds it.
+    """Write a profile.
 
     Raises:
         SettingError: The file cannot be written.
@@ -170,7 +167,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-        partial.replace(path)  # whole or not at all: a service may be starting
+        partial.replace(path)  # atomic, because a service may be starting
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise SettingError(
@@ -179,7 +176,7 @@ def write_profile(profile: Profile, path: Path) -> None:
 
 
 def get_processor_name() -> str:
-    """Return what this machine's processor is called, with its architecture."""
+    """Return the name of this machine's processor, with its architecture."""
     try:
         lines = _CPU_INFO.read_text("utf-8", "replace").splitlines()
     except OSError:  # not Linux
