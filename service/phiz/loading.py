@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from phiz.classifiers import ClassificationEngine, ClassifierKey, build_classification_engine
+from phiz.classifiers import ClassificationEngine, build_classification_engine
 from phiz.engine import Engine, build_engine
 from phiz.image.limits import DecodingLimits
 from phiz.models import catalog
@@ -57,7 +57,7 @@ def load_engine(
 
 
 def load_classifier(settings: Settings, model: str, precision: Precision) -> ClassificationEngine:
-    """Return one classifier in onnxruntime.
+    """Return a classifier in onnxruntime.
 
     Raises:
         OptionError: There is no such classifier.
@@ -65,12 +65,8 @@ def load_classifier(settings: Settings, model: str, precision: Precision) -> Cla
         ModelCorruptError: Its file differs from the catalogue.
     """
     fix_malloc_thresholds()
-    wanted: set[ClassifierKey] = {(model, precision)}
-    classifiers = build_classification_engine(
-        catalog.load_catalog(), find_models_folder(settings), _get_limits(settings), wanted
-    )
-    classifiers.get_classifier(model, precision)  # raises its error now
-    return classifiers
+    folder, limits = find_models_folder(settings), _get_limits(settings)
+    return build_classification_engine(catalog.load_catalog(), folder, limits, model, precision)
 
 
 def get_default_precision(settings: Settings, model: str) -> Precision:

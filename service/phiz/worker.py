@@ -49,9 +49,7 @@ WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
 _log = logging.getLogger(__name__)
 
 
-ClassifierLoader: TypeAlias = Callable[
-    [str, Precision | None], tuple[ClassificationEngine, Precision]
-]
+ClassifierLoader: TypeAlias = Callable[[str, Precision | None], ClassificationEngine]
 """Loads the classifier of a name, in a precision or in the recommended one."""
 
 
@@ -139,9 +137,9 @@ def answer_classification(  # noqa: PLR0913, PLR0917  what a request chooses, an
         PhizError: As ``ClassificationEngine.classify``, or the classifier cannot be loaded.
     """
     stopwatch = Stopwatch(received_at_s)
-    engine, chosen = load(model, precision)
+    engine = load(model, precision)
     stopwatch.lap("queue")
-    classification = engine.classify(image_bytes, model, chosen, top, stopwatch)
+    classification = engine.classify(image_bytes, top, stopwatch)
     return encode_answer(encode_classification(classification), None, stopwatch)
 
 
@@ -155,10 +153,10 @@ def make_classifier_loader(settings: Settings) -> ClassifierLoader:
         trim_heap()
         return loaded
 
-    def load(model: str, precision: Precision | None) -> tuple[ClassificationEngine, Precision]:
+    def load(model: str, precision: Precision | None) -> ClassificationEngine:
         chosen_precision = precision or recommended(model)
         try:
-            return load_cached(model, chosen_precision), chosen_precision
+            return load_cached(model, chosen_precision)
         except ModelError as error:
             # Paths are for the operator of the service, not for its callers.
             if not isinstance(error, ModelNotBuiltError):

@@ -22,10 +22,7 @@ _OPERATOR_OPTIONS: Final[Mapping[str, tuple[type[Any], tuple[str, ...]]]] = {
         tflite.DepthwiseConv2DOptions,
         (*_WINDOW, *_DILATION, _ACTIVATION, "DepthMultiplier"),
     ),
-    "MAX_POOL_2D": (
-        tflite.Pool2DOptions,
-        (*_WINDOW, "FilterHeight", "FilterWidth", _ACTIVATION),
-    ),
+    "MAX_POOL_2D": (tflite.Pool2DOptions, (*_WINDOW, "FilterHeight", "FilterWidth", _ACTIVATION)),
     "RESIZE_BILINEAR": (tflite.ResizeBilinearOptions, ("AlignCorners", "HalfPixelCenters")),
 }
 _TFLITE_DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {

@@ -163,12 +163,7 @@ class BlazeFace:
         return np.concatenate(boxes), np.concatenate(keypoints), np.concatenate(scores)
 
     def _resolve_overlaps(
-        self,
-        boxes: Boxes,
-        keypoints: Keypoints,
-        scores: Scores,
-        min_score: float,
-        overlap: Overlap,
+        self, boxes: Boxes, keypoints: Keypoints, scores: Scores, min_score: float, overlap: Overlap
     ) -> tuple[Boxes, Keypoints, Scores]:
         """Return one prediction for each face, by falling score."""
         limit = self.spec.overlap_limit
