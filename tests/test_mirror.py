@@ -20,7 +20,6 @@ TESTED_ELSEWHERE = {
     "cli/traces": ("service/test_traces.py", "receives the traces of a service"),
     "convert/architectures": ("convert/test_classifiers.py", "converts the real networks"),
     "convert/blazeface": ("convert/test_conversion.py", "converts the real networks"),
-    "convert/channels": ("convert/test_convolution.py", "counts, splits and rounds up channels"),
     "convert/inverted_residual": ("convert/test_classifiers.py", "converts the real networks"),
     "convert/mtcnn": ("convert/test_conversion.py", "converts the real networks"),
     "convert/tflite_file": ("convert/test_conversion.py", "reads the real files, and broken ones"),

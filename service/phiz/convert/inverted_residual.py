@@ -6,7 +6,7 @@ Linear Bottlenecks, 2018 (arXiv:1801.04381). Batch normalisation is folded into 
 before it. A specification holds what a file of weights does not: names, strides and padding.
 
 Graphs begin with ``image`` (N, S, S, 3), uint8, RGB. Later arrays are (N, C, H, W). All depthwise
-layers of these networks have whole blocks of channels (see ``phiz.convert.channels``).
+layers of these networks have whole blocks of channels (see ``phiz.convert.convolution``).
 """
 
 from collections.abc import Callable
