@@ -24,11 +24,11 @@ BLOCK_CHANNELS: Final = 16
 
 @dataclass(frozen=True, slots=True)
 class SlidingWindow:
-    """How a window goes over a picture.
+    """The steps of a window over an image.
 
     Attributes:
         strides: Rows, columns.
-        pads: Rows above, columns left, rows below, columns right of the picture.
+        pads: Rows above, columns left, rows below, columns right of the image.
     """
 
     strides: tuple[int, int]

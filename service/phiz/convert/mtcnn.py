@@ -45,7 +45,7 @@ RNET_CHANNELS = 32
 
 
 def convert_pnet(weights: StateDict, normalisation: Normalisation) -> bytes:
-    """Return P-Net: pictures of any size to a grid of proposals.
+    """Return P-Net: images of any size to a grid of proposals.
 
     ``pixels`` (N, H, W, 3) to ``regressions`` (N, h, w, 4) and ``probabilities`` (N, h, w),
     where h is (H - 2) halved and rounded up, less 4.

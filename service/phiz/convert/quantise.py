@@ -38,7 +38,7 @@ INT32_RANGE: Final = (-(2**31), 2**31 - 1)
 
 # The operator of the first tensor in 8 bits, and how many of its kind come before.
 FIRST_QUANTISED: Final[Mapping[Architecture, tuple[str, int]]] = {
-    "blazeface": ("Add", 0),  # the normalised picture
+    "blazeface": ("Add", 0),  # the normalised image
     "pnet": ("Add", 1),
     "rnet": ("MaxPool", 0),
     "onet": ("MaxPool", 0),

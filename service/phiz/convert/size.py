@@ -40,7 +40,7 @@ def measure_size(graph: bytes) -> NetworkSize | None:
     for node in model.graph.node:
         if node.op_type not in LAYERS:
             continue
-        # Of each picture: the first axis is the batch.
+        # Of each image: the first axis is the batch.
         places = int(np.prod(shapes[node.output[0]][2:]))
         if places == 0:
             return None

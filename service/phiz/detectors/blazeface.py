@@ -128,12 +128,10 @@ class BlazeFace:
         boxes, keypoints, scores = self._resolve_overlaps(
             boxes, keypoints, scores, min_score, options.overlap
         )
-        boxes = clip_boxes(
-            letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh
-        )
-        is_visible = compute_shorter_sides(boxes) >= (
-            options.min_face or MIN_VISIBLE_SIDE_PX
-        )  # (F,)
+        boxes = letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4)  # (F, 4)
+        boxes = clip_boxes(boxes, *size_wh)
+        min_side_px = options.min_face or MIN_VISIBLE_SIDE_PX
+        is_visible = compute_shorter_sides(boxes) >= min_side_px  # (F,)
         best = np.flatnonzero(is_visible)[: options.max_faces]  # (F',)
         return build_faces(
             boxes[best],

@@ -96,36 +96,29 @@ class PyramidSearch:
         max_proposals = time_budget.count_affordable(
             self.costs.rnet_s_per_crop, RNET_TIME_SHARE, MAX_RNET_CROPS
         )
-        boxes, scores = _build_proposals(
-            predictions[:max_proposals], get_shape(self.sums)
-        )  # (N, 4), (N, 1)
-        regions, _ = compute_regions(boxes, get_shape(self.sums))  # (N, 4)
+        shape_hw = get_shape(self.sums)
+        boxes, scores = _build_proposals(predictions[:max_proposals], shape_hw)  # (N, 4), (N,)
+        regions, _ = compute_regions(boxes, shape_hw)  # (N, 4)
         stopwatch.lap("postprocess")
-        rnet_scores, regressions = self.cascade.run_rnet(
-            self.sums, regions, stopwatch
-        )  # (N,), (N, 4)
+        rnet_scores, regressions = self.cascade.run_rnet(self.sums, regions, stopwatch)
         passed = np.flatnonzero(rnet_scores > self.cascade.spec.min_scores[1])
         passed = passed[nms(boxes[passed], rnet_scores[passed], self.cascade.spec.cross_overlap)]
-        passed = passed[
-            : time_budget.count_affordable(self.costs.onet_s_per_crop, 1.0, MAX_ONET_CROPS)
-        ]
+        max_crops = time_budget.count_affordable(self.costs.onet_s_per_crop, 1.0, MAX_ONET_CROPS)
+        passed = passed[:max_crops]
         refined = refine_to_squares(boxes[passed], regressions[passed], INCLUSIVE_SIDE)  # (M, 4)
         scores = np.stack([scores[passed], rnet_scores[passed]], axis=1)  # (M, 2)
-        _, is_inside = compute_regions(refined, get_shape(self.sums))  # (M,)
+        _, is_inside = compute_regions(refined, shape_hw)  # (M,)
         return self._run_onet(refined[is_inside], scores[is_inside], time_budget)
 
     def _propose_levels(self, scales: Sequence[float], time_budget: TimeBudget) -> Predictions:
         """Return the proposals (N, 9) of the levels, best first."""
         predictions_by_level = [NO_PREDICTIONS]
         for scale in scales:
-            size = scale * scale * self.scaled.pixels.size
-            if not time_budget.count_affordable(
-                self.costs.pnet_s_per_px * size, PNET_TIME_SHARE, 1
-            ):
+            cost_s = self.costs.pnet_s_per_px * (scale * scale * self.scaled.pixels.size)
+            if not time_budget.count_affordable(cost_s, PNET_TIME_SHARE, 1):
                 break
-            predictions_by_level.append(
-                self.cascade.propose_level(self.sums, scale, time_budget.stopwatch)
-            )
+            found = self.cascade.propose_level(self.sums, scale, time_budget.stopwatch)
+            predictions_by_level.append(found)
         predictions = np.concatenate(predictions_by_level)  # (N, 9)
         return predictions[np.argsort(-predictions[:, 4], kind="stable")]
 
