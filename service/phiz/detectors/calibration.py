@@ -31,8 +31,10 @@ MIN_LOG_SIZE, LOG_SIZE_SPAN = -4.0, 2.5
 def calibrate_scores(features: Features, weights: LogisticWeights) -> Scores:
     """Return the confidences (N,) of features (N, E), 0 to 1."""
     odds = features @ np.array(weights.coefficients, np.float32) + np.float32(weights.bias)  # (N,)
-    probabilities: Scores = np.float32(1) / (np.float32(1) + np.exp(-np.clip(odds, -80, 80)))
-    return probabilities  # (N,)
+    probabilities: Scores = np.float32(1) / (
+        np.float32(1) + np.exp(-np.clip(odds, -80, 80))
+    )  # (N,)
+    return probabilities
 
 
 def accept_faces(scores: Scores, min_score: float, crowd_prior: CrowdPrior) -> NDArray[np.bool_]:
