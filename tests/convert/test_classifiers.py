@@ -11,12 +11,15 @@ from PIL import Image
 
 from phiz.classifiers import CLASSIFIER_PRECISIONS
 from phiz.convert import calibration
-from phiz.convert.classifier import add_image_input
+from phiz.convert.architectures import EFFICIENTNET, MOBILENET
 from phiz.convert.conversion import convert_network
-from phiz.convert.efficientnet import EFFICIENTNET
 from phiz.convert.graph import Graph
-from phiz.convert.inverted_residual import ArchitectureSpec, convert_classifier, convert_features
-from phiz.convert.mobilenet import MOBILENET
+from phiz.convert.inverted_residual import (
+    ArchitectureSpec,
+    add_image_input,
+    convert_classifier,
+    convert_features,
+)
 from phiz.convert.quantise import find_quantised_tensors
 from phiz.convert.torch_pickle import read_weights
 from phiz.errors import ConversionError

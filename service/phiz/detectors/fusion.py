@@ -99,13 +99,9 @@ def fuse_faces(
         Faces with confidences as scores, by falling confidence, boxes clipped to the image.
     """
     weights = config.first_pass[first_pass.model]
-    boxes = clip_boxes(
-        calibrate_boxes(candidates.boxes, CASCADE_MODEL, config.box_calibration),
-        *first_pass.size_wh,
-    )  # (N, 4)
-    first_pass_scores, is_separate = match_first_pass(
-        boxes, first_pass.boxes, first_pass.scores
-    )  # (N,), (G,)
+    boxes = calibrate_boxes(candidates.boxes, CASCADE_MODEL, config.box_calibration)  # (N, 4)
+    boxes = clip_boxes(boxes, *first_pass.size_wh)
+    first_pass_scores, is_separate = match_first_pass(boxes, first_pass.boxes, first_pass.scores)
     features = compute_cascade_features(
         boxes, candidates.scores, first_pass_scores, first_pass.size_wh
     )  # (N, 5)
