@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import isnan, nan
 
 import numpy as np
@@ -114,6 +115,17 @@ def test_portraits_give_errors_and_no_precision() -> None:
     assert (steadiness.faces, steadiness.lost) == (3, 3)
     assert steadiness.square == pytest.approx(0.0009)
     assert steadiness.rms == pytest.approx(0.03)
+
+
+def test_second_boxes_are_counted_in_portraits_and_crops() -> None:
+    label = labelled([HEAD], has_points=True)
+    once, twice = answer(label, [found()]), answer(label, [found(), found((8, 8, 20, 20))])
+    close_ups = {-0.05: [twice, twice], 0.2: [once, answer(label, [found(), found(AWAY)])]}
+    given = replace(measured("portraits", [once, twice]), close_ups=close_ups)
+    second_boxes = summarise_evaluation(given).second_boxes
+    assert second_boxes is not None
+    counts = {name: each.pictures for name, each in second_boxes.items()}
+    assert counts == {"whole image": 1, "crop -5%": 2, "crop +20%": 0}
 
 
 def test_pictures_without_faces_give_alarms() -> None:

@@ -1,13 +1,14 @@
 """A model's answers to a data set, from which the figures are computed."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from phiz.engine import Engine
 from phiz.faces import OVERLAPS, DetectOptions, Overlap
 from phiz.image.decode import decode_image
 from phiz.lab.accuracy.alignment import find_faces_with_points, measure_eye_distance
+from phiz.lab.accuracy.closeups import CROP_MARGINS, crop_to_face
 from phiz.lab.accuracy.datasets import Dataset
 from phiz.lab.accuracy.jitter import Jitter, Shifts, encode_bmp, measure_face_jitter, shift_image
 from phiz.lab.accuracy.labels import LabelledImage
@@ -68,6 +69,7 @@ class Evaluation:
         predictions: Its answers.
         curve_predictions: Its answers down to the score at which the curve ends.
         jitters: By overlap, of each labelled face with eyes.
+        close_ups: Answers to portraits cropped to the labelled face, by the margin of the crop.
     """
 
     dataset: Dataset
@@ -75,6 +77,7 @@ class Evaluation:
     predictions: Sequence[Prediction]
     curve_predictions: Sequence[Prediction]
     jitters: Mapping[Overlap, Sequence[Jitter]]
+    close_ups: Mapping[float, Sequence[Prediction]] = field(default_factory=dict)
 
 
 def evaluate_model(
@@ -99,7 +102,32 @@ def evaluate_model(
         for label in track_progress(photographs, f"{title}, jitter"):
             for overlap, found in measure_jitter(engine, run, label).items():
                 jitters[overlap] += found
-    return Evaluation(dataset, run, predictions, curve_predictions, jitters)
+    close_ups: dict[float, list[Prediction]] = {}
+    if dataset.kind == "portraits":
+        close_ups = {margin: [] for margin in CROP_MARGINS}
+        for label in track_progress(photographs, f"{title}, close-ups"):
+            for margin, prediction in predict_close_ups(engine, run, label):
+                close_ups[margin].append(prediction)
+    return Evaluation(dataset, run, predictions, curve_predictions, jitters, close_ups)
+
+
+def predict_close_ups(
+    engine: Engine, run: EvaluationRun, label: LabelledImage
+) -> Iterator[tuple[float, Prediction]]:
+    """Yield the margin and the answer of each crop of a portrait to its labelled face.
+
+    Raises:
+        OptionError: There is no such model.
+        ImageError: The photograph cannot be decoded.
+    """
+    image = decode_image(label.path.read_bytes(), engine.limits)  # (H, W, 3)
+    for margin in CROP_MARGINS:
+        crop, box = crop_to_face(image, label.faces[0], margin)
+        stopwatch = Stopwatch()
+        result = engine.detect(encode_bmp(crop), run.model, run.serving_options, stopwatch)
+        size_wh = result.width, result.height
+        cropped = replace(label, faces=box[None])
+        yield margin, Prediction(cropped, size_wh, result.faces, stopwatch.to_timings())
 
 
 def measure_jitter(

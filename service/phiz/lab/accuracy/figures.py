@@ -10,6 +10,7 @@ import numpy as np
 
 from phiz.boxes.geometry import box_area
 from phiz.lab.accuracy.alignment import SAME_FACE_IOU, measure_alignment
+from phiz.lab.accuracy.closeups import count_second_boxes
 from phiz.lab.accuracy.evaluation import Evaluation
 from phiz.lab.accuracy.jitter import Jitter, measure_film_steps
 from phiz.lab.accuracy.precision import (
@@ -76,6 +77,7 @@ def summarise_evaluation(evaluation: Evaluation) -> EvaluationSummary:
         shares=shares,
         errors=summarise_errors(predictions) if dataset.kind == "portraits" else None,
         jitter=shifted or None,
+        second_boxes=summarise_second_boxes(evaluation) if dataset.kind == "portraits" else None,
         film=summarise_film(predictions) if dataset.kind == "film" else None,
         alarms=count_false_alarms(predictions) if dataset.kind == "faceless" else None,
     )
@@ -169,8 +171,17 @@ def summarise_film(frames: Sequence[Prediction]) -> Steadiness:
 
 def count_false_alarms(predictions: Sequence[Prediction]) -> FalseAlarms:
     """Return the number of detections in pictures without faces."""
-    counts = [len(each.faces) for each in predictions]
-    return FalseAlarms(sum(count > 0 for count in counts), sum(counts))
+    return FalseAlarms.from_counts([len(each.faces) for each in predictions])
+
+
+def summarise_second_boxes(evaluation: Evaluation) -> dict[str, FalseAlarms]:
+    """Return the second boxes over the labelled face of portraits and of crops of them."""
+    answers = {"whole image": evaluation.predictions}
+    answers |= {f"crop {margin:+.0%}": each for margin, each in evaluation.close_ups.items()}
+    return {
+        name: FalseAlarms.from_counts([count_second_boxes(each) for each in predictions])
+        for name, predictions in answers.items()
+    }
 
 
 def compute_median_ms(predictions: Sequence[Prediction]) -> dict[str, float]:

@@ -91,6 +91,11 @@ class FalseAlarms:
     pictures: int
     detections: int
 
+    @classmethod
+    def from_counts(cls, counts: Sequence[int]) -> "FalseAlarms":
+        """Return the false alarms of pictures with so many each."""
+        return cls(sum(count > 0 for count in counts), sum(counts))
+
 
 @dataclass(frozen=True, slots=True)
 class EvaluationSummary:
@@ -108,6 +113,7 @@ class EvaluationSummary:
         shares: By share of the picture that the face takes, likewise.
         errors: Errors of landmarks and boxes.
         jitter: By overlap, in pictures that were moved.
+        second_boxes: Second boxes over the labelled face, in portraits and in crops of them.
         film: In successive frames.
         alarms: In pictures without faces.
     """
@@ -123,5 +129,6 @@ class EvaluationSummary:
     shares: Mapping[str, RecallSummary] | None = None
     errors: AlignmentErrors | None = None
     jitter: Mapping[Overlap, Steadiness] | None = None
+    second_boxes: Mapping[str, FalseAlarms] | None = None
     film: Steadiness | None = None
     alarms: FalseAlarms | None = None

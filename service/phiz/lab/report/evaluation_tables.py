@@ -112,6 +112,12 @@ def _list_alarms(summary: EvaluationSummary) -> TableCells:
     ]
 
 
+def _list_second_boxes(summary: EvaluationSummary) -> TableCells:
+    """Return the images with a second box over the labelled face."""
+    alarms = summary.second_boxes or {}
+    return [(name, str(each.pictures)) for name, each in alarms.items()]
+
+
 def _list_film(summary: EvaluationSummary) -> TableCells:
     """Return the jitter between successive frames."""
     if not summary.film:
@@ -128,6 +134,7 @@ TABLES: dict[str, Callable[[EvaluationSummary], TableCells]] = {
     "recall by height, and by share of the picture (faces)": _list_recalls,
     "errors, % of the distance of the eyes": _list_errors,
     "jitter, root of the median mean square, % of the distance of the eyes": _list_jitters,
+    "images with a second box over the labelled face": _list_second_boxes,
     "false alarms": _list_alarms,
     "jitter between frames, % of the distance of the eyes": _list_film,
 }
