@@ -10,12 +10,18 @@ from PIL import Image
 
 from phiz.cli.main import main
 from phiz.image.synthetic import draw_crowd
+from phiz.lab.accuracy.labels import LEVELS
+from phiz.lab.study import run as module
+from phiz.lab.study.checkpoint import TaskResult
+from phiz.lab.study.plan import StudyTask, iterate_thread_counts
+from phiz.lab.study.quality import VariantQuality
+from phiz.lab.study.run import StudyRun
 from phiz.models import catalog
-from phiz.models.specs import Catalog
+from phiz.models.specs import Catalog, Precision
 from phiz.runtime.profile import find_mismatches, read_profile
-from phiz.runtime.variants import REFERENCE_VARIANT, find_installed_variants
-
-pytestmark = pytest.mark.integration
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant, find_installed_variants
+from phiz.system.cgroups import count_processors
+from tests.lab.study.made import BF16, invent_result
 
 FRONT, FULL = catalog.load_catalog().get_model("front"), catalog.load_catalog().get_model("full")
 
@@ -39,12 +45,14 @@ def folder(models_folder: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.integration
 def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     result = bench("--models", folder, "--json", figures)
     assert result.exit_code == 0, result.output
     profile = read_profile(folder / "profile.json")
     assert f"wrote {folder / 'profile.json'}" in result.stdout
+    assert {path.name for path in folder.iterdir()} == {"front.onnx", "profile.json"}
     assert list(find_mismatches(profile, FRONT.networks)) == []
     # Drawn faces are no evidence for anything less than float32.
     assert profile.networks["front"].variant.precision == "float32"
@@ -52,16 +60,35 @@ def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
         assert str(variant) in result.stdout
         assert variant.precision == "float32" or "not gated" in result.stdout
     written = json.loads(figures.read_text())
-    assert {each["threads"] for each in written["networks"]["front"]} >= {1}
-    assert len(written["models"]["front"]) == len(find_installed_variants())
-    assert written["models"]["front"][0]["passes"] is False
+    assert [*written] == ["processor", "networks", "parity", "models"]
+    counts = [*iterate_thread_counts(count_processors())]
+    assert [
+        (each["runtime"], each["precision"], each["threads"])
+        for each in written["networks"]["front"]
+    ] == [
+        (variant.runtime, variant.precision, threads)
+        for variant in find_installed_variants()
+        for threads in counts
+    ]
+    assert all(each["median_ms"] > 0 for each in written["networks"]["front"])
+    reference, *others = written["models"]["front"]
+    assert len(others) == len(find_installed_variants()) - 1
+    assert [*reference] == [
+        *("runtime", "precision", "median_ms", "faces", "kept", "precision_loss", "passes")
+    ]
+    assert (reference["kept"], reference["precision_loss"]) == (reference["faces"], {})
+    assert reference["passes"] is False
     assert written["parity"]["front"][0]["excess"] == 0
+    assert len(written["parity"]["front"]) == len(find_installed_variants())
 
 
+@pytest.mark.integration
 def test_8_bits_take_part_where_they_are_built(
     int8_folder: Path, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FULL,)))
+    # In this process, which is all set up.
+    monkeypatch.setattr(module, "call_in_subprocess", lambda function, *given: function(*given))
     profile = tmp_path / "p.json"
     result = bench("--models", int8_folder, "--profile", profile, "--json", tmp_path / "f.json")
     assert result.exit_code == 0, result.output
@@ -73,15 +100,68 @@ def test_8_bits_take_part_where_they_are_built(
     # Drawn faces are no evidence.
     assert read_profile(profile).networks["full"].variant.network_precision == "float32"
     (tmp_path / "full.onnx").write_bytes((models_folder / "full.onnx").read_bytes())
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "full"))
     result = bench("--models", tmp_path, "--profile", profile)
     assert result.exit_code == 0, result.output
     assert "int8" not in result.stdout
-    assert result.stderr == (
+    skipped, *_ = result.stderr.splitlines()
+    assert skipped == (
         "skipping networks that are not built: full.int8.onnx;"
-        " build them with: phiz models build --variants int8\n"
+        f" build them with: phiz models build --variants int8 --models {tmp_path}"
     )
 
 
+@pytest.mark.parametrize(
+    ("kept", "loss", "gate", "chosen"),
+    [
+        (1.0, 0.0, "passes, chosen", "bf16"),
+        (0.9, 0.0, "fails", "float32"),
+        (1.0, 0.01, "fails", "float32"),
+        (1.0, None, "not gated", "float32"),
+    ],
+    ids=["passes", "loses faces", "loses precision", "without labels"],
+)
+def test_less_than_float32_is_judged_by_faces(
+    folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    kept: float,
+    loss: float | None,
+    gate: str,
+    chosen: str,
+) -> None:
+    def judge(variant: Variant) -> VariantQuality:
+        lossy = variant == BF16
+        share = 0.5 - (loss or 0.0) * lossy
+        shares = {f"AP {level}": share for level in LEVELS} if loss is not None else {}
+        agreement, excess = (kept, 1e4) if lossy else (1.0, 0.5)
+        forms: dict[str, Precision] = {"front": "float32"}
+        passes = not lossy or gate.startswith("passes")
+        return VariantQuality(
+            "front", variant, forms, 1000, agreement, shares, passes, {"front": excess}
+        )
+
+    def measure(_: StudyRun, task: StudyTask) -> TaskResult:
+        if task.kind == "quality":
+            return [judge(variant) for variant in find_installed_variants()]
+        return invent_result(task, "front", fastest=BF16)
+
+    monkeypatch.setattr(StudyRun, "measure_task", measure)
+    result = bench("--models", folder, "--json", tmp_path / "f.json")
+    assert result.exit_code == 0, result.output
+    row, _ = (line for line in result.stdout.splitlines() if str(BF16) in line)
+    assert row.rstrip().endswith(gate)
+    assert read_profile(folder / "profile.json").networks["front"].variant.precision == chosen
+    models = json.loads((tmp_path / "f.json").read_text())["models"]["front"]
+    (lossy,) = (each for each in models if each["precision"] == "bf16")
+    assert (lossy["faces"], lossy["kept"]) == (1000, 1000 * kept)
+    assert lossy["precision_loss"] == (
+        {} if loss is None else dict.fromkeys(LEVELS, pytest.approx(loss))
+    )
+    assert lossy["passes"] == gate.startswith("passes")
+
+
+@pytest.mark.integration
 def test_labelled_photographs_are_used(folder: Path, tmp_path: Path) -> None:
     images = tmp_path / "wider" / "images"
     images.mkdir(parents=True)
@@ -118,7 +198,7 @@ def test_nothing_is_measured_for_a_file_that_cannot_be_written(
     def measure(*_: object) -> None:
         pytest.fail("it has begun to measure")
 
-    monkeypatch.setattr("phiz.lab.timing.bench.measure_network", measure)
+    monkeypatch.setattr(StudyRun, "measure_task", measure)
     result = bench("--models", folder, option, tmp_path / "nowhere" / "file.json")
     assert result.exit_code == 2
     assert f"{tmp_path / 'nowhere'} does not exist; create it or change {option}" in result.output
@@ -130,6 +210,7 @@ def test_models_that_are_not_built(tmp_path: Path) -> None:
     assert "phiz models build" in result.output
 
 
+@pytest.mark.integration
 def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
     image_path = tmp_path / "crowd.png"
     Image.fromarray(draw_crowd(320, 240)).save(image_path)
@@ -144,7 +225,9 @@ def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
     assert missing.returncode == 1
     assert "phiz bench" in missing.stderr
     # A profile of one model, where the service wants all: not followed, and told in one line.
-    assert bench("--models", folder).exit_code == 0
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "front"))
+        assert bench("--models", folder).exit_code == 0
     stale = detect(PHIZ_RUNTIME="auto")
     assert stale.returncode == 0
     assert "it lacks back.onnx" in stale.stderr

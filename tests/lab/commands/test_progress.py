@@ -12,8 +12,8 @@ FRONT = StudyTask("quality", "front")
 def test_study_without_terminal_has_a_line_for_each_task(
     left_s: float, left: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with show_progress(3) as progress:
-        progress.show(FRONT, 1, left_s)
+    with show_progress(3) as show:
+        show(FRONT, 1, left_s)
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", f"2 of 3: {FRONT}; {left} left\n")
 

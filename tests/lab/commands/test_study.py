@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from phiz.cli.main import main
+from phiz.errors import WorkerDiedError
 from phiz.lab.commands.progress import show_progress
 from phiz.lab.study import plan
 from phiz.lab.study.checkpoint import TaskResult
@@ -17,13 +18,12 @@ from phiz.lab.study.plan import Preset, StudyTask
 from phiz.lab.study.record import Study, read_study, to_document
 from phiz.lab.study.run import StudyRun
 from phiz.lab.study.summary import mark_quiet
-from phiz.lab.study.timing import RunTimes
 from phiz.models import catalog
 from phiz.models.specs import Catalog
 from phiz.runtime.isa import ISA_VARIABLES
 from phiz.runtime.profile import find_mismatches, read_profile
 from phiz.runtime.variants import find_installed_variants
-from tests.lab.study.made import quality, usual
+from tests.lab.study.made import invent_result, usual
 
 FRONT = catalog.load_catalog().get_model("front")
 LITTLE = Preset(rounds=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(1,), threads=1)
@@ -82,17 +82,6 @@ def test_it_measures_and_recommends(folder: Path) -> None:
     assert not list(folder.glob("*unfinished*"))
 
 
-def invented(task: StudyTask) -> TaskResult:
-    """An answer of the right kind that nobody measured."""
-    if task.kind == "times":
-        return {str(each): RunTimes((1000, 1100), 0.002) for each in task.combinations}
-    if task.kind == "pace":
-        return {str(each): [0.0009, 0.001] for each in find_installed_variants()}
-    if task.kind == "memory":
-        return 100_000_000
-    return [quality("front", each, 0.5) for each in find_installed_variants()]
-
-
 def test_what_is_interrupted_is_taken_up(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,7 +97,7 @@ def test_what_is_interrupted_is_taken_up(
             # small as soon as OpenVINO has let the processor use its tiles (AMX) in this process.
             handle(signal.SIGTERM, None)
         measured.append(task)
-        return invented(task)
+        return invent_result(task, "front")
 
     monkeypatch.setattr(StudyRun, "measure_task", measure)
     result = run("--models", folder, "--quick", "--out", tmp_path / "out")
@@ -125,7 +114,7 @@ def test_what_is_interrupted_is_taken_up(
 def test_a_profile_keeps_what_was_chosen_for_other_networks(
     folder: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invented(task))
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "front"))
     before = read_profile(profile).networks
     result = run("--models", folder, "--quick", "--profile", profile)
     assert result.exit_code == 0, result.output
@@ -140,7 +129,7 @@ def test_a_profile_keeps_what_was_chosen_for_other_networks(
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is measured."""
-    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invented(task))
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "front"))
 
 
 @pytest.mark.usefixtures("quickly")
@@ -192,6 +181,30 @@ def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> Non
     assert lines[1].endswith(f"phiz models build --group classify --models {folder}")
     assert lines[2].endswith(f"phiz models build --group study --models {folder}")
     assert "mobilenet" not in run("--models", folder, "--quick", "--only", "front").stderr
+
+
+@pytest.mark.usefixtures("quickly")
+def test_a_group_is_measured_alone(folder: Path) -> None:
+    result = run("--models", folder, "--quick", "--group", "face")
+    assert result.exit_code == 0, result.output
+    assert "mobilenet" not in result.stderr
+    assert [*read_study(folder / "study.json").networks] == ["front"]
+    result = run("--models", folder, "--quick", "--group", "classify")
+    assert result.exit_code == 2
+    assert f"phiz models build --group classify --models {folder}" in result.output
+
+
+def test_who_died_is_named_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> TaskResult:
+        raise WorkerDiedError("the process ended")
+
+    monkeypatch.setattr(StudyRun, "measure_task", die)
+    result = run("--models", folder, "--quick")
+    assert result.exit_code == 1
+    assert (
+        "times of front, visit 1: the process ended; run the same command again to resume, or"
+        " measure other models with --only"
+    ) in result.output
 
 
 @pytest.mark.parametrize(
@@ -254,6 +267,7 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     "option",
     [
         *(["--data", "."], ["--quick"], ["--only", "front"], ["--fresh"], ["--device", "Here"]),
+        ["--group", "face"],
         *(["--emulated", "half"], ["--profile", "profile.json"], ["--models", "."]),
     ],
     ids=lambda option: option[0],
@@ -279,6 +293,7 @@ def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.M
         (["--compare", "a.json"], "--compare needs --out DIR, the folder for study.html"),
         (["--compare", "a.json", "--out", "."], "the study a.json cannot be read"),
         (["--only", "nobody"], "there is no model 'nobody'"),
+        (["--group", "face", "--only", "mobilenet"], "there is no model 'mobilenet'"),
         (["--models", "nowhere"], "no models are built in nowhere"),
     ],
 )
@@ -298,8 +313,8 @@ def test_without_models_there_is_nothing_to_measure(
 PROGRAM = """
 from phiz.lab.commands.progress import show_progress
 from phiz.lab.study.plan import StudyTask
-with show_progress(3) as progress:
-    progress.show(StudyTask("quality", "front"), 1, 200.0)
+with show_progress(3) as show:
+    show(StudyTask("quality", "front"), 1, 200.0)
 """
 
 
@@ -321,6 +336,6 @@ def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
 
 
 def test_elsewhere_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress(3) as progress:
-        progress.show(StudyTask("quality", "front"), 1, 20.0)
+    with show_progress(3) as show:
+        show(StudyTask("quality", "front"), 1, 20.0)
     assert capsys.readouterr().err == "2 of 3: quality of front, visit 1; about 20 s left\n"

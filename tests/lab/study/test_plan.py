@@ -1,3 +1,6 @@
+from dataclasses import replace
+from math import inf
+
 import pytest
 
 from phiz.lab.study.plan import (
@@ -6,6 +9,7 @@ from phiz.lab.study.plan import (
     Combination,
     StudyTask,
     estimate_seconds_left,
+    iterate_thread_counts,
     list_combinations,
     plan_tasks,
 )
@@ -63,6 +67,21 @@ def test_one_visit_is_enough_to_measure_everything() -> None:
     once = type(FULL)(rounds=1, every=1, runs=1, plain_s=1, other_s=1, batches=(1,))
     kinds = [task.kind for task in plan_tasks(ways, [MOBILENET], once)]
     assert kinds == ["times", "pace", "quality", "memory"]
+
+
+def test_memory_is_left_out_where_nobody_asks_for_it() -> None:
+    ways = {"a": (Combination("a", FLOAT32, 1, 1),)}
+    tasks = list(plan_tasks(ways, [MOBILENET], replace(QUICK, has_memory=False)))
+    assert {task.kind for task in tasks} == {"times", "pace", "quality"}
+    endless = replace(QUICK, plain_s=inf)
+    assert estimate_seconds_left(tasks, {}, endless) < inf
+
+
+@pytest.mark.parametrize(
+    ("available", "expected"), [(1, [1]), (2, [1, 2]), (3, [1, 2]), (8, [1, 2, 4, 8])]
+)
+def test_threads_double(available: int, expected: list[int]) -> None:
+    assert list(iterate_thread_counts(available)) == expected
 
 
 def test_the_time_left_is_what_the_like_of_it_took() -> None:

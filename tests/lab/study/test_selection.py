@@ -1,11 +1,13 @@
 from collections.abc import Sequence
+from math import nan
+from pathlib import Path
 
 import pytest
 
 from phiz.lab.study.networks import BuiltNetwork
 from phiz.lab.study.selection import select_variants
 from phiz.models import catalog
-from phiz.runtime.variants import REFERENCE_VARIANT, Variant
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant, get_version
 from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO, figures, quality
 
 EIGHT_BITS = Variant("openvino", "int8")
@@ -16,14 +18,21 @@ def subject(name: str) -> BuiltNetwork:
     model, spec = next(
         (model, spec) for model in known.models for spec in model.networks if spec.name == name
     )
-    return BuiltNetwork(model, spec, {each.precision: each for each in (spec, *spec.variants)})
+    return BuiltNetwork(
+        model, spec, {each.precision: each for each in (spec, *spec.variants)}, Path()
+    )
 
 
-def chosen(name: str, times_ms: dict[Variant, float], failing: Sequence[Variant] = ()) -> Variant:
+def chosen(
+    name: str,
+    times_ms: dict[Variant, float],
+    failing: Sequence[Variant] = (),
+    excess: float = 0.5,
+) -> Variant:
     one = subject(name)
     assert set(one.variants) == set(times_ms)
     qualities = [
-        quality(one.model.name, each, 0.5, passes=each not in failing, excess={name: 0.5})
+        quality(one.model.name, each, 0.5, passes=each not in failing, excess={name: excess})
         for each in times_ms
     ]
     timed = [figures(name, each, ms) for each, ms in times_ms.items()]
@@ -51,6 +60,34 @@ def test_a_face_model_runs_in_what_is_offered_and_passes() -> None:
     assert chosen("front", times_ms) == BF16  # 8 bits of it are not offered
     assert chosen("front", times_ms, [BF16]) == OPENVINO
     assert chosen("onet", times_ms) == INT8
+
+
+@pytest.mark.parametrize(
+    ("excess", "expected"),
+    [(1.0, OPENVINO), (1.1, FLOAT32), (nan, FLOAT32)],
+    ids=["parity", "no parity", "no numbers"],
+)
+def test_float32_is_judged_by_numbers_alone(excess: float, expected: Variant) -> None:
+    times_ms = {FLOAT32: 4.0, OPENVINO: 3.0, BF16: 2.0, INT8: 1.0, EIGHT_BITS: 1.0}
+    assert chosen("front", times_ms, list(times_ms), excess) == expected
+
+
+def test_several_threads_and_batches_decide_nothing() -> None:
+    one = subject("front")
+    plain = [figures("front", each, 1.0) for each in one.variants]
+    others = [figures("front", OPENVINO, 0.1, threads=2), figures("front", BF16, 0.1, batch=4)]
+    judged = [quality("front", each, 0.5) for each in one.variants]
+    assert select_variants([one], [*plain, *others], judged)["front"].variant == FLOAT32
+
+
+def test_a_choice_is_of_the_file_and_the_version_that_were_measured() -> None:
+    one = subject("onet")
+    assert one.spec.with_precision("int8").sha256 != one.spec.sha256
+    timed = [figures("onet", each, 1.0 if each == INT8 else 2.0) for each in one.variants]
+    judged = [quality("mtcnn", each, 0.5) for each in one.variants]
+    choice = select_variants([one], timed, judged)["onet"]
+    assert (choice.variant, choice.version) == (INT8, get_version("onnxruntime"))
+    assert choice.sha256 == one.spec.with_precision("int8").sha256
 
 
 def test_what_was_not_judged_is_not_chosen_for() -> None:

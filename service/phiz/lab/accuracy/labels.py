@@ -21,6 +21,7 @@ from phiz.faces import Boxes, Keypoints
 from phiz.image.decode import open_image
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
+from phiz.lab.accuracy.photos import Photo
 from phiz.lab.accuracy.precision import Mask
 from phiz.models.documents import STRICT, Text, read_document
 
@@ -100,7 +101,7 @@ def read_annotations(folder: Path) -> list[LabelledImage]:
         raise OptionError(f"{path} cannot be read: {error}") from error
 
 
-def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
+def open_photograph(label: LabelledImage | Photo, limits: DecodingLimits) -> LazyImage:
     """Return a labelled photograph, which is decoded when it is asked for its pixels.
 
     Raises:
@@ -112,7 +113,7 @@ def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
         raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
 
 
-def check_photographs(labels: Iterable[LabelledImage], limits: DecodingLimits) -> None:
+def check_photographs(labels: Iterable[LabelledImage | Photo], limits: DecodingLimits) -> None:
     """Decode all photographs once, so that none can fail in the middle of a measurement.
 
     Raises:

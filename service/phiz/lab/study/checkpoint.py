@@ -3,13 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
+from pydantic import ConfigDict, TypeAdapter, with_config
 
 from phiz.errors import SettingError
 from phiz.lab.study.plan import StudyTask
@@ -20,10 +20,19 @@ TaskResult: TypeAlias = dict[str, RunTimes] | dict[str, list[float]] | list[Vari
 """Of a task of times, of pace, of quality, or of memory."""
 
 _DIGEST_DIGITS: Final = 8  # few studies are interrupted in one folder
+# An excess may be infinite.
+_LINE_CONFIG: Final = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
 
 
-# An excess may be infinite. The names of the entries are those of the file.
-@with_config(ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants"))
+# The names of the entries are those of the file.
+@with_config(_LINE_CONFIG)
+@dataclass(frozen=True, slots=True)
+class _HeaderLine:
+    subject: dict[str, Any]
+    begun: str
+
+
+@with_config(_LINE_CONFIG)
 @dataclass(frozen=True, slots=True)
 class _TaskLine:
     lot: str
@@ -32,6 +41,7 @@ class _TaskLine:
     answer: TaskResult
 
 
+_HEADER_LINE: Final = TypeAdapter(_HeaderLine)
 _TASK_LINE: Final = TypeAdapter(_TaskLine)
 
 
@@ -57,27 +67,35 @@ class Checkpoint:
         """
         digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
         self._path = folder / f"study-{digest[:_DIGEST_DIGITS]}.unfinished"
-        self.results: dict[str, TaskResult] = {}
-        self.seconds: dict[str, float] = {}
-        self._stolen_s: dict[str, float | None] = {}
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        first: dict[str, Any] = {"subject": fingerprint, "begun": now}
-        lines = [] if fresh else self._read_lines()
-        texts: list[str] = []
-        if lines and (found := _parse_first(lines[0], fingerprint)):
-            first = found
-            texts = list(self._load_lines(lines[1:]))
-        self.begun: str = first["begun"]
-        # Without a last line that was half written, to which the next would be added.
-        self._rewrite("".join([json.dumps(first) + "\n", *texts]))
+        self._header = _HeaderLine({**fingerprint}, now)
+        self._lines: dict[str, _TaskLine] = {}
+        if not fresh:
+            self._read_lines()
+        self._rewrite()
+
+    @property
+    def begun(self) -> str:
+        """When the study first began, in UTC, as ISO 8601 has it."""
+        return self._header.begun
+
+    @property
+    def results(self) -> dict[str, TaskResult]:
+        """The answers of the finished tasks."""
+        return {task: line.answer for task, line in self._lines.items()}
+
+    @property
+    def seconds(self) -> dict[str, float]:
+        """The seconds that each finished task took."""
+        return {task: line.seconds for task, line in self._lines.items()}
 
     @property
     def stolen(self) -> float | None:
         """The share of the time of all tasks that the host gave to others; None if not known."""
-        known = [(each, self.seconds[task]) for task, each in self._stolen_s.items()]
-        if not known or any(each is None for each, _ in known):
+        stolen_s = [line.stolen_s for line in self._lines.values() if line.stolen_s is not None]
+        if not stolen_s or len(stolen_s) < len(self._lines):
             return None
-        return sum(each or 0.0 for each, _ in known) / sum(seconds for _, seconds in known)
+        return sum(stolen_s) / sum(self.seconds.values())
 
     def add(
         self, task: StudyTask, result: TaskResult, seconds: float, stolen_s: float | None = None
@@ -87,12 +105,12 @@ class Checkpoint:
         Raises:
             SettingError: It cannot be written.
         """
-        text = _format_line(_TaskLine(str(task), seconds, stolen_s, result))
+        text = _TASK_LINE.dump_json(_TaskLine(str(task), seconds, stolen_s, result))
         # As it will be read, so that a study that was interrupted is the same as one that was not.
-        self._load_line(_TASK_LINE.validate_json(text))
+        self._lines[str(task)] = _TASK_LINE.validate_json(text)
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(text)
+            with self._path.open("ab") as file:
+                file.write(text + b"\n")
         except OSError as error:
             raise self._make_write_error(error) from error
 
@@ -100,31 +118,28 @@ class Checkpoint:
         """Remove the file: everything is measured."""
         self._path.unlink(missing_ok=True)
 
-    def _load_line(self, line: _TaskLine) -> None:
-        self.results[line.lot] = line.answer
-        self.seconds[line.lot] = line.seconds
-        self._stolen_s[line.lot] = line.stolen_s
-
-    def _load_lines(self, texts: Iterable[bytes]) -> Iterator[str]:
-        """Yield the lines before the first that is half written, or no line of a task."""
-        for text in texts:
-            try:
-                self._load_line(_TASK_LINE.validate_json(text))
-            except ValidationError:
-                return
-            yield text.decode() + "\n"
-
-    def _read_lines(self) -> list[bytes]:
+    def _read_lines(self) -> None:
+        """Take up the lines before the first that is half written, or no line of a task."""
         try:
-            return self._path.read_bytes().splitlines()
-        except OSError:
-            return []
+            header, *lines = self._path.read_bytes().splitlines()
+            found = _HEADER_LINE.validate_json(header)
+            if found.subject != self._header.subject:
+                return
+            self._header = found
+            for text in lines:
+                line = _TASK_LINE.validate_json(text)
+                self._lines[line.lot] = line
+        except (OSError, ValueError):
+            return
 
-    def _rewrite(self, text: str) -> None:
-        """Write all of the file anew, so that it is there as it was or as it will be."""
+    def _rewrite(self) -> None:
+        """Write the file anew, so that it is there as it was or as it will be."""
+        # Without a last line that was half written, to which the next would be added.
+        tasks = map(_TASK_LINE.dump_json, self._lines.values())
+        texts = [_HEADER_LINE.dump_json(self._header), *tasks]
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            beside.write_text(text, "utf-8")
+            beside.write_text("".join(f"{text.decode()}\n" for text in texts), "utf-8")
             beside.replace(self._path)
         except OSError as error:
             beside.unlink(missing_ok=True)
@@ -132,17 +147,3 @@ class Checkpoint:
 
     def _make_write_error(self, error: OSError) -> SettingError:
         return SettingError(f"{self._path} cannot be written: {error.strerror}")
-
-
-def _parse_first(line: bytes, fingerprint: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the first line of a file about what is measured, or None if it is no such line."""
-    try:
-        first = json.loads(line)
-    except ValueError:
-        return None
-    is_same = isinstance(first, dict) and first.get("subject") == fingerprint and "begun" in first
-    return first if is_same else None
-
-
-def _format_line(line: _TaskLine) -> str:
-    return _TASK_LINE.dump_json(line).decode() + "\n"

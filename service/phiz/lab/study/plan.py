@@ -10,6 +10,7 @@ from phiz.runtime.variants import Variant
 
 TaskKind: TypeAlias = Literal["times", "pace", "quality", "memory"]
 
+RUN_S: Final = 0.01  # of most networks less
 # Their input is one picture's work already: a pyramid, or the crops of a picture.
 WHOLE_IMAGE: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
 
@@ -52,6 +53,7 @@ class Preset:
         other_s: Any other's.
         batches: Pictures in one inference.
         threads: Most that an inference is spread over; None for all there are.
+        has_memory: Whether the memory of each combination is measured too.
     """
 
     rounds: int
@@ -61,6 +63,7 @@ class Preset:
     other_s: float
     batches: tuple[int, ...]
     threads: int | None = None
+    has_memory: bool = True
 
     def get_budget_s(self, combination: Combination) -> float:
         """Return how long a combination is run in one round."""
@@ -100,6 +103,14 @@ class StudyTask:
             return f"memory of {self.combinations[0]}"
         more = "" if self.is_plain else " in batches or on several threads"
         return f"{self.kind} of {self.target}{more}, visit {self.round_index + 1}"
+
+
+def iterate_thread_counts(available: int) -> Iterator[int]:
+    """Yield 1, 2, 4 and so on up to what is available."""
+    threads = 1
+    while threads <= available:
+        yield threads
+        threads *= 2
 
 
 def list_combinations(
@@ -146,13 +157,13 @@ def plan_tasks(
             yield from (StudyTask("pace", model.name, round_index) for model in models)
         if round_index == 0:
             yield from (StudyTask("quality", model.name) for model in models)
-    for name, of_network in combinations.items():
+    yield from (
+        StudyTask("memory", name, combinations=(each,))
+        for name, of_network in combinations.items()
+        for each in of_network
         # Threads beyond the first add next to nothing.
-        yield from (
-            StudyTask("memory", name, combinations=(each,))
-            for each in of_network
-            if each.threads == 1
-        )
+        if preset.has_memory and each.threads == 1
+    )
 
 
 def estimate_seconds_left(
@@ -186,5 +197,7 @@ def _compute_scale(kind: str, taken: Mapping[StudyTask, float], preset: Preset) 
 def _estimate_s(task: StudyTask, preset: Preset) -> float:
     # As it was on one machine of 2026; what was measured on this one corrects it.
     if task.kind == "times":
-        return 2.0 + sum(0.8 * preset.get_budget_s(each) for each in task.combinations)
+        runs_s = RUN_S * preset.runs  # a budget may be endless
+        budgets_s = (preset.get_budget_s(each) for each in task.combinations)
+        return 2.0 + sum(0.8 * min(each, runs_s) for each in budgets_s)
     return {"pace": 6.0, "quality": 25.0, "memory": 1.3}[task.kind]

@@ -18,6 +18,7 @@ from phiz.lab.study.plan import (
     Preset,
     StudyTask,
     estimate_seconds_left,
+    iterate_thread_counts,
     list_combinations,
     plan_tasks,
 )
@@ -26,7 +27,6 @@ from phiz.lab.study.record import Measurement, NetworkInfo
 from phiz.lab.study.subprocess import call_in_subprocess
 from phiz.lab.study.summary import build_measurement
 from phiz.lab.study.timing import RunTimes, measure_memory, time_network
-from phiz.lab.timing.bench import iterate_thread_counts
 from phiz.runtime.isa import get_isa_limit
 from phiz.system.cgroups import count_processors
 
@@ -37,56 +37,46 @@ class StudyRun:
 
     Attributes:
         networks: The networks.
-        folder: Of the built models.
         data: Of labelled photographs, or None.
         preset: How much is measured.
         emulated: How it differs from the machine that it runs on; None if it is that.
     """
 
     networks: Sequence[BuiltNetwork]
-    folder: Path
     data: Path | None
     preset: Preset
     emulated: str | None = None
 
-    def list_combinations(self) -> dict[str, tuple[Combination, ...]]:
-        """Return all combinations by network."""
-        counts = tuple(iterate_thread_counts(count_processors()))
-        return {
-            network.spec.name: list_combinations(
-                network.spec.name,
-                network.spec.architecture,
-                network.variants,
-                counts,
-                self.preset,
-            )
-            for network in self.networks
-        }
-
     def list_tasks(self) -> list[StudyTask]:
         """Return everything that is to be measured, in order."""
-        return list(
-            plan_tasks(self.list_combinations(), list_complete_models(self.networks), self.preset)
-        )
+        counts = tuple(iterate_thread_counts(count_processors()))
+        combinations = {
+            spec.name: list_combinations(
+                spec.name, spec.architecture, network.variants, counts, self.preset
+            )
+            for network in self.networks
+            for spec in (network.spec,)
+        }
+        return list(plan_tasks(combinations, list_complete_models(self.networks), self.preset))
 
     def build_fingerprint(self, machine: Machine) -> dict[str, Any]:
         """Return what has to be the same for a study to be taken up again."""
-        # The speed of memory and the clock are figures, not properties.
-        machine_properties = {**asdict(machine), "copied_gb_s": None, "clock_mhz": None}
-        files = {
-            spec.file_name: spec.sha256
-            for network in self.networks
-            for spec in network.specs.values()
-        }
         document = {
-            "machine": machine_properties,
+            # The speed of memory and the clock are figures, not properties.
+            "machine": {**asdict(machine), "copied_gb_s": None, "clock_mhz": None},
             "effort": asdict(self.preset),
-            "files": files,
+            "files": {
+                spec.file_name: spec.sha256
+                for network in self.networks
+                for spec in network.specs.values()
+            },
             "data": self.data and str(self.data.absolute()),
             "emulated": self.emulated,
             "limit": get_isa_limit(os.environ),
         }
-        return _to_json_values(document)
+        # As it is after it was written and read.
+        read: dict[str, Any] = json.loads(json.dumps(document))
+        return read
 
     def measure_task(self, task: StudyTask) -> TaskResult:
         """Return the answer of a task, measured in a process of its own.
@@ -96,13 +86,17 @@ class StudyRun:
             OptionError: The photographs cannot be read.
             WorkerDiedError: The process ended early.
         """
-        if task.kind == "times":
-            return call_in_subprocess(time_network, self.folder, task.combinations, self.preset)
-        if task.kind == "memory":
-            return call_in_subprocess(measure_memory, self.folder, task.combinations[0])
+        if task.kind == "quality":
+            return call_in_subprocess(judge_model, self.data, self._find_networks(task.target))
         if task.kind == "pace":
-            return call_in_subprocess(time_model, self.folder, self.data, task.target)
-        return call_in_subprocess(judge_model, self.folder, self.data, task.target)
+            return call_in_subprocess(time_model, self.data, self._find_networks(task.target))
+        (network,) = (each for each in self.networks if each.spec.name == task.target)
+        if task.kind == "memory":
+            return call_in_subprocess(measure_memory, network, task.combinations[0])
+        return call_in_subprocess(time_network, network, task.combinations, self.preset)
+
+    def _find_networks(self, model: str) -> list[BuiltNetwork]:
+        return [network for network in self.networks if network.model.name == model]
 
 
 def run_tasks(
@@ -135,10 +129,7 @@ def run_tasks(
         try:
             answer = measure(task)
         except WorkerDiedError as error:
-            raise WorkerDiedError(
-                f"{task}: {error}; the same command goes on from here, and with --only it leaves"
-                " other models out"
-            ) from error
+            raise WorkerDiedError(f"{task}: {error}") from error
         taken[task], after_s = time.perf_counter() - started, read_stolen_s()
         stolen = None if before_s is None or after_s is None else after_s - before_s
         checkpoint.add(task, answer, taken[task], stolen)
@@ -176,19 +167,27 @@ def collect_results(
 
 
 def describe_networks(networks: Sequence[BuiltNetwork]) -> dict[str, NetworkInfo]:
-    """Return what is known of the networks without running them."""
+    """Return what is known of the networks without running them.
+
+    Their sizes are known only where models can be built.
+    """
+    sizes = _measure_sizes(networks)
     return {
         network.spec.name: NetworkInfo(
             model=network.model.name,
             group=network.model.group,
             sha256={precision: spec.sha256 for precision, spec in network.specs.items()},
             file_bytes={precision: spec.size_bytes for precision, spec in network.specs.items()},
+            **sizes.get(network.spec.name, {}),
         )
         for network in networks
     }
 
 
-def _to_json_values(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document as it is after it was written and read."""
-    read: dict[str, Any] = json.loads(json.dumps(document))
-    return read
+def _measure_sizes(networks: Sequence[BuiltNetwork]) -> dict[str, dict[str, int]]:
+    try:
+        from phiz.convert.size import measure_size  # noqa: PLC0415  the image is without onnx
+    except ModuleNotFoundError:
+        return {}
+    sizes = {network.spec.name: measure_size(network.read()) for network in networks}
+    return {name: asdict(size) for name, size in sizes.items() if size is not None}

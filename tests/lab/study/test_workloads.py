@@ -3,7 +3,7 @@ from statistics import mean
 import numpy as np
 import pytest
 
-from phiz.lab.timing.workloads import SIZE_STEPS, make_parity_inputs, make_timing_inputs
+from phiz.lab.study.workloads import SIZE_STEPS, make_parity_inputs, make_timing_inputs
 from phiz.models import catalog
 from phiz.models.specs import Architecture
 
