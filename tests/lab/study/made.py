@@ -14,6 +14,8 @@ from phiz.runtime.variants import Variant, find_installed_variants
 FLOAT32, INT8 = Variant("onnxruntime", "float32"), Variant("onnxruntime", "int8")
 OPENVINO, BF16 = Variant("openvino", "float32"), Variant("openvino", "bf16")
 
+ALL_PRECISIONS: tuple[Precision, ...] = ("float32", "int8")
+
 MACHINE = Machine(
     processor="Abacus, beads",
     instructions=("avx2", "avx512_vnni"),
@@ -124,7 +126,11 @@ def invent_result(task: StudyTask, model: str, fastest: Variant | None = None) -
             for each in task.combinations
         }
     if task.kind == "pace":
-        return {str(each): [0.0009, 0.001] for each in find_installed_variants()}
+        return {
+            str(each): [0.0009, 0.001]
+            for precision in ALL_PRECISIONS
+            for each in find_installed_variants(precision)
+        }
     if task.kind == "memory":
         return 100_000_000
     return [quality(model, each, 0.5, excess={model: 0.5}) for each in find_installed_variants()]

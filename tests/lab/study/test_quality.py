@@ -1,6 +1,6 @@
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from PIL import Image
 
 from phiz.image.synthetic import draw_crowd
 from phiz.lab.accuracy.gates import LEAST_FACES
-from phiz.lab.study import networks as module
 from phiz.lab.study.networks import BuiltNetwork, find_networks
 from phiz.lab.study.quality import (
     LEAST_AGREEMENT,
@@ -21,7 +20,6 @@ from phiz.lab.study.quality import (
     time_model,
 )
 from phiz.models import catalog
-from phiz.models.specs import NetworkSpec
 from phiz.runtime import Session
 from phiz.runtime.openvino import OpenVinoRuntime
 from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO
@@ -133,31 +131,6 @@ def test_a_damaged_network_has_no_parity(
     excess = measure_excess(network, [draw_crowd(320, 240)])
     assert excess[FLOAT32] == 0
     assert excess[OPENVINO] > 1
-
-
-@dataclass(frozen=True, slots=True)
-class Made:
-    """A runtime, and its sessions, whose regressions are all of one length."""
-
-    length_px: float
-
-    def open(self, _card: NetworkSpec, _graph: bytes) -> "Made":
-        return self
-
-    def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        regressions = np.full((len(inputs), 1, 16), self.length_px)
-        return {"regressions": regressions, "logits": np.zeros((len(inputs), 1))}
-
-
-def test_differences_are_in_units_of_what_is_allowed(
-    models_folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    lengths_px = {FLOAT32: 0.0, OPENVINO: 1e-4, BF16: -1.0}
-    monkeypatch.setattr(module, "open_runtime", lambda variant, _: Made(lengths_px[variant]))
-    (network,) = find_model("front", models_folder)
-    found = measure_excess(replace(network, specs={"float32": network.spec}), [draw_crowd(9, 9)])
-    # In units of 2e-4 pixels.
-    assert found == {FLOAT32: 0, OPENVINO: pytest.approx(0.5), BF16: pytest.approx(5000)}
 
 
 @pytest.mark.integration

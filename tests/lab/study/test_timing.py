@@ -8,6 +8,7 @@ from phiz.lab.study.networks import BuiltNetwork, find_networks
 from phiz.lab.study.plan import Combination, Preset
 from phiz.lab.study.timing import MIN_RUNS, RUNS_PER_TURN, interleave_runs, time_network
 from phiz.models import catalog
+from phiz.runtime.variants import Variant
 from tests.lab.study.made import FLOAT32, INT8, OPENVINO
 
 WAYS = [Combination("net", variant, 1, 1) for variant in (FLOAT32, INT8, OPENVINO)]
@@ -36,11 +37,14 @@ def find_network(name: str, folder: Path) -> BuiltNetwork:
     return next(each for each in networks if each.spec.name == name)
 
 
-@pytest.mark.parametrize("name", ["front", "pnet", "rnet"])
-def test_a_network_is_timed(name: str, models_folder: Path) -> None:
-    combination = Combination(name, FLOAT32, 1, 1)
+@pytest.mark.parametrize(
+    ("name", "variant"),
+    [("front", FLOAT32), ("pnet", FLOAT32), ("rnet", OPENVINO), ("onet", INT8)],
+)
+def test_a_network_is_timed(name: str, variant: Variant, int8_folder: Path) -> None:
+    combination = Combination(name, variant, 1, 1)
     preset = Preset(rounds=1, every=1, runs=7, plain_s=0.001, other_s=0.001, batches=(1,))
-    network = find_network(name, models_folder)
+    network = find_network(name, int8_folder)
     (found,) = time_network(network, [combination], preset).values()
     assert len(found.run_us) in range(1, 8)
     assert all(time_us > 0 for time_us in found.run_us)

@@ -22,7 +22,7 @@ def require_built(models: Sequence[ModelSpec], folder: Path | None, *, each: boo
     """Require that there is something to measure.
 
     Args:
-        models: That are to be measured.
+        models: The models to measure.
         folder: Of the built models, if it was named.
         each: Whether a network of each model must be there; else one of any.
 
@@ -48,7 +48,7 @@ def report_missing(models: Sequence[ModelSpec], folder: Path | None) -> None:
     """Say on standard error which files take no part, and what builds them.
 
     Args:
-        models: That are measured.
+        models: The models to measure.
         folder: Of the built models, if it was named.
     """
     place = folder or catalog.get_default_folder()

@@ -1,4 +1,4 @@
-"""What of a study is finished, so that it can be interrupted and taken up again."""
+"""The finished tasks of a study, so that it can be interrupted and resumed."""
 
 import hashlib
 import json
@@ -46,24 +46,24 @@ _TASK_LINE: Final = TypeAdapter(_TaskLine)
 
 
 class Checkpoint:
-    """A file with a line for what is measured, and one for each task that is finished.
+    """A file with a line for the study, and one for each finished task.
 
-    Lines are added and never changed: whatever ends the program, the tasks before stay. What is
-    measured is in the file's name too, so that each study that was interrupted has its own.
+    Lines are added and never changed, so a crash loses at most the running task. The name of the
+    file depends on the study, so each interrupted study has its own.
     """
 
     def __init__(
         self, folder: Path, fingerprint: Mapping[str, Any], *, fresh: bool = False
     ) -> None:
-        """Take up the file about a study, or begin one.
+        """Resume the file of a study, or begin one.
 
         Args:
-            folder: Where it is.
-            fingerprint: What is measured, as JSON has it.
-            fresh: Begin it anew even if it is there.
+            folder: Folder of the file.
+            fingerprint: The properties of the study, as JSON has them.
+            fresh: Whether to begin anew in any case.
 
         Raises:
-            SettingError: It cannot be written.
+            SettingError: The file cannot be written.
         """
         digest = hashlib.sha256(json.dumps(fingerprint, sort_keys=True).encode()).hexdigest()
         self._path = folder / f"study-{digest[:_DIGEST_DIGITS]}.unfinished"
@@ -76,7 +76,7 @@ class Checkpoint:
 
     @property
     def begun(self) -> str:
-        """When the study first began, in UTC, as ISO 8601 has it."""
+        """The time at which the study first began, in UTC (ISO 8601)."""
         return self._header.begun
 
     @property
@@ -91,7 +91,7 @@ class Checkpoint:
 
     @property
     def stolen(self) -> float | None:
-        """The share of the time of all tasks that the host gave to others; None if not known."""
+        """The share of the tasks' time that the host gave to others; None if it is unknown."""
         stolen_s = [line.stolen_s for line in self._lines.values() if line.stolen_s is not None]
         if not stolen_s or len(stolen_s) < len(self._lines):
             return None
@@ -100,10 +100,10 @@ class Checkpoint:
     def add(
         self, task: StudyTask, result: TaskResult, seconds: float, stolen_s: float | None = None
     ) -> None:
-        """Keep the answer of a task, how long it took, and what the host took of that.
+        """Keep the answer of a task, its seconds, and those that the host gave to others.
 
         Raises:
-            SettingError: It cannot be written.
+            SettingError: The file cannot be written.
         """
         text = _TASK_LINE.dump_json(_TaskLine(str(task), seconds, stolen_s, result))
         # As it will be read, so that a study that was interrupted is the same as one that was not.
@@ -119,7 +119,7 @@ class Checkpoint:
         self._path.unlink(missing_ok=True)
 
     def _read_lines(self) -> None:
-        """Take up the lines before the first that is half written, or no line of a task."""
+        """Read the lines before the first that is broken."""
         try:
             header, *lines = self._path.read_bytes().splitlines()
             found = _HEADER_LINE.validate_json(header)

@@ -1,4 +1,4 @@
-"""What a model answers in each variant, and how long it takes."""
+"""The answers of a whole model in each variant, and the time of each."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -15,10 +15,10 @@ class BuiltNetwork:
     """A network whose float32 file is built.
 
     Attributes:
-        model: That it belongs to.
-        spec: In float32.
+        model: The model of the network.
+        spec: The spec in float32.
         specs: The spec of each precision that is built.
-        folder: Of the built models.
+        folder: Folder of the built models.
     """
 
     model: ModelSpec
@@ -28,7 +28,7 @@ class BuiltNetwork:
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """What this machine can run it in; the reference is the first."""
+        """The variants that this machine can run; the reference is the first."""
         return tuple(
             variant for precision in self.specs for variant in find_installed_variants(precision)
         )

@@ -30,7 +30,7 @@ def check_study_data(data: Path, models: Iterable[ModelSpec]) -> None:
 
     Args:
         data: Folder of labelled photographs.
-        models: That are judged: of faces by ``wider/``, of classes by ``photos/``.
+        models: The models to judge: of faces by ``wider/``, of classes by ``photos/``.
 
     Raises:
         OptionError: There are none, one cannot be read, or the labels say too little.

@@ -1,4 +1,4 @@
-"""What is measured, in which order, and how long that takes."""
+"""The tasks of a study, their order, and an estimate of their time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,10 +20,10 @@ class Combination:
     """One way to run one network.
 
     Attributes:
-        network: Its name.
+        network: Name of the network.
         variant: Runtime and precision.
-        threads: That one inference is spread over.
-        batch: Pictures in one inference.
+        threads: Threads of one inference.
+        batch: Images in one inference.
     """
 
     network: Text
@@ -36,23 +36,22 @@ class Combination:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is one picture on one thread, as the service runs a network."""
+        """Whether it is one image on one thread, as the service runs a network."""
         return self.threads == self.batch == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How much is measured.
+    """The amount of measuring.
 
     Attributes:
-        rounds: How often all networks are come back to; those in which others used the
-            machine do not count.
-        every: Each so many rounds also batches, several threads and whole pictures are timed.
-        runs: Most of a combination in one round.
-        plain_s: A plain combination's time in one round, if its runs take as long.
-        other_s: Any other's.
-        batches: Pictures in one inference.
-        threads: Most that an inference is spread over; None for all there are.
+        rounds: Number of times that every network is timed; noisy rounds do not count.
+        every: Every so many rounds, batches, several threads and whole models are timed too.
+        runs: Maximum number of runs of a combination in one round.
+        plain_s: Maximum time of a plain combination in one round.
+        other_s: Maximum time of any other combination.
+        batches: Numbers of images in one inference.
+        threads: Maximum number of threads of an inference; None for all.
         has_memory: Whether the memory of each combination is measured too.
     """
 
@@ -66,7 +65,7 @@ class Preset:
     has_memory: bool = True
 
     def get_budget_s(self, combination: Combination) -> float:
-        """Return how long a combination is run in one round."""
+        """Return the maximum time of a combination in one round."""
         return self.plain_s if combination.is_plain else self.other_s
 
 
@@ -78,14 +77,14 @@ QUICK: Final = Preset(4, every=2, runs=60, plain_s=0.4, other_s=0.2, batches=(1,
 
 @dataclass(frozen=True, slots=True)
 class StudyTask:
-    """What is measured in one go, in a process of its own; what was finished is kept.
+    """A measurement in a process of its own; the results of finished tasks are kept.
 
     Attributes:
-        kind: Times of a network, pace of a model on whole pictures, quality of its answers, or
+        kind: Times of a network, pace of a model on whole images, quality of its answers, or
             memory of one combination.
-        target: The network, or the model.
-        round_index: From 0.
-        combinations: That are measured.
+        target: Name of the network or the model.
+        round_index: Index of the round, from 0.
+        combinations: The combinations to measure.
     """
 
     kind: TaskKind
@@ -137,12 +136,12 @@ def plan_tasks(
     models: Sequence[ModelSpec],
     preset: Preset,
 ) -> Iterator[StudyTask]:
-    """Yield all tasks; the rounds to a network are far apart, so that they meet other noise.
+    """Yield all tasks; the rounds of a network are far apart, so that they meet other noise.
 
     Args:
-        combinations: By network.
-        models: Whose answers are compared.
-        preset: How much is measured.
+        combinations: The combinations by network.
+        models: The models whose answers are compared.
+        preset: The amount of measuring.
     """
     for round_index in range(preset.rounds):
         is_whole = round_index % preset.every == 0
@@ -169,15 +168,15 @@ def plan_tasks(
 def estimate_seconds_left(
     left: Sequence[StudyTask], taken: Mapping[StudyTask, float], preset: Preset
 ) -> float:
-    """Return an estimate of the seconds that some tasks will take.
+    """Return an estimate of the seconds that the remaining tasks will take.
 
-    A task counts as what its like took before: that of another round, else those of its kind
-    in proportion to what was expected of them.
+    A task takes as long as in another round, or else as its kind did in proportion to the
+    expectation.
 
     Args:
-        left: Still to be measured.
-        taken: Seconds of those that were.
-        preset: How much is measured.
+        left: The remaining tasks.
+        taken: Seconds of the finished tasks.
+        preset: The amount of measuring.
     """
     like = {(task.kind, task.target, task.is_plain): s for task, s in taken.items()}
     scale = {kind: _compute_scale(kind, taken, preset) for kind in get_args(TaskKind)}

@@ -148,8 +148,8 @@ def measure_excess(network: BuiltNetwork, images: Sequence[RgbImage]) -> dict[Va
 def is_verified(variant: Variant) -> bool:
     """Return whether a classifier in a variant was held against float32 on photographs once.
 
-    That is so of what the catalogue offers, in onnxruntime. Drawn pictures are like nothing that
-    classifiers know: between classes that are equally unlikely, 8 bits choose another.
+    The precisions that the catalogue offers were, in onnxruntime. Drawn images are like nothing
+    that classifiers know: between classes that are equally unlikely, 8 bits choose another.
     """
     return variant == Variant("onnxruntime", "int8")
 

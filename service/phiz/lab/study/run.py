@@ -33,13 +33,13 @@ from phiz.system.cgroups import count_processors
 
 @dataclass(frozen=True, slots=True)
 class StudyRun:
-    """What is to be measured, and with what.
+    """The subject of a study.
 
     Attributes:
-        networks: The networks.
-        data: Of labelled photographs, or None.
-        preset: How much is measured.
-        emulated: How it differs from the machine that it runs on; None if it is that.
+        networks: The networks to measure.
+        data: Folder of labelled photographs, or None.
+        preset: The amount of measuring.
+        emulated: How the device differs from the machine; None if it is the machine.
     """
 
     networks: Sequence[BuiltNetwork]
@@ -48,7 +48,7 @@ class StudyRun:
     emulated: str | None = None
 
     def list_tasks(self) -> list[StudyTask]:
-        """Return everything that is to be measured, in order."""
+        """Return all tasks in their order."""
         counts = tuple(iterate_thread_counts(count_processors()))
         combinations = {
             spec.name: list_combinations(
@@ -60,7 +60,7 @@ class StudyRun:
         return list(plan_tasks(combinations, list_complete_models(self.networks), self.preset))
 
     def build_fingerprint(self, machine: Machine) -> dict[str, Any]:
-        """Return what has to be the same for a study to be taken up again."""
+        """Return the properties that must be the same for a study to be resumed."""
         document = {
             # The speed of memory and the clock are figures, not properties.
             "machine": {**asdict(machine), "copied_gb_s": None, "clock_mhz": None},
@@ -105,15 +105,15 @@ def run_tasks(
     preset: Preset,
     measure: Callable[[StudyTask], TaskResult],
 ) -> Iterator[tuple[StudyTask, float]]:
-    """Measure what is not yet in a checkpoint, and yield each task before that.
+    """Run the tasks that are not in a checkpoint, and yield each task before it runs.
 
-    With it goes an estimate of the seconds that it and all after it will take.
+    An estimate of the seconds that this and all later tasks will take is yielded with it.
 
     Args:
-        tasks: All of them.
-        checkpoint: Has those that are finished, and is given the others.
-        preset: How much is measured.
-        measure: Gives the answer of a task.
+        tasks: All tasks.
+        checkpoint: The finished tasks; the others are added.
+        preset: The amount of measuring.
+        measure: Returns the answer of a task.
 
     Raises:
         WorkerDiedError: The process that measured a task ended early.
@@ -167,10 +167,7 @@ def collect_results(
 
 
 def describe_networks(networks: Sequence[BuiltNetwork]) -> dict[str, NetworkInfo]:
-    """Return what is known of the networks without running them.
-
-    Their sizes are known only where models can be built.
-    """
+    """Return the properties of networks by name; their sizes need the package onnx."""
     sizes = _measure_sizes(networks)
     return {
         network.spec.name: NetworkInfo(

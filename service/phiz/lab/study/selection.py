@@ -1,4 +1,4 @@
-"""What a study chooses for each network of the service, for its profile."""
+"""The choice of a variant for each network, which the service follows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,9 +20,9 @@ def select_variants(
     Classifiers always run in onnxruntime; of the others, 8 bits only where they are offered.
 
     Args:
-        networks: The networks.
-        figures: Of all combinations.
-        qualities: Of all models.
+        networks: The measured networks.
+        figures: The figures of all combinations.
+        qualities: The quality of all models in their variants.
     """
     times_ms = {
         (each.combination.network, each.combination.variant): each.median_ms

@@ -1,8 +1,9 @@
 """The times of a network's combinations, and the memory of one; own processes measure them."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from phiz.lab.study.networks import BuiltNetwork
@@ -20,11 +21,11 @@ MIN_RUNS: Final = 5  # runs of what takes longer than its budget
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
-    """What the runs of one combination took in one round.
+    """The times of one combination in one round.
 
     Attributes:
-        run_us: Of each run, microseconds.
-        processor_s: Of all runs together, on all threads.
+        run_us: Microseconds of each run.
+        processor_s: Processor time of all runs together, on all threads.
     """
 
     run_us: tuple[int, ...]
@@ -40,9 +41,9 @@ def time_network(
     one before has left them, which no service would do to itself.
 
     Args:
-        network: In question.
-        combinations: Of the network.
-        preset: How much is measured.
+        network: The network.
+        combinations: Ways to run it.
+        preset: The amount of measuring.
 
     Raises:
         ModelError: A file is missing, or is not the one that the catalogue names.
@@ -50,13 +51,13 @@ def time_network(
     configurations = dict.fromkeys((each.variant, each.threads) for each in combinations)
     opened = {each: network.open(*each) for each in configurations}
     sessions = {each: opened[each.variant, each.threads] for each in combinations}
-    inputs = _InputCache(network)
-    runs = {each: _warm_up(sessions[each], inputs, each, preset) for each in combinations}
+    make_inputs = _create_inputs(network)
+    runs = {each: _warm_up(sessions[each], make_inputs, each, preset) for each in combinations}
     taken: dict[Combination, list[int]] = {each: [] for each in combinations}
     processor_s = dict.fromkeys(combinations, 0.0)
     for turn, each, count in interleave_runs(runs):
         for run in range(count + 1):
-            batches = inputs.get(turn * (RUNS_PER_TURN + 1) + run, each.batch)
+            batches = make_inputs(turn * (RUNS_PER_TURN + 1) + run, each.batch)
             used = time.process_time()
             seconds = _run_batches(sessions[each], batches)
             if run:
@@ -72,14 +73,14 @@ def measure_memory(network: BuiltNetwork, combination: Combination) -> int:
         ModelError: A file is missing, or is not the one that the catalogue names.
     """
     session = network.open(combination.variant, combination.threads)
-    _run_batches(session, _InputCache(network).get(0, combination.batch) * WARM_UP_RUNS)
+    _run_batches(session, _create_inputs(network)(0, combination.batch) * WARM_UP_RUNS)
     return read_peak_bytes()
 
 
 def interleave_runs(runs: Mapping[Combination, int]) -> Iterator[tuple[int, Combination, int]]:
-    """Yield the number of the round, whose turn it is, and how many runs it has.
+    """Yield the index of the round, the combination whose turn it is, and its number of runs.
 
-    Who has fewer runs has them in the first rounds.
+    A combination with fewer runs has them in the first rounds.
     """
     left = dict(runs)
     turn = 0
@@ -102,32 +103,30 @@ def rotate_order(items: Sequence[T], turn: int) -> list[T]:
     return [*items[first:], *items[:first]]
 
 
-class _InputCache:
-    """Inputs that are made once, so that making them does not empty the caches in between.
+def _create_inputs(network: BuiltNetwork) -> Callable[[int, int], Inputs]:
+    """Return a function that makes the inputs of a run and a batch size, each only once.
 
-    Only what sees pictures of any size sees one of another size in every run, as in a service:
-    some runtimes compile it anew for each.
+    Making them anew would empty the caches in between. P-Net alone sees another size in every
+    run, as in a service: some runtimes compile it anew for each.
     """
+    architecture = network.spec.architecture
 
-    def __init__(self, network: BuiltNetwork) -> None:
-        self._model, self._architecture = network.model, network.spec.architecture
-        self._made: dict[tuple[int, int], Inputs] = {}
+    @lru_cache(maxsize=1 if architecture == "pnet" else None)
+    def make(run: int, batch: int) -> Inputs:
+        return make_timing_inputs(network.model, architecture, run, batch)
 
-    def get(self, run: int, batch: int) -> Inputs:
-        """Return the inputs of a run."""
-        key = (run if self._architecture == "pnet" else 0), batch
-        if key not in self._made:
-            self._made = {kept: made for kept, made in self._made.items() if kept[0] == key[0]}
-            self._made[key] = make_timing_inputs(self._model, self._architecture, *key)
-        return self._made[key]
+    return lambda run, batch: make(run if architecture == "pnet" else 0, batch)
 
 
 def _warm_up(
-    session: Session, inputs: _InputCache, combination: Combination, preset: Preset
+    session: Session,
+    make_inputs: Callable[[int, int], Inputs],
+    combination: Combination,
+    preset: Preset,
 ) -> int:
     """Run a combination, and return how many runs its budget of time has room for."""
     taken_s = [
-        _run_batches(session, inputs.get(run, combination.batch)) for run in range(WARM_UP_RUNS)
+        _run_batches(session, make_inputs(run, combination.batch)) for run in range(WARM_UP_RUNS)
     ]
     # The least: one that was stopped must not decide how much is measured.
     affordable = max(MIN_RUNS, preset.get_budget_s(combination) / min(taken_s))
