@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from phiz.lab.commands.progress import show_progress, track_items
@@ -24,3 +28,28 @@ def test_tracked_items_are_all_yielded_in_order(
 ) -> None:
     assert list(track_items(iter("abc"), "letters", total)) == ["a", "b", "c"]
     assert "letters" not in capsys.readouterr().out
+
+
+PROGRAM = """
+from phiz.lab.commands.progress import show_progress
+from phiz.lab.study.plan import StudyTask
+with show_progress(3) as show:
+    show(StudyTask("quality", "front"), 1, 200.0)
+"""
+
+
+def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
+    master, slave = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while part := os.read(master, 4096):
+                seen += part
+        except OSError:  # the end, as Linux tells it
+            pass
+    os.close(master)
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "1/3" in text
+    assert "about 3 min left" in text

@@ -1,9 +1,6 @@
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,6 @@ from click.testing import CliRunner, Result
 
 from phiz.cli.main import main
 from phiz.errors import WorkerDiedError
-from phiz.lab.commands.progress import show_progress
 from phiz.lab.study import plan
 from phiz.lab.study.checkpoint import TaskResult
 from phiz.lab.study.plan import Preset, StudyTask
@@ -19,7 +15,6 @@ from phiz.lab.study.record import Study, read_study, to_document
 from phiz.lab.study.run import StudyRun
 from phiz.lab.study.summary import mark_quiet
 from phiz.models import catalog
-from phiz.models.specs import Catalog
 from phiz.runtime.isa import ISA_VARIABLES
 from phiz.runtime.profile import find_mismatches, read_profile
 from phiz.runtime.variants import find_installed_variants
@@ -294,48 +289,13 @@ def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.M
         (["--compare", "a.json", "--out", "."], "the study a.json cannot be read"),
         (["--only", "nobody"], "there is no model 'nobody'"),
         (["--group", "face", "--only", "mobilenet"], "there is no model 'mobilenet'"),
-        (["--models", "nowhere"], "no models are built in nowhere"),
+        (
+            ["--models", "nowhere"],
+            "no models are built in nowhere; build them with: phiz models build",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(arguments: list[str], complaint: str) -> None:
     result = run(*arguments)
     assert result.exit_code in {1, 2}
     assert complaint in " ".join(result.output.split())
-
-
-def test_without_models_there_is_nothing_to_measure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FRONT,)))
-    assert "phiz models build" in run("--models", tmp_path).output
-
-
-PROGRAM = """
-from phiz.lab.commands.progress import show_progress
-from phiz.lab.study.plan import StudyTask
-with show_progress(3) as show:
-    show(StudyTask("quality", "front"), 1, 200.0)
-"""
-
-
-def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
-    master, slave = os.openpty()
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
-        os.close(slave)
-        seen = b""
-        try:
-            while part := os.read(master, 4096):
-                seen += part
-        except OSError:  # the end, as Linux tells it
-            pass
-    os.close(master)
-    assert process.returncode == 0
-    text = seen.decode()
-    assert "1/3" in text
-    assert "about 3 min left" in text
-
-
-def test_elsewhere_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress(3) as show:
-        show(StudyTask("quality", "front"), 1, 20.0)
-    assert capsys.readouterr().err == "2 of 3: quality of front, visit 1; about 20 s left\n"

@@ -36,9 +36,13 @@ def chosen(
         for each in times_ms
     ]
     timed = [figures(name, each, ms) for each, ms in times_ms.items()]
+    # Several threads and batches decide nothing.
+    timed += [figures(name, OPENVINO, 0.1, threads=2), figures(name, OPENVINO, 0.1, batch=4)]
     choice = select_variants([one], timed, qualities)[name]
     assert choice.reference_ms == times_ms[REFERENCE_VARIANT]
     assert choice.median_ms == times_ms[choice.variant]
+    assert choice.sha256 == one.spec.with_precision(choice.variant.network_precision).sha256
+    assert choice.version == get_version(choice.variant.runtime)
     return choice.variant
 
 
@@ -70,24 +74,6 @@ def test_a_face_model_runs_in_what_is_offered_and_passes() -> None:
 def test_float32_is_judged_by_numbers_alone(excess: float, expected: Variant) -> None:
     times_ms = {FLOAT32: 4.0, OPENVINO: 3.0, BF16: 2.0, INT8: 1.0, EIGHT_BITS: 1.0}
     assert chosen("front", times_ms, list(times_ms), excess) == expected
-
-
-def test_several_threads_and_batches_decide_nothing() -> None:
-    one = subject("front")
-    plain = [figures("front", each, 1.0) for each in one.variants]
-    others = [figures("front", OPENVINO, 0.1, threads=2), figures("front", BF16, 0.1, batch=4)]
-    judged = [quality("front", each, 0.5) for each in one.variants]
-    assert select_variants([one], [*plain, *others], judged)["front"].variant == FLOAT32
-
-
-def test_a_choice_is_of_the_file_and_the_version_that_were_measured() -> None:
-    one = subject("onet")
-    assert one.spec.with_precision("int8").sha256 != one.spec.sha256
-    timed = [figures("onet", each, 1.0 if each == INT8 else 2.0) for each in one.variants]
-    judged = [quality("mtcnn", each, 0.5) for each in one.variants]
-    choice = select_variants([one], timed, judged)["onet"]
-    assert (choice.variant, choice.version) == (INT8, get_version("onnxruntime"))
-    assert choice.sha256 == one.spec.with_precision("int8").sha256
 
 
 def test_what_was_not_judged_is_not_chosen_for() -> None:

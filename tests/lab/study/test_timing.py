@@ -53,15 +53,8 @@ def test_a_network_is_timed(name: str, variant: Variant, int8_folder: Path) -> N
 
 def test_batches_take_longer_and_what_is_slow_is_run_less(models_folder: Path) -> None:
     combinations = [Combination("front", FLOAT32, 1, batch) for batch in (1, 64)]
-    preset = Preset(rounds=1, every=1, runs=30, plain_s=10, other_s=0.001, batches=(1, 64))
+    preset = Preset(rounds=1, every=1, runs=30, plain_s=inf, other_s=0.001, batches=(1, 64))
     network = find_network("front", models_folder)
     one, many = time_network(network, combinations, preset).values()
     assert (len(one.run_us), len(many.run_us)) == (30, MIN_RUNS)
     assert min(many.run_us) > 4 * min(one.run_us)
-
-
-def test_an_endless_budget_has_room_for_all_runs(models_folder: Path) -> None:
-    combination = Combination("front", FLOAT32, 2, 1)
-    preset = Preset(rounds=1, every=1, runs=12, plain_s=inf, other_s=inf, batches=(1,))
-    (found,) = time_network(find_network("front", models_folder), [combination], preset).values()
-    assert len(found.run_us) == 12

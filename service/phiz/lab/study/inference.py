@@ -81,20 +81,15 @@ def list_model_variants(networks: Sequence[BuiltNetwork]) -> dict[Variant, Model
 
     In 8 bits are those of its networks that are offered in them, and the others in float32.
     """
-    offered = offer_all_precisions(networks[0].model)
+    offered, folder = offer_all_precisions(networks[0].model), networks[0].folder
     variants = dict.fromkeys(each for network in networks for each in network.variants)
     models = {each: offered.with_precision(each.network_precision) for each in variants}
     return {
-        variant: model for variant, model in models.items() if _is_built(model, variant, networks)
+        variant: model
+        for variant, model in models.items()
+        if variant.network_precision in {spec.precision for spec in model.networks}
+        and all((folder / spec.file_name).exists() for spec in model.networks)
     }
-
-
-def _is_built(model: ModelSpec, variant: Variant, networks: Sequence[BuiltNetwork]) -> bool:
-    """Return whether a model's networks are there in their precisions, one in the variant's."""
-    precisions = {spec.name: spec.precision for spec in model.networks}
-    return variant.network_precision in precisions.values() and all(
-        precisions[network.spec.name] in network.specs for network in networks
-    )
 
 
 def _load_detector(model: ModelSpec, folder: Path, variant: Variant) -> Detector:
