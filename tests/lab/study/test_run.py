@@ -55,9 +55,9 @@ def failing_at(subject: str) -> Callable[[StudyTask], TaskResult]:
 def test_who_dies_is_named_and_what_was_measured_before_is_kept(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path, {})
     with pytest.raises(WorkerDiedError, match=r"^quality of back, visit 1: the process ended$"):
-        list(run_tasks(LOTS, checkpoint, QUICK, failing_at("back")))
+        list(run_tasks(LOTS, checkpoint, failing_at("back")))
     assert list(Checkpoint(tmp_path, {}).results) == [str(LOTS[0])]
-    list(run_tasks(LOTS, Checkpoint(tmp_path, {}), QUICK, failing_at("front")))
+    list(run_tasks(LOTS, Checkpoint(tmp_path, {}), failing_at("front")))
     assert len(Checkpoint(tmp_path, {}).results) == 2
 
 

@@ -107,7 +107,7 @@ def measure_tasks(run: StudyRun, checkpoint: Checkpoint) -> Results:
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with show_progress(len(tasks)) as show:
-            for task, left_s in run_tasks(tasks, checkpoint, run.preset, run.measure_task):
+            for task, left_s in run_tasks(tasks, checkpoint, run.measure_task):
                 show(task, len(checkpoint.results), left_s)
     finally:
         signal.signal(signal.SIGTERM, before)

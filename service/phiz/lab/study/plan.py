@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from statistics import fmean
+from typing import Final, Literal, TypeAlias
 
 from phiz.models.documents import PositiveInt, Text
 from phiz.models.specs import Architecture, ModelSpec
@@ -10,7 +11,13 @@ from phiz.runtime.variants import Variant
 
 TaskKind: TypeAlias = Literal["times", "pace", "quality", "memory"]
 
-RUN_S: Final = 0.01  # of most networks less
+# As it was on one machine of 2026; the times of this one replace it.
+EXPECTED_S: Final[Mapping[TaskKind, float]] = {
+    "times": 6.0,
+    "pace": 6.0,
+    "quality": 25.0,
+    "memory": 1.3,
+}
 # Their input is one picture's work already: a pyramid, or the crops of a picture.
 WHOLE_IMAGE: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
 
@@ -165,38 +172,20 @@ def plan_tasks(
     )
 
 
-def estimate_seconds_left(
-    left: Sequence[StudyTask], taken: Mapping[StudyTask, float], preset: Preset
-) -> float:
+def estimate_seconds_left(left: Sequence[StudyTask], taken_s: Mapping[StudyTask, float]) -> float:
     """Return an estimate of the seconds that the remaining tasks will take.
 
-    A task takes as long as in another round, or else as its kind did in proportion to the
-    expectation.
+    A task takes as long as in another round, or else as the mean of its kind.
 
     Args:
         left: The remaining tasks.
-        taken: Seconds of the finished tasks.
-        preset: The amount of measuring.
+        taken_s: Seconds of the finished tasks.
     """
-    like = {(task.kind, task.target, task.is_plain): s for task, s in taken.items()}
-    scale = {kind: _compute_scale(kind, taken, preset) for kind in get_args(TaskKind)}
-    return sum(
-        like.get((task.kind, task.target, task.is_plain))
-        or scale[task.kind] * _estimate_s(task, preset)
-        for task in left
-    )
+    like_s = {(task.kind, task.target, task.is_plain): s for task, s in taken_s.items()}
+    keys = ((task.kind, task.target, task.is_plain) for task in left)
+    return sum(like_s.get(key) or _expect_s(key[0], taken_s) for key in keys)
 
 
-def _compute_scale(kind: str, taken: Mapping[StudyTask, float], preset: Preset) -> float:
-    done = {task: seconds for task, seconds in taken.items() if task.kind == kind}
-    expected_s = sum(_estimate_s(task, preset) for task in done)
-    return sum(done.values()) / expected_s if expected_s else 1.0
-
-
-def _estimate_s(task: StudyTask, preset: Preset) -> float:
-    # As it was on one machine of 2026; what was measured on this one corrects it.
-    if task.kind == "times":
-        runs_s = RUN_S * preset.runs  # a budget may be endless
-        budgets_s = (preset.get_budget_s(each) for each in task.combinations)
-        return 2.0 + sum(0.8 * min(each, runs_s) for each in budgets_s)
-    return {"pace": 6.0, "quality": 25.0, "memory": 1.3}[task.kind]
+def _expect_s(kind: TaskKind, taken_s: Mapping[StudyTask, float]) -> float:
+    seconds = [each for task, each in taken_s.items() if task.kind == kind]
+    return fmean(seconds) if seconds else EXPECTED_S[kind]

@@ -102,7 +102,6 @@ class StudyRun:
 def run_tasks(
     tasks: Sequence[StudyTask],
     checkpoint: Checkpoint,
-    preset: Preset,
     measure: Callable[[StudyTask], TaskResult],
 ) -> Iterator[tuple[StudyTask, float]]:
     """Run the tasks that are not in a checkpoint, and yield each task before it runs.
@@ -112,27 +111,25 @@ def run_tasks(
     Args:
         tasks: All tasks.
         checkpoint: The finished tasks; the others are added.
-        preset: The amount of measuring.
         measure: Returns the answer of a task.
 
     Raises:
         WorkerDiedError: The process that measured a task ended early.
     """
-    taken = {
-        task: checkpoint.seconds[str(task)] for task in tasks if str(task) in checkpoint.seconds
-    }
-    left = [task for task in tasks if task not in taken]
+    seconds = checkpoint.seconds
+    taken_s = {task: seconds[str(task)] for task in tasks if str(task) in seconds}
+    left = [task for task in tasks if task not in taken_s]
     while left:
         task = left[0]
-        yield task, estimate_seconds_left(left, taken, preset)
+        yield task, estimate_seconds_left(left, taken_s)
         started, before_s = time.perf_counter(), read_stolen_s()
         try:
             answer = measure(task)
         except WorkerDiedError as error:
             raise WorkerDiedError(f"{task}: {error}") from error
-        taken[task], after_s = time.perf_counter() - started, read_stolen_s()
+        taken_s[task], after_s = time.perf_counter() - started, read_stolen_s()
         stolen = None if before_s is None or after_s is None else after_s - before_s
-        checkpoint.add(task, answer, taken[task], stolen)
+        checkpoint.add(task, answer, taken_s[task], stolen)
         left.pop(0)
 
 
