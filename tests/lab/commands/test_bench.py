@@ -46,7 +46,7 @@ def folder(models_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.integration
-def test_it_measures_chooses_and_writes(folder: Path, tmp_path: Path) -> None:
+def test_bench_writes_profile_and_figures(folder: Path, tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     result = bench("--models", folder, "--json", figures)
     assert result.exit_code == 0, result.output
@@ -90,7 +90,7 @@ def measure_quality(subject: StudyRun, task: StudyTask) -> TaskResult:
 
 
 @pytest.mark.integration
-def test_8_bits_take_part_where_they_are_built(
+def test_bench_measures_8_bits_where_they_are_built(
     int8_folder: Path, models_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FULL,)))
@@ -127,7 +127,7 @@ def test_8_bits_take_part_where_they_are_built(
     ],
     ids=["passes", "loses faces", "loses precision", "without labels"],
 )
-def test_less_than_float32_is_judged_by_faces(
+def test_lower_precision_is_judged_by_faces_and_precision(
     folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -163,7 +163,7 @@ def test_less_than_float32_is_judged_by_faces(
     assert lossy["passes"] == gate.startswith("passes")
 
 
-def test_labelled_photographs_are_used(
+def test_bench_judges_labelled_photographs(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StudyRun, "measure_task", measure_quality)
@@ -180,13 +180,13 @@ def test_labelled_photographs_are_used(
     assert not (folder / "profile.json").exists()
 
 
-def test_a_folder_without_labels_is_a_wrong_option(folder: Path, tmp_path: Path) -> None:
+def test_folder_without_labels_is_refused(folder: Path, tmp_path: Path) -> None:
     result = bench("--models", folder, "--data", tmp_path)
     assert result.exit_code == 2
     assert "annotations.json cannot be read" in result.output
 
 
-def test_a_photograph_that_is_missing_is_named(folder: Path, tmp_path: Path) -> None:
+def test_missing_photograph_is_named(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "wider").mkdir()
     labels = [{"image": "gone.jpg", "faces": []}]
     (tmp_path / "wider" / "annotations.json").write_text(json.dumps(labels))
@@ -196,7 +196,7 @@ def test_a_photograph_that_is_missing_is_named(folder: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("option", ["--json", "--profile"])
-def test_nothing_is_measured_for_a_file_that_cannot_be_written(
+def test_unwritable_file_is_refused_before_measuring(
     folder: Path, tmp_path: Path, option: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def measure(*_: object) -> None:
@@ -208,14 +208,14 @@ def test_nothing_is_measured_for_a_file_that_cannot_be_written(
     assert f"{tmp_path / 'nowhere'} does not exist; create it or change {option}" in result.output
 
 
-def test_models_that_are_not_built(tmp_path: Path) -> None:
+def test_bench_without_models_says_how_to_build_them(tmp_path: Path) -> None:
     result = bench("--models", tmp_path)
     assert result.exit_code == 1
     assert "phiz models build" in result.output
 
 
 @pytest.mark.integration
-def test_detect_follows_the_profile(folder: Path, tmp_path: Path) -> None:
+def test_detect_follows_profile_of_bench(folder: Path, tmp_path: Path) -> None:
     image_path = tmp_path / "crowd.png"
     Image.fromarray(draw_crowd(320, 240)).save(image_path)
     plain = {name: value for name, value in os.environ.items() if not name.startswith("PHIZ_")}

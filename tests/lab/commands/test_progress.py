@@ -38,7 +38,7 @@ with show_progress(3) as show:
 """
 
 
-def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
+def test_study_on_terminal_has_a_bar_and_the_time_left() -> None:
     master, slave = os.openpty()
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
         os.close(slave)

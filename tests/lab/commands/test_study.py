@@ -47,7 +47,7 @@ def folder(models_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.integration
-def test_it_measures_and_recommends(folder: Path) -> None:
+def test_study_measures_and_recommends(folder: Path) -> None:
     result = run("--models", folder, "--quick", "--device", "Here")
     assert result.exit_code == 0, result.output
     assert "face, lowest latency: front in" in result.stdout
@@ -77,7 +77,7 @@ def test_it_measures_and_recommends(folder: Path) -> None:
     assert not list(folder.glob("*unfinished*"))
 
 
-def test_what_is_interrupted_is_taken_up(
+def test_interrupted_study_is_resumed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[StudyTask] = []
@@ -106,7 +106,7 @@ def test_what_is_interrupted_is_taken_up(
     assert read_study(tmp_path / "out" / "study.json").figures
 
 
-def test_a_profile_keeps_what_was_chosen_for_other_networks(
+def test_profile_keeps_choices_for_other_networks(
     folder: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "front"))
@@ -128,7 +128,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quickly")
-def test_what_is_emulated_replaces_nothing(
+def test_emulated_study_replaces_no_file(
     folder: Path, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = profile.read_text()
@@ -149,9 +149,7 @@ def test_what_is_emulated_replaces_nothing(
     assert "front" in read_profile(out / "profile.json").networks
 
 
-def test_a_limit_of_openvino_is_no_study_of_this_machine(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limited_openvino_needs_emulated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ISA_VARIABLES[0], "AVX2")
     result = run("--models", folder, "--quick")
     assert result.exit_code == 1
@@ -160,7 +158,7 @@ def test_a_limit_of_openvino_is_no_study_of_this_machine(
 
 
 @pytest.mark.usefixtures("quickly")
-def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> None:
+def test_missing_networks_are_named_with_commands_that_build_them(folder: Path) -> None:
     (folder / "front.int8.onnx").unlink(missing_ok=True)
     result = run("--models", folder, "--quick")
     assert result.exit_code == 0, result.output
@@ -179,7 +177,7 @@ def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> Non
 
 
 @pytest.mark.usefixtures("quickly")
-def test_a_group_is_measured_alone(folder: Path) -> None:
+def test_group_is_measured_alone(folder: Path) -> None:
     result = run("--models", folder, "--quick", "--group", "face")
     assert result.exit_code == 0, result.output
     assert "mobilenet" not in result.stderr
@@ -189,7 +187,7 @@ def test_a_group_is_measured_alone(folder: Path) -> None:
     assert f"phiz models build --group classify --models {folder}" in result.output
 
 
-def test_who_died_is_named_with_what_to_do(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_process_is_named_with_advice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def die(*_: object) -> TaskResult:
         raise WorkerDiedError("the process ended")
 
@@ -206,16 +204,14 @@ def test_who_died_is_named_with_what_to_do(folder: Path, monkeypatch: pytest.Mon
     ("model", "options"),
     [("mobilenet", " --group classify"), ("mobilenet-ssd", " --group study"), ("back", "")],
 )
-def test_a_model_that_is_not_built_is_named(model: str, options: str, folder: Path) -> None:
+def test_missing_model_is_named(model: str, options: str, folder: Path) -> None:
     result = run("--models", folder, "--only", "front", "--only", model)
     assert result.exit_code == 2
     assert f"{folder} lacks {model}; " in result.output
     assert f"phiz models build{options} --models {folder}" in result.output
 
 
-def test_photographs_that_nothing_can_be_judged_by_are_refused_at_once(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_unusable_photographs_are_refused_before_measuring(folder: Path, tmp_path: Path) -> None:
     result = run("--models", folder, "--quick", "--data", tmp_path)
     assert result.exit_code == 2
     assert "wider/annotations.json cannot be read" in result.output
@@ -223,7 +219,7 @@ def test_photographs_that_nothing_can_be_judged_by_are_refused_at_once(
 
 
 @pytest.mark.usefixtures("quickly")
-def test_what_was_measured_is_kept_until_all_is_written(folder: Path, tmp_path: Path) -> None:
+def test_results_are_kept_until_all_files_are_written(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "study.html").mkdir(parents=True)
     command: list[str | Path] = ["--models", folder, "--quick", "--out", out]
@@ -243,7 +239,7 @@ def written(path: Path, study: Study) -> Path:
     return path
 
 
-def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
+def test_compared_studies_share_one_report(tmp_path: Path) -> None:
     files = [written(tmp_path / f"{name}.json", usual(name)) for name in ("One", "Two")]
     result = run("--compare", *files, "--out", tmp_path)
     assert result.exit_code == 0, result.output
@@ -251,7 +247,7 @@ def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
     assert "What networks cost on 2 devices" in page
 
 
-def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_unwritable_report_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out" / "study.html").mkdir(parents=True)
     result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path / "out")
     assert result.exit_code == 1
@@ -267,13 +263,13 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ],
     ids=lambda option: option[0],
 )
-def test_comparing_has_no_use_for_options_of_measuring(option: list[str]) -> None:
+def test_compare_refuses_options_of_measuring(option: list[str]) -> None:
     result = run("--compare", "a.json", "--out", ".", *option)
     assert result.exit_code == 2
     assert f"--compare measures nothing, so {option[0]} would have no effect" in result.output
 
 
-def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_ignores_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
     monkeypatch.setenv("PHIZ_PROFILE", str(tmp_path / "profile.json"))
     result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path)
@@ -295,7 +291,7 @@ def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.M
         ),
     ],
 )
-def test_what_is_wrong_is_named(arguments: list[str], complaint: str) -> None:
+def test_wrong_options_are_named(arguments: list[str], complaint: str) -> None:
     result = run(*arguments)
     assert result.exit_code in {1, 2}
     assert complaint in " ".join(result.output.split())

@@ -11,7 +11,7 @@ from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO
 CATALOG = catalog.load_catalog()
 
 
-def test_a_model_finds_the_same_faces_in_every_variant(models_folder: Path) -> None:
+def test_model_finds_the_same_faces_in_both_runtimes(models_folder: Path) -> None:
     networks = find_networks([CATALOG.get_model("back")], models_folder)
     images = [LazyImage.from_array(draw_crowd(640, 480, seed)) for seed in range(2)]
     given = detect_in_variants(networks, images)
@@ -26,7 +26,7 @@ def test_a_model_finds_the_same_faces_in_every_variant(models_folder: Path) -> N
     assert len(given[FLOAT32].answers[0]) > 10
 
 
-def test_a_model_in_8_bits_has_those_networks_that_are_offered(
+def test_model_in_8_bits_has_the_offered_networks_in_8_bits(
     int8_folder: Path, tmp_path: Path
 ) -> None:
     folder = tmp_path / "models"

@@ -39,9 +39,7 @@ def test_networks_have_the_precisions_that_are_built(floats: Path, int8_folder: 
 @pytest.mark.parametrize(
     ("name", "offered"), [("front", False), ("full", True), ("mtcnn", True), ("efficientnet", True)]
 )
-def test_precisions_that_are_not_offered_are_left_out_or_offered(
-    name: str, *, offered: bool
-) -> None:
+def test_precisions_are_kept_or_offered_on_request(name: str, *, offered: bool) -> None:
     model = CATALOG.get_model(name)
     assert model.networks[-1].variants
     assert bool(keep_offered(model).networks[-1].variants) == offered
@@ -57,7 +55,7 @@ def test_models_are_complete_with_all_networks(floats: Path) -> None:
     assert MTCNN not in list_complete_models(find_networks(models, floats))
 
 
-def test_a_file_that_is_there_must_be_right(floats: Path) -> None:
+def test_corrupt_and_missing_files_are_errors(floats: Path) -> None:
     (floats / "onet.int8.onnx").write_bytes(b"short")
     *_, onet = find_networks([MTCNN], floats)
     with pytest.raises(ModelCorruptError, match="phiz models build --variants int8"):
@@ -67,7 +65,7 @@ def test_a_file_that_is_there_must_be_right(floats: Path) -> None:
         onet.read()
 
 
-def test_the_reference_comes_first_and_8_bits_need_their_file(
+def test_variants_begin_with_the_reference_and_8_bits_need_their_file(
     floats: Path, int8_folder: Path
 ) -> None:
     *_, onet = find_networks([MTCNN], int8_folder)

@@ -53,7 +53,7 @@ def find_model(name: str, folder: Path) -> list[BuiltNetwork]:
     return find_networks([catalog.load_catalog().get_model(name)], folder)
 
 
-def test_a_classifier_is_held_against_float32_and_the_labels(
+def test_classifier_is_compared_with_float32_and_labels(
     built_classifier: Callable[[str], Path], photographs: Path
 ) -> None:
     folder = built_classifier("efficientnet")
@@ -70,7 +70,7 @@ def test_a_classifier_is_held_against_float32_and_the_labels(
     assert found[OPENVINO].agreement == 1.0
 
 
-def test_without_photographs_8_bits_of_a_classifier_are_vouched_for(
+def test_classifier_in_8_bits_passes_without_photographs(
     built_classifier: Callable[[str], Path],
 ) -> None:
     folder = built_classifier("efficientnet")
@@ -79,7 +79,7 @@ def test_without_photographs_8_bits_of_a_classifier_are_vouched_for(
     assert found[INT8].accuracy == {}
 
 
-def test_a_face_model_is_held_against_float32_and_the_labels(
+def test_face_model_is_compared_with_float32_and_labels(
     int8_folder: Path, photographs: Path
 ) -> None:
     found = {
@@ -103,7 +103,7 @@ def test_a_face_model_is_held_against_float32_and_the_labels(
     assert not found[INT8].passes
 
 
-def test_faces_that_are_kept_and_precision_that_is_lost_are_those_of_the_record() -> None:
+def test_change_of_faces_follows_from_qualities() -> None:
     shares = {"AP easy": 0.75, "AP medium": 0.5, "AP hard": 0.25}
     reference = VariantQuality("front", FLOAT32, {"front": "float32"}, 300, 1.0, shares)
     other = replace(reference, agreement=299 / 300, accuracy={**shares, "AP hard": 0.125})
@@ -115,7 +115,7 @@ def test_faces_that_are_kept_and_precision_that_is_lost_are_those_of_the_record(
     assert replace(other, accuracy={}).compare_faces(reference).precision_loss == {}
 
 
-def test_a_damaged_network_has_no_parity(
+def test_damaged_network_has_no_parity(
     models_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Off:
@@ -135,7 +135,7 @@ def test_a_damaged_network_has_no_parity(
 
 
 @pytest.mark.parametrize(("model", "with_photographs"), [("mtcnn", True), ("full", False)])
-def test_a_face_model_is_timed_on_whole_pictures(
+def test_face_model_is_timed_on_whole_images(
     int8_folder: Path, photographs: Path, model: str, *, with_photographs: bool
 ) -> None:
     found = time_model(photographs if with_photographs else None, find_model(model, int8_folder))
@@ -145,7 +145,7 @@ def test_a_face_model_is_timed_on_whole_pictures(
         assert min(seconds) > 0.001
 
 
-def test_a_classifier_is_timed_on_whole_pictures(
+def test_classifier_is_timed_on_whole_images(
     built_classifier: Callable[[str], Path], photographs: Path
 ) -> None:
     found = time_model(photographs, find_model("efficientnet", built_classifier("efficientnet")))

@@ -13,7 +13,7 @@ from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO, figures, quality
 EIGHT_BITS = Variant("openvino", "int8")
 
 
-def subject(name: str) -> BuiltNetwork:
+def find_network(name: str) -> BuiltNetwork:
     known = catalog.load_catalog()
     model, spec = next(
         (model, spec) for model in known.models for spec in model.networks if spec.name == name
@@ -23,13 +23,13 @@ def subject(name: str) -> BuiltNetwork:
     )
 
 
-def chosen(
+def choose(
     name: str,
     times_ms: dict[Variant, float],
     failing: Sequence[Variant] = (),
     excess: float = 0.5,
 ) -> Variant:
-    one = subject(name)
+    one = find_network(name)
     assert set(one.variants) == set(times_ms)
     qualities = [
         quality(one.model.name, each, 0.5, passes=each not in failing, excess={name: excess})
@@ -51,19 +51,19 @@ def chosen(
     [(2.0, [], INT8), (2.0, [INT8], FLOAT32), (3.9, [], FLOAT32)],
     ids=["faster", "loses its gate", "not worth it"],
 )
-def test_a_classifier_runs_in_8_bits_if_that_is_worth_it(
+def test_classifier_runs_in_8_bits_if_that_is_faster(
     rounded_ms: float, failing: Sequence[Variant], expected: Variant
 ) -> None:
     # OpenVINO is faster than either, and classifiers do not run in it.
     times_ms = {FLOAT32: 4.0, OPENVINO: 1.0, BF16: 1.0, INT8: rounded_ms, EIGHT_BITS: 1.0}
-    assert chosen("efficientnet", times_ms, failing) == expected
+    assert choose("efficientnet", times_ms, failing) == expected
 
 
-def test_a_face_model_runs_in_what_is_offered_and_passes() -> None:
+def test_face_model_runs_in_an_offered_variant_that_passes() -> None:
     times_ms = {FLOAT32: 4.0, OPENVINO: 3.0, BF16: 2.0, INT8: 1.0, EIGHT_BITS: 1.0}
-    assert chosen("front", times_ms) == BF16  # 8 bits of it are not offered
-    assert chosen("front", times_ms, [BF16]) == OPENVINO
-    assert chosen("onet", times_ms) == INT8
+    assert choose("front", times_ms) == BF16  # 8 bits of it are not offered
+    assert choose("front", times_ms, [BF16]) == OPENVINO
+    assert choose("onet", times_ms) == INT8
 
 
 @pytest.mark.parametrize(
@@ -73,8 +73,8 @@ def test_a_face_model_runs_in_what_is_offered_and_passes() -> None:
 )
 def test_float32_is_judged_by_numbers_alone(excess: float, expected: Variant) -> None:
     times_ms = {FLOAT32: 4.0, OPENVINO: 3.0, BF16: 2.0, INT8: 1.0, EIGHT_BITS: 1.0}
-    assert chosen("front", times_ms, list(times_ms), excess) == expected
+    assert choose("front", times_ms, list(times_ms), excess) == expected
 
 
-def test_what_was_not_judged_is_not_chosen_for() -> None:
-    assert select_variants([subject("front")], [figures("front", FLOAT32, 1.0)], []) == {}
+def test_network_without_quality_has_no_choice() -> None:
+    assert select_variants([find_network("front")], [figures("front", FLOAT32, 1.0)], []) == {}
