@@ -170,12 +170,16 @@ def test_bench_judges_labelled_photographs(
     images = tmp_path / "wider" / "images"
     images.mkdir(parents=True)
     Image.fromarray(draw_crowd(320, 240)).save(images / "a.png")
-    faces = [{"box": [10, 10, 50, 60], "wider_levels": ["easy", "medium", "hard"]}]
+    faces = [{"box": [10, 10, 50, 60], "wider_levels": ["easy", "medium"]}]
     labels = [{"image": "a.png", "faces": faces}]
     (images.parent / "annotations.json").write_text(json.dumps(labels))
-    result = bench("--models", folder, "--data", tmp_path, "--profile", tmp_path / "p.json")
+    files = ("--profile", tmp_path / "p.json", "--json", tmp_path / "f.json")
+    result = bench("--models", folder, "--data", tmp_path, *files)
     assert result.exit_code == 0, result.output
     assert "+0.0000" in result.stdout
+    reference, *_ = json.loads((tmp_path / "f.json").read_text())["models"]["front"]
+    # A level without faces has no precision.
+    assert reference["precision_loss"] == {"easy": 0, "medium": 0, "hard": None}
     assert read_profile(tmp_path / "p.json").networks["front"].reference_ms > 0
     assert not (folder / "profile.json").exists()
 

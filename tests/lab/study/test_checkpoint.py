@@ -1,4 +1,6 @@
 import errno
+from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,13 @@ def test_finished_tasks_are_resumed(tmp_path: Path) -> None:
     again = Checkpoint(tmp_path, {"machine": 1})
     assert again.results == checkpoint.results == {str(task): answer for task, answer in ANSWERS}
     assert set(again.seconds.values()) == {2.5}
+
+
+def test_numbers_without_end_are_resumed(tmp_path: Path) -> None:
+    odd = replace(quality("front", FLOAT32, nan), excess={"front": inf})
+    Checkpoint(tmp_path, {}).add(ANSWERS[2][0], [odd], 1.0)
+    (found,) = Checkpoint(tmp_path, {}).results.values()
+    assert repr(found) == repr([odd])
 
 
 def test_stolen_share_is_of_all_tasks(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, TypeAlias
@@ -20,8 +20,7 @@ TaskResult: TypeAlias = dict[str, RunTimes] | dict[str, list[float]] | list[Vari
 """Of a task of times, of pace, of quality, or of memory."""
 
 _DIGEST_DIGITS: Final = 8  # few studies are interrupted in one folder
-# An excess may be infinite.
-_LINE_CONFIG: Final = ConfigDict(strict=True, extra="forbid", ser_json_inf_nan="constants")
+_LINE_CONFIG: Final = ConfigDict(strict=True, extra="forbid")
 
 
 # The names of the entries are those of the file.
@@ -105,12 +104,12 @@ class Checkpoint:
         Raises:
             SettingError: The file cannot be written.
         """
-        text = _TASK_LINE.dump_json(_TaskLine(str(task), seconds, stolen_s, result))
+        text = _format_line(_TaskLine(str(task), seconds, stolen_s, result))
         # As it will be read, so that a study that was interrupted is the same as one that was not.
         self._lines[str(task)] = _TASK_LINE.validate_json(text)
         try:
-            with self._path.open("ab") as file:
-                file.write(text + b"\n")
+            with self._path.open("a", encoding="utf-8") as file:
+                file.write(text)
         except OSError as error:
             raise self._make_write_error(error) from error
 
@@ -135,11 +134,10 @@ class Checkpoint:
     def _rewrite(self) -> None:
         """Write the file anew, so that it is there as it was or as it will be."""
         # Without a last line that was half written, to which the next would be added.
-        tasks = map(_TASK_LINE.dump_json, self._lines.values())
-        texts = [_HEADER_LINE.dump_json(self._header), *tasks]
+        tasks = map(_format_line, self._lines.values())
         beside = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:
-            beside.write_text("".join(f"{text.decode()}\n" for text in texts), "utf-8")
+            beside.write_text("".join([_format_line(self._header), *tasks]), "utf-8")
             beside.replace(self._path)
         except OSError as error:
             beside.unlink(missing_ok=True)
@@ -147,3 +145,8 @@ class Checkpoint:
 
     def _make_write_error(self, error: OSError) -> SettingError:
         return SettingError(f"{self._path} cannot be written: {error.strerror}")
+
+
+def _format_line(line: _HeaderLine | _TaskLine) -> str:
+    # Not by pydantic, which writes null for an infinite excess and for a precision that is NaN.
+    return json.dumps(asdict(line)) + "\n"
