@@ -47,7 +47,8 @@ def run_bench(
     networks = _find_all_networks(models, place)
     report_missing(models, folder)
     preset = Preset(1, every=1, runs=runs, plain_s=inf, other_s=inf, batches=(1,), has_memory=False)
-    with TemporaryDirectory() as kept:
+    # Beside the profile, which is a place that can be written to.
+    with TemporaryDirectory(prefix=".bench-", dir=named.absolute().parent) as kept:
         checkpoint = Checkpoint(Path(kept), {})
         figures, qualities = measure_tasks(StudyRun(networks, data, preset), checkpoint)
     choices = select_variants(networks, figures, qualities)

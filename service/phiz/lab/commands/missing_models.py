@@ -23,7 +23,7 @@ def require_built(models: Sequence[ModelSpec], folder: Path | None, *, each: boo
 
     Args:
         models: The models to measure.
-        folder: Of the built models, if it was named.
+        folder: Folder of the built models, if it was named.
         each: Whether a network of each model must be there; else one of any.
 
     Raises:
@@ -45,11 +45,11 @@ def require_built(models: Sequence[ModelSpec], folder: Path | None, *, each: boo
 
 
 def report_missing(models: Sequence[ModelSpec], folder: Path | None) -> None:
-    """Say on standard error which files take no part, and what builds them.
+    """Name the files that are not built on standard error, and the command that builds them.
 
     Args:
         models: The models to measure.
-        folder: Of the built models, if it was named.
+        folder: Folder of the built models, if it was named.
     """
     place = folder or catalog.get_default_folder()
     for group in dict.fromkeys(model.group for model in models):

@@ -31,7 +31,7 @@ class VariantAnswers(Generic[Answer]):
 
     Attributes:
         answers: Classes or faces.
-        seconds: Of all stages but decoding, which only the first variant of an image does.
+        seconds: Time of all stages but decoding, which only the first variant of an image does.
     """
 
     answers: list[Answer] = field(default_factory=list)
@@ -63,7 +63,7 @@ def classify_in_variants(
     """Return the indices of the best classes (TOP), by variant.
 
     Args:
-        network: Of the model.
+        network: The only network of the model.
         images: All variants take turns on each.
 
     Raises:

@@ -110,7 +110,7 @@ def read_available_memory(root: Path) -> int:
 def read_stolen_s(root: Path = ROOT) -> float | None:
     """Return the seconds that the host gave to others, the mean of a processor, or None.
 
-    Of all processors that the machine has, whatever this process may use of them.
+    All processors of the machine count, not only those that this process may use.
 
     Format: proc(5)'s ``stat``, the first line of which is the sum of those of its processors.
     """

@@ -43,19 +43,18 @@ LEAST_AGREEMENT: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class VariantQuality:
-    """The answers of one model in one variant.
+    """The quality of one model in one variant.
 
     Attributes:
-        model: Its name.
-        variant: Of all its networks, or of those that are offered in it.
-        forms: The precision of each of its networks.
-        compared: How many answers the reference gave: classes of pictures, or sure faces.
-        agreement: The share of them that this variant gives too.
-        accuracy: By name, the share that is right; empty without labelled photographs.
-        passes: Whether it may stand in for float32.
-        excess: By network, the largest difference from the reference in units of what float32
-            is allowed.
-        visits_ms: The median of each round, of a picture: all stages but decoding, one thread.
+        model: Name of the model.
+        variant: Variant of all its networks, or of those that are offered in it.
+        forms: Precision of each of its networks.
+        compared: Number of the reference's answers: classes of images, or sure faces.
+        agreement: Share of these that this variant gives too.
+        accuracy: Share that is right, by name; empty without labelled photographs.
+        passes: Whether it may replace float32.
+        excess: Largest difference from the reference, by network, in units of the tolerance.
+        visits_ms: Median of each round for an image: all stages but decoding, one thread.
     """
 
     model: Text
@@ -70,7 +69,7 @@ class VariantQuality:
 
     @property
     def median_ms(self) -> float:
-        """Return that of a picture, in the quietest round."""
+        """Return the median of the quietest round."""
         return min(self.visits_ms)
 
     def compare_faces(self, reference: "VariantQuality") -> AccuracyChange:
@@ -102,10 +101,10 @@ def judge_model(data: Path | None, networks: Sequence[BuiltNetwork]) -> list[Var
 
 
 def time_model(data: Path | None, networks: Sequence[BuiltNetwork]) -> dict[str, list[float]]:
-    """Return the seconds a model takes for each picture, by variant: one thread, no decoding.
+    """Return the seconds a model takes for each image, by variant: one thread, no decoding.
 
     Args:
-        data: Of labelled photographs, of which some at even distances are taken.
+        data: Folder of labelled photographs; some at even distances are taken.
         networks: All networks of the model.
 
     Raises:
@@ -122,10 +121,10 @@ def time_model(data: Path | None, networks: Sequence[BuiltNetwork]) -> dict[str,
 
 
 def measure_excess(network: BuiltNetwork, images: Sequence[RgbImage]) -> dict[Variant, float]:
-    """Return by variant the largest difference from the reference in units of what is allowed.
+    """Return the largest difference from the reference in units of the tolerance, by variant.
 
     Args:
-        network: In question.
+        network: The network.
         images: (H, W, 3) each, with faces, to compare the variants on.
     """
     sessions = {variant: network.open(variant) for variant in network.variants}
@@ -215,7 +214,7 @@ def _judge_faces(
 
 
 def _is_as_good(quality: VariantQuality, reference: VariantQuality) -> bool:
-    """Return whether a face model in a variant may stand in for the reference."""
+    """Return whether a face model in a variant may replace the reference."""
     if quality.variant.precision == "float32":
         return all(each <= 1 for each in quality.excess.values())
     return quality.compare_faces(reference).passes
