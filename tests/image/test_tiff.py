@@ -1,4 +1,5 @@
 import struct
+import time
 from dataclasses import replace
 
 import pytest
@@ -7,8 +8,10 @@ from phiz.image.tiff import (
     BITS,
     IMAGE_HEIGHT,
     IMAGE_WIDTH,
+    NEW_SUBFILE_TYPE,
     PLANES,
     STRIP_OFFSETS,
+    TILE_WIDTH,
     extract_page,
     find_full_page,
     iter_directories,
@@ -108,6 +111,28 @@ def test_values_that_cannot_be_read_are_none(tag: tuple[int, int, int, bytes]) -
 def test_a_ring_of_directories_ends() -> None:
     ring = write_directory((IMAGE_WIDTH, 3, 1, b"\1\0\0\0"))[:-4] + struct.pack("<I", 8)
     assert len(list(iter_directories(ring))) == 100
+
+
+def test_number_of_tags_that_are_read_is_limited() -> None:
+    tags = [(number, 3, 1, b"\1\0\0\0") for number in range(5000)]
+    (directory,) = iter_directories(write_directory(*tags))
+    assert len(directory.tags) == 1000
+
+
+def test_ring_of_large_directories_takes_little_time() -> None:
+    tags = [(NEW_SUBFILE_TYPE, 3, 1, b"\1\0\0\0")] * 65_535
+    ring = write_directory(*tags)[:-4] + struct.pack("<I", 8)
+    started = time.process_time()
+    assert find_full_page(ring) is None
+    assert time.process_time() - started < 1
+
+
+def test_tags_of_types_that_are_not_read_are_left_out() -> None:
+    signed, rational = (TILE_WIDTH, 9, 1, b"\1\0\0\0"), (IMAGE_WIDTH, 5, 1, b"\0\0\0\0")
+    page = find_full_page(write_directory(rational, signed, (BITS, 3, 1, b"\x08\0\0\0")))
+    assert page is not None
+    (only,) = iter_directories(extract_page(page))
+    assert set(only.tags) == {BITS}
 
 
 FULL = Tiff(1, 16)

@@ -43,6 +43,7 @@ _HEADER_BYTES = 8
 _ENTRY_BYTES = 12
 _LARGEST_VALUES = frozenset(2**bits - 1 for bits in range(9, 17))
 _MAX_PAGES = 100  # to pass over; a pyramid has about ten
+_MAX_TAGS = 1000  # of a page; photographs have up to a hundred
 _REDUCED_OR_MASK = 0b101  # bits of NewSubfileType
 _REDUCED = 2  # value of SubfileType
 
@@ -121,11 +122,12 @@ def _read_directory(image_bytes: bytes, byte_order: ByteOrder, offset: int) -> T
     next_offset = 0
     try:
         (count,) = struct.unpack_from(f"{byte_order}H", image_bytes, offset)
-        for at in range(offset + 2, offset + 2 + _ENTRY_BYTES * count, _ENTRY_BYTES):
+        entries = offset + 2
+        for at in range(entries, entries + _ENTRY_BYTES * min(count, _MAX_TAGS), _ENTRY_BYTES):
             tag = TiffTag(*struct.unpack_from(f"{byte_order}HHI4s", image_bytes, at))
             tags.setdefault(tag.number, tag)
         (next_offset,) = struct.unpack_from(
-            f"{byte_order}I", image_bytes, offset + 2 + _ENTRY_BYTES * count
+            f"{byte_order}I", image_bytes, entries + _ENTRY_BYTES * count
         )
     except struct.error:
         pass  # truncated: the tags before the cut are valid
@@ -144,10 +146,15 @@ def find_full_page(image_bytes: bytes) -> TiffDirectory | None:
 def extract_page(page: TiffDirectory) -> bytes:
     """Return a file with this page alone, without its metadata.
 
-    The pixels stay in their place, and so does the directory, which becomes shorter.
+    The pixels stay in their place, and so does the directory, which becomes shorter. Tags of other
+    types than ``read_values`` reads are left out, because other readers may take them for numbers.
     """
     order = page.byte_order
-    tags = [tag for number, tag in sorted(page.tags.items()) if number in _PIXEL_TAGS]
+    tags = [
+        tag
+        for number, tag in sorted(page.tags.items())
+        if number in _PIXEL_TAGS and tag.value_type in _TYPE_CODES
+    ]
     if page.read_value(SAMPLES, 1) == 1:
         # One plane is stored as in a file without planes. Pillow mistakes it for one of several.
         content = struct.pack(f"{order}2H", 1, 0)
