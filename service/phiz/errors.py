@@ -12,6 +12,7 @@
     ├── RequestError               how it was sent
     │   ├── MalformedBodyError     the body does not match its content type
     │   ├── BodyTimeoutError       the body arrived too slowly
+    │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
     │   └── OptionError            an option is unknown or out of range
     ├── OverloadedError            the queue is full
@@ -92,6 +93,12 @@ class BodyTimeoutError(RequestError):
     """The body arrived too slowly."""
 
     code = "body_too_slow"
+
+
+class ContentCodingError(RequestError):
+    """The body has a content coding, such as gzip."""
+
+    code = "unsupported_content_coding"
 
 
 class MissingImageError(RequestError):

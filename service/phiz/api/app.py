@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
@@ -13,27 +12,28 @@ from starlette.routing import Route
 import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
-from phiz.api.docs_page import build_docs_routes
+from phiz.api.error_table import NOT_READY_CODE
 from phiz.api.errors import add_error_handlers
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
+    build_docs_routes,
     describe_batch,
     describe_batch_responses,
     describe_classify,
     describe_classify_responses,
     describe_detect,
     describe_detect_responses,
-    describe_problems,
+    describe_errors,
 )
-from phiz.api.routes_classify import classify
-from phiz.api.routes_detect import detect, detect_batch
+from phiz.api.routes_detect import classify, detect, detect_batch
 from phiz.api.service import RequestLimits, Service
+from phiz.errors import StudyMissingError
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
-NOT_READY_RESPONSES = describe_problems(HTTPStatus.SERVICE_UNAVAILABLE)
+NOT_READY_RESPONSES = describe_errors(NOT_READY_CODE)
 HANG_TIMEOUT_DEADLINES = 2  # deadlines; by then nobody has waited for its answer for as long again
 
 
@@ -45,7 +45,8 @@ def create_app(
 ) -> FastAPI:
     """Return the application; it begins its workers when its lifespan begins.
 
-    ``state.ready`` says whether it should be given requests, ``state.paths`` which it has.
+    ``state.ready`` says whether it should be given requests, ``state.methods`` which methods each
+    of its paths has.
 
     Args:
         worker_command: The command of a worker (see ``WorkerPool``); its hello is a
@@ -116,13 +117,16 @@ def _add_routes(app: FastAPI) -> None:
         "/study",
         name="study",
         response_class=HTMLResponse,
-        responses=describe_problems(HTTPStatus.NOT_FOUND),
+        responses=describe_errors(StudyMissingError.code),
     )(routes_ops.send_study_page)
     app.include_router(operation)
     app.router.routes.extend(build_docs_routes())
-    # What has been included is not among the application's own.
-    routes = [*app.routes, *operation.routes]
-    app.state.paths = frozenset(route.path for route in routes if isinstance(route, Route))
+    methods: dict[str, list[str]] = {}
+    # Included routes are not among the application's own.
+    for route in (*app.routes, *operation.routes):
+        if isinstance(route, Route):
+            methods.setdefault(route.path, []).extend(sorted(route.methods or ()))
+    app.state.methods = methods
 
 
 def _make_lifespan(

@@ -1,9 +1,8 @@
 """A connection: what it may cost before there is a request, and how an early answer ends it."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
-from itertools import chain
 from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -11,21 +10,20 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
+from phiz.api.request_head import (
+    MAX_HEAD_BYTES,
+    RequestHeadError,
+    build_size_error,
+    check_head,
+    explain_parser_error,
+)
 
-MAX_HEAD_BYTES: Final = (
-    64 * 1024
-)  # of a request's line and headers; browsers' cookies have 4 KiB each
-MAX_HEADERS: Final = 100
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_TIMEOUT_S: Final = 20.0  # until they are there, from the connection or from their first byte
 # What is left of a body that short is read and forgotten, and the connection is kept: a new one
 # would cost both ends more.
 MAX_DISCARDED_BYTES: Final = 256 * 1024
 LINGER_TIMEOUT_S: Final = 5.0
-
-
-class HeadTooLargeError(Exception):
-    """A request's line and headers are more than anybody needs."""
 
 
 class Connection(HttpToolsProtocol):
@@ -37,17 +35,25 @@ class Connection(HttpToolsProtocol):
     forgotten, for a while (RFC 9112, section 9.6).
     """
 
-    def __init__(self, *args: Any, head_timeout_s: float = HEAD_TIMEOUT_S, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401  uvicorn's
+        on_refusal: Callable[[str], None],
+        head_timeout_s: float = HEAD_TIMEOUT_S,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         """Wait for a request.
 
         Args:
-            args: What uvicorn gives to a protocol.
-            head_timeout_s: How long a request's line and headers may take to come.
-            kwargs: Likewise.
+            args: Arguments that uvicorn gives to a protocol.
+            on_refusal: Called with the error code of each request that is refused here.
+            head_timeout_s: Maximum seconds until a request's line and headers are complete.
+            kwargs: As ``args``.
         """
         super().__init__(*args, **kwargs)
         self._inner_app = self.app
         self.app = self._run_app
+        self._on_refusal = on_refusal
         self._head_timeout_s = head_timeout_s
         self._is_receiving = False  # whether a part of a request is here, and a part is not
         self._is_receiving_head = False  # whether that is a part of its head
@@ -78,7 +84,7 @@ class Connection(HttpToolsProtocol):
                 data = b""
             except HttpParserUpgrade as upgrade:
                 data = self._strip_upgrade(data[upgrade.args[0] :])
-            except (HttpParserError, HeadTooLargeError) as error:
+            except (HttpParserError, RequestHeadError) as error:
                 self._refuse(error)
                 data = b""
         if self._timer is None and not self._is_busy():
@@ -95,11 +101,9 @@ class Connection(HttpToolsProtocol):
         """Have a request answered (httptools).
 
         Raises:
-            HeadTooLargeError: It is not to be.
+            RequestHeadError: As ``check_head``.
         """
-        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
-            raise HeadTooLargeError
+        check_head(self.url, self.headers, self.parser.get_http_version())
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
         self._is_receiving_head = False
@@ -146,14 +150,14 @@ class Connection(HttpToolsProtocol):
         """Give the parser what has come.
 
         Raises:
-            HeadTooLargeError: A head of so many bytes is not complete.
+            RequestHeadError: A head of so many bytes is not complete.
             HttpParserError: It is no HTTP.
             HttpParserUpgrade: It is, and another protocol is asked for.
         """
         if self._is_receiving_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                raise HeadTooLargeError
+                raise build_size_error()
         self.parser.feed_data(data)
 
     def _strip_upgrade(self, rest: bytes) -> bytes:
@@ -168,7 +172,8 @@ class Connection(HttpToolsProtocol):
         if self.parser.get_method() == b"CONNECT":
             self._refuse(HttpParserUpgrade())
             return b""
-        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADE_HEADERS]
         self.parser = HttpRequestParser(self)
         self._is_receiving_head = False
@@ -187,18 +192,9 @@ class Connection(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True  # it was the body
             self.cycle.message_event.set()
-        if isinstance(error, HeadTooLargeError) or isinstance(error.__context__, HeadTooLargeError):
-            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            detail = (
-                "the request head is too large; the limit is"
-                f" {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes, including the address"
-            )
-            fields = encode_last_response(status, "head_too_large", detail)
-        else:
-            fields = encode_last_response(
-                HTTPStatus.BAD_REQUEST, "malformed_request", "the request is not HTTP/1.1"
-            )
-        self.transport.write(fields)
+        refusal = explain_parser_error(error, self.headers or ())
+        self._on_refusal(refusal.code)
+        self.transport.write(encode_last_response(refusal.code, refusal.detail))
         self.close_lingering()
 
     def _abort_after(self, delay_s: float) -> None:

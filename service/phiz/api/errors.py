@@ -1,9 +1,11 @@
-"""What an error looks like over HTTP: one table from class to status, one shape."""
+"""Errors as answers: RFC 9457 problems, with the statuses of the error table."""
 
+import difflib
 import json
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -11,58 +13,35 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from phiz.api.request_record import get_record
-from phiz.errors import (
-    BodyTimeoutError,
-    DeadlineError,
-    ImageBytesError,
-    ImageError,
-    ImagePixelsError,
-    ModelError,
-    OptionError,
-    OverloadedError,
-    PhizError,
-    RequestError,
-    SettingError,
-    StudyMissingError,
-    UnsupportedImageError,
-    WorkError,
+from phiz.api.error_table import (
+    ERRORS_BY_CODE,
+    INTERNAL_CODE,
+    METHOD_CODE,
+    NOT_FOUND_CODE,
+    NOT_READY_CODE,
 )
+from phiz.api.request_record import get_record
+from phiz.errors import BodyTimeoutError, ContentCodingError, OverloadedError, PhizError
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
-
-STATUS_BY_ERROR: Mapping[type[PhizError], HTTPStatus] = {
-    ImageError: HTTPStatus.BAD_REQUEST,
-    UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    RequestError: HTTPStatus.BAD_REQUEST,
-    BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
-    OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
-    DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
-    WorkError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
-    SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    StudyMissingError: HTTPStatus.NOT_FOUND,
-}
-"""A class that is not here has the status of the nearest one above it that is."""
-
 RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
 HEADERS_BY_ERROR: Mapping[type[PhizError], Mapping[str, str]] = {
     # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
     BodyTimeoutError: {"Connection": "close"},
+    # RFC 9110 section 12.5.3
+    ContentCodingError: {"Accept-Encoding": "identity"},
 }
-"""What the answer to an error of just this class has beside its content."""
+"""Headers of the answers to errors of exactly these classes."""
 
 FRAMEWORK_CODES: Mapping[int, str] = {
-    HTTPStatus.NOT_FOUND: "not_found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.SERVICE_UNAVAILABLE: "not_ready",
+    HTTPStatus.NOT_FOUND: NOT_FOUND_CODE,
+    HTTPStatus.METHOD_NOT_ALLOWED: METHOD_CODE,
+    HTTPStatus.SERVICE_UNAVAILABLE: NOT_READY_CODE,
 }
-INTERNAL_CODE = "internal"
 DISCONNECTED_CODE = "disconnected"
+FILE_METHODS: Final = ("GET", "HEAD")  # of the files of /docs, which are no routes
+MAX_COMPARED_CHARACTERS: Final = 64  # of an address; comparing takes the square of its length
 
 
 class NotReadyError(HTTPException):
@@ -77,15 +56,9 @@ class NotReadyError(HTTPException):
 
 
 def get_status(kind: type[PhizError]) -> HTTPStatus:
-    """Return the status of a class of errors.
-
-    Raises:
-        LookupError: Neither the class nor one above it is in the table.
-    """
-    for ancestor in kind.__mro__:
-        if ancestor in STATUS_BY_ERROR:
-            return STATUS_BY_ERROR[ancestor]
-    raise LookupError(f"{kind.__name__} has no status")
+    """Return the status of a class of errors: 500 if no request can cause it."""
+    entry = ERRORS_BY_CODE.get(kind.code)
+    return HTTPStatus.INTERNAL_SERVER_ERROR if entry is None else entry.status
 
 
 def get_error_code(error: BaseException) -> str:
@@ -100,21 +73,18 @@ def get_error_code(error: BaseException) -> str:
 
 
 def build_problem(error: Exception) -> JsonObject:
-    """Return an error in the shape of RFC 9457.
-
-    Args:
-        error: One that is not ours is not told.
-    """
+    """Return an error in the shape of RFC 9457. Errors that are not ours are not described."""
     if isinstance(error, PhizError):
-        return _build_content(get_status(type(error)), error.code, str(error))
-    return _build_content(
+        return build_content(get_status(type(error)), error.code, str(error))
+    return build_content(
         HTTPStatus.INTERNAL_SERVER_ERROR,
         INTERNAL_CODE,
         "the service failed; its log has the details",
     )
 
 
-def _build_content(status: int, code: str, detail: str) -> JsonObject:
+def build_content(status: int, code: str, detail: str) -> JsonObject:
+    """Return the members of a problem."""
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -141,8 +111,7 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
         return Response(status_code=HTTPStatus.BAD_REQUEST)
     if isinstance(error, NotReadyError):
         return _build_response(
-            _build_content(error.status_code, FRAMEWORK_CODES[error.status_code], error.detail),
-            error.headers,
+            build_content(error.status_code, NOT_READY_CODE, error.detail), error.headers
         )
     headers = HEADERS_BY_ERROR.get(type(error)) if isinstance(error, PhizError) else None
     if isinstance(error, OverloadedError):
@@ -150,14 +119,22 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
     return _build_response(build_problem(error), headers)
 
 
-def encode_last_response(status: HTTPStatus, code: str, detail: str) -> bytes:
-    """Return a whole answer to what is no request, the last on its connection."""
-    body = json.dumps(_build_content(status, code, detail)).encode()
+def encode_last_response(code: str, detail: str) -> bytes:
+    """Return a whole answer to a request that cannot be read, the last on its connection."""
+    status = ERRORS_BY_CODE[code].status
+    body = json.dumps(build_content(status, code, detail)).encode()
     head = (
         f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
+
+
+def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an application of any framework
+    """Count a request that no route has answered, if the service of the application runs."""
+    service = getattr(app.state, "service", None)
+    if service is not None:
+        service.metrics.count_rejection(code)
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -175,11 +152,23 @@ async def _handle_error(request: Request, error: Exception) -> Response:
 async def _handle_framework_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = FRAMEWORK_CODES.get(error.status_code, "http_error")
-    detail = error.detail
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allow = (error.headers or {}).get("Allow", "")
+    detail, headers = error.detail, error.headers
+    if code == METHOD_CODE:
+        # The framework names only the methods of the first route with this path.
+        allow = ", ".join(request.app.state.methods.get(request.scope["path"], FILE_METHODS))
         detail = f"{request.method} is not allowed at this address; use {allow}"
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "there is nothing at this address; /docs lists the routes"
+        headers = {"Allow": allow}
+        count_rejection(request.app, code)
+    elif code == NOT_FOUND_CODE:
+        detail = f"there is nothing at this address; {_name_nearest_path(request)}"
+        count_rejection(request.app, code)
     get_record(request.scope).error_code = code
-    return _build_response(_build_content(error.status_code, code, detail), error.headers)
+    return _build_response(build_content(error.status_code, code, detail), headers)
+
+
+def _name_nearest_path(request: Request) -> str:
+    """Return a hint with the path of the most similar route, in our own words alone."""
+    path = request.scope["path"]
+    others = request.app.state.methods.keys() - {path}
+    nearest = difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS].lower(), others, 1)
+    return "".join(f"did you mean {route}? " for route in nearest) + "/docs lists the routes"

@@ -1,30 +1,17 @@
 """The shortest way from the server to a detection or a classification."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeAlias
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from phiz.api.errors import respond_to_error
 from phiz.api.request_record import get_record
-from phiz.api.routes_classify import classify
-from phiz.api.routes_detect import detect, detect_batch
+from phiz.api.routes_detect import OPERATIONS, answer_request
 from phiz.errors import PhizError
 from phiz.system.logs import make_extra
-
-Endpoint: TypeAlias = Callable[[Request], Awaitable[Response]]
-
-ENDPOINTS: Mapping[str, Endpoint] = {
-    "/detect": detect,
-    "/detect/batch": detect_batch,
-    "/classify": classify,
-}
-"""By path; their method is POST."""
 
 _log = logging.getLogger(__name__)
 
@@ -44,16 +31,28 @@ class FastPath:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
-        endpoint = ENDPOINTS.get(scope["path"]) if scope["type"] == "http" else None
-        if endpoint is None or scope["method"] != "POST":
-            await self._app(scope, receive, send)
+        operation = OPERATIONS.get(scope["path"]) if scope["type"] == "http" else None
+        if operation is None or scope["method"] != "POST":
+            await self._pass_on(scope, receive, send)
             return
         scope["app"] = self._app
         try:
-            response = await endpoint(Request(scope, receive))
+            response = await answer_request(operation, Request(scope, receive))
         except Exception as error:  # noqa: BLE001  nothing above us would answer it
             response = respond_to_error(error, scope)
             if not isinstance(error, (PhizError, HTTPException, ClientDisconnect)):
-                request_id = get_record(scope).request_id
-                _log.exception("a request failed", extra=make_extra({"request": request_id}))
+                _log_failure(scope)
         await response(scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except Exception:
+            if scope["type"] != "http":
+                raise
+            _log_failure(scope)  # it is answered already; the server would not name the request
+
+
+def _log_failure(scope: Scope) -> None:
+    request_id = get_record(scope).request_id
+    _log.exception("a request failed", extra=make_extra({"request": request_id}))

@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 
 import phiz
 from phiz.api.counts import Counter, Histogram
+from phiz.api.error_table import ROUTELESS_CODES
 from phiz.api.errors import NotReadyError, get_error_code
 from phiz.api.request_record import OK_CODE, UNKNOWN_MODEL, RequestRecord
 from phiz.errors import (
@@ -120,7 +121,7 @@ class Metrics:
         self._faces = Counter("phiz_faces", "Returned faces.", ("model",))
         self._rejected = Counter(
             "phiz_rejected",
-            "Requests rejected before any work on the image, by error code.",
+            "Requests rejected before any work on an image, by error code.",
             ("reason",),
         )
         self._inflight = 0
@@ -146,7 +147,8 @@ class Metrics:
             info.labels(model, kind).set(1)
         registry.register(PoolCollector(pool))
         ProcessCollector(registry=registry)
-        self._rejected.add((OverloadedError.code,), 0)
+        for reason in (OverloadedError.code, *ROUTELESS_CODES):
+            self._rejected.add((reason,), 0)
         for model in (*kinds, *models):
             self._add_series(model)
 
@@ -173,6 +175,10 @@ class Metrics:
         finally:
             self._inflight -= 1
             self._count_request(record, code)
+
+    def count_rejection(self, code: str) -> None:
+        """Count a request that no route has answered, by the code of its error."""
+        self._rejected.add((code,))
 
     def _count_request(self, record: RequestRecord, code: str) -> None:
         model = record.model

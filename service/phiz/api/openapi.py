@@ -1,13 +1,24 @@
-"""Descriptions, examples and errors of the routes for ``/openapi.json``."""
+"""Descriptions, examples and errors of the routes for ``/openapi.json``, and its page ``/docs``.
 
-from http import HTTPStatus
+The page loads nothing from other hosts, so it works without a network, and nobody learns of its
+readers. Its addresses are relative, so it works below any prefix of a proxy.
+"""
+
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
-from phiz.api.errors import PROBLEM_JSON
+from phiz.api.error_table import ERRORS_BY_CODE, ROUTELESS_CODES, ErrorEntry
+from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
+from phiz.errors import StudyMissingError, UnsupportedImageError
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.schemas import (
     BatchAnswer,
@@ -33,6 +44,13 @@ Coordinates are pixels of the upright image (after the Exif orientation), from i
 corner. Left and right are the viewer's. Errors are `application/problem+json` with a stable `code`.
 """
 
+ASSETS_PACKAGE = "fastapi_offline"
+# The page has one script of its own, and its style sheet holds pictures as data.
+DOCS_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:;"
+    " script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+)
+
 IMAGE_SCHEMA: JsonObject = {
     "type": "string",
     "format": "binary",
@@ -45,54 +63,6 @@ DEADLINE_PARAMETER: JsonObject = {
     "required": False,
     "description": "Deadline of the answer in seconds, if shorter than the service's own.",
     "schema": {"type": "number", "exclusiveMinimum": 0},
-}
-
-PROBLEM_EXAMPLES: dict[int, tuple[str, str, str]] = {
-    HTTPStatus.BAD_REQUEST: (
-        "The image is missing or cannot be decoded.",
-        "missing_image",
-        "the form has no field 'image'; it has 'file'",
-    ),
-    HTTPStatus.NOT_FOUND: (
-        "This machine has not been measured.",
-        "study_missing",
-        "this machine has not been measured; measure it with: phiz study",
-    ),
-    HTTPStatus.REQUEST_TIMEOUT: (
-        "The body arrived too slowly.",
-        "body_too_slow",
-        "the body was not complete after the limit of 30 s; send a smaller image",
-    ),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
-        "The image has too many bytes or pixels.",
-        "too_many_bytes",
-        "the body has 31457280 bytes; the limit is 20971520; send a smaller image",
-    ),
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
-        "The bytes are not an image of a supported format.",
-        "unsupported_image",
-        "the 5 bytes are not an image of a supported format; send JPEG or PNG",
-    ),
-    HTTPStatus.UNPROCESSABLE_ENTITY: (
-        "An option is unknown or its value is invalid.",
-        "bad_option",
-        "min_score is '2'; it must be a number from 0 to 1",
-    ),
-    HTTPStatus.INTERNAL_SERVER_ERROR: (
-        "The service failed, or the worker process ended.",
-        "internal",
-        "the service failed; its log has the details",
-    ),
-    HTTPStatus.SERVICE_UNAVAILABLE: (
-        "The service is starting, stopping or full (see `Retry-After`), or the model is not built.",
-        "not_ready",
-        "the service is starting or stopping; try again in a moment",
-    ),
-    HTTPStatus.GATEWAY_TIMEOUT: (
-        "The deadline passed before the answer was ready.",
-        "deadline_exceeded",
-        "the answer was not ready after the limit of 10 s; send a smaller image",
-    ),
 }
 
 
@@ -182,7 +152,9 @@ def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
     }
 
 
-IMAGE_STATUSES = PROBLEM_EXAMPLES.keys() - {HTTPStatus.NOT_FOUND}
+IMAGE_ERRORS = [
+    code for code in ERRORS_BY_CODE if code not in {*ROUTELESS_CODES, StudyMissingError.code}
+]
 
 
 def describe_detect_responses() -> Responses:
@@ -213,36 +185,59 @@ def _describe_responses(
             }
         },
     }
-    return {200: found, **describe_problems(*IMAGE_STATUSES)}
+    return {200: found, **describe_errors(*IMAGE_ERRORS)}
 
 
 def describe_batch_responses() -> Responses:
     """Return the answers of ``POST /detect/batch``, each with an example."""
-    _, code, detail = PROBLEM_EXAMPLES[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
-    problem = _build_example(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
+    problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
     answer = {
         "description": "The faces or the error of each image, in the order of the request.",
         "model": BatchAnswer,
         "content": {"application/json": {"example": {"results": [DETECT_EXAMPLE, problem]}}},
     }
-    return {200: answer, **describe_problems(*IMAGE_STATUSES)}
+    return {200: answer, **describe_errors(*IMAGE_ERRORS)}
 
 
-def describe_problems(*statuses: int) -> Responses:
-    """Return the description of some errors, each with an example."""
-    return {int(status): _describe_problem(status) for status in statuses}
-
-
-def _describe_problem(status: int) -> JsonObject:
-    description, code, detail = PROBLEM_EXAMPLES[status]
-    content = {
-        "schema": Problem.model_json_schema(),
-        "example": _build_example(status, code, detail),
+def describe_errors(*codes: str) -> Responses:
+    """Return the description of some errors by status, each status with an example."""
+    entries = [ERRORS_BY_CODE[code] for code in codes]
+    return {
+        int(status): _describe_status([entry for entry in entries if entry.status == status])
+        for status in sorted({entry.status for entry in entries})
     }
-    return {"description": description, "content": {PROBLEM_JSON: content}}
 
 
-def _build_example(status: int, code: str, detail: str) -> JsonObject:
-    title = HTTPStatus(status).phrase
-    problem = Problem(type="about:blank", title=title, status=status, code=code, detail=detail)
-    return problem.model_dump()
+def _describe_status(entries: Sequence[ErrorEntry]) -> JsonObject:
+    content = {"schema": Problem.model_json_schema(), "example": _build_example(entries[0])}
+    return {
+        "description": "\n".join(
+            f"- `{entry.code}`: {entry.cause}. Remedy: {entry.remedy}." for entry in entries
+        ),
+        "content": {PROBLEM_JSON: content},
+    }
+
+
+def _build_example(entry: ErrorEntry) -> JsonObject:
+    detail = f"{entry.cause}; {entry.remedy}".replace("`", "")
+    return build_content(entry.status, entry.code, detail)
+
+
+def build_docs_routes() -> list[BaseRoute]:
+    """Return the routes of the page and its files."""
+    files = StaticFiles(packages=[(ASSETS_PACKAGE, "static")])
+    return [Route("/docs", _serve_docs_page, include_in_schema=False), Mount("/docs", files)]
+
+
+async def _serve_docs_page(request: Request) -> HTMLResponse:
+    page = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=request.app.title,
+        swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css",
+        swagger_favicon_url="data:,",
+        # Swagger's validator would send the address of this service to its own host.
+        swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
+    )
+    page.headers["Content-Security-Policy"] = DOCS_POLICY
+    return page

@@ -1,11 +1,8 @@
-"""``POST /detect`` and ``POST /detect/batch``: admit, read, detect, respond.
-
-``POST /classify`` goes the same way.
-"""
+"""``POST /detect``, ``/detect/batch`` and ``/classify``: admit, read, detect, respond."""
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -21,7 +18,7 @@ from phiz.api.request_record import RequestRecord, get_record
 from phiz.api.service import Service, get_service
 from phiz.errors import PhizError
 from phiz.wire.messages import EncodedAnswer
-from phiz.wire.schemas import DetectParameters, Parameters
+from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
 from phiz.workers.handle import WorkTask
 
 ImageOutcome: TypeAlias = EncodedAnswer | PhizError
@@ -69,6 +66,11 @@ async def detect(request: Request) -> Response:
 async def detect_batch(request: Request) -> Response:
     """Return the faces or the error of each image, in the order of the request."""
     return await answer_request(BATCH_DETECTION, request)
+
+
+async def classify(request: Request) -> Response:
+    """Return the most likely ImageNet classes of an image."""
+    return await answer_request(CLASSIFICATION, request)
 
 
 async def answer_request(operation: Operation, request: Request) -> Response:
@@ -192,3 +194,10 @@ def _encode_outcome(outcome: ImageOutcome) -> bytes:
 
 DETECTION: Final = Operation("detect", DetectParameters, respond_with_one)
 BATCH_DETECTION: Final = Operation("detect", DetectParameters, respond_with_all, is_batch=True)
+CLASSIFICATION: Final = Operation("classify", ClassifyParameters, respond_with_one)
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "/detect": DETECTION,
+    "/detect/batch": BATCH_DETECTION,
+    "/classify": CLASSIFICATION,
+}
+"""By path; their method is POST."""

@@ -62,7 +62,10 @@ async def check_readiness(request: Request) -> PlainTextResponse:
 
 async def export_metrics(request: Request) -> Response:
     """Return the metrics of the service in a Prometheus format."""
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    try:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:  # it cannot compare the version of the header
+        encode, media_type = choose_encoder("")
     content = encode(get_service(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
 

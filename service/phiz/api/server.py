@@ -15,6 +15,7 @@ from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
 from phiz.api.connection import HEAD_TIMEOUT_S, Connection
+from phiz.api.errors import count_rejection
 from phiz.api.fast_path import FastPath
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
@@ -162,9 +163,12 @@ def run_server(  # noqa: PLR0913  what an entry point chooses
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
+    connection = partial(
+        Connection, on_refusal=partial(count_rejection, app), head_timeout_s=head_timeout_s
+    )
     config = uvicorn.Config(
-        AccessLog(FastPath(app), logged_requests, app.state.paths, tracer),
-        http=cast("type[asyncio.Protocol]", partial(Connection, head_timeout_s=head_timeout_s)),
+        AccessLog(FastPath(app), logged_requests, app.state.methods, tracer),
+        http=cast("type[asyncio.Protocol]", connection),
         ws="none",
         lifespan="off",  # it is entered here, so that its errors come to the caller
         log_config=None,  # its lines are written as ours are

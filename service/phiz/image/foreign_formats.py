@@ -1,0 +1,56 @@
+"""Names files that are no images of a supported format, with advice for each kind.
+
+Sources: ISO/IEC 14496-12 section 4.3 and 23008-12 annex B (brands of ``ftyp``), ISO/IEC 18181-2
+(JPEG XL), ISO/IEC 15444-1 (JPEG 2000), RFC 2397 (data URLs).
+"""
+
+import binascii
+import re
+from typing import Final
+
+from phiz.image.headers import sniff_format
+
+_HEAD_BYTES: Final = 1024  # enough to know each kind by
+_BASE64: Final = re.compile(rb"\s*([\w+/-]{32})", re.ASCII)
+_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
+
+_KINDS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = tuple(
+    (re.compile(pattern, re.DOTALL | re.IGNORECASE), kind, advice)
+    for pattern, kind, advice in (
+        (
+            rb".{4}ftyp(?!(.{4}){0,30}?avi[fs])(.{4}){0,30}?(hei[cfmsvx]|hev[cmsx]|mif1|msf1)",
+            "an HEIC image",
+            "convert it",
+        ),
+        (rb".{4}ftyp(?!(.{4}){0,30}?avi[fs])", "a video (MP4)", "extract single frames"),
+        (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image", "convert it"),
+        (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "a JPEG 2000 image", "convert it"),
+        (rb"\s*%PDF-", "a PDF document", "convert its pages"),
+        (rb"\x1f\x8b|PK\x03\x04", "a compressed archive", "extract its files"),
+        (
+            rb"(\xef\xbb\xbf)?\s*<(!doctype html|html|head|body)",
+            "an HTML page",
+            "check the download of the image",
+        ),
+        (rb"(\xef\xbb\xbf)?\s*<(svg|.*<svg)", "an SVG drawing", "render it"),
+        (
+            rb"data:[^,]{0,100},",
+            "a data URL",
+            "decode the part after the comma",
+        ),
+        (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"{\[\]}\d]", "JSON", "take the image out of it"),
+    )
+)
+
+
+def describe_foreign_format(image_bytes: bytes) -> str | None:
+    """Return the kind of a file and advice, as the rest of a sentence; None if it is unknown."""
+    head = image_bytes[:_HEAD_BYTES]
+    for pattern, kind, advice in _KINDS:
+        if pattern.match(head):
+            return f"are {kind}; {advice}"
+    if encoded := _BASE64.match(head):
+        image_format = sniff_format(binascii.a2b_base64(encoded[1].translate(_URL_SAFE)))
+        if image_format is not None:
+            return f"are a {image_format} image as base64 text; decode it"
+    return None
