@@ -1,7 +1,7 @@
 from collections.abc import Iterator
 
 from phiz import errors
-from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_CODES
+from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS
 from phiz.api.errors import FRAMEWORK_CODES
 
 AT_START = (errors.SettingError, errors.ModelError)
@@ -23,7 +23,8 @@ def test_table_has_every_error_of_a_request() -> None:
         for kind in iterate_leaves(errors.PhizError)
         if kind in AT_REQUEST or not issubclass(kind, AT_START)
     }
-    assert ERRORS_BY_CODE.keys() == raised | {*ROUTELESS_CODES, *FRAMEWORK_CODES.values()}
+    routeless = {entry.code for entry in ROUTELESS_ERRORS}
+    assert ERRORS_BY_CODE.keys() == raised | routeless | {*FRAMEWORK_CODES.values()}
 
 
 def test_table_has_each_code_once_by_status() -> None:

@@ -1,4 +1,4 @@
-"""The body of a request, read as a stream: no more of it is kept than the limit, none on disk."""
+"""Reads the body of a request as a stream, up to its limits, and writes nothing to disk."""
 
 import asyncio
 import re
@@ -27,9 +27,8 @@ OCTET_STREAM = "application/octet-stream"
 URL_ENCODED = "application/x-www-form-urlencoded"
 IMAGE_FIELD = "image"
 
-# What a form may have beside the picture: boundaries, headers of parts, options.
-FORM_OVERHEAD_BYTES = 64 * 1024
-MAX_FIELDS = 31  # beside the pictures
+FORM_OVERHEAD_BYTES = 64 * 1024  # boundaries, headers of parts and options, beside the images
+MAX_FIELDS = 31  # beside the images
 MAX_FIELD_BYTES = 1024
 # Many clients do not quote a boundary with "=", "/" or ":", which RFC 2046 requires.
 _BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"]*)"|([^\s;"]*))', re.IGNORECASE)
@@ -40,10 +39,10 @@ _COMPARED_BYTES: Final = 512  # of an image; text has fewer different values amo
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """What a body holds.
+    """The content of a body.
 
     Attributes:
-        images: As they were sent, encoded; at least one.
+        images: At least one, encoded as it was sent.
         fields: Name and text of each other field of a form, in its order.
     """
 
@@ -52,23 +51,18 @@ class Upload:
 
 
 async def read_upload(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:
-    """Return the pictures and the fields of a request, once its last byte is there.
-
-    Args:
-        request: Its body must not have been touched.
-        limits: What it may hold.
-        reservation: Is told of every byte.
+    """Return the images and fields of a request, once its body is complete.
 
     Raises:
-        BodyTimeoutError: It is not.
+        BodyTimeoutError: The body is not complete in time.
         ContentCodingError: The body is compressed.
-        UnsupportedImageError: The content type is neither a form nor a picture.
-        ImageBytesError: The picture is larger than the limit, by the announced length or
-            by what has come so far.
-        MalformedBodyError: The form cannot be parsed.
-        MissingImageError: The form has no picture.
+        UnsupportedImageError: The content type is neither a form nor an image.
+        ImageBytesError: The image is larger than the limit, by the announced length or by the bytes
+            that have arrived.
+        MalformedBodyError: The form cannot be parsed, or the image has lost bytes.
+        MissingImageError: The form has no image.
         OptionError: A field is too long for any option.
-        OverloadedError: There are too many bytes here already.
+        OverloadedError: All bodies together have too many bytes.
         ClientDisconnect: The client left before the last byte.
     """
     headers = request.headers
@@ -100,12 +94,10 @@ def _is_image_type(media_type: str) -> bool:
 
 
 def _describe_media_type(media_type: str, max_images: int) -> str:
-    """Return what is wrong with the content type of a body, and what to send instead."""
+    """Return the error of a content type, and what to send instead."""
+    form = f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with"
     if max_images > 1:
-        return (
-            f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with"
-            f" one field {IMAGE_FIELD!r} per image (curl: -F image=@a.jpg -F image=@b.jpg)"
-        )
+        return f"{form} one field {IMAGE_FIELD!r} per image (curl: -F image=@a.jpg -F image=@b.jpg)"
     if media_type == URL_ENCODED:
         return (
             f"the content type is {media_type}, which curl sends with -d and --data-binary, and -d"
@@ -113,10 +105,9 @@ def _describe_media_type(media_type: str, max_images: int) -> str:
             " @face.jpg -H 'content-type: image/jpeg'"
         )
     return (
-        f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with the"
-        f" image in the field {IMAGE_FIELD!r}, or the image itself as image/jpeg, image/png, … or"
-        f" {OCTET_STREAM}"
-        " (curl: -F image=@face.jpg, or --data-binary @face.jpg -H 'content-type: image/jpeg')"
+        f"{form} the image in the field {IMAGE_FIELD!r}, or the image itself as image/jpeg,"
+        f" image/png, … or {OCTET_STREAM} (curl: -F image=@face.jpg, or --data-binary @face.jpg"
+        " -H 'content-type: image/jpeg')"
     )
 
 
@@ -174,53 +165,43 @@ async def _receive_chunks(
     """Yield the body as it arrives.
 
     Args:
-        request: Has it.
-        reservation: Is told of every byte.
-        max_bytes: Limit of the images in it.
-        overhead_bytes: Limit of all else in it.
+        request: The request.
+        reservation: Counts every byte.
+        max_bytes: Limit of the images.
+        overhead_bytes: Limit of the rest of the form.
 
     Raises:
-        ImageBytesError: It has more bytes, by the announced length or by what has arrived so far.
+        ImageBytesError: The body has more bytes, as announced or so far.
         OverloadedError: All bodies together have too many bytes.
         ClientDisconnect: The client left before the last byte.
     """
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes + overhead_bytes:
-        raise ImageBytesError(
-            f"the body has {length} bytes; the limit is {max_bytes}"
-            f"{_describe_overhead(overhead_bytes)}; send a smaller image"
-        )
+        raise _build_size_error(f"the body has {length} bytes", max_bytes, overhead_bytes)
     async for chunk in request.stream():
         if chunk:  # the last one is empty
             reservation.add_bytes(len(chunk))
             if reservation.size_bytes > max_bytes + overhead_bytes:
-                raise _build_size_error(reservation.size_bytes, max_bytes, overhead_bytes)
+                received = f"{reservation.size_bytes} bytes have arrived so far"
+                raise _build_size_error(received, max_bytes, overhead_bytes)
             yield chunk
 
 
-def _build_size_error(
-    received_bytes: int, max_bytes: int, overhead_bytes: int = 0
-) -> ImageBytesError:
-    return ImageBytesError(
-        f"{received_bytes} bytes have arrived so far; the limit is {max_bytes}"
-        f"{_describe_overhead(overhead_bytes)}; send a smaller image"
-    )
-
-
-def _describe_overhead(overhead_bytes: int) -> str:
-    return f" for the image and {overhead_bytes} for the rest of the form" if overhead_bytes else ""
+def _build_size_error(found: str, max_bytes: int, overhead_bytes: int = 0) -> ImageBytesError:
+    rest = f" for the image and {overhead_bytes} for the rest of the form" if overhead_bytes else ""
+    return ImageBytesError(f"{found}; the limit is {max_bytes}{rest}; send a smaller image")
 
 
 @dataclass(slots=True)
 class _FormBuilder:
-    """Gathers what the parser finds, part by part.
+    """Collects the fields that the parser finds.
 
     Attributes:
-        max_images: So many fields with an image.
-        max_image_bytes: Of each of them.
-        image_count: Those that have begun.
+        max_images: Maximum number of fields with an image.
+        max_image_bytes: Maximum size of each image.
+        image_count: Number of fields with an image so far.
         fields: Name and pieces of each field, and whether it is a file.
-        field_bytes: Bytes of the last one.
+        field_bytes: Size of the last field so far.
     """
 
     max_images: int
@@ -233,28 +214,31 @@ class _FormBuilder:
         """Begin a field.
 
         Raises:
-            MalformedBodyError: It is one image too many.
+            MalformedBodyError: There is one image too many.
         """
         self.image_count += name == IMAGE_FIELD
         if self.image_count > self.max_images:
-            raise MalformedBodyError(_describe_image_limit(self.max_images))
+            raise MalformedBodyError(
+                f"the form exceeds the limit of {self.max_images} fields {IMAGE_FIELD!r}; send one"
+                " image per request, or several to /detect/batch"
+            )
         self.fields.append((name, [], is_file))
         self.field_bytes = 0
 
     def add_chunk(self, chunk: bytes) -> None:
-        """Add a piece of the field that began last.
+        """Add a piece of the last field.
 
         Raises:
-            ImageBytesError: Its image has more bytes than the limit.
+            ImageBytesError: The image has more bytes than the limit.
         """
         name, chunks, _ = self.fields[-1]
         self.field_bytes += len(chunk)
         if name == IMAGE_FIELD:
             if self.field_bytes > self.max_image_bytes:
-                raise _build_size_error(self.field_bytes, self.max_image_bytes)
+                received = f"{self.field_bytes} bytes of an image have arrived so far"
+                raise _build_size_error(received, self.max_image_bytes)
         elif self.field_bytes > MAX_FIELD_BYTES + len(chunk):
-            # Too long already: it is refused in the end, unless the picture is what is missing.
-            return
+            return  # too long: it is refused in the end, unless the form has no image
         chunks.append(chunk)
 
     def to_upload(self) -> Upload:
@@ -294,17 +278,6 @@ def _describe_file_name(content: bytes) -> str:
     return (
         f"the field {IMAGE_FIELD!r} has the text {text} instead of a file; with curl, write @"
         f" before the name of the file: -F {IMAGE_FIELD}=@face.jpg"
-    )
-
-
-def _describe_image_limit(limit: int) -> str:
-    if limit > 1:
-        return (
-            f"the form exceeds the limit of {limit} fields {IMAGE_FIELD!r}; send several requests"
-        )
-    return (
-        f"the form has more than one field {IMAGE_FIELD!r}; send one image per request, or"
-        " several to /detect/batch"
     )
 
 

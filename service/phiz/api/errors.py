@@ -25,8 +25,7 @@ from phiz.errors import BodyTimeoutError, ContentCodingError, OverloadedError, P
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
-RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
-HEADERS_BY_ERROR: Mapping[type[PhizError], Mapping[str, str]] = {
+HEADERS_BY_ERROR: Mapping[type[Exception], Mapping[str, str]] = {
     # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
     BodyTimeoutError: {"Connection": "close"},
     # RFC 9110 section 12.5.3
@@ -51,14 +50,8 @@ class NotReadyError(HTTPException):
         super().__init__(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "the service is starting or stopping; try again in a moment",
-            dict(RETRY_AFTER),
+            {"Retry-After": "1"},  # seconds
         )
-
-
-def get_status(kind: type[PhizError]) -> HTTPStatus:
-    """Return the status of a class of errors: 500 if no request can cause it."""
-    entry = ERRORS_BY_CODE.get(kind.code)
-    return HTTPStatus.INTERNAL_SERVER_ERROR if entry is None else entry.status
 
 
 def get_error_code(error: BaseException) -> str:
@@ -74,17 +67,16 @@ def get_error_code(error: BaseException) -> str:
 
 def build_problem(error: Exception) -> JsonObject:
     """Return an error in the shape of RFC 9457. Errors that are not ours are not described."""
-    if isinstance(error, PhizError):
-        return build_content(get_status(type(error)), error.code, str(error))
-    return build_content(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        INTERNAL_CODE,
-        "the service failed; its log has the details",
-    )
+    if not isinstance(error, PhizError):
+        return build_content(INTERNAL_CODE, "the service failed; its log has the details")
+    return build_content(error.code, str(error))
 
 
-def build_content(status: int, code: str, detail: str) -> JsonObject:
-    """Return the members of a problem."""
+def build_content(code: str, detail: str, status: int | None = None) -> JsonObject:
+    """Return the members of a problem: by default with the status of the table, or else 500."""
+    if status is None:
+        entry = ERRORS_BY_CODE.get(code)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if entry is None else entry.status
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -94,37 +86,27 @@ def build_content(status: int, code: str, detail: str) -> JsonObject:
     }
 
 
-def _build_response(content: JsonObject, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
-
-
 def respond_to_error(error: Exception, scope: Scope) -> Response:
-    """Return the answer to an error, and note its code in the record of the request.
-
-    Args:
-        error: One that is not ours is not told to the caller.
-        scope: Of the request.
-    """
-    get_record(scope).error_code = get_error_code(error)
+    """Return the answer to an error, and note its code in the record of the request."""
+    code = get_error_code(error)
+    get_record(scope).error_code = code
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
-    if isinstance(error, NotReadyError):
-        return _build_response(
-            build_content(error.status_code, NOT_READY_CODE, error.detail), error.headers
-        )
-    headers = HEADERS_BY_ERROR.get(type(error)) if isinstance(error, PhizError) else None
-    if isinstance(error, OverloadedError):
+    content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
+    if isinstance(error, HTTPException):
+        content, headers = build_content(code, error.detail, error.status_code), error.headers
+    elif isinstance(error, OverloadedError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
-    return _build_response(build_problem(error), headers)
+    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
 
 
 def encode_last_response(code: str, detail: str) -> bytes:
     """Return a whole answer to a request that cannot be read, the last on its connection."""
-    status = ERRORS_BY_CODE[code].status
-    body = json.dumps(build_content(status, code, detail)).encode()
+    content = build_content(code, detail)
+    body = json.dumps(content).encode()
     head = (
-        f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
+        f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
@@ -139,9 +121,10 @@ def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an applicatio
 
 def add_error_handlers(app: FastAPI) -> None:
     """Let every error of an application leave it in that shape."""
-    app.add_exception_handler(HTTPException, _handle_framework_error)
-    # The framework passes what is not ours on to the server, which logs it with its traceback.
-    for kind in (PhizError, ClientDisconnect, Exception):
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, _handle_unknown_address)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
+    # The framework raises what is not ours again, once it is answered.
+    for kind in (PhizError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _handle_error)
 
 
@@ -149,26 +132,21 @@ async def _handle_error(request: Request, error: Exception) -> Response:
     return respond_to_error(error, request.scope)
 
 
-async def _handle_framework_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = FRAMEWORK_CODES.get(error.status_code, "http_error")
-    detail, headers = error.detail, error.headers
-    if code == METHOD_CODE:
-        # The framework names only the methods of the first route with this path.
-        allow = ", ".join(request.app.state.methods.get(request.scope["path"], FILE_METHODS))
-        detail = f"{request.method} is not allowed at this address; use {allow}"
-        headers = {"Allow": allow}
-        count_rejection(request.app, code)
-    elif code == NOT_FOUND_CODE:
-        detail = f"there is nothing at this address; {_name_nearest_path(request)}"
-        count_rejection(request.app, code)
-    get_record(request.scope).error_code = code
-    return _build_response(build_content(error.status_code, code, detail), headers)
-
-
-def _name_nearest_path(request: Request) -> str:
-    """Return a hint with the path of the most similar route, in our own words alone."""
+async def _handle_unknown_address(request: Request, _error: Exception) -> Response:
+    """Answer with the most similar route. The address itself is not repeated."""
+    count_rejection(request.app, NOT_FOUND_CODE)
     path = request.scope["path"]
     others = request.app.state.methods.keys() - {path}
     nearest = difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS].lower(), others, 1)
-    return "".join(f"did you mean {route}? " for route in nearest) + "/docs lists the routes"
+    hints = [f"did you mean {route}? " for route in nearest]
+    detail = f"there is nothing at this address; {''.join(hints)}/docs lists the routes"
+    return respond_to_error(HTTPException(HTTPStatus.NOT_FOUND, detail), request.scope)
+
+
+async def _handle_wrong_method(request: Request, _error: Exception) -> Response:
+    """Answer with the methods of all routes of the path; the framework has those of the first."""
+    count_rejection(request.app, METHOD_CODE)
+    allow = ", ".join(request.app.state.methods.get(request.scope["path"], FILE_METHODS))
+    detail = f"{request.method} is not allowed at this address; use {allow}"
+    error = HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": allow})
+    return respond_to_error(error, request.scope)

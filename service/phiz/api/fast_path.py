@@ -1,4 +1,4 @@
-"""The shortest way from the server to a detection or a classification."""
+"""The fast path: the short way from the server to the routes with images."""
 
 import logging
 
@@ -17,16 +17,14 @@ _log = logging.getLogger(__name__)
 
 
 class FastPath:
-    """An application in front of another, which answers what is asked of pictures itself.
+    """An application in front of another, which answers requests with images itself.
 
-    The other one has these routes too, and gives the same answers. But it passes each request
-    through seven layers, for which it needs a third of the time that the service has for one.
+    The other one has the same routes, but passes each request through seven layers, which take a
+    third of the service's time for it.
     """
 
-    __slots__ = ("_app",)
-
     def __init__(self, app: FastAPI) -> None:
-        """Pass on to this application what is nothing of this."""
+        """Return an application that passes all other requests on."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

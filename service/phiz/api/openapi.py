@@ -15,16 +15,13 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
-from phiz.api.error_table import ERRORS_BY_CODE, ROUTELESS_CODES, ErrorEntry
+from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
 from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
 from phiz.errors import StudyMissingError, UnsupportedImageError
-from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
+from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.schemas import (
     BatchAnswer,
-    ClassifyAnswer,
-    ClassifyParameters,
-    DetectAnswer,
     DetectParameters,
     JsonObject,
     Parameters,
@@ -65,43 +62,66 @@ DEADLINE_PARAMETER: JsonObject = {
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 
+TIMING_HEADER: JsonObject = {
+    "Server-Timing": {
+        "description": "The time of each stage in ms, for the developer tools of browsers.",
+        "schema": {"type": "string"},
+    }
+}
+IMAGE_ERRORS = [
+    entry.code
+    for entry in ERROR_TABLE
+    if entry not in ROUTELESS_ERRORS and entry.code != StudyMissingError.code
+]
 
-def describe_detect() -> JsonObject:
-    """Return the OpenAPI description of parameters and body of ``POST /detect``."""
-    return _describe_operation(DetectParameters)
 
-
-def describe_classify() -> JsonObject:
-    """Return the OpenAPI description of parameters and body of ``POST /classify``."""
-    return _describe_operation(ClassifyParameters)
-
-
-def _describe_operation(options_type: type[Parameters]) -> JsonObject:
-    return {
-        "parameters": _describe_parameters(options_type),
-        "requestBody": {
-            "required": True,
-            "description": "A form with the image, or the image itself. The form may also hold"
-            " options; an empty field is ignored. A query parameter wins over a form field.",
-            "content": {
-                MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
-                OCTET_STREAM: {"schema": IMAGE_SCHEMA},
-                "image/*": {"schema": IMAGE_SCHEMA},
-            },
+def describe_image_route(
+    options_type: type[Parameters], answer: type[BaseModel], example: JsonObject
+) -> dict[str, Any]:
+    """Return what FastAPI needs to describe ``POST`` with one image, beside its summary."""
+    body = {
+        "required": True,
+        "description": "A form with the image, or the image itself. The form may also hold"
+        " options; an empty field is ignored. A query parameter wins over a form field.",
+        "content": {
+            MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
+            OCTET_STREAM: {"schema": IMAGE_SCHEMA},
+            "image/*": {"schema": IMAGE_SCHEMA},
         },
     }
+    return _describe_route(options_type, body, answer, example, TIMING_HEADER)
 
 
-def describe_batch() -> JsonObject:
-    """Return the OpenAPI description of parameters and body of ``POST /detect/batch``."""
+def describe_batch_route() -> dict[str, Any]:
+    """Return what FastAPI needs to describe ``POST /detect/batch``, beside its summary."""
     images = {"type": "array", "items": IMAGE_SCHEMA, "minItems": 1}
+    body = {
+        "required": True,
+        "description": "A form with one field `image` per image. Options apply to all images.",
+        "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
+    }
+    problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
+    example = {"results": [DETECT_EXAMPLE, problem]}
+    return _describe_route(DetectParameters, body, BatchAnswer, example)
+
+
+def _describe_route(
+    options_type: type[Parameters],
+    body: JsonObject,
+    answer: type[BaseModel],
+    example: JsonObject,
+    headers: JsonObject | None = None,
+) -> dict[str, Any]:
+    found = {
+        "description": answer.__doc__,
+        "model": answer,
+        "content": {"application/json": {"example": example}},
+        "headers": headers or {},
+    }
     return {
-        "parameters": _describe_parameters(DetectParameters),
-        "requestBody": {
-            "required": True,
-            "description": "A form with one field `image` per image. Options apply to all images.",
-            "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
-        },
+        "response_model": None,
+        "responses": {200: found, **describe_errors(*IMAGE_ERRORS)},
+        "openapi_extra": {"parameters": _describe_parameters(options_type), "requestBody": body},
     }
 
 
@@ -129,8 +149,8 @@ def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
 def _describe_field(schema: JsonObject) -> JsonObject:
     """Return an option as a field of the form.
 
-    Where there is no default the page would fill in a value of its own, such as the lowest
-    or the highest; an empty example keeps the field empty, which counts as not given.
+    Without a default, the page would fill in a value such as the lowest. An empty example keeps the
+    field empty, which counts as not given.
     """
     return schema if "default" in schema else {**schema, "example": ""}
 
@@ -138,7 +158,7 @@ def _describe_field(schema: JsonObject) -> JsonObject:
 def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
     """Return an option as a query parameter, its default in words.
 
-    As a value the page would send it, and so overrule what was chosen in the form.
+    The page would send a default as a value, which would overrule the form.
     """
     bare = {key: value for key, value in schema.items() if key != "default"}
     if "default" in schema:
@@ -150,53 +170,6 @@ def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
         "description": bare["description"],
         "schema": bare,
     }
-
-
-IMAGE_ERRORS = [
-    code for code in ERRORS_BY_CODE if code not in {*ROUTELESS_CODES, StudyMissingError.code}
-]
-
-
-def describe_detect_responses() -> Responses:
-    """Return the answers of ``POST /detect``, each with an example."""
-    return _describe_responses(
-        "The faces and the time of every stage.", DetectAnswer, DETECT_EXAMPLE
-    )
-
-
-def describe_classify_responses() -> Responses:
-    """Return the answers of ``POST /classify``, each with an example."""
-    return _describe_responses(
-        "The classes and the time of every stage.", ClassifyAnswer, CLASSIFY_EXAMPLE
-    )
-
-
-def _describe_responses(
-    description: str, answer: type[BaseModel], example: JsonObject
-) -> Responses:
-    found = {
-        "description": description,
-        "model": answer,
-        "content": {"application/json": {"example": example}},
-        "headers": {
-            "Server-Timing": {
-                "description": "The time of each stage in ms, for the developer tools of browsers.",
-                "schema": {"type": "string"},
-            }
-        },
-    }
-    return {200: found, **describe_errors(*IMAGE_ERRORS)}
-
-
-def describe_batch_responses() -> Responses:
-    """Return the answers of ``POST /detect/batch``, each with an example."""
-    problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
-    answer = {
-        "description": "The faces or the error of each image, in the order of the request.",
-        "model": BatchAnswer,
-        "content": {"application/json": {"example": {"results": [DETECT_EXAMPLE, problem]}}},
-    }
-    return {200: answer, **describe_errors(*IMAGE_ERRORS)}
 
 
 def describe_errors(*codes: str) -> Responses:
@@ -220,7 +193,7 @@ def _describe_status(entries: Sequence[ErrorEntry]) -> JsonObject:
 
 def _build_example(entry: ErrorEntry) -> JsonObject:
     detail = f"{entry.cause}; {entry.remedy}".replace("`", "")
-    return build_content(entry.status, entry.code, detail)
+    return build_content(entry.code, detail)
 
 
 def build_docs_routes() -> list[BaseRoute]:

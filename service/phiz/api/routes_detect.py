@@ -27,11 +27,11 @@ ImageOutcome: TypeAlias = EncodedAnswer | PhizError
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request asks of its images.
+    """The work that a route does with images.
 
     Attributes:
-        handler: Name of the work at the workers.
-        options_type: Its options.
+        handler: Name of the handler in the workers.
+        options_type: Options of the request.
         respond: Returns the response to the outcomes, or raises the error of the only image.
         is_batch: Whether a request may have several images.
     """
@@ -103,13 +103,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
 def _admit_request(
     operation: Operation, request: Request, service: Service, record: RequestRecord
 ) -> Parameters:
-    """Return the options of the query, before the body is read.
-
-    Raises:
-        OptionError: An option or the deadline is wrong.
-        OverloadedError: The answer would be late, or the queue is full.
-        NotReadyError: There are no workers, and none can be started.
-    """
+    """Return the options of the query, before the body is read."""
     if not service.pool.is_healthy:
         raise NotReadyError
     options = read_query(operation.options_type, request.scope["query_string"])
@@ -123,11 +117,7 @@ def _admit_request(
 def _read_form_options(
     operation: Operation, request: Request, upload: Upload, record: RequestRecord
 ) -> Parameters:
-    """Return the options of the query and of the form.
-
-    Raises:
-        OptionError: An option is wrong.
-    """
+    """Return the options of the query and of the form."""
     query = request.query_params.multi_items()
     options = read_options(operation.options_type, query, upload.fields)
     record.model = options.model
@@ -141,11 +131,7 @@ def _submit_images(
     service: Service,
     record: RequestRecord,
 ) -> list[WorkTask]:
-    """Return a task for each image.
-
-    Raises:
-        OverloadedError: The queue has grown too long while the body arrived.
-    """
+    """Return a task for each image, unless the queue has grown too long meanwhile."""
     others, pool = len(images) - 1, service.pool
     others_s = others * pool.latencies.estimate_s(options.model) / pool.size if others else 0.0
     service.admission.check(record.deadline_s, others, others_s)
@@ -163,18 +149,14 @@ def _submit_images(
     ]
 
 
-# Most callers choose the same again and again.
+# Most requests repeat the options of earlier ones.
 @lru_cache(256)
 def _get_arguments(options: Parameters) -> tuple[Any, ...]:
     return options.to_arguments()
 
 
 def respond_with_one(outcomes: Sequence[ImageOutcome]) -> Response:
-    """Return the answer to the only image.
-
-    Raises:
-        PhizError: It has an error instead.
-    """
+    """Return the answer to the only image, or raise its error."""
     (outcome,) = outcomes
     if isinstance(outcome, PhizError):
         raise outcome
