@@ -181,14 +181,14 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: Exception) -> None:
         """Answer a request that cannot be read, and end the connection."""
+        refusal = explain_parser_error(error, self.headers or ())
+        self._on_refusal(refusal.code)
         if self._is_busy():
             if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
                 self.transport.close()  # an answer here would be taken for that to another request
                 return
             self.cycle.disconnected = True  # it was the body
             self.cycle.message_event.set()
-        refusal = explain_parser_error(error, self.headers or ())
-        self._on_refusal(refusal.code)
         self.transport.write(encode_last_response(refusal.code, refusal.detail))
         self.close_lingering()
 
