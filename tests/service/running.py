@@ -99,8 +99,8 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[Runn
             process.kill()
 
 
-def curl(*arguments: str | Path, folder: Path | None = None) -> tuple[int, Any]:
-    """Status and decoded answer of a request made with curl, in a folder."""
+def curl(*arguments: str | Path) -> tuple[int, Any]:
+    """Status and decoded answer of a request made with curl."""
     written = "\n%{http_code}"
     command = [
         program("curl"),
@@ -111,7 +111,7 @@ def curl(*arguments: str | Path, folder: Path | None = None) -> tuple[int, Any]:
         *map(str, arguments),
     ]
     answer = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder
+        command, check=True, capture_output=True, text=True, timeout=PATIENCE_S
     ).stdout
     body, _, status = answer.rpartition("\n")
     return int(status), json.loads(body) if body else None

@@ -123,8 +123,9 @@ def strict(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 
 def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int, str, str]:
-    """Status, code and detail of the answer to curl, which runs where the files are."""
-    status, problem = curl(*arguments, f"{service.url}{path}", folder=files)
+    """Status, code and detail of the answer to curl, with the files of a folder after each @."""
+    located = (argument.replace("@", f"@{files}/") for argument in arguments)
+    status, problem = curl(*located, f"{service.url}{path}")
     return status, problem["code"], problem["detail"]
 
 
