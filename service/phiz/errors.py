@@ -61,7 +61,7 @@ class EmptyImageError(ImageError):
 
 
 class UnsupportedImageError(ImageError):
-    """The bytes are not an image of a supported format or compression."""
+    """The bytes are not an image of a supported format and variety."""
 
     code = "unsupported_image"
     remedy = "send a JPEG or a PNG, as bytes; the detail names many other formats"
@@ -82,7 +82,7 @@ class ImageBytesError(ImageError):
 
 
 class ImagePixelsError(ImageError):
-    """The header declares more than `PHIZ_MAX_PIXELS` pixels."""
+    """The image has more than `PHIZ_MAX_PIXELS` pixels to decode."""
 
     code = "too_many_pixels"
     remedy = "send a smaller image"

@@ -1,6 +1,8 @@
 """Every row of the error table, by the wrong request that it describes, sent with curl."""
 
+import base64
 import os
+import re
 import shutil
 import signal
 from collections.abc import Iterator, Mapping
@@ -85,6 +87,15 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         "smaller image",
     ),
 }
+# Other mistakes that are frequent: the same, and the status.
+MISTAKES: Final = {
+    "data-instead-of-form": ("/detect", ("-d", "@face.png"), 415, "use -F image=@face.jpg"),
+    "data-instead-of-binary": ("/detect", ("-d", "@face.png", *PNG), 400, "--data-binary"),
+    "json": ("/detect", ("--json", '{"image": "face.png"}'), 415, "-F image=@face.jpg"),
+    "base64-file": ("/detect", ("-F", "image=@face.base64"), 415, "base64 text; decode it"),
+    "data-url": ("/detect", ("-F", "image=<face.url"), 415, "the part after the comma"),
+    "no-such-check": ("/health", (), 404, "did you mean /healthz?"),
+}
 # Failures that no request can cause in a service that is well: see the tests below.
 FAILURES: Final = {"internal", "worker_died", "not_ready"}
 
@@ -98,6 +109,9 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "cut.png").write_bytes(SELFIE.read_bytes()[:1000])
     shutil.copy(SELFIE, folder / "face.png")
     Image.open(SELFIE).resize((90, 160)).save(folder / "small.jpg")
+    encoded = base64.encodebytes((folder / "small.jpg").read_bytes())
+    (folder / "face.base64").write_bytes(encoded)
+    (folder / "face.url").write_bytes(b"data:image/jpeg;base64," + encoded)
     Image.new("1", (1000, 1000)).save(folder / "wide.png")
     Image.new("RGB", (13, 40)).save(folder / "narrow.png")
     return folder
@@ -124,7 +138,7 @@ def strict(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int, str, str]:
     """Status, code and detail of the answer to curl, with the files of a folder after each @."""
-    located = (argument.replace("@", f"@{files}/") for argument in arguments)
+    located = (re.sub("^@|(?<==)[@<]", rf"\g<0>{files}/", argument) for argument in arguments)
     status, problem = curl(*located, f"{service.url}{path}")
     return status, problem["code"], problem["detail"]
 
@@ -142,6 +156,15 @@ def test_wrong_request_gets_code_and_remedy(strict: Running, files: Path, code: 
     assert remedy in detail
     # A wrong request writes no line, but a broken model is the operator's.
     assert (strict.log.read_text() == log) == (code != "model_corrupt")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_frequent_mistake_gets_remedy(strict: Running, files: Path, mistake: str) -> None:
+    path, arguments, expected, remedy = MISTAKES[mistake]
+    status, _, detail = send(strict, files, path, *arguments)
+    assert status == expected
+    assert remedy in detail
+    assert strict.log.read_text().count("\n") <= 1  # of the broken model
 
 
 @pytest.mark.parametrize(

@@ -4,15 +4,10 @@ Sources: ISO/IEC 14496-12 section 4.3 and 23008-12 annex B (brands of ``ftyp``),
 (JPEG XL), ISO/IEC 15444-1 (JPEG 2000), RFC 2397 (data URLs).
 """
 
-import binascii
 import re
 from typing import Final
 
-from phiz.image.headers import sniff_format
-
 _HEAD_BYTES: Final = 1024  # enough to know each kind by
-_BASE64: Final = re.compile(rb"\s*([\w+/-]{32})", re.ASCII)
-_URL_SAFE: Final = bytes.maketrans(b"-_", b"+/")
 
 _KINDS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE), kind, advice)
@@ -39,6 +34,7 @@ _KINDS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = tuple(
             "decode the part after the comma",
         ),
         (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"{\[\]}\d]", "JSON", "take the image out of it"),
+        (rb"\s*[\w+/-]{32}", "base64 text", "decode it"),
     )
 )
 
@@ -49,8 +45,4 @@ def describe_foreign_format(image_bytes: bytes) -> str | None:
     for pattern, kind, advice in _KINDS:
         if pattern.match(head):
             return f"are {kind}; {advice}"
-    if encoded := _BASE64.match(head):
-        image_format = sniff_format(binascii.a2b_base64(encoded[1].translate(_URL_SAFE)))
-        if image_format is not None:
-            return f"are a {image_format} image as base64 text; decode it"
     return None
