@@ -75,7 +75,7 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == MULTIPART_FORM:
         reading = _read_form(request, content_type, limits, reservation)
-    elif limits.max_images == 1 and _is_image_type(media_type):
+    elif limits.max_images == 1 and media_type.startswith(("image/", OCTET_STREAM)):
         reading = _read_image(request, limits.max_image_bytes, reservation)
     else:
         raise UnsupportedImageError(_describe_media_type(media_type, limits.max_images))
@@ -87,10 +87,6 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
             f"the body was not complete after the limit of {limits.timeout_s} s;"
             " send a smaller image"
         ) from None
-
-
-def _is_image_type(media_type: str) -> bool:
-    return media_type == OCTET_STREAM or media_type.startswith("image/")
 
 
 def _describe_media_type(media_type: str, max_images: int) -> str:

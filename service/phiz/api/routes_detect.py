@@ -60,17 +60,17 @@ class EncodedResponse(Response):
 
 async def detect(request: Request) -> Response:
     """Return the faces of an image and the time of every stage."""
-    return await answer_request(DETECTION, request)
+    return await answer_request(OPERATIONS["/detect"], request)
 
 
 async def detect_batch(request: Request) -> Response:
     """Return the faces or the error of each image, in the order of the request."""
-    return await answer_request(BATCH_DETECTION, request)
+    return await answer_request(OPERATIONS["/detect/batch"], request)
 
 
 async def classify(request: Request) -> Response:
     """Return the most likely ImageNet classes of an image."""
-    return await answer_request(CLASSIFICATION, request)
+    return await answer_request(OPERATIONS["/classify"], request)
 
 
 async def answer_request(operation: Operation, request: Request) -> Response:
@@ -174,12 +174,9 @@ def _encode_outcome(outcome: ImageOutcome) -> bytes:
     return outcome.body
 
 
-DETECTION: Final = Operation("detect", DetectParameters, respond_with_one)
-BATCH_DETECTION: Final = Operation("detect", DetectParameters, respond_with_all, is_batch=True)
-CLASSIFICATION: Final = Operation("classify", ClassifyParameters, respond_with_one)
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "/detect": DETECTION,
-    "/detect/batch": BATCH_DETECTION,
-    "/classify": CLASSIFICATION,
+    "/detect": Operation("detect", DetectParameters, respond_with_one),
+    "/detect/batch": Operation("detect", DetectParameters, respond_with_all, is_batch=True),
+    "/classify": Operation("classify", ClassifyParameters, respond_with_one),
 }
 """By path; their method is POST."""
