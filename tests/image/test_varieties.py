@@ -109,5 +109,5 @@ def test_reported_avif_with_a_general_brand_is_read() -> None:
 
 @pytest.mark.parametrize("name", ["photo.heic", "heic_major_mif1.heic"])
 def test_reported_heic_is_named(name: str) -> None:
-    with pytest.raises(UnsupportedImageError, match=r"the image is HEIC; .* Most Compatible"):
+    with pytest.raises(UnsupportedImageError, match=r"bytes are an HEIC image; .* Most Compatible"):
         decode_image((CASES / name).read_bytes(), LIMITS)

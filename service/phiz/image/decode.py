@@ -14,6 +14,7 @@ from phiz.errors import (
 )
 from phiz.faces import RgbImage
 from phiz.image import tiff
+from phiz.image.foreign_formats import describe_foreign_format
 from phiz.image.formats import ImageFormat, sniff_format
 from phiz.image.jpeg import decode_jpeg
 from phiz.image.jpeg_header import read_jpeg_header
@@ -42,8 +43,6 @@ from phiz.image.pillow import (
 from phiz.image.pixels import PackedPixels, unpack_rgb
 from phiz.image.properties import DESCRIBE, describe_jpeg, describe_tiff
 from phiz.image.varieties import check_variety
-
-HEIC_REMEDY = "on an iPhone, choose Settings, Camera, Formats, Most Compatible"
 
 
 def decode_image(image_bytes: bytes, limits: DecodingLimits) -> RgbImage:
@@ -146,11 +145,8 @@ def _identify_format(image_bytes: bytes, limits: DecodingLimits) -> ImageFormat:
     image_format = sniff_format(image_bytes)
     if image_format in SUPPORTED_FORMATS:
         return image_format
-    wanted = f"send one of {', '.join(SUPPORTED_FORMATS)}"
-    if image_format == "HEIC":
-        raise UnsupportedImageError(f"the image is HEIC; {wanted}; {HEIC_REMEDY}")
+    foreign = describe_foreign_format(image_bytes)
+    description = f"{foreign}, and" if foreign else "are not an image of a supported format;"
     raise UnsupportedImageError(
-        f"the image is {image_format}; {wanted}"
-        if image_format
-        else f"the {len(image_bytes)} bytes are not an image of a supported format; {wanted}"
+        f"the {len(image_bytes)} bytes {description} send one of {', '.join(SUPPORTED_FORMATS)}"
     )

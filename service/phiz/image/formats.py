@@ -7,9 +7,7 @@ often a general one, so all of them are read.
 import re
 from typing import Literal, TypeAlias
 
-ImageFormat: TypeAlias = Literal[
-    "JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF", "HEIC", "HEIF"
-]
+ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF"]
 
 _SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
@@ -20,12 +18,7 @@ _SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
     "TIFF": re.compile(rb"II[*+]\0|MM\0[*+]"),  # the plus is BigTIFF's
 }
 
-# Each brand names a coding. The general brands of HEIF allow any of them.
-_BRANDS: dict[ImageFormat, frozenset[bytes]] = {
-    "AVIF": frozenset({b"avif", b"avis"}),
-    "HEIC": frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}),
-    "HEIF": frozenset({b"mif1", b"mif2", b"msf1", b"miaf"}),
-}
+_AVIF_BRANDS = frozenset({b"avif", b"avis"})
 _MAX_BRANDS_BYTES = 1024
 
 
@@ -34,8 +27,7 @@ def sniff_format(image_bytes: bytes) -> ImageFormat | None:
     for name, signature in _SIGNATURES.items():
         if signature.match(image_bytes):
             return name
-    brands = read_brands(image_bytes)
-    return next((name for name, known in _BRANDS.items() if known & brands), None)
+    return "AVIF" if _AVIF_BRANDS & read_brands(image_bytes) else None
 
 
 def read_brands(image_bytes: bytes) -> frozenset[bytes]:

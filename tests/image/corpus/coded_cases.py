@@ -158,5 +158,5 @@ def list_heif_cases() -> Iterator[Case]:
         (b"heix", b"mif1"),
     ):
         name = f"heic with major brand {major.decode()}"
-        yield Case(name, box % (major, compatible), "the image is HEIC")
-    yield Case("heif without a coding", box % (b"mif1", b"msf1"), "the image is HEIF")
+        yield Case(name, box % (major, compatible), "are an HEIC image")
+    yield Case("heif without a coding", box % (b"mif1", b"msf1"), "are an HEIC image")
