@@ -1,4 +1,4 @@
-"""Where the benchmarks leave their figures: one JSON document, and tables in Markdown."""
+"""Figures in documents: entries in JSON, and tables in Markdown."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,11 @@ from benchmarks.kit.report import build_table, print_tables
 from phiz.lab.study.machine import describe_machine
 
 
-def update_json(path: Path, figures: Mapping[str, Any]) -> None:
-    """Replace these entries of a document, which is begun if it is not there.
-
-    Several benchmarks write into one document, each its own entries.
-    """
-    kept = json.loads(path.read_text("utf-8")) if path.exists() else {}
-    path.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
-
-
-def update_figures(document: Path | None, figures: Mapping[str, Any]) -> None:
-    """Replace these entries of a document, if there is one, and its machine by this one."""
+def update_json(document: Path | None, figures: Mapping[str, Any]) -> None:
+    """Replace these entries of a document, if there is one; others write into it too."""
     if document:
-        update_json(document, {**figures, "machine": asdict(describe_machine())})
+        kept = json.loads(document.read_text("utf-8")) if document.exists() else {}
+        document.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
 
 
 def write_entry(document: Path | None, name: str, figures: Mapping[str, Any]) -> None:

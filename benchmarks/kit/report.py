@@ -2,27 +2,24 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, TypeVar
+from dataclasses import asdict, fields, replace
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
-from rich.progress import track
 from rich.table import Table
 
 from benchmarks.kit.goals import Goal
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
 
 DECIMALS = 4
 FILE_COLUMNS = 150  # width of tables if there is no terminal
 VERDICTS = {True: "reached", False: "MISSED", None: ""}
-
-
-def track_progress(items: Sequence[T], what: str) -> Iterable[T]:
-    """Yield items with a progress bar, if standard error is a terminal."""
-    console = Console(stderr=True)
-    return track(items, what, console=console, disable=not sys.stderr.isatty())
 
 
 def print_tables(*parts: RenderableType) -> None:
@@ -63,6 +60,13 @@ def format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def compute_medians(rounds: Sequence[Row]) -> Row:
+    """Return the first of some rows, each of its floats replaced by the median of all rows."""
+    names = [each.name for each in fields(rounds[0]) if each.type is float]
+    medians = {name: median(getattr(row, name) for row in rounds) for name in names}
+    return replace(rounds[0], **medians)
+
+
 def compute_disturbance(runs: Iterable[Mapping[Any, Any]]) -> float:
     """Return the share of the time that other processes had the core, 0 to 1.
 
@@ -84,7 +88,7 @@ def goals_to_document(goals: Iterable[Goal]) -> list[dict[str, Any]]:
 
 
 def round_figures(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
-    """Return a value with all its floats rounded, at any depth."""
+    """Return a value with its floats rounded, at any depth."""
     if isinstance(value, float):
         return round(value, DECIMALS)
     if isinstance(value, Mapping):

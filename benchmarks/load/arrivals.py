@@ -4,10 +4,9 @@
 
     python -m benchmarks.load.arrivals PORT RATE SECONDS < MESSAGE
 
-It is a process of its own, on a core of its own, which it does not leave while it waits: a
-timer of the system would come up to a millisecond late, a third of an answer's time. Each
-request counts from the moment it was due, so that what comes late because of others counts
-too. Prints ``Arrivals`` as JSON.
+It is a process on a core of its own, and waits in a loop: a timer of the system would be up to a
+millisecond late, a third of an answer's time. The time of a request begins when it was due, so
+that delays by others count too. Prints ``Arrivals`` as JSON.
 """
 
 import json
@@ -19,9 +18,8 @@ from collections import deque
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
-from benchmarks.kit.errors import LoadError
-from benchmarks.kit.requests import HOST
-from benchmarks.load.single import HEAD_END, is_complete
+from benchmarks.kit.errors import BenchmarkError
+from benchmarks.kit.requests import HEAD_END, HOST, is_complete
 
 CHUNK_BYTES = 1 << 18
 DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
@@ -29,13 +27,13 @@ DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
 
 @dataclass(slots=True)
 class Arrivals:
-    """What became of all requests.
+    """The answers to all requests.
 
     Attributes:
-        answers: By status, of each answer: when its request was due, seconds from the beginning,
-            and how long it took from then on, ms.
-        lost: Requests that were never answered.
-        late_ms: How long after it was due each request was begun.
+        answers: By status, for each answer: the due time of its request, seconds from the
+            beginning, and the time from then on, ms.
+        lost: Number of requests that were never answered.
+        late_ms: Delay of each request after it was due.
     """
 
     answers: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
@@ -48,10 +46,10 @@ class ClientConnection:
     """A connection, and the request on it, if there is one.
 
     Attributes:
-        connection: Never waited for.
-        due_s: When the request was, by ``time.perf_counter``; None while there is none.
-        unsent: What is not sent yet.
-        received: Of the answer.
+        connection: Does not block.
+        due_s: Due time of the request, by ``time.perf_counter``; None while there is none.
+        unsent: Rest of the request.
+        received: Part of the answer.
     """
 
     connection: socket.socket
@@ -63,15 +61,7 @@ class ClientConnection:
 class Clients:
     """As many clients as are needed, each with one request at a time."""
 
-    __slots__ = ("_idle", "_message", "_port", "_selector", "_started", "arrivals", "pending")
-
     def __init__(self, port: int, message: bytes) -> None:
-        """Connect none yet.
-
-        Args:
-            port: Of the server.
-            message: Head and body of each request.
-        """
         self.arrivals = Arrivals()
         self.pending = 0  # that have not been answered
         self._port = port
@@ -81,7 +71,7 @@ class Clients:
         self._started = time.perf_counter()
 
     def run_until(self, due: float) -> None:
-        """Go on with what has been sent until a request is due."""
+        """Serve connections until a request is due."""
         while time.perf_counter() < self._started + due:
             self.poll()
 
@@ -95,7 +85,7 @@ class Clients:
         self._send(exchange)
 
     def poll(self) -> None:
-        """Go on with all that can be gone on with now."""
+        """Read and write on all connections that are ready."""
         for key, events in self._selector.select(0):
             exchange: ClientConnection = key.data
             if events & selectors.EVENT_READ:
@@ -124,7 +114,7 @@ class Clients:
                 exchange.unsent = exchange.unsent[exchange.connection.send(exchange.unsent) :]
         except BlockingIOError:
             watched |= selectors.EVENT_WRITE
-        except OSError:  # closed; what was answered before that is read next
+        except OSError:  # closed; an answer from before that is read next
             exchange.unsent = memoryview(b"")
         self._selector.modify(exchange.connection, watched, exchange)
 
@@ -134,7 +124,7 @@ class Clients:
         except OSError:
             chunk = b""
         exchange.received += chunk
-        if exchange.due_s is None:  # the server has closed what nobody used
+        if exchange.due_s is None:  # the server has closed an unused connection
             self._idle.remove(exchange)
             self._close_connection(exchange)
         elif is_complete(exchange.received):
@@ -162,13 +152,13 @@ class Clients:
 
 
 def send_at_rate(port: int, message: bytes, rate: float, seconds: float) -> Arrivals:
-    """Return what became of the requests of so many seconds.
+    """Return the answers to requests at a constant rate, requests a second.
 
     Args:
         port: Of the server.
         message: Head and body of each request.
         rate: Requests a second.
-        seconds: That they come for.
+        seconds: Duration of the load.
     """
     with closing(Clients(port, message)) as clients:
         for number in range(int(rate * seconds)):
@@ -186,6 +176,6 @@ if __name__ == "__main__":
     number, rate, seconds = sys.argv[1:]
     try:
         done = send_at_rate(int(number), sys.stdin.buffer.read(), float(rate), float(seconds))
-    except (LoadError, OSError) as error:
+    except (BenchmarkError, OSError) as error:
         sys.exit(str(error))
     print(json.dumps(asdict(done)))

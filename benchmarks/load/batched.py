@@ -11,8 +11,8 @@ from phiz.cli import serve
 from phiz.cli.main import main
 from phiz.workers import pool
 
-# So much work ahead a worker is given otherwise that the next call comes without delay; to batch
-# calls it must have all that wait.
+# phiz gives a worker as much work ahead as it needs to go on without delay; to batch requests, it
+# needs all that are queued.
 LOOKAHEAD_S = 60.0
 
 if __name__ == "__main__":

@@ -1,20 +1,18 @@
-"""A worker that takes all calls that wait, and runs the network once for up to so many.
+"""A worker that takes all queued requests, and runs the network once for a batch of them.
 
 ::
 
     python -m benchmarks.load.batching MOST SOCKET INDEX
 
-``batched`` begins it in the place of phiz's own worker. It answers the same, for the front
-model alone; the stages of an answer hold the time of its whole batch.
+``batched`` starts it in the place of phiz's own worker. Its answers are the same, for the front
+model alone; the stages of an answer have the time of its whole batch.
 """
 
 import gc
-import os
 import socket
 import sys
 from collections import deque
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +29,7 @@ from phiz.image.resample import letterbox_image
 from phiz.loading import load_engine
 from phiz.models import router_config
 from phiz.settings import load_settings
+from phiz.system.scheduling import set_batch_policy
 from phiz.timings import Stopwatch
 from phiz.wire.encode import encode_answer, encode_result
 from phiz.wire.messages import EncodedAnswer, ModelInventory
@@ -43,24 +42,16 @@ CHUNK_BYTES = 1 << 18
 
 
 class RequestQueue:
-    """The calls of a service, as many at a time as have come."""
-
-    __slots__ = ("_connection", "_decoder", "_max_requests", "_pending")
+    """The requests of a service that have arrived, at most ``max_requests`` at a time."""
 
     def __init__(self, connection: socket.socket, max_requests: int) -> None:
-        """Take none yet.
-
-        Args:
-            connection: To the service.
-            max_requests: Calls at a time.
-        """
         self._connection = connection
         self._max_requests = max_requests
         self._decoder = MessageDecoder()
         self._pending: deque[tuple[WorkRequest, bytes]] = deque()
 
     def take(self) -> list[tuple[WorkRequest, bytes]]:
-        """Return calls with their pictures; none once the service has gone."""
+        """Return requests with their images; none once the service has ended."""
         while True:
             try:
                 flags = socket.MSG_DONTWAIT if self._pending else 0
@@ -70,7 +61,7 @@ class RequestQueue:
             if not received:
                 return []
             requests = self._decoder.feed(received)
-            # Nobody here gives up; a call that was cancelled would be answered all the same.
+            # Cancellations are ignored; no client of the benchmark disconnects.
             self._pending += [
                 (request, image_bytes)
                 for request, image_bytes in requests
@@ -82,10 +73,10 @@ class RequestQueue:
 def answer_batch(
     engine: Engine, requests: Sequence[tuple[WorkRequest, bytes]]
 ) -> list[EncodedAnswer]:
-    """Return the answers to so many calls, in their order, by one run of the network.
+    """Return the answers to requests, in their order, by one run of the network.
 
     Raises:
-        ImageError: One of the pictures cannot be read.
+        ImageError: One of the images cannot be read.
     """
     detector = engine.detectors[MODEL]
     assert isinstance(detector, BlazeFace), "the catalogue says so"
@@ -123,14 +114,14 @@ def read_result(
     frame: Letterbox,
     outputs: Mapping[str, NDArray[np.float32]],
 ) -> DetectionResult:
-    """Return the faces of one picture of a batch, by what the network gave for it (1, ...)."""
+    """Return the faces of one image of a batch by its outputs (1, ...)."""
     size_wh = image.width, image.height
     faces = detector.decode_faces(outputs, frame, size_wh, DetectOptions())
     return DetectionResult(MODEL, *size_wh, faces, ())
 
 
 def serve_batches(connection: socket.socket, most: int) -> None:
-    """Say what there is, and answer so many at a time until the service has gone."""
+    """Send the inventory, and answer requests in batches until the service has ended."""
     engine, models = load_engine(load_settings())
     inventory = ModelInventory(
         models.get_models("face"),
@@ -141,7 +132,8 @@ def serve_batches(connection: socket.socket, most: int) -> None:
         Path(),
         {},
     )
-    _prepare_process()
+    set_batch_policy()  # as phiz's own worker does before it is ready, like the next line
+    gc.freeze()
     connection.sendall(b"".join(encode_message(WorkResult(READY_NUMBER, inventory))))
     queue = RequestQueue(connection, most)
     while waiting := queue.take():
@@ -150,14 +142,6 @@ def serve_batches(connection: socket.socket, most: int) -> None:
             for (request, _), answer in zip(waiting, answer_batch(engine, waiting), strict=True)
         ]
         connection.sendall(b"".join(b"".join(encode_message(result)) for result in results))
-
-
-def _prepare_process() -> None:
-    """Do what phiz's own worker does before it is ready, and for its reasons."""
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    gc.freeze()
 
 
 if __name__ == "__main__":

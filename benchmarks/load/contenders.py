@@ -1,4 +1,4 @@
-"""Who is put under load: phiz, and its peers, each in an environment of its own."""
+"""The servers under load: phiz, and its peers, each in an environment of its own."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +27,14 @@ class Contender:
 
     Attributes:
         name: Short, also of its environment.
-        title: What it is, for a reader.
-        command: That starts it.
-        path: Where it detects.
-        encode: How it is sent a picture.
-        has_same_detector: Whether it detects with what phiz detects with, and so answers the same.
-        is_slow: Whether it takes so long for an answer that what a warm-up leaves is in the way.
+        title: For a reader.
+        command: Starts it.
+        path: Of its detection.
+        encode: Makes a request of an image.
+        has_same_detector: Whether its detector is phiz's, so that its answers are the same.
+        is_slow: Whether an answer takes so long that requests of a warm-up would still be queued.
         environment: Variables that it needs.
-        packages: Whose versions are told.
+        packages: Those whose versions are reported.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Contender:
     packages: tuple[str, ...] = ()
 
     def build_request(self, image_bytes: bytes) -> Request:
-        """Return what it is sent."""
+        """Return the request of an image."""
         return self.encode(self.path, image_bytes)
 
 
@@ -59,7 +59,7 @@ def make_phiz(workers: int = 1) -> Contender:
 
 
 def make_phiz_raw() -> Contender:
-    """Return phiz, sent the picture as the whole body."""
+    """Return phiz, with the image as the whole body."""
     return Contender(RAW, RAW, make_phiz().command, "/detect?model=front", encode_raw)
 
 
@@ -101,21 +101,21 @@ PEER_SERVERS: Final[Mapping[str, Contender]] = {
             *("-m", "bentoml", "serve", "in_bentoml:Detector", "--working-dir", PEERS),
             *("--host", HOST, "--port", "{port}"),
         ),
-        # It would tell its makers what is run here, and keep files in the user's home.
+        # Otherwise it reports its use to its makers, and keeps files in the user's home.
         environment={"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{home}"},
         packages=("bentoml", "starlette", "uvicorn", *DETECTOR_PACKAGES),
     ),
     MEDIAPIPE: Contender(
         MEDIAPIPE,
         "MediaPipe, FastAPI",
-        (PEERS / "mediapipe_in_fastapi.py", "{port}"),
+        (PEERS / "in_fastapi.py", MEDIAPIPE, "{port}"),
         has_same_detector=False,
         packages=("mediapipe", "fastapi", "uvicorn", "opencv-contrib-python"),
     ),
     FACENET: Contender(
         FACENET,
         "facenet-pytorch's MTCNN, FastAPI",
-        (PEERS / "facenet_in_fastapi.py", "{port}"),
+        (PEERS / "in_fastapi.py", FACENET, "{port}"),
         has_same_detector=False,
         is_slow=True,
         packages=("facenet-pytorch", "torch", "fastapi", "uvicorn", "pillow"),

@@ -1,4 +1,4 @@
-"""One round after the other: everything once, so that all meet the same noise."""
+"""A round measures everything once, so that all servers meet the same noise."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,7 +16,6 @@ from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import PHIZ, Contender, make_phiz
 from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.servers import Server, check_answer, start_server
-from benchmarks.load.single import measure_excess_ms
 from phiz.lab.timing.bench import rotate_order
 
 CLIENTS: Final = 8
@@ -35,16 +34,16 @@ PARTS: Final = (WORKERS, CLIENT, ARRIVALS, BATCHING)
 
 @dataclass(slots=True)
 class Round:
-    """What one round gave; what was not asked for is empty or None.
+    """The figures of one round; parts that were not wanted are empty or None.
 
     Attributes:
         alone_ms: By contender, an answer in process, right before and after it was under load.
-        closed: By contender, what 8 clients met.
-        two: What they met at phiz with two workers on both cores.
-        excess_ms: What one client waits beyond ``timing_ms.total``.
-        steady: What came of 0.7 of the rate that 8 clients get.
-        overload: What came of three times as much, with a deadline of 0.5 s.
-        batching: By way of work and clients, what these met.
+        closed: By contender, of 8 clients.
+        two: Of 8 clients, of phiz with two workers on both cores.
+        excess_ms: A single client's time beyond ``timing_ms.total``.
+        steady: Of 0.7 of the rate that 8 clients get.
+        overload: Of three times that rate, with a deadline of 0.5 s.
+        batching: By largest batch and number of clients.
     """
 
     alone_ms: dict[str, float] = field(default_factory=dict)
@@ -58,16 +57,16 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What all rounds share.
+    """Settings that all rounds share.
 
     Attributes:
         contenders: phiz among them.
-        parts: What else is measured, of ``PARTS``.
-        image_bytes: That everybody is sent, encoded.
+        parts: Further measurements, of ``PARTS``.
+        image_bytes: Encoded; sent to all.
         seconds: Of each load.
-        cores: Who runs where.
+        cores: Of the servers and of the load.
         in_process: Has one worker, which answers in process.
-        runs: What that told of all its runs.
+        runs: The facts of all its runs.
     """
 
     contenders: Sequence[Contender]
@@ -79,11 +78,10 @@ class Trial:
     runs: list[dict[str, Any]]
 
     def run_round(self, number: int, report_step: Callable[[str], None]) -> Round:
-        """Return what a round gives.
+        """Return the figures of a round.
 
         Raises:
-            LoadError: A server does not answer as it should.
-            WorkerError: The worker that answers in process has ended.
+            BenchmarkError: A server does not answer as it should, or the worker has ended.
         """
         before, faces = self._answer_in_process()
         held = Round()
@@ -128,7 +126,7 @@ class Trial:
 
     def _measure_one_client(self, held: Round) -> None:
         with start_server(make_phiz(), self.image_bytes, self.cores.server) as server:
-            held.excess_ms = measure_excess_ms(server, CLIENT_REQUESTS, self.cores.load)
+            held.excess_ms = closed.measure_excess_ms(server, CLIENT_REQUESTS, self.cores.load)
 
     def _measure_arrivals(self, held: Round) -> None:
         capacity, load = held.closed[PHIZ].rate, self.cores.load
@@ -152,14 +150,14 @@ class Trial:
             }
             seconds = max(1, self.seconds // 2)
             for turn, clients in enumerate(CLIENT_COUNTS):
-                # Who is not under load waits for a connection, and takes no time.
+                # The servers that are not under load wait for a connection, and take no time.
                 for way in rotate_order(list(servers), turn):
                     met = closed.run_closed_loop(servers[way], clients, seconds, self.cores.load)
                     held.batching[way][clients] = met
 
 
 def make_batching(most: int) -> Contender:
-    """Return phiz with a worker that runs the network once for so many pictures at most."""
+    """Return phiz with a worker that runs the network once for at most so many images."""
     arguments = make_phiz().command[3:]  # after "python -m phiz"
     command = (sys.executable, "-m", "benchmarks.load.batched", str(most), *arguments)
     return Contender(f"phiz in batches of {most}", f"up to {most}", command, make_phiz().path)

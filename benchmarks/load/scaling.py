@@ -1,4 +1,4 @@
-r"""What a core answers, and what Ray Serve takes for itself: the figures of ``docs/scaling.md``.
+r"""Images a second of a core, and the overhead of Ray Serve: the figures of ``docs/scaling.md``.
 
 ::
 
@@ -17,29 +17,26 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from benchmarks.kit import cores
 from benchmarks.kit.environments import PEERS
-from benchmarks.kit.errors import LoadError
-from benchmarks.kit.figures import print_results, update_figures
-from benchmarks.kit.options import data_option, json_option, table_option
+from benchmarks.kit.figures import print_results, update_json
+from benchmarks.kit.options import MODELS, data_option, json_option, models_option, table_option
+from benchmarks.kit.report import compute_medians
 from benchmarks.kit.requests import encode_test_image
-from benchmarks.load.closed import find_wrk, run_closed_loop
+from benchmarks.load.closed import find_wrk, measure_excess_ms, run_closed_loop
 from benchmarks.load.contenders import Contender, make_phiz
 from benchmarks.load.servers import start_server
-from benchmarks.load.single import measure_excess_ms
 from phiz.engine import Engine, build_engine
-from phiz.errors import PhizError
 from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
-from phiz.models.catalog import get_default_folder
+from phiz.lab.study.machine import describe_machine
 from phiz.worker import answer_detection
 
 KINDS: Final = ("wider", "lfpw")
-MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
 LIMITS: Final = DecodingLimits(20 << 20, 50_000_000)
 CLIENTS: Final = 8
 REQUESTS: Final = 300  # of one client
@@ -61,13 +58,13 @@ SERVER_HEADINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of pictures of one kind with one model.
+    """Mean processor time of images with one model.
 
     Attributes:
         kind: Name of their folder.
-        model: That detects.
+        model: Detects.
         pictures: Number of them.
-        core_s: Mean processor time from the bytes of a picture to the bytes of its answer.
+        core_s: From the bytes of an image to the bytes of its answer.
     """
 
     kind: str
@@ -89,7 +86,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class ServerTimes:
-    """Times that clients saw at a server; medians of the rounds.
+    """Times of clients at a server.
 
     Attributes:
         server: Its title.
@@ -113,6 +110,7 @@ class ServerTimes:
 
 @click.command()
 @data_option
+@models_option
 @click.option("--every", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
@@ -122,6 +120,7 @@ class ServerTimes:
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
+    models: Path,
     every: int,
     rounds: int,
     seconds: int,
@@ -129,39 +128,31 @@ def main(  # noqa: PLR0913 (one for each option)
     document: Path | None,
     page: Path | None,
 ) -> None:
-    """Measure what a core answers, and what Ray Serve takes for itself."""
+    """Measure the time of a core per image, and the overhead of Ray Serve."""
+    figures: dict[str, list[dict[str, Any]]] = {}
     if only != "ray":
-        costs = measure_core(data, every, rounds)
+        costs = measure_core(data, models, every, rounds)
         print_results(CORE_HEADINGS, [cost.to_row() for cost in costs], page, "core")
-        update_figures(document, {"core": [asdict(cost) for cost in costs]})
+        figures["core"] = [asdict(cost) for cost in costs]
     if only != "core":
-        try:
-            taken = measure_servers(rounds, seconds)
-        except LoadError as error:
-            raise click.ClickException(str(error)) from error
-        print_results(SERVER_HEADINGS, [each.to_row() for each in taken], page, "ray")
-        update_figures(document, {"ray": [asdict(each) for each in taken]})
+        times = measure_servers(rounds, seconds)
+        print_results(SERVER_HEADINGS, [each.to_row() for each in times], page, "ray")
+        figures["ray"] = [asdict(each) for each in times]
+    update_json(document, {**figures, "machine": asdict(describe_machine())})
 
 
-def measure_core(data: Path, every: int, rounds: int) -> list[Cost]:
-    """Return what each kind of pictures costs with each model, on one core.
-
-    Raises:
-        ClickException: The models cannot be loaded.
-    """
+def measure_core(data: Path, models: Path, every: int, rounds: int) -> list[Cost]:
+    """Return the costs of each kind of images with each model, on one core."""
     cores.pin_to_core()
-    try:
-        loaded = build_engine(get_default_folder(), "half-pixel", LIMITS)
-    except PhizError as error:
-        raise click.ClickException(str(error)) from error
+    loaded = build_engine(models, "half-pixel", LIMITS)
     folders = [sorted((data / kind / "images").iterdir())[::every] for kind in KINDS]
     return [cost for files in folders for cost in measure_costs(loaded, files, rounds)]
 
 
 def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Cost]:
-    """Return what pictures of a folder cost with each model, as the median of the rounds.
+    """Return the costs of a folder's images with each model, as the median of the rounds.
 
-    Models take turns in each round, so that they meet the same noise; a first one does not count.
+    Models take turns in each round, so that they meet the same noise. A first round does not count.
     """
     images_bytes = [file.read_bytes() for file in files]
     taken: dict[str, list[float]] = {model: [] for model in MODELS}
@@ -177,10 +168,10 @@ def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Co
 
 
 def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
-    """Return what clients meet at the plain service and at Ray Serve, which take turns.
+    """Return the times of clients at the plain service and at Ray Serve, which take turns.
 
     Raises:
-        LoadError: A server does not answer, or there are not two cores.
+        BenchmarkError: A server does not answer, or there are not two cores.
     """
     find_wrk()
     plain = make_phiz()
@@ -195,7 +186,7 @@ def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
     for _ in range(rounds):
         for place, contender in enumerate(contenders):
             times[place].append(_measure_round(contender, seconds))
-    return [_compute_medians(each) for each in times]
+    return [compute_medians(each) for each in times]
 
 
 def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
@@ -205,12 +196,6 @@ def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
         excess = measure_excess_ms(server, REQUESTS, where.load)
         found = run_closed_loop(server, CLIENTS, seconds, where.load)
     return ServerTimes(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
-
-
-def _compute_medians(rounds: Sequence[ServerTimes]) -> ServerTimes:
-    names = ("excess_ms", "rate", "p50_ms", "p99_ms")
-    medians = (median(getattr(each, name) for each in rounds) for name in names)
-    return ServerTimes(rounds[0].server, *medians)
 
 
 if __name__ == "__main__":

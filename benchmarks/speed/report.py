@@ -24,16 +24,16 @@ STAGES = ("decode", "preprocess", "inference", "pnet", "rnet", "onet", "postproc
 
 @dataclass(frozen=True, slots=True)
 class SpeedReport:
-    """All that was measured.
+    """All figures.
 
     Attributes:
-        machine: Where.
-        pinned_to: The core that everything ran on; None where the system cannot do that.
+        machine: The machine.
+        pinned_to: Core of all processes; None where the system cannot do that.
         versions: Of packages, by worker.
         variants: By network, the runtime and precision behind ``auto``.
-        rounds: That count.
-        clock: That times were read from.
-        results: By contest and by who took part.
+        rounds: Rounds that count.
+        clock: Clock of the times.
+        results: By contest and participant.
         goals: What is made of them.
     """
 
@@ -54,7 +54,7 @@ class SpeedReport:
 
 
 def format_heading(report: SpeedReport) -> str:
-    """Return in one line where it was measured."""
+    """Return in one line the machine and how it was measured."""
     pinned = "one core" if report.pinned_to is not None else "one thread, on any core"
     return (
         f"{report.machine.processor}, {pinned}, medians of {report.rounds} rounds by the"

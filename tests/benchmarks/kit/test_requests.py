@@ -1,9 +1,19 @@
 from io import BytesIO
 
+import pytest
 from multipart import MultipartParser
 from PIL import Image as Pillow
 
-from benchmarks.kit.requests import encode_form, encode_raw, encode_test_image
+from benchmarks.kit.errors import BenchmarkError
+from benchmarks.kit.requests import (
+    encode_form,
+    encode_raw,
+    encode_test_image,
+    is_complete,
+    parse_content_length,
+)
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\ncontent-LENGTH: 3"
 
 
 def test_the_picture_is_a_jpeg_of_640_by_480() -> None:
@@ -44,3 +54,25 @@ def test_a_message_is_a_head_and_the_body() -> None:
         b"content-length: 7",
     ]
     assert body == b"picture"
+
+
+@pytest.mark.parametrize(
+    ("received", "expected"),
+    [
+        pytest.param(b"", False, id="nothing"),
+        pytest.param(HEAD, False, id="a head that may go on"),
+        pytest.param(HEAD + b"\r\n\r\n", False, id="a head"),
+        pytest.param(HEAD + b"\r\n\r\nab", False, id="some of the body"),
+        pytest.param(HEAD + b"\r\n\r\nabc", True, id="all of it"),
+    ],
+)
+def test_answer_is_complete_once_its_body_has_the_length_in_its_head(
+    received: bytes,
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert is_complete(received) is expected
+
+
+def test_answer_without_a_length_is_an_error() -> None:
+    with pytest.raises(BenchmarkError, match="has no length"):
+        parse_content_length(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked")

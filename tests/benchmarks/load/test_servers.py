@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.kit.errors import LoadError
+from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HOST
 from benchmarks.load.contenders import Contender
 from benchmarks.load.servers import check_answer, start_server
@@ -78,7 +78,7 @@ def test_it_is_ended_when_the_benchmark_is_interrupted() -> None:
 def test_one_that_ends_by_itself_is_an_error_with_what_it_said() -> None:
     failing = contender("import sys; sys.exit('there is no model')")
     with (
-        pytest.raises(LoadError, match="there is no model"),
+        pytest.raises(BenchmarkError, match="there is no model"),
         start_server(failing, b"picture", ANYWHERE),
     ):
         pass
@@ -110,5 +110,5 @@ def test_an_answer_that_is_not_worth_a_time(
     same: bool,  # noqa: FBT001
     faces: list[Any],
 ) -> None:
-    with pytest.raises(LoadError, match="double finds"):
+    with pytest.raises(BenchmarkError, match="double finds"):
         check_answer(contender("", same=same), [FACE], {"faces": faces})
