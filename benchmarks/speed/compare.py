@@ -4,9 +4,9 @@
 
 It starts ``phiz serve`` from the source of both checkouts, with the packages of this Python. Both
 get the same requests over all options, as forms and as raw bodies, good and bad. Their answers must
-have the same status and the same bytes, except for times and for sentences (``timing_ms``, ``why``,
-``detail``). Then both are loaded in turns, and the ratio of each pair is printed: a machine that is
-slow for a while is slow for both.
+have the same status and the same bytes, except for times and sentences (``timing_ms``, ``why``,
+``detail``). Then both are loaded in turns, so that noise meets both, and the median of the pairs'
+ratios is printed.
 
 The exit code is 1 if an answer differs.
 """
@@ -20,6 +20,7 @@ import re
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
@@ -43,7 +44,7 @@ from benchmarks.kit.service import start_service
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 SEED: Final = 1
-# What may differ: times, sentences, and what names the reason of a step in one word.
+# Values that may differ: times, sentences, and the reason of a step in one word.
 BLANKED: Final = re.compile(
     rb'"timing_ms":\{[^}]*\}|"(?:why|detail|reason)": ?"(?:[^"\\]|\\.)*",?|,(?=\})'
 )
@@ -92,12 +93,11 @@ def start_checkout(checkout: Path) -> Iterator[int]:
 
 
 def compare_answers(ports: Sequence[int], count: int) -> int:
-    """Return how many of so many requests are answered differently, and print these."""
-    different = 0
-    statuses: dict[int, int] = {}
+    """Return how many requests are answered differently, and print these."""
+    different, statuses = 0, Counter[int]()
     for request in make_requests(count):
         before, after = (fetch_answer(port, request) for port in ports)
-        statuses[after.status] = statuses.get(after.status, 0) + 1
+        statuses[after.status] += 1
         if before != after:
             different += 1
             print(f"{request.path}\n  before {before}\n  after  {after}")
@@ -125,7 +125,7 @@ def make_requests(count: int) -> Iterator[Request]:
 
 
 def choose_options(chooser: random.Random) -> dict[str, str]:
-    """Return some options; the last values of each are mostly wrong, and seldom chosen."""
+    """Return some options; the last value of each is mostly invalid, and seldom chosen."""
     names = chooser.sample(list(OPTIONS)[:-1], round(chooser.uniform(0, 2 * MEAN_OPTIONS)))
     chosen = {name: OPTIONS[name][0] for name in names}
     for name in names:
@@ -135,21 +135,21 @@ def choose_options(chooser: random.Random) -> dict[str, str]:
 
 
 def load_images() -> list[tuple[str, bytes]]:
-    """Return format and bytes of the test pictures, as they are and as others, some turned."""
+    """Return format and bytes of the test images, also in other formats, some rotated."""
     images = []
     for path in sorted(PICTURES.glob("*.png")):
         images.append(("png", path.read_bytes()))
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-        for precision, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
+        for name, rotated in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
             file = io.BytesIO()
-            turned.save(file, precision)
-            images.append((precision, file.getvalue()))
+            rotated.save(file, name)
+            images.append((name, file.getvalue()))
     return images
 
 
 def fetch_answer(port: int, request: Request) -> Answer:
-    """Return the answer to a request, as far as it has to be equal."""
+    """Return the answer to a request, without values that may differ."""
     with closing(open_connection(port)) as connection:
         answer = send_request(connection, request)
     return replace(answer, body=BLANKED.sub(b"", answer.body))
@@ -157,7 +157,7 @@ def fetch_answer(port: int, request: Request) -> Answer:
 
 def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
     """Load two services in turns, and print requests a second and their ratios."""
-    image = next(image_bytes for precision, image_bytes in load_images() if precision == "jpeg")
+    image = next(image_bytes for name, image_bytes in load_images() if name == "jpeg")
     request = Request("/detect?model=front", "image/jpeg", image)
     rates = []
     for number in range(pairs):
@@ -173,7 +173,7 @@ def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int)
 
 
 def measure_rate(port: int, request: Request, seconds: float, clients: int) -> float:
-    """Return how many requests a second a service answers to clients that send at once."""
+    """Return the requests a second that a service answers to so many clients."""
     end = time.perf_counter() + seconds
 
     def count_answers(_: int) -> int:
