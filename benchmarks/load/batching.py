@@ -12,7 +12,7 @@ import gc
 import socket
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -41,33 +41,24 @@ MODEL = "front"
 CHUNK_BYTES = 1 << 18
 
 
-class RequestQueue:
-    """The requests of a service that have arrived, at most ``max_requests`` at a time."""
-
-    def __init__(self, connection: socket.socket, max_requests: int) -> None:
-        self._connection = connection
-        self._max_requests = max_requests
-        self._decoder = MessageDecoder()
-        self._pending: deque[tuple[WorkRequest, bytes]] = deque()
-
-    def take(self) -> list[tuple[WorkRequest, bytes]]:
-        """Return requests with their images; none once the service has ended."""
-        while True:
-            try:
-                flags = socket.MSG_DONTWAIT if self._pending else 0
-                received = self._connection.recv(CHUNK_BYTES, flags)
-            except BlockingIOError:
-                break
-            if not received:
-                return []
-            requests = self._decoder.feed(received)
-            # Cancellations are ignored; no client of the benchmark disconnects.
-            self._pending += [
-                (request, image_bytes)
-                for request, image_bytes in requests
-                if isinstance(request, WorkRequest)
-            ]
-        return [self._pending.popleft() for _ in range(min(self._max_requests, len(self._pending)))]
+def read_batches(connection: socket.socket, most: int) -> Iterator[list[tuple[WorkRequest, bytes]]]:
+    """Yield the requests of a service that have arrived, at most so many, with their images."""
+    decoder = MessageDecoder()
+    pending: deque[tuple[WorkRequest, bytes]] = deque()
+    while True:
+        try:
+            received = connection.recv(CHUNK_BYTES, socket.MSG_DONTWAIT if pending else 0)
+        except BlockingIOError:
+            yield [pending.popleft() for _ in range(min(most, len(pending)))]
+            continue
+        if not received:
+            return
+        # Cancellations are ignored; no client of the benchmark disconnects.
+        pending += [
+            (request, image_bytes)
+            for request, image_bytes in decoder.feed(received)
+            if isinstance(request, WorkRequest)
+        ]
 
 
 def answer_batch(
@@ -101,8 +92,7 @@ def answer_batch(
         {name: values[place : place + 1] for name, values in outputs.items()}
         for place in range(len(requests))
     ]
-    rows = zip(images, frames, each, strict=True)
-    results = [read_result(detector, *row) for row in rows]
+    results = [read_result(detector, *row) for row in zip(images, frames, each, strict=True)]
     return [
         encode_answer(encode_result(result), len(result.faces), stopwatch) for result in results
     ]
@@ -135,11 +125,10 @@ def serve_batches(connection: socket.socket, most: int) -> None:
     set_batch_policy()  # as phiz's own worker does before it is ready, like the next line
     gc.freeze()
     connection.sendall(b"".join(encode_message(WorkResult(READY_NUMBER, inventory))))
-    queue = RequestQueue(connection, most)
-    while waiting := queue.take():
+    for batch in read_batches(connection, most):
         results = [
             WorkResult(request.number, answer)
-            for (request, _), answer in zip(waiting, answer_batch(engine, waiting), strict=True)
+            for (request, _), answer in zip(batch, answer_batch(engine, batch), strict=True)
         ]
         connection.sendall(b"".join(b"".join(encode_message(result)) for result in results))
 

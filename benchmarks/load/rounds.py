@@ -1,7 +1,7 @@
 """A round measures everything once, so that all servers meet the same noise."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,18 +15,18 @@ from benchmarks.load import closed, opened
 from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import PHIZ, Contender, make_phiz
 from benchmarks.load.opened import OpenLoopResult
-from benchmarks.load.servers import Server, check_answer, start_server
+from benchmarks.load.servers import check_answer, start_server
 from phiz.lab.timing.bench import rotate_order
 
 CLIENTS: Final = 8
-CLIENT_COUNTS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures
-BATCHES: Final = (1, 8)  # the most pictures in one
-DEADLINE_S: Final = 0.5  # where more comes than can be answered
-STEADY_FACTOR, OVERLOAD_FACTOR = 0.7, 3.0  # of what 8 clients get answered
+CLIENT_COUNTS: Final = (1, 4, 16, 64)  # for batches beside single images
+BATCHES: Final = (1, 8)  # the most images in one
+DEADLINE_S: Final = 0.5  # under overload
+STEADY_FACTOR, OVERLOAD_FACTOR = 0.7, 3.0  # of the rate of 8 clients
 ALONE: Final = ("answer", "in process")
 ALONE_RUNS: Final = 600
 CLIENT_REQUESTS: Final = 300
-SLOW_FACTOR: Final = 3  # times as many seconds for one who answers a few times in one
+SLOW_FACTOR: Final = 3  # times as many seconds for a server with few answers a second
 
 WORKERS, CLIENT, ARRIVALS, BATCHING = "workers", "client", "arrivals", "batching"
 PARTS: Final = (WORKERS, CLIENT, ARRIVALS, BATCHING)
@@ -90,7 +90,11 @@ class Trial:
             report_step(name)
             with start_server(by_name[name], self.image_bytes, self.cores.server) as server:
                 check_answer(by_name[name], faces, server.answer)
-                held.closed[name] = self._run_closed_loop(server, by_name[name])
+                is_slow = by_name[name].is_slow
+                seconds = SLOW_FACTOR * self.seconds if is_slow else self.seconds
+                held.closed[name] = closed.run_closed_loop(
+                    server, CLIENTS, seconds, self.cores.load, warm_up=not is_slow
+                )
             after, _ = self._answer_in_process()
             held.alone_ms[name] = (before + after) / 2
             before = after
@@ -102,12 +106,6 @@ class Trial:
         runs = self.in_process.run(ALONE, 0, ALONE_RUNS)
         self.runs.extend(runs)
         return median(run["wall"] for run in runs), runs[-1]["faces"]
-
-    def _run_closed_loop(self, server: Server, contender: Contender) -> ClosedLoopResult:
-        seconds = SLOW_FACTOR * self.seconds if contender.is_slow else self.seconds
-        return closed.run_closed_loop(
-            server, CLIENTS, seconds, self.cores.load, warm_up=not contender.is_slow
-        )
 
     def _run_parts(self, held: Round, report_step: Callable[[str], None]) -> None:
         steps = {
@@ -166,10 +164,8 @@ def make_batching(most: int) -> Contender:
 @contextmanager
 def open_in_process(image_file: Path, cores: Cores) -> Iterator[WorkerSet]:
     """Give the worker that answers in process, on the servers' core."""
-    commands: Mapping[str, Sequence[str | Path]] = {
-        "alone": [sys.executable, PEERS / "alone.py", image_file]
-    }
+    command: Sequence[str | Path] = [sys.executable, PEERS / "detector.py", image_file]
     with ExitStack() as ends:
         with pin_to(cores.server):
-            worker = ends.enter_context(open_workers(commands))
+            worker = ends.enter_context(open_workers({"alone": command}))
         yield worker

@@ -27,7 +27,12 @@ from benchmarks.kit.figures import print_results, update_json
 from benchmarks.kit.options import MODELS, data_option, json_option, models_option, table_option
 from benchmarks.kit.report import compute_medians
 from benchmarks.kit.requests import encode_test_image
-from benchmarks.load.closed import find_wrk, measure_excess_ms, run_closed_loop
+from benchmarks.load.closed import (
+    ClosedLoopResult,
+    find_wrk,
+    measure_excess_ms,
+    run_closed_loop,
+)
 from benchmarks.load.contenders import Contender, make_phiz
 from benchmarks.load.servers import start_server
 from phiz.engine import Engine, build_engine
@@ -85,22 +90,11 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerTimes:
-    """Times of clients at a server.
-
-    Attributes:
-        server: Its title.
-        excess_ms: Time of one client beyond ``timing_ms.total``.
-        rate: Answers a second to 8 clients.
-        p50_ms: Median time of such an answer.
-        p99_ms: 99th percentile of it.
-    """
+class ServerTimes(ClosedLoopResult):
+    """Times of 8 clients at a server, and of one client beyond ``timing_ms.total``."""
 
     server: str
     excess_ms: float
-    rate: float
-    p50_ms: float
-    p99_ms: float
 
     def to_row(self) -> list[str]:
         """Return a row of the table, below ``SERVER_HEADINGS``."""
@@ -195,7 +189,7 @@ def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
         time.sleep(HAPROXY_SETTLE_S)
         excess = measure_excess_ms(server, REQUESTS, where.load)
         found = run_closed_loop(server, CLIENTS, seconds, where.load)
-    return ServerTimes(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
+    return ServerTimes(**asdict(found), server=contender.title, excess_ms=excess)
 
 
 if __name__ == "__main__":
