@@ -24,12 +24,9 @@ Floats: TypeAlias = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far an answer may be from a peer's.
+    """Largest differences of a box side, of x and y of a landmark, and of a score.
 
-    Attributes:
-        box_px: Of each side of a box.
-        points_px: Of x and y of a landmark.
-        score: None where the peer's score is not ours: another quantity, or not given.
+    ``score`` is None where the peer's score is another quantity, or not given.
     """
 
     box_px: float
@@ -41,13 +38,8 @@ class Tolerance:
 class PeerRun:
     """How a peer's answers are reproduced, and how closely.
 
-    Attributes:
-        peer: Whose answers.
-        model: Ours.
-        tolerance: How closely.
-        options: With the peer's limits.
-        sampling: As the peer resizes.
-        is_blue_first: Whether the peer was given the channels in this order.
+    ``options`` have the peer's limits, and ``sampling`` is as the peer resizes. ``is_blue_first``
+    means that the peer was given the channels in this order.
     """
 
     peer: str
@@ -142,11 +134,13 @@ def iterate_cases(data: Path) -> Iterator[PeerCase]:
         for image, answers in expected[name].items():
             yield PeerCase(run, canvases / image, _to_faces(run, answers))
     for label in _read_json(data / "peers" / "annotations.json"):
+        path = data / "peers" / "images" / label["image"]
         for expected in label["expected"]:
             for beginning, run in PEERS.items():
                 if expected["peer"].startswith(beginning) and "rotation" not in expected["peer"]:
-                    path = data / "peers" / "images" / label["image"]
-                    yield PeerCase(run, path, _to_expected_faces(run, expected))
+                    boxes, points = expected["boxes"], expected.get("keypoints", [])
+                    scores = expected.get("scores", [np.nan] * len(boxes))  # some give none
+                    yield PeerCase(run, path, make_faces(run.model, boxes, points, scores))
 
 
 def _read_json(path: Path) -> Any:  # noqa: ANN401  whatever the file holds
@@ -154,20 +148,9 @@ def _read_json(path: Path) -> Any:  # noqa: ANN401  whatever the file holds
 
 
 def _to_faces(run: PeerRun, answers: Sequence[Mapping[str, Any]]) -> PeerFaces:
+    boxes, scores = ([answer[name] for answer in answers] for name in ("box", "score"))
     points = [answer.get("landmarks") or answer.get("keypoints") for answer in answers]
-    return make_faces(
-        run.model,
-        [answer["box"] for answer in answers],
-        points,
-        [answer["score"] for answer in answers],
-    )
-
-
-def _to_expected_faces(run: PeerRun, expected: Mapping[str, Any]) -> PeerFaces:
-    """Return the faces that a peer's test expects; some give no scores."""
-    boxes = expected["boxes"]
-    scores = expected.get("scores", [np.nan] * len(boxes))
-    return make_faces(run.model, boxes, expected.get("keypoints", []), scores)
+    return make_faces(run.model, boxes, points, scores)
 
 
 def make_faces(model: str, boxes: Floats, points: Floats, scores: Floats) -> PeerFaces:

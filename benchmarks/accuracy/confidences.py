@@ -26,13 +26,7 @@ from numpy.typing import NDArray
 from benchmarks.kit.options import FILE, data_option, models_option
 from benchmarks.kit.precision import omit_held_out
 from phiz.boxes.geometry import box_iou, clip_boxes
-from phiz.detectors import factory
-from phiz.detectors.calibration import (
-    calibrate_boxes,
-    compute_cascade_features,
-    compute_first_pass_features,
-    match_first_pass,
-)
+from phiz.detectors import calibration, factory
 from phiz.detectors.fusion import CASCADE_MODEL
 from phiz.detectors.router import Router
 from phiz.detectors.router_state import RouterState
@@ -94,7 +88,7 @@ def measure_edges(
     for label in labels:
         image = open_photograph(label, PHOTOGRAPH_LIMITS)
         found = detector.detect(image, DetectOptions(min_score=SURE), Stopwatch()).faces
-        boxes = calibrate_boxes(to_boxes(found), name, plain)  # (N, 4)
+        boxes = calibration.calibrate_boxes(to_boxes(found), name, plain)  # (N, 4)
         faces = label.faces[label.counted[LEVELS[-1]]]  # (F, 4), the widest level takes in the rest
         nearest, overlaps = find_nearest(boxes, faces)  # (N,), (N,)
         matched = overlaps >= MATCHED_IOU
@@ -127,19 +121,21 @@ def fit_first_pass(
 def collect_features(state: RouterState, router: Router) -> list[tuple[Boxes, NDArray[np.float32]]]:
     """Return boxes and features: of the first pass, of its unmatched boxes, and of the cascade."""
     first_pass = state.first_pass
-    features = compute_first_pass_features(
+    features = calibration.compute_first_pass_features(
         first_pass.boxes, first_pass.scores, first_pass.size_wh
     )  # (G, 2)
     if state.candidates is None:
         none = np.empty((0, 4), np.float32)
         no_cascade = none, np.empty((0, 5), np.float32)
         return [(first_pass.boxes, features), (none, features[:0]), no_cascade]
-    boxes = calibrate_boxes(
+    boxes = calibration.calibrate_boxes(
         state.candidates.boxes, CASCADE_MODEL, router.config.box_calibration
     )  # (N, 4)
     boxes = clip_boxes(boxes, *first_pass.size_wh)
-    seen, apart = match_first_pass(boxes, first_pass.boxes, first_pass.scores)  # (N,), (G,)
-    from_cascade = compute_cascade_features(
+    seen, apart = calibration.match_first_pass(
+        boxes, first_pass.boxes, first_pass.scores
+    )  # (N,), (G,)
+    from_cascade = calibration.compute_cascade_features(
         boxes, state.candidates.scores, seen, first_pass.size_wh
     )  # (N, 5)
     return [
@@ -161,7 +157,8 @@ def build_examples(
     worth = np.append(to_level_mask(label) @ importance, 0.0)  # (F + 1,)
     counted = ~on_face | (worth[nearest] > 0)  # (N,)
     weights = np.where(on_face, worth[nearest], 1.0)  # (N,)
-    return np.c_[features, on_face, weights][counted]
+    examples: Examples = np.c_[features, on_face, weights][counted]
+    return examples
 
 
 def compute_importance(labels: Sequence[LabelledImage]) -> Floats:

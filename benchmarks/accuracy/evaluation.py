@@ -21,15 +21,9 @@ import click
 import numpy as np
 
 from benchmarks.accuracy.plain import PlainBlazeFace
+from benchmarks.kit import precision
 from benchmarks.kit.environments import PEERS, make_environment
 from benchmarks.kit.options import FILE, PEERS_FOLDER, data_option, models_option, sources_option
-from benchmarks.kit.precision import (
-    HELD_OUT_EVERY,
-    Detected,
-    compute_precision,
-    detect_faces,
-    read_held_out_labels,
-)
 from benchmarks.kit.report import build_table, print_tables
 from benchmarks.kit.workers import open_workers
 from phiz.boxes.geometry import clip_boxes
@@ -50,7 +44,9 @@ OPTIONS = {"mtcnn": DetectOptions(0.7, 20, overlap="nms"), "back": DetectOptions
 @click.command()
 @data_option
 @models_option
-@click.option("--every", type=click.IntRange(1), default=HELD_OUT_EVERY, show_default=True)
+@click.option(
+    "--every", type=click.IntRange(1), default=precision.HELD_OUT_EVERY, show_default=True
+)
 @click.option("--model", "names", type=click.Choice([*OPTIONS]), multiple=True, default=[*OPTIONS])
 @click.option(
     "--facenet",
@@ -68,7 +64,7 @@ def main(  # noqa: PLR0913 (one for each option)
     sources: Path | None,
 ) -> None:
     """Compare average precision with that of other implementations."""
-    labels = read_held_out_labels(data, every)
+    labels = precision.read_held_out_labels(data, every)
     rows, differences = [], []
     for name in names:
         if name == "mtcnn":
@@ -77,9 +73,11 @@ def main(  # noqa: PLR0913 (one for each option)
         else:
             theirs = list(detect_with_plain_blazeface(sources, labels))
         engine = build_engine(models, "reference", PHOTOGRAPH_LIMITS, [name])
-        ours = detect_faces(engine, name, OPTIONS[name], track_items(labels, name))
+        ours = precision.detect_faces(engine, name, OPTIONS[name], track_items(labels, name))
         for level in LEVELS:
-            one, other = (compute_precision(labels, each, level) for each in (ours, theirs))
+            one, other = (
+                precision.compute_precision(labels, each, level) for each in (ours, theirs)
+            )
             differences.append(abs(one - other))
             rows.append((name, level, f"{one:.4f}", f"{other:.4f}", f"{one - other:+.4f}"))
     headings = ("AP ours", "AP theirs", "difference")
@@ -87,7 +85,9 @@ def main(  # noqa: PLR0913 (one for each option)
     sys.exit(max(differences) > MAX_DIFFERENCE)
 
 
-def detect_with_facenet(python: Path, labels: Sequence[LabelledImage]) -> Iterator[Detected]:
+def detect_with_facenet(
+    python: Path, labels: Sequence[LabelledImage]
+) -> Iterator[precision.Detected]:
     """Yield the faces that facenet-pytorch finds, clipped to the image as ours are."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt") as paths:
         paths.write("".join(f"{label.path.resolve()}\n" for label in labels))
@@ -102,7 +102,7 @@ def detect_with_facenet(python: Path, labels: Sequence[LabelledImage]) -> Iterat
 
 def detect_with_plain_blazeface(
     sources: Path | None, labels: Sequence[LabelledImage]
-) -> Iterator[Detected]:
+) -> Iterator[precision.Detected]:
     """Yield the faces that a plain BlazeFace of the network of ``back`` finds."""
     (network,) = catalog.load_catalog().get_model("back").networks
     with open_source_folder([network], print, sources) as packages:

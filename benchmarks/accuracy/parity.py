@@ -27,14 +27,7 @@ from numpy.typing import NDArray
 from rich.table import Table
 from scipy.optimize import linear_sum_assignment
 
-from benchmarks.accuracy.answers import (
-    POINTS,
-    PeerCase,
-    PeerFaces,
-    Tolerance,
-    iterate_cases,
-    make_faces,
-)
+from benchmarks.accuracy import answers
 from benchmarks.kit.options import data_option, models_option
 from benchmarks.kit.report import build_table, print_tables
 from phiz.detectors import factory
@@ -59,7 +52,7 @@ class Differences:
     points_px: tuple[float, float] = (inf, inf)
     score: float = inf
 
-    def is_within(self, tolerance: Tolerance) -> bool:
+    def is_within(self, tolerance: answers.Tolerance) -> bool:
         """Return whether all differences are within the tolerance."""
         return (
             self.box_px <= tolerance.box_px
@@ -74,7 +67,7 @@ class Differences:
 @models_option
 def main(data: Path, models: Path) -> None:
     """Compare the detectors with the answers of other implementations."""
-    cases = list(iterate_cases(data))
+    cases = list(answers.iterate_cases(data))
     load = cache(lambda model, sampling: load_detector(models, model, sampling))
     differences = [
         compare_case(case, load(case.run.model, case.run.sampling))
@@ -91,22 +84,22 @@ def load_detector(models: Path, model: str, sampling: Sampling) -> Detector:
     return replace(detector, reference=True) if isinstance(detector, BlazeFace) else detector
 
 
-def compare_case(case: PeerCase, detector: Detector) -> Differences:
+def compare_case(case: answers.PeerCase, detector: Detector) -> Differences:
     """Return how far a detector's answer to one image is from the peer's."""
     image = decode_image(case.image_path.read_bytes(), PHOTOGRAPH_LIMITS)  # (H, W, 3)
     if case.run.is_blue_first:
         image = np.ascontiguousarray(image[..., ::-1])
     faces = detector.detect(LazyImage.from_array(image), case.run.options, Stopwatch()).faces
     model = case.run.model
-    points = [[face.landmarks[name] for name in POINTS[model]] for face in faces]
+    points = [[face.landmarks[name] for name in answers.POINTS[model]] for face in faces]
     scores = [face.score for face in faces]
-    ours = make_faces(model, [face.box for face in faces], points, scores)
+    ours = answers.make_faces(model, [face.box for face in faces], points, scores)
     height, width, _ = image.shape
     return measure_differences(ours, case.faces, np.array([width, height, width, height], float))
 
 
 def measure_differences(
-    ours: PeerFaces, theirs: PeerFaces, size: NDArray[np.float64]
+    ours: answers.PeerFaces, theirs: answers.PeerFaces, size: NDArray[np.float64]
 ) -> Differences:
     """Return how far the faces of an image are from a peer's, its size as (w, h, w, h)."""
     counts = len(ours.scores), len(theirs.scores)
@@ -121,7 +114,9 @@ def measure_differences(
     return Differences(*counts, box_px, (float(x), float(y)), float(scores.max(initial=0)))
 
 
-def build_case_table(cases: Sequence[PeerCase], differences: Sequence[Differences]) -> Table:
+def build_case_table(
+    cases: Sequence[answers.PeerCase], differences: Sequence[Differences]
+) -> Table:
     """Return all lines for a terminal."""
     rows = [
         (

@@ -19,14 +19,9 @@ from statistics import fmean, median, quantiles
 
 import click
 
+from benchmarks.kit import precision
 from benchmarks.kit.charts import Curve, draw_curves
 from benchmarks.kit.options import NEW_FILE, data_option, models_option
-from benchmarks.kit.precision import (
-    Detected,
-    compute_precision,
-    detect_faces,
-    read_held_out_labels,
-)
 from benchmarks.kit.report import build_table, print_tables
 from phiz.engine import Engine, build_engine
 from phiz.faces import DetectOptions
@@ -54,16 +49,8 @@ class Setting:
 class SettingRow:
     """The figures of one setting.
 
-    Attributes:
-        name: Of the setting.
-        model: That was asked.
-        budget_ms: As asked.
-        precision: Average precision at each of ``LEVELS``, 0 to 1.
-        mean_ms: Of bytes to faces.
-        median_ms: Likewise.
-        p95_ms: Likewise.
-        relative: Mean time, the plain cascade's being 1.
-        alarms: Share of the pictures without faces that have a detection, None if not measured.
+    Times are of bytes to faces, ``relative`` to the cascade's mean. ``precision`` is by level.
+    ``alarms`` is the share of images without faces that have a detection; None if not measured.
     """
 
     name: str
@@ -115,9 +102,9 @@ def main(data: Path, models: Path, target: Path | None, curve: Path | None) -> N
 
 def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
     """Return the figures of every setting."""
-    labels = read_held_out_labels(data)
+    labels = precision.read_held_out_labels(data)
     by_name = {setting.name: setting for setting in SETTINGS}
-    found: dict[str, list[Detected]] = {name: [] for name in by_name}
+    found: dict[str, list[precision.Detected]] = {name: [] for name in by_name}
     seconds: dict[str, list[float]] = {name: [] for name in by_name}
     for label in track_items(labels, "wider"):
         image_bytes = label.path.read_bytes()
@@ -132,7 +119,7 @@ def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
             name,
             setting.model,
             setting.options.budget_ms,
-            {level: compute_precision(labels, found[name], level) for level in LEVELS},
+            {level: precision.compute_precision(labels, found[name], level) for level in LEVELS},
             1000 * fmean(seconds[name]),
             1000 * median(seconds[name]),
             1000 * quantiles(seconds[name], n=20)[-1],
@@ -147,7 +134,7 @@ def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
 
 def compute_alarms(loaded: Engine, setting: Setting, folder: Path) -> float:
     """Return the share of images without faces in which something is found."""
-    found = detect_faces(loaded, setting.model, setting.options, read_annotations(folder))
+    found = precision.detect_faces(loaded, setting.model, setting.options, read_annotations(folder))
     return fmean(len(boxes) > 0 for boxes, _ in found)
 
 

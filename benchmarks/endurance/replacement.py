@@ -26,8 +26,8 @@ from typing import Final
 
 import click
 
-from benchmarks.kit.figures import write_entry
 from benchmarks.kit.options import json_option
+from benchmarks.kit.report import write_entry
 from benchmarks.kit.requests import HOST, TIMEOUT_S, encode_raw, encode_test_image, read_answer
 from benchmarks.kit.service import RunningService, find_decreased, start_service, sum_samples
 
@@ -38,12 +38,10 @@ MAX_FAILURES: Final = 1  # the request of the worker; another worker answers its
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """The effects of one kill.
+    """The effects of one kill, until the next.
 
-    Attributes:
-        ready_s: From the signal until as many workers were ready as before.
-        failed: Answers other than success from there to the next kill, by status.
-        back: Names of the counters that decreased.
+    ``ready_s`` is the time until as many workers were ready as before. ``failed`` has the answers
+    other than success by status, and ``back`` the names of the counters that decreased.
     """
 
     ready_s: float
@@ -53,13 +51,7 @@ class Kill:
 
 @dataclass(slots=True)
 class RunningClients:
-    """Clients that each send again as soon as they are answered.
-
-    Attributes:
-        message: Their request.
-        statuses: Of all answers; ``lost`` of those that never came.
-        ending: Whether they stop.
-    """
+    """Clients that each send again as soon as they are answered, until ``ending``."""
 
     message: bytes
     statuses: Counter[str] = field(default_factory=Counter)

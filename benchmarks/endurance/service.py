@@ -32,8 +32,8 @@ from typing import Final, TypeAlias
 import click
 
 from benchmarks.endurance.mixture import Request, choose_request, encode_images
-from benchmarks.kit.figures import write_entry
 from benchmarks.kit.options import json_option
+from benchmarks.kit.report import write_entry
 from benchmarks.kit.requests import HOST, TIMEOUT_S, read_answer
 from benchmarks.kit.service import (
     ProcessUsage,
@@ -57,14 +57,9 @@ Usage: TypeAlias = Mapping[str, ProcessUsage]
 
 @dataclass(frozen=True, slots=True)
 class Endurance:
-    """The figures of a run.
+    """The usage after each part of the requests, and the number of answers by status.
 
-    Attributes:
-        requests: Number of requests.
-        seconds: Their duration.
-        samples: The usage after each part of them.
-        statuses: Number of answers by status.
-        left: Metrics in the end that should be 0.
+    ``left`` has the metrics in the end that should be 0.
     """
 
     requests: int

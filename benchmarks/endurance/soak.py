@@ -30,8 +30,8 @@ from typing import TypeAlias
 import click
 from PIL import Image as Pillow
 
-from benchmarks.kit.figures import format_table, replace_block, write_entry
 from benchmarks.kit.options import MODELS, json_option, models_option, table_option
+from benchmarks.kit.report import format_table, replace_block, write_entry
 from phiz.engine import build_engine
 from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
@@ -56,16 +56,7 @@ HEADINGS = ("models in turns", "runtime", "threads", "detections", "resident MB"
 class SoakResult:
     """The resident memory after the warm-up and after all detections, MB (10^6 bytes).
 
-    Attributes:
-        models: Of a round, each as often as its share.
-        runtime: Name and version.
-        threads: Number of detections at once.
-        sizes: Number of files.
-        longest: Side of them, pixels.
-        warm_up: Number of detections before ``first_mb``.
-        first_mb: After the warm-up.
-        detections: Number of all detections.
-        last_mb: After all of them.
+    ``models`` has each name as often as its share; ``longest`` is a side of the files, pixels.
     """
 
     models: Sequence[str]

@@ -1,16 +1,20 @@
-"""Figures of the benchmarks as tables, and as values that JSON takes."""
+"""Figures of the benchmarks as tables, in a terminal or in Markdown, and in JSON documents."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, fields, replace
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
 from benchmarks.kit.goals import Goal
+from phiz.lab.study.machine import describe_machine
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -96,3 +100,49 @@ def round_figures(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
     if isinstance(value, list | tuple):
         return [round_figures(each) for each in value]
     return value
+
+
+def update_json(document: Path | None, figures: Mapping[str, Any]) -> None:
+    """Replace these entries of a document, if there is one; others write into it too."""
+    if document:
+        kept = json.loads(document.read_text("utf-8")) if document.exists() else {}
+        document.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
+
+
+def write_entry(document: Path | None, name: str, figures: Mapping[str, Any]) -> None:
+    """Replace an entry of a document, if there is one, by figures and the machine behind them."""
+    if document:
+        update_json(document, {name: {"machine": asdict(describe_machine()), **figures}})
+
+
+def print_results(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    page: Path | None,
+    name: str,
+    above: str = "",
+) -> None:
+    """Print a table, and put it below some lines into a place of a Markdown document."""
+    print_tables(build_table(headings[:1], headings[1:], rows))
+    if page:
+        replace_block(page, name, above + format_table(headings, rows))
+
+
+def replace_block(path: Path, name: str, block: str) -> None:
+    """Replace the lines of a Markdown document between two comments, NAME and /NAME.
+
+    Raises:
+        BadParameter: The document has no such place.
+    """
+    first, last = f"<!-- {name} -->\n\n", f"\n<!-- /{name} -->\n"
+    before, opened, rest = path.read_text("utf-8").partition(first)
+    _, closed, after = rest.partition(last)
+    if not (opened and closed):
+        raise click.BadParameter(f"{path} has no lines {first.strip()} and {last.strip()}")
+    path.write_text(f"{before}{first}{block}{last}{after}", "utf-8")
+
+
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its lines ended."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

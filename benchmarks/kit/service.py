@@ -26,12 +26,7 @@ Samples: TypeAlias = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 
 @dataclass(frozen=True, slots=True)
 class RunningService:
-    """A service that answers.
-
-    Attributes:
-        process: Id of the process that accepts connections.
-        port: On the loopback address.
-    """
+    """A service that answers, its process the one that accepts connections."""
 
     process: int
     port: int
@@ -61,13 +56,7 @@ class RunningService:
 
 @dataclass(frozen=True, slots=True)
 class ProcessUsage:
-    """Memory, open files and threads of a process.
-
-    Attributes:
-        memory_mb: Anonymous and resident, MB (10^6 bytes), without what files could give again.
-        files: Open.
-        threads: All of them.
-    """
+    """Anonymous resident memory, MB (10^6 bytes), open files and threads of a process."""
 
     memory_mb: float
     files: int
@@ -79,11 +68,6 @@ def start_service(
     workers: int, variables: Mapping[str, str] = NO_VARIABLES, folder: Path | None = None
 ) -> Iterator[RunningService]:
     """Give a service of this Python, and stop it afterwards.
-
-    Args:
-        workers: Number of worker processes.
-        variables: Added to its environment.
-        folder: Its working directory.
 
     Raises:
         RuntimeError: The service ended before it was ready.

@@ -26,14 +26,7 @@ ContestEntry: TypeAlias = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A process that runs tasks.
-
-    Attributes:
-        name: For people.
-        process: Reads requests and writes answers.
-        places: Of its tasks, by contest and participant.
-        versions: Of what it measures, by package.
-    """
+    """A process that runs tasks: their places, and the versions of what it measures."""
 
     name: str
     process: subprocess.Popen[str]
@@ -117,10 +110,7 @@ class WorkerSet:
 
 @contextmanager
 def open_workers(commands: Mapping[str, Sequence[str | Path]]) -> Iterator[WorkerSet]:
-    """Give workers that are ready, and end them afterwards.
-
-    Args:
-        commands: By the name of the worker.
+    """Give workers by their names and commands, and stop them afterwards.
 
     Raises:
         BenchmarkError: One does not start.

@@ -23,31 +23,15 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.kit import cores
+from benchmarks.kit import cores, options
 from benchmarks.kit.charts import draw_bars, goals_to_bars
 from benchmarks.kit.environments import make_environment, read_versions
-from benchmarks.kit.figures import update_json
-from benchmarks.kit.options import (
-    json_option,
-    peers_option,
-    picture_option,
-    pythons_option,
-    read_pythons,
-)
-from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables
+from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables, update_json
 from benchmarks.kit.requests import encode_test_image
+from benchmarks.load import report
 from benchmarks.load.closed import find_wrk, read_wrk_version
 from benchmarks.load.contenders import PEER_SERVERS, PHIZ, make_peers, make_phiz, make_phiz_raw
 from benchmarks.load.goals import build_goals
-from benchmarks.load.report import (
-    LoadReport,
-    build_batch_table,
-    build_peer_table,
-    build_rows,
-    format_heading,
-    rows_to_bars,
-    to_document,
-)
 from benchmarks.load.rounds import PARTS, Round, Trial, open_in_process
 from phiz.lab.study.machine import describe_machine
 
@@ -62,10 +46,10 @@ from phiz.lab.study.machine import describe_machine
 )
 @click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
-@peers_option
-@pythons_option
-@json_option
-@picture_option
+@options.peers_option
+@options.pythons_option
+@options.json_option
+@options.picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     wanted: Sequence[str],
@@ -80,24 +64,25 @@ def main(  # noqa: PLR0913 (one for each option)
     # Servers have sessions of their own, so that a signal has to pass where they are ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     find_wrk()
-    named = read_pythons(pythons, PEER_SERVERS)
+    named = options.read_pythons(pythons, PEER_SERVERS)
     names = [name for name in PEER_SERVERS if name in (wanted or PEER_SERVERS)]
     environments = {name: named.get(name) or make_environment(name, peers) for name in names}
     parts = [part for part in PARTS if part in (wanted or PARTS)]
-    report = measure_all(environments, parts, count, seconds)
-    batching = [build_batch_table(report.rounds)] if report.rounds[0].batching else []
-    goals = build_goal_table(report.goals)
-    print_tables(build_peer_table(report), *batching, goals, format_heading(report))
-    update_json(document, to_document(report))
+    found = measure_all(environments, parts, count, seconds)
+    heading = report.format_heading(found)
+    batching = [report.build_batch_table(found.rounds)] if found.rounds[0].batching else []
+    goals = build_goal_table(found.goals)
+    print_tables(report.build_peer_table(found), *batching, goals, heading)
+    update_json(document, report.to_document(found))
     if picture:
-        bars = [*rows_to_bars(build_rows(report)), *goals_to_bars(report.goals)]
+        bars = [*report.rows_to_bars(report.build_rows(found)), *goals_to_bars(found.goals)]
         title, subtitle = "phiz under load, beside its peers", "bars: requests answered in a second"
-        picture.write_text(draw_bars(title, subtitle, bars, format_heading(report)))
+        picture.write_text(draw_bars(title, subtitle, bars, heading))
 
 
 def measure_all(
     environments: Mapping[str, str | Path], parts: Sequence[str], count: int, seconds: int
-) -> LoadReport:
+) -> report.LoadReport:
     """Return all figures."""
     chosen, image_bytes = cores.choose_cores(), encode_test_image()
     contenders = [make_phiz(), make_phiz_raw(), *make_peers(environments)]
@@ -110,7 +95,7 @@ def measure_all(
             versions = {PHIZ: in_process.workers[0].versions, "load": {"wrk": read_wrk_version()}}
     for name, python in environments.items():
         versions[name] = read_versions(python, PEER_SERVERS[name].packages)
-    return LoadReport(
+    return report.LoadReport(
         machine=describe_machine(),
         cores=chosen,
         versions=versions,

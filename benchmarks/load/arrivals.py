@@ -29,11 +29,8 @@ DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
 class Arrivals:
     """The answers to all requests.
 
-    Attributes:
-        answers: By status, for each answer: the due time of its request, seconds from the
-            beginning, and the time from then on, ms.
-        lost: Number of requests that were never answered.
-        late_ms: Delay of each request after it was due.
+    ``answers`` has by status the due time of each request, seconds from the beginning, and its
+    duration from then on, ms. ``late_ms`` is the delay of each request after it was due.
     """
 
     answers: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
@@ -43,13 +40,9 @@ class Arrivals:
 
 @dataclass(slots=True, eq=False)
 class ClientConnection:
-    """A connection, and the request on it, if there is one.
+    """A connection that does not block, and the request on it, if there is one.
 
-    Attributes:
-        connection: Does not block.
-        due_s: Due time of the request, by ``time.perf_counter``; None while there is none.
-        unsent: Rest of the request.
-        received: Part of the answer.
+    ``due_s`` is the due time of the request by ``time.perf_counter``.
     """
 
     connection: socket.socket
@@ -152,14 +145,7 @@ class Clients:
 
 
 def send_at_rate(port: int, message: bytes, rate: float, seconds: float) -> Arrivals:
-    """Return the answers to requests at a constant rate, requests a second.
-
-    Args:
-        port: Of the server.
-        message: Head and body of each request.
-        rate: Requests a second.
-        seconds: Duration of the load.
-    """
+    """Return the answers to requests at a constant rate, requests a second."""
     with closing(Clients(port, message)) as clients:
         for number in range(int(rate * seconds)):
             clients.run_until(number / rate)

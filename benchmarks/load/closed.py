@@ -73,12 +73,7 @@ def run_closed_loop(
 ) -> ClosedLoopResult:
     """Return the rate and times of answers to so many clients, after a warm-up.
 
-    Args:
-        server: Is sent its request.
-        clients: At once, each on a connection that it keeps.
-        seconds: That count.
-        cores: That the clients are kept to; wrk has one thread.
-        warm_up: Whether a second that does not count comes first.
+    wrk has one thread, and each client a connection that it keeps.
 
     Raises:
         BenchmarkError: A request was not answered with success.
@@ -114,14 +109,9 @@ def _run_wrk(
 
 
 def measure_excess_ms(server: Server, requests: int, cores: frozenset[int]) -> float:
-    """Return the median of a single client's time beyond ``timing_ms.total``, ms.
+    """Return the median of a single client's time beyond ``timing_ms.total`` of phiz, ms.
 
     The client's time is from before the first byte is sent to the last byte of the answer.
-
-    Args:
-        server: phiz.
-        requests: Number of requests that count, after a warm-up.
-        cores: Cores of the client.
 
     Raises:
         BenchmarkError: The connection was closed.

@@ -64,18 +64,13 @@ def make_phiz_raw() -> Contender:
 
 
 def make_peers(pythons: Mapping[str, str | Path]) -> list[Contender]:
-    """Return the peers whose environments there are.
-
-    Args:
-        pythons: The interpreters of the environments, by their names.
-    """
-    return [_make_peer(PEER_SERVERS[name], python) for name, python in pythons.items()]
-
-
-def _make_peer(peer: Contender, python: str | Path) -> Contender:
-    home = Path(python).parent.parent / "home"
-    environment = {name: value.format(home=home) for name, value in peer.environment.items()}
-    return replace(peer, command=(python, *peer.command), environment=environment)
+    """Return the peers with interpreters, by name, of their environments."""
+    peers = []
+    for name, python in pythons.items():
+        peer, home = PEER_SERVERS[name], Path(python).parent.parent / "home"
+        variables = {key: value.format(home=home) for key, value in peer.environment.items()}
+        peers.append(replace(peer, command=(python, *peer.command), environment=variables))
+    return peers
 
 
 DETECTOR_PACKAGES: Final = ("onnxruntime", "numpy", "pillow", "simplejpeg")

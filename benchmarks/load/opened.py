@@ -22,16 +22,9 @@ SUCCESS, REFUSED, EXPIRED = "200", "503", "504"
 class OpenLoopResult:
     """The answers to requests at a constant rate.
 
-    Attributes:
-        offered: Requests a second.
-        rate: Answers with success a second.
-        p50_ms: Median of their times since each request was due.
-        p99_ms: 99th percentile of them.
-        most_ms: The longest of them.
-        expired: Number of requests that were admitted and not answered in time.
-        refused: Number of requests that were not admitted.
-        refusal_ms: Median time of a refusal; 0 if there was none.
-        late_ms: Median delay of requests after they were due.
+    Times begin when a request was due, and are of answers with success. Expired requests were
+    admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` is the
+    median of their times. ``late_ms`` is the median delay with which requests were sent.
     """
 
     offered: float
@@ -72,13 +65,9 @@ def run_open_loop(
 def summarise_answers(
     answers: Mapping[str, NDArray[np.float64]], offered: float, until: float, late_ms: float
 ) -> OpenLoopResult:
-    """Return the figures of answers, without those of the warm-up.
+    """Return the figures of answers by status, (N, 2): due time, s, and duration, ms.
 
-    Args:
-        answers: By status, (N, 2): due time, s, and duration, ms.
-        offered: Requests a second.
-        until: Due time of the last request, s.
-        late_ms: See ``OpenLoopResult``.
+    The first second is a warm-up; the last request was due at ``until``.
     """
     due, ms = answers[SUCCESS].T  # (N,), (N,)
     done = due + ms / 1000  # (N,)

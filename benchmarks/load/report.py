@@ -29,16 +29,8 @@ COMMAND = "make load"
 class LoadReport:
     """The figures of all rounds.
 
-    Attributes:
-        machine: The machine.
-        cores: Cores of the servers and of the load.
-        versions: Of packages and tools, by server.
-        seconds: Of each load.
-        disturbed: Share of the time, 0 to 1, that others had the servers' core while answers were
-            made in process.
-        contenders: In the order in which they are shown.
-        rounds: The figures of each round.
-        goals: What is made of them.
+    ``disturbed`` is the share of the time, 0 to 1, that other processes had the servers' core while
+    answers were made in process.
     """
 
     machine: Machine
@@ -55,12 +47,7 @@ class LoadReport:
 class ServerRow:
     """The medians of one contender.
 
-    Attributes:
-        title: Of the contender.
-        rate: Answers a second.
-        p50_ms: Median time of an answer.
-        p99_ms: 99th percentile of it.
-        overhead_ms: Beyond the same detection in process; None where the detector is another.
+    ``overhead_ms`` is beyond the same detection in process; None where the detector is another.
     """
 
     title: str

@@ -59,14 +59,7 @@ class Round:
 class Trial:
     """Settings that all rounds share.
 
-    Attributes:
-        contenders: phiz among them.
-        parts: Further measurements, of ``PARTS``.
-        image_bytes: Encoded; sent to all.
-        seconds: Of each load.
-        cores: Of the servers and of the load.
-        in_process: Has one worker, which answers in process.
-        runs: The facts of all its runs.
+    ``in_process`` has one worker, which answers in process; ``runs`` are the facts of its runs.
     """
 
     contenders: Sequence[Contender]

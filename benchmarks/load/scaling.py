@@ -23,9 +23,8 @@ import click
 
 from benchmarks.kit import cores
 from benchmarks.kit.environments import PEERS
-from benchmarks.kit.figures import print_results, update_json
 from benchmarks.kit.options import MODELS, data_option, json_option, models_option, table_option
-from benchmarks.kit.report import compute_medians
+from benchmarks.kit.report import compute_medians, print_results, update_json
 from benchmarks.kit.requests import encode_test_image
 from benchmarks.load.closed import (
     ClosedLoopResult,
@@ -63,14 +62,7 @@ SERVER_HEADINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Mean processor time of images with one model.
-
-    Attributes:
-        kind: Name of their folder.
-        model: Detects.
-        pictures: Number of them.
-        core_s: From the bytes of an image to the bytes of its answer.
-    """
+    """Mean processor time of images from their bytes to the bytes of their answers."""
 
     kind: str
     model: str

@@ -29,13 +29,7 @@ MAX_OUTPUT_CHARS = 2000  # characters of what a server that failed had printed
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers.
-
-    Attributes:
-        port: Of the loopback address.
-        request: Sent to it.
-        answer: Its answer to that.
-    """
+    """A server that answers: its port of the loopback address, a request, and its answer."""
 
     port: int
     request: Request
@@ -49,13 +43,7 @@ def start_server(
     cores: frozenset[int],
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Give a server that answers an image, and stop it afterwards.
-
-    Args:
-        contender: Starts it.
-        image_bytes: Sent to it.
-        cores: Cores of all its processes.
-        environment: More variables of its environment.
+    """Give a server on some cores that answers an image, and stop it afterwards.
 
     Raises:
         BenchmarkError: It does not answer.

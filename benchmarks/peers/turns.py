@@ -46,12 +46,7 @@ class Task(Generic[T]):
 
 
 def serve_tasks(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
-    """Run tasks until standard input ends.
-
-    Args:
-        tasks: In the order in which they are asked for by number.
-        packages: Whose versions are told.
-    """
+    """Run tasks until standard input ends; the versions of the packages are reported."""
     # What a library prints goes to standard error, and only answers to the benchmark.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())

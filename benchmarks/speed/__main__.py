@@ -21,21 +21,11 @@ from pathlib import Path
 
 import click
 
+from benchmarks.kit import options
 from benchmarks.kit.charts import draw_bars, goals_to_bars
 from benchmarks.kit.cores import pin_to_core
 from benchmarks.kit.environments import OUR_WORKER, PEERS, make_environment, run_command
-from benchmarks.kit.figures import update_json
-from benchmarks.kit.options import (
-    FILE,
-    data_option,
-    json_option,
-    peers_option,
-    picture_option,
-    pythons_option,
-    read_pythons,
-    sources_option,
-)
-from benchmarks.kit.report import build_goal_table, print_tables
+from benchmarks.kit.report import build_goal_table, print_tables, update_json
 from benchmarks.kit.workers import open_workers
 from benchmarks.speed.contests import CLOCKS, Clock, Plan, run_contest
 from benchmarks.speed.goals import build_goals
@@ -58,7 +48,7 @@ PLANS = {
 
 
 @click.command()
-@data_option
+@options.data_option
 @click.option("--rounds", type=click.IntRange(1), default=9, show_default=True)
 @click.option(
     "--clock",
@@ -67,16 +57,16 @@ PLANS = {
     show_default=True,
     help="The processor's own is better on a machine that is not quiet.",
 )
-@sources_option
-@peers_option
-@pythons_option
+@options.sources_option
+@options.peers_option
+@options.pythons_option
 @click.option(
     "--profile",
-    type=FILE,
+    type=options.FILE,
     help="The profile of phiz bench.  [default: it is measured first]",
 )
-@json_option
-@picture_option
+@options.json_option
+@options.picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
@@ -90,7 +80,7 @@ def main(  # noqa: PLR0913 (one for each option)
     picture: Path | None,
 ) -> None:
     """Measure the times of phiz, and report which goals are reached."""
-    named = read_pythons(pythons, WORKERS)
+    named = options.read_pythons(pythons, WORKERS)
     environments = {name: named.get(name) or make_environment(name, peers) for name in WORKERS}
     with tempfile.TemporaryDirectory(prefix="phiz-speed-") as name:
         inputs = Path(name)

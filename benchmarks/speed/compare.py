@@ -32,14 +32,7 @@ from urllib.parse import urlencode
 
 from PIL import Image
 
-from benchmarks.kit.requests import (
-    PICTURES,
-    Answer,
-    Request,
-    encode_form,
-    open_connection,
-    send_request,
-)
+from benchmarks.kit import requests
 from benchmarks.kit.service import start_service
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -106,7 +99,7 @@ def compare_answers(ports: Sequence[int], count: int) -> int:
     return different
 
 
-def make_requests(count: int) -> Iterator[Request]:
+def make_requests(count: int) -> Iterator[requests.Request]:
     """Give requests over all options; the same ones each time."""
     chooser = random.Random(SEED)  # noqa: S311  no secret
     images = load_images()
@@ -114,14 +107,14 @@ def make_requests(count: int) -> Iterator[Request]:
         name, image_bytes = images[number % len(images)]
         query = urlencode(choose_options(chooser))
         if number % 2:
-            yield Request(f"/detect?{query}", f"image/{name}", image_bytes)
+            yield requests.Request(f"/detect?{query}", f"image/{name}", image_bytes)
         else:
-            yield encode_form(f"/detect?{query}", image_bytes)
+            yield requests.encode_form(f"/detect?{query}", image_bytes)
     every = [image_bytes for _, image_bytes in images]
-    yield encode_form("/detect/batch?model=front", *every)
-    yield encode_form("/detect")
-    yield Request("/detect", "text/plain", b"no image")
-    yield Request("/detect?model=back", "image/png", every[0][:200])
+    yield requests.encode_form("/detect/batch?model=front", *every)
+    yield requests.encode_form("/detect")
+    yield requests.Request("/detect", "text/plain", b"no image")
+    yield requests.Request("/detect?model=back", "image/png", every[0][:200])
 
 
 def choose_options(chooser: random.Random) -> dict[str, str]:
@@ -137,7 +130,7 @@ def choose_options(chooser: random.Random) -> dict[str, str]:
 def load_images() -> list[tuple[str, bytes]]:
     """Return format and bytes of the test images, also in other formats, some rotated."""
     images = []
-    for path in sorted(PICTURES.glob("*.png")):
+    for path in sorted(requests.PICTURES.glob("*.png")):
         images.append(("png", path.read_bytes()))
         with Image.open(path) as opened:
             image = opened.convert("RGB")
@@ -148,17 +141,17 @@ def load_images() -> list[tuple[str, bytes]]:
     return images
 
 
-def fetch_answer(port: int, request: Request) -> Answer:
+def fetch_answer(port: int, request: requests.Request) -> requests.Answer:
     """Return the answer to a request, without values that may differ."""
-    with closing(open_connection(port)) as connection:
-        answer = send_request(connection, request)
+    with closing(requests.open_connection(port)) as connection:
+        answer = requests.send_request(connection, request)
     return replace(answer, body=BLANKED.sub(b"", answer.body))
 
 
 def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
     """Load two services in turns, and print requests a second and their ratios."""
     image = next(image_bytes for name, image_bytes in load_images() if name == "jpeg")
-    request = Request("/detect?model=front", "image/jpeg", image)
+    request = requests.Request("/detect?model=front", "image/jpeg", image)
     rates = []
     for number in range(pairs):
         turns = ports if number % 2 == 0 else ports[::-1]  # each goes first as often
@@ -172,15 +165,15 @@ def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int)
     )
 
 
-def measure_rate(port: int, request: Request, seconds: float, clients: int) -> float:
+def measure_rate(port: int, request: requests.Request, seconds: float, clients: int) -> float:
     """Return the requests a second that a service answers to so many clients."""
     end = time.perf_counter() + seconds
 
     def count_answers(_: int) -> int:
         count = 0
-        with closing(open_connection(port)) as connection:
+        with closing(requests.open_connection(port)) as connection:
             while time.perf_counter() < end:
-                count += send_request(connection, request).status == HTTPStatus.OK
+                count += requests.send_request(connection, request).status == HTTPStatus.OK
         return count
 
     started = time.perf_counter()

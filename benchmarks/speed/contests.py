@@ -32,13 +32,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ContestResult:
-    """The times of one participant.
+    """The times of one participant, ms: (rounds, items), also by stage, and sums by clock.
 
-    Attributes:
-        times: (rounds, items), ms.
-        stages: By name, likewise; empty if unknown.
-        boxes: Of the faces of each item, (F, 4) in pixels; empty if unknown.
-        sums: By clock, ms of all runs.
+    ``boxes`` are of the faces of each item, (F, 4) in pixels. Both are empty if unknown.
     """
 
     times: Times
@@ -76,12 +72,7 @@ def run_contest(
 ) -> dict[str, ContestResult]:
     """Return the times of all participants of a contest, by name.
 
-    Args:
-        workers: Have the participants.
-        contest: Its name.
-        plan: Items, and runs in each turn.
-        rounds: Rounds that count, after one that does not.
-        clock: Clock of the times; stages always have the wall's.
+    A first round does not count. Stages always have the wall's clock.
 
     Raises:
         BenchmarkError: A worker has ended, or does not answer.

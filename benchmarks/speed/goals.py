@@ -134,12 +134,8 @@ def find_lowest_overlap(
 ) -> float:
     """Return the lowest IoU of two faces that are the same, over all images.
 
-    It is 0 if an image has another number of faces. All boxes are clipped to the image, as phiz's
-    own are.
-
-    Args:
-        ours: Boxes (N, 4) of each image.
-        theirs: Boxes (M, 4) of each image.
+    It is 0 if an image has another number of faces. All boxes (N, 4) are clipped to the image, as
+    phiz's own are.
     """
     return min((_find_lowest(*each) for each in zip(ours, theirs, strict=True)), default=1.0)
 

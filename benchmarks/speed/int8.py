@@ -23,14 +23,9 @@ from statistics import median
 
 import click
 
-from benchmarks.kit.figures import print_results, write_entry
+from benchmarks.kit import precision
 from benchmarks.kit.options import data_option, json_option, models_option, table_option
-from benchmarks.kit.precision import (
-    Detected,
-    compute_precision,
-    detect_faces,
-    read_held_out_labels,
-)
+from benchmarks.kit.report import print_results, write_entry
 from phiz.convert import calibration
 from phiz.convert.quantise import quantise_graph
 from phiz.detectors.factory import DETECTOR_FACTORIES
@@ -66,15 +61,8 @@ HEADINGS = (
 class SavingsRow:
     """The figures of one network.
 
-    Attributes:
-        network: Its name.
-        float_bytes: Of the ONNX file.
-        int8_bytes: Likewise.
-        median_ms: Processor time of one image or batch of crops, by runtime and precision.
-        float_precision: Average precision of its model at each of ``LEVELS``, 0 to 1.
-        int8_precision: The same with this network in 8 bits.
-        faces: Number of sure faces in float32.
-        kept: Number of them that have a counterpart.
+    Times are by runtime and precision. Average precision is of its model at each of ``LEVELS``.
+    ``faces`` is the number of sure faces in float32, and ``kept`` have a counterpart in 8 bits.
     """
 
     network: str
@@ -102,7 +90,7 @@ class SavingsRow:
 @table_option
 def main(data: Path, models: Path, runs: int, document: Path | None, page: Path | None) -> None:
     """Measure every face network in float32 and in 8 bits."""
-    labels = read_held_out_labels(data)
+    labels = precision.read_held_out_labels(data)
     rows = [
         row
         for model in catalog.load_catalog().get_models("face")
@@ -136,8 +124,10 @@ def measure_rows(
             float_bytes=len(graph),
             int8_bytes=len(quantised),
             median_ms=time_interleaved(sessions, inputs, runs),
-            float_precision=[compute_precision(labels, expected, level) for level in LEVELS],
-            int8_precision=[compute_precision(labels, found, level) for level in LEVELS],
+            float_precision=[
+                precision.compute_precision(labels, expected, level) for level in LEVELS
+            ],
+            int8_precision=[precision.compute_precision(labels, found, level) for level in LEVELS],
             faces=sum(faces for faces, _ in counts),
             kept=sum(kept for _, kept in counts),
         )
@@ -147,7 +137,7 @@ def measure_rows(
 
 def detect_with_graphs(
     model: ModelSpec, graphs: Mapping[str, bytes], labels: Sequence[LabelledImage]
-) -> list[Detected]:
+) -> list[precision.Detected]:
     """Return the faces that a model of these graphs finds in the images."""
     runtime = open_runtime(REFERENCE_VARIANT)
 
@@ -156,7 +146,7 @@ def detect_with_graphs(
 
     detector = DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")
     engine = Engine({model.name: detector}, PHOTOGRAPH_LIMITS)
-    return detect_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels)
+    return precision.detect_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels)
 
 
 def open_sessions(spec: NetworkSpec, graph: bytes, quantised: bytes) -> dict[str, Session]:

@@ -24,17 +24,10 @@ STAGES = ("decode", "preprocess", "inference", "pnet", "rnet", "onet", "postproc
 
 @dataclass(frozen=True, slots=True)
 class SpeedReport:
-    """All figures.
+    """All figures, and the conditions that they were measured under.
 
-    Attributes:
-        machine: The machine.
-        pinned_to: Core of all processes; None where the system cannot do that.
-        versions: Of packages, by worker.
-        variants: By network, the runtime and precision behind ``auto``.
-        rounds: Rounds that count.
-        clock: Clock of the times.
-        results: By contest and participant.
-        goals: What is made of them.
+    ``pinned_to`` is None where the system cannot pin processes. ``variants`` has the runtime and
+    precision of each network behind ``auto``.
     """
 
     machine: Machine

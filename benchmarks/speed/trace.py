@@ -37,13 +37,7 @@ SETTLE_S: Final = 0.3  # until a process has handled a signal, or finished its w
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a function of phiz.
-
-    Attributes:
-        file: Below the package.
-        function: Its qualified name.
-        line: Where it begins.
-    """
+    """One call of a function: its file below the package, its qualified name and first line."""
 
     file: str
     function: str
@@ -56,9 +50,10 @@ def main() -> None:
     parser.add_argument("--image", type=Path, default=IMAGE, help="sent as a JPEG")
     parser.add_argument("--calls", action="store_true", help="print every call in its order")
     chosen = parser.parse_args()
+    path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (
         tempfile.TemporaryDirectory() as folder,
-        start_service(1, make_variables(Path(folder))) as service,
+        start_service(1, {"PYTHONPATH": path, "TRACE_FOLDER": folder}) as service,
     ):
         (worker,) = service.list_workers()
         jpeg = Path(folder, "face.jpg")
@@ -74,12 +69,6 @@ def main() -> None:
             print(describe_calls(name, calls))
             if chosen.calls:
                 print_calls(calls)
-
-
-def make_variables(folder: Path) -> dict[str, str]:
-    """Return the environment of a service whose processes record their calls into a folder."""
-    path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, "TRACE_FOLDER": str(folder)}
 
 
 def send(url: str, image: Path) -> None:
