@@ -25,7 +25,8 @@ LARGE_IN: Final = 50
 LARGE_FACTOR: Final = 4  # times as many pixels each way
 ROTATED_IN: Final = 30  # takes four times as long
 MAX_BATCH: Final = 4
-QUALITIES: Final = (30, 98)
+FORMATS: Final = ("JPEG",) * 6 + ("PNG", "WEBP")
+QUALITIES: Final = (30, 98)  # lowest and highest
 SIZES: Final = 200
 MIN_FACE: Final = 20  # a cascade takes four times as long for half of it
 PORT: Final = 80  # named in a head; any will do
@@ -61,8 +62,8 @@ def encode_images(chance: random.Random, longest: int) -> EncodedImages:
     crowd = Pillow.fromarray(draw_crowd(LARGE_FACTOR * longest, LARGE_FACTOR * longest))
     sides, large_sides = (32, longest), (longest, LARGE_FACTOR * longest)
     return EncodedImages(
-        [_encode_image(chance, crowd, sides) for _ in range(SIZES)],
-        [_encode_image(chance, crowd, large_sides) for _ in range(SIZES // 20)],
+        [encode_crop(chance, crowd, sides) for _ in range(SIZES)],
+        [encode_crop(chance, crowd, large_sides) for _ in range(SIZES // 20)],
     )
 
 
@@ -77,11 +78,16 @@ def choose_request(chance: random.Random, images: EncodedImages) -> Request:
     return request
 
 
-def _encode_image(chance: random.Random, crowd: Pillow.Image, sides: tuple[int, int]) -> bytes:
+def encode_crop(
+    chance: random.Random,
+    crowd: Pillow.Image,
+    sides: tuple[int, int],
+    formats: Sequence[str] = FORMATS,
+) -> bytes:
+    """Return a part of an image, of random sides, format and quality."""
     part = crowd.crop((0, 0, chance.randint(*sides), chance.randint(*sides)))
     file = io.BytesIO()
-    name = chance.choice(("JPEG",) * 6 + ("PNG", "WEBP"))
-    part.save(file, name, quality=chance.randint(*QUALITIES))
+    part.save(file, chance.choice(formats), quality=chance.randint(*QUALITIES))
     return file.getvalue()
 
 

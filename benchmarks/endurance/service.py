@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 import click
 
@@ -94,8 +94,7 @@ class Endurance:
             *(f"status {status}" for status in self.statuses if "unexpected" in status),
             *_describe_growth(late, growth, "in the last half"),
             *_describe_growth(early, EARLY_GROWTH_FACTOR * growth, "since the first tenth"),
-            *_describe_leftovers("files", count_files(half), count_files(last)),
-            *_describe_leftovers("threads", count_threads(half), count_threads(last)),
+            *_describe_leftovers(half, last),
             *(f"{name} is {value:g}" for name, value in self.left.items() if value),
         ]
 
@@ -196,18 +195,13 @@ def measure_processes(service: RunningService) -> Usage:
 def print_sample(done: int, sample: Usage, seconds: float) -> None:
     """Print a line of the report."""
     memory = "  ".join(f"{name} {usage.memory_mb:6.1f} MB" for name, usage in sample.items())
-    files, threads = count_files(sample), count_threads(sample)
+    files, threads = count_open(sample, "files"), count_open(sample, "threads")
     click.echo(f"{done:8} requests {seconds:6.0f} s  {memory}  {files:4} files {threads:4} threads")
 
 
-def count_files(sample: Usage) -> int:
-    """Return the number of open files of all processes."""
-    return sum(usage.files for usage in sample.values())
-
-
-def count_threads(sample: Usage) -> int:
-    """Return the number of threads of all processes."""
-    return sum(usage.threads for usage in sample.values())
+def count_open(sample: Usage, what: Literal["files", "threads"]) -> int:
+    """Return the number of open files or of threads of all processes."""
+    return sum(getattr(usage, what) for usage in sample.values())
 
 
 def _describe_growth(growths: Mapping[str, float], limit: float, when: str) -> Iterator[str]:
@@ -216,9 +210,11 @@ def _describe_growth(growths: Mapping[str, float], limit: float, when: str) -> I
             yield f"the memory of {name} grew by {percent:g} % {when}"
 
 
-def _describe_leftovers(what: str, before: int, after: int) -> Iterator[str]:
-    if after > before:
-        yield f"{after - before} {what} are left over"
+def _describe_leftovers(before: Usage, after: Usage) -> Iterator[str]:
+    for what in ("files", "threads"):
+        left = count_open(after, what) - count_open(before, what)
+        if left > 0:
+            yield f"{left} {what} are left over"
 
 
 if __name__ == "__main__":

@@ -14,7 +14,6 @@ Prints the resident memory of each part. It may grow during the warm-up, and aft
 than ``--growth`` percent; if it does, the exit status is 1.
 """
 
-import io
 import itertools
 import os
 import random
@@ -30,6 +29,7 @@ from typing import TypeAlias
 import click
 from PIL import Image as Pillow
 
+from benchmarks.endurance.mixture import encode_crop
 from benchmarks.kit.options import MODELS, json_option, models_option, table_option
 from benchmarks.kit.report import format_table, replace_block, write_entry
 from phiz.engine import build_engine
@@ -42,7 +42,6 @@ from phiz.system.procfs import read_peak_bytes, read_resident_bytes
 from phiz.timings import Stopwatch
 
 SIZES = 500
-QUALITIES = (30, 98)  # of the files, the lowest and the highest
 LIMITS = DecodingLimits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # never reached
 PARTS = 20  # lines of the report
 
@@ -121,7 +120,9 @@ def main(  # noqa: PLR0913 (one for each option)
     opened = open_runtime(Variant(runtime, "float32"))
     fix_malloc_thresholds()  # as the service does
     loaded = build_engine(models, "half-pixel", LIMITS, set(names), runtime=opened)
-    chance, files = random.Random(0), encode_files(longest)  # noqa: S311 (the same in every run)
+    chance = random.Random(0)  # noqa: S311 (the same files in every run)
+    crowd = Pillow.fromarray(draw_crowd(longest, longest))
+    files = [encode_crop(chance, crowd, (32, longest), ["JPEG"]) for _ in range(SIZES)]
 
     def detect(task: Task) -> None:
         name, file = task
@@ -151,19 +152,6 @@ def expand_share(share: str) -> list[str]:
     if name not in MODELS or not (times or "1").isdecimal():
         raise click.BadParameter(f"{share!r} is not one of {', '.join(MODELS)}, or that and =SHARE")
     return [name] * int(times or 1)
-
-
-def encode_files(longest: int) -> list[bytes]:
-    """Return JPEG files of 500 random sizes and qualities, parts of one image."""
-    chance = random.Random(0)  # noqa: S311 (the same files in every run)
-    crowd = Pillow.fromarray(draw_crowd(longest, longest))
-    files = []
-    for _ in range(SIZES):
-        size_wh = chance.randint(32, longest), chance.randint(32, longest)
-        file = io.BytesIO()
-        crowd.crop((0, 0, *size_wh)).save(file, "JPEG", quality=chance.randint(*QUALITIES))
-        files.append(file.getvalue())
-    return files
 
 
 def run_detections(

@@ -24,15 +24,10 @@ GRID_LINES = 10
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A line of a bar chart.
+    """A line of a bar chart: a bar of a length in any unit, or a dot if that is None.
 
-    Attributes:
-        name: Left of the bar.
-        figure: Text right of it.
-        colour: Of the bar.
-        length: In any unit, the same for all bars; None for a dot.
-        note: Below the name.
-        limit: Position of a line across the bar; None for no line.
+    ``figure`` is the text right of it, and ``note`` below the name. ``limit`` is the position of a
+    line across the bar.
     """
 
     name: str

@@ -2,10 +2,12 @@
 
 ::
 
+    python -m benchmarks.load.batching MOST serve --workers 1 --port PORT
     python -m benchmarks.load.batching MOST SOCKET INDEX
 
-``batched`` starts it in the place of phiz's own worker. Its answers are the same, for the front
-model alone; the stages of an answer have the time of its whole batch.
+The first starts phiz's service, which starts the second in the place of its own worker. The
+answers are the same, for the front model alone; the stages of an answer have the time of its whole
+batch.
 """
 
 import gc
@@ -19,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from phiz.boxes.geometry import Letterbox
+from phiz.cli import serve as cli_serve
+from phiz.cli.main import main
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.detectors.factory import LANDMARKS_BY_KIND
 from phiz.engine import DetectionResult, Engine
@@ -34,11 +38,15 @@ from phiz.timings import Stopwatch
 from phiz.wire.encode import encode_answer, encode_result
 from phiz.wire.messages import EncodedAnswer, ModelInventory
 from phiz.worker import warm_up_engine
+from phiz.workers import pool
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import MessageDecoder, WorkRequest, WorkResult, encode_message
 
 MODEL = "front"
 CHUNK_BYTES = 1 << 18
+# phiz gives a worker as much work ahead as it needs to go on without delay; to batch requests, it
+# needs all that are queued.
+LOOKAHEAD_S = 60.0
 
 
 def read_batches(connection: socket.socket, most: int) -> Iterator[list[tuple[WorkRequest, bytes]]]:
@@ -133,7 +141,18 @@ def serve_batches(connection: socket.socket, most: int) -> None:
         connection.sendall(b"".join(b"".join(encode_message(result)) for result in results))
 
 
+def serve(most: int) -> None:
+    """Run the command line of phiz with this worker in the place of its own."""
+    command = (sys.executable, "-m", "benchmarks.load.batching", str(most))
+    cli_serve.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's is shorter
+    pool.LOOKAHEAD_S = LOOKAHEAD_S  # type: ignore[misc]  # phiz does not change it
+    main()
+
+
 if __name__ == "__main__":
-    limit, number, _ = map(int, sys.argv[1:])
-    with socket.socket(fileno=number) as given:
-        serve_batches(given, limit)
+    limit = int(sys.argv.pop(1))
+    if sys.argv[1] == "serve":
+        serve(limit)
+    else:
+        with socket.socket(fileno=int(sys.argv[1])) as given:
+            serve_batches(given, limit)

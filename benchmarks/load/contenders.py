@@ -25,16 +25,9 @@ EncodeRequest: TypeAlias = Callable[[str, bytes], Request]
 class Contender:
     """A server that can be started.
 
-    Attributes:
-        name: Short, also of its environment.
-        title: For a reader.
-        command: Starts it.
-        path: Of its detection.
-        encode: Makes a request of an image.
-        has_same_detector: Whether its detector is phiz's, so that its answers are the same.
-        is_slow: Whether an answer takes so long that requests of a warm-up would still be queued.
-        environment: Variables that it needs.
-        packages: Those whose versions are reported.
+    ``name`` is also that of its environment. ``encode`` makes a request of an image.
+    ``has_same_detector`` means that its answers are phiz's. ``is_slow`` means that requests of a
+    warm-up would still be queued. The versions of ``packages`` are reported.
     """
 
     name: str

@@ -34,16 +34,10 @@ PARTS: Final = (WORKERS, CLIENT, ARRIVALS, BATCHING)
 
 @dataclass(slots=True)
 class Round:
-    """The figures of one round; parts that were not wanted are empty or None.
+    """The figures of one round, by contender; parts that were not wanted are empty or None.
 
-    Attributes:
-        alone_ms: By contender, an answer in process, right before and after it was under load.
-        closed: By contender, of 8 clients.
-        two: Of 8 clients, of phiz with two workers on both cores.
-        excess_ms: A single client's time beyond ``timing_ms.total``.
-        steady: Of 0.7 of the rate that 8 clients get.
-        overload: Of three times that rate, with a deadline of 0.5 s.
-        batching: By largest batch and number of clients.
+    ``alone_ms`` is an answer in process, right before and after the load. ``excess_ms`` is a single
+    client's time beyond ``timing_ms.total``. ``batching`` is by largest batch and clients.
     """
 
     alone_ms: dict[str, float] = field(default_factory=dict)
@@ -150,7 +144,7 @@ class Trial:
 def make_batching(most: int) -> Contender:
     """Return phiz with a worker that runs the network once for at most so many images."""
     arguments = make_phiz().command[3:]  # after "python -m phiz"
-    command = (sys.executable, "-m", "benchmarks.load.batched", str(most), *arguments)
+    command = (sys.executable, "-m", "benchmarks.load.batching", str(most), *arguments)
     return Contender(f"phiz in batches of {most}", f"up to {most}", command, make_phiz().path)
 
 

@@ -10,9 +10,10 @@ one large face each. One core works, and the other is the clients'. It needs Lin
 with the extra ``ray``.
 """
 
+import itertools
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -34,7 +35,7 @@ from benchmarks.load.closed import (
 )
 from benchmarks.load.contenders import Contender, make_phiz
 from benchmarks.load.servers import start_server
-from phiz.engine import Engine, build_engine
+from phiz.engine import build_engine
 from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
 from phiz.lab.study.machine import describe_machine
@@ -117,7 +118,8 @@ def main(  # noqa: PLR0913 (one for each option)
     """Measure the time of a core per image, and the overhead of Ray Serve."""
     figures: dict[str, list[dict[str, Any]]] = {}
     if only != "ray":
-        costs = measure_core(data, models, every, rounds)
+        with cores.pin_to(cores.choose_cores().server):
+            costs = measure_core(data, models, every, rounds)
         print_results(CORE_HEADINGS, [cost.to_row() for cost in costs], page, "core")
         figures["core"] = [asdict(cost) for cost in costs]
     if only != "core":
@@ -128,29 +130,24 @@ def main(  # noqa: PLR0913 (one for each option)
 
 
 def measure_core(data: Path, models: Path, every: int, rounds: int) -> list[Cost]:
-    """Return the costs of each kind of images with each model, on one core."""
-    cores.pin_to_core()
-    loaded = build_engine(models, "half-pixel", LIMITS)
-    folders = [sorted((data / kind / "images").iterdir())[::every] for kind in KINDS]
-    return [cost for files in folders for cost in measure_costs(loaded, files, rounds)]
-
-
-def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Cost]:
-    """Return the costs of a folder's images with each model, as the median of the rounds.
+    """Return the costs of each kind of images with each model, as the median of the rounds.
 
     Models take turns in each round, so that they meet the same noise. A first round does not count.
     """
-    images_bytes = [file.read_bytes() for file in files]
-    taken: dict[str, list[float]] = {model: [] for model in MODELS}
-    for _ in range(rounds + 1):
-        for model in MODELS:
+    loaded = build_engine(models, "half-pixel", LIMITS)
+    costs = []
+    for kind in KINDS:
+        files = sorted((data / kind / "images").iterdir())[::every]
+        images = [file.read_bytes() for file in files]
+        seconds: dict[str, list[float]] = {model: [] for model in MODELS}
+        for _, model in itertools.product(range(rounds + 1), MODELS):
             started = time.process_time()
-            for image_bytes in images_bytes:
+            for image_bytes in images:
                 now = time.perf_counter()
                 answer_detection(loaded, image_bytes, now, model, DetectOptions())
-            taken[model].append((time.process_time() - started) / len(files))
-    kind = files[0].parents[1].name
-    return [Cost(kind, model, len(files), median(seconds[1:])) for model, seconds in taken.items()]
+            seconds[model].append((time.process_time() - started) / len(images))
+        costs += [Cost(kind, model, len(images), median(seconds[model][1:])) for model in MODELS]
+    return costs
 
 
 def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
@@ -168,11 +165,8 @@ def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
         ray("ray", "phiz in Ray Serve", environment=RAY),
         ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **RAY_HAPROXY}),
     )
-    times: list[list[ServerTimes]] = [[] for _ in contenders]
-    for _ in range(rounds):
-        for place, contender in enumerate(contenders):
-            times[place].append(_measure_round(contender, seconds))
-    return [compute_medians(each) for each in times]
+    times = [[_measure_round(each, seconds) for each in contenders] for _ in range(rounds)]
+    return [compute_medians(each) for each in zip(*times, strict=True)]
 
 
 def _measure_round(contender: Contender, seconds: int) -> ServerTimes:

@@ -14,7 +14,6 @@ is taken within each round, and the median of the rounds is reported.
 ``DIR`` has labelled photographs in ``wider/``, as ``phiz evaluate`` reads them.
 """
 
-import json
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,6 +31,7 @@ from benchmarks.speed.goals import build_goals
 from benchmarks.speed.inputs import CASCADE_IMAGES, JPEGS_PER_SIZE, write_inputs
 from benchmarks.speed.report import SpeedReport, build_stage_table, format_heading, to_document
 from phiz.errors import PhizError
+from phiz.lab.accuracy.labels import read_annotations
 from phiz.lab.study.machine import describe_machine
 from phiz.runtime.profile import read_profile
 
@@ -84,12 +84,16 @@ def main(  # noqa: PLR0913 (one for each option)
     environments = {name: named.get(name) or make_environment(name, peers) for name in WORKERS}
     with tempfile.TemporaryDirectory(prefix="phiz-speed-") as name:
         inputs = Path(name)
+        labels = read_annotations(data / "wider")[:CASCADE_IMAGES]
         try:
-            write_inputs(list_photographs(data), sources, inputs)
+            write_inputs([label.path for label in labels], sources, inputs)
         except PhizError as error:
             raise click.ClickException(str(error)) from error
-        chosen = profile or choose_profile(environments[OUR_WORKER], data, inputs / "profile.json")
-        report = measure_all(environments, inputs, chosen, rounds, clock)
+        if profile is None:
+            profile = inputs / "profile.json"
+            command = ("-m", "phiz", "bench", "--data", str(data), "--profile", str(profile))
+            run_command(str(environments[OUR_WORKER]), *command)
+        report = measure_all(environments, inputs, profile, rounds, clock)
     heading = format_heading(report)
     print_tables(build_goal_table(report.goals), build_stage_table(report.results), heading)
     update_json(document, to_document(report))
@@ -97,19 +101,6 @@ def main(  # noqa: PLR0913 (one for each option)
         subtitle = "bars: time as a share of the reference below each name"
         bars = [*goals_to_bars(report.goals)]
         picture.write_text(draw_bars("phiz: measured against the goals", subtitle, bars, heading))
-
-
-def list_photographs(data: Path) -> list[Path]:
-    """Return the first images of ``wider/``, in the order of its annotations."""
-    labels = json.loads((data / "wider" / "annotations.json").read_text())[:CASCADE_IMAGES]
-    return [data / "wider" / "images" / label["image"] for label in labels]
-
-
-def choose_profile(python: str | Path, data: Path, profile: Path) -> Path:
-    """Return the profile that ``phiz bench`` makes here."""
-    arguments = ("-m", "phiz", "bench", "--data", str(data), "--profile", str(profile))
-    run_command(str(python), *arguments)
-    return profile
 
 
 def measure_all(
