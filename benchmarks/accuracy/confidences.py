@@ -215,19 +215,18 @@ def rescale_weights(
 
 
 def format_toml(name: str, figures: Mapping[str, float]) -> str:
-    """Return a TOML table of figures with three decimals."""
-    lines = [f"{key} = {figure:.3f}" for key, figure in figures.items()]
-    return "\n".join([f"[{name}]", *lines, ""])
+    """Return a TOML table of figures with three decimals; pixels have as many as they need."""
+    return f"[{name}]\n" + "".join(
+        f"{key} = {figure:{'g' if key.endswith('_px') else '.3f'}}\n"
+        for key, figure in figures.items()
+    )
 
 
-def format_box_calibration(name: str, calibration: router_config.BoxCalibration) -> str:
+def format_box_calibration(name: str, config: router_config.BoxCalibration) -> str:
     """Return the table of a box calibration."""
-    offsets = dict(zip(router_config.EDGES, calibration.edge_offsets, strict=True))
-    table = format_toml(f"box_calibration.{name}", offsets)
-    if not calibration.first_px:
-        return table
-    head, _, rest = table.partition("\n")
-    return f"{head}\nfirst_px = {calibration.first_px:g}\n{rest}"
+    first_px = {"first_px": config.first_px} if config.first_px else {}
+    offsets = dict(zip(router_config.EDGES, config.edge_offsets, strict=True))
+    return format_toml(f"box_calibration.{name}", first_px | offsets)
 
 
 def format_first_pass(name: str, config: router_config.FirstPassConfig) -> str:

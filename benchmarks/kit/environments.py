@@ -41,20 +41,14 @@ def make_environment(name: str, folder: Path) -> Path:
         return python
     print(f"installing the worker {name} into {home}")
     run_command(sys.executable, "-m", "venv", "--clear", str(home))
-    for arguments in _list_installations(name, files):
-        run_command(str(python), *PIP_COMMAND, *arguments)
-    stamp.write_text(wanted)  # last, so that what was interrupted is begun again
-    return python
-
-
-def _list_installations(name: str, files: Sequence[Path]) -> list[list[str]]:
-    steps = [["--requirement", str(path)] for path in files]
-    for step, path in zip(steps, files, strict=True):
-        if path.name == f"{name}.alone.txt":
-            step.append("--no-deps")
+    for path in files:
+        alone = ["--no-deps"] if path.name.endswith(".alone.txt") else []
+        run_command(str(python), *PIP_COMMAND, "--requirement", str(path), *alone)
     if name in PHIZ_WORKERS:
-        steps.append(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
-    return steps
+        ours = ("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        run_command(str(python), *PIP_COMMAND, *ours)
+    stamp.write_text(wanted)  # last, so that an interrupted installation is repeated
+    return python
 
 
 def run_command(*command: str) -> None:

@@ -96,11 +96,8 @@ class WorkerSet:
 
     def list_contests(self) -> Mapping[str, list[str]]:
         """Return the participants of each contest."""
-        parts: dict[str, list[str]] = {}
-        for worker in self.workers:
-            for contest, who in worker.places:
-                parts.setdefault(contest, []).append(who)
-        return parts
+        entries = [entry for worker in self.workers for entry in worker.places]
+        return {name: [who for other, who in entries if other == name] for name, _ in entries}
 
     def run(self, entry: ContestEntry, item: int, repeats: int) -> list[dict[str, Any]]:
         """Return the facts of so many runs of a task, as its worker's ``run`` does."""

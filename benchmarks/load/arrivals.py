@@ -63,14 +63,11 @@ class Clients:
         self._idle: deque[ClientConnection] = deque()
         self._started = time.perf_counter()
 
-    def run_until(self, due: float) -> None:
-        """Serve connections until a request is due."""
-        while time.perf_counter() < self._started + due:
-            self.poll()
-
     def send_request(self, due: float) -> None:
-        """Send a request on a connection that is free, or on a new one."""
+        """Send a request when it is due, on a connection that is free or on a new one."""
         due += self._started
+        while time.perf_counter() < due:
+            self.poll()
         self.arrivals.late_ms.append(1000 * (time.perf_counter() - due))
         exchange = self._idle.pop() if self._idle else self._connect()
         exchange.due_s, exchange.unsent, exchange.received = due, self._message, b""
@@ -148,7 +145,6 @@ def send_at_rate(port: int, message: bytes, rate: float, seconds: float) -> Arri
     """Return the answers to requests at a constant rate, requests a second."""
     with closing(Clients(port, message)) as clients:
         for number in range(int(rate * seconds)):
-            clients.run_until(number / rate)
             clients.send_request(number / rate)
             clients.poll()
         until = time.perf_counter() + DRAIN_TIMEOUT_S

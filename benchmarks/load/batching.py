@@ -14,11 +14,10 @@ import gc
 import socket
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phiz.boxes.geometry import Letterbox
 from phiz.cli import serve as cli_serve
@@ -28,7 +27,6 @@ from phiz.detectors.factory import LANDMARKS_BY_KIND
 from phiz.engine import DetectionResult, Engine
 from phiz.faces import DetectOptions
 from phiz.image.decode import open_image
-from phiz.image.lazy import LazyImage
 from phiz.image.resample import letterbox_image
 from phiz.loading import load_engine
 from phiz.models import router_config
@@ -96,26 +94,13 @@ def answer_batch(
     stopwatch.lap("preprocess")
     outputs = detector.session.run(squares)
     stopwatch.lap("inference")
-    each = [
-        {name: values[place : place + 1] for name, values in outputs.items()}
-        for place in range(len(requests))
-    ]
-    results = [read_result(detector, *row) for row in zip(images, frames, each, strict=True)]
-    return [
-        encode_answer(encode_result(result), len(result.faces), stopwatch) for result in results
-    ]
-
-
-def read_result(
-    detector: BlazeFace,
-    image: LazyImage,
-    frame: Letterbox,
-    outputs: Mapping[str, NDArray[np.float32]],
-) -> DetectionResult:
-    """Return the faces of one image of a batch by its outputs (1, ...)."""
-    size_wh = image.width, image.height
-    faces = detector.decode_faces(outputs, frame, size_wh, DetectOptions())
-    return DetectionResult(MODEL, *size_wh, faces, ())
+    results = []
+    for place, (image, frame) in enumerate(zip(images, frames, strict=True)):
+        own = {name: values[place : place + 1] for name, values in outputs.items()}  # (1, ...)
+        size_wh = image.width, image.height
+        faces = detector.decode_faces(own, frame, size_wh, DetectOptions())
+        results.append(DetectionResult(MODEL, *size_wh, faces, ()))
+    return [encode_answer(encode_result(each), len(each.faces), stopwatch) for each in results]
 
 
 def serve_batches(connection: socket.socket, most: int) -> None:

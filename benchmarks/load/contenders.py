@@ -40,10 +40,6 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
 
-    def build_request(self, image_bytes: bytes) -> Request:
-        """Return the request of an image."""
-        return self.encode(self.path, image_bytes)
-
 
 def make_phiz(workers: int = 1) -> Contender:
     """Return phiz with so many workers."""

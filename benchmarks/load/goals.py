@@ -1,49 +1,23 @@
 """The figures that the load benchmark is for, and the limit of each."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
-from typing import Final
+from typing import TypeAlias
 
 from benchmarks.kit.goals import Goal, Sense
 from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
 from benchmarks.load.rounds import CLIENTS, DEADLINE_S, Round
 
-EFFICIENCY: Final = f"requests/s × time in process, {CLIENTS} clients"
-TWO_CORE_GAIN: Final = "two workers on two cores, to one on one"
-EXCESS: Final = "one client's time beyond the total it is told, ms"
-TAIL: Final = "p99 to p50 at 70 % of capacity"
-SLOWEST: Final = "three times capacity: slowest answer to its deadline"
-EXPIRED: Final = "three times capacity: let in and not answered in time"
-KEPT_CAPACITY: Final = "three times capacity: answers/s, to capacity"
-REFUSAL: Final = "three times capacity: median time of a refusal, ms"
-RATE_GAINS: Final = {
-    MEDIAPIPE: "requests/s, to MediaPipe's in FastAPI",
-    MOSEC: "requests/s, to mosec's",
-}
-OVERHEADS: Final = {LITSERVE: "overhead, to LitServe's", BENTOML: "overhead, to BentoML's"}
-LIMITS: Final[Mapping[str, tuple[Sense, float]]] = {
-    EFFICIENCY: ("≥", 0.8),
-    RATE_GAINS[MEDIAPIPE]: ("≥", 2),
-    OVERHEADS[LITSERVE]: ("≤", 0.5),
-    OVERHEADS[BENTOML]: ("≤", 0.5),
-    RATE_GAINS[MOSEC]: ("≥", 0.9),
-    TWO_CORE_GAIN: ("≥", 1.8),
-    EXCESS: ("≤", 0.6),
-    TAIL: ("≤", 3),
-    SLOWEST: ("≤", 1),
-    EXPIRED: ("≤", 0),
-    KEPT_CAPACITY: ("≥", 0.9),
-    REFUSAL: ("≤", 20),
-}
+LimitedFigure: TypeAlias = tuple[str, float, Sense, float]
+"""Name of a figure, the figure, and its limit."""
 
 
 def build_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
     """Yield the figures of all parts that were measured."""
-    figures = [dict(_compute_figures(each)) for each in rounds]
-    for what, (sense, limit) in LIMITS.items():
-        if what in figures[0]:
-            values = [each[what] for each in figures]
-            yield Goal(what, median(values), sense, limit, values)
+    for figures in zip(*map(_compute_figures, rounds), strict=True):
+        what, _, sense, limit = figures[0]
+        values = [figure for _, figure, _, _ in figures]
+        yield Goal(what, median(values), sense, limit, values)
 
 
 def compute_overhead_ms(each: Round, name: str) -> float:
@@ -51,21 +25,29 @@ def compute_overhead_ms(each: Round, name: str) -> float:
     return 1000 / each.closed[name].rate - each.alone_ms[name]
 
 
-def _compute_figures(each: Round) -> Iterator[tuple[str, float]]:
-    capacity = each.closed[PHIZ].rate
-    yield EFFICIENCY, capacity * each.alone_ms[PHIZ] / 1000
-    for name in each.closed.keys() & RATE_GAINS:
-        yield RATE_GAINS[name], capacity / each.closed[name].rate
-    for name in each.closed.keys() & OVERHEADS:
-        yield OVERHEADS[name], compute_overhead_ms(each, PHIZ) / compute_overhead_ms(each, name)
+def _compute_figures(each: Round) -> Iterator[LimitedFigure]:
+    capacity, overhead_ms = each.closed[PHIZ].rate, compute_overhead_ms(each, PHIZ)
+    efficiency = capacity * each.alone_ms[PHIZ] / 1000
+    yield f"requests/s × time in process, {CLIENTS} clients", efficiency, "≥", 0.8
+    if MEDIAPIPE in each.closed:
+        gain = capacity / each.closed[MEDIAPIPE].rate
+        yield "requests/s, to MediaPipe's in FastAPI", gain, "≥", 2
+    for name, title in ((LITSERVE, "LitServe"), (BENTOML, "BentoML")):
+        if name in each.closed:
+            share = overhead_ms / compute_overhead_ms(each, name)
+            yield f"overhead, to {title}'s", share, "≤", 0.5
+    if MOSEC in each.closed:
+        yield "requests/s, to mosec's", capacity / each.closed[MOSEC].rate, "≥", 0.9
     if each.two is not None:
-        yield TWO_CORE_GAIN, each.two.rate / capacity
+        yield "two workers on two cores, to one on one", each.two.rate / capacity, "≥", 1.8
     if each.excess_ms is not None:
-        yield EXCESS, each.excess_ms
+        yield "one client's time beyond the total it is told, ms", each.excess_ms, "≤", 0.6
     if each.steady is not None:
-        yield TAIL, each.steady.p99_ms / each.steady.p50_ms
+        ratio = each.steady.p99_ms / each.steady.p50_ms
+        yield "p99 to p50 at 70 % of capacity", ratio, "≤", 3
     if each.overload is not None:
-        yield SLOWEST, each.overload.most_ms / (1000 * DEADLINE_S)
-        yield EXPIRED, each.overload.expired
-        yield KEPT_CAPACITY, each.overload.rate / capacity
-        yield REFUSAL, each.overload.refusal_ms
+        load, slowest = "three times capacity", each.overload.most_ms / (1000 * DEADLINE_S)
+        yield f"{load}: slowest answer to its deadline", slowest, "≤", 1
+        yield f"{load}: let in and not answered in time", each.overload.expired, "≤", 0
+        yield f"{load}: answers/s, to capacity", each.overload.rate / capacity, "≥", 0.9
+        yield f"{load}: median time of a refusal, ms", each.overload.refusal_ms, "≤", 20

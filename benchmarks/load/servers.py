@@ -48,7 +48,7 @@ def start_server(
     Raises:
         BenchmarkError: It does not answer.
     """
-    port, request = find_free_port(), contender.build_request(image_bytes)
+    port, request = find_free_port(), contender.encode(contender.path, image_bytes)
     arguments = [str(argument).format(port=port) for argument in contender.command]
     with tempfile.TemporaryFile() as output:
         with pin_to(cores):

@@ -23,7 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -66,23 +66,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of load in one turn")
     parser.add_argument("--clients", type=int, default=8, help="that send at once")
     chosen = parser.parse_args()
+    models = os.environ.get("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
     with ExitStack() as stack:
-        ports = [
-            stack.enter_context(start_checkout(each)) for each in (chosen.before, chosen.after)
-        ]
+        ports = []
+        for folder in (chosen.before, chosen.after):
+            source = str((folder / "service").resolve())
+            variables = {"PYTHONPATH": source, "PHIZ_MODELS": models}
+            ports.append(stack.enter_context(start_service(1, variables, folder)).port)
         different = compare_answers(ports, chosen.requests)
         if chosen.pairs:
             compare_load(ports, chosen.pairs, chosen.seconds, chosen.clients)
     sys.exit(different > 0)
-
-
-@contextmanager
-def start_checkout(checkout: Path) -> Iterator[int]:
-    """Give the port of a service of one worker that runs from the source of a checkout."""
-    models = os.environ.get("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
-    variables = {"PYTHONPATH": str((checkout / "service").resolve()), "PHIZ_MODELS": models}
-    with start_service(1, variables, checkout) as service:
-        yield service.port
 
 
 def compare_answers(ports: Sequence[int], count: int) -> int:

@@ -140,11 +140,9 @@ def detect_with_graphs(
 ) -> list[precision.Detected]:
     """Return the faces that a model of these graphs finds in the images."""
     runtime = open_runtime(REFERENCE_VARIANT)
-
-    def load(spec: NetworkSpec) -> Session:
-        return runtime.open(spec, graphs[spec.name])
-
-    detector = DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")
+    detector = DETECTOR_FACTORIES[model.kind](
+        model, lambda spec: runtime.open(spec, graphs[spec.name]), "half-pixel"
+    )
     engine = Engine({model.name: detector}, PHOTOGRAPH_LIMITS)
     return precision.detect_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels)
 
