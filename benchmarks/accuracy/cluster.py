@@ -46,7 +46,7 @@ def parse_json_lines(lines: str) -> Answers:
 
 
 def parse_rows(rows: Sequence[Mapping[str, Any]]) -> Answers:
-    """Return the answers in rows of Parquet files, without what has no value."""
+    """Return the answers in rows of Parquet files, without null fields."""
     return {
         str(Path(row["path"]).resolve()): {
             name: drop_nulls(row[name]) for name in ("model", "width", "height", "faces")

@@ -1,4 +1,4 @@
-"""Whether the detectors answer what other implementations answer: one table.
+"""Whether the detectors give the answers of other implementations: one table.
 
 ::
 

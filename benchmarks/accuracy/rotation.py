@@ -1,4 +1,4 @@
-"""Whether rotated images have the same faces under ``rotate=auto``, and what that costs.
+"""Whether rotated images have the same faces under ``rotate=auto``, and the calls that it takes.
 
 ::
 
@@ -41,7 +41,7 @@ class CountingDetector:
     calls: int = 0
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
-        """Return what the detector finds."""
+        """Return the faces that the detector finds."""
         self.calls += 1
         return self.detector.detect(image, options, stopwatch)
 

@@ -37,7 +37,7 @@ class Task(Generic[T]):
 
 def serve_tasks(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
     """Run tasks until standard input ends; the versions of the packages are reported."""
-    # What a library prints goes to standard error, and only answers to the benchmark.
+    # Output of libraries goes to standard error, so that the benchmark gets answers alone.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 

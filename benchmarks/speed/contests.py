@@ -1,4 +1,4 @@
-"""Contests: all who do the same take turns, so that they meet the same noise."""
+"""Contests: participants with the same task take turns, so that they meet the same noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

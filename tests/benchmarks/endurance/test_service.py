@@ -28,7 +28,7 @@ def seen(
     return Endurance(1000, 10.0, [*before, last], statuses or {"200": 990}, left or {"a": 0.0})
 
 
-def test_what_stays_as_it_is_has_no_problems() -> None:
+def test_constant_usage_is_no_problem() -> None:
     assert seen(STEADY).list_problems(5) == []
 
 
@@ -55,7 +55,7 @@ def test_what_stays_as_it_is_has_no_problems() -> None:
         ),
     ],
 )
-def test_what_grows_is_a_problem(last: Usage, expected: list[str]) -> None:
+def test_growing_usage_is_a_problem(last: Usage, expected: list[str]) -> None:
     assert seen(last).list_problems(5) == expected
 
 
@@ -67,7 +67,7 @@ def test_growth_before_the_last_half_is_a_problem_too() -> None:
     ]
 
 
-def test_unexpected_statuses_and_what_is_left_are_problems() -> None:
+def test_unexpected_statuses_and_unfinished_requests_are_problems() -> None:
     last = seen(STEADY, {"200": 9, "500 unexpected": 1}, {"phiz_inflight_requests": 2.0, "b": 0.0})
     assert last.list_problems(5) == ["status 500 unexpected", "phiz_inflight_requests is 2"]
 
@@ -94,7 +94,7 @@ def test_requests_are_of_all_kinds_and_the_same_for_a_seed() -> None:
         assert any(piece in request.message[:400] for request in answered), piece
 
 
-def test_only_what_is_counted_can_go_back() -> None:
+def test_only_counters_can_decrease() -> None:
     one, two = frozenset({("model", "front")}), frozenset({("model", "back")})
     before = {
         ("a_total", one): 3.0,

@@ -59,14 +59,14 @@ def comes_to_end(port: int) -> bool:
     return not listens(port)
 
 
-def test_a_server_is_ended_with_all_that_it_began() -> None:
+def test_server_is_ended_with_all_its_processes() -> None:
     with start_server(contender(SERVER), b"picture", ANYWHERE) as server:
         ports = (server.port, server.answer["port"])
         assert all(map(listens, ports))
     assert all(map(comes_to_end, ports))
 
 
-def test_it_is_ended_when_the_benchmark_is_interrupted() -> None:
+def test_server_is_ended_when_the_benchmark_is_interrupted() -> None:
     starting = start_server(contender(SERVER), b"picture", ANYWHERE)
     server = starting.__enter__()
     ports = (server.port, server.answer["port"])
@@ -75,7 +75,7 @@ def test_it_is_ended_when_the_benchmark_is_interrupted() -> None:
     assert all(map(comes_to_end, ports))
 
 
-def test_one_that_ends_by_itself_is_an_error_with_what_it_said() -> None:
+def test_server_that_ends_by_itself_is_an_error_with_its_output() -> None:
     failing = contender("import sys; sys.exit('there is no model')")
     with (
         pytest.raises(BenchmarkError, match="there is no model"),
