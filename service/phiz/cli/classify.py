@@ -12,7 +12,6 @@ import click
 
 from phiz.cli.files import find_images, read_image_bytes
 from phiz.cli.run import guard_stdout, run_each
-from phiz.loading import get_default_precision, load_classifier
 from phiz.models.specs import CLASS_COUNT
 
 if TYPE_CHECKING:
@@ -181,14 +180,14 @@ def classify(
     """  # noqa: D301  click keeps the lines after a true backspace character
     # Not at the top: numpy and the runtime take a while to import, and --help should not wait.
     from phiz import settings  # noqa: PLC0415
+    from phiz.loading import get_default_precision, load_classifier  # noqa: PLC0415
 
     image_paths = find_images(paths)
     with guard_stdout("the classes"):
         report = _CLASS_REPORTS[format_name or ("table" if sys.stdout.isatty() else "json")]()
     chosen = settings.load_settings()
     chosen_precision = precision or get_default_precision(chosen, model)
-    classifiers = load_classifier(chosen, model, chosen_precision)
-    task = _ClassifyJob(classifiers, model, chosen_precision, top, report)
+    task = _ClassifyJob(load_classifier(chosen, model, chosen_precision), top, report)
     run_each(image_paths, task.run, report, "the classes")
 
 
@@ -196,9 +195,7 @@ def classify(
 class _ClassifyJob:
     """What is done with every picture."""
 
-    classifiers: "ClassificationEngine"
-    model: str
-    precision: "Precision"
+    engine: "ClassificationEngine"
     top: int
     report: _ClassReport
 
@@ -211,10 +208,8 @@ class _ClassifyJob:
         """
         from phiz.timings import Stopwatch  # noqa: PLC0415  see classify
 
-        image_bytes = read_image_bytes(path, self.classifiers.limits.max_bytes)
+        image_bytes = read_image_bytes(path, self.engine.limits.max_bytes)
         stopwatch = Stopwatch()
-        found = self.classifiers.classify(
-            image_bytes, self.model, self.precision, self.top, stopwatch
-        )
+        found = self.engine.classify(image_bytes, self.top, stopwatch)
         with guard_stdout("the classes"):
             self.report.add(click.format_filename(path), found, stopwatch.to_timings())

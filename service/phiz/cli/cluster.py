@@ -12,7 +12,6 @@ import click
 
 from phiz.cli.files import IMAGE_SUFFIXES, STDIN_PATH, find_images
 from phiz.errors import OptionError, SettingError
-from phiz.loading import load_engine
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
@@ -109,6 +108,8 @@ def _check_name(image_path: Path) -> None:
 
 
 def _load_model_engine(settings: "Settings", model: str) -> "Engine":
+    from phiz.loading import load_engine  # noqa: PLC0415  slow to load
+
     engine, _ = load_engine(settings, {model})
     return engine
 

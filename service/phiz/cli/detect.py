@@ -10,7 +10,6 @@ import click
 from phiz.cli.files import OutputPaths, encode_annotated, find_images, read_image_bytes, write_file
 from phiz.cli.formats import REPORTS, FaceReport
 from phiz.cli.run import guard_stdout, run_each
-from phiz.loading import load_engine
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
@@ -152,6 +151,7 @@ def detect(  # noqa: PLR0913  each is an option
     # should not wait for them.
     from phiz import settings  # noqa: PLC0415
     from phiz.faces import DetectOptions  # noqa: PLC0415
+    from phiz.loading import load_engine  # noqa: PLC0415
 
     options = DetectOptions(
         min_score, min_face, max_faces, overlap, passes, rotate, details, budget_ms

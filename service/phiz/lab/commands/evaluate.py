@@ -12,7 +12,6 @@ from phiz.cli.files import check_writable, make_folder, write_json
 from phiz.errors import OptionError
 from phiz.lab.commands.progress import track_items
 from phiz.lab.report.evaluation_tables import build_document, build_tables
-from phiz.loading import load_engine
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -132,6 +131,7 @@ def evaluate(  # noqa: PLR0913  each is an option
     from phiz.lab.accuracy.figures import summarise_evaluation  # noqa: PLC0415
     from phiz.lab.accuracy.jitter import sample_shifts  # noqa: PLC0415
     from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS  # noqa: PLC0415
+    from phiz.loading import load_engine  # noqa: PLC0415
 
     if target:
         check_writable(target, target if target.exists() else target.absolute().parent, "--json")

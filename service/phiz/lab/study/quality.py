@@ -163,11 +163,14 @@ def _predict_classes(
     """Return the best classes (N, TOP) of pictures, and the seconds without decoding each."""
     classifiers = {}
     for variant in network.variants:
-        chosen = {(network.model.name, variant.network_precision)}
-        loaded = build_classification_engine(
-            known, folder, PHOTOGRAPH_LIMITS, chosen, open_runtime(variant)
+        name, precision, runtime = (
+            network.model.name,
+            variant.network_precision,
+            open_runtime(variant),
         )
-        classifiers[variant] = loaded.get_classifier(network.model.name, variant.network_precision)
+        classifiers[variant] = build_classification_engine(
+            known, folder, PHOTOGRAPH_LIMITS, name, precision, runtime
+        ).classifier
     found: dict[Variant, list[list[int]]] = {variant: [] for variant in classifiers}
     seconds: dict[Variant, list[float]] = {variant: [] for variant in classifiers}
     for turn, image in enumerate(_iterate_images(photos)):

@@ -114,6 +114,10 @@ class Study:
         """Return the group of a model, or None if none of its networks was measured."""
         return next((facts.group for facts in self.networks.values() if facts.model == model), None)
 
+    def get_file_bytes(self, combination: Combination) -> int:
+        """Return the size of the file that a combination runs."""
+        return self.networks[combination.network].file_bytes[combination.variant.network_precision]
+
 
 @dataclass(frozen=True, slots=True)
 class _Version:
