@@ -29,7 +29,6 @@ ROOMS = (
     "convert ray",
     "cli",
     "lab.accuracy",
-    "lab.timing",
     "lab.study",
     "lab.report",
     "lab.commands",

@@ -16,7 +16,7 @@ from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import PHIZ, Contender, make_phiz
 from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.servers import check_answer, start_server
-from phiz.lab.timing.bench import rotate_order
+from phiz.lab.study.timing import rotate_order
 
 CLIENTS: Final = 8
 CLIENT_COUNTS: Final = (1, 4, 16, 64)  # for batches beside single images

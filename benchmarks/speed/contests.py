@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.kit.workers import WorkerSet
 from phiz.lab.commands.progress import track_items
-from phiz.lab.timing.bench import rotate_order
+from phiz.lab.study.timing import rotate_order
 
 Turn: TypeAlias = list[dict[str, Any]]
 """The facts of the runs of one turn."""
