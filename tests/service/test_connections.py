@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from phiz.api.connection import MAX_DISCARDED_BYTES, MAX_HEAD_BYTES
+from phiz.api.connection import MAX_DISCARDED_BYTES
+from phiz.api.request_head import MAX_HEAD_BYTES
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
@@ -158,6 +159,85 @@ def test_a_head_has_only_so_much(mirror: Running, head: bytes, status: int) -> N
         if status != 200:
             assert b"\r\ncontent-type: application/problem+json\r\n" in answer
             assert all_received(connection) == b""
+    assert mirror.log.read_text() == ""
+
+
+def test_requests_that_cannot_be_read_are_counted(mirror: Running) -> None:
+    def count(reason: str) -> float:
+        return mirror.metric("phiz_rejected_total", reason=reason)
+
+    for head, reason in (
+        (b"no request\r\n\r\n", "malformed_request"),
+        (of_headers(101), "head_too_large"),
+        (GET + b"transfer-encoding: gzip\r\n\r\n", "unsupported_transfer_coding"),
+    ):
+        before = count(reason)
+        with mirror.connect() as connection:
+            connection.sendall(head)
+            assert f'"code": "{reason}"'.encode() in all_received(connection)
+        assert count(reason) == before + 1
+    assert mirror.log.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "detail"),
+    [
+        pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", 400, b"no Host header;", id="no-host"),
+        pytest.param(b"GET /healthz HTTP/1.0\r\n\r\n", 200, b"", id="no-host-in-http-1.0"),
+        pytest.param(
+            b"GET /healthz HTTP/1.0\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+            200,
+            b"",
+            id="no-host-in-http-1.0-with-upgrade",
+        ),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
+            400,
+            b"2 Host headers;",
+            id="two-hosts",
+        ),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+            501,
+            b"chunked alone",
+            id="compressed-chunks",
+        ),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n"
+            b"transfer-encoding: chunked\r\n\r\n",
+            501,
+            b"chunked alone",
+            id="codings-in-two-headers",
+        ),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: identity\r\n"
+            b"content-length: 3\r\n\r\nabc",
+            501,
+            b"chunked alone",
+            id="coding-with-a-length",
+        ),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: Chunked\r\n\r\n0\r\n\r\n",
+            200,
+            b"",
+            id="chunked-in-other-case",
+        ),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nhost: x\r\nno colon\r\n\r\n",
+            400,
+            b"http://",
+            id="header-without-colon",
+        ),
+    ],
+)
+def test_head_is_answered_or_refused_with_remedy(
+    mirror: Running, head: bytes, status: int, detail: bytes
+) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(head)
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert detail in answer
     assert mirror.log.read_text() == ""
 
 
