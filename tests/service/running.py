@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,10 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.api.doubles import command
 from tests.tools import program
+
+from .doubled import doubled
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 SELFIE = PICTURES / "selfie_360x640.png"
@@ -41,6 +44,7 @@ class Running:
     process: subprocess.Popen[str]
     url: str
     log: Path
+    announcement: str  # the line of its standard output that says where
 
     @property
     def address(self) -> tuple[str, int]:
@@ -92,11 +96,29 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[Runn
     ):
         try:
             assert process.stdout is not None
-            announced = re.search(r"phiz listens on (\S+)", process.stdout.readline())
+            line = process.stdout.readline()
+            announced = re.search(r"phiz listens on (\S+)", line)
             assert announced, log.read_text()
-            yield Running(process, announced[1], log)
+            yield Running(process, announced[1], log, line)
         finally:
             process.kill()
+
+
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Starts services that log into a folder of the test."""
+
+    models: Path
+    folder: Path
+
+    def __call__(self, *options: str, **variables: str) -> AbstractContextManager[Running]:
+        """Start one with one worker, these options of the command, and these variables."""
+        return running([*ONE, *options], environment(self.models, **variables), self.folder / "log")
+
+    def doubled(self, double: str, **bounds: float) -> AbstractContextManager[Running]:
+        """Start one whose worker is a double."""
+        program = doubled(command(double, self.folder), **bounds)
+        return running(program, environment(self.models), self.folder / "log")
 
 
 def curl(*arguments: str | Path) -> tuple[int, Any]:

@@ -5,16 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.doubles import BEGUN, MAY_END, command
+from tests.api.doubles import BEGUN, MAY_END
 
-from .doubled import doubled
 from .running import (
     CUT_SHORT,
     GROUP,
-    ONE,
     SELFIE,
     SERVE,
     Running,
+    Starter,
     all_received,
     curl,
     environment,
@@ -72,9 +71,8 @@ def test_a_client_that_leaves_is_no_error(service: Running) -> None:
 
 
 @pytest.mark.needs("curl")
-def test_slow_bodies_keep_nobody_out_and_end(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder, PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2")
-    with running(ONE, env, tmp_path / "log") as service, ExitStack() as stack:
+def test_slow_bodies_keep_nobody_out_and_end(start: Starter) -> None:
+    with start(PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2") as service, ExitStack() as stack:
         slow = [stack.enter_context(service.connect()) for _ in range(10)]
         for connection in slow:
             connection.sendall(CUT_SHORT)
@@ -138,14 +136,10 @@ def held(tmp_path: Path) -> Held:
 
 @pytest.mark.needs("curl")
 def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
-    models_folder: Path, tmp_path: Path, held: Held
+    start: Starter, held: Held
 ) -> None:
     image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path), queue=1)
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as first,
-    ):
+    with start.doubled("held", queue=1) as service, service.connect() as first:
         first.sendall(head_of(image_bytes, "?max_faces=1") + image_bytes)
         held.until_begun(["1"])
         with service.connect() as leaving:
@@ -170,11 +164,10 @@ def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
 
 @pytest.mark.needs("curl")
 def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
-    models_folder: Path, tmp_path: Path, held: Held
+    start: Starter, held: Held
 ) -> None:
     fields = [part for _ in range(3) for part in ("-F", f"image=@{SELFIE}")]
-    program = doubled(command("held", tmp_path))
-    with running(program, environment(models_folder), tmp_path / "log") as service:
+    with start.doubled("held") as service:
         with pytest.raises(subprocess.CalledProcessError):
             curl("--max-time", "1", *fields, f"{service.url}/detect/batch?max_faces=1")
         held.until_begun(["1"])
@@ -188,13 +181,10 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
     assert held.begun() == ["1", "2"]
 
 
-def test_who_would_wait_too_long_is_told_when_to_try_again(
-    models_folder: Path, tmp_path: Path, held: Held
-) -> None:
+def test_who_would_wait_too_long_is_told_when_to_try_again(start: Starter, held: Held) -> None:
     image_bytes = SELFIE.read_bytes()
-    program = doubled(command("long", tmp_path), deadline_s=5)
     with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
+        start.doubled("long", deadline_s=5) as service,
         service.connect() as first,
         service.connect() as refused,
     ):
@@ -211,11 +201,8 @@ def test_who_would_wait_too_long_is_told_when_to_try_again(
 
 
 @pytest.mark.needs("curl")
-def test_what_is_late_is_told_so_and_its_place_is_free(
-    models_folder: Path, tmp_path: Path, held: Held
-) -> None:
-    program = doubled(command("held", tmp_path), deadline_s=0.5)
-    with running(program, environment(models_folder), tmp_path / "log") as service:
+def test_what_is_late_is_told_so_and_its_place_is_free(start: Starter, held: Held) -> None:
+    with start.doubled("held", deadline_s=0.5) as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         status, problem = curl(*detect)
         assert (status, problem["code"]) == (504, "deadline_exceeded")

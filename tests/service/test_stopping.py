@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 
 from phiz.workers.supervisor import STOP_TIMEOUT_S
-from tests.api.doubles import BEGUN, MAY_END, command
+from tests.api.doubles import BEGUN, MAY_END
 
-from .doubled import doubled
 from .running import (
     CUT_SHORT,
     ONE,
     PATIENCE_S,
     SELFIE,
+    Starter,
     alive,
     all_received,
     children,
     environment,
     head_of,
-    running,
     wait_for,
 )
 
@@ -29,15 +28,10 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_finishes_what_has_begun(
-    models_folder: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_told_to_stop_it_finishes_what_has_begun(start: Starter, number: signal.Signals) -> None:
     """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
     image_bytes = SELFIE.read_bytes()
-    with (
-        running(ONE, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+    with start() as service, service.connect() as connection:
         workers = children(service.process.pid)
         connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
@@ -54,12 +48,8 @@ def test_told_to_stop_it_finishes_what_has_begun(
     assert not any(map(alive, workers))
 
 
-def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder, PHIZ_DRAIN="0")
-    with (
-        running(ONE, env, tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+def test_what_does_not_finish_in_time_is_told_so(start: Starter) -> None:
+    with start(PHIZ_DRAIN="0") as service, service.connect() as connection:
         connection.sendall(CUT_SHORT)
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
         assert service.stop() == 0
@@ -69,15 +59,9 @@ def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: 
         assert "Traceback" not in service.log.read_text()
 
 
-def test_what_is_worked_on_is_finished_even_if_told_twice(
-    models_folder: Path, tmp_path: Path
-) -> None:
+def test_what_is_worked_on_is_finished_even_if_told_twice(start: Starter, tmp_path: Path) -> None:
     image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path))
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+    with start.doubled("held") as service, service.connect() as connection:
         connection.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
         for _ in range(2):
@@ -90,13 +74,9 @@ def test_what_is_worked_on_is_finished_even_if_told_twice(
         assert service.log.read_text() == ""
 
 
-def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_path: Path) -> None:
+def test_what_is_worked_on_for_too_long_is_given_up(start: Starter, tmp_path: Path) -> None:
     image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path), drain_s=0)
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+    with start.doubled("held", drain_s=0) as service, service.connect() as connection:
         workers = children(service.process.pid)
         connection.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
@@ -108,14 +88,10 @@ def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_pat
 
 
 def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
-    models_folder: Path, tmp_path: Path
+    start: Starter, tmp_path: Path
 ) -> None:
     image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path))
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+    with start.doubled("held") as service, service.connect() as connection:
         workers = children(service.process.pid)
         connection.sendall(head_of(image_bytes) + image_bytes)
         wait_for((tmp_path / BEGUN).exists)
@@ -126,8 +102,8 @@ def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
         assert service.log.read_text() == ""
 
 
-def test_if_it_is_killed_its_workers_end(models_folder: Path, tmp_path: Path) -> None:
-    with running(ONE, environment(models_folder), tmp_path / "log") as service:
+def test_if_it_is_killed_its_workers_end(start: Starter) -> None:
+    with start() as service:
         workers = children(service.process.pid)
         assert len(workers) == 1
         service.process.kill()
