@@ -154,7 +154,7 @@ def logits(classes: Sequence[ScoredClass]) -> NDArray[np.float32]:
     return np.log(np.array([scores[index] for index in range(1000)], np.float32))
 
 
-def test_what_is_not_built_says_what_to_run(tmp_path: Path) -> None:
+def test_missing_classifier_says_what_to_run(tmp_path: Path) -> None:
     loaded = classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)
     assert loaded.loaded == {}
     assert set(loaded.missing) == {
@@ -172,7 +172,7 @@ def test_a_classifier_that_does_not_exist_is_an_option(tmp_path: Path) -> None:
         loaded.classify(b"", "resnet", "int8", 5, Stopwatch())
 
 
-def test_another_file_is_not_loaded(tmp_path: Path) -> None:
+def test_file_of_another_hash_is_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "mobilenet.int8.onnx").write_bytes(b"short")
     with pytest.raises(
         ModelCorruptError, match="rebuild it with: phiz models build --group classify"

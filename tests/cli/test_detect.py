@@ -80,7 +80,7 @@ def test_json_is_the_wire_format_and_the_file() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "times"), [((), 0), (("--budget-ms", "50"), 1)])
-def test_only_for_a_budget_its_costs_are_measured(
+def test_costs_are_measured_for_a_budget_alone(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], times: int
 ) -> None:
     measured: list[StepCosts] = []
@@ -174,7 +174,7 @@ def test_an_option_leaves_out_the_second_face(option: str) -> None:
     assert left["score"] == plain["faces"][0]["score"]
 
 
-def test_two_passes_have_their_effect() -> None:
+def test_passes_change_the_box() -> None:
     (once,) = detect("--model", "back", SELFIE)
     (twice,) = detect("--model", "back", "--passes", "2", SELFIE)
     assert once["faces"][0]["box"] != twice["faces"][0]["box"]
@@ -277,7 +277,7 @@ def test_no_more_is_read_than_the_limit() -> None:
         pytest.param({"PHIZ_MODELS": "/nowhere"}, "phiz models build", id="models-not-built"),
     ],
 )
-def test_what_stops_everything_is_one_line(variables: dict[str, str], message: str) -> None:
+def test_error_that_stops_everything_is_one_line(variables: dict[str, str], message: str) -> None:
     done = run("detect", SELFIE, **variables)
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -402,7 +402,7 @@ def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     assert "cannot create the folder" in done.stderr
 
 
-def test_what_is_written_out_is_what_the_rest_knows() -> None:
+def test_written_out_choices_are_those_of_the_package() -> None:
     known = catalog.load_catalog()
     assert sorted(command.DETECTOR_NAMES) == sorted(factory.list_model_names(known))
     assert command.OVERLAP_CHOICES == faces.OVERLAPS

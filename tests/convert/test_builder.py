@@ -32,7 +32,7 @@ def test_a_build_gives_what_the_catalogue_names(tmp_path: Path, sources: Path) -
     assert said == [f"converting {spec.file_name}" for spec in NETWORKS]
 
 
-def test_only_what_is_missing_or_wrong_is_built(tmp_path: Path, sources: Path) -> None:
+def test_missing_and_wrong_networks_alone_are_built(tmp_path: Path, sources: Path) -> None:
     build_networks(NETWORKS, tmp_path, print, sources_folder=sources)
     (tmp_path / "pnet.onnx").unlink()
     truncated = tmp_path / "rnet.onnx"

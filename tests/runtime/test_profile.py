@@ -38,7 +38,7 @@ def profile(spec: NetworkSpec) -> Profile:
     return Profile(get_processor_name(), {"front": choice(spec)})
 
 
-def test_what_is_written_is_read(profile: Profile, tmp_path: Path) -> None:
+def test_written_profile_is_read_again(profile: Profile, tmp_path: Path) -> None:
     write_profile(profile, tmp_path / "profile.json")
     assert read_profile(tmp_path / "profile.json") == profile
     assert [path.name for path in tmp_path.iterdir()] == ["profile.json"]
@@ -76,7 +76,7 @@ def test_8_bits_are_of_another_file(profile: Profile) -> None:
     ]
 
 
-def test_another_processor(profile: Profile, spec: NetworkSpec) -> None:
+def test_profile_of_another_processor_is_stale(profile: Profile, spec: NetworkSpec) -> None:
     (found,) = find_mismatches(replace(profile, processor="a 6502"), [spec])
     assert found == f"it was measured on a 6502, but this is {get_processor_name()}"
 
@@ -104,7 +104,7 @@ def test_a_runtime_that_is_gone(
     assert list(find_mismatches(profile, [spec])) == ["openvino is not installed"]
 
 
-def test_it_is_followed_for_each_network(spec: NetworkSpec) -> None:
+def test_profile_is_followed_for_each_network(spec: NetworkSpec) -> None:
     side = replace(spec, name="side")
     chosen = {"front": choice(spec), "side": choice(side, REFERENCE_VARIANT)}
     followed = open_profiled_runtime(Profile(get_processor_name(), chosen))

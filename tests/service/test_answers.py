@@ -16,7 +16,7 @@ pytestmark = pytest.mark.integration
 REFUSALS = {error.code for error in ImageError.__subclasses__()}
 
 
-def test_it_is_ready_once_it_says_where_it_listens(service: Running) -> None:
+def test_service_is_ready_once_it_says_where_it_listens(service: Running) -> None:
     assert httpx.get(f"{service.url}/readyz").status_code == 200
     assert httpx.get(f"{service.url}/healthz").status_code == 200
 
@@ -58,7 +58,7 @@ def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -
 
 
 @pytest.mark.needs("curl")
-def test_several_pictures_get_the_answers_of_each(service: Running, tmp_path: Path) -> None:
+def test_batch_gets_the_answers_of_its_pictures(service: Running, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
     image_paths = (SELFIE, tmp_path / "text", GROUP)
     fields = [part for image_path in image_paths for part in ("-F", f"image=@{image_path}")]

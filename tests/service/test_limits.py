@@ -181,7 +181,7 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
     assert held.begun() == ["1", "2"]
 
 
-def test_who_would_wait_too_long_is_told_when_to_try_again(start: Starter, held: Held) -> None:
+def test_request_with_too_long_a_wait_is_told_when_to_try_again(start: Starter, held: Held) -> None:
     image_bytes = SELFIE.read_bytes()
     with (
         start.doubled("long", deadline_s=5) as service,
@@ -201,7 +201,7 @@ def test_who_would_wait_too_long_is_told_when_to_try_again(start: Starter, held:
 
 
 @pytest.mark.needs("curl")
-def test_what_is_late_is_told_so_and_its_place_is_free(start: Starter, held: Held) -> None:
+def test_late_request_is_refused_and_frees_its_place(start: Starter, held: Held) -> None:
     with start.doubled("held", deadline_s=0.5) as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         status, problem = curl(*detect)

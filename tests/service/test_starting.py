@@ -46,7 +46,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(service: Running, models_folde
     assert "--port" in error
 
 
-def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
+def test_second_of_two_services_that_start_at_once_finds_the_port_taken(
     models_folder: Path,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -140,7 +140,7 @@ def test_a_model_that_was_changed_is_told_in_one_line(models_folder: Path, tmp_p
     assert "back.onnx" in fails(environment(tmp_path))
 
 
-def test_it_answers_although_nobody_hears_that_it_listens(models_folder: Path) -> None:
+def test_service_answers_although_its_output_is_closed(models_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     deaf, words = os.pipe()

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_finishes_what_has_begun(start: Starter, number: signal.Signals) -> None:
+def test_service_finishes_requests_before_it_stops(start: Starter, number: signal.Signals) -> None:
     """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
     image_bytes = SELFIE.read_bytes()
     with start() as service, service.connect() as connection:
@@ -48,7 +48,7 @@ def test_told_to_stop_it_finishes_what_has_begun(start: Starter, number: signal.
     assert not any(map(alive, workers))
 
 
-def test_what_does_not_finish_in_time_is_told_so(start: Starter) -> None:
+def test_request_that_outlasts_the_drain_is_refused(start: Starter) -> None:
     with start(PHIZ_DRAIN="0") as service, service.connect() as connection:
         connection.sendall(CUT_SHORT)
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
@@ -59,7 +59,7 @@ def test_what_does_not_finish_in_time_is_told_so(start: Starter) -> None:
         assert "Traceback" not in service.log.read_text()
 
 
-def test_what_is_worked_on_is_finished_even_if_told_twice(start: Starter, tmp_path: Path) -> None:
+def test_second_signal_does_not_end_running_work(start: Starter, tmp_path: Path) -> None:
     image_bytes = SELFIE.read_bytes()
     with start.doubled("held") as service, service.connect() as connection:
         connection.sendall(head_of(image_bytes) + image_bytes)
@@ -74,7 +74,7 @@ def test_what_is_worked_on_is_finished_even_if_told_twice(start: Starter, tmp_pa
         assert service.log.read_text() == ""
 
 
-def test_what_is_worked_on_for_too_long_is_given_up(start: Starter, tmp_path: Path) -> None:
+def test_work_that_outlasts_the_drain_is_given_up(start: Starter, tmp_path: Path) -> None:
     image_bytes = SELFIE.read_bytes()
     with start.doubled("held", drain_s=0) as service, service.connect() as connection:
         workers = children(service.process.pid)
@@ -87,9 +87,7 @@ def test_what_is_worked_on_for_too_long_is_given_up(start: Starter, tmp_path: Pa
     assert "Traceback" not in log
 
 
-def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
-    start: Starter, tmp_path: Path
-) -> None:
+def test_busy_workers_end_with_a_killed_service(start: Starter, tmp_path: Path) -> None:
     image_bytes = SELFIE.read_bytes()
     with start.doubled("held") as service, service.connect() as connection:
         workers = children(service.process.pid)
@@ -102,7 +100,7 @@ def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
         assert service.log.read_text() == ""
 
 
-def test_if_it_is_killed_its_workers_end(start: Starter) -> None:
+def test_idle_workers_end_with_a_killed_service(start: Starter) -> None:
     with start() as service:
         workers = children(service.process.pid)
         assert len(workers) == 1
@@ -113,7 +111,7 @@ def test_if_it_is_killed_its_workers_end(start: Starter) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_while_it_starts_it_leaves_nothing(
+def test_service_stopped_while_it_starts_leaves_no_process(
     models_folder: Path, number: signal.Signals
 ) -> None:
     with subprocess.Popen(
@@ -145,7 +143,7 @@ main(["serve", "--port", "0"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_before_there_is_a_server_it_ends_at_once(
+def test_service_stopped_while_it_imports_ends_at_once(
     models_folder: Path, number: signal.Signals
 ) -> None:
     with subprocess.Popen(

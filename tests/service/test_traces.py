@@ -146,7 +146,7 @@ def test_a_collector_that_is_not_there_costs_no_answer_and_no_stop(start: Starte
     ],
     ids=str,
 )
-def test_unless_they_are_asked_for_there_are_no_traces(variables: dict[str, str]) -> None:
+def test_traces_are_off_unless_asked_for(variables: dict[str, str]) -> None:
     with traces.open_tracer(variables) as spans:
         assert spans is None
 
@@ -161,12 +161,14 @@ def test_unless_they_are_asked_for_there_are_no_traces(variables: dict[str, str]
         ),
     ],
 )
-def test_what_there_is_not_stops_the_start(variables: dict[str, str], message: str) -> None:
+def test_unknown_exporter_or_protocol_stops_the_start(
+    variables: dict[str, str], message: str
+) -> None:
     with pytest.raises(SettingError, match=message), traces.open_tracer(variables):
         pass
 
 
-def test_without_its_packages_it_says_what_to_install(models_folder: Path) -> None:
+def test_missing_packages_of_traces_say_what_to_install(models_folder: Path) -> None:
     program = (
         "import importlib.abc, sys\n"
         "class Missing(importlib.abc.MetaPathFinder):\n"

@@ -95,7 +95,7 @@ def test_the_quota_is_the_smallest_of_the_groups(
     assert read_cpu_quota(tmp_path) == expected
 
 
-def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
+def test_no_quota_without_control_groups(tmp_path: Path) -> None:
     assert read_cpu_quota(tmp_path) == NONE
 
 
@@ -113,7 +113,7 @@ def test_a_broken_quota_is_rounded_down_but_there_is_one_processor(
     assert count_processors(tmp_path) == expected
 
 
-def test_of_a_broken_quota_there_is_the_share_too(tmp_path: Path) -> None:
+def test_share_of_a_fractional_quota_is_told(tmp_path: Path) -> None:
     write(
         tmp_path,
         {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"},

@@ -71,7 +71,7 @@ def test_calls_are_taken_in_their_order(ends: tuple[Service, socket.socket]) -> 
     assert taken == [[(call(1), b"picture")], [(call(2), b"picture")], [(call(3), b"")]]
 
 
-def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
+def test_request_cancelled_in_time_is_answered_for_and_not_taken(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
@@ -104,7 +104,7 @@ def test_a_withdrawal_that_comes_too_late_is_forgotten(
     assert reader.read_batch() == [(call(2), b"")]
 
 
-def test_there_are_no_more_calls_once_the_service_has_gone(
+def test_no_requests_are_read_once_the_service_has_gone(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
@@ -115,7 +115,7 @@ def test_there_are_no_more_calls_once_the_service_has_gone(
     assert reader.read_batch() == []
 
 
-def test_those_that_join_are_taken_together_and_no_others(
+def test_batchable_requests_are_taken_together_and_no_others(
     ends: tuple[Service, socket.socket],
 ) -> None:
     service, theirs = ends
@@ -141,7 +141,9 @@ def test_no_more_are_taken_together_than_may(ends: tuple[Service, socket.socket]
     assert [len(reader.read_batch()), len(reader.read_batch())] == [MAX_BATCH, 3]
 
 
-def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socket.socket]) -> None:
+def test_reader_calls_back_when_nothing_has_come_for_a_while(
+    ends: tuple[Service, socket.socket],
+) -> None:
     service, theirs = ends
     idle: list[int] = []
 
@@ -211,7 +213,7 @@ def test_a_worker_works_with_nothing_but_the_errors_and_the_calls() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_what_fails_is_logged_with_the_name_of_its_request(tmp_path: Path) -> None:
+def test_failed_task_is_logged_with_its_request_id(tmp_path: Path) -> None:
     ours, theirs = socket.socketpair()
     with ours:
         ours.settimeout(PATIENCE_S)

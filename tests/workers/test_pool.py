@@ -322,7 +322,7 @@ async def test_cancelled_caller_costs_no_worker(worker: Doubles) -> None:
     assert worker.pool.replaced_workers == 0
 
 
-async def test_only_the_running_task_of_a_dying_worker_fails(
+async def test_running_task_alone_fails_when_its_worker_dies(
     worker: Doubles, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = worker.hold("first", QUICK)
@@ -343,7 +343,7 @@ async def test_only_the_running_task_of_a_dying_worker_fails(
     assert "ended with status -9; restarting it" in caplog.text
 
 
-async def test_other_workers_take_over_while_one_cannot_restart(
+async def test_workers_take_over_while_another_cannot_restart(
     workers: Doubles, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     held = [workers.hold(name) for name in "ab"]
@@ -442,7 +442,7 @@ async def test_batched_tasks_go_through_their_stages_side_by_side(worker: Double
     assert worker.stages() == ["a1", "b1", "c1", "a2", "b2", "c2"]
 
 
-async def test_only_the_task_of_a_batch_that_kills_its_worker_fails(
+async def test_task_that_kills_its_worker_alone_fails_of_its_batch(
     worker: Doubles,
 ) -> None:
     held = worker.hold("first", STAGED)
@@ -480,7 +480,7 @@ async def test_worker_that_hangs_on_a_cancelled_task_is_replaced(tmp_path: Path)
         assert doubles.pool.replaced_workers == 1
 
 
-async def test_many_tasks_in_a_row_are_no_hang(tmp_path: Path) -> None:
+async def test_busy_worker_is_no_hanging_worker(tmp_path: Path) -> None:
     async with working(tmp_path, 1, limit_s=0.4) as doubles:
         ending = time.monotonic() + 1.2
         while time.monotonic() < ending:
