@@ -68,9 +68,7 @@ def ramp(width: int, height: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize(
-    ("size_wh", "left", "top"),
-    [((64, 64), 4, 4), ((128, 64), 36, 4), ((64, 96), 4, 20)],
-    ids=str,
+    ("size_wh", "left", "top"), [((64, 64), 4, 4), ((128, 64), 36, 4), ((64, 96), 4, 20)], ids=str
 )
 def test_the_middle_is_seven_eighths_of_the_shorter_side(
     size_wh: tuple[int, int], left: int, top: int

@@ -136,8 +136,7 @@ def test_transposes_are_those_of_the_picture_and_the_heads_of_grids(
 
 
 @pytest.mark.parametrize(
-    ("name", "heads"),
-    [("front", [2, 6, 32, 96]), ("back", [2, 6, 32, 96]), ("full", [1, 16])],
+    ("name", "heads"), [("front", [2, 6, 32, 96]), ("back", [2, 6, 32, 96]), ("full", [1, 16])]
 )
 def test_blazeface_has_whole_blocks_of_channels_from_picture_to_heads(
     name: str, heads: list[int], source_of: Callable[[str], bytes]

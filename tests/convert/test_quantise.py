@@ -166,9 +166,7 @@ def test_most_weights_are_in_8_bits(spec: NetworkSpec, source_of: Callable[[str]
     assert sizes["int8"] > 2 * sizes["float"]
 
 
-def test_a_graph_that_was_not_calibrated_is_refused(
-    source_of: Callable[[str], bytes],
-) -> None:
+def test_a_graph_that_was_not_calibrated_is_refused(source_of: Callable[[str], bytes]) -> None:
     (variant,) = NETWORKS[0].variants
     other = replace(variant, normalisation=replace(variant.normalisation, offset=0.0))
     with pytest.raises(ConversionError, match=r"front\.onnx with .* is not calibrated; .*calib"):
@@ -177,9 +175,7 @@ def test_a_graph_that_was_not_calibrated_is_refused(
 
 @pytest.mark.parametrize("name", ["selfie_360x640.png", "group_640x480.png", "row_960x540.png"])
 def test_offered_8_bits_find_the_same_faces(
-    name: str,
-    read_image: Callable[[str], LazyImage],
-    source_of: Callable[[str], bytes],
+    name: str, read_image: Callable[[str], LazyImage], source_of: Callable[[str], bytes]
 ) -> None:
     runtime = OnnxRuntime()
 

@@ -96,9 +96,7 @@ class Sleeping:
 
 
 @pytest.mark.parametrize("seconds", [0.004, 0.012])
-def test_steps_are_expected_to_take_a_quarter_longer_than_the_fastest_trial(
-    seconds: float,
-) -> None:
+def test_steps_are_expected_to_take_a_quarter_longer_than_the_fastest_trial(seconds: float) -> None:
     front: Any = Sleeping(seconds)
     cascade: Any = Sleeping(seconds)
     costs = measure_step_costs({"front": front}, cascade)

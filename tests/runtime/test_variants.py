@@ -53,9 +53,7 @@ def test_reference_is_the_only_variant_without_openvino(monkeypatch: pytest.Monk
     assert find_installed_variants() == (REFERENCE_VARIANT,)
 
 
-def test_missing_runtime_is_told_with_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_missing_runtime_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "phiz.runtime.openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(SettingError, match=r"pip install 'phiz\[openvino\]'"):

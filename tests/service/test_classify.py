@@ -117,9 +117,7 @@ def test_the_example_of_the_documentation_is_true(build: Callable[[str], Running
 
 
 @pytest.mark.needs("curl")
-def test_default_precision_is_that_of_the_command_line(
-    build: Callable[[str], Running],
-) -> None:
+def test_default_precision_is_that_of_the_command_line(build: Callable[[str], Running]) -> None:
     status, answer = ask(build("efficientnet"), SELFIE, "")
     assert (status, len(answer["classes"])) == (200, 5)
     _, same = ask(build("efficientnet"), SELFIE, f"precision={answer['precision']}")

@@ -9,16 +9,7 @@ import pytest
 
 from phiz.cli.serve import serve
 
-from .running import (
-    ONE,
-    PATIENCE_S,
-    SERVE,
-    Running,
-    Starter,
-    children,
-    environment,
-    wait_for,
-)
+from .running import ONE, PATIENCE_S, SERVE, Running, Starter, children, environment, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -26,12 +17,7 @@ pytestmark = pytest.mark.integration
 def fails(env: dict[str, str], *arguments: str) -> str:
     """What a service that does not start has to say."""
     ended = subprocess.run(
-        [*ONE, *arguments],
-        env=env,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
+        [*ONE, *arguments], env=env, check=False, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Error: ")

@@ -25,10 +25,7 @@ NONE = float("inf")
         pytest.param("0::/\n", {"sys/fs/cgroup/cpu.max": "max 100000\n"}, NONE, id="v2-none"),
         pytest.param(
             "0::/a/b\n",
-            {
-                "sys/fs/cgroup/a/b/cpu.max": "max 100000",
-                "sys/fs/cgroup/a/cpu.max": "200000 100000",
-            },
+            {"sys/fs/cgroup/a/b/cpu.max": "max 100000", "sys/fs/cgroup/a/cpu.max": "200000 100000"},
             2.0,
             id="v2-parent",
         ),
@@ -67,10 +64,7 @@ NONE = float("inf")
         ),
         pytest.param(
             V1,
-            {
-                f"{V1_FOLDER}/cpu.cfs_quota_us": "-1",
-                f"{V1_FOLDER}/cpu.cfs_period_us": "100000",
-            },
+            {f"{V1_FOLDER}/cpu.cfs_quota_us": "-1", f"{V1_FOLDER}/cpu.cfs_period_us": "100000"},
             NONE,
             id="v1-none",
         ),
@@ -100,24 +94,17 @@ def test_no_quota_without_control_groups(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("quota", "expected"),
-    [("1", 1), ("99999", 1), ("100000", 1), ("199999", 1)],
+    ("quota", "expected"), [("1", 1), ("99999", 1), ("100000", 1), ("199999", 1)]
 )
 def test_a_broken_quota_is_rounded_down_but_there_is_one_processor(
     tmp_path: Path, quota: str, expected: int
 ) -> None:
-    write(
-        tmp_path,
-        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": f"{quota} 100000"},
-    )
+    write(tmp_path, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": f"{quota} 100000"})
     assert count_processors(tmp_path) == expected
 
 
 def test_share_of_a_fractional_quota_is_told(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"},
-    )
+    write(tmp_path, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"})
     assert get_processor_share(tmp_path) == 0.5
 
 
@@ -125,10 +112,7 @@ def test_no_more_than_there_are(tmp_path: Path) -> None:
     count = count_processors(tmp_path)
     assert get_processor_share(tmp_path) == count
     assert 1 <= count <= (os.cpu_count() or 1)
-    write(
-        tmp_path,
-        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "100000000 100000"},
-    )
+    write(tmp_path, {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "100000000 100000"})
     assert count_processors(tmp_path) == count
 
 

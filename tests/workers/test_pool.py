@@ -17,13 +17,7 @@ from typing import Any
 
 import pytest
 
-from phiz.errors import (
-    ModelCorruptError,
-    OptionError,
-    PhizError,
-    WorkerDiedError,
-    WorkerFaultError,
-)
+from phiz.errors import ModelCorruptError, OptionError, PhizError, WorkerDiedError, WorkerFaultError
 from phiz.system.procfs import read_resident_bytes
 from phiz.workers.handle import WorkerHandle, WorkTask
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
@@ -229,9 +223,7 @@ async def test_large_images_arrive_whole(workers: Doubles) -> None:
     assert sums[::2] == [(len(image_bytes), zlib.crc32(image_bytes)) for image_bytes in images]
 
 
-async def test_tasks_beyond_the_number_of_workers_wait(
-    workers: Doubles,
-) -> None:
+async def test_tasks_beyond_the_number_of_workers_wait(workers: Doubles) -> None:
     names = ["a", "b", "c", "d", "e"]
 
     tasks = [workers.hold(name) for name in names]
@@ -442,9 +434,7 @@ async def test_batched_tasks_go_through_their_stages_side_by_side(worker: Double
     assert worker.stages() == ["a1", "b1", "c1", "a2", "b2", "c2"]
 
 
-async def test_task_that_kills_its_worker_alone_fails_of_its_batch(
-    worker: Doubles,
-) -> None:
+async def test_task_that_kills_its_worker_alone_fails_of_its_batch(worker: Doubles) -> None:
     held = worker.hold("first", STAGED)
     await worker.until_begun("first")
     tasks = [worker.staged(name, POISON if name == "b" else b"") for name in "abc"]
