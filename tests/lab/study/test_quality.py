@@ -10,6 +10,8 @@ from phiz.lab.accuracy.gates import LEAST_FACES
 from phiz.lab.study.quality import LEAST_AGREEMENT, judge_model, time_model
 from tests.lab.study.made import BF16, FLOAT32, INT8, OPENVINO
 
+pytestmark = pytest.mark.integration
+
 PICTURES = Path(__file__).parents[2] / "pictures"
 GROUP = "group_640x480.png"
 
@@ -48,7 +50,6 @@ def test_a_classifier_is_held_against_float32_and_the_labels(
     assert found[OPENVINO].agreement == 1.0
 
 
-@pytest.mark.integration
 def test_without_photographs_8_bits_of_a_classifier_are_vouched_for(
     built_classifier: Callable[[str], Path],
 ) -> None:
@@ -74,12 +75,11 @@ def test_a_face_model_is_held_against_float32_and_the_labels(
     assert not found[INT8].passes
 
 
-@pytest.mark.integration
-@pytest.mark.parametrize("with_photographs", [True, False])
+@pytest.mark.parametrize(("model", "with_photographs"), [("mtcnn", True), ("full", False)])
 def test_a_face_model_is_timed_on_whole_pictures(
-    int8_folder: Path, photographs: Path, *, with_photographs: bool
+    int8_folder: Path, photographs: Path, model: str, *, with_photographs: bool
 ) -> None:
-    found = time_model(int8_folder, photographs if with_photographs else None, "mtcnn")
+    found = time_model(int8_folder, photographs if with_photographs else None, model)
     assert {str(FLOAT32), str(INT8), str(OPENVINO), str(BF16)} <= found.keys()
     for seconds in found.values():
         assert len(seconds) == (1 if with_photographs else 8)
