@@ -25,6 +25,9 @@ from .doubled import doubled
 PICTURES = Path(__file__).parents[1] / "pictures"
 SELFIE = PICTURES / "selfie_360x640.png"
 GROUP = PICTURES / "group_640x480.png"
+IMAGE = SELFIE.read_bytes()
+# How curl sends a plain body: the picture follows, after @.
+PLAIN = ("-H", "content-type: image/png", "--data-binary")
 PATIENCE_S = 20
 SERVE = [sys.executable, "-m", "phiz", "serve", "--port", "0"]
 ONE = [*SERVE, "--workers", "1"]
@@ -123,17 +126,13 @@ class Starter:
 
 def curl(*arguments: str | Path) -> tuple[int, Any]:
     """Status and decoded answer of a request made with curl."""
-    written = "\n%{http_code}"
-    command = [
-        program("curl"),
-        "--silent",
-        "--show-error",
-        "--write-out",
-        written,
-        *map(str, arguments),
-    ]
+    command = [program("curl"), "--silent", "--show-error", "--write-out", "\n%{http_code}"]
     answer = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=PATIENCE_S
+        [*command, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     ).stdout
     body, _, status = answer.rpartition("\n")
     return int(status), json.loads(body) if body else None

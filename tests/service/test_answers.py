@@ -9,7 +9,7 @@ from phiz.errors import ImageError
 from phiz.wire.examples import DETECT_EXAMPLE
 from tests.malformed import malformed_inputs
 
-from .running import GROUP, PATIENCE_S, SELFIE, Running, all_received, curl
+from .running import GROUP, PATIENCE_S, PLAIN, SELFIE, Running, all_received, curl
 
 pytestmark = pytest.mark.integration
 
@@ -39,13 +39,7 @@ def test_the_example_of_the_documentation_is_true(service: Running) -> None:
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
 def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -> None:
     form = curl("-F", f"model={model}", "-F", f"image=@{GROUP}", f"{service.url}/detect")
-    plain = curl(
-        "--data-binary",
-        f"@{GROUP}",
-        "-H",
-        "content-type: image/png",
-        f"{service.url}/detect?model={model}",
-    )
+    plain = curl(*PLAIN, f"@{GROUP}", f"{service.url}/detect?model={model}")
     for status, answer in (form, plain):
         assert status == 200
         assert answer["faces"]

@@ -8,7 +8,7 @@ import pytest
 from phiz.models import catalog
 from phiz.wire.examples import CLASSIFY_EXAMPLE
 
-from .running import ONE, PICTURES, SELFIE, Running, curl, environment, running
+from .running import ONE, PICTURES, PLAIN, SELFIE, Running, curl, environment, running
 
 pytestmark = pytest.mark.integration
 
@@ -87,11 +87,7 @@ def test_classifier_built_while_the_service_runs_answers(
     assert built(service, model)[precision]
     by_form = ask(service, SELFIE, f"model={model}&precision={precision}&top=1000")
     plain = curl(
-        "--data-binary",
-        f"@{SELFIE}",
-        "-H",
-        "content-type: image/png",
-        f"{service.url}/classify?model={model}&precision={precision}&top=1000",
+        *PLAIN, f"@{SELFIE}", f"{service.url}/classify?model={model}&precision={precision}&top=1000"
     )
     for status, answer in (by_form, plain):
         assert (status, answer["model"], answer["precision"]) == (200, model, precision)

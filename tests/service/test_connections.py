@@ -14,6 +14,7 @@ from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
 from .running import (
+    IMAGE,
     ONE,
     SELFIE,
     Running,
@@ -107,9 +108,8 @@ def test_the_rest_of_a_short_body_is_forgotten_and_the_connection_kept(
 
 
 def test_refused_client_that_expects_100_is_not_told_to_continue(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(image_bytes, "?size=1", "expect: 100-continue"))
+        connection.sendall(head_of(IMAGE, "?size=1", "expect: 100-continue"))
         answer = all_received(connection)
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert b"\r\nconnection: close\r\n" in answer
@@ -117,11 +117,10 @@ def test_refused_client_that_expects_100_is_not_told_to_continue(mirror: Running
 
 
 def test_client_that_expects_100_is_told_to_continue(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(image_bytes, "?model=back", "expect: 100-continue"))
+        connection.sendall(head_of(IMAGE, "?model=back", "expect: 100-continue"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        connection.sendall(image_bytes)
+        connection.sendall(IMAGE)
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
@@ -193,11 +192,10 @@ UPGRADE = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-setting
 def test_request_for_an_upgrade_is_answered_in_http_1(
     mirror: Running, wish: tuple[str, ...], *, pause: bool
 ) -> None:
-    image_bytes = SELFIE.read_bytes()
-    head = head_of(image_bytes, "?model=back", *wish)
+    head = head_of(IMAGE, "?model=back", *wish)
     with mirror.connect() as connection:
         for _ in range(2):
-            for piece in (head[:30], head[30:], image_bytes) if pause else (head + image_bytes,):
+            for piece in (head[:30], head[30:], IMAGE) if pause else (head + IMAGE,):
                 connection.sendall(piece)
                 time.sleep(0.05 * pause)
             assert received(connection).startswith(b"HTTP/1.1 200 ")
@@ -224,9 +222,8 @@ def test_connect_requests_are_refused(mirror: Running) -> None:
 
 
 def test_requests_that_come_together_are_answered_in_their_order(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        post = head_of(image_bytes, "?model=back") + image_bytes
+        post = head_of(IMAGE, "?model=back") + IMAGE
         connection.sendall(post + GET + b"\r\n" + head_of(b"", "?size=1") + GET + b"\r\n")
         answers = b""
         while answers.count(b"HTTP/1.1 ") < 4:
@@ -286,11 +283,10 @@ def test_a_connection_that_is_kept_is_not_ended_so_soon(mirror: Running) -> None
 
 
 def test_a_body_may_take_longer_than_a_head(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
+        connection.sendall(head_of(IMAGE, "?model=back") + IMAGE[:1000])
         time.sleep(2 * HEAD_S)
-        connection.sendall(image_bytes[1000:])
+        connection.sendall(IMAGE[1000:])
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 

@@ -10,6 +10,8 @@ from tests.api.doubles import BEGUN, MAY_END
 from .running import (
     CUT_SHORT,
     GROUP,
+    IMAGE,
+    PLAIN,
     SELFIE,
     SERVE,
     Running,
@@ -39,13 +41,7 @@ def test_an_announced_length_over_the_limit_is_refused_at_once(service: Running)
 def test_a_body_that_grows_over_the_limit_is_refused(service: Running, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(20 * 1024 * 1024 + 1))
     status, problem = curl(
-        "--data-binary",
-        f"@{tmp_path / 'big'}",
-        "-H",
-        "content-type: image/png",
-        "-H",
-        "transfer-encoding: chunked",
-        f"{service.url}/detect",
+        "-H", "transfer-encoding: chunked", *PLAIN, f"@{tmp_path / 'big'}", f"{service.url}/detect"
     )
     assert (status, problem["code"]) == (413, "too_many_bytes")
 
@@ -138,15 +134,14 @@ def held(tmp_path: Path) -> Held:
 def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
     start: Starter, held: Held
 ) -> None:
-    image_bytes = SELFIE.read_bytes()
     with start.doubled("held", queue=1) as service, service.connect() as first:
-        first.sendall(head_of(image_bytes, "?max_faces=1") + image_bytes)
+        first.sendall(head_of(IMAGE, "?max_faces=1") + IMAGE)
         held.until_begun(["1"])
         with service.connect() as leaving:
-            leaving.sendall(head_of(image_bytes, "?max_faces=2") + image_bytes)
+            leaving.sendall(head_of(IMAGE, "?max_faces=2") + IMAGE)
             wait_for(lambda: service.metric("phiz_queue_depth") == 1)
             with service.connect() as refused:
-                refused.sendall(head_of(image_bytes))  # and nothing of the body
+                refused.sendall(head_of(IMAGE))  # and nothing of the body
                 answer = received(refused)
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 1\r\n" in answer.lower()
@@ -182,16 +177,15 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
 
 
 def test_request_with_too_long_a_wait_is_told_when_to_try_again(start: Starter, held: Held) -> None:
-    image_bytes = SELFIE.read_bytes()
     with (
         start.doubled("long", deadline_s=5) as service,
         service.connect() as first,
         service.connect() as refused,
     ):
-        first.sendall(head_of(image_bytes) + image_bytes)  # it is expected to take 4 s
+        first.sendall(head_of(IMAGE) + IMAGE)  # it is expected to take 4 s
         held.until_begun(["1000"])
         assert 2.5 < service.metric("phiz_queue_wait_seconds") < 4
-        refused.sendall(head_of(image_bytes))  # and nothing of the body
+        refused.sendall(head_of(IMAGE))  # and nothing of the body
         answer = received(refused)
         assert answer.startswith(b"HTTP/1.1 503 ")
         assert re.search(rb"\r\nretry-after: [34]\r\n", answer.lower())

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from .running import ONE, PATIENCE_S, SELFIE, Running, Starter, environment, running
+from .running import IMAGE, ONE, PATIENCE_S, SELFIE, Running, Starter, environment, running
 
 pytestmark = pytest.mark.integration
 
@@ -91,9 +91,8 @@ def test_a_worker_that_cannot_do_as_it_is_told_says_so_in_json(
     (tmp_path / "mobilenet.onnx").write_bytes(b"short")
     env = environment(tmp_path, PHIZ_LOG="json")
     with running(ONE, env, tmp_path / "log") as service:
-        image_bytes = SELFIE.read_bytes()
         path = "/classify?model=mobilenet&precision=float32"
-        assert httpx.post(f"{service.url}{path}", content=image_bytes).status_code == 503
+        assert httpx.post(f"{service.url}{path}", content=IMAGE).status_code == 503
         assert service.stop() == 0
         told, answered = lines(service)
     assert (told["level"], "catalogue" in told["message"]) == ("error", True)

@@ -12,9 +12,9 @@ from tests.api.doubles import BEGUN, MAY_END
 
 from .running import (
     CUT_SHORT,
+    IMAGE,
     ONE,
     PATIENCE_S,
-    SELFIE,
     Starter,
     alive,
     all_received,
@@ -30,15 +30,14 @@ pytestmark = pytest.mark.integration
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_service_finishes_requests_before_it_stops(start: Starter, number: signal.Signals) -> None:
     """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
-    image_bytes = SELFIE.read_bytes()
     with start() as service, service.connect() as connection:
         workers = children(service.process.pid)
-        connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
+        connection.sendall(head_of(IMAGE, "?model=back") + IMAGE[:1000])
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
         os.killpg(service.process.pid, number)
         with pytest.raises(subprocess.TimeoutExpired):
             service.process.wait(0.5)
-        connection.sendall(image_bytes[1000:])
+        connection.sendall(IMAGE[1000:])
         answer = all_received(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["faces"]) == 1
@@ -60,9 +59,8 @@ def test_request_that_outlasts_the_drain_is_refused(start: Starter) -> None:
 
 
 def test_second_signal_does_not_end_running_work(start: Starter, tmp_path: Path) -> None:
-    image_bytes = SELFIE.read_bytes()
     with start.doubled("held") as service, service.connect() as connection:
-        connection.sendall(head_of(image_bytes) + image_bytes)
+        connection.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
         for _ in range(2):
             service.process.send_signal(signal.SIGTERM)
@@ -75,10 +73,9 @@ def test_second_signal_does_not_end_running_work(start: Starter, tmp_path: Path)
 
 
 def test_work_that_outlasts_the_drain_is_given_up(start: Starter, tmp_path: Path) -> None:
-    image_bytes = SELFIE.read_bytes()
     with start.doubled("held", drain_s=0) as service, service.connect() as connection:
         workers = children(service.process.pid)
-        connection.sendall(head_of(image_bytes) + image_bytes)
+        connection.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
         assert service.stop() == 0
         assert all_received(connection).startswith(b"HTTP/1.1 503 ")
@@ -88,10 +85,9 @@ def test_work_that_outlasts_the_drain_is_given_up(start: Starter, tmp_path: Path
 
 
 def test_busy_workers_end_with_a_killed_service(start: Starter, tmp_path: Path) -> None:
-    image_bytes = SELFIE.read_bytes()
     with start.doubled("held") as service, service.connect() as connection:
         workers = children(service.process.pid)
-        connection.sendall(head_of(image_bytes) + image_bytes)
+        connection.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
         service.process.kill()
         service.process.wait(PATIENCE_S)

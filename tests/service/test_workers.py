@@ -14,6 +14,7 @@ from tests.api.doubles import BEGUN, MAY_END
 
 from .running import (
     GROUP,
+    IMAGE,
     ONE,
     PATIENCE_S,
     SELFIE,
@@ -96,12 +97,11 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(start: Starter
 def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_answered(
     start: Starter, tmp_path: Path
 ) -> None:
-    image_bytes = SELFIE.read_bytes()
     with start.doubled("held") as service, service.connect() as first, service.connect() as behind:
         (worker,) = children(service.process.pid)
-        first.sendall(head_of(image_bytes) + image_bytes)
+        first.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
-        behind.sendall(head_of(image_bytes, "?model=back") + image_bytes)
+        behind.sendall(head_of(IMAGE, "?model=back") + IMAGE)
         wait_for(lambda: service.metric("phiz_queue_depth") == 1)
         os.kill(worker, signal.SIGKILL)
         answer = received(first)
