@@ -1,4 +1,3 @@
-import re
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
@@ -98,15 +97,6 @@ def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> Non
         assert service.log.read_text() == ""
 
 
-@pytest.mark.needs("curl")
-def test_a_caller_may_ask_for_an_earlier_end(service: Running) -> None:
-    detect = ("-F", f"image=@{GROUP}", f"{service.url}/detect?model=mtcnn")
-    status, problem = curl("-H", "Phiz-Deadline: 0.002", *detect)
-    assert (status, problem["code"]) == (504, "deadline_exceeded")
-    status, answer = curl("-H", "Phiz-Deadline: 10", *detect)
-    assert (status, len(answer["faces"])) == (200, 4)
-
-
 class Held:
     """How a worker that is held tells of its calls, and is told to end."""
 
@@ -174,33 +164,3 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
         assert service.stop() == 0
         assert service.log.read_text() == ""
     assert held.begun() == ["1", "2"]
-
-
-def test_request_with_too_long_a_wait_is_told_when_to_try_again(start: Starter, held: Held) -> None:
-    with (
-        start.doubled("long", deadline_s=5) as service,
-        service.connect() as first,
-        service.connect() as refused,
-    ):
-        first.sendall(head_of(IMAGE) + IMAGE)  # it is expected to take 4 s
-        held.until_begun(["1000"])
-        assert 2.5 < service.metric("phiz_queue_wait_seconds") < 4
-        refused.sendall(head_of(IMAGE))  # and nothing of the body
-        answer = received(refused)
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert re.search(rb"\r\nretry-after: [34]\r\n", answer.lower())
-        assert re.search(rb"the expected wait is (4|[23]\.\d) s and the deadline is 5 s", answer)
-        held.end()
-        assert received(first).startswith(b"HTTP/1.1 200 ")
-
-
-@pytest.mark.needs("curl")
-def test_late_request_is_refused_and_frees_its_place(start: Starter, held: Held) -> None:
-    with start.doubled("held", deadline_s=0.5) as service:
-        detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
-        status, problem = curl(*detect)
-        assert (status, problem["code"]) == (504, "deadline_exceeded")
-        assert held.begun() == ["1000"]
-        assert service.metric("phiz_queue_depth") == 0
-        held.end()
-        wait_for(lambda: curl(*detect)[0] == 200)

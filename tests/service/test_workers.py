@@ -10,11 +10,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.doubles import BEGUN, MAY_END
+from tests.api.doubles import MAY_END
 
 from .running import (
     GROUP,
-    IMAGE,
     ONE,
     PATIENCE_S,
     SELFIE,
@@ -24,8 +23,6 @@ from .running import (
     children,
     curl,
     environment,
-    head_of,
-    received,
     running,
     wait_for,
 )
@@ -92,24 +89,6 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(start: Starter
         assert service.metric("phiz_inflight_requests") == service.metric("phiz_queue_depth") == 0
         assert service.stop() == 0
         assert "restarting it" in service.log.read_text()
-
-
-def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_answered(
-    start: Starter, tmp_path: Path
-) -> None:
-    with start.doubled("held") as service, service.connect() as first, service.connect() as behind:
-        (worker,) = children(service.process.pid)
-        first.sendall(head_of(IMAGE) + IMAGE)
-        wait_for((tmp_path / BEGUN).exists)
-        behind.sendall(head_of(IMAGE, "?model=back") + IMAGE)
-        wait_for(lambda: service.metric("phiz_queue_depth") == 1)
-        os.kill(worker, signal.SIGKILL)
-        answer = received(first)
-        assert answer.startswith(b"HTTP/1.1 500 ")
-        assert b'"code": "worker_died"' in answer
-        assert received(behind).startswith(b"HTTP/1.1 200 ")
-        assert children(service.process.pid) != {worker}
-        assert service.metric("phiz_workers_replaced_total") == 1
 
 
 @pytest.mark.needs("curl")
