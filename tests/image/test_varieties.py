@@ -55,9 +55,7 @@ def describe(image_bytes: bytes) -> tuple[ImageFormat, Properties]:
     if image_format == "JPEG":
         return image_format, describe_jpeg(read_jpeg_header(image_bytes))
     if image_format == "TIFF":
-        page = find_full_page(image_bytes)
-        assert page is not None
-        return image_format, describe_tiff(page)
+        return image_format, describe_tiff(image_bytes, find_full_page(image_bytes))
     return image_format, DESCRIBE[image_format](image_bytes)
 
 

@@ -77,14 +77,10 @@ def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
 
 
 def _open_tiff(image_bytes: bytes, max_pixels: int) -> LazyImage:
-    if image_bytes[2:4] in {b"+\0", b"\0+"}:
-        check_variety("TIFF", {"structure": "BigTIFF"})
     page = tiff.find_full_page(image_bytes)
+    check_variety("TIFF", describe_tiff(image_bytes, page))
     if page is None:
-        check_variety("TIFF", {"pages": "thumbnails alone, as in raw files of cameras"})
-        raise AssertionError("the table has no such variety")
-    if page.tags:
-        check_variety("TIFF", describe_tiff(page))
+        raise build_damage_error("TIFF", len(image_bytes))
     check_tiff(page, max_pixels)
     return LazyImage.from_packed(
         decode_with_pillow("TIFF", tiff.extract_page(page), max_pixels, tiff.read_grey_range(page))

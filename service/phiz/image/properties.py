@@ -174,8 +174,17 @@ def describe_avif(image_bytes: bytes) -> Properties:
     return {"bits": f"{bits} bits", "chroma": chroma, "parts": parts}
 
 
-def describe_tiff(page: TiffDirectory) -> Properties:
-    """Return the properties of a page of a TIFF."""
+def describe_tiff(image_bytes: bytes, page: TiffDirectory | None) -> Properties:
+    """Return the properties of a TIFF, given its first full-size page if it has one."""
+    if b"+" in image_bytes[2:4]:
+        return {"structure": "BigTIFF"}
+    if page is None:
+        is_cut = next(tiff.iter_directories(image_bytes), None) is None
+        return {} if is_cut else {"pages": "thumbnails alone, as in raw files of cameras"}
+    return _describe_page(page) if page.tags else {}
+
+
+def _describe_page(page: TiffDirectory) -> Properties:
     photometric = page.read_value(tiff.PHOTOMETRIC, -1)
     samples = page.read_value(tiff.SAMPLES, 1)
     bits = sorted(set(page.read_values(tiff.BITS))) or [1]
