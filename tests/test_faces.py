@@ -31,7 +31,7 @@ def test_options_at_their_limits(options: dict[str, object]) -> None:
     ("options", "message"),
     [
         pytest.param({"min_score": -0.1}, "min_score is -0.1", id="min_score below 0"),
-        pytest.param({"min_score": 1.1}, "must be from 0 to 1", id="min_score above 1"),
+        pytest.param({"min_score": 1.1}, "must be a number from 0 to 1", id="min_score above 1"),
         pytest.param({"min_score": float("nan")}, "min_score is nan", id="min_score NaN"),
         pytest.param({"min_face": 0.5}, "from 1 to 65535", id="min_face below 1"),
         pytest.param({"min_face": 65_535.5}, "from 1 to 65535", id="min_face above its limit"),

@@ -7,7 +7,7 @@
 
 import sys
 
-from phiz.cli import serve
+from phiz.cli import serve_run
 from phiz.cli.main import main
 from phiz.workers import pool
 
@@ -18,6 +18,6 @@ LOOKAHEAD_S = 60.0
 if __name__ == "__main__":
     most = sys.argv.pop(1)
     command = (sys.executable, "-m", "benchmarks.load.batching", most)
-    serve.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's own is shorter
+    serve_run.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's own is shorter
     pool.LOOKAHEAD_S = LOOKAHEAD_S  # type: ignore[misc]  # phiz does not change it; this is to see why
     main()

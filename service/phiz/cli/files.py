@@ -1,20 +1,15 @@
 """Which files are read, and which are written."""
 
-import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from phiz.errors import ImageBytesError, OptionError
-
-if TYPE_CHECKING:
-    from phiz.faces import Face
-    from phiz.image.limits import DecodingLimits
 
 STDIN_PATH = Path("-")
 IMAGE_SUFFIXES = (
@@ -29,8 +24,7 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".webp",
 )
-_JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
-_JPEG_QUALITY = 90
+JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
 
 
 def find_images(paths: Sequence[Path], output_folder: Path | None = None) -> list[Path]:
@@ -126,34 +120,12 @@ class OutputPaths:
 
     def pick_path(self, source: Path) -> Path:
         """Return the file for the next picture: its own name, with a number if it is taken."""
-        suffix = source.suffix if source.suffix.lower() in _JPEG_SUFFIXES else ".png"
+        suffix = source.suffix if source.suffix.lower() in JPEG_SUFFIXES else ".png"
         stem = "stdin" if source == STDIN_PATH else source.stem
         candidates = (self._folder / name for name in _iter_names(stem, suffix))
         path = next(path for path in candidates if _to_key(path) not in self._taken)
         self._taken.add(_to_key(path))
         return path
-
-
-def encode_annotated(
-    image_bytes: bytes, faces: "Sequence[Face]", limits: "DecodingLimits", suffix: str
-) -> bytes:
-    """Return an encoded picture with faces drawn in, encoded by what its suffix says.
-
-    Raises:
-        ImageError: The picture cannot be decoded.
-    """
-    # Not at the top: they bring numpy, which --help should not wait for.
-    from PIL import Image as Pillow  # noqa: PLC0415
-
-    from phiz.image.annotate import draw_faces  # noqa: PLC0415
-    from phiz.image.decode import decode_image  # noqa: PLC0415
-
-    name = "JPEG" if suffix.lower() in _JPEG_SUFFIXES else "PNG"
-    file = io.BytesIO()
-    Pillow.fromarray(draw_faces(decode_image(image_bytes, limits), faces)).save(
-        file, name, quality=_JPEG_QUALITY
-    )
-    return file.getvalue()
 
 
 def write_file(path: Path, content: bytes) -> None:

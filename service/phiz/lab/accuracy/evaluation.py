@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol, TypeVar
 
 from phiz.engine import Engine
-from phiz.faces import OVERLAPS, DetectOptions, Face, Overlap
+from phiz.faces import DetectOptions, Face
 from phiz.image.decode import decode_image
 from phiz.lab.accuracy.alignment import (
     ALIGNED_LANDMARKS,
@@ -16,6 +16,7 @@ from phiz.lab.accuracy.datasets import Dataset
 from phiz.lab.accuracy.jitter import Jitter, Shifts, encode_bmp, measure_face_jitter, shift_image
 from phiz.lab.accuracy.labels import LabelledImage
 from phiz.lab.accuracy.predictions import Prediction, predict_faces
+from phiz.options import OVERLAPS, Overlap
 from phiz.timings import Stopwatch
 
 T = TypeVar("T")

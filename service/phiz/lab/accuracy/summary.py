@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from phiz.faces import Overlap
 from phiz.lab.accuracy.precision import FloatArray
+from phiz.options import Overlap
 
 
 @dataclass(frozen=True, slots=True)
