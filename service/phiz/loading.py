@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from phiz.classifiers import ClassificationEngine, ClassifierKey, build_classification_engine
-from phiz.engine import Engine, build_engine
-from phiz.image.limits import DecodingLimits
-from phiz.models.catalog import get_default_folder, load_catalog
-from phiz.models.specs import Catalog, Precision
-from phiz.runtime.profile import PROFILE_FILE
-from phiz.runtime.select import read_valid_entries, select_classifier_precision, select_runtime
-from phiz.settings import Settings
-from phiz.system.malloc import fix_malloc_thresholds
-from phiz.wire.messages import MeasuredVariant
+if TYPE_CHECKING:
+    from phiz.classifiers import ClassificationEngine, ClassifierKey
+    from phiz.engine import Engine
+    from phiz.models.specs import Catalog, Precision
+    from phiz.settings import Settings
+    from phiz.wire.messages import MeasuredVariant
 
 
 def _print_warning(what: str) -> None:
@@ -22,10 +19,10 @@ def _print_warning(what: str) -> None:
 
 
 def load_engine(
-    settings: Settings,
+    settings: "Settings",
     wanted: Collection[str] | None = None,
     warn: Callable[[str], None] = _print_warning,
-) -> tuple[Engine, Catalog]:
+) -> "tuple[Engine, Catalog]":
     """Return an engine with those detectors, or all of them, and what it was loaded from.
 
     That is the catalogue with each network in the precision in which it is run.
@@ -39,9 +36,16 @@ def load_engine(
         SettingError: The runtime that is set cannot be had.
         ModelError: A model is missing, or is not the one that the catalogue names.
     """
+    # Not at the top: they take a while to import, and --help should not wait for them.
+    from phiz import engine  # noqa: PLC0415
+    from phiz.image.limits import DecodingLimits  # noqa: PLC0415
+    from phiz.models import catalog  # noqa: PLC0415
+    from phiz.runtime.select import select_runtime  # noqa: PLC0415
+    from phiz.system.malloc import fix_malloc_thresholds  # noqa: PLC0415
+
     fix_malloc_thresholds()
-    folder = settings.models or get_default_folder()
-    known = load_catalog()
+    folder = settings.models or catalog.get_default_folder()
+    known = catalog.load_catalog()
     networks = [spec for model in known.get_models("face") for spec in model.networks]
     profile = _find_profile(settings)
     chosen = select_runtime(settings.runtime, settings.providers, profile, networks)
@@ -49,27 +53,34 @@ def load_engine(
         warn(chosen.warning)
     limits = DecodingLimits(settings.max_bytes, settings.max_pixels)
     models = known.with_precisions(chosen.precisions)
-    loaded = build_engine(
+    loaded = engine.build_engine(
         folder, settings.sampling, limits, wanted, runtime=chosen.runtime, models=models
     )
     return loaded, models
 
 
 def load_classifiers(
-    settings: Settings, wanted: Collection[ClassifierKey] | None = None
-) -> ClassificationEngine:
+    settings: "Settings", wanted: "Collection[ClassifierKey] | None" = None
+) -> "ClassificationEngine":
     """Return those classifiers, or all of them, as far as they are built, in onnxruntime.
 
     Raises:
         ModelCorruptError: A model is not the one that the catalogue names.
     """
+    from phiz import classifiers  # noqa: PLC0415  see above
+    from phiz.image.limits import DecodingLimits  # noqa: PLC0415
+    from phiz.models import catalog  # noqa: PLC0415  see above
+    from phiz.system.malloc import fix_malloc_thresholds  # noqa: PLC0415
+
     fix_malloc_thresholds()
-    folder = settings.models or get_default_folder()
+    folder = settings.models or catalog.get_default_folder()
     limits = DecodingLimits(settings.max_bytes, settings.max_pixels)
-    return build_classification_engine(load_catalog(), folder, limits, wanted)
+    return classifiers.build_classification_engine(catalog.load_catalog(), folder, limits, wanted)
 
 
-def load_classifier(settings: Settings, model: str, precision: Precision) -> ClassificationEngine:
+def load_classifier(
+    settings: "Settings", model: str, precision: "Precision"
+) -> "ClassificationEngine":
     """Return one classifier.
 
     Raises:
@@ -82,15 +93,22 @@ def load_classifier(settings: Settings, model: str, precision: Precision) -> Cla
     return classifiers
 
 
-def get_default_precision(settings: Settings, model: str) -> Precision:
+def get_default_precision(settings: "Settings", model: str) -> "Precision":
     """Return the precision of a classifier that is recommended on this machine."""
-    (spec,) = load_catalog().get_model(model).networks
+    from phiz.models import catalog  # noqa: PLC0415  see above
+    from phiz.runtime.select import select_classifier_precision  # noqa: PLC0415
+
+    (spec,) = catalog.load_catalog().get_model(model).networks
     return select_classifier_precision(_find_profile(settings), spec)
 
 
-def load_measurements(settings: Settings) -> dict[str, MeasuredVariant]:
+def load_measurements(settings: "Settings") -> "dict[str, MeasuredVariant]":
     """Return by network what was measured on this machine, as far as it holds still."""
-    networks = [spec for model in load_catalog().models for spec in model.networks]
+    from phiz.models import catalog  # noqa: PLC0415  see above
+    from phiz.runtime.select import read_valid_entries  # noqa: PLC0415
+    from phiz.wire.messages import MeasuredVariant  # noqa: PLC0415
+
+    networks = [spec for model in catalog.load_catalog().models for spec in model.networks]
     return {
         name: MeasuredVariant(
             choice.variant.runtime, choice.variant.precision, choice.median_ms, choice.reference_ms
@@ -99,5 +117,8 @@ def load_measurements(settings: Settings) -> dict[str, MeasuredVariant]:
     }
 
 
-def _find_profile(settings: Settings) -> Path:
-    return settings.profile or (settings.models or get_default_folder()) / PROFILE_FILE
+def _find_profile(settings: "Settings") -> Path:
+    from phiz.models import catalog  # noqa: PLC0415  see above
+    from phiz.runtime.profile import PROFILE_FILE  # noqa: PLC0415
+
+    return settings.profile or (settings.models or catalog.get_default_folder()) / PROFILE_FILE

@@ -123,7 +123,7 @@ def test_what_cannot_be_done_is_told_before_it_begins(
 
 def test_without_ray_its_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "phiz.ray.job", raising=False)
+    monkeypatch.delitem(sys.modules, "phiz.cli.cluster", raising=False)
     done = CliRunner().invoke(main, ["detect", "--ray", "parts", "a.jpg"])
     assert done.exit_code == 1
     assert "pip install 'phiz[ray]'" in done.stderr

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Collection
+from http import HTTPStatus
 from typing import Final, Literal, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,8 +14,6 @@ from phiz.system.logs import make_extra
 LoggedRequests: TypeAlias = Literal["none", "failed", "all"]
 """Of which requests there is a line in the log."""
 
-CLIENT_ERROR_STATUS: Final = 400
-SERVER_ERROR_STATUS: Final = 500
 # Asked every few seconds, by machines: of these there is a line only if they fail.
 PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
 UNKNOWN_PATH: Final = "-"
@@ -101,13 +100,13 @@ class AccessLog:
                 span.end(record)
 
     def _log_request(self, record: RequestRecord) -> None:
-        failed = not 0 < record.status < CLIENT_ERROR_STATUS
+        failed = not 0 < record.status < HTTPStatus.BAD_REQUEST
         if failed or (self._logged_requests == "all" and record.path not in PROBE_PATHS):
             level = _choose_level(record.status)
             _log.log(level, "answered", extra=make_extra(record.to_log_fields()))
 
 
 def _choose_level(status: int) -> int:
-    if not 0 < status < SERVER_ERROR_STATUS:
+    if not 0 < status < HTTPStatus.INTERNAL_SERVER_ERROR:
         return logging.ERROR
-    return logging.INFO if status < CLIENT_ERROR_STATUS else logging.WARNING
+    return logging.INFO if status < HTTPStatus.BAD_REQUEST else logging.WARNING

@@ -6,6 +6,7 @@ Nothing else of the service imports this, so that without traces none of OpenTel
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from threading import Thread
 from typing import Any, Final, Self
 
@@ -36,7 +37,6 @@ PROGRAM_NAME: Final = "phiz"
 CLOSE_TIMEOUT_S: Final = (
     3.0  # for what has not been sent; a collector that is gone must not hold us up
 )
-SERVER_ERROR_STATUS: Final = 500
 _NS_PER_S: Final = 1_000_000_000
 
 
@@ -108,7 +108,7 @@ class RequestSpan:
         if self.span.is_recording():
             self._add_stages(record)
             self.span.set_attributes(_describe_response(record))
-            if not 0 < record.status < SERVER_ERROR_STATUS:
+            if not 0 < record.status < HTTPStatus.INTERNAL_SERVER_ERROR:
                 self.span.set_status(StatusCode.ERROR)
         self.span.end(self._to_epoch_ns(record.started_at_s + record.total_s))
 
@@ -167,7 +167,7 @@ def _describe_response(record: RequestRecord) -> Mapping[str, Any]:
     known: dict[str, Any] = {HTTP_RESPONSE_STATUS_CODE: record.status, "phiz.code": record.code}
     if record.model:
         known["phiz.model"] = record.model
-    if not 0 < record.status < SERVER_ERROR_STATUS:
+    if not 0 < record.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         known[ERROR_TYPE] = record.code
     return known
 
