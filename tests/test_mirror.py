@@ -14,6 +14,7 @@ TESTED_ELSEWHERE = {
     "api/docs_page": ("api/test_openapi.py", "asks for the page and its files"),
     "api/server": ("service/test_stopping.py", "starts and stops real servers"),
     "cli/build": ("cli/test_models.py", "builds from real sources, and without them"),
+    "cli/build_run": ("cli/test_models.py", "builds from real sources, and shows how far it is"),
     "cli/classify_run": ("cli/test_classify.py", "runs the command"),
     "cli/detect_run": ("cli/test_detect.py", "runs the command"),
     "cli/files": ("cli/test_detect.py", "names files, folders and standard input"),

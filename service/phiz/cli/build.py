@@ -1,13 +1,6 @@
 """``phiz models build``: download the sources and convert them to ONNX."""
 
-import signal
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -16,9 +9,6 @@ from phiz.cli.models import add_models_option, is_selectable, list_networks
 from phiz.errors import ModelError
 from phiz.models import catalog
 from phiz.models.specs import SERVICE_GROUP, VARIANT_PRECISIONS, Precision
-
-if TYPE_CHECKING:
-    from rich.status import Status
 
 
 @click.command()
@@ -69,78 +59,22 @@ def build(  # noqa: PLR0913  one for each option
     if not wanted:
         return
     source = click.get_current_context().get_parameter_source("files")
-    with _show_build(quiet=quiet) as display, _handle_sigterm():
-        _import_builder()(
-            wanted,
-            place,
-            display.report_step,
-            sources_folder=files,
-            may_download=source is ParameterSource.ENVIRONMENT,
-            force=force,
-            report_progress=display.report_progress,
-        )
-        display.report_step(f"built {len(wanted)} of {len(networks)} networks in {place}")
-
-
-@dataclass(slots=True)
-class _BuildDisplay:
-    """Shows each step as a line on standard error, and on a terminal how far the last one is."""
-
-    quiet: bool
-    status: "Status | None" = None
-    line: str = ""
-
-    def report_step(self, line: str) -> None:
-        """Print the step."""
-        self.line = line
-        if self.status:
-            self.status.console.print(line, soft_wrap=True)
-            self.status.update(f"{line} …")
-        elif not self.quiet:
-            click.echo(line, err=True)
-
-    def report_progress(self, done_bytes: int, all_bytes: int) -> None:
-        """Show how far the step is, if there is a terminal."""
-        if self.status:
-            self.status.update(f"{self.line}: {done_bytes / all_bytes:.0%} …")
-
-
-@contextmanager
-def _show_build(*, quiet: bool) -> Iterator[_BuildDisplay]:
-    """Yield the display of a build."""
-    if quiet or not sys.stderr.isatty():
-        yield _BuildDisplay(quiet)
-        return
-    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
-
-    console = Console(stderr=True, highlight=False)
-    with console.status("checking the built files") as status:
-        yield _BuildDisplay(quiet, status)
-
-
-@contextmanager
-def _handle_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a build as an error would: partial files are removed, processes end."""
-
-    def exit_on_signal(number: int, _: FrameType | None) -> None:
-        signal.signal(number, signal.SIG_IGN)  # the clean-up is not interrupted
-        sys.exit(128 + number)  # as shells have it
-
-    before = signal.signal(signal.SIGTERM, exit_on_signal)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _import_builder() -> Callable[..., None]:
+    may_download = source is ParameterSource.ENVIRONMENT
     # Not at the top: serving does without the converters' packages, and a build that finds
     # everything in its place should not wait for them.
     try:
-        from phiz.convert.builder import build_networks  # noqa: PLC0415
+        from phiz.cli.build_run import run_build  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise ModelError(
             f"building needs the package {error.name}, which is not installed; "
             f"install it with: pip install 'phiz[build]'"
         ) from error
-    return build_networks
+    run_build(
+        wanted,
+        len(networks),
+        place,
+        files,
+        may_download=may_download,
+        force=force,
+        quiet=quiet,
+    )
