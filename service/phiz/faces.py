@@ -44,17 +44,7 @@ Point: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
-    """The options of one call, as ``phiz.options`` describes them. None is the model's default.
-
-    Attributes:
-        min_score: Minimum score of a face, 0 to 1.
-        min_face: Minimum shorter side of a box, pixels of the source image.
-        max_faces: Maximum number of faces, best first.
-        overlap: How overlapping predictions are merged.
-        passes: Number of passes of BlazeFace, 1 or 2.
-        rotate: ``auto`` turns an image without an upright face in quarter turns, and adds roll.
-        details: ``quality`` adds roll and quality to each face.
-        budget_ms: Time budget of detection, including decoding. Only the router has one.
+    """The options of one call; ``phiz.options`` describes them.
 
     Raises:
         OptionError: A value is out of range.
