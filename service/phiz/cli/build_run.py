@@ -28,14 +28,7 @@ def run_build(  # noqa: PLR0913  most are options
 ) -> None:
     """Build networks, as the options of ``phiz models build`` say.
 
-    Args:
-        networks: Networks without a valid file.
-        total: Number of networks of the command, with those that are built.
-        folder: Folder for the files.
-        sources_folder: Folder of downloaded sources.
-        may_download: Whether sources that are not in it are downloaded.
-        force: Whether valid files are built again.
-        quiet: Whether steps are not printed.
+    ``total`` counts the networks of the command, those that are built already included.
 
     Raises:
         BuildError: A network could not be built; the others were.
