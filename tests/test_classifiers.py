@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from phiz import classifiers
 from phiz.classifiers import (
     CLASSIFIER_PRECISIONS,
+    ClassificationEngine,
     Classifier,
     ScoredClass,
+    build_classification_engine,
     crop_centre,
     find_top_indices,
     read_class_labels,
@@ -29,6 +30,10 @@ SELFIE = PICTURES / "selfie_360x640.png"
 
 every_form = pytest.mark.parametrize("precision", CLASSIFIER_PRECISIONS)
 every_model = pytest.mark.parametrize("model", ["mobilenet", "efficientnet"])
+
+
+def load(folder: Path, model: str, precision: Precision) -> ClassificationEngine:
+    return build_classification_engine(catalog.load_catalog(), folder, LIMITS, model, precision)
 
 
 def test_labels_are_in_imagenets_order() -> None:
@@ -117,11 +122,8 @@ def test_a_classifier_answers_the_best_of_its_logits() -> None:
 def test_an_answer_is_the_best_classes_of_what_was_asked(
     built_classifier: Callable[[str], Path], model: str, precision: Precision
 ) -> None:
-    folder = built_classifier(model)
-    loaded = classifiers.build_classification_engine(
-        catalog.load_catalog(), folder, LIMITS, {(model, precision)}
-    )
-    found = loaded.classify(SELFIE.read_bytes(), model, precision, 5, Stopwatch())
+    engine = load(built_classifier(model), model, precision)
+    found = engine.classify(SELFIE.read_bytes(), 5, Stopwatch())
     assert (found.model, found.precision, len(found.classes)) == (model, precision, 5)
     scores = [each.score for each in found.classes]
     assert scores == sorted(scores, reverse=True)
@@ -133,15 +135,11 @@ def test_8_bits_find_what_float32_finds(
     built_classifier: Callable[[str], Path], model: str
 ) -> None:
     folder = built_classifier(model)
-    loaded = classifiers.build_classification_engine(catalog.load_catalog(), folder, LIMITS)
+    engines = [load(folder, model, precision) for precision in CLASSIFIER_PRECISIONS]
     for image_path in sorted(PICTURES.glob("*.png")):
         exact, rounded = (
-            logits(
-                loaded.classify(
-                    image_path.read_bytes(), model, precision, 1000, Stopwatch()
-                ).classes
-            )
-            for precision in CLASSIFIER_PRECISIONS
+            logits(engine.classify(image_path.read_bytes(), 1000, Stopwatch()).classes)
+            for engine in engines
         )
         # The pictures are drawings that show no class: scores would weigh one class alone.
         assert exact.argmax() in find_top_indices(rounded, 5)
@@ -154,22 +152,18 @@ def logits(classes: Sequence[ScoredClass]) -> NDArray[np.float32]:
     return np.log(np.array([scores[index] for index in range(1000)], np.float32))
 
 
-def test_what_is_not_built_says_what_to_run(tmp_path: Path) -> None:
-    loaded = classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)
-    assert loaded.loaded == {}
-    assert set(loaded.missing) == {
-        (model, precision)
-        for model in ("mobilenet", "efficientnet")
-        for precision in CLASSIFIER_PRECISIONS
-    }
+@every_form
+@every_model
+def test_what_is_not_built_says_what_to_run(
+    tmp_path: Path, model: str, precision: Precision
+) -> None:
     with pytest.raises(ModelNotBuiltError, match="phiz models build --group classify"):
-        loaded.classify(b"", "mobilenet", "int8", 5, Stopwatch())
+        load(tmp_path, model, precision)
 
 
 def test_a_classifier_that_does_not_exist_is_an_option(tmp_path: Path) -> None:
-    loaded = classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)
     with pytest.raises(OptionError, match="is resnet int8; it must be one of mobilenet float32"):
-        loaded.classify(b"", "resnet", "int8", 5, Stopwatch())
+        load(tmp_path, "resnet", "int8")
 
 
 def test_another_file_is_not_loaded(tmp_path: Path) -> None:
@@ -177,4 +171,4 @@ def test_another_file_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(
         ModelCorruptError, match="rebuild it with: phiz models build --group classify"
     ):
-        classifiers.build_classification_engine(catalog.load_catalog(), tmp_path, LIMITS)
+        load(tmp_path, "mobilenet", "int8")

@@ -31,7 +31,6 @@ ROOMS = (
     "convert ray",
     "cli",
     "lab.accuracy",
-    "lab.timing",
     "lab.study",
     "lab.report",
     "lab.commands",

@@ -132,11 +132,9 @@ def test_a_classifier_is_loaded_once_however_it_is_asked_for(
     built_classifier: Callable[[str], Path],
 ) -> None:
     load = make_classifier_loader(Settings(models=built_classifier("efficientnet")))
-    recommended, precision = load("efficientnet", None)
-    assert precision == recommend_precision()
-    assert list(recommended.loaded) == [("efficientnet", precision)]
-    again, named = load("efficientnet", precision)
-    assert (again is recommended, named) == (True, precision)
+    recommended = load("efficientnet", None)
+    assert (recommended.model, recommended.precision) == ("efficientnet", recommend_precision())
+    assert load("efficientnet", recommended.precision) is recommended
 
 
 def test_what_is_not_built_is_looked_for_again(
@@ -147,7 +145,7 @@ def test_what_is_not_built_is_looked_for_again(
         load("efficientnet", "int8")
     file = "efficientnet.int8.onnx"
     (tmp_path / file).write_bytes((built_classifier("efficientnet") / file).read_bytes())
-    assert load("efficientnet", "int8")[1] == "int8"
+    assert load("efficientnet", "int8").precision == "int8"
     with pytest.raises(OptionError, match="the classifier is resnet int8"):
         load("resnet", "int8")
 
@@ -166,4 +164,4 @@ def test_without_a_precision_it_is_the_one_that_was_measured_to_be_best_here(
     load = make_classifier_loader(
         Settings(models=built_classifier("efficientnet"), profile=profile)
     )
-    assert load("efficientnet", None)[1] == precision
+    assert load("efficientnet", None).precision == precision

@@ -17,7 +17,7 @@ from benchmarks.load.contenders import PHIZ, Contender, make_phiz
 from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.servers import Server, check_answer, start_server
 from benchmarks.load.single import measure_excess_ms
-from phiz.lab.timing.bench import rotate_order
+from phiz.lab.study.timing import rotate_order
 
 CLIENTS: Final = 8
 CLIENT_COUNTS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures

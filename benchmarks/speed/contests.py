@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.kit.report import track_progress
 from benchmarks.kit.workers import WorkerSet
-from phiz.lab.timing.bench import rotate_order
+from phiz.lab.study.timing import rotate_order
 
 Turn: TypeAlias = list[dict[str, Any]]
 """What a worker tells of the runs of one turn."""

@@ -36,8 +36,8 @@ from phiz.faces import DetectOptions
 from phiz.lab.accuracy.gates import LEAST_KEPT, MAX_PRECISION_LOSS, count_kept
 from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage
 from phiz.lab.accuracy.predictions import predict_faces, to_boxes, to_scores
-from phiz.lab.timing.bench import rotate_order
-from phiz.lab.timing.workloads import Inputs, make_timing_inputs
+from phiz.lab.study.timing import rotate_order
+from phiz.lab.study.workloads import Inputs, make_timing_inputs
 from phiz.models import catalog
 from phiz.models.specs import ModelSpec, NetworkSpec
 from phiz.runtime import Session

@@ -3,17 +3,16 @@
 Classes are those of ImageNet, numbered from 0 to 999 in the order of the 2012 challenge.
 """
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as Pillow
 
-from phiz.errors import ModelNotBuiltError, OptionError
+from phiz.errors import OptionError
 from phiz.faces import Indices, RgbImage, Scores
 from phiz.image.decode import open_image
 from phiz.image.lazy import LazyImage, ScaledImage
@@ -21,6 +20,7 @@ from phiz.image.limits import DecodingLimits
 from phiz.image.pixels import unpack_rgb
 from phiz.models.catalog import read_network
 from phiz.models.specs import SELECTABLE_PRECISIONS, Catalog, Precision
+from phiz.models.tables import find_data_file
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.timings import Stopwatch
@@ -33,12 +33,6 @@ CLASSIFIER_PRECISIONS: Final[tuple[Precision, ...]] = (
 CENTRE_CROP_SHARE: Final = 224 / 256
 # A JPEG is decoded at the smallest scale with this many pixels per pixel of the input.
 CLASSIFIER_OVERSAMPLING: Final = 1.5
-
-_PACKAGED_LABELS: Final = Path(__file__).with_name("imagenet.txt")
-_CHECKOUT_LABELS: Final = Path(__file__).parents[2] / "models" / "imagenet.txt"
-
-ClassifierKey: TypeAlias = tuple[str, Precision]
-"""A model of the catalogue, and the precision of its network."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,93 +105,67 @@ class Classifier:
 
 @dataclass(frozen=True, slots=True)
 class ClassificationEngine:
-    """Classifiers by name, and the limits on images.
+    """A classifier, and the limits on images.
 
     The engine keeps no state of a request, so threads may share it.
-
-    Attributes:
-        loaded: The loaded classifiers.
-        missing: The errors of the others, with what to do.
-        limits: The limits on images.
     """
 
-    loaded: Mapping[ClassifierKey, Classifier]
-    missing: Mapping[ClassifierKey, str]
+    model: str
+    precision: Precision
+    classifier: Classifier
     limits: DecodingLimits
 
-    def classify(
-        self, image_bytes: bytes, model: str, precision: Precision, top: int, stopwatch: Stopwatch
-    ) -> Classification:
+    def classify(self, image_bytes: bytes, top: int, stopwatch: Stopwatch) -> Classification:
         """Return the classes of an encoded image, in the calling thread.
 
         Raises:
-            OptionError: There is no such model, or not in this precision.
-            ModelNotBuiltError: There is, but it has not been built.
-            ImageError: The bytes are not an image that can be read within the limits.
+            ImageError: The bytes are not a readable image within the limits.
         """
-        classifier = self.get_classifier(model, precision)
         image = open_image(image_bytes, self.limits)
         stopwatch.lap("decode")
-        classes = classifier.classify(image, top, stopwatch)
-        return Classification(model, precision, classes)
-
-    def get_classifier(self, model: str, precision: Precision) -> Classifier:
-        """Return one classifier.
-
-        Raises:
-            OptionError: There is no such model, or not in this precision.
-            ModelNotBuiltError: There is, but it has not been built.
-        """
-        name = model, precision
-        if name in self.missing:
-            raise ModelNotBuiltError(self.missing[name])
-        if name not in self.loaded:
-            known = ", ".join(" ".join(known) for known in (*self.loaded, *self.missing))
-            raise OptionError(f"the classifier is {model} {precision}; it must be one of {known}")
-        return self.loaded[name]
+        classes = self.classifier.classify(image, top, stopwatch)
+        return Classification(self.model, self.precision, classes)
 
 
-def build_classification_engine(
+def build_classification_engine(  # noqa: PLR0913, PLR0917  as build_engine
     catalog: Catalog,
     folder: Path,
     limits: DecodingLimits,
-    wanted: Collection[ClassifierKey] | None = None,
+    model: str,
+    precision: Precision,
     runtime: Runtime | None = None,
 ) -> ClassificationEngine:
-    """Return the built classifiers, verified.
+    """Return an engine with its classifier loaded and verified.
 
     Args:
-        catalog: What there is.
-        folder: Where the built models lie.
-        limits: On the images they will be given.
-        wanted: Which of them; None means all.
-        runtime: What runs the networks; None means onnxruntime on the processor.
+        catalog: The catalogue of models.
+        folder: Folder of the built models.
+        limits: The limits on images.
+        model: Name of the classifier.
+        precision: Precision of its network.
+        runtime: Runtime of the network; None means onnxruntime on the processor.
 
     Raises:
-        ModelCorruptError: A model's file is not the one that the catalogue names.
+        OptionError: There is no such classifier, or not in this precision.
+        ModelNotBuiltError: It has not been built.
+        ModelCorruptError: Its file differs from the catalogue.
     """
-    runs = OnnxRuntime() if runtime is None else runtime
-    labels = read_class_labels()
-    loaded: dict[ClassifierKey, Classifier] = {}
-    missing: dict[ClassifierKey, str] = {}
-    for model, precision in product(catalog.get_models("classify"), CLASSIFIER_PRECISIONS):
-        if wanted is not None and (model.name, precision) not in wanted:
-            continue
-        assert model.input_size is not None, "the catalogue gives every classifier its input size"
-        (spec,) = model.with_precision(precision).networks
-        try:
-            session = runs.open(spec, read_network(spec, folder))
-        except ModelNotBuiltError as error:
-            missing[model.name, precision] = str(error)
-        else:
-            loaded[model.name, precision] = Classifier(model.input_size, session, labels)
-    return ClassificationEngine(loaded, missing, limits)
+    specs = {spec.name: spec for spec in catalog.get_models("classify")}
+    if model not in specs or precision not in CLASSIFIER_PRECISIONS:
+        known = ", ".join(map(" ".join, product(specs, CLASSIFIER_PRECISIONS)))
+        raise OptionError(f"the classifier is {model} {precision}; it must be one of {known}")
+    size = specs[model].input_size
+    assert size is not None, "the catalogue gives every classifier its input size"
+    (network,) = specs[model].with_precision(precision).networks
+    session = (runtime or OnnxRuntime()).open(network, read_network(network, folder))
+    return ClassificationEngine(
+        model, precision, Classifier(size, session, read_class_labels()), limits
+    )
 
 
 def read_class_labels() -> tuple[str, ...]:
     """Return the English names of ImageNet's classes, in their order."""
-    path = _PACKAGED_LABELS if _PACKAGED_LABELS.exists() else _CHECKOUT_LABELS
-    return tuple(path.read_text("utf-8").splitlines())
+    return tuple(find_data_file("imagenet.txt").read_text("utf-8").splitlines())
 
 
 def crop_centre(scaled: ScaledImage, size_wh: tuple[int, int], size: int) -> RgbImage:

@@ -134,15 +134,7 @@ class Detections:
 def build_faces(
     boxes: Boxes, scores: Scores, keypoints: Keypoints, names: Sequence[str], model: str
 ) -> tuple[Face, ...]:
-    """Return boxes (N, 4), scores (N,) and keypoints (N, K, 2) as N faces, in their order.
-
-    Args:
-        boxes: (N, 4).
-        scores: (N,).
-        keypoints: (N, K, 2).
-        names: K names of landmarks.
-        model: The model that found them.
-    """
+    """Return boxes (N, 4), scores (N,) and keypoints (N, K, 2) with K names as N faces."""
     return tuple(
         Face(
             tuple(box),

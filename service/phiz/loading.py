@@ -1,113 +1,82 @@
-"""The engine and the classifiers that the settings ask for."""
+"""Loads the engine and the classifiers of the settings."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
-if TYPE_CHECKING:
-    from phiz.classifiers import ClassificationEngine, ClassifierKey
-    from phiz.engine import Engine
-    from phiz.models.specs import Catalog, Precision
-    from phiz.settings import Settings
-    from phiz.wire.messages import MeasuredVariant
+from phiz.classifiers import ClassificationEngine, build_classification_engine
+from phiz.engine import Engine, build_engine
+from phiz.image.limits import DecodingLimits
+from phiz.models import catalog
+from phiz.models.specs import Catalog, Precision
+from phiz.runtime.profile import PROFILE_FILE
+from phiz.runtime.select import read_valid_entries, select_classifier_precision, select_runtime
+from phiz.settings import Settings
+from phiz.system.malloc import fix_malloc_thresholds
+from phiz.wire.messages import MeasuredVariant
 
 
-def _print_warning(what: str) -> None:
-    click.echo(f"warning: {what}", err=True)
+def _print_warning(warning: str) -> None:
+    click.echo(f"warning: {warning}", err=True)
 
 
 def load_engine(
-    settings: "Settings",
+    settings: Settings,
     wanted: Collection[str] | None = None,
     warn: Callable[[str], None] = _print_warning,
-) -> "tuple[Engine, Catalog]":
-    """Return an engine with those detectors, or all of them, and what it was loaded from.
-
-    That is the catalogue with each network in the precision in which it is run.
+) -> tuple[Engine, Catalog]:
+    """Return an engine, and the catalogue with each network in the precision of its run.
 
     Args:
-        settings: What is asked for.
-        wanted: Which detectors; None means all.
-        warn: Is told what is set and cannot be had; by default standard error is.
+        settings: The settings.
+        wanted: Names of the detectors; None means all.
+        warn: Takes the warning about an unavailable choice; by default standard error does.
 
     Raises:
-        SettingError: The runtime that is set cannot be had.
-        ModelError: A model is missing, or is not the one that the catalogue names.
+        SettingError: The runtime is not available.
+        ModelError: A model file is missing or differs from the catalogue.
     """
-    # Not at the top: they take a while to import, and --help should not wait for them.
-    from phiz import engine  # noqa: PLC0415
-    from phiz.image.limits import DecodingLimits  # noqa: PLC0415
-    from phiz.models import catalog  # noqa: PLC0415
-    from phiz.runtime.select import select_runtime  # noqa: PLC0415
-    from phiz.system.malloc import fix_malloc_thresholds  # noqa: PLC0415
-
     fix_malloc_thresholds()
-    folder = settings.models or catalog.get_default_folder()
     known = catalog.load_catalog()
     networks = [spec for model in known.get_models("face") for spec in model.networks]
     profile = _find_profile(settings)
     chosen = select_runtime(settings.runtime, settings.providers, profile, networks)
     if chosen.warning:
         warn(chosen.warning)
-    limits = DecodingLimits(settings.max_bytes, settings.max_pixels)
     models = known.with_precisions(chosen.precisions)
-    loaded = engine.build_engine(
-        folder, settings.sampling, limits, wanted, runtime=chosen.runtime, models=models
+    engine = build_engine(
+        find_models_folder(settings),
+        settings.sampling,
+        _get_limits(settings),
+        wanted,
+        runtime=chosen.runtime,
+        models=models,
     )
-    return loaded, models
+    return engine, models
 
 
-def load_classifiers(
-    settings: "Settings", wanted: "Collection[ClassifierKey] | None" = None
-) -> "ClassificationEngine":
-    """Return those classifiers, or all of them, as far as they are built, in onnxruntime.
-
-    Raises:
-        ModelCorruptError: A model is not the one that the catalogue names.
-    """
-    from phiz import classifiers  # noqa: PLC0415  see above
-    from phiz.image.limits import DecodingLimits  # noqa: PLC0415
-    from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.system.malloc import fix_malloc_thresholds  # noqa: PLC0415
-
-    fix_malloc_thresholds()
-    folder = settings.models or catalog.get_default_folder()
-    limits = DecodingLimits(settings.max_bytes, settings.max_pixels)
-    return classifiers.build_classification_engine(catalog.load_catalog(), folder, limits, wanted)
-
-
-def load_classifier(
-    settings: "Settings", model: str, precision: "Precision"
-) -> "ClassificationEngine":
-    """Return one classifier.
+def load_classifier(settings: Settings, model: str, precision: Precision) -> ClassificationEngine:
+    """Return a classifier in onnxruntime.
 
     Raises:
         OptionError: There is no such classifier.
         ModelNotBuiltError: It has not been built.
-        ModelCorruptError: It is not the one that the catalogue names.
+        ModelCorruptError: Its file differs from the catalogue.
     """
-    classifiers = load_classifiers(settings, {(model, precision)})
-    classifiers.get_classifier(model, precision)  # so that an error is told here
-    return classifiers
+    fix_malloc_thresholds()
+    folder, limits = find_models_folder(settings), _get_limits(settings)
+    return build_classification_engine(catalog.load_catalog(), folder, limits, model, precision)
 
 
-def get_default_precision(settings: "Settings", model: str) -> "Precision":
-    """Return the precision of a classifier that is recommended on this machine."""
-    from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.runtime.select import select_classifier_precision  # noqa: PLC0415
-
+def get_default_precision(settings: Settings, model: str) -> Precision:
+    """Return the recommended precision of a classifier on this machine."""
     (spec,) = catalog.load_catalog().get_model(model).networks
     return select_classifier_precision(_find_profile(settings), spec)
 
 
-def load_measurements(settings: "Settings") -> "dict[str, MeasuredVariant]":
-    """Return by network what was measured on this machine, as far as it holds still."""
-    from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.runtime.select import read_valid_entries  # noqa: PLC0415
-    from phiz.wire.messages import MeasuredVariant  # noqa: PLC0415
-
+def load_measurements(settings: Settings) -> dict[str, MeasuredVariant]:
+    """Return the valid measurements of this machine by network."""
     networks = [spec for model in catalog.load_catalog().models for spec in model.networks]
     return {
         name: MeasuredVariant(
@@ -117,8 +86,14 @@ def load_measurements(settings: "Settings") -> "dict[str, MeasuredVariant]":
     }
 
 
-def _find_profile(settings: "Settings") -> Path:
-    from phiz.models import catalog  # noqa: PLC0415  see above
-    from phiz.runtime.profile import PROFILE_FILE  # noqa: PLC0415
+def find_models_folder(settings: Settings) -> Path:
+    """Return the folder of the built models."""
+    return settings.models or catalog.get_default_folder()
 
-    return settings.profile or (settings.models or catalog.get_default_folder()) / PROFILE_FILE
+
+def _find_profile(settings: Settings) -> Path:
+    return settings.profile or find_models_folder(settings) / PROFILE_FILE
+
+
+def _get_limits(settings: Settings) -> DecodingLimits:
+    return DecodingLimits(settings.max_bytes, settings.max_pixels)

@@ -121,16 +121,9 @@ def load_settings() -> Settings:
 
 def find_unknown_variables(names: Iterable[str]) -> tuple[str, ...]:
     """Return the names that have the prefix of a setting but are not one, sorted."""
+    ours = {name for name in names if name.startswith(PREFIX)}
     known = {*list_variables(), *CLI_VARIABLES}
-    return tuple(
-        sorted(
-            name
-            for name in names
-            if name.startswith(PREFIX)
-            and name not in known
-            and not name.startswith(CLUSTER_PREFIXES)
-        )
-    )
+    return tuple(sorted(name for name in ours - known if not name.startswith(CLUSTER_PREFIXES)))
 
 
 def list_variables() -> tuple[str, ...]:

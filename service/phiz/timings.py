@@ -43,11 +43,11 @@ class Stopwatch:
         clock: Callable[[], float] = time.perf_counter,
         yield_turn: Callable[[], None] | None = None,
     ) -> None:
-        """Start now, or at a reading of the clock taken earlier.
+        """Start now, or at an earlier moment.
 
         Args:
-            started_at_s: That reading.
-            clock: Gives seconds.
+            started_at_s: The earlier reading of the clock.
+            clock: Returns seconds.
             yield_turn: Called between stages, for others to have their turn; its time counts as
                 ``queue``.
         """

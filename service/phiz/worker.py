@@ -1,4 +1,4 @@
-"""The process of a worker: ``python -m phiz.worker SOCKET INDEX``, begun by the service."""
+"""The process of a worker: ``python -m phiz.worker SOCKET INDEX``, started by the service."""
 
 import io
 import logging
@@ -23,9 +23,14 @@ from phiz.image.headers import sniff_format
 from phiz.image.jpeg import read_header_size
 from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
-from phiz.loading import get_default_precision, load_classifier, load_engine, load_measurements
+from phiz.loading import (
+    find_models_folder,
+    get_default_precision,
+    load_classifier,
+    load_engine,
+    load_measurements,
+)
 from phiz.models import router_config
-from phiz.models.catalog import get_default_folder
 from phiz.models.specs import BATCHABLE_MODELS, Precision
 from phiz.settings import Settings, load_settings
 from phiz.system.logs import configure_logging
@@ -44,38 +49,33 @@ WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
 _log = logging.getLogger(__name__)
 
 
-ClassifierLoader: TypeAlias = Callable[
-    [str, Precision | None], tuple[ClassificationEngine, Precision]
-]
-"""Gives the classifier of a name at a precision, or in the one that is recommended here."""
+ClassifierLoader: TypeAlias = Callable[[str, Precision | None], ClassificationEngine]
+"""Loads the classifier of a name, in a precision or in the recommended one."""
 
 
 def set_up_worker() -> WorkerSetup:
-    """Return what this worker can do, everything loaded and warm, and what is known of it.
+    """Return the handlers of this worker, loaded and warm, and the inventory of its models.
 
-    What budgets are kept by is measured afterwards: it would make every start a tenth of a second
-    longer, and the first caller with a budget must not pay for it.
+    The costs for time budgets are measured after the start, which would otherwise take a tenth of
+    a second longer. The first caller with a budget does not wait for them.
 
     Raises:
-        SettingError: The runtime that is set cannot be had.
-        ModelError: A model is missing, or is not the one that the catalogue names.
+        SettingError: The runtime is not available.
+        ModelError: A model file is missing or differs from the catalogue.
     """
     settings = load_settings()
     engine, models = load_engine(settings, warn=_log.warning)
     seconds = warm_up_engine(engine)
-    trim_heap()  # opening the models has left 6 MB between what stays
-    folder = settings.models or get_default_folder()
+    trim_heap()  # opening the models leaves 6 MB free between live blocks
+    classifiers = models.get_models("classify")
     inventory = ModelInventory(
         models.get_models("face"),
         router_config.load_router_config(),
         LANDMARKS_BY_KIND,
         seconds,
-        models.get_models("classify"),
-        folder,
-        {
-            spec.name: get_default_precision(settings, spec.name)
-            for spec in models.get_models("classify")
-        },
+        classifiers,
+        find_models_folder(settings),
+        {spec.name: get_default_precision(settings, spec.name) for spec in classifiers},
         load_measurements(settings),
     )
     handlers = {
@@ -86,7 +86,7 @@ def set_up_worker() -> WorkerSetup:
 
 
 def measure_step_costs(engine: Engine) -> None:
-    """Measure what budgets are kept by, and keep none of the memory that it takes."""
+    """Measure the costs for time budgets, and release the memory that this takes."""
     engine.measure_step_costs()
     trim_heap()
 
@@ -94,15 +94,15 @@ def measure_step_costs(engine: Engine) -> None:
 def answer_detection(
     engine: Engine, image_bytes: bytes, received_at_s: float, model: str, options: DetectOptions
 ) -> EncodedAnswer:
-    """Return the encoded answer to a picture, in the calling thread.
+    """Return the encoded faces of an image, in the calling thread.
 
     Args:
-        engine: What detects.
-        image_bytes: Encoded.
-        received_at_s: The moment when the body was complete, by ``time.perf_counter``; that
-            clock is the same in all processes of a machine.
-        model: Which detector.
-        options: For it.
+        engine: The detectors.
+        image_bytes: The encoded image.
+        received_at_s: When the body was complete, by ``time.perf_counter``. The clock is the same
+            in all processes of a machine.
+        model: Name of the detector.
+        options: The options of the caller.
 
     Raises:
         PhizError: As ``Engine.detect``.
@@ -121,46 +121,44 @@ def answer_classification(  # noqa: PLR0913, PLR0917  what a request chooses, an
     precision: Precision | None,
     top: int,
 ) -> EncodedAnswer:
-    """Return the encoded answer to what a picture shows, in the calling thread.
+    """Return the encoded classes of an image, in the calling thread.
 
-    What loads the classifier, if nobody has asked for it before, counts as ``queue``.
+    Loading a classifier for its first caller counts as ``queue``.
 
     Args:
-        load: Gives the classifier.
-        image_bytes: Encoded.
+        load: Loads the classifier.
+        image_bytes: The encoded image.
         received_at_s: As for ``answer_detection``.
-        model: Which classifier.
-        precision: Of its network; None for what is recommended here.
-        top: So many classes.
+        model: Name of the classifier.
+        precision: Of its network; None for the recommended one.
+        top: Maximum number of classes.
 
     Raises:
         PhizError: As ``ClassificationEngine.classify``, or the classifier cannot be loaded.
     """
     stopwatch = Stopwatch(received_at_s)
-    engine, chosen = load(model, precision)
+    engine = load(model, precision)
     stopwatch.lap("queue")
-    classification = engine.classify(image_bytes, model, chosen, top, stopwatch)
+    classification = engine.classify(image_bytes, top, stopwatch)
     return encode_answer(encode_classification(classification), None, stopwatch)
 
 
 def make_classifier_loader(settings: Settings) -> ClassifierLoader:
-    """Return what loads a classifier when it is first asked for: most services need none."""
+    """Return a loader that keeps each classifier after its first request."""
     recommended = cache(partial(get_default_precision, settings))
 
-    @cache  # which does not remember an error, so that what is built later is found
+    @cache  # without errors, so that a classifier that is built later is found
     def load_cached(model: str, precision: Precision) -> ClassificationEngine:
         loaded = load_classifier(settings, model, precision)
         trim_heap()
         return loaded
 
-    def load_classifiers(
-        model: str, precision: Precision | None
-    ) -> tuple[ClassificationEngine, Precision]:
+    def load(model: str, precision: Precision | None) -> ClassificationEngine:
         chosen_precision = precision or recommended(model)
         try:
-            return load_cached(model, chosen_precision), chosen_precision
+            return load_cached(model, chosen_precision)
         except ModelError as error:
-            # Where files lie is told to those who run the service, not to its callers.
+            # Paths are for the operator of the service, not for its callers.
             if not isinstance(error, ModelNotBuiltError):
                 _log.error("%s", error)
             raise type(error)(
@@ -168,20 +166,16 @@ def make_classifier_loader(settings: Settings) -> ClassifierLoader:
                 " with: phiz models build --group classify"
             ) from error
 
-    return load_classifiers
+    return load
 
 
 def warm_up_engine(engine: Engine) -> dict[str, float]:
-    """Let every network run, so that no caller waits for what is done only once.
+    """Run every network, and return the seconds of each warm detector.
 
-    The picture has faces: in one without, a cascade's later networks have nothing to look at.
-
-    Returns:
-        What each detector takes once it is warm, in seconds.
+    The image has faces, so that the later networks of the cascade run too.
     """
-    width, height = WARM_UP_SIZE_WH
     file = io.BytesIO()
-    Pillow.fromarray(draw_crowd(width, height, WARM_UP_SEED)).save(file, "JPEG")
+    Pillow.fromarray(draw_crowd(*WARM_UP_SIZE_WH, WARM_UP_SEED)).save(file, "JPEG")
     for detector in engine.detectors.values():
         _time_detection(detector, file.getvalue())
     return {
@@ -191,8 +185,8 @@ def warm_up_engine(engine: Engine) -> dict[str, float]:
 
 
 def _time_detection(detector: Detector, image_bytes: bytes) -> float:
-    """Return the seconds that a detection takes."""
-    # The engine's own limits are for callers; they may be smaller than this picture.
+    """Return the seconds of a detection."""
+    # The limits of the engine are for callers. They may be below the size of this image.
     width, height = WARM_UP_SIZE_WH
     started = time.perf_counter()
     image = open_image(image_bytes, DecodingLimits(len(image_bytes), width * height))
@@ -201,10 +195,10 @@ def _time_detection(detector: Detector, image_bytes: bytes) -> float:
 
 
 def is_batchable(request: WorkRequest, image_bytes: bytes) -> bool:
-    """Return whether a detection is done side by side with others.
+    """Return whether a detection may run side by side with others.
 
-    JPEGs alone, and no large ones: they are decoded as small as their model needs, so that
-    several together hold little memory.
+    Only JPEGs that are not too large: they are decoded at the scale that the model needs, so that
+    several of them need little memory.
     """
     model, *_ = request.arguments
     if model not in BATCHABLE_MODELS or sniff_format(image_bytes) != "JPEG":

@@ -20,7 +20,7 @@ from phiz.classifiers import ClassificationEngine, Classifier, read_class_labels
 from phiz.detectors.detector import Detector
 from phiz.detectors.factory import LANDMARKS_BY_KIND
 from phiz.engine import Engine
-from phiz.errors import ModelCorruptError
+from phiz.errors import ModelCorruptError, ModelNotBuiltError
 from phiz.faces import Detections, DetectOptions, Face, RoutingStep
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
@@ -113,18 +113,11 @@ class Rising:
 def classifying(limits: DecodingLimits) -> TaskHandler:
     """Classifies by one network that is there, in 8 bits if nobody says otherwise."""
     classifier = Classifier(32, Rising(), read_class_labels())
-    precisions: tuple[Precision, ...] = ("float32", "int8")
-    known = ClassificationEngine(
-        {("efficientnet", precision): classifier for precision in precisions},
-        {
-            ("mobilenet", precision): f"mobilenet {precision} is not there"
-            for precision in precisions
-        },
-        limits,
-    )
 
-    def load(_model: str, precision: Precision | None) -> tuple[ClassificationEngine, Precision]:
-        return known, precision or "int8"
+    def load(model: str, precision: Precision | None) -> ClassificationEngine:
+        if model == "mobilenet":
+            raise ModelNotBuiltError(f"mobilenet {precision} is not there")
+        return ClassificationEngine(model, precision or "int8", classifier, limits)
 
     return partial(answer_classification, load)
 

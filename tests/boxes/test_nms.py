@@ -5,14 +5,16 @@ from hypothesis import strategies as st
 
 from phiz.boxes import nms as suppression
 from phiz.boxes.blending import blend_reference
-from phiz.boxes.geometry import box_iou
+from phiz.boxes.geometry import box_area, box_iou, compute_intersections
 from phiz.boxes.nms import (
     BLOCK_LEADERS,
     PAIRWISE_MIN_COUNT,
     find_intersecting_pairs,
     find_leaders,
+    find_single_faces,
     group_by_leader,
     nms,
+    nms_by_shared_area,
 )
 
 
@@ -186,3 +188,62 @@ def test_a_crowd_is_suppressed_in_few_pairs(axis: int) -> None:
     assert nms(boxes, scores, 0.2).tolist() == [
         leader for leader, _ in group_by_leader(boxes, scores, 0.2)
     ]
+
+
+def slow_nms_by_shared_area(
+    boxes: np.ndarray, scores: np.ndarray, max_shared: np.ndarray
+) -> list[int]:
+    """The rule, word for word: a box stays unless it shares too much with a better one."""
+    kept: list[int] = []
+    for candidate in sorted(range(len(boxes)), key=lambda index: -scores[index]):
+        if all(
+            compute_intersections(boxes[better], boxes[[candidate]])[0]
+            <= min(max_shared[better], max_shared[candidate])
+            for better in kept
+        ):
+            kept.append(candidate)
+    return kept
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 12, PAIRWISE_MIN_COUNT, PAIRWISE_MIN_COUNT + 1, 300])
+def test_nms_by_shared_area_equals_the_slow_rule_for_few_and_many(count: int) -> None:
+    rng = np.random.default_rng(count)
+    low = rng.uniform(0, 60, (count, 2))
+    boxes = np.concatenate([low, low + rng.uniform(0, 25, (count, 2))], axis=1).astype(np.float32)
+    scores = (rng.permutation(count) // 2).astype(np.float32)  # some are equal
+    max_shared = (rng.choice([0.2, 0.4], count) * box_area(boxes)).astype(np.float32)
+    expected = slow_nms_by_shared_area(boxes, scores, max_shared)
+    assert nms_by_shared_area(boxes, scores, max_shared).tolist() == expected
+
+
+FACE = (100, 100, 200, 200)
+
+
+@pytest.mark.parametrize(
+    ("other", "size_wh", "count"),
+    [
+        pytest.param((140, 140, 160, 160), (1000, 1000), 1, id="inside"),
+        pytest.param((90, 90, 210, 210), (1000, 1000), 1, id="around"),
+        pytest.param((124, 100, 224, 200), (1000, 1000), 1, id="shares more than the limit"),
+        pytest.param((126, 100, 226, 200), (1000, 1000), 2, id="shares less than the limit"),
+        pytest.param((170, 100, 270, 200), (270, 270), 1, id="large, shares more than the limit"),
+        pytest.param((181, 100, 281, 200), (270, 281), 2, id="large, shares less than the limit"),
+        pytest.param((170, 100, 270, 200), (271, 271), 2, id="just not large"),
+    ],
+)
+def test_two_boxes_are_one_face_or_two(
+    other: tuple[int, ...], size_wh: tuple[int, int], count: int
+) -> None:
+    boxes = np.array([other, FACE], np.float32)
+    scores = np.array([0.6, 0.9], np.float32)
+    assert find_single_faces(boxes, scores, size_wh).tolist() == [1, 0][:count]
+
+
+@given(predictions())
+def test_single_faces_are_single_when_asked_again(
+    made: tuple[np.ndarray, np.ndarray, np.ndarray],
+) -> None:
+    boxes, _, scores = made
+    once = find_single_faces(boxes, scores, (30, 30))
+    again = find_single_faces(boxes[once], scores[once], (30, 30))
+    assert again.tolist() == list(range(len(once)))

@@ -11,19 +11,22 @@ from PIL import Image
 
 from phiz.classifiers import CLASSIFIER_PRECISIONS
 from phiz.convert import calibration
-from phiz.convert.classifier import add_image_input
+from phiz.convert.architectures import EFFICIENTNET, MOBILENET
 from phiz.convert.conversion import convert_network
-from phiz.convert.efficientnet import EFFICIENTNET
 from phiz.convert.graph import Graph
-from phiz.convert.inverted_residual import ArchitectureSpec, convert_classifier, convert_features
-from phiz.convert.mobilenet import MOBILENET
+from phiz.convert.inverted_residual import (
+    ArchitectureSpec,
+    add_image_input,
+    convert_classifier,
+    convert_features,
+)
 from phiz.convert.quantise import find_quantised_tensors
 from phiz.convert.torch_pickle import read_weights
 from phiz.errors import ConversionError
-from phiz.lab.accuracy.parity import compare_network
 from phiz.models import catalog
 from phiz.models.specs import NetworkSpec, Normalisation, Precision
 from tests.conftest import CLASSIFIERS, PICTURES
+from tests.convert.parity import agrees, compare_network
 
 every_classifier = pytest.mark.parametrize("spec", CLASSIFIERS, ids=lambda spec: spec.name)
 
@@ -63,9 +66,11 @@ def test_a_converted_classifier_agrees_with_the_slow_one(
 ) -> None:
     source = classifier_source(spec)
     image = np.asarray(Image.open(PICTURES / "selfie_360x640.png").convert("RGB"))
-    (found,) = compare_network(spec, convert_network(spec, source), source, [image])
-    assert (found.output, found.numbers) == ("logits", 5000)
-    assert found.is_within_tolerance
+    ((output, found),) = compare_network(
+        spec, convert_network(spec, source), source, [image]
+    ).items()
+    assert (output, found.differences.size) == ("logits", 5000)
+    assert agrees(found)
 
 
 def test_an_ssds_features_agree_with_the_slow_ones(classifier_source: Source) -> None:
@@ -73,9 +78,9 @@ def test_an_ssds_features_agree_with_the_slow_ones(classifier_source: Source) ->
     source = classifier_source(spec)
     image = np.asarray(Image.open(PICTURES / "selfie_360x640.png").convert("RGB"))
     found = compare_network(spec, convert_network(spec, source), source, [image])
-    numbers = {each.output: each.numbers for each in found}
+    numbers = {name: each.differences.size for name, each in found.items()}
     assert numbers == {"stride16": 5 * 576 * 8 * 8, "stride32": 5 * 1280 * 4 * 4}
-    assert all(each.is_within_tolerance for each in found)
+    assert all(map(agrees, found.values()))
 
 
 @every_classifier

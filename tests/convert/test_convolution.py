@@ -3,12 +3,14 @@ import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from phiz.convert.channels import count_channels, find_split_points, round_up_channels
 from phiz.convert.convolution import (
     Convolution,
     SlidingWindow,
     compute_same_pads,
+    count_channels,
+    find_split_points,
     pad_channels,
+    round_up_channels,
     split_outputs,
 )
 from phiz.convert.tflite_file import Operator, TfliteNetwork

@@ -153,6 +153,15 @@ def test_a_vote_below_the_limit_counts_and_makes_no_face() -> None:
     assert best.box == pytest.approx((58, 54, 78, 74))
 
 
+@pytest.mark.parametrize("overlap", ["blend", "nms"])
+def test_face_inside_a_better_face_is_no_face(overlap: str) -> None:
+    rows = [prediction(0, 0, 50, 50), prediction(-32, 0, 20, 20)]  # both centres at 32, 64
+    (face,) = detect(detector(rows, [0.9, 0.6], "half-pixel"), (SIZE, SIZE), overlap=overlap)
+    assert face.box == pytest.approx((7, 39, 57, 89))
+    as_original = detect(detector(rows, [0.9, 0.6], "reference"), (SIZE, SIZE), overlap=overlap)
+    assert len(as_original) == 2, "the reference mode computes like the original"
+
+
 def test_a_vote_of_next_to_nothing_does_not_count() -> None:
     rows = [prediction(32, 0, 20, 20), prediction(4, 0, 20, 20)]
     (face,) = detect(detector(rows, [0.009, 0.9], sampling="half-pixel"), (SIZE, SIZE))

@@ -7,6 +7,7 @@ from phiz.detectors.fusion import (
     calibrate_faces,
     count_expected_faces,
     fuse_faces,
+    keep_single_faces,
 )
 from phiz.detectors.pyramid_search import NO_CANDIDATES, Candidates, merge_candidates
 from phiz.faces import Face
@@ -88,3 +89,15 @@ def test_of_two_flights_the_better_candidate_for_a_face_stays() -> None:
     )
     assert both.boxes.tolist() == [[21, 21, 60, 60], [100, 20, 140, 60]]
     assert both.scores[:, 2] == pytest.approx([0.9, 0.6])
+
+
+def test_face_inside_a_better_face_is_no_face_and_no_company() -> None:
+    around, inside = (20, 10, 90, 90), (40, 40, 70, 70)
+    alone = fuse_faces(candidates(around), NOTHING, CONFIG)
+    assert fuse_faces(candidates(around), seen(inside, score=0.5), CONFIG) == alone
+
+
+def test_face_inside_a_better_face_of_the_first_pass_is_dropped() -> None:
+    first_pass = seen((20, 10, 90, 90), (40, 40, 70, 70))
+    faces = calibrate_faces(first_pass, CONFIG.first_pass["back"].standalone)
+    assert [face.box for face in keep_single_faces(faces, SIZE_WH)] == [(20, 10, 90, 90)]

@@ -111,6 +111,14 @@ def test_each_model_finds_true_faces_in_every_sampling(
         assert left_eye[0] < right_eye[0], "left is the viewer's left"
 
 
+@pytest.mark.parametrize("model", ["front", "back", "auto"])
+@pytest.mark.parametrize("name", ["closeup_tight.png", "closeup_cut.png"])
+def test_head_that_fills_the_image_is_one_face(
+    load_with: Load, read_image: Read, model: str, name: str
+) -> None:
+    assert len(detect(load_with("half-pixel")[model], read_image(name))) == 1
+
+
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
 def test_answers_hold_their_promises(load_with: Load, read_image: Read, model: str) -> None:
     image = read_image("group_640x480.png")

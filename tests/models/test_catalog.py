@@ -286,7 +286,6 @@ def installed_default(tmp_path: Path, **environment: str) -> str:
         "models/__init__.py",
         "models/catalog.py",
         "models/operating_point.py",
-        "models/sources.py",
         "models/specs.py",
         "models/tables.py",
     ):

@@ -100,7 +100,7 @@ def test_a_contradiction_is_refused(changes: dict[str, Any], message: str) -> No
 
 
 def test_a_file_that_is_not_there_is_refused(tmp_path: Any) -> None:
-    with pytest.raises(CatalogError, match="cannot be read"):
+    with pytest.raises(CatalogError, match="cannot read the router's numbers"):
         router_config.load_router_config(tmp_path / "none.toml")
 
 

@@ -32,12 +32,12 @@ def classify_images(
     report = open_report(CLASSES_LAYOUT, format_name)
     settings = load_settings()
     chosen = precision or get_default_precision(settings, model)
-    classifiers = load_classifier(settings, model, chosen)
+    engine = load_classifier(settings, model, chosen)
 
     def find_classes(image_bytes: bytes, stopwatch: Stopwatch) -> Classification:
-        return classifiers.classify(image_bytes, model, chosen, top, stopwatch)
+        return engine.classify(image_bytes, top, stopwatch)
 
-    run_images(image_paths, classifiers.limits.max_bytes, find_classes, report)
+    run_images(image_paths, engine.limits.max_bytes, find_classes, report)
 
 
 def _list_rows(result: Classification) -> Iterator[dict[str, str | float]]:

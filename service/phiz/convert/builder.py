@@ -1,4 +1,4 @@
-"""A build: sources, conversion, and files that are either whole or not there."""
+"""Builds networks from their sources, as files that are either complete or absent."""
 
 import fcntl
 import os
@@ -19,7 +19,7 @@ LOCK_FILE = ".build.lock"
 PARTIAL_SUFFIX = ".part"
 
 OpenSources: TypeAlias = Callable[[Sequence[NetworkSpec]], AbstractContextManager[Path]]
-"""Gives a folder of the sources of networks."""
+"""Opens a folder with the sources of networks."""
 
 
 def build_networks(  # noqa: PLR0913  two say what, three where, two report
@@ -32,23 +32,19 @@ def build_networks(  # noqa: PLR0913  two say what, three where, two report
     force: bool = False,
     report_progress: ReportProgress | None = None,
 ) -> None:
-    """Build those networks whose file is not there or is not the right one.
-
-    Each package is downloaded and converted by itself, so that one that cannot be had does not
-    keep the networks of the others from being built.
+    """Build the networks whose file is missing or differs from the catalogue.
 
     Args:
-        networks: What is wanted.
-        folder: Where the built files go; made if it is not there.
-        report_step: Told of every step.
-        sources_folder: A folder of downloaded sources; None means to download them.
-        may_download: Whether what ``sources_folder`` does not have is downloaded.
-        force: Build all of them, whatever is there.
-        report_progress: Told how far a download is.
+        networks: The networks.
+        folder: Folder of the built files; created if necessary.
+        report_step: Called with a line for each step.
+        sources_folder: A folder of downloaded sources; None downloads them.
+        may_download: Whether sources that ``sources_folder`` lacks are downloaded.
+        force: Whether all networks are built.
+        report_progress: Called during downloads.
 
     Raises:
-        BuildError: Some could not be built: a source cannot be had or is not the pinned one, or
-            does not give the file that the catalogue names. The others were.
+        BuildError: Some networks could not be built; the others were.
         ModelError: The folder cannot be written.
     """
     open_sources = partial(
@@ -59,24 +55,13 @@ def build_networks(  # noqa: PLR0913  two say what, three where, two report
         may_download=may_download,
     )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with _lock_folder(folder):
-            # Looked at again: another build may have been at work until now.
-            wanted = [
-                spec for spec in networks if force or find_network_error(spec, folder) is not None
-            ]
-            _remove_partial_files(folder)
+            wanted = [spec for spec in networks if force or find_network_error(spec, folder)]
             failures = _build_packages(wanted, folder, report_step, open_sources)
     except OSError as error:
         raise ModelError(f"cannot write {error.filename or folder}: {error.strerror}") from error
     if failures:
         raise BuildError(_explain_failures(failures, len(wanted)))
-
-
-def _remove_partial_files(folder: Path) -> None:
-    """Remove what builds that were stopped have left."""
-    for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
-        path.unlink()
 
 
 def _build_packages(
@@ -85,7 +70,10 @@ def _build_packages(
     report_step: ReportStep,
     open_sources: OpenSources,
 ) -> dict[str, ModelError]:
-    """Build the networks of one package after another; return why not, by their files' names."""
+    """Build the networks of one package after another; return errors by file name.
+
+    A package that cannot be downloaded does not prevent the networks of the others.
+    """
     failures: dict[str, ModelError] = {}
     for package in dict.fromkeys(spec.made_from.source for spec in networks):
         specs = [spec for spec in networks if spec.made_from.source == package]
@@ -100,7 +88,7 @@ def _build_packages(
 def _convert_networks(
     networks: Sequence[NetworkSpec], folder: Path, report_step: ReportStep, sources: Path
 ) -> dict[str, ModelError]:
-    """Build networks from a folder of sources; return why not, by their files' names."""
+    """Build networks from a folder of sources; return errors by file name."""
     failures: dict[str, ModelError] = {}
     for spec in networks:
         try:
@@ -113,7 +101,7 @@ def _convert_networks(
 
 
 def _explain_failures(failures: Mapping[str, ModelError], wanted: int) -> str:
-    """Return a line for each reason, and the files that it is the reason for."""
+    """Return a line for each reason, with the files that it applies to."""
     files: dict[str, list[str]] = {}
     for file, error in failures.items():
         files.setdefault(str(error), []).append(file)
@@ -123,14 +111,20 @@ def _explain_failures(failures: Mapping[str, ModelError], wanted: int) -> str:
 
 @contextmanager
 def _lock_folder(folder: Path) -> Iterator[None]:
-    """Wait until no other build is at work in the folder; the system frees it if we die."""
+    """Create a folder, wait for the end of other builds in it, and remove files of killed ones.
+
+    The system releases the lock of a killed process.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK_FILE).open("wb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        for path in folder.glob(f".*{PARTIAL_SUFFIX}"):
+            path.unlink()
         yield
 
 
 def _write_atomically(path: Path, content: bytes) -> None:
-    """Write a file under another name in the same folder, and rename it when it is whole."""
+    """Write a file under another name in the same folder, and rename it when it is complete."""
     unfinished = path.with_name(f".{path.name}{PARTIAL_SUFFIX}")
     try:
         with unfinished.open("wb") as file:
@@ -141,12 +135,8 @@ def _write_atomically(path: Path, content: bytes) -> None:
     except BaseException:
         unfinished.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Have the renaming on the disk too, so that no crash of the machine undoes it."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    # The new name reaches the disk too, so that it survives a crash of the machine.
+    descriptor = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

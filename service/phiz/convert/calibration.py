@@ -1,4 +1,4 @@
-"""The ranges that tensors were seen to have, measured once on photographs and kept as figures."""
+"""The ranges of tensors, measured once on photographs."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,9 +11,7 @@ from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter
 from phiz.convert.quantise import Ranges
 from phiz.errors import CatalogError, ConversionError
 from phiz.models.documents import EXACT, Name, read_document
-
-_PACKAGED_CALIBRATION: Final = Path(__file__).with_name("calibration.json")
-_CHECKOUT_CALIBRATION: Final = Path(__file__).parents[3] / "models" / "calibration.json"
+from phiz.models.tables import find_data_file
 
 
 def _check_range(limits: tuple[float, float]) -> tuple[float, float]:
@@ -28,7 +26,7 @@ _Range: TypeAlias = Annotated[tuple[float, float], AfterValidator(_check_range)]
 
 @dataclass(frozen=True, slots=True)
 class RangeCalibration:
-    """What is known of the tensors of one float graph.
+    """The ranges of the tensors of one float graph.
 
     Attributes:
         sha256: Of the float graph; another one has other tensors.
@@ -50,8 +48,7 @@ def load_calibrations(path: Path | None = None) -> dict[str, RangeCalibration]:
     Raises:
         CatalogError: The file cannot be read, or an entry is missing or of the wrong type.
     """
-    if path is None:
-        path = _PACKAGED_CALIBRATION if _PACKAGED_CALIBRATION.exists() else _CHECKOUT_CALIBRATION
+    path = path or find_data_file("calibration.json")
     try:
         return read_document(_CALIBRATIONS, path.read_text("utf-8"), "the calibration")
     except (OSError, ValueError, CatalogError) as error:

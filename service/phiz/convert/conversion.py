@@ -1,4 +1,4 @@
-"""From a source file's bytes to the ONNX file that the catalogue names."""
+"""Converts a source file to the ONNX file of the catalogue."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -6,11 +6,10 @@ from typing import Final
 
 import onnx
 
+from phiz.convert.architectures import EFFICIENTNET, MOBILENET
 from phiz.convert.blazeface import convert_blazeface
 from phiz.convert.calibration import get_ranges, load_calibrations
-from phiz.convert.efficientnet import EFFICIENTNET
 from phiz.convert.inverted_residual import convert_classifier, convert_features
-from phiz.convert.mobilenet import MOBILENET
 from phiz.convert.mtcnn import convert_onet, convert_pnet, convert_rnet
 from phiz.convert.quantise import quantise_graph
 from phiz.convert.tflite_file import read_tflite
@@ -20,11 +19,11 @@ from phiz.models.specs import CLASSIFIER_ARCHITECTURES, Architecture, NetworkSpe
 
 
 def convert_network(spec: NetworkSpec, source: bytes) -> bytes:
-    """Return the network's ONNX file, equal to the byte wherever it is made.
+    """Return the network's ONNX file, with the same bytes on every machine.
 
     Raises:
-        ConversionError: The source is not what it is said to be, or gives another file, or is
-            wanted in 8 bits and not calibrated.
+        ConversionError: The source is unsupported, gives another file, or lacks the calibration
+            for 8 bits.
         CatalogError: The calibration cannot be read.
     """
     onnx_bytes = CONVERTERS[spec.architecture](spec, source)
@@ -42,7 +41,7 @@ def convert_network(spec: NetworkSpec, source: bytes) -> bytes:
     return onnx_bytes
 
 
-SSD_SIZE: Final = 128  # of BlazeFace's front model, which it is timed beside
+SSD_SIZE: Final = 128  # as BlazeFace's front model, for comparable times
 CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkSpec, bytes], bytes]]] = {
     "blazeface": lambda spec, source: convert_blazeface(
         read_tflite(source), spec.name, spec.normalisation

@@ -14,22 +14,17 @@ from phiz.errors import SourceError
 from phiz.models.specs import NetworkSpec, Wheel
 
 ReportStep: TypeAlias = Callable[[str], None]
-"""Takes a line of what is being done."""
+"""Takes a line about the current step."""
 ReportProgress: TypeAlias = Callable[[int, int], None]
-"""Takes how many bytes of a download have come, and how many there are."""
+"""Takes the received and the expected bytes of a download."""
 
-# Without dependencies: the packages name whole frameworks, of which nothing is needed. Only
-# ready wheels: a source archive would run its own code to become one.
+# Without dependencies: the packages depend on whole frameworks that are not needed. Only wheels: a
+# source archive would run its own code to become one.
 COMMAND: Final = (
-    "download",
-    "--no-deps",
-    "--only-binary=:all:",
-    "--require-hashes",
-    "--no-input",
-    "--quiet",
-    "--disable-pip-version-check",
+    *("download", "--no-deps", "--only-binary=:all:", "--require-hashes"),
+    *("--no-input", "--quiet", "--disable-pip-version-check"),
 )
-POLL_INTERVAL_S: Final = 0.2  # between looks at how much has come
+POLL_INTERVAL_S: Final = 0.2  # between checks of the received bytes
 
 
 @contextmanager
@@ -41,17 +36,17 @@ def open_source_folder(
     *,
     may_download: bool = False,
 ) -> Iterator[Path]:
-    """Give a folder of the networks' sources: the one that is named, or one filled for now.
+    """Return a folder with the sources of networks: the given one, or a temporary one.
 
     Args:
-        networks: Whose sources are wanted.
-        report_step: Told of every download.
-        sources_folder: A folder of what was downloaded before.
-        report_progress: Told how far a download is.
-        may_download: Whether what ``sources_folder`` does not have is downloaded.
+        networks: The networks.
+        report_step: Called with a line for each download.
+        sources_folder: A folder of downloaded sources; None downloads all.
+        report_progress: Called during downloads.
+        may_download: Whether sources that ``sources_folder`` lacks are downloaded.
 
     Raises:
-        SourceError: Something could not be downloaded.
+        SourceError: A download failed.
     """
     if sources_folder is not None and not may_download:
         yield sources_folder
@@ -75,10 +70,10 @@ def open_source_folder(
 def download_wheel(
     wheel: Wheel, folder: Path, report_progress: ReportProgress | None = None
 ) -> None:
-    """Download a package into a folder; where from is the client's own configuration.
+    """Download a package into a folder, from the index that pip is configured with.
 
     Raises:
-        SourceError: The client is missing, or could not get the one of the pinned hash.
+        SourceError: pip is missing, or could not get the package with the pinned hash.
     """
     unfinished = folder / "unfinished"
     unfinished.mkdir(exist_ok=True)
@@ -90,11 +85,11 @@ def download_wheel(
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-        # Whatever the client leaves when it is stopped goes with our folder.
+        # Files of a killed client are removed with our folder.
         env={**os.environ, "TMPDIR": str(unfinished)},
     ) as client:
         try:
-            stderr = _watch_client(client, unfinished, wheel, report_progress)
+            stderr = _wait_for_client(client, unfinished, wheel, report_progress)
         except BaseException:
             client.kill()
             raise
@@ -105,24 +100,24 @@ def download_wheel(
         )
 
 
-def _watch_client(
+def _wait_for_client(
     client: subprocess.Popen[str],
     folder: Path,
     wheel: Wheel,
     report_progress: ReportProgress | None,
 ) -> str:
-    """Return what the client says, once it has ended."""
+    """Return the standard error of the client after its end."""
     while True:
         try:
             return client.communicate(timeout=POLL_INTERVAL_S)[1]
         except subprocess.TimeoutExpired:
             if report_progress is not None:
-                # Not the sum: a client that keeps what it gets for later writes it twice.
+                # Not the sum: a client with a cache writes the file twice.
                 report_progress(min(_find_largest(folder), wheel.size_bytes), wheel.size_bytes)
 
 
 def _find_largest(folder: Path) -> int:
-    """Return the bytes of the largest file in a folder, in which files come and go."""
+    """Return the bytes of the largest file in a folder. Files may disappear meanwhile."""
     sizes = [0]
     for top, _, names in os.walk(folder):
         for name in names:
@@ -132,6 +127,6 @@ def _find_largest(folder: Path) -> int:
 
 
 def _get_reason(stderr: str) -> str:
-    """Return what the client says last of all."""
+    """Return the last line of the client's standard error."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     return lines[-1].removeprefix("ERROR: ") if lines else "pip gave no reason"

@@ -62,10 +62,10 @@ class Graph:
         return output or name
 
     def serialise(self) -> bytes:
-        """Return the model's bytes, checked against the ONNX specification.
+        """Return the model's bytes.
 
         Raises:
-            ConversionError: The graph is not a valid one.
+            ConversionError: The graph is invalid.
         """
         graph = helper.make_graph(
             self._nodes, self._name, self._inputs, self._outputs, self._constants
@@ -74,9 +74,20 @@ class Graph:
         model = helper.make_model(
             graph, opset_imports=[opset], ir_version=IR_VERSION, producer_name="phiz"
         )
-        try:
-            onnx.checker.check_model(model, full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            raise ConversionError(f"{self._name}: the graph is not valid ONNX: {error}") from error
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
+        return serialise_model(model)
+
+
+def serialise_model(model: onnx.ModelProto) -> bytes:
+    """Return a model's bytes, checked against the ONNX specification.
+
+    Raises:
+        ConversionError: The graph is invalid.
+    """
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ConversionError(
+            f"{model.graph.name}: the graph is not valid ONNX: {error}"
+        ) from error
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content

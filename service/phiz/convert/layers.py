@@ -64,9 +64,9 @@ def add_prelu(graph: Graph, x: str, slopes: Slopes) -> str:
 def append_opposites(layer: Layer, slopes: Slopes) -> Layer:
     """Return the convolution after which a max-pool may come before PReLU.
 
-    Where the slope is not negative, PReLU rises with x, so that the largest x has the
-    largest PReLU. Elsewhere it is ``max(x, slope * x)``, whose largest comes of the largest
-    x or of the largest -x: these follow as channels of their own after all others.
+    PReLU with a slope of at least 0 rises with x, so the largest x has the largest PReLU. With a
+    negative slope it is ``max(x, slope * x)``, whose largest comes of the largest x or of the
+    largest -x. These follow as channels of their own after all others.
     """
     kernels, biases = layer
     falling = slopes < 0

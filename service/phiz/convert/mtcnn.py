@@ -8,13 +8,13 @@ The heads of a network are one layer here, and what it gives is taken apart.
 Two things are folded into the weights, in float64 and rounded once: the normalisation of
 the pixels into the first convolution (it pads nothing, so every output sees whole
 windows), and the difference of the two classes that the softmax needs, 1 / (1 + exp(other −
-face)), into the head. That is spelled out, because onnxruntime's sigmoid is an approximation
-that gives near 1 the same score to different faces, of which suppression then keeps another
-than the original does. P-Net alone centres its pixels first, for the sake of accuracy.
+face)), into the head. The formula is spelled out, because onnxruntime's sigmoid is an
+approximation. Near 1 it gives different faces the same score, and suppression then keeps another
+one than the original. P-Net alone centres its pixels first, for the sake of accuracy.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from onnx import TensorProto
@@ -22,6 +22,7 @@ from onnx import TensorProto
 from phiz.convert.graph import Axis, Graph
 from phiz.convert.layers import (
     Layer,
+    Slopes,
     add_channel_slice,
     add_conv,
     add_dense,
@@ -45,31 +46,26 @@ RNET_CHANNELS = 32
 
 
 def convert_pnet(weights: StateDict, normalisation: Normalisation) -> bytes:
-    """Return P-Net: pictures of any size to a grid of proposals.
+    """Return P-Net: images of any size to a grid of proposals.
 
     ``pixels`` (N, H, W, 3) to ``regressions`` (N, h, w, 4) and ``probabilities`` (N, h, w),
     where h is (H - 2) halved and rounded up, less 4.
     """
-    graph = Graph("pnet")
-    slopes = weights["prelu1.weight"]
-    x, uncentred = _add_centring(graph, _add_pixel_input(graph, "height", "width"), normalisation)
+    network = _MtcnnConversion(Graph("pnet"), weights)
+    graph, slopes = network.graph, network.get_slopes(1)
+    x, uncentred = network.add_centred_input("height", "width", normalisation)
     # 6 of the 10 slopes are negative: 16 channels, which fill a block.
-    first = append_opposites(fold_normalisation(_get_layer(weights, "conv1"), uncentred), slopes)
+    first = append_opposites(fold_normalisation(network.get_layer("conv1"), uncentred), slopes)
     x = add_max_pool(graph, add_pixel_conv(graph, x, first), 2)
     x = add_pooled_prelu(graph, x, slopes)
-    x = add_conv(graph, x, pad_channels(_get_layer(weights, "conv2"), inputs=len(first[0])))
-    x = add_prelu(graph, x, weights["prelu2.weight"])
-    x = _add_conv_prelu(graph, x, weights, "3")
-    x = add_conv(graph, x, _stack_heads(weights, "conv4"))  # (N, 5, h, w)
-
-    graph.add_node(
-        "Transpose",
-        add_channel_slice(graph, x, BOX_CHANNELS),
-        output="regressions",
-        perm=[0, 2, 3, 1],
-    )
+    x = add_conv(graph, x, pad_channels(network.get_layer("conv2"), inputs=len(first[0])))
+    x = add_prelu(graph, x, network.get_slopes(2))
+    x = network.add_conv_prelu(x, 3)
+    x = add_conv(graph, x, network.stack_heads("conv4"))  # (N, 5, h, w)
+    boxes = add_channel_slice(graph, x, BOX_CHANNELS)
+    graph.add_node("Transpose", boxes, output="regressions", perm=[0, 2, 3, 1])
     graph.add_output("regressions", ("batch", "rows", "columns", 4))
-    _add_probabilities(graph, x, "rows", "columns")
+    network.add_probabilities(x, "rows", "columns")
     return graph.serialise()
 
 
@@ -78,22 +74,20 @@ def convert_rnet(weights: StateDict, normalisation: Normalisation) -> bytes:
 
     ``pixels`` (N, 24, 24, 3) to ``regressions`` (N, 4) and ``probabilities`` (N,).
     """
-    graph = Graph("rnet")
-    first = fold_normalisation(_get_layer(weights, "conv1"), normalisation)
-    x = add_pixel_conv(
-        graph, _add_pixel_input(graph, 24, 24), pad_channels(first, outputs=RNET_CHANNELS)
-    )
-    slopes = weights["prelu1.weight"]
-    x = add_max_pool(
-        graph, add_prelu(graph, x, np.pad(slopes, (0, RNET_CHANNELS - len(slopes)))), 3
-    )
-    x = add_conv(graph, x, pad_channels(_get_layer(weights, "conv2"), inputs=RNET_CHANNELS))
-    x = add_max_pool(graph, add_prelu(graph, x, weights["prelu2.weight"]), 3)
-    x = _add_conv_prelu(graph, x, weights, "3")  # (N, 64, 3, 3)
-    x = _add_dense_prelu(graph, x, weights, "4")  # (N, 128)
-    x = add_dense(graph, x, _stack_heads(weights, "dense5"))  # (N, 5)
-    _add_regressions(graph, x)
-    _add_probabilities(graph, x)
+    network = _MtcnnConversion(Graph("rnet"), weights)
+    graph, slopes = network.graph, network.get_slopes(1)
+    first = fold_normalisation(network.get_layer("conv1"), normalisation)
+    x = network.add_input(24, 24)
+    x = add_pixel_conv(graph, x, pad_channels(first, outputs=RNET_CHANNELS))
+    x = add_prelu(graph, x, np.pad(slopes, (0, RNET_CHANNELS - len(slopes))))
+    x = add_max_pool(graph, x, 3)
+    x = add_conv(graph, x, pad_channels(network.get_layer("conv2"), inputs=RNET_CHANNELS))
+    x = add_max_pool(graph, add_prelu(graph, x, network.get_slopes(2)), 3)
+    x = network.add_conv_prelu(x, 3)  # (N, 64, 3, 3)
+    x = network.add_dense_prelu(x, 4)  # (N, 128)
+    x = add_dense(graph, x, network.stack_heads("dense5"))  # (N, 5)
+    network.add_regressions(x)
+    network.add_probabilities(x)
     return graph.serialise()
 
 
@@ -103,24 +97,24 @@ def convert_onet(weights: StateDict, normalisation: Normalisation) -> bytes:
     ``pixels`` (N, 48, 48, 3) to ``regressions`` (N, 4), ``landmarks`` (N, 5, 2) as x and y
     in parts of the box, and ``probabilities`` (N,).
     """
-    graph = Graph("onet")
-    first = fold_normalisation(_get_layer(weights, "conv1"), normalisation)
-    x = add_pixel_conv(graph, _add_pixel_input(graph, 48, 48), first)
-    x = add_max_pool(graph, add_prelu(graph, x, weights["prelu1.weight"]), 3)
-    x = add_max_pool(graph, _add_conv_prelu(graph, x, weights, "2"), 3)
-    x = add_max_pool(graph, _add_conv_prelu(graph, x, weights, "3"), 2)
-    x = _add_conv_prelu(graph, x, weights, "4")  # (N, 128, 3, 3)
-    x = _add_dense_prelu(graph, x, weights, "5")  # (N, 256)
-    matrix, bias = _get_layer(weights, "dense6_3")
+    network = _MtcnnConversion(Graph("onet"), weights)
+    graph = network.graph
+    first = fold_normalisation(network.get_layer("conv1"), normalisation)
+    x = add_pixel_conv(graph, network.add_input(48, 48), first)
+    x = add_max_pool(graph, add_prelu(graph, x, network.get_slopes(1)), 3)
+    x = add_max_pool(graph, network.add_conv_prelu(x, 2), 3)
+    x = add_max_pool(graph, network.add_conv_prelu(x, 3), 2)
+    x = network.add_conv_prelu(x, 4)  # (N, 128, 3, 3)
+    x = network.add_dense_prelu(x, 5)  # (N, 256)
+    matrix, bias = network.get_layer("dense6_3")
     points = matrix[LANDMARK_ROWS], bias[LANDMARK_ROWS]
-    x = add_dense(graph, x, stack_layers(_stack_heads(weights, "dense6"), points))  # (N, 15)
-    _add_regressions(graph, x)
+    x = add_dense(graph, x, stack_layers(network.stack_heads("dense6"), points))  # (N, 15)
+    network.add_regressions(x)
     pairs = graph.add_constant(np.array([0, 5, 2], np.int64))
-    graph.add_node(
-        "Reshape", add_channel_slice(graph, x, LANDMARK_CHANNELS), pairs, output="landmarks"
-    )
+    landmarks = add_channel_slice(graph, x, LANDMARK_CHANNELS)
+    graph.add_node("Reshape", landmarks, pairs, output="landmarks")
     graph.add_output("landmarks", ("batch", 5, 2))
-    _add_probabilities(graph, x)
+    network.add_probabilities(x)
     return graph.serialise()
 
 
@@ -143,61 +137,65 @@ def fold_softmax(layer: Layer) -> Layer:
     return (matrix[:1] - matrix[1:]).astype(np.float32), (bias[:1] - bias[1:]).astype(np.float32)
 
 
-def _get_layer(weights: StateDict, name: str) -> Layer:
-    return weights[f"{name}.weight"], weights[f"{name}.bias"]
+@dataclass(frozen=True, slots=True)
+class _MtcnnConversion:
+    """The growing graph and its weights."""
 
+    graph: Graph
+    weights: StateDict
 
-def _stack_heads(weights: StateDict, name: str) -> Layer:
-    """Return the layer that gives the box and then face or not."""
-    return stack_layers(
-        _get_layer(weights, f"{name}_2"), fold_softmax(_get_layer(weights, f"{name}_1"))
-    )
+    def get_layer(self, name: str) -> Layer:
+        return self.weights[f"{name}.weight"], self.weights[f"{name}.bias"]
 
+    def get_slopes(self, number: int) -> Slopes:
+        return self.weights[f"prelu{number}.weight"]
 
-def _add_pixel_input(graph: Graph, height: Axis, width: Axis) -> str:
-    return graph.add_input("pixels", TensorProto.FLOAT, ("batch", height, width, 3))
+    def stack_heads(self, name: str) -> Layer:
+        """Return the layer that gives the box and then face or not."""
+        return stack_layers(self.get_layer(f"{name}_2"), fold_softmax(self.get_layer(f"{name}_1")))
 
+    def add_input(self, height: Axis, width: Axis) -> str:
+        return self.graph.add_input("pixels", TensorProto.FLOAT, ("batch", height, width, 3))
 
-def _add_centring(graph: Graph, x: str, normalisation: Normalisation) -> tuple[str, Normalisation]:
-    """Add the normalisation's offset to the pixels, and return what is left of it.
+    def add_centred_input(
+        self, height: Axis, width: Axis, normalisation: Normalisation
+    ) -> tuple[str, Normalisation]:
+        """Add the input and the normalisation's offset; return the rest of the normalisation.
 
-    Sums of numbers of both signs stay small and lose less to rounding, which is what P-Net,
-    of whose many cells the worst one counts, needs to agree with its original.
-    """
-    scale, offset = normalisation.to_numbers()
-    shift = graph.add_constant(np.array([offset / scale], np.float32))
-    return graph.add_node("Add", x, shift), replace(normalisation, offset=0.0)
+        Sums of numbers of both signs stay small and lose less to rounding. P-Net, of whose many
+        cells the worst one counts, needs this to agree with its original.
+        """
+        x = self.add_input(height, width)
+        scale, offset = normalisation.to_numbers()
+        shift = self.graph.add_constant(np.array([offset / scale], np.float32))
+        return self.graph.add_node("Add", x, shift), replace(normalisation, offset=0.0)
 
+    def add_conv_prelu(self, x: str, number: int) -> str:
+        x = add_conv(self.graph, x, self.get_layer(f"conv{number}"))
+        return add_prelu(self.graph, x, self.get_slopes(number))
 
-def _add_conv_prelu(graph: Graph, x: str, weights: StateDict, number: str) -> str:
-    x = add_conv(graph, x, _get_layer(weights, f"conv{number}"))
-    return add_prelu(graph, x, weights[f"prelu{number}.weight"])
+    def add_dense_prelu(self, x: str, number: int) -> str:
+        """Flatten (N, C, 3, 3) and add the dense layer and the PReLU after it.
 
+        Its weights were made for columns first, then rows, then channels; they are put in the
+        order of the array, which saves a transposition of every crop.
+        """
+        matrix, bias = self.get_layer(f"dense{number}")
+        columns_first = matrix.reshape(len(matrix), 3, 3, -1)  # (M, w, h, C)
+        reordered = columns_first.transpose(0, 3, 2, 1).reshape(len(matrix), -1)  # (M, C * h * w)
+        x = add_dense(self.graph, self.graph.add_node("Flatten", x), (reordered, bias))
+        return self.graph.add_node("PRelu", x, self.graph.add_constant(self.get_slopes(number)))
 
-def _add_dense_prelu(graph: Graph, x: str, weights: StateDict, number: str) -> str:
-    """Flatten (N, C, 3, 3) and add the dense layer and the PReLU after it.
+    def add_regressions(self, x: str) -> None:
+        add_channel_slice(self.graph, x, BOX_CHANNELS, output="regressions")
+        self.graph.add_output("regressions", ("batch", 4))
 
-    Its weights were made for columns first, then rows, then channels; they are put in the
-    order of the array, which saves a transposition of every crop.
-    """
-    matrix, bias = _get_layer(weights, f"dense{number}")
-    columns_first = matrix.reshape(len(matrix), 3, 3, -1)  # (M, w, h, C)
-    reordered = columns_first.transpose(0, 3, 2, 1).reshape(len(matrix), -1)  # (M, C * h * w)
-    x = add_dense(graph, graph.add_node("Flatten", x), (reordered, bias))
-    return graph.add_node("PRelu", x, graph.add_constant(weights[f"prelu{number}.weight"]))
-
-
-def _add_regressions(graph: Graph, x: str) -> None:
-    add_channel_slice(graph, x, BOX_CHANNELS, output="regressions")
-    graph.add_output("regressions", ("batch", 4))
-
-
-def _add_probabilities(graph: Graph, x: str, *grid: Axis) -> None:
-    last = graph.add_constant(np.array([1], np.int64))
-    # Not clipped: where exp(x) overflows to infinity, its reciprocal is 0, as it should be.
-    odds = graph.add_node(
-        "Exp", graph.add_node("Squeeze", add_channel_slice(graph, x, FACE_CHANNELS), last)
-    )
-    one = graph.add_constant(np.array([1], np.float32))
-    graph.add_node("Reciprocal", graph.add_node("Add", odds, one), output="probabilities")
-    graph.add_output("probabilities", ("batch", *grid))
+    def add_probabilities(self, x: str, *grid: Axis) -> None:
+        graph = self.graph
+        last = graph.add_constant(np.array([1], np.int64))
+        difference = graph.add_node("Squeeze", add_channel_slice(graph, x, FACE_CHANNELS), last)
+        # Not clipped: where exp(x) overflows to infinity, its reciprocal is 0, as it should be.
+        odds = graph.add_node("Exp", difference)
+        one = graph.add_constant(np.array([1], np.float32))
+        graph.add_node("Reciprocal", graph.add_node("Add", odds, one), output="probabilities")
+        graph.add_output("probabilities", ("batch", *grid))

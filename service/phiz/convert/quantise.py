@@ -20,6 +20,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
+from phiz.convert.graph import serialise_model
 from phiz.errors import ConversionError
 from phiz.models.specs import Architecture
 
@@ -29,15 +30,15 @@ Ranges: TypeAlias = Mapping[str, tuple[float, float]]
 LAYERS: Final = frozenset({"Conv", "Gemm"})
 RECTIFIERS: Final = frozenset({"Clip", "Relu"})
 QUANTISED_OPERATORS: Final = LAYERS | RECTIFIERS | {"Add", "Concat", "GlobalAveragePool"}
-# What these give keeps the steps of what they are given, or a runtime computes them in float32.
+# Their outputs keep the steps of their inputs; otherwise a runtime computes them in float32.
 RANGE_PRESERVING: Final = frozenset({"Flatten", "MaxPool", "Resize"})
 ACTIVATION_LEVELS: Final = 255
 WEIGHT_LEVELS: Final = 127  # to either side of 0
 INT32_RANGE: Final = (-(2**31), 2**31 - 1)
 
-# What gives the first tensor in 8 bits: an operator, and how many of its kind come before.
+# The operator of the first tensor in 8 bits, and how many of its kind come before.
 FIRST_QUANTISED: Final[Mapping[Architecture, tuple[str, int]]] = {
-    "blazeface": ("Add", 0),  # the normalised picture
+    "blazeface": ("Add", 0),  # the normalised image
     "pnet": ("Add", 1),
     "rnet": ("MaxPool", 0),
     "onet": ("MaxPool", 0),
@@ -92,16 +93,10 @@ def quantise_graph(graph: bytes, ranges: Ranges, *, last: bool = False) -> bytes
     tensors = {node.output[0] for node in model.graph.node}
     if unknown := sorted(ranges.keys() - tensors):
         raise ConversionError(f"{model.graph.name} has no tensor {', '.join(unknown)}")
-    rounding = _GraphQuantiser(model.graph, _propagate_ranges(ranges, model.graph.node), last=last)
-    for node in [*model.graph.node]:
-        rounding.add_node(node)
-    rounding.replace_nodes()
-    try:
-        onnx.checker.check_model(model, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ConversionError(f"{model.graph.name}: not valid in 8 bits: {error}") from error
-    onnx_bytes: bytes = model.SerializeToString(deterministic=True)
-    return onnx_bytes
+    _GraphQuantiser(
+        model.graph, _propagate_ranges(ranges, model.graph.node), last=last
+    ).replace_nodes()
+    return serialise_model(model)
 
 
 def compute_scale_and_zero_point(low: float, high: float) -> tuple[np.float32, np.uint8]:
@@ -135,7 +130,17 @@ class _GraphQuantiser:
         self._nodes: list[onnx.NodeProto] = []
         self._constants: list[onnx.TensorProto] = []
 
-    def add_node(self, node: onnx.NodeProto) -> None:
+    def replace_nodes(self) -> None:
+        """Replace the nodes and constants of the graph."""
+        for node in self._graph.node:
+            self._add_node(node)
+        used = {name for node in self._nodes for name in node.input}
+        kept = [array for array in self._graph.initializer if array.name in used]
+        del self._graph.node[:], self._graph.initializer[:]
+        self._graph.node.extend(self._nodes)
+        self._graph.initializer.extend([*kept, *self._constants])
+
+    def _add_node(self, node: onnx.NodeProto) -> None:
         """Add a node of the float graph, between rounded tensors where they are to be."""
         image, output = node.input[0], node.output[0]
         inputs = [_name_dequantised(name) if name in self._ranges else name for name in node.input]
@@ -148,14 +153,6 @@ class _GraphQuantiser:
         self._nodes.append(copy)
         if output in self._ranges:
             self._quantise_tensor(output)
-
-    def replace_nodes(self) -> None:
-        """Leave the graph with what was added and the constants that it uses."""
-        used = {name for node in self._nodes for name in node.input}
-        kept = [array for array in self._graph.initializer if array.name in used]
-        del self._graph.node[:], self._graph.initializer[:]
-        self._graph.node.extend(self._nodes)
-        self._graph.initializer.extend([*kept, *self._constants])
 
     def _is_quantised(self, layer: onnx.NodeProto) -> bool:
         result = _find_rectified(layer.output[0], self._graph.node)

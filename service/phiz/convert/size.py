@@ -1,4 +1,4 @@
-"""How large a network is: its parameters, and what it multiplies and adds up for one picture."""
+"""The size of a network: its parameters, and its multiplications for one image."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,15 +8,15 @@ import onnx
 from numpy.typing import NDArray
 from onnx import numpy_helper, shape_inference
 
-LAYERS = frozenset({"Conv", "Gemm"})
+from phiz.convert.quantise import LAYERS
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkSize:
-    """Of a network, without channels of zeros that only fill a block.
+    """The size of a network, without channels of zeros that only fill a block.
 
     Attributes:
-        macs: Multiplications with additions in its layers, for one picture.
+        macs: Multiplications with additions in its layers, for one image.
         parameters: Numbers in its layers.
     """
 
@@ -40,7 +40,7 @@ def measure_size(graph: bytes) -> NetworkSize | None:
     for node in model.graph.node:
         if node.op_type not in LAYERS:
             continue
-        # Of each picture: the first axis is the batch.
+        # Of each image: the first axis is the batch.
         places = int(np.prod(shapes[node.output[0]][2:]))
         if places == 0:
             return None

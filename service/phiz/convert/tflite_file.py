@@ -1,4 +1,4 @@
-"""What a TensorFlow Lite file says, as plain records: operators, shapes and constants."""
+"""Reads a TensorFlow Lite file into records: operators, shapes and constants."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,26 +11,18 @@ from numpy.typing import NDArray
 from phiz.errors import ConversionError
 
 # The options of each operator that are read, by the names of the TensorFlow Lite schema.
-_CONVOLUTION_OPTIONS: Final = (
-    "Padding",
-    "StrideH",
-    "StrideW",
-    "DilationHFactor",
-    "DilationWFactor",
-    "FusedActivationFunction",
-)
+_ACTIVATION: Final = "FusedActivationFunction"
+_WINDOW: Final = ("Padding", "StrideH", "StrideW")
+_DILATION: Final = ("DilationHFactor", "DilationWFactor")
 _OPERATOR_OPTIONS: Final[Mapping[str, tuple[type[Any], tuple[str, ...]]]] = {
-    "ADD": (tflite.AddOptions, ("FusedActivationFunction",)),
-    "CONCATENATION": (tflite.ConcatenationOptions, ("Axis", "FusedActivationFunction")),
-    "CONV_2D": (tflite.Conv2DOptions, _CONVOLUTION_OPTIONS),
+    "ADD": (tflite.AddOptions, (_ACTIVATION,)),
+    "CONCATENATION": (tflite.ConcatenationOptions, ("Axis", _ACTIVATION)),
+    "CONV_2D": (tflite.Conv2DOptions, (*_WINDOW, *_DILATION, _ACTIVATION)),
     "DEPTHWISE_CONV_2D": (
         tflite.DepthwiseConv2DOptions,
-        (*_CONVOLUTION_OPTIONS, "DepthMultiplier"),
+        (*_WINDOW, *_DILATION, _ACTIVATION, "DepthMultiplier"),
     ),
-    "MAX_POOL_2D": (
-        tflite.Pool2DOptions,
-        ("Padding", "StrideH", "StrideW", "FilterHeight", "FilterWidth", "FusedActivationFunction"),
-    ),
+    "MAX_POOL_2D": (tflite.Pool2DOptions, (*_WINDOW, "FilterHeight", "FilterWidth", _ACTIVATION)),
     "RESIZE_BILINEAR": (tflite.ResizeBilinearOptions, ("AlignCorners", "HalfPixelCenters")),
 }
 _TFLITE_DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {

@@ -4,8 +4,9 @@ The format (``torch/serialization.py``, ``_legacy_save``) is five pickles in a r
 number, a protocol version, the writer's integer sizes, the tensors, the order of the
 storages) and then, for every storage, its length as int64 and its numbers, little-endian.
 
-A pickle may name any function to be called. Here it finds four names and no other: an
-ordered dictionary, and three of PyTorch's that stand for harmless records of this module.
+A pickle may name any function to be called. Here it finds four names and no other: an ordered
+dictionary, PyTorch's function that rebuilds a tensor, as a harmless one of this module, and two
+types of storages, as names of numpy types.
 """
 
 import io
@@ -27,23 +28,16 @@ PROTOCOL_VERSION: Final = 1001
 StateDict = Mapping[str, NDArray[np.float32]]
 """Parameter name to array, in the file's order."""
 
-# How reading a damaged pickle may fail, as the pickle module's manual says.
+# The errors of damaged pickles, by the manual of the pickle module.
 _DECODE_ERRORS: Final = (
-    pickle.UnpicklingError,
-    AttributeError,
-    EOFError,
-    ImportError,
-    IndexError,
-    KeyError,
-    TypeError,
-    ValueError,
-    struct.error,
+    *(pickle.UnpicklingError, struct.error, AttributeError, EOFError, ImportError),
+    *(LookupError, TypeError, ValueError),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Storage:
-    """What a storage is called, and the type of its numbers."""
+    """The name of a storage, and the type of its numbers."""
 
     key: str
     dtype: np.dtype[np.generic]
@@ -57,21 +51,6 @@ class _Tensor:
     offset: int
     shape: tuple[int, ...]
     strides: tuple[int, ...]
-
-
-class _FloatStorage:
-    """Stands for ``torch.FloatStorage``, which holds weights."""
-
-
-class _LongStorage:
-    """Stands for ``torch.LongStorage``, which holds what training counted."""
-
-
-_FLOAT: Final = np.dtype("<f4")
-_STORAGE_DTYPES: Final[Mapping[type, np.dtype[np.generic]]] = {
-    _FloatStorage: _FLOAT,
-    _LongStorage: np.dtype("<i8"),
-}
 
 
 def read_weights(content: bytes) -> StateDict:
@@ -91,7 +70,7 @@ def read_weights(content: bytes) -> StateDict:
         return {
             name: _copy_view(tensor, numbers[tensor.storage.key])
             for name, tensor in tensors.items()
-            if tensor.storage.dtype == _FLOAT
+            if tensor.storage.dtype == np.dtype("<f4")
         }
     except _DECODE_ERRORS as error:
         raise ConversionError(f"not a legacy PyTorch file: {error}") from error
@@ -148,8 +127,8 @@ def _rebuild_tensor(
 
 _ALLOWED_NAMES: Final = {
     ("collections", "OrderedDict"): OrderedDict,
-    ("torch", "FloatStorage"): _FloatStorage,
-    ("torch", "LongStorage"): _LongStorage,
+    ("torch", "FloatStorage"): "<f4",  # weights
+    ("torch", "LongStorage"): "<i8",  # counts of the training
     ("torch._utils", "_rebuild_tensor_v2"): _rebuild_tensor,
 }
 
@@ -169,8 +148,6 @@ class _Unpickler(pickle.Unpickler):
     def persistent_load(self, pid: object) -> _Storage:
         """Return the storage that is named by (word, type, key, device, size, view)."""
         match pid:
-            case ("storage", type() as kind, str(key), str(), int(), None) if (
-                kind in _STORAGE_DTYPES
-            ):
-                return _Storage(key, _STORAGE_DTYPES[kind])
+            case ("storage", "<f4" | "<i8" as dtype, str(key), str(), int(), None):
+                return _Storage(key, np.dtype(dtype))
         raise ConversionError("the pickle asks for something other than a storage of numbers")

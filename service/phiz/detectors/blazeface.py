@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from phiz.boxes.blending import blend_reference, blend_weighted
 from phiz.boxes.geometry import Letterbox, clip_boxes, compute_shorter_sides
-from phiz.boxes.nms import nms
+from phiz.boxes.nms import find_single_faces, nms
 from phiz.detectors.anchors import Anchors
 from phiz.faces import (
     Boxes,
@@ -128,12 +128,13 @@ class BlazeFace:
         boxes, keypoints, scores = self._resolve_overlaps(
             boxes, keypoints, scores, min_score, options.overlap
         )
-        boxes = clip_boxes(
-            letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4), *size_wh
-        )
-        is_visible = compute_shorter_sides(boxes) >= (
-            options.min_face or MIN_VISIBLE_SIDE_PX
-        )  # (F,)
+        boxes = letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4)  # (F, 4)
+        boxes = clip_boxes(boxes, *size_wh)
+        if not self.reference:
+            single = find_single_faces(boxes, scores, size_wh)  # (F,)
+            boxes, keypoints, scores = boxes[single], keypoints[single], scores[single]
+        min_side_px = options.min_face or MIN_VISIBLE_SIDE_PX
+        is_visible = compute_shorter_sides(boxes) >= min_side_px  # (F,)
         best = np.flatnonzero(is_visible)[: options.max_faces]  # (F',)
         return build_faces(
             boxes[best],
@@ -163,12 +164,7 @@ class BlazeFace:
         return np.concatenate(boxes), np.concatenate(keypoints), np.concatenate(scores)
 
     def _resolve_overlaps(
-        self,
-        boxes: Boxes,
-        keypoints: Keypoints,
-        scores: Scores,
-        min_score: float,
-        overlap: Overlap,
+        self, boxes: Boxes, keypoints: Keypoints, scores: Scores, min_score: float, overlap: Overlap
     ) -> tuple[Boxes, Keypoints, Scores]:
         """Return one prediction for each face, by falling score."""
         limit = self.spec.overlap_limit

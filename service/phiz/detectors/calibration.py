@@ -49,12 +49,9 @@ def accept_faces(scores: Scores, min_score: float, crowd_prior: CrowdPrior) -> N
         crowd_prior: Weight of the other faces.
     """
     others = np.clip(scores.sum() - scores, 0, crowd_prior.max_others)  # (N,)
-    adjusted_log_odds = compute_log_odds(scores) + np.float32(crowd_prior.slope) * np.log1p(
-        others
-    )  # (N,)
-    accepted: NDArray[np.bool_] = adjusted_log_odds >= compute_log_odds(
-        np.array(min_score, np.float32)
-    )
+    bonus = np.float32(crowd_prior.slope) * np.log1p(others)  # (N,)
+    limit = compute_log_odds(np.array(min_score, np.float32))
+    accepted: NDArray[np.bool_] = compute_log_odds(scores) + bonus >= limit  # (N,)
     return accepted
 
 
@@ -82,9 +79,8 @@ def compute_cascade_features(
         size_wh: Of the image.
     """
     nothing = np.full(len(first_pass_scores), NEUTRAL_SCORE, np.float32)  # (N,)
-    hint = compute_log_odds(np.maximum(first_pass_scores, nothing)) - compute_log_odds(
-        nothing
-    )  # (N,)
+    seen = compute_log_odds(np.maximum(first_pass_scores, nothing))  # (N,)
+    hint = seen - compute_log_odds(nothing)  # (N,)
     large = np.clip(_compute_log_sizes(boxes, size_wh) - MIN_LOG_SIZE, 0, LOG_SIZE_SPAN)  # (N,)
     missed_size = np.where(first_pass_scores > 0, np.float32(0), large)  # (N,)
     return np.concatenate([compute_log_odds(scores), np.stack([hint, missed_size], axis=1)], axis=1)
@@ -106,10 +102,8 @@ def match_first_pass(
     if not len(boxes) or not len(first_pass_boxes):
         return np.zeros(len(boxes), np.float32), np.ones(len(first_pass_boxes), bool)
     overlaps = np.stack([box_iou(box, boxes) for box in first_pass_boxes])  # (G, N)
-    matched_scores = np.where(overlaps > MATCH_IOU, scores[:, None], np.float32(0)).max(
-        axis=0
-    )  # (N,)
-    return matched_scores, overlaps.max(axis=1) < SEPARATE_IOU
+    matches = np.where(overlaps > MATCH_IOU, scores[:, None], np.float32(0))  # (G, N)
+    return matches.max(axis=0), overlaps.max(axis=1) < SEPARATE_IOU
 
 
 def calibrate_boxes(boxes: Boxes, model: str, calibrations: Mapping[str, BoxCalibration]) -> Boxes:

@@ -25,6 +25,7 @@ from phiz.runtime.onnx import OnnxRuntime
 __all__ = ["LANDMARKS_BY_KIND", "Detector", "list_model_names", "load_detectors"]
 
 FIRST_PASS_MODELS: Final = ("back", "full", "front")  # of the router, most accurate first
+ROUTER_MODELS: Final = (*FIRST_PASS_MODELS, CASCADE_MODEL)
 LANDMARKS_BY_KIND: Final[Mapping[ModelKind, tuple[str, ...]]] = {
     "blazeface": blazeface.BLAZEFACE_LANDMARKS,
     "mtcnn": mtcnn.MTCNN_LANDMARKS,
@@ -67,13 +68,12 @@ def load_detectors(
     for name in wanted:
         if name not in known:
             raise OptionError(f"model is {name!r}; it must be one of {', '.join(known)}")
-
-    runs = OnnxRuntime() if runtime is None else runtime
+    runs = runtime or OnnxRuntime()
 
     def open_network(spec: NetworkSpec) -> Session:
         return runs.open(spec, read_network(spec, folder))
 
-    needed = {*wanted, *((*FIRST_PASS_MODELS, CASCADE_MODEL) if AUTO in wanted else ())}
+    needed = {*wanted, *(ROUTER_MODELS if AUTO in wanted else ())}
     loaded: dict[str, Detector] = {
         spec.name: DETECTOR_FACTORIES[spec.kind](spec, open_network, sampling)
         for spec in catalog.get_models("face")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phiz.boxes.geometry import clip_boxes
+from phiz.boxes.nms import find_single_faces
 from phiz.detectors.calibration import (
     calibrate_boxes,
     calibrate_scores,
@@ -98,13 +99,9 @@ def fuse_faces(
         Faces with confidences as scores, by falling confidence, boxes clipped to the image.
     """
     weights = config.first_pass[first_pass.model]
-    boxes = clip_boxes(
-        calibrate_boxes(candidates.boxes, CASCADE_MODEL, config.box_calibration),
-        *first_pass.size_wh,
-    )  # (N, 4)
-    first_pass_scores, is_separate = match_first_pass(
-        boxes, first_pass.boxes, first_pass.scores
-    )  # (N,), (G,)
+    boxes = calibrate_boxes(candidates.boxes, CASCADE_MODEL, config.box_calibration)  # (N, 4)
+    boxes = clip_boxes(boxes, *first_pass.size_wh)
+    first_pass_scores, is_separate = match_first_pass(boxes, first_pass.boxes, first_pass.scores)
     features = compute_cascade_features(
         boxes, candidates.scores, first_pass_scores, first_pass.size_wh
     )  # (N, 5)
@@ -112,7 +109,17 @@ def fuse_faces(
     found = build_faces(boxes, probabilities, candidates.keypoints, MTCNN_LANDMARKS, CASCADE_MODEL)
     others = calibrate_faces(first_pass, weights.unconfirmed)
     faces = (*found, *(face for face, other in zip(others, is_separate, strict=True) if other))
-    return tuple(sorted(faces, key=lambda face: -face.score))
+    return keep_single_faces(faces, first_pass.size_wh)
+
+
+def keep_single_faces(faces: Sequence[Face], size_wh: tuple[int, int]) -> tuple[Face, ...]:
+    """Return the best of the faces that lie over each other, by falling confidence.
+
+    The others would be answered as faces, and would vouch for each other as a crowd.
+    """
+    boxes = np.array([face.box for face in faces], np.float32).reshape(-1, 4)  # (N, 4)
+    scores = np.array([face.score for face in faces], np.float32)  # (N,)
+    return tuple(faces[place] for place in find_single_faces(boxes, scores, size_wh).tolist())
 
 
 def count_expected_faces(faces: Sequence[Face], side_px: float) -> float:

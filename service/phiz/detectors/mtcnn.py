@@ -15,16 +15,16 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import blend_around
-from phiz.boxes.geometry import clip_boxes, expand_to_squares
-from phiz.boxes.nms import nms
+from phiz.boxes.geometry import clip_boxes
+from phiz.boxes.nms import find_single_faces, nms
 from phiz.detectors.mtcnn_boxes import (
     EXCLUSIVE_SIDE,
     INCLUSIVE_SIDE,
-    TO_HALF_OPEN,
     apply_regressions,
+    blend_inclusive,
     compute_inside_regions,
     nms_min,
+    refine_to_squares,
 )
 from phiz.detectors.pyramid import (
     Cells,
@@ -34,14 +34,7 @@ from phiz.detectors.pyramid import (
     split_into_tiles,
     suppress_cells,
 )
-from phiz.faces import (
-    Boxes,
-    Detections,
-    DetectOptions,
-    Keypoints,
-    Scores,
-    build_faces,
-)
+from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, build_faces
 from phiz.image.integral import (
     IntegralImage,
     Regions,
@@ -65,9 +58,7 @@ MAX_PROPOSALS = 10_000
 # full of faces takes half a second in R-Net and two seconds in O-Net.
 MAX_RNET_CROPS = 20_000
 MAX_ONET_CROPS = 10_000
-# O-Net's boxes of one face, which the original suppresses, vote for the best one from this IoU
-# and this score on, as in BlazeFace.
-VOTE_IOU = 0.3
+# O-Net's predictions with this score vote for a better face, as in BlazeFace.
 MIN_ONET_VOTE_SCORE = 0.3
 # Crops per call: enough to fill the vector units, and few enough to stay in the cache.
 RNET_BATCH_SIZE = 32
@@ -134,9 +125,12 @@ class Mtcnn:
         proposals = self._propose_boxes(sums, scales, stopwatch)  # (N, 4)
         candidates = self._refine_boxes(sums, proposals, stopwatch)  # (M, 4)
         boxes, scores, keypoints = self._select_faces(sums, candidates, options, stopwatch)
+        boxes = clip_boxes(boxes, width, height)  # (K, 4)
+        if not self.reference:
+            single = find_single_faces(boxes, scores, (width, height))  # (K',)
+            boxes, scores, keypoints = boxes[single], scores[single], keypoints[single]
         best = slice(options.max_faces)
-        boxes = clip_boxes(boxes, width, height)[best]  # (K, 4)
-        faces = build_faces(boxes, scores[best], keypoints[best], MTCNN_LANDMARKS, self.name)
+        faces = build_faces(boxes[best], scores[best], keypoints[best], MTCNN_LANDMARKS, self.name)
         stopwatch.lap("postprocess")
         return Detections(faces)
 
@@ -151,9 +145,7 @@ class Mtcnn:
             predictions = predictions[kept]
         best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_RNET_CROPS]
         predictions = predictions[best]
-        boxes = expand_to_squares(
-            apply_regressions(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
-        )
+        boxes = refine_to_squares(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
         stopwatch.lap("postprocess")
         return boxes
 
@@ -170,13 +162,9 @@ class Mtcnn:
             probabilities = outputs["probabilities"][0]  # (h, w)
             y, x = np.nonzero(probabilities >= self.spec.min_scores[0])  # (N,) each
             cells = np.stack([x, y], axis=1) + first  # (N, 2)
-            scores_and_regressions = (
-                probabilities[y, x, None],
-                outputs["regressions"][0, y, x],
-            )  # (N, 1), (N, 4)
-            found.append(
-                np.concatenate([compute_cell_boxes(cells, scale), *scores_and_regressions], axis=1)
-            )
+            boxes, scores = compute_cell_boxes(cells, scale), probabilities[y, x, None]
+            regressions = outputs["regressions"][0, y, x]  # (N, 4)
+            found.append(np.concatenate([boxes, scores, regressions], axis=1))
             cells_by_tile.append(cells)
         predictions, cells = np.concatenate(found), np.concatenate(cells_by_tile)  # (N, 9), (N, 2)
         best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_PROPOSALS]
@@ -191,12 +179,9 @@ class Mtcnn:
         boxes, regions = compute_inside_regions(boxes, get_shape(sums))  # (N, 4) each
         scores, regressions = self.run_rnet(sums, regions, stopwatch)  # (N,), (N, 4)
         passed = np.flatnonzero(scores > self.spec.min_scores[1])
-        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)][
-            :MAX_ONET_CROPS
-        ]
-        candidates = expand_to_squares(
-            apply_regressions(boxes[passed], regressions[passed], INCLUSIVE_SIDE)
-        )
+        passed = passed[nms(boxes[passed], scores[passed], self.spec.cross_overlap)]
+        passed = passed[:MAX_ONET_CROPS]
+        candidates = refine_to_squares(boxes[passed], regressions[passed], INCLUSIVE_SIDE)
         stopwatch.lap("postprocess")
         return candidates
 
@@ -216,11 +201,7 @@ class Mtcnn:
         return scores, regressions
 
     def _select_faces(
-        self,
-        sums: IntegralImage,
-        boxes: Boxes,
-        options: DetectOptions,
-        stopwatch: Stopwatch,
+        self, sums: IntegralImage, boxes: Boxes, options: DetectOptions, stopwatch: Stopwatch
     ) -> tuple[Boxes, Scores, Keypoints]:
         """Return boxes (K, 4), scores (K,) and landmarks (K, 5, 2) from O-Net, best first."""
         min_score = self.spec.min_scores[2] if options.min_score is None else options.min_score
@@ -232,8 +213,8 @@ class Mtcnn:
         ]  # (K,)
         if self.reference or options.overlap == "nms":
             return boxes[leaders], scores[leaders], keypoints[leaders]
-        means, points = blend_around(boxes + TO_HALF_OPEN, keypoints, scores, leaders, VOTE_IOU)
-        return means - TO_HALF_OPEN, scores[leaders], points
+        means, points = blend_inclusive(boxes, keypoints, scores, leaders)
+        return means, scores[leaders], points
 
     def run_onet(
         self, sums: IntegralImage, boxes: Boxes, min_score: float, stopwatch: Stopwatch

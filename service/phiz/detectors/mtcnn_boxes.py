@@ -8,19 +8,17 @@ Only this module implements it. The networks of facenet-pytorch 2.6.0
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.geometry import box_area
-from phiz.boxes.nms import (
-    NO_PAIRS,
-    compute_pair_intersections,
-    find_intersecting_pairs,
-    suppress_pairs,
-)
-from phiz.faces import Boxes, Indices, Scores
+from phiz.boxes.blending import blend_around
+from phiz.boxes.geometry import box_area, expand_to_squares
+from phiz.boxes.nms import nms_by_shared_area
+from phiz.faces import Boxes, Indices, Keypoints, Scores
 from phiz.image.integral import Regions
 
 INCLUSIVE_SIDE = np.float32(1)
 TO_HALF_OPEN = np.array([0, 0, 1, 1], np.float32)  # inclusive boxes are larger by this
 EXCLUSIVE_SIDE = np.float32(0)  # P-Net's regressions are in units of x2 - x1
+# O-Net's boxes of one face, which the original suppresses, vote for the best one from this IoU on.
+VOTE_IOU = 0.3
 
 
 def apply_regressions(boxes: Boxes, regressions: Boxes, extra_side: np.float32) -> Boxes:
@@ -28,6 +26,11 @@ def apply_regressions(boxes: Boxes, regressions: Boxes, extra_side: np.float32) 
     sides = boxes[:, 2:] - boxes[:, :2] + extra_side  # (N, 2)
     moved: Boxes = boxes + regressions * np.tile(sides, 2)  # (N, 4)
     return moved
+
+
+def refine_to_squares(boxes: Boxes, regressions: Boxes, extra_side: np.float32) -> Boxes:
+    """Return boxes (N, 4) moved by regressions (N, 4) and widened to squares."""
+    return expand_to_squares(apply_regressions(boxes, regressions, extra_side))
 
 
 def compute_inside_regions(boxes: Boxes, shape_hw: tuple[int, int]) -> tuple[Boxes, Regions]:
@@ -57,11 +60,13 @@ def nms_min(boxes: Boxes, scores: Scores, limit: float) -> Indices:
         limit: Limit of the intersection over the smaller area, 0 to 1.
     """
     last_first = boxes[::-1] + TO_HALF_OPEN  # (N, 4)
-    areas = box_area(last_first)  # (N,)
-    found = [NO_PAIRS]
-    for first, second in find_intersecting_pairs(last_first):  # (P,) each
-        shared = compute_pair_intersections(last_first, first, second)  # (P,)
-        taken = shared > limit * np.minimum(areas[first], areas[second])  # (P,)
-        found.append(np.stack([first[taken], second[taken]]))
-    kept = suppress_pairs(np.concatenate(found, axis=1), scores[::-1])  # (K,)
+    kept = nms_by_shared_area(last_first, scores[::-1], limit * box_area(last_first))  # (K,)
     return len(boxes) - 1 - kept
+
+
+def blend_inclusive(
+    boxes: Boxes, keypoints: Keypoints, scores: Scores, leaders: Indices
+) -> tuple[Boxes, Keypoints]:
+    """Return the leaders (K,) of inclusive boxes (N, 4) as means of the predictions around them."""
+    means, points = blend_around(boxes + TO_HALF_OPEN, keypoints, scores, leaders, VOTE_IOU)
+    return means - TO_HALF_OPEN, points

@@ -11,25 +11,22 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.boxes.blending import blend_around
-from phiz.boxes.geometry import expand_to_squares
 from phiz.boxes.nms import nms
 from phiz.detectors.mtcnn import (
     MAX_ONET_CROPS,
     MAX_RNET_CROPS,
     MTCNN_LANDMARKS,
     NO_PREDICTIONS,
-    VOTE_IOU,
     Mtcnn,
     Predictions,
 )
 from phiz.detectors.mtcnn_boxes import (
     EXCLUSIVE_SIDE,
     INCLUSIVE_SIDE,
-    TO_HALF_OPEN,
-    apply_regressions,
+    blend_inclusive,
     compute_regions,
     nms_min,
+    refine_to_squares,
 )
 from phiz.detectors.time_budget import StepCosts, TimeBudget
 from phiz.faces import Boxes, Keypoints, Scores
@@ -99,38 +96,29 @@ class PyramidSearch:
         max_proposals = time_budget.count_affordable(
             self.costs.rnet_s_per_crop, RNET_TIME_SHARE, MAX_RNET_CROPS
         )
-        boxes, scores = _build_proposals(
-            predictions[:max_proposals], get_shape(self.sums)
-        )  # (N, 4), (N, 1)
-        regions, _ = compute_regions(boxes, get_shape(self.sums))  # (N, 4)
+        shape_hw = get_shape(self.sums)
+        boxes, scores = _build_proposals(predictions[:max_proposals], shape_hw)  # (N, 4), (N,)
+        regions, _ = compute_regions(boxes, shape_hw)  # (N, 4)
         stopwatch.lap("postprocess")
-        rnet_scores, regressions = self.cascade.run_rnet(
-            self.sums, regions, stopwatch
-        )  # (N,), (N, 4)
+        rnet_scores, regressions = self.cascade.run_rnet(self.sums, regions, stopwatch)
         passed = np.flatnonzero(rnet_scores > self.cascade.spec.min_scores[1])
         passed = passed[nms(boxes[passed], rnet_scores[passed], self.cascade.spec.cross_overlap)]
-        passed = passed[
-            : time_budget.count_affordable(self.costs.onet_s_per_crop, 1.0, MAX_ONET_CROPS)
-        ]
-        refined = expand_to_squares(
-            apply_regressions(boxes[passed], regressions[passed], INCLUSIVE_SIDE)
-        )  # (M, 4)
+        max_crops = time_budget.count_affordable(self.costs.onet_s_per_crop, 1.0, MAX_ONET_CROPS)
+        passed = passed[:max_crops]
+        refined = refine_to_squares(boxes[passed], regressions[passed], INCLUSIVE_SIDE)  # (M, 4)
         scores = np.stack([scores[passed], rnet_scores[passed]], axis=1)  # (M, 2)
-        _, is_inside = compute_regions(refined, get_shape(self.sums))  # (M,)
+        _, is_inside = compute_regions(refined, shape_hw)  # (M,)
         return self._run_onet(refined[is_inside], scores[is_inside], time_budget)
 
     def _propose_levels(self, scales: Sequence[float], time_budget: TimeBudget) -> Predictions:
         """Return the proposals (N, 9) of the levels, best first."""
         predictions_by_level = [NO_PREDICTIONS]
         for scale in scales:
-            size = scale * scale * self.scaled.pixels.size
-            if not time_budget.count_affordable(
-                self.costs.pnet_s_per_px * size, PNET_TIME_SHARE, 1
-            ):
+            cost_s = self.costs.pnet_s_per_px * (scale * scale * self.scaled.pixels.size)
+            if not time_budget.count_affordable(cost_s, PNET_TIME_SHARE, 1):
                 break
-            predictions_by_level.append(
-                self.cascade.propose_level(self.sums, scale, time_budget.stopwatch)
-            )
+            found = self.cascade.propose_level(self.sums, scale, time_budget.stopwatch)
+            predictions_by_level.append(found)
         predictions = np.concatenate(predictions_by_level)  # (N, 9)
         return predictions[np.argsort(-predictions[:, 4], kind="stable")]
 
@@ -154,21 +142,13 @@ class PyramidSearch:
         self, candidates: Candidates
     ) -> tuple[Boxes, Keypoints, NDArray[np.float32]]:
         """Return one blended candidate per face, (K, 4), (K, 5, 2) and (K, 3)."""
+        boxes, keypoints = candidates.boxes, candidates.keypoints
         onet_scores = candidates.scores[:, 2]  # (N,)
-        leaders = nms_min(
-            candidates.boxes, onet_scores, self.cascade.spec.onet_overlap_limit
-        )  # (K,)
-        boxes, keypoints = candidates.boxes[leaders], candidates.keypoints[leaders]
-        if not self.cascade.reference:
-            means, keypoints = blend_around(
-                candidates.boxes + TO_HALF_OPEN,
-                candidates.keypoints,
-                onet_scores,
-                leaders,
-                VOTE_IOU,
-            )
-            boxes = means - TO_HALF_OPEN
-        return boxes, keypoints, candidates.scores[leaders]
+        leaders = nms_min(boxes, onet_scores, self.cascade.spec.onet_overlap_limit)  # (K,)
+        if self.cascade.reference:
+            return boxes[leaders], keypoints[leaders], candidates.scores[leaders]
+        means, points = blend_inclusive(boxes, keypoints, onet_scores, leaders)
+        return means, points, candidates.scores[leaders]
 
 
 def merge_candidates(first: Candidates, second: Candidates, limit: float) -> Candidates:
@@ -182,8 +162,6 @@ def merge_candidates(first: Candidates, second: Candidates, limit: float) -> Can
 
 def _build_proposals(predictions: Predictions, shape_hw: tuple[int, int]) -> tuple[Boxes, Scores]:
     """Return the square boxes (N, 4) of predictions that meet the image, and scores (N,)."""
-    boxes = expand_to_squares(
-        apply_regressions(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
-    )
+    boxes = refine_to_squares(predictions[:, :4], predictions[:, 5:], EXCLUSIVE_SIDE)
     _, is_inside = compute_regions(boxes, shape_hw)
     return boxes[is_inside], predictions[is_inside, 4]

@@ -22,6 +22,7 @@ from phiz.detectors.fusion import (
     build_first_pass,
     calibrate_faces,
     fuse_faces,
+    keep_single_faces,
 )
 from phiz.detectors.mtcnn import Mtcnn
 from phiz.detectors.pyramid import CELL_PX, compute_scales
@@ -96,7 +97,8 @@ class Router:
         stopwatch.lap("decode")
         context = RouterContext(image, scaled, options, time_budget, costs)
         first_pass, reason, why = self._run_first_pass(context)
-        faces = calibrate_faces(first_pass, self.config.first_pass[first_pass.model].standalone)
+        weights = self.config.first_pass[first_pass.model].standalone
+        faces = keep_single_faces(calibrate_faces(first_pass, weights), first_pass.size_wh)
         stopwatch.lap("postprocess")
         state = RouterState(first_pass, None, faces, ())
         step = RoutingStep(first_pass.model, self._count_faces(faces, options), reason, why)

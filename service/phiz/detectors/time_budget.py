@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def measure_step_costs(first_pass: Mapping[str, BlazeFace], cascade: Mtcnn) -> S
     level_px = TRIAL_LEVEL_SCALE**2 * pixels.size
     return StepCosts(
         {
-            name: _measure_step_s(_run_first_pass, network, image)
+            name: _measure_step_s(partial(network.detect, image, DetectOptions(), Stopwatch()))
             for name, network in first_pass.items()
         },
         _measure_step_s(lambda: compute_integral(pixels)) / pixels.size,
@@ -95,21 +96,17 @@ def measure_step_costs(first_pass: Mapping[str, BlazeFace], cascade: Mtcnn) -> S
     )
 
 
-def _run_first_pass(network: BlazeFace, image: LazyImage) -> None:
-    network.detect(image, DetectOptions(), Stopwatch())
-
-
-def _measure_step_s(step: Callable[..., object], *args: object) -> float:
+def _measure_step_s(step: Callable[[], object]) -> float:
     """Return the seconds of a step, after one warm-up.
 
     This is the fastest of some trials. Other work on the machine only slows trials down, and
     would mislead the router as long as the process runs.
     """
-    step(*args)
+    step()
     durations_s = []
     for _ in range(TRIAL_COUNT):
         stopwatch = Stopwatch()
-        step(*args)
+        step()
         stopwatch.lap("inference")
         durations_s.append(stopwatch.to_timings().total_s)
     return COST_MARGIN * min(durations_s)

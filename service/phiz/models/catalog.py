@@ -1,12 +1,7 @@
-"""The catalogue of models, and a built network's bytes once they are known to be the right ones.
-
-The catalogue is a file of facts, ``models/catalog.toml``, which explains its own entries.
-It becomes records here, and one that contradicts itself is refused at once.
-"""
+"""The catalogue of models (``models/catalog.toml``), and the verified bytes of built networks."""
 
 import hashlib
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +9,6 @@ from typing import Any, Final
 
 from phiz.errors import CatalogError, ModelCorruptError, ModelError, ModelNotBuiltError
 from phiz.models.operating_point import read_operating_point
-from phiz.models.sources import read_source_file, read_sources
 from phiz.models.specs import (
     ARCHITECTURES,
     ARCHITECTURES_BY_KIND,
@@ -30,26 +24,12 @@ from phiz.models.specs import (
     NetworkSpec,
     Normalisation,
     Precision,
+    SourceFile,
     Wheel,
 )
-from phiz.models.tables import (
-    read_bool,
-    read_channels,
-    read_choice,
-    read_entries,
-    read_numbers,
-    read_positive_int,
-    read_score,
-    read_sha256,
-    read_table,
-    read_text,
-    read_texts,
-)
+from phiz.models.tables import Table, check_keys, find_data_file, read_toml
 
-_PACKAGED_CATALOG: Final = Path(__file__).with_name("catalog.toml")
-_CHECKOUT_ROOT: Final = Path(__file__).parents[3]
-
-Table = Mapping[str, Any]
+_CATALOG_FILE: Final = "catalog.toml"
 
 
 def load_catalog(path: Path | None = None) -> Catalog:
@@ -58,32 +38,23 @@ def load_catalog(path: Path | None = None) -> Catalog:
     Raises:
         CatalogError: It cannot be read, or contradicts itself.
     """
-    if path is None:
-        path = (
-            _PACKAGED_CATALOG
-            if _PACKAGED_CATALOG.exists()
-            else _CHECKOUT_ROOT / "models" / "catalog.toml"
-        )
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogError(f"cannot read the catalogue {path}: {error}") from error
-    return parse_catalog(document)
+    return parse_catalog(read_toml(path or find_data_file(_CATALOG_FILE), "the catalogue"))
 
 
 def get_default_folder() -> Path:
-    """Return where built models lie if nobody says otherwise.
+    """Return the default folder of built models.
 
-    That is ``models/built`` of a checkout, and for an installed phiz ``phiz/models`` in the
-    user's cache folder (XDG Base Directory Specification).
+    It is ``models/built`` of a checkout, and for an installed phiz ``phiz/models`` in the user's
+    cache folder (XDG Base Directory Specification).
 
     Raises:
         ModelNotBuiltError: The user has no home folder.
     """
-    if not _PACKAGED_CATALOG.exists():
-        return _CHECKOUT_ROOT / "models" / "built"
+    catalog = find_data_file(_CATALOG_FILE)
+    if catalog.parent != Path(__file__).parent:
+        return catalog.with_name("built")
     cache = os.environ.get("XDG_CACHE_HOME", "")
-    # The specification says that a relative path is to be taken as none.
+    # The specification says to ignore a relative path.
     if os.path.isabs(cache):  # noqa: PTH117  the empty string is no path
         return Path(cache) / "phiz" / "models"
     try:
@@ -95,11 +66,11 @@ def get_default_folder() -> Path:
 
 
 def read_network(spec: NetworkSpec, folder: Path) -> bytes:
-    """Return the bytes of a built network; they are what was verified, not a second reading.
+    """Return the verified bytes of a built network.
 
     Raises:
-        ModelNotBuiltError: The file is not there, or cannot be read.
-        ModelCorruptError: The file is not the one that the catalogue names.
+        ModelNotBuiltError: The file does not exist, or cannot be read.
+        ModelCorruptError: The file differs from the catalogue.
     """
     path = folder / spec.file_name
     try:
@@ -121,7 +92,7 @@ def read_network(spec: NetworkSpec, folder: Path) -> bytes:
 
 
 def find_network_error(spec: NetworkSpec, folder: Path) -> ModelError | None:
-    """Return what is wrong with a built network, or None if it is the right one."""
+    """Return the error of a built network, or None if it is intact."""
     try:
         read_network(spec, folder)
     except ModelError as error:
@@ -130,128 +101,125 @@ def find_network_error(spec: NetworkSpec, folder: Path) -> ModelError | None:
 
 
 def _format_build_command(spec: NetworkSpec) -> str:
-    """Return what builds a network."""
+    """Return the command that builds a network."""
     group = "" if spec.group == SERVICE_GROUP else f" --group {spec.group}"
     is_extra = spec.precision not in ("float32", *SELECTABLE_PRECISIONS[spec.group])
     return f"phiz models build{group}{f' --variants {spec.precision}' if is_extra else ''}"
 
 
-def parse_catalog(document: Table) -> Catalog:
-    """Return the records of a catalogue that has been read as TOML.
+def parse_catalog(document: Mapping[str, Any]) -> Catalog:
+    """Return the records of a TOML document.
 
     Raises:
-        CatalogError: An entry is missing, unknown or out of range, or names what is not there.
+        CatalogError: An entry is missing, unknown or out of range.
     """
-    top = read_table(document, "the catalogue", {"sources", "models"})
-    sources = read_sources(top["sources"])
-    models = tuple(
-        _parse_model(name, value, sources)
-        for name, value in read_entries(top["models"], "models").items()
-    )
+    top = Table(check_keys(document, "the catalogue", {"sources", "models"}))
+    entries = top.read_entries("sources")
+    sources = {name: _parse_wheel(entries, name) for name in entries.values}
+    entries = top.read_entries("models")
+    models = tuple(_parse_model(entries, name, sources) for name in entries.values)
     names = [network.name for model in models for network in model.networks]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise CatalogError(f"several models have a network of the name {', '.join(twice)}")
     return Catalog(models)
 
 
-def _parse_model(name: str, value: object, sources: Mapping[str, Wheel]) -> ModelSpec:
-    where = f"models.{name}"
-    table = _parse_model_table(value, where)
-    kind = read_choice(table["kind"], f"{where}.kind", MODEL_KINDS)
-    return ModelSpec(
-        name=name,
-        title=read_text(table["title"], f"{where}.title"),
-        group=read_choice(table["group"], f"{where}.group", MODEL_GROUPS),
-        kind=kind,
-        licence=read_text(table["licence"], f"{where}.licence"),
-        input_size=_parse_input_size(table, where),
-        min_score=read_score(table["min_score"], f"{where}.min_score"),
-        thresholds=read_numbers(table["thresholds"], f"{where}.thresholds", THRESHOLD_NAMES[kind]),
-        references=read_texts(table["references"], f"{where}.references"),
-        networks=_parse_networks(table, where, kind, sources),
-        operating_point=read_operating_point(table["operating_point"], f"{where}.operating_point")
-        if "operating_point" in table
-        else None,
+def _parse_wheel(sources: Table, name: str) -> Wheel:
+    table = sources.read_table(name, {"package", "version", "sha256", "bytes"})
+    return Wheel(
+        name=table.read_text("package"),
+        version=table.read_text("version"),
+        sha256=table.read_sha256("sha256"),
+        size_bytes=table.read_positive_int("bytes"),
     )
 
 
-def _parse_model_table(value: object, where: str) -> Table:
-    """Return the entries of a model; one whose kind has no thresholds has none of a face's."""
+def _parse_model(models: Table, name: str, sources: Mapping[str, Wheel]) -> ModelSpec:
     keys = {"title", "group", "kind", "licence", "references", "normalisation", "networks"}
     scores = {"min_score", "operating_point", "thresholds"}
-    table = read_table(value, where, keys, {"input_size", *scores})
-    if THRESHOLD_NAMES[read_choice(table["kind"], f"{where}.kind", MODEL_KINDS)]:
-        return read_table(value, where, keys | scores, {"input_size"})
-    return {**read_table(value, where, keys | {"input_size"}), "min_score": 0.0, "thresholds": {}}
-
-
-def _parse_input_size(model: Table, where: str) -> int | None:
-    if "input_size" not in model:
-        return None
-    return read_positive_int(model["input_size"], f"{where}.input_size")
+    table = models.read_table(name, keys, {"input_size", *scores})
+    kind = table.read_choice("kind", MODEL_KINDS)
+    has_scores = bool(THRESHOLD_NAMES[kind])
+    # Only a kind with thresholds has scores. The others need an input size.
+    table = models.read_table(
+        name, keys | (scores if has_scores else {"input_size"}), {"input_size"}
+    )
+    return ModelSpec(
+        name=name,
+        title=table.read_text("title"),
+        group=table.read_choice("group", MODEL_GROUPS),
+        kind=kind,
+        licence=table.read_text("licence"),
+        input_size=table.read_positive_int("input_size") if "input_size" in table.values else None,
+        min_score=table.read_score("min_score") if has_scores else 0.0,
+        thresholds=table.read_numbers("thresholds", THRESHOLD_NAMES[kind]) if has_scores else {},
+        references=table.read_texts("references"),
+        networks=_parse_networks(table, kind, sources),
+        operating_point=read_operating_point(table) if has_scores else None,
+    )
 
 
 def _parse_networks(
-    model: Table, where: str, kind: ModelKind, sources: Mapping[str, Wheel]
+    model: Table, kind: ModelKind, sources: Mapping[str, Wheel]
 ) -> tuple[NetworkSpec, ...]:
-    normalisation = _normalisation(model["normalisation"], f"{where}.normalisation")
-    where = f"{where}.networks"
+    normalisation = _parse_normalisation(model)
+    entries = model.read_entries("networks")
     networks = tuple(
-        _parse_network(name, value, where, normalisation, sources)
-        for name, value in read_entries(model["networks"], where).items()
+        _parse_network(entries, name, normalisation, sources) for name in entries.values
     )
     architectures = tuple(network.architecture for network in networks)
     if architectures != ARCHITECTURES_BY_KIND[kind]:
         raise CatalogError(
-            f"{where} are {', '.join(architectures)}; "
+            f"{entries.place} are {', '.join(architectures)}; "
             f"those of a {kind} are {', '.join(ARCHITECTURES_BY_KIND[kind])}"
         )
     return networks
 
 
-def _normalisation(value: object, where: str) -> Normalisation:
-    table = read_table(value, where, {"scale", "offset"})
-    scale = read_channels(table["scale"], f"{where}.scale")
+def _parse_normalisation(model: Table) -> Normalisation:
+    table = model.read_table("normalisation", {"scale", "offset"})
+    scale = table.read_channels("scale")
     if min(scale if isinstance(scale, tuple) else [scale]) <= 0:
-        raise CatalogError(f"{where}.scale is {table['scale']}; it must be more than 0")
-    return Normalisation(scale, read_channels(table["offset"], f"{where}.offset"))
+        raise CatalogError(
+            f"{table.locate('scale')} is {table.values['scale']}; it must be more than 0"
+        )
+    return Normalisation(scale, table.read_channels("offset"))
 
 
 def _parse_network(
-    name: str,
-    value: object,
-    where: str,
-    normalisation: Normalisation,
-    sources: Mapping[str, Wheel],
+    networks: Table, name: str, normalisation: Normalisation, sources: Mapping[str, Wheel]
 ) -> NetworkSpec:
-    where = f"{where}.{name}"
     keys = {"architecture", "sha256", "bytes", "made_from"}
-    table = read_table(value, where, keys, VARIANT_PRECISIONS)
+    table = networks.read_table(name, keys, VARIANT_PRECISIONS)
     spec = NetworkSpec(
         name=name,
-        architecture=read_choice(table["architecture"], f"{where}.architecture", ARCHITECTURES),
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
-        size_bytes=read_positive_int(table["bytes"], f"{where}.bytes"),
+        architecture=table.read_choice("architecture", ARCHITECTURES),
+        sha256=table.read_sha256("sha256"),
+        size_bytes=table.read_positive_int("bytes"),
         normalisation=normalisation,
-        made_from=read_source_file(table["made_from"], f"{where}.made_from", sources),
+        made_from=_parse_source_file(table, sources),
     )
-    variants = [
-        _parse_variant(spec, precision, table[precision], where)
-        for precision in VARIANT_PRECISIONS
-        if precision in table
-    ]
-    return replace(spec, variants=tuple(variants))
+    precisions = [precision for precision in VARIANT_PRECISIONS if precision in table.values]
+    variants = tuple(_parse_variant(spec, table, precision) for precision in precisions)
+    return replace(spec, variants=variants)
 
 
-def _parse_variant(
-    spec: NetworkSpec, precision: Precision, value: object, where: str
-) -> NetworkSpec:
-    where = f"{where}.{precision}"
-    table = read_table(value, where, {"sha256", "bytes", "offered"})
+def _parse_source_file(network: Table, sources: Mapping[str, Wheel]) -> SourceFile:
+    table = network.read_table("made_from", {"source", "path", "sha256", "bytes"})
+    return SourceFile(
+        source=sources[table.read_choice("source", tuple(sources))],
+        path=table.read_text("path"),
+        sha256=table.read_sha256("sha256"),
+        size_bytes=table.read_positive_int("bytes"),
+    )
+
+
+def _parse_variant(spec: NetworkSpec, network: Table, precision: Precision) -> NetworkSpec:
+    table = network.read_table(precision, {"sha256", "bytes", "offered"})
     return replace(
         spec,
         precision=precision,
-        is_offered=read_bool(table["offered"], f"{where}.offered"),
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
-        size_bytes=read_positive_int(table["bytes"], f"{where}.bytes"),
+        is_offered=table.read_bool("offered"),
+        sha256=table.read_sha256("sha256"),
+        size_bytes=table.read_positive_int("bytes"),
     )

@@ -1,18 +1,18 @@
-"""What a default score limit means: how much of what is answered is a face, and how many are."""
+"""The meaning of a default score limit: precision, recall and false alarms."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from phiz.models.tables import read_score, read_table, read_text
+from phiz.models.tables import Table
 
 RECALL_SETS: Final = ("easy", "medium", "hard", "portraits")
-"""What the share of faces that are found is given of: WIDER FACE's levels, and portraits."""
+"""The sets of faces that recall is given for: WIDER FACE's levels, and portraits."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatingPoint:
-    """What was measured of a model at its default limit.
+    """The measured figures of a model at its default limit.
 
     Attributes:
         measured_on: Photographs.
@@ -27,16 +27,17 @@ class OperatingPoint:
     alarms: float
 
 
-def read_operating_point(value: object, where: str) -> OperatingPoint:
-    """Return the operating point of a TOML document.
+def read_operating_point(parent: Table) -> OperatingPoint:
+    """Return the ``operating_point`` of a table.
 
     Raises:
         CatalogError: An entry is missing, unknown or out of range.
     """
-    table = read_table(value, where, {"measured_on", "precision", "alarms", *RECALL_SETS})
+    keys = {"measured_on", "precision", "alarms", *RECALL_SETS}
+    table = parent.read_table("operating_point", keys)
     return OperatingPoint(
-        measured_on=read_text(table["measured_on"], f"{where}.measured_on"),
-        precision=read_score(table["precision"], f"{where}.precision"),
-        recall={name: read_score(table[name], f"{where}.{name}") for name in RECALL_SETS},
-        alarms=read_score(table["alarms"], f"{where}.alarms"),
+        measured_on=table.read_text("measured_on"),
+        precision=table.read_score("precision"),
+        recall={name: table.read_score(name) for name in RECALL_SETS},
+        alarms=table.read_score("alarms"),
     )

@@ -1,27 +1,24 @@
-"""What the router goes by: its numbers, as records that ``models/router.toml`` is read into."""
+"""The numbers of the router, read from ``models/router.toml``."""
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
 from phiz.errors import CatalogError
 from phiz.models.operating_point import OperatingPoint, read_operating_point
-from phiz.models.tables import read_number, read_numbers, read_score, read_table
+from phiz.models.tables import Table, check_keys, find_data_file, read_toml
 
 CASCADE_FEATURES: Final = ("pnet", "rnet", "onet", "first_pass_score", "missed_size")
 FIRST_PASS_FEATURES: Final = ("score", "relative_size")
+CASCADE_SCORES: Final = ("pnet_score", "rnet_score", "onet_score")
 EDGES: Final = ("left", "top", "right", "bottom")
 WEIGHT_TABLES: Final = ("standalone", "unconfirmed", "cascade")
-
-_PACKAGED_CONFIG: Final = Path(__file__).with_name("router.toml")
-_CHECKOUT_ROOT: Final = Path(__file__).parents[3]
 
 
 @dataclass(frozen=True, slots=True)
 class LogisticWeights:
-    """A logistic model: the log odds of a face are ``bias`` and so much for each feature.
+    """A logistic model: the log odds of a face are ``bias`` plus the weighted features.
 
     Attributes:
         bias: Log odds where all features are 0.
@@ -34,7 +31,7 @@ class LogisticWeights:
 
 @dataclass(frozen=True, slots=True)
 class BoxCalibration:
-    """How far a model's box edges lie from those of people's boxes.
+    """The offsets of a model's box edges from those of people's boxes.
 
     Attributes:
         edge_offsets: Left, top, right and bottom edge, shares of the box's width or height.
@@ -47,12 +44,12 @@ class BoxCalibration:
 
 @dataclass(frozen=True, slots=True)
 class FirstPassConfig:
-    """What is known of a network that looks at the whole picture once.
+    """The weights of a network of the first pass.
 
     Attributes:
-        standalone: Its detections where nothing else has looked.
-        unconfirmed: Those that the cascade has not found.
-        cascade: The cascade's detections beside it.
+        standalone: For its detections without the cascade.
+        unconfirmed: For its detections that the cascade did not find.
+        cascade: For the cascade's detections.
     """
 
     standalone: LogisticWeights
@@ -66,7 +63,7 @@ class PyramidStageConfig:
 
     Attributes:
         min_face_px: Side of the smallest faces that it finds.
-        min_expected_gain: Small faces that must be there already for the search to be worth it.
+        min_expected_gain: Small faces that must have been found before.
     """
 
     min_face_px: float
@@ -75,13 +72,13 @@ class PyramidStageConfig:
 
 @dataclass(frozen=True, slots=True)
 class CloseUpRule:
-    """When the first pass is all that is needed: every face is a close-up.
+    """The conditions of an image whose faces are all close-ups, so that the first pass suffices.
 
     Attributes:
-        min_side_share: Of the picture's shorter side that each face takes at least.
-        min_best_score: What the best of them scores at least.
-        min_score: Score from which on a detection counts.
-        min_onet_score: What O-Net scores each that counts at least.
+        min_side_share: Least share of each face in the shorter side of the image.
+        min_best_score: Least score of the best face.
+        min_score: Least score of a detection that counts.
+        min_onet_score: Least score of O-Net for each of these.
     """
 
     min_side_share: float
@@ -92,11 +89,11 @@ class CloseUpRule:
 
 @dataclass(frozen=True, slots=True)
 class CrowdPrior:
-    """How much less a face must score by default where there are others: they come in numbers.
+    """The reduction of the default limit by other faces, because faces appear in groups.
 
     Attributes:
-        slope: By so much the log odds of the limit fall with the logarithm of the number of faces.
-        max_others: So many others count.
+        slope: Fall of the limit's log odds by the logarithm of the number of faces.
+        max_others: Maximum number of others.
     """
 
     slope: float
@@ -105,15 +102,15 @@ class CrowdPrior:
 
 @dataclass(frozen=True, slots=True)
 class RouterConfig:
-    """Everything that the router goes by.
+    """All numbers of the router.
 
     Attributes:
         min_score: Default limit, on the common scale, of a face without others.
-        crowd_prior: By how much that is less where there are others.
-        operating_point: What both mean.
-        cascade_min_scores: Limits of P-, R- and O-Net, lower than where each is used alone.
-        factor: From one level of the pyramid to the next.
-        close_up: When the first pass is enough.
+        crowd_prior: The reduction of this limit by other faces.
+        operating_point: The figures at this limit.
+        cascade_min_scores: Limits of P-, R- and O-Net, lower than those of the cascade alone.
+        factor: Ratio of the scales of successive pyramid levels.
+        close_up: The conditions under which the first pass suffices.
         pyramid_stages: From the largest faces to the smallest.
         first_pass: By model, the strongest first.
         box_calibration: By model.
@@ -131,84 +128,71 @@ class RouterConfig:
 
 
 def load_router_config(path: Path | None = None) -> RouterConfig:
-    """Return the router's numbers from a file, or those that belong to this phiz.
+    """Return the numbers of a file, or those of this phiz.
 
     Raises:
-        CatalogError: They cannot be read, or one is missing, unknown or out of range.
+        CatalogError: The file cannot be read, or a number is missing, unknown or out of range.
     """
-    if path is None:
-        path = (
-            _PACKAGED_CONFIG
-            if _PACKAGED_CONFIG.exists()
-            else _CHECKOUT_ROOT / "models" / "router.toml"
-        )
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CatalogError(f"the router's numbers {path} cannot be read: {error}") from error
+    document = read_toml(path or find_data_file("router.toml"), "the router's numbers")
     return parse_router_config(document)
 
 
 def parse_router_config(document: Mapping[str, Any]) -> RouterConfig:
-    """Return the numbers of a file that has been read as TOML.
+    """Return the numbers of a TOML document.
 
     Raises:
-        CatalogError: One is missing, unknown or out of range.
+        CatalogError: A number is missing, unknown or out of range.
     """
     keys = {"min_score", "crowd_prior", "operating_point", "cascade", "close_up"}
     keys |= {"pyramid_stages", "first_pass", "box_calibration"}
-    top = read_table(dict(document), "the router", keys)
-    cascade = {"factor", "pnet_score", "rnet_score", "onet_score"}
-    numbers = read_numbers(top["cascade"], "cascade", cascade)
-    close_up = {"min_side_share", "min_best_score", "min_score", "min_onet_score"}
-    crowd_prior = {"slope", "max_others"}
+    top = Table(check_keys(dict(document), "the router", keys))
+    cascade = top.read_table("cascade", {"factor", *CASCADE_SCORES})
+    pnet, rnet, onet = map(cascade.read_number, CASCADE_SCORES)
+    stages = Table(
+        {str(n): stage for n, stage in enumerate(top.values["pyramid_stages"])}, "pyramid_stages"
+    )
+    first_pass, boxes = top.read_entries("first_pass"), top.read_entries("box_calibration")
     return RouterConfig(
-        min_score=read_score(top["min_score"], "min_score"),
-        crowd_prior=CrowdPrior(**read_numbers(top["crowd_prior"], "crowd_prior", crowd_prior)),
-        operating_point=read_operating_point(top["operating_point"], "operating_point"),
-        cascade_min_scores=(numbers["pnet_score"], numbers["rnet_score"], numbers["onet_score"]),
-        factor=read_score(numbers["factor"], "cascade.factor"),
-        close_up=CloseUpRule(**read_numbers(top["close_up"], "close_up", close_up)),
+        min_score=top.read_score("min_score"),
+        crowd_prior=CrowdPrior(**top.read_numbers("crowd_prior", _list_names(CrowdPrior))),
+        operating_point=read_operating_point(top),
+        cascade_min_scores=(pnet, rnet, onet),
+        factor=cascade.read_score("factor"),
+        close_up=CloseUpRule(**top.read_numbers("close_up", _list_names(CloseUpRule))),
         pyramid_stages=tuple(
-            _parse_pyramid_stage(each, f"pyramid_stages.{n}")
-            for n, each in enumerate(top["pyramid_stages"])
+            PyramidStageConfig(**stages.read_numbers(n, _list_names(PyramidStageConfig)))
+            for n in stages.values
         ),
-        first_pass={
-            name: _parse_first_pass(each, f"first_pass.{name}")
-            for name, each in top["first_pass"].items()
-        },
-        box_calibration={
-            name: _parse_box_calibration(each, f"box_calibration.{name}")
-            for name, each in top["box_calibration"].items()
-        },
+        first_pass={name: _parse_first_pass(first_pass, name) for name in first_pass.values},
+        box_calibration={name: _parse_box_calibration(boxes, name) for name in boxes.values},
     )
 
 
-def _parse_pyramid_stage(value: object, where: str) -> PyramidStageConfig:
-    return PyramidStageConfig(**read_numbers(value, where, {"min_face_px", "min_expected_gain"}))
+def _list_names(record: type) -> list[str]:
+    return [field.name for field in fields(record)]
 
 
-def _parse_first_pass(value: object, where: str) -> FirstPassConfig:
-    table = read_table(value, where, WEIGHT_TABLES)
-    features = FIRST_PASS_FEATURES, FIRST_PASS_FEATURES, CASCADE_FEATURES
-    standalone, unconfirmed, cascade = (
-        _parse_weights(table[name], f"{where}.{name}", names)
-        for name, names in zip(WEIGHT_TABLES, features, strict=True)
+def _parse_first_pass(models: Table, name: str) -> FirstPassConfig:
+    table = models.read_table(name, WEIGHT_TABLES)
+    return FirstPassConfig(
+        standalone=_parse_weights(table, "standalone", FIRST_PASS_FEATURES),
+        unconfirmed=_parse_weights(table, "unconfirmed", FIRST_PASS_FEATURES),
+        cascade=_parse_weights(table, "cascade", CASCADE_FEATURES),
     )
-    return FirstPassConfig(standalone, unconfirmed, cascade)
 
 
-def _parse_weights(value: object, where: str, names: tuple[str, ...]) -> LogisticWeights:
-    table = read_numbers(value, where, {"bias", *names})
-    # A higher score must never mean less of a face: the order within a model is the model's own.
-    for name in {"pnet", "rnet", "onet", "score"} & table.keys():
-        if table[name] <= 0:
-            raise CatalogError(f"{where}.{name} is {table[name]:g}; it must be above 0")
-    return LogisticWeights(table["bias"], tuple(table[name] for name in names))
+def _parse_weights(model: Table, key: str, names: tuple[str, ...]) -> LogisticWeights:
+    weights = model.read_numbers(key, {"bias", *names})
+    # A higher score must never lower the odds of a face, to keep the order within a model.
+    for name in {"pnet", "rnet", "onet", "score"} & weights.keys():
+        if weights[name] <= 0:
+            place = f"{model.locate(key)}.{name}"
+            raise CatalogError(f"{place} is {weights[name]:g}; it must be above 0")
+    return LogisticWeights(weights["bias"], tuple(weights[name] for name in names))
 
 
-def _parse_box_calibration(value: object, where: str) -> BoxCalibration:
-    table = read_table(value, where, EDGES, {"first_px"})
-    left, top, right, bottom = (read_number(table[edge], f"{where}.{edge}") for edge in EDGES)
-    first = read_number(table.get("first_px", 0), f"{where}.first_px")
-    return BoxCalibration((left, top, right, bottom), first)
+def _parse_box_calibration(models: Table, name: str) -> BoxCalibration:
+    table = models.read_table(name, EDGES, {"first_px"})
+    left, top, right, bottom = map(table.read_number, EDGES)
+    first_px = table.read_number("first_px") if "first_px" in table.values else 0.0
+    return BoxCalibration((left, top, right, bottom), first_px)

@@ -1,4 +1,4 @@
-"""What is known of every model: records that the catalogue is read into."""
+"""The records of the catalogue: models, networks and sources."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -13,17 +13,17 @@ Architecture: TypeAlias = Literal[
     "blazeface", "pnet", "rnet", "onet", "mobilenet", "efficientnet", "ssd"
 ]
 Precision: TypeAlias = Literal["float32", "int8"]
-"""What a network's weights are kept in, and most of its layers computed in."""
+"""The precision of a network's weights and of most of its layers."""
 
 AUTO: Final = "auto"
 """The router's name beside those of the models."""
 MODEL_GROUPS: Final[tuple[ModelGroup, ...]] = get_args(ModelGroup)
 SERVICE_GROUP: Final[ModelGroup] = "face"
-"""What the service cannot do without; the rest is built by whoever wants it."""
+"""The group that the service needs; the others are optional."""
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 CLASSIFIER_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"mobilenet", "efficientnet"})
 CLASS_COUNT: Final = 1000
-"""What each of them tells apart: the classes of ImageNet's challenge of 2012."""
+"""The classes of ImageNet's challenge of 2012."""
 VARIANT_PRECISIONS: Final[tuple[Precision, ...]] = ("int8",)
 """The precisions that a network may have beside float32."""
 MODEL_KINDS: Final[tuple[ModelKind, ...]] = get_args(ModelKind)
@@ -38,21 +38,12 @@ ARCHITECTURES_BY_KIND: Final[Mapping[ModelKind, tuple[Architecture, ...]]] = {
 """The networks that a model of each kind consists of, in the order in which they run."""
 
 THRESHOLD_NAMES: Final[Mapping[ModelKind, frozenset[str]]] = {
+    **dict.fromkeys(MODEL_KINDS, frozenset()),
     "blazeface": frozenset({"overlap_limit"}),
     "mtcnn": frozenset(
-        {
-            "min_face",
-            "factor",
-            "pnet_score",
-            "rnet_score",
-            "level_overlap",
-            "cross_overlap",
-            "onet_overlap_limit",
-        }
+        {"min_face", "factor", "pnet_score", "rnet_score"}
+        | {"level_overlap", "cross_overlap", "onet_overlap_limit"}
     ),
-    "mobilenet": frozenset(),
-    "efficientnet": frozenset(),
-    "ssd": frozenset(),
 }
 """The numbers that a model of each kind has beside ``min_score``; the catalogue explains them."""
 
@@ -63,21 +54,13 @@ SELECTABLE_PRECISIONS: Final[Mapping[ModelGroup, tuple[Precision, ...]]] = {
 }
 """The precisions beside float32 that a caller may ask for; they are built with the group."""
 
-
 BATCHABLE_MODELS: Final = frozenset({"front", "back", "full"})
-"""The models that a worker runs on several pictures side by side: they are short."""
+"""The models that a worker runs on several images side by side, because they are short."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """A package of a fixed version, to be read as an archive.
-
-    Attributes:
-        name: As the package registry knows it.
-        version: Exactly this one.
-        sha256: Of the whole wheel.
-        size_bytes: Of the whole wheel.
-    """
+    """A package of a fixed version, with the hash and size of its wheel."""
 
     name: str
     version: str
@@ -87,13 +70,11 @@ class Wheel:
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """The file that a network is converted from.
+    """The file that a network is converted from, with its own hash and size.
 
     Attributes:
-        source: The package that it comes from.
+        source: The package of the file.
         path: Inside the package, with forward slashes.
-        sha256: Of the file itself.
-        size_bytes: Of the file itself.
     """
 
     source: Wheel
@@ -104,7 +85,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class Normalisation:
-    """What a network wants of a pixel p from 0 to 255: ``scale * p + offset``.
+    """The input of a network for a pixel p from 0 to 255: ``scale * p + offset``.
 
     Each is one number for all channels, or three: for red, green and blue.
     """
@@ -131,15 +112,15 @@ class NetworkSpec:
     """One ONNX file.
 
     Attributes:
-        name: Within the whole catalogue.
-        architecture: How it is converted.
+        name: Unique in the catalogue.
+        architecture: Decides how it is converted.
         sha256: Of the ONNX file.
         size_bytes: Of the ONNX file.
-        normalisation: Part of the graph: a caller gives pixels as they are.
+        normalisation: Part of the graph, which takes pixels from 0 to 255.
         made_from: The file that it is converted from.
         precision: Of the ONNX file.
-        is_offered: Whether it was measured to be worth using.
-        variants: The same network in other precisions, which nothing needs; they have its name.
+        is_offered: Whether measurements showed that it is worth using.
+        variants: The same network in other precisions, under its name.
     """
 
     name: str
@@ -154,7 +135,7 @@ class NetworkSpec:
 
     @property
     def group(self) -> ModelGroup:
-        """What the network is for."""
+        """The purpose of the network."""
         if self.architecture == "ssd":
             return "study"
         return "classify" if self.architecture in CLASSIFIER_ARCHITECTURES else "face"
@@ -162,18 +143,13 @@ class NetworkSpec:
     @property
     def file_name(self) -> str:
         """The name of the ONNX file."""
-        return (
-            f"{self.name}.onnx"
-            if self.precision == "float32"
-            else f"{self.name}.{self.precision}.onnx"
-        )
+        precision = "" if self.precision == "float32" else f".{self.precision}"
+        return f"{self.name}{precision}.onnx"
 
     def with_precision(self, precision: Precision) -> "NetworkSpec":
-        """Return the variant of a precision, or the network as it is if none is offered."""
-        offered = (
-            spec for spec in self.variants if spec.precision == precision and spec.is_offered
-        )
-        return next(offered, self)
+        """Return the variant of a precision, or the network itself if none is offered."""
+        offered = {spec.precision: spec for spec in self.variants if spec.is_offered}
+        return offered.get(precision, self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,17 +157,17 @@ class ModelSpec:
     """One model and the numbers that belong to it.
 
     Attributes:
-        name: What a caller asks for.
+        name: The name in requests.
         title: One line for people.
-        group: What it is for.
-        kind: Which detector runs it.
+        group: Its purpose.
+        kind: Decides which detector runs it.
         licence: Of the weights, an SPDX expression.
-        input_size: Side of the square input, pixels; None where any size will do.
-        min_score: The default limit, 0 to 1; 0 where scores decide nothing.
+        input_size: Side of the square input, pixels; None for any size.
+        min_score: The default limit, 0 to 1; 0 for a model without scores of faces.
         thresholds: The kind's other numbers, by the names in ``THRESHOLD_NAMES``.
-        references: Where these numbers are written.
+        references: The sources of these numbers.
         networks: In the order in which they run.
-        operating_point: What the default limit means; None where scores decide nothing.
+        operating_point: The figures at the default limit, if there is one.
     """
 
     name: str
@@ -212,18 +188,17 @@ class ModelSpec:
         Raises:
             CatalogError: The model has no such network.
         """
-        for network in self.networks:
-            if network.name == name:
-                return network
-        names = ", ".join(network.name for network in self.networks)
-        raise CatalogError(f"{self.name} has no network {name!r}; it has {names}")
+        networks = {network.name: network for network in self.networks}
+        if name not in networks:
+            raise CatalogError(f"{self.name} has no network {name!r}; it has {', '.join(networks)}")
+        return networks[name]
 
     def with_precision(self, precision: Precision) -> "ModelSpec":
         """Return the model with every network in a precision, where one is offered."""
         return self.with_precisions({spec.name: precision for spec in self.networks})
 
     def with_precisions(self, precisions: Mapping[str, Precision]) -> "ModelSpec":
-        """Return the model with each network in the precision that is named for it, if any."""
+        """Return the model with each network in its precision of the mapping, if any."""
         networks = (
             spec.with_precision(precisions.get(spec.name, spec.precision)) for spec in self.networks
         )
@@ -242,11 +217,10 @@ class Catalog:
         Raises:
             CatalogError: There is no such model.
         """
-        for model in self.models:
-            if model.name == name:
-                return model
-        names = ", ".join(model.name for model in self.models)
-        raise CatalogError(f"there is no model {name!r}; there are {names}")
+        models = {model.name: model for model in self.models}
+        if name not in models:
+            raise CatalogError(f"there is no model {name!r}; there are {', '.join(models)}")
+        return models[name]
 
     def get_models(self, group: str | None) -> tuple[ModelSpec, ...]:
         """Return the models of a group, or all of them for None.
@@ -256,10 +230,8 @@ class Catalog:
         """
         if group is None:
             return self.models
-        if group not in get_args(ModelGroup):
-            raise CatalogError(
-                f"there is no group {group!r}; there is {', '.join(get_args(ModelGroup))}"
-            )
+        if group not in MODEL_GROUPS:
+            raise CatalogError(f"there is no group {group!r}; there is {', '.join(MODEL_GROUPS)}")
         return tuple(model for model in self.models if model.group == group)
 
     def with_precision(self, precision: Precision) -> "Catalog":
@@ -267,5 +239,5 @@ class Catalog:
         return Catalog(tuple(model.with_precision(precision) for model in self.models))
 
     def with_precisions(self, precisions: Mapping[str, Precision]) -> "Catalog":
-        """Return the catalogue with each network in the precision that is named for it, if any."""
+        """Return the catalogue with each network in its precision of the mapping, if any."""
         return Catalog(tuple(model.with_precisions(precisions) for model in self.models))

@@ -1,4 +1,4 @@
-"""The work on many pictures, spread over a cluster of Ray."""
+"""Detection in many images on a cluster of Ray."""
 
 import logging
 import os
@@ -19,8 +19,8 @@ from phiz.timings import Stopwatch
 if TYPE_CHECKING:
     from phiz.engine import Engine
 
-MAX_PART_IMAGES: Final = 500  # of a part at most: what is lost where a machine is
-MIN_PARTS_PER_CPU: Final = 4  # for each processor at least, so that all have work until the end
+MAX_PART_IMAGES: Final = 500  # these are lost with a machine
+MIN_PARTS_PER_CPU: Final = 4  # so that all processors have work until the end
 UNREADABLE_CODE: Final = "unreadable_file"
 FAULT_DETAIL: Final = "the detection failed; the Ray log of the worker has the details"
 
@@ -28,13 +28,7 @@ _log = logging.getLogger(__name__)
 
 
 class JobCounts(NamedTuple):
-    """What became of pictures.
-
-    Attributes:
-        images: How many have a row now.
-        failed: How many of these could not be read.
-        faces: How many were found.
-    """
+    """The numbers of images with a row, of failed ones among them, and of faces."""
 
     images: int = 0
     failed: int = 0
@@ -43,14 +37,14 @@ class JobCounts(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BulkJob:
-    """What is done with every picture.
+    """The job of all images.
 
     Attributes:
-        storage: That the pictures are among.
-        output_folder: Where the parts are written.
-        model: Which detector.
-        options: For it.
-        load_engine: Gives the engine, on the machine that works.
+        storage: The storage of the images.
+        output_folder: The folder of the parts.
+        model: Name of the detector.
+        options: Options of the detector.
+        load_engine: Loads the engine on the machine of an actor.
     """
 
     storage: Storage
@@ -61,30 +55,26 @@ class BulkJob:
 
 
 class DetectionActor:
-    """Finds the faces of one part after the other; an actor of Ray with one processor."""
+    """Detects faces part by part; an actor of Ray with one processor."""
 
     def __init__(self, job: BulkJob) -> None:
-        """Do nothing yet.
-
-        Args:
-            job: What is to be done; the pictures' paths come with the parts.
-        """
-        # onnxruntime reports its use to its makers, unless this is there before it is loaded.
+        # onnxruntime sends telemetry unless this is set before it is loaded.
         os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
         self._job = job
         self._engine: Engine | None = None
 
     def __call__(self, part: pa.Table) -> pa.Table:
-        """Write the rows of pictures, and return one with their counts, or with what went wrong.
+        """Write the rows of images, and return a row with their counts, or with the problem.
 
-        What is raised here would be tried again, and told with pages of Ray's own traces.
+        Ray would retry after an exception, and report it with pages of traces.
         """
         problem, counts = None, JobCounts()
         try:
             counts = self._detect_part(part["path"].to_pylist())
         except (PhizError, OSError) as error:
             problem = str(error)
-        return pa.table({"problem": pa.array([problem], pa.string())} | _to_columns(counts))
+        columns = {name: [count] for name, count in counts._asdict().items()}
+        return pa.table({"problem": pa.array([problem], pa.string()), **columns})
 
     def _detect_part(self, paths: Sequence[str]) -> JobCounts:
         if self._engine is None:
@@ -106,26 +96,26 @@ class DetectionActor:
         except OSError as error:
             detail = error.strerror or str(error)
             return build_error_row(address, job.model, UNREADABLE_CODE, detail)
-        except Exception:  # noqa: BLE001  whatever it is, the next picture is another
+        except Exception:  # noqa: BLE001  one image must not end the job
             _log.exception("the detection of one image failed")
             return build_error_row(address, job.model, WorkerFaultError.code, FAULT_DETAIL)
         return build_result_row(address, result)
 
 
 def run_job(job: BulkJob, paths: Sequence[str]) -> Iterator[JobCounts]:
-    """Work on those pictures that have no row yet, in the cluster that Ray is connected to.
+    """Detect faces in the images without a row, in the connected cluster.
 
     Args:
-        job: What is done with them.
-        paths: Of the pictures, in the job's files.
+        job: The job.
+        paths: The images in the storage of the job.
 
     Yields:
-        What has been done so far, after each part.
+        The total counts after each part.
 
     Raises:
-        OSError: The folder cannot be made or read.
-        OptionError: A part that is there already is damaged.
-        WorkError: A machine cannot do its part: it has not the models, or cannot write.
+        OSError: The folder cannot be created or read.
+        OptionError: An existing part is damaged.
+        WorkError: A machine lacks the models or cannot write.
     """
     finished = read_finished_paths(job.output_folder)
     left = [path for path in paths if job.storage.to_address(path) not in finished]
@@ -149,10 +139,6 @@ def run_job(job: BulkJob, paths: Sequence[str]) -> Iterator[JobCounts]:
 
 
 def split_paths(paths: Sequence[str], cpus: int) -> list[list[str]]:
-    """Return paths in parts, in their order: none too large, and enough for all processors."""
+    """Return paths in parts, in their order."""
     size = min(MAX_PART_IMAGES, max(1, len(paths) // (MIN_PARTS_PER_CPU * cpus)))
     return [list(paths[start : start + size]) for start in range(0, len(paths), size)]
-
-
-def _to_columns(counts: JobCounts) -> dict[str, list[int]]:
-    return {name: [count] for name, count in counts._asdict().items()}

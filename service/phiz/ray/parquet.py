@@ -1,6 +1,6 @@
-"""The answers as Parquet files: one row for each picture, whether or not it could be read.
+"""Results as Parquet files: one row for each image, whether or not it could be read.
 
-A part is written under another name first, so that what is called ``part-….parquet`` is whole.
+A part is written under another name first, so that ``part-….parquet`` is always complete.
 """
 
 import hashlib
@@ -19,23 +19,22 @@ from phiz.errors import OptionError
 from phiz.ray.storage import StoragePath
 from phiz.wire.encode import encode_result
 
-_POINT: Final = pa.struct([("x", pa.float64()), ("y", pa.float64())])
+
+def _build_numbers(*names: str) -> pa.StructType:
+    return pa.struct([(name, pa.float64()) for name in names])
+
+
 _LANDMARK_NAMES: Final = (
     *("left_eye", "right_eye", "nose", "mouth"),
     *("mouth_left", "mouth_right", "left_ear", "right_ear"),
 )
 _FACE: Final = pa.struct(
     [
-        ("box", pa.struct([(name, pa.float64()) for name in ("x", "y", "width", "height")])),
+        ("box", _build_numbers("x", "y", "width", "height")),
         ("score", pa.float64()),
-        ("landmarks", pa.struct([(name, _POINT) for name in _LANDMARK_NAMES])),
+        ("landmarks", pa.struct([(name, _build_numbers("x", "y")) for name in _LANDMARK_NAMES])),
         ("roll", pa.float64()),
-        (
-            "quality",
-            pa.struct(
-                [(name, pa.float64()) for name in ("eye_distance", "frontalness", "sharpness")]
-            ),
-        ),
+        ("quality", _build_numbers("eye_distance", "frontalness", "sharpness")),
         ("model", pa.string()),
     ]
 )
@@ -49,17 +48,15 @@ SCHEMA: Final = pa.schema(
         ("error", pa.struct([("code", pa.string()), ("detail", pa.string())])),
     ]
 )
-"""Of every part; names and numbers are those of the wire format, and what is not there is null."""
+"""The schema of every part: names and numbers of the wire format, null where absent."""
 
-_UNFINISHED_PREFIX: Final = (
-    "_"  # who reads a folder of Parquet files passes over names that begin so
-)
+_UNFINISHED_PREFIX: Final = "_"  # readers of Parquet folders skip files with this prefix
 _PART_NAME_DIGITS: Final = 16
 _PART_NAME: Final = re.compile(rf"part-[0-9a-f]{{{_PART_NAME_DIGITS}}}\.parquet")
 
 
 def build_result_row(path: str, result: DetectionResult) -> dict[str, Any]:
-    """Return the row of a picture that was looked at."""
+    """Return the row of a result."""
     answer = encode_result(result)
     return {
         "path": path,
@@ -71,16 +68,16 @@ def build_result_row(path: str, result: DetectionResult) -> dict[str, Any]:
 
 
 def build_error_row(path: str, model: str, code: str, detail: str) -> dict[str, Any]:
-    """Return the row of a picture that could not be read."""
+    """Return the row of an image that could not be read."""
     nothing = dict.fromkeys(("width", "height", "faces"))
     error = {"code": code, "detail": detail}
     return {"path": path, "model": model, **nothing, "error": error}
 
 
 def write_part(folder: StoragePath, rows: Sequence[dict[str, Any]]) -> str:
-    """Write rows into a file of a folder, wholly or not at all, and return its name.
+    """Write rows to a file of a folder atomically, and return its name.
 
-    The name follows from the pictures: those of a part that is done twice replace each other.
+    The name is a hash of the paths, so that a repeated part replaces itself.
 
     Raises:
         OSError: It cannot be written.
@@ -97,13 +94,13 @@ def write_part(folder: StoragePath, rows: Sequence[dict[str, Any]]) -> str:
 
 
 def read_finished_paths(folder: StoragePath) -> set[str]:
-    """Return the pictures that have a row already, for which the folder is made if need be.
+    """Return the images that have a row already; the folder is created if necessary.
 
-    Whatever else is in the folder is passed over.
+    Other files of the folder are ignored.
 
     Raises:
-        OSError: It cannot be made or read.
-        OptionError: What has the name of a part is none.
+        OSError: The folder cannot be created or read.
+        OptionError: A file with the name of a part is not one.
     """
     file_system = folder.storage.file_system
     file_system.create_dir(folder.path, recursive=True)

@@ -1,7 +1,7 @@
 """The service as a deployment of Ray Serve: ``serve run phiz.ray.serve:app``.
 
 A replica is a whole service: it has workers of its own and gives the same answers. Ray sends it
-requests, begins more replicas while there is much to do, and replaces those that fail.
+requests, starts more replicas under load, and replaces those that fail.
 """
 
 import os
@@ -25,14 +25,13 @@ from phiz.system.cgroups import raise_file_limit
 from phiz.system.logs import configure_logging
 
 DEPLOYMENT_NAME: Final = "phiz"
-CPUS_PER_REPLICA: Final = 1  # of a replica; as many as it has workers
-# More than the service itself lets in: who comes to a replica that has too much to do is refused
-# by it, in time and with the word when to come again. Ray would let them wait without a limit of
-# time, and its refusal has another form.
+CPUS_PER_REPLICA: Final = 1  # and as many workers
+# More than the service itself admits: an overloaded replica rejects requests in time and with a
+# Retry-After header. Ray would let them wait without a limit, and rejects in another format.
 MAX_ONGOING_REQUESTS: Final = MAX_BODIES
-MAX_QUEUED_REQUESTS: Final = 1024  # in a proxy of Ray, until a replica can be found for them
-# Requests of a replica, on average, that another one is begun at: one that is worked on, and one
-# that waits so that the worker never does.
+MAX_QUEUED_REQUESTS: Final = 1024  # in a proxy of Ray
+# Average requests of a replica at which another one is started: one in progress, and one queued so
+# that the worker is never idle.
 TARGET_ONGOING_REQUESTS: Final = 2
 AUTOSCALING: Final[dict[str, Any]] = {
     "min_replicas": 1,
@@ -44,12 +43,12 @@ AUTOSCALING: Final[dict[str, Any]] = {
 SHUTDOWN_TIMEOUT_S: Final = 35  # PHIZ_DRAIN and some to spare
 
 METRICS_PATH: Final = "/metrics"
-"""Each replica counts for itself, and whoever asked would be told by another one each time."""
+"""Each replica has its own counters, and each request would reach another one."""
 
 
 def build_app() -> FastAPI:
     """Return the application of a replica, in the process of that replica."""
-    # onnxruntime reports its use to its makers, unless the workers have this before they load it.
+    # onnxruntime sends telemetry unless this is set before the workers load it.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     settings = load_settings()
     configure_logging(settings.log)
@@ -68,13 +67,13 @@ def _raise_not_found(_request: Request) -> Response:
 class Replica:
     """A replica."""
 
-    app: FastAPI  # what it answers with, from ``serve.ingress``
+    app: FastAPI  # set by ``serve.ingress``
 
     async def check_health(self) -> None:
-        """Have this replica replaced if it cannot work any more.
+        """Report whether this replica still works.
 
         Raises:
-            NotReadyError: No worker is there, and none can be begun.
+            NotReadyError: No worker runs, and none can be started.
         """
         service = self.app.state.service
         if service is None or not service.pool.is_healthy:

@@ -1,7 +1,7 @@
-"""Where pictures and answers lie: folders of this machine, and buckets, by their addresses.
+"""The storage of images and results: folders and buckets by their addresses.
 
-An address is a path, or what pyarrow has a file system for: ``s3://BUCKET/PREFIX``, ``gs://…``,
-``file:///…``. The query of an address (``?region=…&endpoint_override=…``) is pyarrow's.
+An address is a path, or a URI of a file system of pyarrow: ``s3://BUCKET/PREFIX``, ``gs://…``,
+``file:///…``. Its query (``?region=…&endpoint_override=…``) is pyarrow's.
 """
 
 from collections.abc import Collection
@@ -21,22 +21,22 @@ class Storage:
     """A file system.
 
     Attributes:
-        file_system: What reads and writes.
-        scheme: What makes an address of a path: ``s3://``; nothing for this machine's own.
+        file_system: Of pyarrow.
+        scheme: The prefix of an address, such as ``s3://``; empty for paths of this machine.
     """
 
     file_system: FileSystem
     scheme: str = ""
 
     def to_address(self, path: str) -> str:
-        """Return how a file is called elsewhere."""
+        """Return the address of a file."""
         return f"{self.scheme}{path}"
 
     def read(self, path: str, max_bytes: int) -> bytes:
         """Return the content of a file.
 
         Raises:
-            ImageBytesError: It has more than the limit; no more than that is read.
+            ImageBytesError: It is larger than the limit. Bytes beyond the limit are not read.
             OSError: It cannot be read.
         """
         with self.file_system.open_input_stream(path) as stream:
@@ -51,22 +51,22 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class StoragePath:
-    """A file or a folder: the files that it is among, and its path there."""
+    """A file or a folder: its storage, and its path there."""
 
     storage: Storage
     path: str
 
 
 def has_scheme(address: str) -> bool:
-    """Return whether this is the address of a file system rather than a plain path."""
+    """Return whether an address is a URI rather than a path."""
     return SCHEME_SEPARATOR in address
 
 
 def parse_address(address: str) -> StoragePath:
-    """Return what an address names, whether or not it is there.
+    """Return the storage and path of an address, whether or not the path exists.
 
     Raises:
-        OptionError: There is no file system for such an address, or it cannot be reached.
+        OptionError: The address has no file system, or cannot be reached.
     """
     if not has_scheme(address):
         return StoragePath(Storage(LocalFileSystem()), str(Path(address).absolute()))
@@ -74,7 +74,7 @@ def parse_address(address: str) -> StoragePath:
         file_system, path = FileSystem.from_uri(address)
     except (ValueError, OSError, NotImplementedError) as error:
         plain = redact_address(address)
-        # What it says repeats the address, whole or in part.
+        # The message repeats the address, which may have secrets.
         reason = f": {error}" if plain == address else ""
         raise OptionError(
             f"{plain} is not an address that can be read or written{reason}"
@@ -85,15 +85,14 @@ def parse_address(address: str) -> StoragePath:
 
 
 def list_images(address: str, suffixes: Collection[str]) -> tuple[Storage, list[str]]:
-    """Return the paths of the pictures at an address, sorted: the one it names, or all below it.
+    """Return the storage and the sorted paths of an image file or of all images in a folder.
 
     Args:
         address: Of a file or a folder.
-        suffixes: What the names of pictures end in, in small letters; they are looked for in
-            folders alone.
+        suffixes: Suffixes of images in a folder, in lower case.
 
     Raises:
-        OptionError: There is nothing, or it cannot be reached.
+        OptionError: There are no images, or the address cannot be reached.
     """
     location = parse_address(address)
     file_system = location.storage.file_system
@@ -117,7 +116,7 @@ def list_images(address: str, suffixes: Collection[str]) -> tuple[Storage, list[
 
 
 def redact_address(address: str) -> str:
-    """Return an address without its query and who asks; a plain path as it is."""
+    """Return an address without its query and credentials; a path as it is."""
     scheme, end, rest = address.partition(SCHEME_SEPARATOR)
     if not end:
         return address

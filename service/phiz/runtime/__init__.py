@@ -1,4 +1,4 @@
-"""What runs a network: two small protocols, and the runtimes behind them."""
+"""Runtimes of networks: two small protocols, and their implementations."""
 
 from phiz.runtime.session import ComputePrecision, Runtime, Session
 

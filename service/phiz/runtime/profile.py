@@ -1,7 +1,6 @@
-"""What ``phiz bench`` found best on a machine, as a file that the service reads.
+"""The profile: the fastest variant of each network on a machine, measured by ``phiz bench``.
 
-A profile holds for the ONNX files, the runtimes' versions and the processor that it was
-measured with, and for nothing else: where one of them differs, it is not followed.
+A profile is valid only for the ONNX files, runtime versions and processor of its measurement.
 """
 
 import json
@@ -11,19 +10,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from phiz.errors import CatalogError, SettingError
 from phiz.models.specs import NetworkSpec, Precision
-from phiz.models.tables import (
-    read_choice,
-    read_entries,
-    read_number,
-    read_positive_int,
-    read_sha256,
-    read_table,
-    read_text,
-)
+from phiz.models.tables import Table, check_keys
 from phiz.runtime.session import Runtime, Session
 from phiz.runtime.variants import (
     COMPUTE_PRECISIONS,
@@ -41,14 +32,14 @@ _CPU_INFO: Final = Path("/proc/cpuinfo")
 
 @dataclass(frozen=True, slots=True)
 class ProfileEntry:
-    """What a network is run with, and its figures.
+    """The variant of a network, and its measurement.
 
     Attributes:
-        sha256: Of the ONNX file that was measured, in the variant's precision.
-        variant: The fastest that passed its gate.
+        sha256: Of the measured ONNX file, in the variant's precision.
+        variant: The fastest variant that passed its gate.
         version: Of its runtime.
-        median_ms: Its time, one thread.
-        reference_ms: The reference's, in the same rounds.
+        median_ms: Its time on one thread.
+        reference_ms: The time of the reference in the same rounds.
     """
 
     sha256: str
@@ -60,20 +51,20 @@ class ProfileEntry:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """The choices by network, and the processor that they were measured on."""
+    """The entries by network, and the measured processor."""
 
     processor: str
     networks: Mapping[str, ProfileEntry]
 
     @property
     def precisions(self) -> dict[str, Precision]:
-        """By network, the precision of the ONNX file that it chose."""
+        """The precision of the ONNX file by network."""
         return {name: choice.variant.network_precision for name, choice in self.networks.items()}
 
 
 @dataclass(frozen=True, slots=True)
 class ProfiledRuntime:
-    """A runtime that opens each network in the one that was chosen for it."""
+    """A runtime that opens each network in its own runtime, or in the fallback."""
 
     runtimes: Mapping[str, Runtime]
     fallback: Runtime
@@ -84,7 +75,7 @@ class ProfiledRuntime:
 
 
 def open_profiled_runtime(profile: Profile) -> ProfiledRuntime:
-    """Return the runtime that a profile without flaws asks for.
+    """Return the runtime of a valid profile.
 
     Raises:
         SettingError: One of its runtimes is not installed.
@@ -96,7 +87,7 @@ def open_profiled_runtime(profile: Profile) -> ProfiledRuntime:
 
 
 def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iterator[str]:
-    """Yield why a profile does not hold here, if it does not."""
+    """Yield the reasons why a profile is invalid on this machine."""
     here = get_processor_name()
     if profile.processor != here:
         yield f"it was measured on {profile.processor}, but this is {here}"
@@ -120,10 +111,10 @@ def find_mismatches(profile: Profile, networks: Collection[NetworkSpec]) -> Iter
 
 
 def read_profile(path: Path) -> Profile:
-    """Return the profile in a file.
+    """Return the profile of a file.
 
     Raises:
-        SettingError: It is not there, or is not a profile.
+        SettingError: The file does not exist, or is not a profile.
     """
     try:
         return parse_profile(json.loads(path.read_text("utf-8")))
@@ -138,40 +129,36 @@ def read_profile(path: Path) -> Profile:
 
 
 def parse_profile(document: object) -> Profile:
-    """Return the profile of a document that has been read as JSON.
+    """Return the profile of a JSON document.
 
     Raises:
         CatalogError: An entry is missing, unknown or of the wrong type.
     """
-    top = read_table(document, "the profile", {"format", "processor", "networks"})
-    if read_positive_int(top["format"], "format") != PROFILE_FORMAT:
-        raise CatalogError(f"format is {top['format']}; it must be {PROFILE_FORMAT}")
-    networks = read_entries(top["networks"], "networks")
+    top = Table(check_keys(document, "the profile", {"format", "processor", "networks"}))
+    if top.read_positive_int("format") != PROFILE_FORMAT:
+        raise CatalogError(f"format is {top.values['format']}; it must be {PROFILE_FORMAT}")
+    networks = top.read_entries("networks")
     return Profile(
-        processor=read_text(top["processor"], "processor"),
-        networks={
-            name: _parse_entry(value, f"networks.{name}") for name, value in networks.items()
-        },
+        processor=top.read_text("processor"),
+        networks={name: _parse_entry(networks, name) for name in networks.values},
     )
 
 
 def update_profile(processor: str, entries: Mapping[str, ProfileEntry], path: Path) -> None:
-    """Write choices where ``read_profile`` finds them, beside those for other networks.
-
-    Those of another processor, or in a file that cannot be read, are left out.
+    """Write entries to a file, and keep its entries of other networks on the same processor.
 
     Raises:
         SettingError: The file cannot be written.
     """
-    other_entries: Mapping[str, ProfileEntry] = {}
     with suppress(SettingError):
         old_profile = read_profile(path)
-        other_entries = old_profile.networks if old_profile.processor == processor else {}
-    write_profile(Profile(processor, {**other_entries, **entries}), path)
+        if old_profile.processor == processor:
+            entries = {**old_profile.networks, **entries}
+    write_profile(Profile(processor, entries), path)
 
 
 def write_profile(profile: Profile, path: Path) -> None:
-    """Write a profile where ``read_profile`` finds it.
+    """Write a profile.
 
     Raises:
         SettingError: The file cannot be written.
@@ -180,7 +167,7 @@ def write_profile(profile: Profile, path: Path) -> None:
     partial = path.with_name(f".{path.name}.part")
     try:
         partial.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
-        partial.replace(path)  # whole or not at all: a service may be starting
+        partial.replace(path)  # atomic, because a service may be starting
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise SettingError(
@@ -189,7 +176,7 @@ def write_profile(profile: Profile, path: Path) -> None:
 
 
 def get_processor_name() -> str:
-    """Return what this machine's processor is called, with its architecture."""
+    """Return the name of this machine's processor, with its architecture."""
     try:
         lines = _CPU_INFO.read_text("utf-8", "replace").splitlines()
     except OSError:  # not Linux
@@ -199,17 +186,17 @@ def get_processor_name() -> str:
     return f"{name}, {os.uname().machine}"
 
 
-def _parse_entry(value: object, where: str) -> ProfileEntry:
+def _parse_entry(networks: Table, name: str) -> ProfileEntry:
     keys = {"sha256", "variant", "version", "median_ms", "reference_ms"}
-    table: dict[str, Any] = read_table(value, where, keys)
-    variant = read_table(table["variant"], f"{where}.variant", {"runtime", "precision"})
+    table = networks.read_table(name, keys)
+    variant = table.read_table("variant", {"runtime", "precision"})
     return ProfileEntry(
-        sha256=read_sha256(table["sha256"], f"{where}.sha256"),
+        sha256=table.read_sha256("sha256"),
         variant=Variant(
-            read_choice(variant["runtime"], f"{where}.variant.runtime", tuple(RUNTIME_FACTORIES)),
-            read_choice(variant["precision"], f"{where}.variant.precision", COMPUTE_PRECISIONS),
+            variant.read_choice("runtime", tuple(RUNTIME_FACTORIES)),
+            variant.read_choice("precision", COMPUTE_PRECISIONS),
         ),
-        version=read_text(table["version"], f"{where}.version"),
-        median_ms=read_number(table["median_ms"], f"{where}.median_ms"),
-        reference_ms=read_number(table["reference_ms"], f"{where}.reference_ms"),
+        version=table.read_text("version"),
+        median_ms=table.read_number("median_ms"),
+        reference_ms=table.read_number("reference_ms"),
     )

@@ -94,16 +94,13 @@ def read_valid_entries(profile: Path, networks: Collection[NetworkSpec]) -> dict
     except SettingError:
         return {}
     # One at a time, because the runtime of other networks may have changed.
-    single_profiles = {
-        spec: Profile(stored_profile.processor, {spec.name: stored_profile.networks[spec.name]})
-        for spec in networks
-        if spec.name in stored_profile.networks
-    }
-    return {
-        spec.name: stored_profile.networks[spec.name]
-        for spec, own in single_profiles.items()
-        if not list(find_mismatches(own, [spec]))
-    }
+    valid = {}
+    for spec in networks:
+        if (entry := stored_profile.networks.get(spec.name)) is not None:
+            single = Profile(stored_profile.processor, {spec.name: entry})
+            if not any(find_mismatches(single, [spec])):
+                valid[spec.name] = entry
+    return valid
 
 
 def _select_by_profile(path: Path, networks: Collection[NetworkSpec]) -> SelectedRuntime:

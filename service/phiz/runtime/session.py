@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from phiz.models.specs import NetworkSpec
 
 ComputePrecision: TypeAlias = Literal["float32", "bf16", "int8"]
-"""What most layers of a network are computed in; its inputs and outputs stay what they are.
+"""The precision of most layers; inputs and outputs keep their types.
 
-For int8 its ONNX file must be in that precision; the others run the file in float32.
+int8 needs an ONNX file in int8. The others run the file in float32.
 """
 
 

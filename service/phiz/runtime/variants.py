@@ -1,4 +1,4 @@
-"""The ways in which a network can be run here: a runtime, and a precision."""
+"""The variants of a run: a runtime, and a precision."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ COMPUTE_PRECISIONS: Final[tuple[ComputePrecision, ...]] = get_args(ComputePrecis
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A runtime and the precision that it computes in."""
+    """A runtime and its precision."""
 
     runtime: RuntimeName
     precision: ComputePrecision
 
     @property
     def network_precision(self) -> Precision:
-        """The precision of the ONNX file that it runs."""
+        """The precision of its ONNX file."""
         return "int8" if self.precision == "int8" else "float32"
 
     def __str__(self) -> str:
@@ -34,11 +34,11 @@ class Variant:
 
 
 REFERENCE_VARIANT: Final = Variant("onnxruntime", "float32")
-"""Always there, and what parity with the original networks is measured with."""
+"""Always available, and the reference of parity with the original networks."""
 
 
 def open_runtime(variant: Variant, threads: int = 1) -> Runtime:
-    """Return the runtime of a variant, one inference on so many threads.
+    """Return the runtime of a variant, with some threads per inference.
 
     Raises:
         SettingError: It is not installed.
@@ -47,17 +47,12 @@ def open_runtime(variant: Variant, threads: int = 1) -> Runtime:
 
 
 def find_installed_variants(precision: Precision = "float32") -> tuple[Variant, ...]:
-    """Return what this machine can run an ONNX file of a precision in.
-
-    Of float32 the reference is the first.
-    """
+    """Return the variants for an ONNX file of a precision; for float32 the reference is first."""
     if precision == "int8":
-        return tuple(
-            Variant(name, "int8") for name in RUNTIME_FACTORIES if get_version(name) is not None
-        )
+        return tuple(Variant(name, "int8") for name in RUNTIME_FACTORIES if get_version(name))
     if get_version("openvino") is None:
         return (REFERENCE_VARIANT,)
-    # Not at the top: it takes a while to import, and few ask for it.
+    # Not at the top: it is slow to import and seldom used.
     from phiz.runtime.openvino import has_bf16  # noqa: PLC0415
 
     variants = (REFERENCE_VARIANT, Variant("openvino", "float32"))
@@ -75,7 +70,7 @@ def get_version(runtime: RuntimeName) -> str | None:
 
 
 def _open_onnxruntime(precision: ComputePrecision, threads: int) -> Runtime:
-    assert precision != "bf16", "it computes as the graph says, which is float32 or int8"
+    assert precision != "bf16", "onnxruntime computes in the precision of the graph"
     return OnnxRuntime(threads=threads)
 
 

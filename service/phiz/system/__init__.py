@@ -1,1 +1,1 @@
-"""What the host tells this process, and what it is asked for."""
+"""The host of this process: limits, memory, scheduling and logs."""

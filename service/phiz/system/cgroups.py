@@ -1,4 +1,4 @@
-"""How much of the machine this process may use: processors, memory, and files."""
+"""The limits of this process: processors, memory and open files."""
 
 import os
 import resource
@@ -7,40 +7,39 @@ from pathlib import Path, PurePosixPath
 
 CGROUP_ROOT = Path("sys/fs/cgroup")
 CGROUP_MEMBERSHIP = Path("proc/self/cgroup")
-MAX_OPEN_FILES = 10_240  # that it is worth raising the limit to: macOS's OPEN_MAX
-# What the service holds at rest, a worker after images of all kinds, and what a pixel takes at
-# the worst, a WebP with alpha; docs/deploying.md tells how it was seen.
+MAX_OPEN_FILES = 10_240  # macOS's OPEN_MAX
+# The memory of the idle service, of a worker after images of all kinds, and of a pixel in the worst
+# case, a WebP with alpha; docs/deploying.md describes the measurement.
 SERVICE_BYTES = 45_000_000
 WORKER_BYTES = 190_000_000
 PIXEL_BYTES = 20
 
 
 def count_processors(root: Path = Path("/")) -> int:
-    """Return how many processors there are to use here, at least 1.
+    """Return the number of usable processors, at least 1.
 
-    A broken quota is rounded down: one process too many is stopped again and again in the
-    middle of an image, when the quota of the period is used up.
+    A fractional quota is rounded down: one process too many would be stopped in the middle of
+    images whenever the quota of the period is used up.
     """
     return max(1, int(get_processor_share(root)))
 
 
 def get_processor_share(root: Path = Path("/")) -> float:
-    """Return the processors' time per time that there is to use here, which may be below 1.
+    """Return the usable share of processors, which may be below 1.
 
-    The smaller of the processors that this process may use and its control group's quota.
+    It is the smaller of the allowed processors and the quota of the control groups.
     """
     return min(_count_allowed_processors(), read_cpu_quota(root))
 
 
 def count_affordable_workers(limit_bytes: float, max_pixels: int) -> float:
-    """Return how many workers a limit of memory has room for, at least 1, or infinity.
+    """Return how many workers fit into a memory limit, at least 1, or infinity.
 
-    Beside the service and its workers there has to be room for one image of the largest size.
-    More of these at once are for who runs the service to allow or not.
+    Beside the service and its workers, one image of the largest size must fit.
 
     Args:
-        limit_bytes: As ``read_memory_limit`` has it.
-        max_pixels: Of the largest image that is let in.
+        limit_bytes: The result of ``read_memory_limit``.
+        max_pixels: Maximum pixels of an image.
     """
     if limit_bytes == float("inf"):
         return limit_bytes
@@ -49,14 +48,13 @@ def count_affordable_workers(limit_bytes: float, max_pixels: int) -> float:
 
 
 def raise_file_limit() -> int:
-    """Let this process have as many files open as it may, and return how many that are.
+    """Raise the soft limit of open files towards the hard one, and return it.
 
-    The soft limit, often 1024 or 256, is for programs that ``select`` from their files; it may be
-    raised to the hard one.
+    The soft limit, often 1024 or 256, is for programs that use ``select``.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
-        # macOS calls the hard one infinite and takes no more than this.
+        # macOS reports an infinite hard limit but accepts no more than this.
         most = MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, MAX_OPEN_FILES)
         soft = max(soft, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -64,14 +62,14 @@ def raise_file_limit() -> int:
 
 
 def read_cpu_quota(root: Path) -> float:
-    """Return the processors' time per time that the control groups allow, or infinity.
+    """Return the share of processors that the control groups allow, or infinity.
 
-    Each group above this process may set a quota and the smallest one counts. Within a
-    container the group's own folder is often mounted as the topmost, so that the path in
-    ``proc/self/cgroup`` does not exist there; then the topmost is read alone.
+    Each group above this process may set a quota, and the smallest one counts. In a container the
+    group's own folder is often mounted as the root, so the path of ``proc/self/cgroup`` does not
+    exist. Then only the root is read.
 
     Args:
-        root: The folder that holds ``proc`` and ``sys``.
+        root: The folder of ``proc`` and ``sys``.
 
     Formats: the kernel's cgroup-v2 (``cpu.max``) and sched-bwc (``cpu.cfs_quota_us``)
     documents.
@@ -82,27 +80,23 @@ def read_cpu_quota(root: Path) -> float:
 def read_memory_limit(root: Path = Path("/")) -> float:
     """Return the bytes of memory that the control groups allow, or infinity.
 
-    As with the quota, the smallest one counts. The first version has no word for no limit: it
-    says a number that no machine has.
+    The smallest limit counts. Version 1 reports a missing limit as a number that no machine has.
 
     Args:
-        root: The folder that holds ``proc`` and ``sys``.
+        root: The folder of ``proc`` and ``sys``.
 
     Formats: the kernel's cgroup-v2 (``memory.max``) and memory (``memory.limit_in_bytes``)
     documents.
     """
-    return min(
-        (_read_group_limit(folder) for folder in _iter_cgroups(root, "memory")),
-        default=float("inf"),
-    )
+    return min(map(_read_group_limit, _iter_cgroups(root, "memory")), default=float("inf"))
 
 
 def _iter_cgroups(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folder of each control group that this process is in, also those above.
+    """Yield the folder of each control group of this process, and of those above.
 
     Args:
-        root: The folder that holds ``proc`` and ``sys``.
-        controller: What the groups limit, as version 1 names it, such as ``cpu``.
+        root: The folder of ``proc`` and ``sys``.
+        controller: Name of the limited resource in version 1, such as ``cpu``.
     """
     for line in _read_text(root / CGROUP_MEMBERSHIP).splitlines():
         _, _, rest = line.partition(":")
@@ -123,19 +117,19 @@ def _count_allowed_processors() -> int:
 
 
 def _read_group_quota(folder: Path) -> float:
-    """Return the quota that one group sets, in processors, or infinity if it sets none."""
+    """Return the quota of one group in processors, or infinity."""
     quota_us, _, period_us = _read_text(folder / "cpu.max").strip().partition(" ")
     if not quota_us:
         quota_us = _read_text(folder / "cpu.cfs_quota_us").strip()
         period_us = _read_text(folder / "cpu.cfs_period_us").strip()
-    # "max" in the second version and -1 in the first mean that there is none.
+    # "max" in version 2 and -1 in version 1 mean no quota.
     if not (quota_us.isdigit() and period_us.isdigit() and int(period_us)):
         return float("inf")
     return int(quota_us) / int(period_us)
 
 
 def _read_group_limit(folder: Path) -> float:
-    """Return the bytes that one group allows, or infinity if it sets no limit."""
+    """Return the limit of one group in bytes, or infinity."""
     limit = _read_text(folder / "memory.max") or _read_text(folder / "memory.limit_in_bytes")
     return int(limit) if limit.strip().isdigit() else float("inf")
 

@@ -9,27 +9,27 @@ from typing import Any, Final, Literal, TypeAlias
 
 LogFormat: TypeAlias = Literal["text", "json"]
 LogFields: TypeAlias = Mapping[str, Any]
-"""What a line has beside its message: names, and what JSON can hold."""
+"""The fields of a line beside its message: names, and values of JSON."""
 
 _FIELDS_KEY: Final = "fields"
 _ENCODER: Final = json.JSONEncoder(separators=(",", ":"), default=str)
 
 
 def make_extra(fields: LogFields) -> dict[str, LogFields]:
-    """Return what a logger's ``extra`` must be for a line to have these fields."""
+    """Return the ``extra`` of a logger for a line with these fields."""
     return {_FIELDS_KEY: fields}
 
 
 def configure_logging(log_format: LogFormat) -> None:
-    """Have everything that this process logs, whoever does, written in one form.
+    """Write the log of this process in one format.
 
-    Warnings and errors are, and of this package what it says to inform as well.
+    It has warnings and errors of all packages, and also infos of this one.
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.getLogger("phiz").setLevel(logging.INFO)
-    # No line tells of these, and to find them out takes time with each.
+    # No line shows these, and they cost time for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
@@ -55,7 +55,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the lines."""
         time = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-        # Encoded, so that nothing that came over the network begins a line of its own.
+        # Encoded, so that no value from the network starts a line of its own.
         fields = (
             f" {name}={_ENCODER.encode(value)}" for name, value in _get_fields(record).items()
         )

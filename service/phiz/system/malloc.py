@@ -1,26 +1,26 @@
-"""How the C library keeps memory that is given back to it.
+"""The thresholds of the C library's allocator.
 
-Left to itself, glibc raises the size from which it asks the system for a block of its own to
-that of the largest block it has seen freed, up to 32 MiB. The large arrays of an image then
-come to lie among small ones that live longer, and with images of many sizes the process
-grows for a long time. A fixed size keeps them apart. Source: mallopt(3).
+By default glibc raises the size from which a block is mapped separately to that of the largest
+freed block, up to 32 MiB. The large arrays of an image then lie among small ones that live longer,
+and with images of many sizes the process keeps growing. A fixed size keeps them apart. Source:
+mallopt(3).
 """
 
 import ctypes
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
-# From here on a block is its own: larger than what the networks use in each run, which would
-# otherwise be fetched from the system again and again.
+# Larger than the blocks that the networks use in each run, which would otherwise be mapped again
+# and again.
 MMAP_THRESHOLD_BYTES = 4 << 20
-# So much may lie free at the end of the heap: fixing the one switches off that the other grows.
+# Fixing one threshold stops the growth of the other, so this one is set too.
 TRIM_THRESHOLD_BYTES = 64 << 20
 
 
 def fix_malloc_thresholds() -> bool:
-    """Have large blocks given back at once, for the whole process.
+    """Make this process return large blocks to the system at once.
 
     Returns:
-        Whether this C library can; other than glibc they are left as they are.
+        Whether it worked; only glibc can do it.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
@@ -34,10 +34,10 @@ def fix_malloc_thresholds() -> bool:
 
 
 def trim_heap() -> bool:
-    """Have the system take what lies free between blocks, which costs about a millisecond.
+    """Return free memory between blocks to the system, in about a millisecond.
 
     Returns:
-        Whether anything was given back; other than glibc no library can be asked to.
+        Whether any was returned; only glibc can do it.
     """
     try:
         return bool(ctypes.CDLL(None).malloc_trim(0))

@@ -1,4 +1,4 @@
-"""How the system's scheduler treats this process."""
+"""The scheduling policy of this process."""
 
 import os
 import sys
@@ -6,11 +6,10 @@ from contextlib import suppress
 
 
 def set_batch_policy() -> None:
-    """Ask for the batch policy, where there is one and it is allowed (sched(7)).
+    """Set the batch policy if the system has and allows it (sched(7)).
 
-    The service and its workers then do not take a processor from each other as soon as
-    something comes for them. Where they share one they change places less often, and each finds
-    its caches as it left them; where there are enough processors nothing changes.
+    The service and its workers then do not preempt each other on every message. On a shared
+    processor they switch less often and keep their caches. With enough processors nothing changes.
     """
     if sys.platform != "darwin" and hasattr(os, "SCHED_BATCH"):
         with suppress(OSError):

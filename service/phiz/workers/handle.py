@@ -1,4 +1,4 @@
-"""A worker, as the service sees it: a process, and what it has been given to do."""
+"""The service's end of a worker: its process, its connection and its tasks."""
 
 import asyncio
 import itertools
@@ -20,15 +20,15 @@ from phiz.workers.protocol import (
 
 @dataclass(slots=True, eq=False)
 class WorkTask:
-    """A call to one of the workers.
+    """A request for a worker.
 
     Attributes:
-        request: What is to be done.
-        image_bytes: That it is done with.
-        kind: By which its time is expected.
-        expected_s: That time.
-        future: What it gives.
-        worker: Who was given it, or None as long as it waits here.
+        request: The request.
+        image_bytes: Its image.
+        kind: The key of its expected time.
+        expected_s: The expected time.
+        future: The result.
+        worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
     """
 
@@ -41,12 +41,12 @@ class WorkTask:
     is_complete: bool = False
 
     def complete(self, value: object = None, error: Exception | None = None) -> None:
-        """Give what has become of it to whoever waits for it; the first time counts."""
+        """Set the result or the error of the future. Only the first call counts."""
         if self.is_complete:
             return
         self.is_complete = True
-        self.image_bytes = b""  # it may be large, and others may hold the task for longer
-        if self.future.done():  # cancelled, together with who waited for it
+        self.image_bytes = b""  # it may be large, and the task may be kept for longer
+        if self.future.done():  # cancelled
             return
         if error is None:
             self.future.set_result(value)
@@ -55,38 +55,32 @@ class WorkTask:
 
 
 class WorkerEvents(Protocol):
-    """Who is told what a worker does."""
+    """Takes the events of workers."""
 
     def on_ready(self) -> None:
         """Give work to a worker that has become ready."""
 
     def on_result(self, worker: "WorkerHandle", result: WorkResult) -> None:
-        """Take what it has done with the first of its tasks."""
+        """Take the result of a worker's first task."""
 
     def on_exit(self, worker: "WorkerHandle") -> None:
-        """Take back what it was given: its process has ended."""
+        """Take back the tasks of a worker whose process has ended."""
 
 
 class WorkerHandle(asyncio.Protocol):
     """One worker.
 
     Attributes:
-        index: Its place in the pool.
-        process: That it runs in.
-        tasks: What it was given and has not done, the one that it is at first.
-        backlog_s: What these are expected to take.
-        task_started_s: When it began the first of them, by the loop's clock.
-        hello: What it tells once it is ready for work.
+        index: Its index in the pool.
+        process: Its process.
+        tasks: Its unfinished tasks, the current one first.
+        backlog_s: Their expected time.
+        task_started_s: When the first of them began, by the loop's clock.
+        hello: Its message once it is ready.
     """
 
     def __init__(self, index: int, process: subprocess.Popen[bytes], events: WorkerEvents) -> None:
-        """Wait for its process to connect.
-
-        Args:
-            index: Its place in the pool.
-            process: That it runs in.
-            events: Told what it does.
-        """
+        """Wait for the process to connect."""
         self.index = index
         self.process = process
         self.tasks: deque[WorkTask] = deque()
@@ -98,24 +92,24 @@ class WorkerHandle(asyncio.Protocol):
         self._transport: asyncio.WriteTransport
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep what to write to."""
+        """Keep the transport."""
         self._transport = cast("asyncio.WriteTransport", transport)
 
     def data_received(self, received: bytes) -> None:
-        """Pass on what the worker has done."""
+        """Pass on the results of the worker."""
         for result, _ in self._decoder.feed(received):
-            assert isinstance(result, WorkResult), "a worker says nothing else"
+            assert isinstance(result, WorkResult), "a worker sends nothing else"
             if result.number != READY_NUMBER:
                 self._events.on_result(self, result)
             elif self.hello.done():
-                pass  # nobody waits for it any more: another could not begin
+                pass  # nobody waits for it any more: another worker failed to start
             elif result.error is not None:
                 self.hello.set_exception(result.error)
             else:
                 self.hello.set_result(result.value)
 
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  it is gone either way
-        """Tell that the process has ended."""
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  asyncio passes it
+        """Report the end of the process."""
         if not self.hello.done():
             self.hello.set_exception(
                 WorkerDiedError("a worker ended before it was ready; the log may have the reason")
@@ -124,19 +118,19 @@ class WorkerHandle(asyncio.Protocol):
 
     @property
     def queue_depth(self) -> int:
-        """How many of its tasks have not begun, and somebody waits for them."""
+        """The number of its tasks that wait and are not cancelled."""
         return sum(not task.is_complete for task in itertools.islice(self.tasks, 1, None))
 
     def estimate_load_s(self, now: float) -> float:
-        """Return how long a busy worker will be at its tasks, as far as can be told; seconds."""
+        """Return the estimated seconds until a busy worker has finished its tasks."""
         elapsed = now - self.task_started_s
         expected = self.tasks[0].expected_s
-        # What takes longer than expected may well take as long again.
+        # A task that takes longer than expected may take as long again.
         left = expected - elapsed if elapsed < expected else elapsed
         return self.backlog_s - expected + left
 
     def assign(self, task: WorkTask, now: float) -> None:
-        """Let the worker do this when it has done what it was given before."""
+        """Send a task to the worker, which does it after its other tasks."""
         if not self.tasks:
             self.task_started_s = now
         task.worker = self
@@ -145,9 +139,9 @@ class WorkerHandle(asyncio.Protocol):
         self._transport.writelines(encode_message(task.request, task.image_bytes))
 
     def cancel(self, task: WorkTask) -> None:
-        """Tell the worker that it need not do this if it has not begun."""
+        """Tell the worker to drop a task if it has not begun."""
         self._transport.writelines(encode_message(WorkCancel(task.request.number)))
 
     def close(self) -> None:
-        """Let it end when it has done what it has begun."""
+        """Close the connection. The worker ends after its current task."""
         self._transport.close()

@@ -1,7 +1,7 @@
-"""Pieces of work that take turns, stage by stage.
+"""Runs jobs interleaved, stage by stage.
 
-One after the other, each stage of a piece of work finds the caches as another stage has left
-them. Side by side, all pieces go through the same stage in a row.
+Sequential jobs find the caches as another stage left them. Interleaved jobs run the same stage in
+a row.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,28 +13,28 @@ T = TypeVar("T")
 
 
 class _JobGreenlet(greenlet):
-    """Does one piece of work after the other, each as one of several.
+    """Runs one job after the other.
 
-    It is switched to with a piece, or to go on, and gives None where the piece pauses and a
-    tuple of what it has returned in the end.
+    A switch starts or continues a job. It returns None when the job pauses, and its result in a
+    tuple at the end.
     """
 
     def run(self, job: Callable[[], Any]) -> None:
         assert self.parent is not None
         while True:
             ended = (job(),)
-            del job  # which holds a picture, and the next one may come late
+            del job  # it holds an image, and the next job may come late
             job = self.parent.switch(ended)
             del ended
 
 
 def is_interleaved() -> bool:
-    """Return whether the calling piece of work takes turns with others."""
+    """Return whether the caller is an interleaved job."""
     return isinstance(getcurrent(), _JobGreenlet)
 
 
 def yield_turn() -> None:
-    """Let the others have their turn; nothing happens where there are none."""
+    """Let the other jobs run. Without others nothing happens."""
     turn = getcurrent()
     if isinstance(turn, _JobGreenlet):
         assert turn.parent is not None
@@ -42,10 +42,9 @@ def yield_turn() -> None:
 
 
 class Interleaver(Generic[T]):
-    """Takes pieces of work through their stages side by side.
+    """Runs jobs interleaved.
 
-    What a piece runs in is kept for the next one: the interpreter asks the system for memory for
-    each that is new, and gives it back afterwards.
+    Greenlets are kept for later jobs, because each new one allocates memory from the system.
     """
 
     __slots__ = ("_idle",)
@@ -54,10 +53,10 @@ class Interleaver(Generic[T]):
         self._idle: list[_JobGreenlet] = []
 
     def run_all(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
-        """Return what each piece returns; each goes as far as its next ``pause`` in a turn.
+        """Return the results of jobs, each of which runs to its next ``yield_turn`` in turn.
 
         Raises:
-            BaseException: What a piece raises; the others are left where they are.
+            BaseException: The error of a job; the others do not continue.
         """
         results: dict[int, T] = {}
         going = {

@@ -1,7 +1,7 @@
-"""A worker: a process that does one piece of work after the other, for the service that began it.
+"""The loop of a worker process, which answers the requests of the service that started it.
 
-In a process of its own a detector has the interpreter to itself, and what ends it (memory that
-runs out, a decoder's crash) ends nothing but the picture it was working on.
+In its own process a detector has the whole interpreter, and a crash (lack of memory, a bug in a
+decoder) affects only the current image.
 """
 
 import gc
@@ -33,19 +33,18 @@ from phiz.workers.protocol import (
 )
 
 TaskHandler: TypeAlias = Callable[..., Any]
-"""Takes the picture, since when it has waited, and the arguments of a call."""
+"""Takes the image bytes, the moment when the body was complete, and the arguments of a request."""
 BatchRule: TypeAlias = Callable[[WorkRequest, bytes], bool]
-"""Whether a call may be done side by side with others: it is short, and holds little memory."""
+"""Whether a request may be interleaved with others: it is short and needs little memory."""
 
 
 class WorkerSetup(NamedTuple):
-    """What a worker is once it can work.
+    """The parts of a ready worker.
 
     Attributes:
-        handlers: What it can do, by name.
-        hello: What the service is told of it.
-        after_ready: What it does once it has said that it is ready, before its first call: what
-            few callers need, and nobody has to wait for.
+        handlers: The handlers by name.
+        hello: The message to the service.
+        after_ready: Called after this message and before the first request.
     """
 
     handlers: Mapping[str, TaskHandler]
@@ -54,14 +53,13 @@ class WorkerSetup(NamedTuple):
 
 
 READY_NUMBER = 0
-"""The number of the first outcome, which says that a worker is ready, or why it is not."""
+"""The number of the first result, which has the hello message or the error of the start."""
 
-# So many calls are done side by side at most; twice as many gain little more, and the first
-# of them waits for the last.
+# Twice as many interleaved requests gain little, and the first waits for the last.
 MAX_BATCH = 8
 
-# After so many calls the free memory between what stays is given back: pictures of many sizes leave
-# ever more of it. Who has nothing to do for a while does so sooner.
+# Requests after which free memory between live blocks is returned to the system. Images of many
+# sizes leave ever more of it. An idle worker does so sooner.
 TRIM_AFTER = 1000
 TRIM_IDLE_AFTER = 100
 IDLE_TIMEOUT_S = 1.0
@@ -72,7 +70,7 @@ _log = logging.getLogger(__name__)
 
 
 def is_never_batchable(_request: WorkRequest, _image_bytes: bytes) -> bool:
-    """Let no call join others."""
+    """Return False for every request."""
     return False
 
 
@@ -81,71 +79,71 @@ def run_worker(
     set_up: Callable[[], WorkerSetup],
     is_batchable: BatchRule = is_never_batchable,
 ) -> None:
-    """Prepare, say so, and work until the other end is closed.
+    """Set up, report it, and answer requests until the service closes the connection.
 
     Args:
-        connection: To the service.
-        set_up: Loads what it works with.
-        is_batchable: Which calls are done side by side if they wait together; their work calls
-            ``pause`` between its stages.
+        connection: The socket to the service.
+        set_up: Loads the handlers.
+        is_batchable: Which requests are interleaved if they wait together. Their handlers call
+            ``yield_turn`` between stages.
     """
     _ignore_signals()
     Thread(target=_exit_when_closed, args=(connection.fileno(),), daemon=True).start()
-    with connection, suppress(ConnectionError):  # the service has gone, and so do we
+    with connection, suppress(ConnectionError):  # the service has ended
         try:
             handlers, hello, after_ready = set_up()
         except PhizError as error:
             _send_results(connection, WorkResult(READY_NUMBER, error=error))
             return
         set_batch_policy()
-        gc.freeze()  # what is here now stays; the collector need not look through it again
+        gc.freeze()  # the collector need not traverse the objects of the setup again
         _send_results(connection, WorkResult(READY_NUMBER, hello))
         if after_ready is not None:
             after_ready()
-        tidying = _HeapTrimmer()
-        reader = RequestReader(connection, is_batchable, tidying.trim_while_idle)
+        trimmer = _HeapTrimmer()
+        reader = RequestReader(connection, is_batchable, trimmer.trim_while_idle)
         interleaver: Interleaver[WorkResult] = Interleaver()
         while batch := reader.read_batch():
             _send_results(connection, *_run_batch(handlers, batch, interleaver))
-            tidying.count_requests(len(batch))
+            trimmer.count_requests(len(batch))
 
 
 class _HeapTrimmer:
-    """Gives free memory back, now and then."""
+    """Returns free memory to the system after some requests."""
 
     __slots__ = ("_requests",)
 
     def __init__(self) -> None:
-        self._requests = 0  # since then
+        self._requests = 0  # since the last time
 
     def count_requests(self, count: int, trim_after: int = TRIM_AFTER) -> None:
-        """Count requests, and give memory back once enough of them have left some behind."""
+        """Count requests, and return free memory after enough of them."""
         self._requests += count
         if self._requests >= trim_after:
             trim_heap()
             self._requests = 0
 
     def trim_while_idle(self) -> None:
-        """Give memory back after fewer requests, because nobody waits."""
+        """Return free memory after fewer requests, because nobody waits."""
         self.count_requests(0, TRIM_IDLE_AFTER)
 
 
 class RequestReader:
-    """The calls of a service, in their order."""
+    """Reads the requests of the service in their order."""
 
     __slots__ = ("_cancelled", "_connection", "_decoder", "_is_batchable", "_on_idle", "_pending")
 
     def __init__(
         self, connection: socket.socket, is_batchable: BatchRule, on_idle: Callable[[], None]
     ) -> None:
-        """Wait for the first.
+        """Set the timeout of the connection.
 
         Args:
-            connection: To the service.
-            is_batchable: Which calls may be done side by side.
-            on_idle: Called when none has come for a while, and each such while again.
+            connection: The socket to the service.
+            is_batchable: Which requests may be interleaved.
+            on_idle: Called whenever no request has arrived for a while.
         """
-        # With a timeout of Python's own each call would cost a further question to the system.
+        # A timeout of Python's own would cost a further system call for each request.
         connection.setsockopt(
             socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", *divmod(_IDLE_US, 10**6))
         )
@@ -157,12 +155,9 @@ class RequestReader:
         self._cancelled: set[int] = set()
 
     def read_batch(self) -> list[tuple[WorkRequest, bytes]]:
-        """Return the next call with its picture, and those behind it that join it.
+        """Return the next request with its image, and those behind it that are interleaved with it.
 
-        One that was cancelled in time is answered for here and not returned.
-
-        Returns:
-            Nothing once the service has gone.
+        Cancelled requests get an empty result. The batch is empty after the end of the service.
         """
         while self._receive_messages():
             while self._pending and self._pending[0][0].number in self._cancelled:
@@ -189,10 +184,10 @@ class RequestReader:
         return not request.exclusive and self._is_batchable(request, image_bytes)
 
     def _receive_messages(self) -> bool:
-        """Take in what has come; wait for it if nothing else is to do.
+        """Receive all available messages, waiting if no request is pending.
 
         Returns:
-            Whether the service is still there.
+            False after the end of the service.
         """
         flags = socket.MSG_DONTWAIT if self._pending else 0
         while True:
@@ -207,11 +202,11 @@ class RequestReader:
                 return False
             for message, image_bytes in self._decoder.feed(received):
                 if isinstance(message, WorkCancel):
-                    # Too late for one that has been answered for; numbers are not used again.
+                    # It may have been answered already. Numbers are not reused.
                     if any(request.number == message.number for request, _ in self._pending):
                         self._cancelled.add(message.number)
                 else:
-                    assert isinstance(message, WorkRequest), "the service says nothing else"
+                    assert isinstance(message, WorkRequest), "the service sends nothing else"
                     self._pending.append((message, image_bytes))
             if self._pending:
                 flags = socket.MSG_DONTWAIT
@@ -222,7 +217,7 @@ def _run_batch(
     requests: Sequence[tuple[WorkRequest, bytes]],
     interleaver: Interleaver[WorkResult],
 ) -> list[WorkResult]:
-    """Do calls side by side and return what became of each, in their order."""
+    """Return the results of requests, in their order."""
     started = time.perf_counter()
     jobs = [
         partial(_run_request, handlers[request.handler], request, image_bytes)
@@ -240,7 +235,7 @@ def _run_request(handler: TaskHandler, request: WorkRequest, image_bytes: bytes)
         )
     except PhizError as error:
         return WorkResult(request.number, error=error)
-    except Exception:  # noqa: BLE001  whatever it is, the next piece of work is another
+    except Exception:  # noqa: BLE001  the worker must survive any error
         _log.exception(
             "the request %r failed",
             request.handler,
@@ -257,17 +252,17 @@ def _send_results(connection: socket.socket, *messages: WorkResult) -> None:
 
 
 def _exit_when_closed(descriptor: int) -> None:
-    """End this process when the other end of a socket is closed, whatever it is at.
+    """End this process when the other end of a socket is closed, even during a request.
 
-    Nobody could be told of that any more, and a large picture would keep it for seconds.
+    Its result could not be sent, and a large image would take seconds.
     """
     other_end = select.poll()
-    other_end.register(descriptor, 0)  # that it is closed is told in any case
+    other_end.register(descriptor, 0)  # closing is always reported
     other_end.poll()
     os._exit(0)
 
 
 def _ignore_signals() -> None:
-    """Ignore what is sent to a whole group of processes: the service ends us when it is done."""
+    """Ignore signals to the whole process group: the service ends its workers itself."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""A fixed number of workers, and the queue of what waits for them."""
+"""The pool: a fixed number of workers, and the queue of their tasks."""
 
 import asyncio
 import itertools
@@ -16,17 +16,17 @@ from phiz.workers.protocol import WorkRequest, WorkResult
 from phiz.workers.queue import TaskQueue
 from phiz.workers.supervisor import Supervisor
 
-# A worker is given so much work ahead, as long as all are busy: it then goes from one short
-# call to the next without waiting for the service in between. On a processor that both share
-# this also keeps them from changing places with each picture, which costs each its caches.
+# While all workers are busy, each gets this much work ahead. It then continues with the next short
+# task without waiting for the service. On a shared processor the two also switch less often and
+# keep their caches.
 LOOKAHEAD_S: Final = 0.020
-LOOKAHEAD_BYTES: Final = 1 << 20  # of a picture: a larger one would wait in the socket's buffers
+LOOKAHEAD_BYTES: Final = 1 << 20  # of an image: a larger one would wait in the socket's buffers
 
 
 class WorkerPool:
-    """Gives work to its workers, in the order in which it comes.
+    """Gives tasks to its workers in the order of their arrival.
 
-    For the thread of the event loop alone.
+    Only the thread of the event loop may use it.
     """
 
     __slots__ = ("_batchable", "_numbers", "_queue", "_supervisor", "latencies", "size")
@@ -38,14 +38,13 @@ class WorkerPool:
         hang_timeout_s: float,
         batchable: Collection[str] = (),
     ) -> None:
-        """Begin nothing yet.
+        """Start nothing yet.
 
         Args:
-            command: Begins a worker; two arguments are added to it, the number of a file that
-                is its end of a socket, and the worker's index.
-            size: How many workers.
-            hang_timeout_s: One that is at a single call for so long hangs, and is replaced.
-            batchable: The kinds of tasks that a worker may do side by side.
+            command: Starts a worker. The file descriptor of its socket and its index are appended.
+            size: Number of workers.
+            hang_timeout_s: A worker that spends longer on one task is replaced.
+            batchable: The kinds of tasks that a worker may interleave.
         """
         self.size = size
         self.latencies = LatencyEstimator(default_s=LOOKAHEAD_S)
@@ -56,27 +55,27 @@ class WorkerPool:
 
     @property
     def is_healthy(self) -> bool:
-        """Whether there is a worker, or will be as soon as one has begun."""
+        """Whether a worker is ready or starting."""
         return bool(self._supervisor.workers) or not self._supervisor.is_failing
 
     @property
     def pids(self) -> Mapping[int, int]:
-        """The process id of each worker that is there, by its index."""
+        """The process id of each ready worker by its index."""
         return self._supervisor.pids
 
     @property
     def replaced_workers(self) -> int:
-        """How many workers have ended and were to be replaced."""
+        """The number of workers that ended and were to be replaced."""
         return self._supervisor.replaced_workers
 
     @property
     def queue_depth(self) -> int:
-        """How many calls have not begun."""
+        """The number of tasks that have not begun."""
         return self._queue.length + sum(worker.queue_depth for worker in self._supervisor.workers)
 
     @property
     def wait_s(self) -> float:
-        """How long a call that came now would wait, as far as can be told; seconds."""
+        """The estimated wait of a new task in seconds."""
         workers = self._supervisor.workers
         if not workers:
             return self._queue.backlog_s / self.size if self.is_healthy else math.inf
@@ -87,18 +86,18 @@ class WorkerPool:
         return (loads_s + self._queue.backlog_s) / len(workers)
 
     async def start(self) -> list[object]:
-        """Begin all workers and return what each of them tells once it is ready.
+        """Start all workers and return their hello messages.
 
         Raises:
-            PhizError: One cannot begin its work.
+            PhizError: A worker cannot start.
         """
         return await self._supervisor.start(self.size)
 
     async def close(self) -> None:
-        """Let the workers end, and return when they have."""
+        """End all workers."""
         await self._supervisor.close()
 
-    def submit(  # noqa: PLR0913, PLR0917  a call, and what is known of it
+    def submit(  # noqa: PLR0913, PLR0917  the parts of a request
         self,
         handler: str,
         image_bytes: bytes,
@@ -107,17 +106,17 @@ class WorkerPool:
         received_at_s: float | None = None,
         request_id: str = "",
     ) -> WorkTask:
-        """Return a new task; its ``future`` will hold what the work returns, or what it raises.
+        """Return a new task. Its ``future`` gets the return value or the error of the handler.
 
-        ``future`` holds a WorkerDiedError if the worker ends while it is at this.
+        If the worker ends during the task, this is a WorkerDiedError.
 
         Args:
-            handler: Of the work.
-            image_bytes: That it is done with.
-            arguments: Of the work; hashable.
-            kind: Tasks of one kind are expected to take about as long as each other.
-            received_at_s: Since when it has waited, by ``time.perf_counter``; None for now.
-            request_id: What the log calls who asks for it.
+            handler: Name of the handler.
+            image_bytes: The image.
+            arguments: Arguments of the handler; hashable.
+            kind: Tasks of one kind take about the same time.
+            received_at_s: When the body was complete, by ``time.perf_counter``; None for now.
+            request_id: The id of the HTTP request in the log.
         """
         start_s = time.perf_counter() if received_at_s is None else received_at_s
         work = WorkRequest(
@@ -125,7 +124,7 @@ class WorkerPool:
         )
         future = asyncio.get_running_loop().create_future()
         task = WorkTask(work, image_bytes, kind, self.latencies.estimate_s(kind), future)
-        # A free worker starts at once, unless other tasks have waited longer.
+        # A free worker starts at once, unless older tasks are queued.
         worker = None if self._queue.length else self._find_worker(task)
         if worker is None:
             self._queue.add(task)
@@ -134,11 +133,11 @@ class WorkerPool:
         return task
 
     def cancel(self, task: WorkTask, reason: Exception | None = None) -> None:
-        """Let nobody wait for a task any more; if it has not begun, it is not done.
+        """Cancel a task that is not complete. If it has not begun, it is dropped.
 
         Args:
-            task: One that is done already stays as it is.
-            reason: What ``done`` is to raise; None if nobody looks at it.
+            task: The task.
+            reason: The error of its future; None if nobody awaits it.
         """
         if task.is_complete:
             return
@@ -155,12 +154,12 @@ class WorkerPool:
         self._dispatch_tasks()
 
     def on_result(self, worker: WorkerHandle, result: WorkResult) -> None:
-        """Take what a worker has done with the first of its tasks."""
+        """Take the result of a worker's first task."""
         now = asyncio.get_running_loop().time()
         task = worker.tasks.popleft()
-        assert task.request.number == result.number, "a worker answers in the order of its calls"
+        assert task.request.number == result.number, "results have the order of the requests"
         worker.backlog_s = worker.backlog_s - task.expected_s if worker.tasks else 0.0
-        # One that nobody waited for any more took its time as well, unless it never began.
+        # A cancelled task counts too, unless it never began.
         if result.error is None and result.work_s:
             self.latencies.observe(task.kind, result.work_s)
         task.complete(result.value, result.error)
@@ -168,8 +167,8 @@ class WorkerPool:
         self._dispatch_tasks()
 
     def on_exit(self, worker: WorkerHandle) -> None:
-        """Take back what a worker has not begun, and have it replaced."""
-        if worker not in self._supervisor.workers:  # it never was ready
+        """Queue the tasks that a worker has not begun, and replace the worker."""
+        if worker not in self._supervisor.workers:  # it was never ready
             return
         replaced = self._supervisor.replace(worker)
         current = None
@@ -191,16 +190,13 @@ class WorkerPool:
             self._dispatch_tasks()
 
     def _is_culprit_unknown(self, tasks: Sequence[WorkTask]) -> bool:
-        """Return whether it is not known which of a worker's tasks it has ended at.
-
-        Then all are done once more, each alone.
-        """
+        """Return whether several tasks may have ended the worker. All are then repeated alone."""
         return (
             len(tasks) > 1 and not tasks[0].request.exclusive and tasks[0].kind in self._batchable
         )
 
     def _dispatch_tasks(self) -> None:
-        """Give tasks to workers, as long as there are both."""
+        """Give queued tasks to free workers."""
         now = asyncio.get_running_loop().time()
         while self._queue.length:
             worker = self._find_worker(self._queue.peek())
@@ -209,7 +205,7 @@ class WorkerPool:
             worker.assign(self._queue.pop(), now)
 
     def _find_worker(self, task: WorkTask) -> WorkerHandle | None:
-        """Return who may be given a task now, if anybody."""
+        """Return the worker that may take a task now, or None."""
         if not self._supervisor.workers:
             return None
         worker = min(self._supervisor.workers, key=attrgetter("backlog_s"))

@@ -1,9 +1,9 @@
-"""What a service and its workers say to each other: objects and pictures, over a socket.
+"""The messages between the service and its workers: objects and images over a socket.
 
-Both ends are ours and nobody else can reach them, as with the pipes of ``multiprocessing``. What
-differs from call to call goes by ``marshal``, which takes a tenth of what ``pickle`` takes and is
-the same at both ends, since both are one Python; the arguments, which are the same in most calls,
-as pickles that both ends remember; and a picture beside them as it is.
+Only the service and its workers reach the socket, as with the pipes of ``multiprocessing``. Values
+that change from call to call are sent by ``marshal``, in a tenth of the time of ``pickle``; both
+ends are the same Python. Arguments are mostly the same, so both ends cache their pickles. An image
+is sent beside the message as it is.
 """
 
 import marshal
@@ -12,24 +12,24 @@ import struct
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 
-_HEADER: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the picture
+_HEADER: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the image
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
-_REQUEST, _RESULT, _CANCEL = range(3)  # what a message is, its first item
-_CACHED_ARGUMENTS: Final = 256  # arguments
+_REQUEST, _RESULT, _CANCEL = range(3)  # the kind of a message, its first item
+_CACHED_ARGUMENTS: Final = 256
 
 
 class WorkRequest(NamedTuple):
-    """What a worker is asked to do.
+    """A request to a worker.
 
     Attributes:
-        number: Of the call, to cancel it by.
-        handler: Of the work.
-        arguments: Of the handler, after the image and ``received_at_s``; hashable, and not
-            changed by it.
-        exclusive: Whether it must not be done side by side with others.
-        received_at_s: When the body was complete, by ``time.perf_counter``, which is the same
-            clock in all processes of a machine.
-        request_id: What the log calls who asks for it.
+        number: Its number, for its cancellation.
+        handler: Name of the handler.
+        arguments: Arguments of the handler after the image and ``received_at_s``; hashable, and
+            not changed by it.
+        exclusive: Whether it must not run interleaved with others.
+        received_at_s: When the body was complete, by ``time.perf_counter``. The clock is the same
+            in all processes of a machine.
+        request_id: The id of the HTTP request in the log.
     """
 
     number: int
@@ -41,20 +41,20 @@ class WorkRequest(NamedTuple):
 
 
 class WorkCancel(NamedTuple):
-    """That nobody waits for a call any more; if it has not begun, it need not."""
+    """The cancellation of a request that has not begun."""
 
     number: int
 
 
 class WorkResult(NamedTuple):
-    """What became of a call, in the order of the calls.
+    """The result of a request. Results have the order of the requests.
 
     Attributes:
-        number: Of the call.
-        value: What the work returned. A named tuple arrives as a plain one, because pickling its
-            class takes several times as long.
-        error: What it raised, or None.
-        work_s: That it took; its share of them where several were done side by side.
+        number: Number of the request.
+        value: The return value of the handler. A named tuple arrives as a plain one, because
+            pickling its class takes several times as long.
+        error: The error of the handler, or None.
+        work_s: Its time; a share of the time of interleaved requests.
     """
 
     number: int
@@ -67,18 +67,12 @@ Message: TypeAlias = WorkRequest | WorkCancel | WorkResult
 
 
 def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
-    """Return a message as bytes, in pieces, the picture as it is."""
+    """Return the pieces of an encoded message; the image is a piece of its own."""
+    content: tuple[str | float | bytes, ...]
     match message:
         case WorkRequest(number, handler, arguments, exclusive, received_at_s, request_id):
-            content: tuple[str | float | bytes, ...] = (
-                _REQUEST,
-                number,
-                handler,
-                _pickle_arguments(arguments),
-                exclusive,
-                received_at_s,
-                request_id,
-            )
+            pickled = _pickle_arguments(arguments)
+            content = (_REQUEST, number, handler, pickled, exclusive, received_at_s, request_id)
         case WorkResult(number, value, error, work_s):
             plain = tuple(value) if isinstance(value, tuple) else value
             content = (_RESULT, number, pickle.dumps((plain, error), _PROTOCOL), work_s)
@@ -90,7 +84,7 @@ def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
 
 
 class MessageDecoder:
-    """Puts messages together from what a socket gives."""
+    """Decodes messages from the bytes of a socket."""
 
     __slots__ = ("_bytes",)
 
@@ -98,8 +92,8 @@ class MessageDecoder:
         self._bytes = bytearray()
 
     def feed(self, received: bytes) -> list[tuple[Message, bytes]]:
-        """Return each message that is complete, with its picture (empty if there is none)."""
-        # Mostly whole messages come, which then need not be gathered first.
+        """Return each complete message with its image, which may be empty."""
+        # Most received bytes are whole messages, which need no buffer.
         stream: bytes | bytearray = received
         if self._bytes:
             self._bytes += received

@@ -1,4 +1,4 @@
-"""The processes of a pool: they are begun, replaced where they end or hang, and ended."""
+"""The supervisor of the worker processes: starts, replaces and ends them."""
 
 import asyncio
 import itertools
@@ -11,8 +11,8 @@ from typing import Final
 from phiz.errors import PhizError
 from phiz.workers.handle import WorkerEvents, WorkerHandle
 
-START_TIMEOUT_S: Final = 60.0  # what a replacement gets to become ready in
-STOP_TIMEOUT_S: Final = 2.0  # what a worker gets to end in, once it has nothing to do
+START_TIMEOUT_S: Final = 60.0  # of a replacement
+STOP_TIMEOUT_S: Final = 2.0  # of an idle worker
 RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
 CHECK_INTERVAL_S: Final = 0.5
 
@@ -20,12 +20,12 @@ _log = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Keeps as many workers as there shall be.
+    """Keeps a number of workers running.
 
     Attributes:
-        workers: Those that are ready.
-        replaced_workers: How many have ended and were to be replaced.
-        is_failing: Whether the last attempt to replace one has failed.
+        workers: The ready workers.
+        replaced_workers: Number of workers that ended and were to be replaced.
+        is_failing: Whether the last attempt to replace a worker failed.
     """
 
     __slots__ = (
@@ -42,76 +42,69 @@ class Supervisor:
     )
 
     def __init__(self, command: Sequence[str], hang_timeout_s: float, events: WorkerEvents) -> None:
-        """Begin nothing yet.
-
-        Args:
-            command: Begins a worker; two arguments are added to it, the number of a file that
-                is its end of a socket, and the worker's index.
-            hang_timeout_s: One that is at a single call for so long hangs, and is replaced.
-            events: Told of them.
-        """
+        """Start nothing yet; ``command`` and ``hang_timeout_s`` are those of the pool."""
         self.workers: list[WorkerHandle] = []
         self.replaced_workers = 0
         self.is_failing = False
         self._command = command
         self._hang_timeout_s = hang_timeout_s
         self._events = events
-        self._restarts: dict[asyncio.Task[None], WorkerHandle] = {}  # who has ended
-        self._reaps: set[asyncio.Task[int]] = set()  # what has been killed, and not yet ended
+        self._restarts: dict[asyncio.Task[None], WorkerHandle] = {}  # of ended workers
+        self._reaps: set[asyncio.Task[int]] = set()  # of killed processes
         self._check_timer: asyncio.TimerHandle | None = None
         self._is_closing = False
 
     @property
     def pids(self) -> Mapping[int, int]:
-        """The process id of each worker that is ready, by its index."""
+        """The process id of each ready worker by its index."""
         return {worker.index: worker.process.pid for worker in self.workers}
 
     async def start(self, size: int) -> list[object]:
-        """Begin so many workers and return what each of them tells once it is ready.
+        """Start some workers and return their hello messages.
 
         Raises:
-            PhizError: One cannot begin its work.
+            PhizError: A worker cannot start.
         """
-        beginning = [asyncio.create_task(self._start_worker(index)) for index in range(size)]
+        starts = [asyncio.create_task(self._start_worker(index)) for index in range(size)]
         try:
-            hellos = await asyncio.gather(*beginning)
+            hellos = await asyncio.gather(*starts)
         except BaseException:
-            for task in beginning:
-                task.cancel()
-            await asyncio.gather(*beginning, return_exceptions=True)
+            for start in starts:
+                start.cancel()
+            await asyncio.gather(*starts, return_exceptions=True)
             await self.close()
             raise
         self._kill_hung_workers()
         return hellos
 
     def replace(self, worker: WorkerHandle) -> bool:
-        """Begin another worker in the place of one whose connection has ended.
+        """Start a replacement for a worker whose connection has ended.
 
         Returns:
-            Whether that is done: not if all are to end.
+            False while the supervisor closes.
         """
         self.workers.remove(worker)
         if self._is_closing:
             return False
         worker.process.kill()
         self.replaced_workers += 1
-        replacing = asyncio.create_task(self._restart_worker(worker))
-        self._restarts[replacing] = worker
-        replacing.add_done_callback(self._restarts.pop)
+        restart = asyncio.create_task(self._restart_worker(worker))
+        self._restarts[restart] = worker
+        restart.add_done_callback(self._restarts.pop)
         return True
 
     async def close(self) -> None:
-        """Let the workers end, and return when they have."""
+        """End all workers."""
         self._is_closing = True
         if self._check_timer is not None:
             self._check_timer.cancel()
-        for replacing in self._restarts:
-            replacing.cancel()
+        for restart in self._restarts:
+            restart.cancel()
         workers = (*self.workers, *self._restarts.values())
         for worker in workers:
             worker.close()
             if all(task.is_complete for task in worker.tasks) and worker.tasks:
-                worker.process.kill()  # nobody waits for what it is at
+                worker.process.kill()  # nobody waits for its task
         await asyncio.gather(
             *(asyncio.to_thread(_wait_or_kill, worker.process) for worker in workers),
             *self._restarts,
@@ -120,7 +113,7 @@ class Supervisor:
         await asyncio.gather(*self._reaps)
 
     async def _start_worker(self, index: int) -> object:
-        """Begin a worker and return what it tells once it is ready."""
+        """Start a worker and return its hello message."""
         process, connection = self._spawn_process(index)
         worker = WorkerHandle(index, process, self._events)
         try:
@@ -138,12 +131,12 @@ class Supervisor:
         return hello
 
     async def _kill_process(self, process: subprocess.Popen[bytes]) -> None:
-        """End a process at once, and return when it has; one who is cancelled leaves the wait."""
+        """Kill a process and wait for its end, which a cancelled caller does not interrupt."""
         process.kill()
-        reaping = asyncio.create_task(asyncio.to_thread(process.wait))
-        self._reaps.add(reaping)
-        reaping.add_done_callback(self._reaps.discard)
-        await asyncio.shield(reaping)
+        reap = asyncio.create_task(asyncio.to_thread(process.wait))
+        self._reaps.add(reap)
+        reap.add_done_callback(self._reaps.discard)
+        await asyncio.shield(reap)
 
     def _spawn_process(self, index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
         """Return the process of a worker, and our end of the socket to it."""
@@ -162,7 +155,7 @@ class Supervisor:
         return process, ours
 
     async def _restart_worker(self, ended: WorkerHandle) -> None:
-        """Begin a worker in the place of one that has ended."""
+        """Start a replacement for an ended worker, and retry until it is ready."""
         status = await asyncio.to_thread(ended.process.wait)
         _log.warning(
             "worker %d (process %d) ended with status %d; restarting it",
@@ -175,7 +168,7 @@ class Supervisor:
                     await self._start_worker(ended.index)
             except (PhizError, OSError) as error:  # which a TimeoutError is
                 _log.error("worker %d cannot restart: %s", ended.index, error or "timed out")
-            except Exception:  # noqa: BLE001  whatever it is, the place must not stay empty
+            except Exception:  # noqa: BLE001  any error must lead to another attempt
                 _log.exception("worker %d cannot restart", ended.index)
             else:
                 self.is_failing = False
@@ -183,7 +176,7 @@ class Supervisor:
             self.is_failing = True
 
     def _kill_hung_workers(self) -> None:
-        """End the workers that hang; they are replaced then."""
+        """Kill workers that hang, so that they are replaced."""
         loop = asyncio.get_running_loop()
         for worker in self.workers:
             if worker.tasks and loop.time() - worker.task_started_s > self._hang_timeout_s:

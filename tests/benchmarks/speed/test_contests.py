@@ -12,7 +12,7 @@ from benchmarks.speed.contests import (
     compute_ratio,
     run_contest,
 )
-from phiz.lab.timing.bench import rotate_order
+from phiz.lab.study.timing import rotate_order
 
 # Two rounds of three items, ms.
 OURS = np.array([[1.0, 2.0, 9.0], [4.0, 4.0, 4.0]])

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 
 from phiz.lab.accuracy.alignment import (
-    compute_box_errors,
     find_faces_with_points,
     find_nearest_face,
     measure_alignment,
@@ -37,14 +36,15 @@ def test_landmark_errors_are_over_the_distance_of_the_eyes(
 
 def test_box_sides_are_signed() -> None:
     aligned = measure_alignment([answer(PORTRAIT, [found((4, 5, 27, 25))])])
-    np.testing.assert_allclose(aligned.sides, [[-0.1, 0, 0.2, 0]], atol=1e-7)
+    np.testing.assert_allclose(aligned.box_offset, [-0.1, 0, 0.2, 0], atol=1e-7)
 
 
 def test_a_bystander_is_not_the_labelled_face() -> None:
     aligned = measure_alignment([answer(PORTRAIT, [found((50, 50, 70, 70))]), answer(PORTRAIT, [])])
     assert aligned.missed == 2
     assert aligned.landmarks.shape == (0,)
-    assert aligned.sides.shape == (0, 4)
+    assert aligned.boxes.shape == (0,)
+    assert np.isnan(aligned.box_offset).all()
 
 
 # A box of 20 by 20, and one of the same height that begins at its left side.
@@ -70,14 +70,8 @@ def test_faces_without_landmarks_and_those_that_do_not_count_are_left_out() -> N
     assert find_faces_with_points(labelled([])) == []
 
 
-def test_what_a_model_always_adds_is_no_error() -> None:
-    sides = np.array([[-0.1, 0, 0.2, 0], [-0.1, 0, 0.2, 0], [-0.1, 0.4, 0.2, 0]])
-    errors, offset = compute_box_errors(sides)
-    assert offset == pytest.approx([-0.1, 0, 0.2, 0])
-    assert errors == pytest.approx([0, 0, 0.1])
-
-
-def test_without_faces_there_is_no_offset() -> None:
-    errors, offset = compute_box_errors(np.zeros((0, 4)))
-    assert errors.shape == (0,)
-    assert np.isnan(offset).all()
+def test_offset_of_a_model_is_no_error() -> None:
+    boxes = [(4, 5, 27, 25), (4, 5, 27, 25), (4, 9, 27, 25)]
+    aligned = measure_alignment([answer(PORTRAIT, [found(box)]) for box in boxes])
+    assert aligned.box_offset == pytest.approx([-0.1, 0, 0.2, 0])
+    assert aligned.boxes == pytest.approx([0, 0, 0.1])

@@ -13,6 +13,7 @@ from phiz.faces import Detections, DetectOptions
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
 from phiz.image.pixels import unpack_rgb
+from phiz.lab.accuracy.closeups import CROP_MARGINS
 from phiz.lab.accuracy.datasets import Dataset, DatasetKind
 from phiz.lab.accuracy.evaluation import EvaluationRun, evaluate_model
 from phiz.lab.accuracy.jitter import sample_shifts
@@ -117,9 +118,18 @@ def test_every_look_has_as_many_passes_as_are_asked_for(tmp_path: Path) -> None:
         run = replace(run_of(shifts=1), passes=2)
         evaluate_model(Engine({"front": Noted()}, LIMITS), dataset(tmp_path, kind, 1), run, track)
     assert asked == [2] * len(asked)
-    assert (
-        len(asked) == 2 + 1 + 4
-    )  # served and curve, served, two overlaps of a picture and its move
+    # Served and curve; served, two overlaps of a picture and its move, and the crops.
+    assert len(asked) == 2 + 1 + 4 + len(CROP_MARGINS)
+
+
+def test_portraits_are_also_asked_for_cropped_to_the_face(tmp_path: Path) -> None:
+    engine = Engine({"front": Spotter()}, LIMITS)
+    measured = evaluate_model(engine, dataset(tmp_path, "portraits"), run_of(), track)
+    assert list(measured.close_ups) == list(CROP_MARGINS)
+    # The labelled face has 20 pixels a side; the crop ends at the image's border.
+    sizes = {margin: each[0].size_wh for margin, each in measured.close_ups.items()}
+    assert sizes == {-0.12: (16, 16), -0.05: (18, 18), 0.0: (20, 20), 0.05: (22, 22), 0.2: (28, 28)}
+    assert all(len(each) == len(measured.predictions) for each in measured.close_ups.values())
 
 
 def test_a_photograph_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from phiz.errors import CatalogError, OptionError
-from phiz.lab.accuracy.fddb import bound_ellipses, find_folds, parse_ellipses, read_fddb
+from phiz.errors import OptionError
+from phiz.lab.accuracy.fddb import bound_ellipses, find_folds, read_fddb
 
 ELLIPSES = """\
 2002/08/11/big/img_591
@@ -65,20 +65,6 @@ def test_folds_are_read_with_pictures_that_have_no_face(tmp_path: Path) -> None:
         "second/two.jpg": 0,
     }
     assert by_name["2002/08/26/big/img_265.jpg"].counted["all"].tolist() == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("broken", "what"),
-    [
-        pytest.param("a\n", "after a comes '', not a number of faces", id="path alone"),
-        pytest.param("a\nb\n", "after a comes 'b'", id="no number"),
-        pytest.param("a\n2\n1 2 3 4 5 1\n", "a has '', not the 6 numbers", id="cut"),
-        pytest.param("a\n1\n1 2 3 4 5\n", "not the 6 numbers", id="five numbers"),
-    ],
-)
-def test_a_list_that_is_none(broken: str, what: str) -> None:
-    with pytest.raises(CatalogError, match=what):
-        list(parse_ellipses(broken))
 
 
 def test_a_list_that_cannot_be_read_is_named(tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from math import isnan, nan
 
 import numpy as np
@@ -57,6 +58,40 @@ def test_faces_of_other_sizes_are_neither_found_nor_alarms() -> None:
     assert summary.heights["20 to 50 px"].precision == 1
 
 
+@pytest.mark.parametrize(
+    ("height", "expected"),
+    [
+        (19.5, "0 to 20 px"),
+        (20, "20 to 50 px"),
+        (50, "50 to 100 px"),
+        (100, "100 to 300 px"),
+        (300, "300 px and more"),
+    ],
+)
+def test_heights_begin_at_their_limits(height: float, expected: str) -> None:
+    boxes = [(0, 0, 5, height), (0, 0, 5, height)]
+    seen = answer(labelled(boxes, counted=[True, False]), [])
+    heights = summarise_evaluation(measured("scenes", [seen])).heights
+    assert heights is not None
+    assert {name: each.faces for name, each in heights.items() if each.faces} == {expected: 1}
+
+
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [
+        pytest.param(22.3, "0% to 5%", id="just under a twentieth"),
+        pytest.param(22.4, "5% to 20%", id="just over"),
+        pytest.param(44.7, "5% to 20%", id="just under a fifth"),
+        pytest.param(44.8, "20% and more", id="just over a fifth"),
+    ],
+)
+def test_shares_are_of_the_picture(side: float, expected: str) -> None:
+    seen = answer(labelled([(0, 0, side, side)]), [], (100, 100))
+    shares = summarise_evaluation(measured("scenes", [seen])).shares
+    assert shares is not None
+    assert {name: each.faces for name, each in shares.items() if each.faces} == {expected: 1}
+
+
 def test_portraits_give_errors_and_no_precision() -> None:
     label = labelled([HEAD], has_points=True)
     good, off = answer(label, [found(), found(AWAY)]), answer(label, [found(by=(1, 0))])
@@ -80,6 +115,17 @@ def test_portraits_give_errors_and_no_precision() -> None:
     assert (steadiness.faces, steadiness.lost) == (3, 3)
     assert steadiness.square == pytest.approx(0.0009)
     assert steadiness.rms == pytest.approx(0.03)
+
+
+def test_second_boxes_are_counted_in_portraits_and_crops() -> None:
+    label = labelled([HEAD], has_points=True)
+    once, twice = answer(label, [found()]), answer(label, [found(), found((8, 8, 20, 20))])
+    close_ups = {-0.05: [twice, twice], 0.2: [once, answer(label, [found(), found(AWAY)])]}
+    given = replace(measured("portraits", [once, twice]), close_ups=close_ups)
+    second_boxes = summarise_evaluation(given).second_boxes
+    assert second_boxes is not None
+    counts = {name: each.pictures for name, each in second_boxes.items()}
+    assert counts == {"whole image": 1, "crop -5%": 2, "crop +20%": 0}
 
 
 def test_pictures_without_faces_give_alarms() -> None:

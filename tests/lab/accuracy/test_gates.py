@@ -69,7 +69,9 @@ def test_regressions_are_compared_in_proportion_to_the_pictures_largest() -> Non
         pytest.param(-4.5, 2, id="above"),
     ],
 )
-def test_where_there_may_be_a_face_nothing_is_in_proportion(logit: float, expected: float) -> None:
+def test_regressions_of_a_possible_face_are_compared_in_pixels(
+    logit: float, expected: float
+) -> None:
     ours, theirs = blazeface(0, logit), blazeface(0, logit)
     far = np.array([[[400.0]]])
     found = compute_excess({**ours, "regressions": far + 4e-4}, {**theirs, "regressions": far})
@@ -102,7 +104,7 @@ def test_one_box_stands_for_one_face() -> None:
     assert count_kept(reference[:1], reference, np.ones(2, np.float32)) == (2, 1)
 
 
-def test_without_faces_nothing_is_kept() -> None:
+def test_no_face_is_kept_without_faces() -> None:
     nothing = np.empty((0, 4), np.float32)
     assert count_kept(nothing, nothing, np.empty(0, np.float32)) == (0, 0)
 

@@ -60,7 +60,7 @@ def test_landmarks_are_read_where_there_are_some(tmp_path: Path) -> None:
     assert label.landmarks.shape == (3, 5, 2)
 
 
-def test_without_levels_all_count_that_are_not_difficult_or_invalid(tmp_path: Path) -> None:
+def test_faces_without_levels_count_unless_difficult_or_invalid(tmp_path: Path) -> None:
     box = [1, 2, 3, 4]
     faces = [{"box": box}, {"box": box, "difficult": True}, {"box": box, "invalid": True}]
     (tmp_path / "annotations.json").write_text(json.dumps([{"image": "a.jpg", "faces": faces}]))

@@ -9,7 +9,7 @@ AWAY = (80, 80, 90, 90)
 every = partial(mask_level, "all")
 
 
-def test_what_was_not_found_is_missed_the_largest_first() -> None:
+def test_missed_faces_are_listed_the_largest_first() -> None:
     seen = answer(labelled([SMALL, HEAD, AWAY]), [found(AWAY)])
     assert [miss.box.tolist() for miss in find_misses([seen], every, 0.5)] == [[*HEAD], [*SMALL]]
 

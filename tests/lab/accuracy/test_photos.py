@@ -32,7 +32,7 @@ def test_half_is_calibrated_on_and_the_other_judged(tmp_path: Path) -> None:
         ([{"class_index": 0}], r"\[0\] lacks image"),
     ],
 )
-def test_what_is_wrong_is_named(labels: object, complaint: str, tmp_path: Path) -> None:
+def test_wrong_entries_are_named(labels: object, complaint: str, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=complaint):
         read_photos(folder(tmp_path, labels), TEST_PART)
 

@@ -181,7 +181,7 @@ def test_no_detections_make_an_empty_curve() -> None:
 
 
 @pytest.mark.parametrize("hits", ["", "-", "--"])
-def test_without_faces_there_is_nothing_to_measure(hits: str) -> None:
+def test_figures_without_faces_are_nan(hits: str) -> None:
     judgement = judgement_of(hits, 0)
 
     assert isnan(compute_average_precision(judgement))

@@ -8,13 +8,7 @@ from numpy.typing import NDArray
 from scipy.io import savemat
 
 from phiz.errors import CatalogError, OptionError
-from phiz.lab.accuracy.wider import (
-    LISTS,
-    find_boxes_file,
-    parse_boxes,
-    read_counted_faces,
-    read_wider,
-)
+from phiz.lab.accuracy.wider import LISTS, find_boxes_file, read_counted_faces, read_wider
 
 TEXT = """\
 0--Parade/a.jpg
@@ -55,23 +49,17 @@ def write_level(path: Path, *places: float) -> None:
     savemat(path, lists, do_compression=True)
 
 
-def test_boxes_are_corner_and_size() -> None:
-    first, second = parse_boxes(TEXT)
-    assert first.path == "0--Parade/a.jpg"
-    assert first.boxes[:2].tolist() == [[10, 20, 15, 70], [1, 2, 4, 32]]
-    assert first.valid.tolist() == [True, True, True, False]
-    assert second.path == "1--Handshaking/b.jpg"
-    assert second.boxes.shape == (0, 4)
-
-
-def test_without_lists_a_face_counts_by_its_height(tmp_path: Path) -> None:
+def test_faces_count_by_their_height_without_lists(tmp_path: Path) -> None:
     first, second = read_wider(tmp_path, write(tmp_path))
     assert first.path == tmp_path / "WIDER_val" / "images" / "0--Parade" / "a.jpg"
+    assert first.faces[:2].tolist() == [[10, 20, 15, 70], [1, 2, 4, 32]]
     assert {name: mask.tolist() for name, mask in first.counted.items()} == {
         "easy": [True, False, False, False],
         "medium": [True, True, False, False],
         "hard": [True, True, False, False],
     }
+    assert second.path.name == "b.jpg"
+    assert second.faces.shape == (0, 4)
     assert second.counted["hard"].shape == (0,)
     assert np.isnan(first.landmarks).all()
 
@@ -105,19 +93,11 @@ def test_pictures_are_found_beside_the_split(tmp_path: Path) -> None:
     assert first.path == tmp_path / "WIDER_val" / "images" / "0--Parade" / "a.jpg"
 
 
-@pytest.mark.parametrize(
-    ("broken", "what"),
-    [
-        pytest.param("a.jpg\n", "line 2 is '', not a number of faces", id="path alone"),
-        pytest.param("a.jpg\n1.5\n", "line 2 is '1.5'", id="half a face"),
-        pytest.param("a.jpg\n2\n" + "1 2 3 4 0 0 0 0 0 0\n", "not the 10 numbers", id="cut"),
-        pytest.param("a.jpg\n1\n1 2 3 4\n", "line 3 is '1 2 3 4'", id="four numbers"),
-        pytest.param("a.jpg\n1\n1 2 3 x 0 0 0 0 0 0\n", "line 3", id="a letter"),
-    ],
-)
-def test_a_text_that_is_none(broken: str, what: str) -> None:
-    with pytest.raises(CatalogError, match=what):
-        list(parse_boxes(broken))
+def test_broken_text_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    path.write_text("a.jpg\n1\n1 2 3 4\n")
+    with pytest.raises(OptionError, match=rf"{NAME} or its lists .* a\.jpg has '1 2 3 4', not"):
+        read_wider(tmp_path, path)
 
 
 @pytest.mark.parametrize(

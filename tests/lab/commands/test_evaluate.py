@@ -83,6 +83,16 @@ def test_every_measure_has_its_figures(data: Path) -> None:
     assert 0 < found["portrait", "front"]["errors"]["landmarks"]["median"] < 0.2
     assert set(found["portrait", "front"]["jitter"]) == {"blend", "nms"}
     assert 0 < found["portrait", "front"]["jitter"]["blend"]["rms"] < 0.2
+    second_boxes = found["portrait", "mtcnn"]["second_boxes"]
+    assert list(second_boxes) == [
+        "whole image",
+        "crop -12%",
+        "crop -5%",
+        "crop +0%",
+        "crop +5%",
+        "crop +20%",
+    ]
+    assert all(each == {"pictures": 0, "detections": 0} for each in second_boxes.values())
     assert found["blank", "mtcnn"]["alarms"] == {"pictures": 0, "detections": 0}
     film = found["film", "front"]["film"]
     assert film == {"faces": 2, "lost": 0, "square": 0, "rms": 0}
@@ -96,6 +106,7 @@ def test_tables_have_what_the_document_has(data: Path) -> None:
         "crowd: recall by height",
         "portrait: errors, % of the distance of the eyes",
         "portrait: jitter",
+        "portrait: images with a second box over the labelled face",
         "blank: false alarms",
         "film: jitter between frames",
     ):

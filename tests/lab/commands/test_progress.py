@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 
 from phiz.lab.commands.progress import show_progress, track_items
@@ -12,8 +16,8 @@ FRONT = StudyTask("quality", "front")
 def test_study_without_terminal_has_a_line_for_each_task(
     left_s: float, left: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with show_progress(3) as progress:
-        progress.show(FRONT, 1, left_s)
+    with show_progress(3) as show:
+        show(FRONT, 1, left_s)
     shown = capsys.readouterr()
     assert (shown.out, shown.err) == ("", f"2 of 3: {FRONT}; {left} left\n")
 
@@ -24,3 +28,28 @@ def test_tracked_items_are_all_yielded_in_order(
 ) -> None:
     assert list(track_items(iter("abc"), "letters", total)) == ["a", "b", "c"]
     assert "letters" not in capsys.readouterr().out
+
+
+PROGRAM = """
+from phiz.lab.commands.progress import show_progress
+from phiz.lab.study.plan import StudyTask
+with show_progress(3) as show:
+    show(StudyTask("quality", "front"), 1, 200.0)
+"""
+
+
+def test_study_on_terminal_has_a_bar_and_the_time_left() -> None:
+    master, slave = os.openpty()
+    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
+        os.close(slave)
+        seen = b""
+        try:
+            while part := os.read(master, 4096):
+                seen += part
+        except OSError:  # the end, as Linux tells it
+            pass
+    os.close(master)
+    assert process.returncode == 0
+    text = seen.decode()
+    assert "1/3" in text
+    assert "about 3 min left" in text

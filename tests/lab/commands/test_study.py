@@ -1,29 +1,24 @@
 import json
-import os
 import re
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from phiz.cli.main import main
-from phiz.lab.commands.progress import show_progress
+from phiz.errors import WorkerDiedError
 from phiz.lab.study import plan
 from phiz.lab.study.checkpoint import TaskResult
 from phiz.lab.study.plan import Preset, StudyTask
 from phiz.lab.study.record import Study, read_study, to_document
 from phiz.lab.study.run import StudyRun
 from phiz.lab.study.summary import mark_quiet
-from phiz.lab.study.timing import RunTimes
 from phiz.models import catalog
-from phiz.models.specs import Catalog
 from phiz.runtime.isa import ISA_VARIABLES
 from phiz.runtime.profile import find_mismatches, read_profile
 from phiz.runtime.variants import find_installed_variants
-from tests.lab.study.made import quality, usual
+from tests.lab.study.made import invent_result, usual
 
 FRONT = catalog.load_catalog().get_model("front")
 LITTLE = Preset(rounds=2, every=1, runs=5, plain_s=0.02, other_s=0.01, batches=(1,), threads=1)
@@ -52,7 +47,7 @@ def folder(models_folder: Path, tmp_path: Path) -> Path:
 
 
 @pytest.mark.integration
-def test_it_measures_and_recommends(folder: Path) -> None:
+def test_study_measures_and_recommends(folder: Path) -> None:
     result = run("--models", folder, "--quick", "--device", "Here")
     assert result.exit_code == 0, result.output
     assert "face, lowest latency: front in" in result.stdout
@@ -82,18 +77,7 @@ def test_it_measures_and_recommends(folder: Path) -> None:
     assert not list(folder.glob("*unfinished*"))
 
 
-def invented(task: StudyTask) -> TaskResult:
-    """An answer of the right kind that nobody measured."""
-    if task.kind == "times":
-        return {str(each): RunTimes((1000, 1100), 0.002) for each in task.combinations}
-    if task.kind == "pace":
-        return {str(each): [0.0009, 0.001] for each in find_installed_variants()}
-    if task.kind == "memory":
-        return 100_000_000
-    return [quality("front", each, 0.5) for each in find_installed_variants()]
-
-
-def test_what_is_interrupted_is_taken_up(
+def test_interrupted_study_is_resumed(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[StudyTask] = []
@@ -108,7 +92,7 @@ def test_what_is_interrupted_is_taken_up(
             # small as soon as OpenVINO has let the processor use its tiles (AMX) in this process.
             handle(signal.SIGTERM, None)
         measured.append(task)
-        return invented(task)
+        return invent_result(task, "front")
 
     monkeypatch.setattr(StudyRun, "measure_task", measure)
     result = run("--models", folder, "--quick", "--out", tmp_path / "out")
@@ -122,10 +106,10 @@ def test_what_is_interrupted_is_taken_up(
     assert read_study(tmp_path / "out" / "study.json").figures
 
 
-def test_a_profile_keeps_what_was_chosen_for_other_networks(
+def test_profile_keeps_choices_for_other_networks(
     folder: Path, profile: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invented(task))
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "front"))
     before = read_profile(profile).networks
     result = run("--models", folder, "--quick", "--profile", profile)
     assert result.exit_code == 0, result.output
@@ -140,11 +124,11 @@ def test_a_profile_keeps_what_was_chosen_for_other_networks(
 @pytest.fixture
 def quickly(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is measured."""
-    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invented(task))
+    monkeypatch.setattr(StudyRun, "measure_task", lambda _, task: invent_result(task, "front"))
 
 
 @pytest.mark.usefixtures("quickly")
-def test_what_is_emulated_replaces_nothing(
+def test_emulated_study_replaces_no_file(
     folder: Path, profile: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = profile.read_text()
@@ -165,9 +149,7 @@ def test_what_is_emulated_replaces_nothing(
     assert "front" in read_profile(out / "profile.json").networks
 
 
-def test_a_limit_of_openvino_is_no_study_of_this_machine(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_limited_openvino_needs_emulated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ISA_VARIABLES[0], "AVX2")
     result = run("--models", folder, "--quick")
     assert result.exit_code == 1
@@ -176,7 +158,7 @@ def test_a_limit_of_openvino_is_no_study_of_this_machine(
 
 
 @pytest.mark.usefixtures("quickly")
-def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> None:
+def test_missing_networks_are_named_with_commands_that_build_them(folder: Path) -> None:
     (folder / "front.int8.onnx").unlink(missing_ok=True)
     result = run("--models", folder, "--quick")
     assert result.exit_code == 0, result.output
@@ -194,20 +176,42 @@ def test_it_says_once_what_takes_no_part_and_what_builds_it(folder: Path) -> Non
     assert "mobilenet" not in run("--models", folder, "--quick", "--only", "front").stderr
 
 
+@pytest.mark.usefixtures("quickly")
+def test_group_is_measured_alone(folder: Path) -> None:
+    result = run("--models", folder, "--quick", "--group", "face")
+    assert result.exit_code == 0, result.output
+    assert "mobilenet" not in result.stderr
+    assert [*read_study(folder / "study.json").networks] == ["front"]
+    result = run("--models", folder, "--quick", "--group", "classify")
+    assert result.exit_code == 2
+    assert f"phiz models build --group classify --models {folder}" in result.output
+
+
+def test_dead_process_is_named_with_advice(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: object) -> TaskResult:
+        raise WorkerDiedError("the process ended")
+
+    monkeypatch.setattr(StudyRun, "measure_task", die)
+    result = run("--models", folder, "--quick")
+    assert result.exit_code == 1
+    assert (
+        "times of front, visit 1: the process ended; run the same command again to resume, or"
+        " measure other models with --only"
+    ) in result.output
+
+
 @pytest.mark.parametrize(
     ("model", "options"),
     [("mobilenet", " --group classify"), ("mobilenet-ssd", " --group study"), ("back", "")],
 )
-def test_a_model_that_is_not_built_is_named(model: str, options: str, folder: Path) -> None:
+def test_missing_model_is_named(model: str, options: str, folder: Path) -> None:
     result = run("--models", folder, "--only", "front", "--only", model)
     assert result.exit_code == 2
     assert f"{folder} lacks {model}; " in result.output
     assert f"phiz models build{options} --models {folder}" in result.output
 
 
-def test_photographs_that_nothing_can_be_judged_by_are_refused_at_once(
-    folder: Path, tmp_path: Path
-) -> None:
+def test_unusable_photographs_are_refused_before_measuring(folder: Path, tmp_path: Path) -> None:
     result = run("--models", folder, "--quick", "--data", tmp_path)
     assert result.exit_code == 2
     assert "wider/annotations.json cannot be read" in result.output
@@ -215,7 +219,7 @@ def test_photographs_that_nothing_can_be_judged_by_are_refused_at_once(
 
 
 @pytest.mark.usefixtures("quickly")
-def test_what_was_measured_is_kept_until_all_is_written(folder: Path, tmp_path: Path) -> None:
+def test_results_are_kept_until_all_files_are_written(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     (out / "study.html").mkdir(parents=True)
     command: list[str | Path] = ["--models", folder, "--quick", "--out", out]
@@ -235,7 +239,7 @@ def written(path: Path, study: Study) -> Path:
     return path
 
 
-def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
+def test_compared_studies_share_one_report(tmp_path: Path) -> None:
     files = [written(tmp_path / f"{name}.json", usual(name)) for name in ("One", "Two")]
     result = run("--compare", *files, "--out", tmp_path)
     assert result.exit_code == 0, result.output
@@ -243,7 +247,7 @@ def test_several_are_drawn_side_by_side(tmp_path: Path) -> None:
     assert "What networks cost on 2 devices" in page
 
 
-def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_unwritable_report_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "out" / "study.html").mkdir(parents=True)
     result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path / "out")
     assert result.exit_code == 1
@@ -254,17 +258,18 @@ def test_a_report_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     "option",
     [
         *(["--data", "."], ["--quick"], ["--only", "front"], ["--fresh"], ["--device", "Here"]),
+        ["--group", "face"],
         *(["--emulated", "half"], ["--profile", "profile.json"], ["--models", "."]),
     ],
     ids=lambda option: option[0],
 )
-def test_comparing_has_no_use_for_options_of_measuring(option: list[str]) -> None:
+def test_compare_refuses_options_of_measuring(option: list[str]) -> None:
     result = run("--compare", "a.json", "--out", ".", *option)
     assert result.exit_code == 2
     assert f"--compare measures nothing, so {option[0]} would have no effect" in result.output
 
 
-def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_compare_ignores_variables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
     monkeypatch.setenv("PHIZ_PROFILE", str(tmp_path / "profile.json"))
     result = run("--compare", written(tmp_path / "a.json", usual()), "--out", tmp_path)
@@ -279,48 +284,14 @@ def test_comparing_does_not_mind_variables(tmp_path: Path, monkeypatch: pytest.M
         (["--compare", "a.json"], "--compare needs --out DIR, the folder for study.html"),
         (["--compare", "a.json", "--out", "."], "the study a.json cannot be read"),
         (["--only", "nobody"], "there is no model 'nobody'"),
-        (["--models", "nowhere"], "no models are built in nowhere"),
+        (["--group", "face", "--only", "mobilenet"], "there is no model 'mobilenet'"),
+        (
+            ["--models", "nowhere"],
+            "no models are built in nowhere; build them with: phiz models build",
+        ),
     ],
 )
-def test_what_is_wrong_is_named(arguments: list[str], complaint: str) -> None:
+def test_wrong_options_are_named(arguments: list[str], complaint: str) -> None:
     result = run(*arguments)
     assert result.exit_code in {1, 2}
     assert complaint in " ".join(result.output.split())
-
-
-def test_without_models_there_is_nothing_to_measure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(catalog, "load_catalog", lambda: Catalog((FRONT,)))
-    assert "phiz models build" in run("--models", tmp_path).output
-
-
-PROGRAM = """
-from phiz.lab.commands.progress import show_progress
-from phiz.lab.study.plan import StudyTask
-with show_progress(3) as progress:
-    progress.show(StudyTask("quality", "front"), 1, 200.0)
-"""
-
-
-def test_a_terminal_sees_a_bar_and_how_long_it_will_take() -> None:
-    master, slave = os.openpty()
-    with subprocess.Popen([sys.executable, "-c", PROGRAM], stderr=slave) as process:
-        os.close(slave)
-        seen = b""
-        try:
-            while part := os.read(master, 4096):
-                seen += part
-        except OSError:  # the end, as Linux tells it
-            pass
-    os.close(master)
-    assert process.returncode == 0
-    text = seen.decode()
-    assert "1/3" in text
-    assert "about 3 min left" in text
-
-
-def test_elsewhere_it_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    with show_progress(3) as progress:
-        progress.show(StudyTask("quality", "front"), 1, 20.0)
-    assert capsys.readouterr().err == "2 of 3: quality of front, visit 1; about 20 s left\n"

@@ -36,7 +36,7 @@ def test_faster_is_left_and_better_is_above() -> None:
 
 
 @pytest.mark.parametrize(("other", "width"), [(1.0, 26.0), (0.9, 156.0)])
-def test_what_is_far_below_has_its_own_scale(other: float, width: float) -> None:
+def test_group_far_below_the_others_has_its_own_scale(other: float, width: float) -> None:
     groups = [BarGroup("a", (("one", 0, 6.0),)), BarGroup("b", (("one", 0, other),))]
     drawn = ET.fromstring(draw_bars("t", groups, "ms"))  # noqa: S314  our own
     widths = [float(bar.attrib["width"]) for bar in drawn.iter(f"{SVG}rect")]

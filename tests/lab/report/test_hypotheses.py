@@ -47,7 +47,7 @@ def test_8_bits(float32_ms: tuple[int, int], int8_ms: tuple[int, int], expected:
     assert verdicts(measured)[2] == expected
 
 
-def test_without_8_bits_nothing_is_told_of_them() -> None:
+def test_quantisation_has_no_verdict_without_8_bits() -> None:
     assert verdicts(study(figures("mobilenet", FLOAT32, 4)))[2] == "cannot be told"
 
 
@@ -133,7 +133,7 @@ def test_beside_an_emulated_one_real_ones_are_told_of() -> None:
     ],
     ids=["less memory", "slower memory", "slower clock", "a clock that is not known"],
 )
-def test_where_memory_or_clock_differ_neither_is_ruled_out(machine: Machine, text: str) -> None:
+def test_memory_or_clock_that_differ_are_not_ruled_out(machine: Machine, text: str) -> None:
     memory = check_hypotheses([usual(), replace(usual("Slide rule", 3.0), machine=machine)])[1]
     assert memory.verdict == "cannot be told"
     assert memory.figures[-1] == f"Slide rule: {text}, 3.00 times the time of Abacus."

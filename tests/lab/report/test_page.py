@@ -13,7 +13,7 @@ from tests.lab.study.made import usual
 from tests.tools import program
 
 MEASURED = sorted((Path(__file__).parents[3] / "docs" / "measured" / "study").glob("*.json"))
-# What the page looks like to who holds a phone, written where --dump-dom shows it.
+# The look of the page on a phone, written where --dump-dom shows it.
 LOOK = """<script>
 addEventListener("load", () => {
   const boxes = [...document.querySelectorAll("svg")].map(svg => svg.getBoundingClientRect());
@@ -85,7 +85,7 @@ def test_a_browser_shows_it_on_a_phone(devices: int, tmp_path: Path) -> None:
 
 @pytest.mark.integration
 @pytest.mark.needs("chromium")
-def test_it_is_dark_where_the_reader_wants_that(tmp_path: Path) -> None:
+def test_page_is_dark_for_a_reader_who_wants_that(tmp_path: Path) -> None:
     light = look(render_page([usual()]), tmp_path)
     dark = look(
         render_page([usual()]),
@@ -97,13 +97,13 @@ def test_it_is_dark_where_the_reader_wants_that(tmp_path: Path) -> None:
     assert dark["ground"] == "rgb(18, 23, 28)"
 
 
-def test_it_needs_nothing_else_and_has_no_script() -> None:
+def test_page_loads_nothing_and_has_no_script() -> None:
     page = render_page([usual()])
     assert "<script" not in page
     assert not re.findall(r"(?:src|href)=|url\(|@import", page)
 
 
-def test_it_says_what_to_run_and_what_holds() -> None:
+def test_page_has_recommendations_and_verdicts() -> None:
     text = re.sub(r"<[^>]*>", "", render_page([usual()]))
     assert "Classifiers, lowest latency: mobilenet in onnxruntime int8 (2.00 ms a picture)." in text
     assert "best answers within 2 ms: mobilenet in onnxruntime int8 (85.0%); 3 ms" in text
@@ -149,7 +149,7 @@ def test_names_are_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", MEASURED, ids=lambda path: path.name)
-def test_what_the_documents_show_can_be_drawn(path: Path) -> None:
+def test_measured_studies_can_be_drawn(path: Path) -> None:
     measured = read_study(path)
     page = render_page([measured])
     assert page.count("<svg") >= 2 * 3

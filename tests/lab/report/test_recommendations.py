@@ -17,7 +17,7 @@ def candidate(median_ms: float, answers: float, peak_bytes: int = 0) -> Candidat
     return Candidate("net", FLOAT32, median_ms, answers, peak_bytes)
 
 
-def test_what_is_recommended() -> None:
+def test_each_goal_has_its_recommendation() -> None:
     told = {(each.group, each.goal): str(each.candidate) for each in recommend_variants(usual())}
     assert told == {
         ("classify", "lowest latency"): "mobilenet in onnxruntime int8",
@@ -29,7 +29,7 @@ def test_what_is_recommended() -> None:
     }
 
 
-def test_what_fails_its_gate_is_not_recommended() -> None:
+def test_variant_that_fails_its_gate_is_no_candidate() -> None:
     found = list_candidates(usual(), "face")
     assert [each.variant for each in found] == [FLOAT32]
 

@@ -7,7 +7,8 @@ from tests.lab.study.made import usual
 
 def read_rows(lines: Iterable[str]) -> list[list[str]]:
     """Return the cells of each row that is not a heading."""
-    return [cells for line in lines if (cells := re.findall(r"<td[^>]*>(.*?)</td>", line))]
+    rows = "\n".join(lines).splitlines()
+    return [cells for row in rows if (cells := re.findall(r"<td[^>]*>(.*?)</td>", row))]
 
 
 def test_every_measurement_has_a_row_with_its_figures() -> None:

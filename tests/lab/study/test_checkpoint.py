@@ -1,4 +1,6 @@
 import errno
+from dataclasses import replace
+from math import inf, nan
 from pathlib import Path
 
 import pytest
@@ -10,12 +12,12 @@ from phiz.lab.study.quality import VariantQuality
 from phiz.lab.study.timing import RunTimes
 from tests.lab.study.made import FLOAT32, quality
 
-WAY = Combination("front", FLOAT32, 1, 1)
+COMBINATION = Combination("front", FLOAT32, 1, 1)
 ANSWERS: list[tuple[StudyTask, TaskResult]] = [
-    (StudyTask("times", "front", 0, (WAY,)), {str(WAY): RunTimes((100, 110), 0.5)}),
+    (StudyTask("times", "front", 0, (COMBINATION,)), {str(COMBINATION): RunTimes((100, 110), 0.5)}),
     (StudyTask("pace", "front"), {str(FLOAT32): [0.0011, 0.0012]}),
     (StudyTask("quality", "front"), [quality("front", FLOAT32, 0.5, excess={"front": 0.25})]),
-    (StudyTask("memory", "front", 0, (WAY,)), 123),
+    (StudyTask("memory", "front", 0, (COMBINATION,)), 123),
     (StudyTask("quality", "back"), [VariantQuality("back", FLOAT32, {"back": "float32"}, 0, 1.0)]),
 ]
 
@@ -26,7 +28,7 @@ def file_in(folder: Path) -> Path:
     return path
 
 
-def test_what_is_finished_is_taken_up(tmp_path: Path) -> None:
+def test_finished_tasks_are_resumed(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path, {"machine": 1})
     for task, answer in ANSWERS:
         checkpoint.add(task, answer, 2.5)
@@ -35,7 +37,14 @@ def test_what_is_finished_is_taken_up(tmp_path: Path) -> None:
     assert set(again.seconds.values()) == {2.5}
 
 
-def test_the_hosts_share_is_that_of_all_lots(tmp_path: Path) -> None:
+def test_numbers_without_end_are_resumed(tmp_path: Path) -> None:
+    odd = replace(quality("front", FLOAT32, nan), excess={"front": inf})
+    Checkpoint(tmp_path, {}).add(ANSWERS[2][0], [odd], 1.0)
+    (found,) = Checkpoint(tmp_path, {}).results.values()
+    assert repr(found) == repr([odd])
+
+
+def test_stolen_share_is_of_all_tasks(tmp_path: Path) -> None:
     first, second, third, *_ = ANSWERS
     checkpoint = Checkpoint(tmp_path, {})
     assert checkpoint.stolen is None
@@ -46,7 +55,7 @@ def test_the_hosts_share_is_that_of_all_lots(tmp_path: Path) -> None:
     assert checkpoint.stolen is None
 
 
-def test_what_is_taken_up_began_when_it_was_first_begun(tmp_path: Path) -> None:
+def test_resumed_study_keeps_its_beginning(tmp_path: Path) -> None:
     begun = Checkpoint(tmp_path, {}).begun
     path = file_in(tmp_path)
     path.write_text(path.read_text().replace(begun, "2026-01-01T00:00:00+00:00"))
@@ -54,7 +63,7 @@ def test_what_is_taken_up_began_when_it_was_first_begun(tmp_path: Path) -> None:
     assert Checkpoint(tmp_path, {}, fresh=True).begun >= begun
 
 
-def test_of_something_else_nothing_is_taken_up_and_nothing_is_lost(tmp_path: Path) -> None:
+def test_each_study_has_its_own_file(tmp_path: Path) -> None:
     first = Checkpoint(tmp_path, {"machine": 1})
     first.add(*ANSWERS[3], 1.0)
     other = Checkpoint(tmp_path, {"machine": 2})
@@ -65,14 +74,14 @@ def test_of_something_else_nothing_is_taken_up_and_nothing_is_lost(tmp_path: Pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_can_be_begun_anew(tmp_path: Path) -> None:
+def test_fresh_study_forgets_results(tmp_path: Path) -> None:
     Checkpoint(tmp_path, {}).add(*ANSWERS[3], 1.0)
     assert Checkpoint(tmp_path, {}, fresh=True).results == {}
     assert Checkpoint(tmp_path, {}).results == {}
 
 
 @pytest.mark.parametrize("first", ["", "null", "[]", '{"subject": {"machine": 2}, "begun": "x"}'])
-def test_a_file_that_is_about_something_else_is_begun_anew(tmp_path: Path, first: str) -> None:
+def test_file_of_another_study_is_begun_anew(tmp_path: Path, first: str) -> None:
     Checkpoint(tmp_path, {"machine": 1}).add(*ANSWERS[3], 1.0)
     path = file_in(tmp_path)
     _, *rest = path.read_text().splitlines()
@@ -80,7 +89,7 @@ def test_a_file_that_is_about_something_else_is_begun_anew(tmp_path: Path, first
     assert Checkpoint(tmp_path, {"machine": 1}).results == {}
 
 
-def test_a_half_written_line_is_left_out_and_no_line_is_added_to_it(tmp_path: Path) -> None:
+def test_half_written_line_is_dropped(tmp_path: Path) -> None:
     Checkpoint(tmp_path, {}).add(*ANSWERS[3], 1.0)
     path = file_in(tmp_path)
     path.write_text(path.read_text() + '{"lot": "times of fr')
@@ -93,7 +102,7 @@ def test_a_half_written_line_is_left_out_and_no_line_is_added_to_it(tmp_path: Pa
 @pytest.mark.parametrize(
     "broken", [b"\xff\xfe\n", b'"\xff"\n', b"{}\n", b"[]\n", b'{"seconds": 1, "answer": 2}\n']
 )
-def test_after_a_broken_line_nothing_is_taken_up(tmp_path: Path, broken: bytes) -> None:
+def test_lines_after_a_broken_one_are_dropped(tmp_path: Path, broken: bytes) -> None:
     Checkpoint(tmp_path, {}).add(*ANSWERS[2], 1.0)
     path = file_in(tmp_path)
     first, second = path.read_bytes().splitlines(keepends=True)
@@ -101,15 +110,13 @@ def test_after_a_broken_line_nothing_is_taken_up(tmp_path: Path, broken: bytes) 
     assert list(Checkpoint(tmp_path, {}).results) == [str(ANSWERS[2][0])]
 
 
-def test_a_file_that_is_no_text_is_begun_anew(tmp_path: Path) -> None:
+def test_binary_file_is_begun_anew(tmp_path: Path) -> None:
     Checkpoint(tmp_path, {}).add(*ANSWERS[2], 1.0)
     file_in(tmp_path).write_bytes(b"\xff" * 10)
     assert Checkpoint(tmp_path, {}).results == {}
 
 
-def test_what_cannot_be_written_anew_stays_as_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_survives_a_failed_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     Checkpoint(tmp_path, {}).add(*ANSWERS[3], 1.0)
 
     def full(*_: object) -> None:
@@ -122,6 +129,6 @@ def test_what_cannot_be_written_anew_stays_as_it_was(
     assert len(Checkpoint(tmp_path, {}).results) == 1
 
 
-def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="cannot be written"):
         Checkpoint(tmp_path / "nowhere", {})

@@ -21,14 +21,14 @@ ARM = "processor\t: 0\nFeatures\t: fp asimd asimddp i8mm\n"
     ("text", "expected"),
     [(X86, ("avx2", "avx512_vnni")), (ARM, ("asimd", "asimddp", "i8mm")), ("", ())],
 )
-def test_instructions(
+def test_instructions_are_read_from_cpuinfo(
     text: str, expected: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     assert parse_instructions(text) == expected
 
 
-def test_apples_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_instructions_of_apple_processors_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     monkeypatch.setattr(platform, "machine", lambda: "arm64")
     assert "asimddp" in parse_instructions("")
@@ -49,7 +49,7 @@ CLOCK = "sys/devices/system/cpu/cpu{}/cpufreq/cpuinfo_max_freq"
         ({"proc/cpuinfo": X86, CLOCK.format(0): "<unknown>\n"}, 2595.124),
     ],
 )
-def test_the_clock_is_told_where_the_system_tells_it(
+def test_clock_is_read_where_the_system_tells_it(
     files: dict[str, str], expected: float | None, tmp_path: Path
 ) -> None:
     write(tmp_path, files)
@@ -67,29 +67,27 @@ def test_the_clock_is_told_where_the_system_tells_it(
         ("5:memory:/docker/abc\n", "memory/memory.limit_in_bytes"),
     ],
 )
-def test_a_group_may_have_less_memory_than_the_machine(
-    membership: str, file: str, tmp_path: Path
-) -> None:
+def test_control_group_limits_memory(membership: str, file: str, tmp_path: Path) -> None:
     everything = read_available_memory(tmp_path)
     for text, expected in (("1000\n", 1000), ("max\n", everything), (f"{10**18}\n", everything)):
         write(tmp_path, {"proc/self/cgroup": membership, f"sys/fs/cgroup/{file}": text})
         assert read_available_memory(tmp_path) == expected
 
 
-def test_of_memory_the_smallest_limit_counts(tmp_path: Path) -> None:
+def test_smallest_limit_of_memory_counts(tmp_path: Path) -> None:
     groups = "sys/fs/cgroup"
     limits = {f"{groups}/a/b/memory.max": "3000", f"{groups}/a/memory.max": "1000"}
     write(tmp_path, {"proc/self/cgroup": "0::/a/b\n", **limits, f"{groups}/memory.max": "2000"})
     assert read_available_memory(tmp_path) == 1000
 
 
-def test_what_the_host_gave_away(tmp_path: Path) -> None:
+def test_stolen_time_is_the_mean_of_processors(tmp_path: Path) -> None:
     assert read_stolen_s(tmp_path) is None
     write(tmp_path, {"proc/stat": "cpu  1 2 3 4 5 6 7 250 0 0\ncpu0 1 2\nintr 5\n"})
     assert read_stolen_s(tmp_path) == pytest.approx(2.5)  # of a hundred ticks a second
 
 
-def test_what_the_host_gave_away_is_of_all_processors_whatever_the_quota(tmp_path: Path) -> None:
+def test_stolen_time_does_not_depend_on_the_quota(tmp_path: Path) -> None:
     stat = "cpu  1 2 3 4 5 6 7 800 0 0\n" + "".join(f"cpu{n} 1 2\n" for n in range(4))
     quota = {"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/cpu.max": "50000 100000\n"}
     write(tmp_path, {"proc/stat": stat, **quota})
@@ -97,12 +95,12 @@ def test_what_the_host_gave_away_is_of_all_processors_whatever_the_quota(tmp_pat
 
 
 @pytest.mark.parametrize("text", ["", "cpu  1 2 3\n", "cpu  1 2 3 4 5 6 7 250 0 0\n"])
-def test_a_system_that_does_not_tell_what_was_given_away(text: str, tmp_path: Path) -> None:
+def test_stolen_time_is_unknown_elsewhere(text: str, tmp_path: Path) -> None:
     write(tmp_path, {"proc/stat": text})
     assert read_stolen_s(tmp_path) is None
 
 
-def test_this_machine_is_described() -> None:
+def test_machine_is_described() -> None:
     found = describe_machine()
     assert found.processors >= 1
     assert found.memory_bytes > 10**8

@@ -34,7 +34,7 @@ def write(path: Path, entries: list[Mapping[str, Any]]) -> None:
     path.write_text(json.dumps(entries))
 
 
-def test_what_can_be_judged_by_passes(data: Path) -> None:
+def test_usable_photographs_pass(data: Path) -> None:
     check_study_data(data, KNOWN.models)
 
 
@@ -57,9 +57,7 @@ def test_labels_without_levels_are_refused(
 
 @pytest.mark.parametrize("content", [None, b"", b"no picture", PICTURE.read_bytes()[:2000]])
 @pytest.mark.parametrize("folder", ["wider", "photos"])
-def test_photographs_that_cannot_be_read_are_named(
-    folder: str, content: bytes | None, data: Path
-) -> None:
+def test_unreadable_photographs_are_named(folder: str, content: bytes | None, data: Path) -> None:
     path = data / folder / "images" / "a.png"
     path.unlink()
     if content is not None:
@@ -68,7 +66,7 @@ def test_photographs_that_cannot_be_read_are_named(
         check_study_data(data, KNOWN.models)
 
 
-def test_a_folder_needs_what_the_models_are_judged_by_alone(data: Path) -> None:
+def test_folder_needs_only_the_photographs_of_the_models(data: Path) -> None:
     (data / "photos" / "labels.json").unlink()
     check_study_data(data, FACE)
     with pytest.raises(OptionError, match=r"photos/labels\.json cannot be read"):

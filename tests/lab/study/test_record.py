@@ -14,7 +14,7 @@ def plain() -> dict[str, Any]:
     return document
 
 
-def test_a_study_is_read_as_it_was_written(tmp_path: Path) -> None:
+def test_study_survives_writing_and_reading(tmp_path: Path) -> None:
     (tmp_path / "study.json").write_text(json.dumps(plain()))
     assert read_study(tmp_path / "study.json") == usual(emulated="a quota")
 
@@ -38,7 +38,7 @@ def test_a_study_is_read_as_it_was_written(tmp_path: Path) -> None:
         (("stollen",), 0.1, "stollen is an unknown entry"),
     ],
 )
-def test_what_is_wrong_is_named(place: tuple[Any, ...], value: object, complaint: str) -> None:
+def test_wrong_entries_are_named(place: tuple[Any, ...], value: object, complaint: str) -> None:
     document = entry = plain()
     for key in place[:-1]:
         entry = entry[key]
@@ -48,7 +48,7 @@ def test_what_is_wrong_is_named(place: tuple[Any, ...], value: object, complaint
 
 
 @pytest.mark.parametrize("text", [None, "{", "[]"], ids=["missing", "broken", "no study"])
-def test_a_file_that_is_no_study_is_named(text: str | None, tmp_path: Path) -> None:
+def test_unreadable_file_is_named(text: str | None, tmp_path: Path) -> None:
     if text is not None:
         (tmp_path / "a.json").write_text(text)
     with pytest.raises(OptionError, match=r"a\.json cannot be read"):

@@ -13,7 +13,7 @@ from phiz.lab.study.timing import RunTimes
 from phiz.runtime.isa import ISA_VARIABLES
 from tests.lab.study.made import FLOAT32, INT8, MACHINE, quality
 
-COURSE = StudyRun((), Path(), None, QUICK)
+STUDY_RUN = StudyRun((), None, QUICK)
 
 
 @pytest.fixture(autouse=True)
@@ -21,29 +21,29 @@ def _unlimited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(ISA_VARIABLES[0], raising=False)
 
 
-def subject_matter(run: StudyRun = COURSE) -> dict[str, Any]:
+def fingerprint(run: StudyRun = STUDY_RUN) -> dict[str, Any]:
     return run.build_fingerprint(MACHINE)
 
 
-def test_what_is_measured_otherwise_is_something_else(monkeypatch: pytest.MonkeyPatch) -> None:
-    usual = subject_matter()
-    assert usual == subject_matter()
-    assert usual != subject_matter(replace(COURSE, emulated="half of it"))
-    assert usual != subject_matter(replace(COURSE, data=Path("data")))
+def test_fingerprint_changes_with_the_study(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual = fingerprint()
+    assert usual == fingerprint()
+    assert usual != fingerprint(replace(STUDY_RUN, emulated="half of it"))
+    assert usual != fingerprint(replace(STUDY_RUN, data=Path("data")))
     monkeypatch.setenv(ISA_VARIABLES[0], "AVX2")
-    assert usual != subject_matter()
+    assert usual != fingerprint()
     monkeypatch.setenv(ISA_VARIABLES[0], "")
-    assert usual == subject_matter()
+    assert usual == fingerprint()
 
 
-def test_the_clock_of_the_moment_is_nothing_else() -> None:
-    assert subject_matter() == COURSE.build_fingerprint(replace(MACHINE, clock_mhz=1.0))
+def test_fingerprint_ignores_the_clock() -> None:
+    assert fingerprint() == STUDY_RUN.build_fingerprint(replace(MACHINE, clock_mhz=1.0))
 
 
-LOTS = [StudyTask("quality", "front"), StudyTask("quality", "back")]
+TASKS = [StudyTask("quality", "front"), StudyTask("quality", "back")]
 
 
-def failing_at(subject: str) -> Callable[[StudyTask], TaskResult]:
+def fail_at(subject: str) -> Callable[[StudyTask], TaskResult]:
     def measure(task: StudyTask) -> TaskResult:
         if task.target == subject:
             raise WorkerDiedError("the process ended")
@@ -52,14 +52,12 @@ def failing_at(subject: str) -> Callable[[StudyTask], TaskResult]:
     return measure
 
 
-def test_who_dies_is_named_and_what_was_measured_before_is_kept(tmp_path: Path) -> None:
+def test_dead_task_is_named_and_earlier_results_are_kept(tmp_path: Path) -> None:
     checkpoint = Checkpoint(tmp_path, {})
-    with pytest.raises(
-        WorkerDiedError, match=r"^quality of back, visit 1: the process ended; the same command"
-    ):
-        list(run_tasks(LOTS, checkpoint, QUICK, failing_at("back")))
-    assert list(Checkpoint(tmp_path, {}).results) == [str(LOTS[0])]
-    list(run_tasks(LOTS, Checkpoint(tmp_path, {}), QUICK, failing_at("front")))
+    with pytest.raises(WorkerDiedError, match=r"^quality of back, visit 1: the process ended$"):
+        list(run_tasks(TASKS, checkpoint, fail_at("back")))
+    assert list(Checkpoint(tmp_path, {}).results) == [str(TASKS[0])]
+    list(run_tasks(TASKS, Checkpoint(tmp_path, {}), fail_at("front")))
     assert len(Checkpoint(tmp_path, {}).results) == 2
 
 
@@ -67,7 +65,7 @@ PLAIN = [Combination("front", variant, 1, 1) for variant in (FLOAT32, INT8)]
 JUDGED = [replace(quality("front", each, 0.5), visits_ms=()) for each in (FLOAT32, INT8)]
 
 
-def test_all_that_was_measured_of_something_comes_together() -> None:
+def test_results_of_all_rounds_are_collected() -> None:
     answers: dict[str, Any] = {}
     tasks: list[StudyTask] = []
     for round_number, slower in enumerate((1, 2, 1)):

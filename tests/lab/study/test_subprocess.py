@@ -42,26 +42,26 @@ def interrupt_and_wait(parent: int) -> None:
     time.sleep(600)
 
 
-def test_it_is_another_process() -> None:
+def test_call_runs_in_another_process() -> None:
     assert call_in_subprocess(own_number, 0) != os.getpid()
 
 
-def test_its_errors_are_ours() -> None:
+def test_errors_of_the_process_are_raised() -> None:
     with pytest.raises(ModelNotBuiltError, match="it is not there"):
         call_in_subprocess(refuse)
 
 
-def test_its_end_is_told() -> None:
+def test_exit_of_the_process_is_an_error() -> None:
     with pytest.raises(WorkerDiedError, match="ended with 3"):
         call_in_subprocess(die)
 
 
-def test_who_was_killed_may_have_had_too_little_memory() -> None:
+def test_killed_process_suggests_more_memory() -> None:
     with pytest.raises(WorkerDiedError, match=r"killed \(ended with -9\), .*memory ran out"):
         call_in_subprocess(kill_itself)
 
 
-def test_who_waits_can_be_interrupted() -> None:
+def test_interrupt_ends_the_process() -> None:
     # The output ends only when the other process, which sleeps and has it open too, was ended.
     ran = subprocess.run(
         [sys.executable, "-c", INTERRUPTED],

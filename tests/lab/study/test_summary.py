@@ -16,7 +16,7 @@ from tests.lab.study.made import BF16, FLOAT32, OPENVINO, facts, figures, qualit
 BATCH = Combination("mobilenet", FLOAT32, 2, 4)
 
 
-def test_figures_are_those_of_the_quiet_visits() -> None:
+def test_figures_are_of_quiet_rounds() -> None:
     rounds = [
         RunTimes((3000,) * 10, 0.6),
         RunTimes(tuple(range(1000, 2000, 100)), 0.02),
@@ -34,7 +34,7 @@ def test_figures_are_those_of_the_quiet_visits() -> None:
     assert found.peak_bytes == 7
 
 
-def test_what_a_quota_stops_shows_in_the_pictures_a_second() -> None:
+def test_quota_shows_in_images_a_second() -> None:
     stopped = figures("mobilenet", FLOAT32, 2.0, mean_ms=4.0, batch=2)
     assert stopped.images_per_s == 500
 
@@ -47,17 +47,17 @@ def test_what_a_quota_stops_shows_in_the_pictures_a_second() -> None:
         ((3.0, 1.0, 2.0), [False, True, False]),
     ],
 )
-def test_a_visit_counts_if_it_is_near_the_quietest(
+def test_quiet_rounds_are_near_the_quietest(
     visits_ms: tuple[float, ...], expected: list[bool]
 ) -> None:
     assert mark_quiet(visits_ms) == expected
 
 
-def test_a_models_time_is_that_of_its_quietest_visit() -> None:
+def test_time_of_a_model_is_of_its_quietest_round() -> None:
     assert quality("front", FLOAT32, 0.3, visits_ms=(2.2, 1.2, 1.3)).median_ms == 1.2
 
 
-def test_with_500_runs_there_is_a_99th_percentile() -> None:
+def test_99th_percentile_needs_500_runs() -> None:
     enough = build_measurement(BATCH, [RunTimes((1000,) * 494 + (9000,) * 6, 1.0)], None)
     assert enough.p99_ms == 9.0
     assert build_measurement(BATCH, [RunTimes((1000,) * 499, 1.0)], None).p99_ms is None
@@ -66,7 +66,7 @@ def test_with_500_runs_there_is_a_99th_percentile() -> None:
 @pytest.mark.parametrize(
     ("noisy_ones", "expected"), [(0, False), (1, False), (2, True), (20, True)]
 )
-def test_a_tenth_that_nothing_bears_out_is_too_noisy(noisy_ones: int, *, expected: bool) -> None:
+def test_study_is_noisy_if_a_tenth_rests_on_one_round(noisy_ones: int, *, expected: bool) -> None:
     rounds = [(1.0, 1.11, 3.0)] * noisy_ones + [(1.0, 1.09, 1.05)] * (20 - noisy_ones)
     ways = [figures(f"n{number}", FLOAT32, 1.0, each) for number, each in enumerate(rounds)]
     other = figures("n0", FLOAT32, 1.0, (1.0, 9.0), threads=2)
@@ -77,7 +77,7 @@ def test_a_tenth_that_nothing_bears_out_is_too_noisy(noisy_ones: int, *, expecte
     assert is_too_noisy(whole) is expected
 
 
-def test_visits_most_of_which_do_not_count_are_too_noisy() -> None:
+def test_study_is_noisy_if_most_rounds_do_not_count() -> None:
     half = study(figures("n0", FLOAT32, 1.0, (1.0, 1.05, 1.2, 1.3)))
     assert not is_too_noisy(half)
     assert is_too_noisy(study(figures("n0", FLOAT32, 1.0, (1.0, 1.05, 1.2, 1.3, 1.4))))
@@ -85,7 +85,7 @@ def test_visits_most_of_which_do_not_count_are_too_noisy() -> None:
     assert not is_too_noisy(replace(half, stolen=None))
 
 
-def test_face_models_as_a_whole_are_compared_too() -> None:
+def test_noise_includes_whole_face_models() -> None:
     networks = {"front": facts("front", "face"), "mobilenet": facts("mobilenet")}
     measured = study(
         figures("front", FLOAT32, 0.5),

@@ -1,12 +1,12 @@
-"""How far a found face lies from its labels, in distances of the eyes.
+"""Errors of found faces, in distances of the labelled eyes.
 
 The distance between the labelled eyes (inter-ocular distance, IOD) makes errors on small and
-on large faces comparable. Compared are eyes and nose, which every model gives. What a model
-takes for the box of a face is its own convention, which labels do not share: the offset of
-each side that a model has in the median is told apart from what is left around it.
+large faces comparable. Eyes and nose are compared, which every model gives. Each model has its own
+convention of a face's box, and the labels have another. So a model's median offset of each side is
+one figure, and the errors around it are another.
 
 An error is the mean absolute error of the coordinates, as BlazeFace's regression error
-(Bazarevsky et al. 2019, section 4); of landmarks, the mean of the distances is given as well, the
+(Bazarevsky et al. 2019, section 4). For landmarks there is also the mean of the distances, the
 normalised mean error (NME) of face alignment.
 """
 
@@ -36,19 +36,23 @@ class Alignment:
     Attributes:
         landmarks: (N,), mean absolute error of x and y of eyes and nose, in IOD.
         distances: (N,), mean distance of eyes and nose from their labels, in IOD.
-        sides: (N, 4), found box less labelled box, in IOD.
+        boxes: (N,), mean absolute error of the four sides around the model's offset, in IOD.
+        box_offset: (4,), found box less labelled box, in the median, in IOD; NaN without faces.
         missed: Labelled faces that were not found.
     """
 
     landmarks: FloatArray
     distances: FloatArray
-    sides: FloatArray
+    boxes: FloatArray
+    box_offset: FloatArray
     missed: int
 
 
 def measure_alignment(predictions: Sequence[Prediction]) -> Alignment:
     """Return the errors on all faces whose eyes and nose are labelled."""
-    points, sides, missed = [], [], 0
+    points: list[FloatArray] = []
+    boxes: list[FloatArray] = []
+    missed = 0
     for prediction in predictions:
         label = prediction.label
         for place in find_faces_with_points(label):
@@ -59,12 +63,15 @@ def measure_alignment(predictions: Sequence[Prediction]) -> Alignment:
             labelled = label.landmarks[place, : len(ALIGNED_LANDMARKS)].astype(np.float64)  # (3, 2)
             iod = measure_eye_distance(labelled)
             points.append((get_points(face) - labelled) / iod)
-            sides.append((np.array(face.box) - label.faces[place]) / iod)
+            boxes.append((np.array(face.box) - label.faces[place]) / iod)
     errors = np.array(points, float).reshape(-1, len(ALIGNED_LANDMARKS), 2)  # (N, 3, 2)
+    sides = np.array(boxes, float).reshape(-1, 4)  # (N, 4)
+    offset = np.median(sides, axis=0) if len(sides) else np.full(4, np.nan)  # (4,)
     return Alignment(
         landmarks=np.abs(errors).mean(axis=(1, 2)),
         distances=np.hypot(errors[..., 0], errors[..., 1]).mean(axis=1),
-        sides=np.array(sides, float).reshape(-1, 4),
+        boxes=np.abs(sides - offset).mean(axis=1),
+        box_offset=offset,
         missed=missed,
     )
 
@@ -93,19 +100,3 @@ def get_points(face: Face) -> Keypoints:
 def measure_eye_distance(points: Keypoints | FloatArray) -> float:
     """Return the distance of the eyes, the first two of points (K, 2), pixels."""
     return float(np.hypot(*(points[1] - points[0])))
-
-
-def compute_box_errors(sides: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Return the mean absolute error of the four sides of each box, (N,), and a model's offset.
-
-    Args:
-        sides: (N, 4), found box less labelled box, in IOD.
-
-    Returns:
-        The errors (N,) around the offset, in IOD, and the offset (4,): the median of each side.
-    """
-    if not len(sides):
-        return np.zeros(0), np.full(4, np.nan)
-    offset: FloatArray = np.median(sides, axis=0)  # (4,)
-    errors: FloatArray = np.abs(sides - offset).mean(axis=1)  # (N,)
-    return errors, offset

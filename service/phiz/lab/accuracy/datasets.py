@@ -1,4 +1,4 @@
-"""Labelled photographs as they lie in a folder, and what can be measured with them.
+"""Labelled photographs in folders, and the kinds of data sets.
 
 A folder of photographs is recognised by what it contains; a folder of such folders gives all
 of them.
@@ -18,8 +18,8 @@ from phiz.lab.accuracy.labels import ALL, LEVELS, LabelledImage
 from phiz.lab.accuracy.wider import find_boxes_file, read_wider
 
 DatasetKind: TypeAlias = Literal["scenes", "portraits", "faceless", "film"]
-"""What is labelled: all faces, one face of each picture with its landmarks, that there is
-none, or nothing, in successive frames of one head."""
+"""The labels: all faces, one face of each picture with its landmarks, no face at all, or none for
+successive frames of one head."""
 
 MAX_DEPTH: Final = 2  # of folders of folders
 FRAME_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
@@ -37,8 +37,8 @@ class Dataset:
     """Photographs that are measured together.
 
     Attributes:
-        name: For people.
-        kind: What can be measured.
+        name: Name of the folder.
+        kind: Kind of the labels, which decides on the measurements.
         photographs: With their labels.
         levels: At which faces count; the last one takes in the others.
     """
@@ -88,20 +88,25 @@ def _read_dataset(folder: Path, name: str) -> Dataset | None:
     if folds:
         return Dataset(name, "scenes", tuple(read_fddb(folder, folds)))
     frames = _list_frames(folder)
-    return Dataset(name, "film", tuple(map(_make_unlabelled, frames))) if frames else None
+    if frames:
+        nothing, counted = np.zeros((0, 4), np.float32), {ALL: np.zeros(0, bool)}
+        film = [labels.label_boxes(path, nothing, counted) for path in frames]
+        return Dataset(name, "film", tuple(film))
+    return None
 
 
 def build_dataset(name: str, photographs: Sequence[LabelledImage]) -> Dataset:
     """Return photographs as a data set of the kind that their labels tell."""
     has_levels = any(label.counted[level].any() for label in photographs for level in LEVELS)
-    if has_levels:
-        return Dataset(name, "scenes", tuple(photographs), LEVELS)
+    kind: DatasetKind = "scenes"
     if not any(len(label.faces) for label in photographs):
-        return Dataset(name, "faceless", tuple(photographs))
-    # One face each, with landmarks: whoever stands beside it may not be labelled.
-    if all(len(label.faces) == 1 and np.isfinite(label.landmarks).all() for label in photographs):
-        return Dataset(name, "portraits", tuple(photographs))
-    return Dataset(name, "scenes", tuple(photographs))
+        kind = "faceless"
+    # One face each, with landmarks: bystanders may not be labelled.
+    elif not has_levels and all(
+        len(label.faces) == 1 and np.isfinite(label.landmarks).all() for label in photographs
+    ):
+        kind = "portraits"
+    return Dataset(name, kind, tuple(photographs), LEVELS if has_levels else (ALL,))
 
 
 def _list_frames(folder: Path) -> list[Path]:
@@ -111,8 +116,3 @@ def _list_frames(folder: Path) -> list[Path]:
         path.stem.isdecimal() and path.suffix.lower() in FRAME_SUFFIXES for path in files
     )
     return files if are_frames and len(files) > 1 else []
-
-
-def _make_unlabelled(path: Path) -> LabelledImage:
-    nothing = np.zeros((0, 4), np.float32)
-    return LabelledImage(path, nothing, {ALL: np.zeros(0, bool)}, np.zeros((0, 5, 2), np.float32))

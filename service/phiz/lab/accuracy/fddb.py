@@ -1,21 +1,21 @@
 """FDDB as it is distributed: folds of pictures, and an ellipse for each face.
 
-``FDDB-folds/FDDB-fold-01-ellipseList.txt`` has for each picture its path without ``.jpg``, the
-number of its faces and a line for each: the major and the minor radius, the angle of the major
-axis, radians, the centre's x and y, and 1. ``FDDB-fold-01.txt`` lists the pictures, also those
-without faces, which lie in ``originalPics/``. Here a face is the upright box around its ellipse.
+``FDDB-folds/FDDB-fold-01-ellipseList.txt`` is a face list with six numbers for each face: the major
+and the minor radius, the angle of the major axis, radians, the centre's x and y, and 1. Paths lack
+``.jpg``. ``FDDB-fold-01.txt`` lists the pictures, also those without faces, which lie in
+``originalPics/``. Here a face is the upright box around its ellipse.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.errors import CatalogError, OptionError
 from phiz.faces import Boxes
-from phiz.lab.accuracy.labels import ALL, LANDMARK_COUNT, LabelledImage
+from phiz.lab.accuracy.face_lists import parse_face_list
+from phiz.lab.accuracy.labels import ALL, LabelledImage, label_boxes
+from phiz.lab.accuracy.photos import name_unreadable
 
 LIST_SUFFIX: Final = "-ellipseList.txt"
 FOLD_GLOB: Final = f"FDDB-fold-*{LIST_SUFFIX}"
@@ -33,39 +33,21 @@ def read_fddb(folder: Path, folds: list[Path]) -> list[LabelledImage]:
     """Return the labelled photographs of FDDB.
 
     Args:
-        folder: Where pictures are looked for.
+        folder: Parent of the folder of pictures.
         folds: Lists of ellipses.
 
     Raises:
         OptionError: A list cannot be read, or is not as it should be.
     """
-    faces: dict[str, Boxes] = {}
+    ellipses: dict[str, NDArray[np.float64]] = {}
     for fold in folds:
         listed = fold.with_name(fold.name.removesuffix(LIST_SUFFIX) + ".txt")
-        try:
+        with name_unreadable(fold):
             names = listed.read_text("utf-8").split() if listed.exists() else []
-            faces |= {name: np.zeros((0, 4), np.float32) for name in names}
-            faces |= dict(parse_ellipses(fold.read_text("utf-8")))
-        except (OSError, ValueError, CatalogError) as error:
-            raise OptionError(f"{fold} cannot be read: {error}") from error
+            ellipses |= dict.fromkeys(names, np.zeros((0, ELLIPSE_NUMBERS)))
+            ellipses |= dict(parse_face_list(fold.read_text("utf-8"), ELLIPSE_NUMBERS))
     images = next(folder / inner for inner in IMAGE_FOLDERS if (folder / inner).is_dir())
-    return [_to_labelled_image(images / f"{name}.jpg", boxes) for name, boxes in faces.items()]
-
-
-def parse_ellipses(text: str) -> Iterator[tuple[str, Boxes]]:
-    """Yield the pictures of a list of ellipses, each with its boxes (F, 4).
-
-    Raises:
-        CatalogError: It breaks off, or a line is not what it should be.
-    """
-    lines = (line.strip() for line in text.splitlines())
-    filled = iter([line for line in lines if line])
-    for name in filled:
-        count = next(filled, "")
-        if not count.isdecimal():
-            raise CatalogError(f"after {name} comes {count!r}, not a number of faces")
-        rows = [_parse_numbers(name, next(filled, "")) for _ in range(int(count))]
-        yield name, bound_ellipses(np.array(rows, float).reshape(-1, ELLIPSE_NUMBERS))
+    return [_label_ellipses(images / f"{name}.jpg", each) for name, each in ellipses.items()]
 
 
 def bound_ellipses(ellipses: NDArray[np.float64]) -> Boxes:
@@ -81,16 +63,5 @@ def bound_ellipses(ellipses: NDArray[np.float64]) -> Boxes:
     return np.concatenate([centre - half, centre + half], axis=1).astype(np.float32)
 
 
-def _parse_numbers(name: str, line: str) -> list[float]:
-    try:
-        numbers = [float(each) for each in line.split()]
-    except ValueError:
-        numbers = []
-    if len(numbers) != ELLIPSE_NUMBERS:
-        raise CatalogError(f"{name} has {line!r}, not the {ELLIPSE_NUMBERS} numbers of a face")
-    return numbers
-
-
-def _to_labelled_image(path: Path, boxes: Boxes) -> LabelledImage:
-    points = np.full((len(boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
-    return LabelledImage(path, boxes, {ALL: np.ones(len(boxes), bool)}, points)
+def _label_ellipses(path: Path, ellipses: NDArray[np.float64]) -> LabelledImage:
+    return label_boxes(path, bound_ellipses(ellipses), {ALL: np.ones(len(ellipses), bool)})

@@ -1,8 +1,7 @@
-"""What a faster way to run a network must not change, and the choice among those that pass.
+"""Gates for faster ways to run a network, and the choice among those that pass.
 
-Float32 is held against the reference number by number, by the rule that the conversion is
-held to as well. Anything less precise is held against what it is for: the faces that the
-model finds on labelled photographs.
+Float32 is compared with the reference number by number, by the rule of the conversions. Lower
+precisions are compared by the faces that the model finds on labelled photographs.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ BLAZEFACE_TOLERANCES: Final[Mapping[str, float]] = {
 MTCNN_TOLERANCE: Final = 2.2e-6
 CLASSIFIER_TOLERANCE: Final = 1e-4  # of logits from -12 to 33, and of features from 0 to 6
 # Where BlazeFace sees no face at all, it may regress to a thousand pixels and more, with an
-# error in proportion on both sides; nobody ever reads these numbers. They are compared as
+# error in proportion on both sides; these numbers are never used. They are compared as
 # "all anchors", where the tolerance grows with the largest regression in the picture and is
 # doubled at this many pixels. (In proportion to each regression by itself is too strict:
 # sums of large numbers come out small, and LiteRT's own are further from those in float64.)
@@ -62,8 +61,8 @@ class AccuracyChange:
     """How a model's answers differ from the reference's.
 
     Attributes:
-        faces: That the reference is sure of.
-        kept: Of them, that have a counterpart.
+        faces: Number of faces of which the reference is sure.
+        kept: Number of these that have a counterpart.
         precision_loss: Average precision of the reference less the variant's, by level of
             WIDER FACE; empty where no faces are labelled.
     """
@@ -89,7 +88,7 @@ class AccuracyChange:
 
 
 def compute_excess(ours: Outputs, reference: Outputs) -> float:
-    """Return the largest difference of two answers in units of what is allowed.
+    """Return the largest difference of two answers in units of the tolerance.
 
     At most 1 means parity; NaN if one of the numbers is NaN.
 
@@ -116,10 +115,9 @@ def compare_outputs(ours: Outputs, reference: Outputs) -> dict[str, OutputDiffer
     if not {"logits", "regressions"} <= reference.keys():  # then it is no BlazeFace
         is_large = bool(reference.keys() & {"logits", "stride32"})
         tolerance = CLASSIFIER_TOLERANCE if is_large else MTCNN_TOLERANCE
-        pairs = {name: (ours[name], reference[name]) for name in reference}
         return {
-            name: OutputDifference(_compute_differences(*pair).ravel(), tolerance)
-            for name, pair in pairs.items()
+            name: OutputDifference(_compute_differences(ours[name], theirs).ravel(), tolerance)
+            for name, theirs in reference.items()
         }
     regressions = _compute_differences(ours["regressions"], reference["regressions"])  # (N, A, 16)
     probabilities = _to_probabilities(reference["logits"])  # (N, A)

@@ -1,4 +1,4 @@
-"""How much predictions move where the face does not, in distances of the eyes.
+"""Jitter: movement of predictions where the face does not move, in distances of the eyes.
 
 The measure of BlazeFace (Bazarevsky et al. 2019, section 3.4): a picture is moved by a few
 pixels, the predictions are moved back, and the mean squared difference from the predictions
@@ -23,15 +23,13 @@ from phiz.lab.accuracy.precision import FloatArray
 
 Shifts: TypeAlias = NDArray[np.int64]
 """(S, 2), right and down, pixels."""
-PointArray: TypeAlias = NDArray[np.float64]
-"""(K, 2), x y, pixels."""
 
 MAX_SHIFT_PX: Final = 8  # pixels each way
 
 
 @dataclass(frozen=True, slots=True)
 class Jitter:
-    """How much the predictions for one face differ.
+    """Differences of the predictions for one face.
 
     Attributes:
         square: Mean squared difference over squared distance of the eyes; NaN if the face was
@@ -53,7 +51,7 @@ def sample_shifts(count: int) -> Shifts:
 
 
 def shift_image(image: RgbImage, right: int, down: int) -> RgbImage:
-    """Return a picture (H, W, 3) moved within its frame; its border fills what is left free."""
+    """Return a picture (H, W, 3) moved within its frame; its border fills the gap."""
     height, width, _ = image.shape
     rows = np.clip(np.arange(height) - down, 0, height - 1)
     columns = np.clip(np.arange(width) - right, 0, width - 1)
@@ -79,25 +77,21 @@ def measure_face_jitter(
     Args:
         box: (4,), of the face, labelled.
         iod: The distance of its eyes, pixels.
-        faces: What was found in the picture as it was.
-        moved: What was found in it when it was moved, and by how much (2,), pixels.
+        faces: Faces of the picture as it was.
+        moved: Faces of each moved picture, and its shift (2,), pixels.
     """
     expected = find_nearest_face(box, faces)
     if expected is None:
         return Jitter(float("nan"), 0)
-    again = [(find_nearest_face(shift_box(box, shift), found), shift) for found, shift in moved]
+    again = [
+        (find_nearest_face(box + np.tile(shift, 2).astype(np.float32), found), shift)
+        for found, shift in moved
+    ]
     squares = [
-        compute_mean_square(subtract_faces(expected, face) - shift)
-        for face, shift in again
-        if face is not None
+        compute_mean_square(expected, face, shift) for face, shift in again if face is not None
     ]
     square = float(np.mean(squares)) / iod**2 if squares else float("nan")
     return Jitter(square, len(again) - len(squares))
-
-
-def shift_box(box: Boxes, shift: NDArray[np.int64]) -> Boxes:
-    """Return a box (4,) moved by a shift (2,)."""
-    return box + np.tile(shift, 2).astype(np.float32)
 
 
 def measure_film_steps(faces: Sequence[Face | None]) -> FloatArray:
@@ -115,28 +109,28 @@ def measure_film_steps(faces: Sequence[Face | None]) -> FloatArray:
         else 1.0
     )
     steps = [
-        compute_mean_square(subtract_faces(one, other))
+        compute_mean_square(one, other)
         for one, other in pairwise(faces)
         if one is not None and other is not None
     ]
     return np.array(steps, float) / iod**2
 
 
-def subtract_faces(one: Face, other: Face) -> PointArray:
-    """Return how far the predictions (K, 2) of another face lie from those of one, pixels.
+def compute_mean_square(
+    one: Face, other: Face, shift: Sequence[int] | NDArray[np.int64] = (0, 0)
+) -> float:
+    """Return the mean squared difference of the predictions for two faces, pixels².
 
-    They are the corners of the box and the landmarks that both have.
+    Compared are x and y of the corners of the box and of the landmarks that both have.
+
+    Args:
+        one: A face.
+        other: The face to compare it with.
+        shift: (2,), of the second face's picture, which is subtracted.
     """
     shared = [name for name in one.landmarks if name in other.landmarks]
-    pairs = (
-        [face.box[:2], face.box[2:], *(face.landmarks[name] for name in shared)]
+    first, second = (
+        np.array([face.box[:2], face.box[2:], *(face.landmarks[name] for name in shared)], float)
         for face in (one, other)
-    )
-    first, second = (np.array(points, float) for points in pairs)  # (K, 2) each
-    apart: PointArray = second - first  # (K, 2)
-    return apart
-
-
-def compute_mean_square(differences: PointArray) -> float:
-    """Return the mean of the squares of all coordinates of points (K, 2)."""
-    return float(np.square(differences).mean())
+    )  # (K, 2) each
+    return float(np.square(second - first - shift).mean())

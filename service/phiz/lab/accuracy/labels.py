@@ -16,11 +16,11 @@ from typing import Annotated, Final, TypeAlias
 import numpy as np
 from pydantic import Field, TypeAdapter
 
-from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.faces import Boxes, Keypoints
-from phiz.image.decode import open_image
+from phiz.image.decode import decode_image, open_image
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
+from phiz.lab.accuracy.photos import Photo, name_unreadable
 from phiz.lab.accuracy.precision import Mask
 from phiz.models.documents import STRICT, Text, read_document
 
@@ -29,7 +29,6 @@ ANNOTATIONS_FILE: Final = "annotations.json"
 LEVELS: Final = ("easy", "medium", "hard")
 ALL: Final = "all"
 """The level of labels that are without those of WIDER FACE."""
-BOX_SIDES: Final = ("x1", "y1", "x2", "y2")
 LANDMARK_COUNT: Final = 5
 UNLABELLED: Final = ((nan, nan),) * LANDMARK_COUNT
 PHOTOGRAPH_LIMITS: Final = DecodingLimits(max_bytes=1_000_000_000, max_pixels=200_000_000)
@@ -94,47 +93,37 @@ def read_annotations(folder: Path) -> list[LabelledImage]:
         OptionError: The folder does not have them, or they are not as they should be.
     """
     path = folder / ANNOTATIONS_FILE
-    try:
-        return parse_labels(path.read_text("utf-8"), path.parent / "images")
-    except (OSError, ValueError, CatalogError) as error:
-        raise OptionError(f"{path} cannot be read: {error}") from error
+    with name_unreadable(path):
+        entries = read_document(_ANNOTATIONS, path.read_text("utf-8"))
+    has_levels = any(face.wider_levels is not None for entry in entries for face in entry.faces)
+    return [_label_image(entry, folder / "images", has_levels=has_levels) for entry in entries]
 
 
-def open_photograph(label: LabelledImage, limits: DecodingLimits) -> LazyImage:
+def open_photograph(label: LabelledImage | Photo, limits: DecodingLimits) -> LazyImage:
     """Return a labelled photograph, which is decoded when it is asked for its pixels.
 
     Raises:
         OptionError: It is not there, or not a picture within the limits.
     """
-    try:
+    with name_unreadable(f"the photograph {label.path}"):
         return open_image(label.path.read_bytes(), limits)
-    except (OSError, ImageError) as error:
-        raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
 
 
-def check_photographs(labels: Iterable[LabelledImage], limits: DecodingLimits) -> None:
+def check_photographs(labels: Iterable[LabelledImage | Photo], limits: DecodingLimits) -> None:
     """Decode all photographs once, so that none can fail in the middle of a measurement.
 
     Raises:
         OptionError: One is not there, or cannot be decoded.
     """
     for label in labels:
-        image = open_photograph(label, limits)
-        try:
-            image.decode_full()
-        except ImageError as error:
-            raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
+        with name_unreadable(f"the photograph {label.path}"):
+            decode_image(label.path.read_bytes(), limits)
 
 
-def parse_labels(text: str, images: Path) -> list[LabelledImage]:
-    """Return the labelled photographs of a JSON document.
-
-    Raises:
-        CatalogError: An entry is missing or of the wrong type.
-    """
-    entries = read_document(_ANNOTATIONS, text)
-    has_levels = any(face.wider_levels is not None for entry in entries for face in entry.faces)
-    return [_label_image(entry, images, has_levels=has_levels) for entry in entries]
+def label_boxes(path: Path, boxes: Boxes, counted: Mapping[str, Mask]) -> LabelledImage:
+    """Return a photograph with boxes (F, 4) and no landmarks."""
+    points = np.full((len(boxes), LANDMARK_COUNT, 2), np.nan, np.float32)
+    return LabelledImage(path, boxes, counted, points)
 
 
 def _label_image(entry: _AnnotatedImage, images: Path, *, has_levels: bool) -> LabelledImage:

@@ -1,17 +1,19 @@
-"""Photographs of which it is known what they show.
+"""Photographs of one known class each.
 
 A folder of data has ``photos/`` with ``images/`` and ``labels.json``, a list of
 ``{"image", "class_index"}``. The ranges of 8 bits are measured on the pictures at odd places
 of the list, from 0, and what they cost on the others.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
 
 from pydantic import Field, TypeAdapter
 
-from phiz.errors import CatalogError, OptionError
+from phiz.errors import CatalogError, ImageError, OptionError
 from phiz.models.documents import STRICT, Text, read_document
 from phiz.models.specs import CLASS_COUNT
 
@@ -44,9 +46,20 @@ def read_photos(data: Path, part: slice) -> list[Photo]:
         OptionError: The folder does not have them, or they are not as they should be.
     """
     path = data / PHOTOS_FOLDER / "labels.json"
-    try:
+    with name_unreadable(path):
         labels = read_document(_LABELS, path.read_text("utf-8"))
-    except (OSError, ValueError, CatalogError) as error:
-        raise OptionError(f"{path} cannot be read: {error}") from error
     images = path.parent / "images"
     return [Photo(images / label.image, label.class_index) for label in labels[part]]
+
+
+@contextmanager
+def name_unreadable(what: object) -> Iterator[None]:
+    """Name a file or a photograph that cannot be read.
+
+    Raises:
+        OptionError: It is not there, or not as it should be.
+    """
+    try:
+        yield
+    except (OSError, UnicodeError, CatalogError, ImageError) as error:
+        raise OptionError(f"{what} cannot be read: {error}") from error

@@ -1,9 +1,9 @@
 """Average precision and recall, by the rules of the WIDER FACE benchmark.
 
-Each picture is judged by itself (`judge`), the judgements are put together (`together`),
-and the figures are taken from the whole (`average_precision`, `recall_at`). A level of
-the benchmark (easy, medium, hard) is a choice of the annotated faces that count; the
-others, and those marked invalid, are to be neither found nor missed.
+Each picture is judged by itself (`judge_detections`), the judgements are merged
+(`merge_judgements`), and the figures are computed from the whole (`compute_average_precision`,
+`compute_recall`). A level of the benchmark (easy, medium, hard) is a choice of the annotated
+faces that count; the others, and those marked invalid, are to be neither found nor missed.
 
 The rules are those of the benchmark's evaluation (https://shuoyang1213.me/WIDERFACE,
 "Evaluation code"), with two differences. It reads its precision-recall curve at 1000
@@ -31,7 +31,7 @@ FloatArray: TypeAlias = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What became of the detections that count, in one picture or in many.
+    """The outcome of the detections that count, in one picture or in many.
 
     Attributes:
         scores: (N,), by falling score within a picture.

@@ -1,4 +1,4 @@
-"""What a model answers to labelled photographs."""
+"""A model's answers to labelled photographs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from phiz.engine import Engine
-from phiz.errors import ImageError, OptionError
 from phiz.faces import Boxes, DetectOptions, Face, Scores
 from phiz.lab.accuracy.labels import LabelledImage
+from phiz.lab.accuracy.photos import name_unreadable
 from phiz.timings import Stopwatch, Timings
 
 
@@ -19,7 +19,7 @@ class Prediction:
     Attributes:
         label: The photograph and its labelled faces.
         size_wh: Pixels of the photograph, upright.
-        faces: That were found, by falling score.
+        faces: By falling score.
         timings: Of the stages.
     """
 
@@ -32,17 +32,15 @@ class Prediction:
 def predict_faces(
     engine: Engine, model: str, options: DetectOptions, labels: Iterable[LabelledImage]
 ) -> Iterator[Prediction]:
-    """Yield what a model answers to photographs, one after the other.
+    """Yield a model's answers to photographs, one after the other.
 
     Raises:
         OptionError: There is no such model; a photograph is not there or cannot be decoded.
     """
     for label in labels:
         stopwatch = Stopwatch()
-        try:
+        with name_unreadable(f"the photograph {label.path}"):
             result = engine.detect(label.path.read_bytes(), model, options, stopwatch)
-        except (OSError, ImageError) as error:
-            raise OptionError(f"the photograph {label.path} cannot be read: {error}") from error
         size_wh = result.width, result.height
         yield Prediction(label, size_wh, result.faces, stopwatch.to_timings())
 

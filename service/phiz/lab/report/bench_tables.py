@@ -2,120 +2,131 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
-    from phiz.lab.accuracy.gates import AccuracyChange
-    from phiz.lab.timing.bench import ModelMeasurement, NetworkMeasurement
-    from phiz.runtime.profile import ProfileEntry
-    from phiz.runtime.variants import Variant
-
-FiguresByModel = Mapping[str, "Mapping[Variant, ModelMeasurement]"]
+from phiz.lab.accuracy.gates import AccuracyChange
+from phiz.lab.accuracy.labels import LEVELS
+from phiz.lab.study.quality import VariantQuality
+from phiz.lab.study.record import Measurement
+from phiz.lab.study.selection import can_replace_reference
+from phiz.runtime.profile import ProfileEntry
+from phiz.runtime.variants import REFERENCE_VARIANT, Variant
 
 
 def build_network_table(
-    networks: "Sequence[NetworkMeasurement]",
-    models: FiguresByModel,
-    choices: "Mapping[str, ProfileEntry]",
-) -> "Table":
+    figures: Sequence[Measurement],
+    qualities: Sequence[VariantQuality],
+    choices: Mapping[str, ProfileEntry],
+) -> Table:
     """Return one row for each network and variant: times by threads, parity, gate, choice."""
-    counts = sorted({threads for network in networks for _, threads in network.median_ms})
+    times = _group_times(figures)
+    counts = sorted({threads for by_threads in times.values() for threads in by_threads})
+    changes = _compare_variants(qualities)
     table = _create_table("network", "variant", *(f"{count} thr. ms" for count in counts), "parity")
     table.add_column("gate")
-    for network in networks:
-        chosen = choices[network.spec.name].variant
-        for variant, excess in network.excess.items():
-            times = (f"{network.median_ms[variant, count]:.2f}" for count in counts)
-            gate = _describe_gate(network, variant, models[network.model])
+    for network, choice in choices.items():
+        for quality in (each for each in qualities if network in each.excess):
+            variant = quality.variant
+            gate = _describe_gate(network, quality, changes[quality.model, variant])
             table.add_row(
-                network.spec.name,
+                network,
                 str(variant),
-                *times,
-                f"{excess:.2g}",
-                f"{gate}, chosen" if variant == chosen else gate,
+                *(f"{times[network, variant][count]:.2f}" for count in counts),
+                f"{quality.excess[network]:.2g}",
+                f"{gate}, chosen" if variant == choice.variant else gate,
             )
         table.add_section()
     return table
 
 
-def build_model_table(models: FiguresByModel) -> "Table":
-    """Return one row for each model and variant: time and what becomes of its answers."""
+def build_model_table(qualities: Sequence[VariantQuality]) -> Table:
+    """Return one row for each model and variant: time, and the change of its faces."""
+    changes = _compare_variants(qualities)
     table = _create_table(
-        "model", "variant", "ms a picture", "faces", "kept %", "AP easy", "medium"
+        "model", "variant", "ms a picture", "faces", "kept %", *("AP easy", "medium", "hard")
     )
-    table.add_column("hard", justify="right")
-    for model, figures in models.items():
-        for variant, each in figures.items():
-            change = each.change
-            losses = [f"{0 - round(loss, 4):+.4f}" for loss in change.precision_loss.values()] or [
-                "-"
-            ] * 3
+    for model, variants in groupby(qualities, lambda each: each.model):
+        for each in variants:
+            change = changes[model, each.variant]
+            kept = f"{100 * change.kept / change.faces:.2f}" if change.faces else "-"
+            losses = [f"{0 - round(loss, 4):+.4f}" for loss in change.precision_loss.values()]
             table.add_row(
-                model, str(variant), f"{each.median_ms:.1f}", *_format_kept(change), *losses
+                model,
+                str(each.variant),
+                f"{each.median_ms:.1f}",
+                str(change.faces),
+                kept,
+                *(losses or ["-"] * len(LEVELS)),
             )
         table.add_section()
     return table
 
 
 def build_report(
-    processor: str, networks: "Sequence[NetworkMeasurement]", models: FiguresByModel
+    processor: str, figures: Sequence[Measurement], qualities: Sequence[VariantQuality]
 ) -> dict[str, Any]:
     """Return all figures as a document of plain values."""
-    return {
+    document: dict[str, Any] = {
         "processor": processor,
-        "networks": {
-            network.spec.name: [
-                {**asdict(variant), "threads": threads, "median_ms": time_ms}
-                for (variant, threads), time_ms in network.median_ms.items()
-            ]
-            for network in networks
-        },
-        "parity": {
-            network.spec.name: [
-                {**asdict(variant), "excess": excess} for variant, excess in network.excess.items()
-            ]
-            for network in networks
-        },
-        "models": {
-            model: [
-                {**asdict(variant), "median_ms": each.median_ms, **_build_change(each.change)}
-                for variant, each in figures.items()
-            ]
-            for model, figures in models.items()
-        },
+        "networks": {each.combination.network: [] for each in figures},
+        "parity": {each.combination.network: [] for each in figures},
+        "models": {each.model: [] for each in qualities},
+    }
+    for (network, variant), by_threads in _group_times(figures).items():
+        document["networks"][network] += [
+            {**asdict(variant), "threads": threads, "median_ms": time_ms}
+            for threads, time_ms in by_threads.items()
+        ]
+    changes = _compare_variants(qualities)
+    for each in qualities:
+        way = asdict(each.variant)
+        for network, excess in each.excess.items():
+            document["parity"][network].append({**way, "excess": excess})
+        change = _build_change(changes[each.model, each.variant])
+        document["models"][each.model].append({**way, "median_ms": each.median_ms, **change})
+    return document
+
+
+def _compare_variants(
+    qualities: Sequence[VariantQuality],
+) -> dict[tuple[str, Variant], AccuracyChange]:
+    """Return by model and variant how the faces differ from those of the reference."""
+    references = {each.model: each for each in qualities if each.variant == REFERENCE_VARIANT}
+    return {
+        (each.model, each.variant): each.compare_faces(references[each.model]) for each in qualities
     }
 
 
-def _create_table(first: str, second: str, *numbers: str) -> "Table":
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.table import Table  # noqa: PLC0415
+def _group_times(figures: Sequence[Measurement]) -> dict[tuple[str, Variant], dict[int, float]]:
+    """Return by network and variant the median ms by number of threads."""
+    times: dict[tuple[str, Variant], dict[int, float]] = {}
+    for each in figures:
+        combination = each.combination
+        by_threads = times.setdefault((combination.network, combination.variant), {})
+        by_threads[combination.threads] = each.median_ms
+    return times
 
+
+def _create_table(first: str, second: str, *numbers: str) -> Table:
     table = Table(first, second, box=SIMPLE_HEAD)
     for heading in numbers:
         table.add_column(heading, justify="right")
     return table
 
 
-def _describe_gate(
-    network: "NetworkMeasurement", variant: "Variant", models: "Mapping[Variant, ModelMeasurement]"
-) -> str:
-    from phiz.lab.timing.bench import can_replace_reference  # noqa: PLC0415  it brings the detectors
-
-    if can_replace_reference(network, variant, models):
+def _describe_gate(network: str, quality: VariantQuality, change: AccuracyChange) -> str:
+    if can_replace_reference(network, quality):
         return "passes"
-    is_judged = variant.precision == "float32" or models[variant].change.is_gated
+    is_judged = quality.variant.precision == "float32" or change.is_gated
     return "fails" if is_judged else "not gated"
 
 
-def _format_kept(change: "AccuracyChange") -> tuple[str, str]:
-    share = f"{100 * change.kept / change.faces:.2f}" if change.faces else "-"
-    return str(change.faces), share
-
-
-def _build_change(change: "AccuracyChange") -> dict[str, Any]:
+def _build_change(change: AccuracyChange) -> dict[str, Any]:
     document = asdict(change)
     document["precision_loss"] = {
         level: loss if isfinite(loss) else None for level, loss in change.precision_loss.items()

@@ -1,154 +1,143 @@
 """The figures of ``phiz evaluate`` as tables, and as a document."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from rich.table import Table
+import orjson
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
 
-    from phiz.lab.accuracy.summary import EvaluationSummary, RecallSummary
+from phiz.lab.accuracy.summary import EvaluationSummary
 
 PERCENT = 100
+TableCells = list[tuple[str, str]]
+"""Headings, and the texts below them."""
 
 
-def build_tables(summaries: "Sequence[EvaluationSummary]") -> "Iterator[Table]":
+def build_tables(summaries: Sequence[EvaluationSummary]) -> Iterator[Table]:
     """Yield a table for each kind of measure that there are figures of."""
     for dataset in dict.fromkeys(each.dataset for each in summaries):
-        rows = [each for each in summaries if each.dataset == dataset]
-        if rows[0].levels and not rows[0].errors:
-            yield build_precision_table(dataset, rows)
-        if rows[0].levels:
-            yield build_recall_table(dataset, rows)
-        if rows[0].errors:
-            yield build_error_table(dataset, rows)
-        if rows[0].jitter:
-            yield build_jitter_table(dataset, rows)
-        if rows[0].alarms:
-            yield build_alarm_table(dataset, rows)
-        if rows[0].film:
-            yield build_film_table(dataset, rows)
-
-
-def build_precision_table(dataset: str, rows: "Sequence[EvaluationSummary]") -> "Table":
-    """Return average precision and recall by level, and the time of a picture."""
-    levels = list(rows[0].levels or ())
-    headings = [*(f"AP {level}" for level in levels), *(f"recall {level}" for level in levels)]
-    table = _create_table(f"{dataset}: average precision and recall at IoU 0.5", *headings, "ms")
-    for row in rows:
-        found = list((row.levels or {}).values())
-        figures = [*(each.precision for each in found), *(each.recall for each in found)]
-        total = f"{row.median_ms['total']:.1f}"
-        table.add_row(
-            row.model, row.overlap, *(_format_decimals(each, 3) for each in figures), total
-        )
-    return table
-
-
-def build_recall_table(dataset: str, rows: "Sequence[EvaluationSummary]") -> "Table":
-    """Return recall by height of the face and by the share of the picture that it takes."""
-    first = {**(rows[0].heights or {}), **(rows[0].shares or {})}
-    headings = [f"{name}\n({found.faces})" for name, found in first.items()]
-    table = _create_table(
-        f"{dataset}: recall by height, and by share of the picture (faces)", *headings
-    )
-    for row in rows:
-        found = {**(row.heights or {}), **(row.shares or {})}
-        table.add_row(row.model, row.overlap, *map(_format_recall, found.values()))
-    return table
-
-
-def build_error_table(dataset: str, rows: "Sequence[EvaluationSummary]") -> "Table":
-    """Return the errors on labelled faces, % of the distance of the eyes."""
-    table = _create_table(
-        f"{dataset}: errors, % of the distance of the eyes",
-        *(
-            "found",
-            "missed",
-            "landmarks median",
-            "p90",
-            "NME median",
-            "p90",
-            "box median",
-            "p90",
-            "box offset",
-        ),
-    )
-    for row in rows:
-        if row.errors:
-            spreads = (row.errors.landmarks, row.errors.distances, row.errors.box)
-            percents = [
-                _format_percent(each) for spread in spreads for each in (spread.median, spread.p90)
+        for title, list_cells in TABLES.items():
+            rows = [
+                (each.model, each.overlap, cells)
+                for each in summaries
+                if each.dataset == dataset and (cells := list_cells(each))
             ]
-            offset = " ".join(f"{PERCENT * each:+.0f}" for each in row.errors.box_offset)
-            counts = str(row.errors.faces), str(row.errors.missed)
-            table.add_row(row.model, row.overlap, *counts, *percents, offset)
-    return table
+            if rows:
+                yield _build_table(f"{dataset}: {title}", rows)
 
 
-def build_jitter_table(dataset: str, rows: "Sequence[EvaluationSummary]") -> "Table":
-    """Return the jitter of faces in pictures that were moved, by overlap."""
-    table = _create_table(
-        f"{dataset}: jitter, root of the median mean square, % of the distance of the eyes",
-        *("blend", "nms", "mean square of blend to nms", "faces", "lost"),
-    )
-    for row in rows:
-        if not row.jitter:
-            continue
-        jitter = row.jitter
-        rms = [
-            _format_percent(jitter[each].rms) if each in jitter else "-"
-            for each in ("blend", "nms")
-        ]
-        change = "-"
-        if "blend" in jitter and "nms" in jitter and jitter["nms"].square:
-            change = f"{PERCENT * (jitter['blend'].square / jitter['nms'].square - 1):+.0f} %"
-        own = jitter[row.overlap]
-        table.add_row(row.model, row.overlap, *rms, change, str(own.faces), str(own.lost))
-    return table
+def build_document(summaries: Sequence[EvaluationSummary]) -> dict[str, Any]:
+    """Return all figures as a document of plain values; a figure that is not a number is null."""
+    return {"figures": orjson.loads(orjson.dumps(list(summaries)))}
 
 
-def build_alarm_table(dataset: str, rows: "Sequence[EvaluationSummary]") -> "Table":
-    """Return the false alarms in pictures without faces."""
-    table = _create_table(f"{dataset}: false alarms", "pictures", "with detections", "detections")
-    for row in rows:
-        if row.alarms:
-            counts = (row.pictures, row.alarms.pictures, row.alarms.detections)
-            table.add_row(row.model, row.overlap, *map(str, counts))
-    return table
-
-
-def build_film_table(dataset: str, rows: "Sequence[EvaluationSummary]") -> "Table":
-    """Return the jitter between successive frames."""
-    table = _create_table(
-        f"{dataset}: jitter between frames, % of the distance of the eyes",
-        *("root of the median mean square", "pairs", "frames without a face"),
-    )
-    for row in rows:
-        if row.film:
-            counts = str(row.film.faces), str(row.film.lost)
-            table.add_row(row.model, row.overlap, _format_percent(row.film.rms), *counts)
-    return table
-
-
-def build_document(summaries: "Sequence[EvaluationSummary]") -> dict[str, Any]:
-    """Return all figures as a document of plain values; what is not a number is null."""
-    return {"figures": [_to_plain(asdict(each)) for each in summaries]}
-
-
-def _create_table(title: str, *numbers: str) -> "Table":
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.table import Table  # noqa: PLC0415
-
+def _build_table(title: str, rows: Sequence[tuple[str, str, TableCells]]) -> Table:
+    """Return a table of models and overlaps, with the headings of the first row."""
     table = Table("model", "overlap", title=title, title_justify="left", box=SIMPLE_HEAD)
-    for heading in numbers:
+    for heading, _ in rows[0][-1]:
         table.add_column(heading, justify="right")
+    for model, overlap, cells in rows:
+        table.add_row(model, overlap, *(text for _, text in cells))
     return table
 
 
-def _format_recall(found: "RecallSummary") -> str:
-    return _format_decimals(found.recall, 3)
+def _list_precisions(summary: EvaluationSummary) -> TableCells:
+    """Return average precision and recall by level, and the time of a picture."""
+    if not summary.levels or summary.errors:
+        return []
+    levels = summary.levels.items()
+    return [
+        *((f"AP {level}", _format_decimals(each.precision, 3)) for level, each in levels),
+        *((f"recall {level}", _format_decimals(each.recall, 3)) for level, each in levels),
+        ("ms", f"{summary.median_ms['total']:.1f}"),
+    ]
+
+
+def _list_recalls(summary: EvaluationSummary) -> TableCells:
+    """Return recall by height of the face and by the share of the picture that it takes."""
+    found = {**(summary.heights or {}), **(summary.shares or {})}
+    return [
+        (f"{name}\n({each.faces})", _format_decimals(each.recall, 3))
+        for name, each in found.items()
+    ]
+
+
+def _list_errors(summary: EvaluationSummary) -> TableCells:
+    """Return the errors on labelled faces, % of the distance of the eyes."""
+    errors = summary.errors
+    if not errors:
+        return []
+    quantiles = {"landmarks": errors.landmarks, "NME": errors.distances, "box": errors.box}
+    return [
+        ("found", str(errors.faces)),
+        ("missed", str(errors.missed)),
+        *(
+            cell
+            for name, each in quantiles.items()
+            for cell in (
+                (f"{name} median", _format_percent(each.median)),
+                ("p90", _format_percent(each.p90)),
+            )
+        ),
+        ("box offset", " ".join(f"{PERCENT * each:+.0f}" for each in errors.box_offset)),
+    ]
+
+
+def _list_jitters(summary: EvaluationSummary) -> TableCells:
+    """Return the jitter of faces in pictures that were moved, by overlap."""
+    jitter = summary.jitter
+    if not jitter:
+        return []
+    blend, nms = jitter["blend"], jitter["nms"]
+    change = f"{PERCENT * (blend.square / nms.square - 1):+.0f} %" if nms.square else "-"
+    return [
+        ("blend", _format_percent(blend.rms)),
+        ("nms", _format_percent(nms.rms)),
+        ("mean square of blend to nms", change),
+        ("faces", str(jitter[summary.overlap].faces)),
+        ("lost", str(jitter[summary.overlap].lost)),
+    ]
+
+
+def _list_alarms(summary: EvaluationSummary) -> TableCells:
+    """Return the false alarms in pictures without faces."""
+    if not summary.alarms:
+        return []
+    return [
+        ("pictures", str(summary.pictures)),
+        ("with detections", str(summary.alarms.pictures)),
+        ("detections", str(summary.alarms.detections)),
+    ]
+
+
+def _list_second_boxes(summary: EvaluationSummary) -> TableCells:
+    """Return the images with a second box over the labelled face."""
+    alarms = summary.second_boxes or {}
+    return [(name, str(each.pictures)) for name, each in alarms.items()]
+
+
+def _list_film(summary: EvaluationSummary) -> TableCells:
+    """Return the jitter between successive frames."""
+    if not summary.film:
+        return []
+    return [
+        ("root of the median mean square", _format_percent(summary.film.rms)),
+        ("pairs", str(summary.film.faces)),
+        ("frames without a face", str(summary.film.lost)),
+    ]
+
+
+TABLES: dict[str, Callable[[EvaluationSummary], TableCells]] = {
+    "average precision and recall at IoU 0.5": _list_precisions,
+    "recall by height, and by share of the picture (faces)": _list_recalls,
+    "errors, % of the distance of the eyes": _list_errors,
+    "jitter, root of the median mean square, % of the distance of the eyes": _list_jitters,
+    "images with a second box over the labelled face": _list_second_boxes,
+    "false alarms": _list_alarms,
+    "jitter between frames, % of the distance of the eyes": _list_film,
+}
 
 
 def _format_percent(value: float) -> str:
@@ -157,12 +146,3 @@ def _format_percent(value: float) -> str:
 
 def _format_decimals(value: float, count: int) -> str:
     return f"{value:.{count}f}" if isfinite(value) else "-"
-
-
-def _to_plain(value: Any) -> Any:  # noqa: ANN401  JSON's
-    """Return a value with None for every number that JSON does not have."""
-    if isinstance(value, Mapping):
-        return {key: _to_plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_to_plain(each) for each in value]
-    return None if isinstance(value, float) and not isfinite(value) else value

@@ -1,12 +1,15 @@
-"""What to run, in plain words: for the lowest latency, the best answers, the smallest memory."""
+"""Recommendations: the lowest latency, the best answers and the smallest memory, in plain words."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
+from math import inf
+from operator import itemgetter
 from typing import Final
 
 from phiz.lab.accuracy.gates import MAX_TIME_RATIO
 from phiz.lab.study.quality import VariantQuality
-from phiz.lab.study.record import Measurement, Study
+from phiz.lab.study.record import Study
 from phiz.lab.study.summary import (
     collect_round_medians,
     is_too_noisy,
@@ -33,7 +36,7 @@ class Candidate:
         model: Its name.
         variant: Runtime and precision.
         median_ms: Of a picture: the network of a classifier, all stages of a face model.
-        accuracy: What is best is highest: the share that is right, or that agrees with float32.
+        accuracy: The share of answers that are right, or that agree with float32.
         peak_bytes: The largest of its networks' processes.
     """
 
@@ -49,12 +52,12 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """What to run.
+    """The best candidate for a goal.
 
     Attributes:
         group: Of the models, "classify" or "face".
-        goal: What it is best for.
-        candidate: That is recommended.
+        goal: One of ``GOALS``.
+        candidate: The recommended one.
         reason: With its figures.
     """
 
@@ -69,12 +72,7 @@ class Recommendation:
 
 def recommend_variants(study: Study) -> list[Recommendation]:
     """Return the recommendations by group and goal; none for a group of which nothing is built."""
-    return [
-        recommendation
-        for group in ("classify", "face")
-        if (found := list_candidates(study, group))
-        for recommendation in _recommend_group(study, group, found)
-    ]
+    return [each for group in ACCURACY_NAMES for each in _recommend_group(study, group)]
 
 
 def list_candidates(study: Study, group: str) -> list[Candidate]:
@@ -82,12 +80,8 @@ def list_candidates(study: Study, group: str) -> list[Candidate]:
 
     The simplest come first: the reference, then other runtimes and lower precisions.
     """
-    plain = {
-        (each.combination.network, each.combination.variant): each
-        for each in list_plain_measurements(study)
-    }
     return [
-        _build_candidate(study, quality, group, plain)
+        _build_candidate(study, quality, group)
         for quality in study.qualities
         if quality.passes or quality.variant == REFERENCE_VARIANT
         if study.get_group(quality.model) == group
@@ -104,12 +98,11 @@ def find_pareto_front(found: Sequence[Candidate]) -> list[Candidate]:
 
 
 def find_simplest(found: Sequence[Candidate], cost: Callable[[Candidate], float]) -> Candidate:
-    """Return the first whose cost is the lowest, but for what is not worth another choice.
+    """Return the first whose cost is the lowest, or within a twentieth of the lowest.
 
-    So that noise of a few percent does not decide: what is cheaper by less than a twentieth
-    is not preferred to what comes before it.
+    So noise of a few percent does not decide.
     """
-    least = min(cost(each) for each in found)
+    least = min(map(cost, found))
     return next(each for each in found if cost(each) * MAX_TIME_RATIO <= least)
 
 
@@ -118,27 +111,21 @@ def find_best_within(found: Sequence[Candidate], budget_ms: float) -> Candidate 
     fast = [each for each in found if each.median_ms <= budget_ms]
     if not fast:
         return None
-    return find_simplest(_list_best(fast), lambda each: each.median_ms)
-
-
-def _list_best(found: Sequence[Candidate]) -> list[Candidate]:
-    most = max(each.accuracy for each in found)
-    return [each for each in found if each.accuracy >= most - ACCURACY_TOLERANCE]
+    most = max(each.accuracy for each in fast)
+    best = [each for each in fast if each.accuracy >= most - ACCURACY_TOLERANCE]
+    return find_simplest(best, _get_latency)
 
 
 def iterate_best_within(study: Study, group: str) -> Iterator[tuple[float, Candidate]]:
     """Yield for growing latencies the best answers within them, each time another is best.
 
-    Without photographs nobody knows which are best.
+    Without photographs there are none, because the right answers are not known.
     """
-    if not study.has_photographs:
-        return
-    before = None
-    for budget_ms in BUDGETS_MS:
-        best = find_best_within(list_candidates(study, group), budget_ms)
-        if best is not None and best != before:
-            yield budget_ms, best
-            before = best
+    found = list_candidates(study, group) if study.has_photographs else []
+    bests = ((budget_ms, find_best_within(found, budget_ms)) for budget_ms in BUDGETS_MS)
+    for best, budgets in groupby(bests, itemgetter(1)):
+        if best:
+            yield next(budgets)[0], best
 
 
 def describe_noise(study: Study) -> str:
@@ -148,9 +135,8 @@ def describe_noise(study: Study) -> str:
         return "There was one visit, so that nothing tells how noisy the machine was."
     counted = mark_counted_rounds(study)
     single = list_noisy(study)
-    named = f" ({', '.join(single[:MAX_NAMED])}{', …' if len(single) > MAX_NAMED else ''})" * bool(
-        single
-    )
+    names = ", ".join([*single[:MAX_NAMED], *(["…"] if len(single) > MAX_NAMED else [])])
+    named = f" ({names})" if single else ""
     details = (
         f"Of {len(counted)} visits, {counted.count(False)} do not count: they took over 10 %"
         f" longer than the quietest of their kind. Of {len(medians_ms)} times on one thread,"
@@ -165,20 +151,18 @@ def describe_noise(study: Study) -> str:
     return f"{verdict} {details}{stolen}"
 
 
-def _build_candidate(
-    study: Study,
-    quality: VariantQuality,
-    group: str,
-    plain: dict[tuple[str, Variant], Measurement],
-) -> Candidate:
-    names = [name for name, facts in study.networks.items() if facts.model == quality.model]
-    figures = [plain[name, _get_network_variant(quality, name)] for name in names]
-    first = next(iter(quality.accuracy.values()), quality.agreement)
+def _build_candidate(study: Study, quality: VariantQuality, group: str) -> Candidate:
+    figures = [
+        each
+        for each in list_plain_measurements(study)
+        if study.networks[each.combination.network].model == quality.model
+        if each.combination.variant == _get_network_variant(quality, each.combination.network)
+    ]
     return Candidate(
         quality.model,
         quality.variant,
         figures[0].median_ms if group == "classify" else quality.median_ms,
-        first,
+        next(iter(quality.accuracy.values()), quality.agreement),
         max((each.peak_bytes or 0 for each in figures), default=0),
     )
 
@@ -186,18 +170,22 @@ def _build_candidate(
 def _get_network_variant(quality: VariantQuality, network: str) -> Variant:
     """Return the variant of a network when its model is in one: not all are run in 8 bits."""
     variant = quality.variant
-    if quality.forms[network] == variant.network_precision:
-        return variant
-    return Variant(variant.runtime, "float32")
+    is_own = quality.forms[network] == variant.network_precision
+    return variant if is_own else Variant(variant.runtime, "float32")
 
 
-def _recommend_group(
-    study: Study, group: str, found: Sequence[Candidate]
-) -> Iterator[Recommendation]:
-    fast = find_simplest(found, lambda each: each.median_ms)
+def _get_latency(candidate: Candidate) -> float:
+    return candidate.median_ms
+
+
+def _recommend_group(study: Study, group: str) -> Iterator[Recommendation]:
+    found = list_candidates(study, group)
+    if not found:
+        return
+    fast = find_simplest(found, _get_latency)
     yield Recommendation(group, GOALS[0], fast, f"{fast.median_ms:.2f} ms a picture")
-    if study.has_photographs:
-        best = find_simplest(_list_best(found), lambda each: each.median_ms)
+    best = find_best_within(found, inf)
+    if study.has_photographs and best:
         right = f"{best.accuracy:.1%} {ACCURACY_NAMES[group]}"
         yield Recommendation(group, GOALS[1], best, f"{right}, {best.median_ms:.2f} ms a picture")
     small = find_simplest(found, lambda each: each.peak_bytes)

@@ -1,96 +1,89 @@
-"""All figures of a report, as tables that are folded away."""
+"""The tables of a report: the devices, and all figures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Final
 
 from phiz.lab.report.charts import format_short
+from phiz.lab.study.quality import VariantQuality
 from phiz.lab.study.record import Measurement, Study
 from phiz.lab.study.summary import mark_quiet
 
 MEGABYTE: Final = 1_000_000
+MEASUREMENT_COLUMNS: Final[Mapping[str, Callable[[Study, Measurement], str]]] = {
+    "network": lambda _, each: each.combination.network,
+    "variant": lambda _, each: str(each.combination.variant),
+    "threads": lambda _, each: str(each.combination.threads),
+    "batch": lambda _, each: str(each.combination.batch),
+    "median ms": lambda _, each: f"{each.median_ms:.3f}",
+    "p90": lambda _, each: f"{each.p90_ms:.3f}",
+    "p99": lambda _, each: f"{each.p99_ms:.3f}" if each.p99_ms is not None else "",
+    "runs": lambda _, each: str(each.runs),
+    "quiet visits": lambda _, each: f"{sum(mark_quiet(each.visits_ms))} of {len(each.visits_ms)}",
+    "pictures/s": lambda _, each: format_short(each.images_per_s),
+    "CPU s per 1000": lambda _, each: format_short(each.processor_ms),
+    "file kB": lambda study, each: f"{study.get_file_bytes(each.combination) / 1000:.0f}",
+    "peak MB": lambda _, each: f"{each.peak_bytes / MEGABYTE:.0f}" if each.peak_bytes else "",
+}
+QUALITY_COLUMNS: Final[Mapping[str, Callable[[VariantQuality], str]]] = {
+    "model": lambda each: each.model,
+    "variant": lambda each: str(each.variant),
+    "ms a picture": lambda each: f"{each.median_ms:.2f}",
+    "compared": lambda each: str(each.compared),
+    "as float32": lambda each: f"{each.agreement:.1%}",
+    "passes": lambda each: "yes" if each.passes else "no",
+}
 
 
 def render_devices(studies: Sequence[Study]) -> Iterator[str]:
-    """Yield what is known of each device."""
+    """Yield a table of the facts of each device."""
     yield "<h2>What it was measured on</h2>"
     for study in studies:
         machine = study.machine
-        clock = f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "not told"
         rows = {
             "device": study.device + (f" (emulated: {study.emulated})" if study.emulated else ""),
             "processor": machine.processor,
             "instructions": ", ".join(machine.instructions) or "not told",
-            "clock": clock,
+            "clock": f"{machine.clock_mhz:.0f} MHz" if machine.clock_mhz else "not told",
             "processors to use": str(machine.processors),
             "quota": f"{machine.quota:g} processors" if machine.quota else "none",
             "memory": f"{machine.memory_bytes / 1e9:.1f} GB",
             "copying memory": f"{machine.copied_gb_s:g} GB/s",
             **machine.versions,
         }
-        yield '<div class="wide"><table>'
-        for name, value in rows.items():
-            yield f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>"
-        yield "</table></div>"
+        yield _wrap_rows(
+            f"<th>{escape(name)}</th><td>{escape(value)}</td>" for name, value in rows.items()
+        )
 
 
 def render_measurements(studies: Sequence[Study]) -> Iterator[str]:
-    """Yield a table of every combination of each device, and one of the answers of its models."""
+    """Yield a folded table of every combination of each device, and one of its models' answers."""
     yield "<h2>All figures</h2>"
-    headings = (
-        *("network", "variant", "threads", "batch", "median ms", "p90", "p99", "runs"),
-        *("quiet visits", "pictures/s", "CPU s per 1000", "file kB", "peak MB"),
-    )
     for study in studies:
+        rows = [
+            [get(study, each) for get in MEASUREMENT_COLUMNS.values()] for each in study.figures
+        ]
         yield f"<details><summary>{escape(study.device)}: every combination</summary>"
-        yield from _render_table(headings, (_format_row(study, each) for each in study.figures))
-        yield "</details>"
-        yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
+        yield _render_table(MEASUREMENT_COLUMNS, rows) + "</details>"
         names = dict.fromkeys(name for each in study.qualities for name in each.accuracy)
-        rows = (
-            [
-                each.model,
-                str(each.variant),
-                f"{each.median_ms:.2f}",
-                str(each.compared),
-                f"{each.agreement:.1%}",
-                "yes" if each.passes else "no",
-                *(f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names),
-            ]
+        rows = [
+            [get(each) for get in QUALITY_COLUMNS.values()]
+            + [f"{each.accuracy[name]:.3f}" if name in each.accuracy else "" for name in names]
             for each in study.qualities
-        )
-        first = ("model", "variant", "ms a picture", "compared", "as float32", "passes")
-        yield from _render_table((*first, *names), rows)
-        yield "</details>"
+        ]
+        yield f"<details><summary>{escape(study.device)}: every model's answers</summary>"
+        yield _render_table([*QUALITY_COLUMNS, *names], rows) + "</details>"
 
 
-def _format_row(study: Study, each: Measurement) -> list[str]:
-    combination = each.combination
-    file_bytes = study.networks[combination.network].file_bytes[
-        combination.variant.network_precision
-    ]
-    return [
-        combination.network,
-        str(combination.variant),
-        str(combination.threads),
-        str(combination.batch),
-        f"{each.median_ms:.3f}",
-        f"{each.p90_ms:.3f}",
-        "" if each.p99_ms is None else f"{each.p99_ms:.3f}",
-        str(each.runs),
-        f"{sum(mark_quiet(each.visits_ms))} of {len(each.visits_ms)}",
-        format_short(each.images_per_s),
-        format_short(each.processor_ms),
-        f"{file_bytes / 1000:.0f}",
-        "" if each.peak_bytes is None else f"{each.peak_bytes / MEGABYTE:.0f}",
-    ]
-
-
-def _render_table(headings: Sequence[str], rows: Iterator[list[str]]) -> Iterator[str]:
-    yield '<div class="wide"><table><tr>'
-    yield "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    yield "</tr>"
+def _render_table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a table whose first two columns are texts, and the others numbers."""
+    lines = ["".join(f"<th>{escape(heading)}</th>" for heading in headings)]
     for first, second, *numbers in rows:
         cells = "".join(f'<td class="number">{escape(number)}</td>' for number in numbers)
-        yield f"<tr><td>{escape(first)}</td><td>{escape(second)}</td>{cells}</tr>"
-    yield "</table></div>"
+        lines.append(f"<td>{escape(first)}</td><td>{escape(second)}</td>{cells}")
+    return _wrap_rows(lines)
+
+
+def _wrap_rows(rows: Iterable[str]) -> str:
+    lines = "".join(f"<tr>{row}</tr>\n" for row in rows)
+    return f'<div class="wide"><table>\n{lines}</table></div>'

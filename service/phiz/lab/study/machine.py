@@ -1,4 +1,4 @@
-"""What a study ran on: the processor, its instructions, memory, and the versions."""
+"""The machine of a study: its processor, instructions and memory, and the versions."""
 
 import os
 import platform
@@ -35,15 +35,14 @@ class Machine:
     """A machine, as far as a process can see.
 
     Attributes:
-        processor: Its name and architecture.
-        instructions: By the names that Linux gives them.
-        processors: That this process may use.
-        quota: Processors' time per time that it may use; None for no limit.
-        memory_bytes: That there are for it.
-        clock_mhz: The highest, or else the one of the moment, as the system says; None where it
-            does not.
+        processor: Name and architecture of the processor.
+        instructions: Instruction sets, by their names in Linux.
+        processors: Number of processors that this process may use.
+        quota: Processor time per time that it may use; None for no limit.
+        memory_bytes: Bytes of memory that it may use.
+        clock_mhz: Highest clock, or else the present one; None if the system does not tell.
         copied_gb_s: Bytes read and written per second by copying, one thread.
-        versions: Of what was measured with, by name.
+        versions: Versions of phiz, Python, numpy and the runtimes, by name.
     """
 
     processor: Text
@@ -111,7 +110,7 @@ def read_available_memory(root: Path) -> int:
 def read_stolen_s(root: Path = ROOT) -> float | None:
     """Return the seconds that the host gave to others, the mean of a processor, or None.
 
-    Of all processors that the machine has, whatever this process may use of them.
+    All processors of the machine count, not only those that this process may use.
 
     Format: proc(5)'s ``stat``, the first line of which is the sum of those of its processors.
     """

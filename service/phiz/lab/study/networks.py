@@ -1,15 +1,13 @@
-"""The networks of a study, in every precision that is built."""
+"""The networks that are measured, in every precision that is built."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from phiz.errors import ModelNotBuiltError
-from phiz.lab.timing.networks import LoadedNetwork, list_variants
-from phiz.models import catalog
 from phiz.models.catalog import read_network
-from phiz.models.specs import Catalog, ModelSpec, NetworkSpec, Precision
-from phiz.runtime.variants import Variant
+from phiz.models.specs import ModelSpec, NetworkSpec, Precision
+from phiz.runtime import Session
+from phiz.runtime.variants import Variant, find_installed_variants, open_runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,75 +15,79 @@ class BuiltNetwork:
     """A network whose float32 file is built.
 
     Attributes:
-        model: That it belongs to.
-        spec: In float32.
-        specs: The spec of each precision that is built, offered or not.
+        model: The model of the network.
+        spec: The spec in float32.
+        specs: The spec of each precision that is built.
+        folder: Folder of the built models.
     """
 
     model: ModelSpec
     spec: NetworkSpec
-    specs: dict[Precision, NetworkSpec]
+    specs: Mapping[Precision, NetworkSpec]
+    folder: Path
 
     @property
     def variants(self) -> tuple[Variant, ...]:
-        """What this machine can run it in; the reference is the first."""
-        return list_variants(self.specs)
+        """The variants that this machine can run; the reference is the first."""
+        return tuple(
+            variant for precision in self.specs for variant in find_installed_variants(precision)
+        )
 
-    def read(self, folder: Path, precision: Precision | None = None) -> LoadedNetwork:
-        """Return it with the bytes of its files.
-
-        Args:
-            folder: Of the built models.
-            precision: That is read alone; None for all that are there.
+    def read(self, precision: Precision = "float32") -> bytes:
+        """Return the content of its file in a precision.
 
         Raises:
-            ModelError: One is missing, or is not the one that the catalogue names.
+            ModelError: It is missing, or is not the one that the catalogue names.
         """
-        precisions = self.specs if precision is None else [precision]
-        graphs = {each: read_network(self.specs[each], folder) for each in precisions}
-        return LoadedNetwork(self.model, self.spec, graphs)
+        return read_network(self.specs[precision], self.folder)
+
+    def open(self, variant: Variant, threads: int = 1) -> Session:
+        """Return a session in a variant, each inference on so many threads.
+
+        Raises:
+            ModelError: The file is missing, or is not the one that the catalogue names.
+        """
+        graph = self.read(variant.network_precision)
+        return open_runtime(variant, threads).open(self.spec, graph)
 
 
-def find_networks(known: Catalog, folder: Path) -> list[BuiltNetwork]:
-    """Return all networks whose float32 file is there, in the order of the catalogue."""
+def find_networks(models: Iterable[ModelSpec], folder: Path) -> list[BuiltNetwork]:
+    """Return all networks whose float32 file is there, in the order of the models."""
     return [
-        BuiltNetwork(model, spec, specs)
-        for model in known.models
+        BuiltNetwork(model, spec, specs, folder)
+        for model in models
         for spec in model.networks
         if "float32" in (specs := _find_specs(spec, folder))
     ]
 
 
-def offer_all_precisions(known: Catalog) -> Catalog:
-    """Return a catalogue in which a model is offered in 8 bits even where it is not worth it.
+def keep_offered(model: ModelSpec) -> ModelSpec:
+    """Return a model without the precisions that are not worth offering."""
+    return _replace_variants(
+        model, lambda spec: (each for each in spec.variants if each.is_offered)
+    )
 
-    What is offered in part stays as it is: that part is what one would run.
+
+def offer_all_precisions(model: ModelSpec) -> ModelSpec:
+    """Return a model that is offered in 8 bits even where it is not worth it.
+
+    A model that is offered in part stays as it is: that part is what one would run.
     """
-    return Catalog(tuple(_offer_model(model) for model in known.models))
-
-
-def get_network(name: str, folder: Path) -> BuiltNetwork:
-    """Return the network of a name.
-
-    Raises:
-        ModelNotBuiltError: It is not there.
-    """
-    for network in find_networks(catalog.load_catalog(), folder):
-        if network.spec.name == name:
-            return network
-    raise ModelNotBuiltError(f"{name}.onnx is not in {folder} any more")
+    if any(variant.is_offered for spec in model.networks for variant in spec.variants):
+        return model
+    return _replace_variants(
+        model, lambda spec: (replace(each, is_offered=True) for each in spec.variants)
+    )
 
 
 def list_complete_models(networks: Sequence[BuiltNetwork]) -> list[ModelSpec]:
     """Return the models that answer something and of which every network is there."""
     there = {network.spec.name for network in networks}
-    models = dict.fromkeys(network.model.name for network in networks)
-    by_name = {network.model.name: network.model for network in networks}
+    models = {network.model.name: network.model for network in networks}
     return [
-        by_name[name]
-        for name in models
-        if all(spec.name in there for spec in by_name[name].networks)
-        and by_name[name].group != "study"
+        model
+        for model in models.values()
+        if model.group != "study" and all(spec.name in there for spec in model.networks)
     ]
 
 
@@ -94,11 +96,8 @@ def _find_specs(spec: NetworkSpec, folder: Path) -> dict[Precision, NetworkSpec]
     return {each.precision: each for each in specs if (folder / each.file_name).exists()}
 
 
-def _offer_model(model: ModelSpec) -> ModelSpec:
-    if any(variant.is_offered for spec in model.networks for variant in spec.variants):
-        return model
-    networks = (
-        replace(spec, variants=tuple(replace(each, is_offered=True) for each in spec.variants))
-        for spec in model.networks
-    )
+def _replace_variants(
+    model: ModelSpec, choose: Callable[[NetworkSpec], Iterable[NetworkSpec]]
+) -> ModelSpec:
+    networks = (replace(spec, variants=tuple(choose(spec))) for spec in model.networks)
     return replace(model, networks=tuple(networks))

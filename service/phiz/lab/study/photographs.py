@@ -1,14 +1,28 @@
-"""Whether the labelled photographs that a study was given can be judged by."""
+"""The images that models are judged on: labelled photographs, or drawn ones."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final, TypeVar
 
-from phiz.errors import ImageError, OptionError
-from phiz.image.decode import open_image
-from phiz.lab.accuracy import labels
-from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage, check_photographs
+from phiz.errors import OptionError
+from phiz.image.lazy import LazyImage
+from phiz.image.synthetic import draw_crowd
+from phiz.lab.accuracy.labels import (
+    ANNOTATIONS_FILE,
+    LEVELS,
+    PHOTOGRAPH_LIMITS,
+    WIDER_FOLDER,
+    LabelledImage,
+    check_photographs,
+    open_photograph,
+    read_wider_labels,
+)
 from phiz.lab.accuracy.photos import TEST_PART, Photo, read_photos
 from phiz.models.specs import ModelSpec
+
+T = TypeVar("T")
+
+DRAWN_SIZE_WH: Final = (960, 720)
 
 
 def check_study_data(data: Path, models: Iterable[ModelSpec]) -> None:
@@ -16,28 +30,43 @@ def check_study_data(data: Path, models: Iterable[ModelSpec]) -> None:
 
     Args:
         data: Folder of labelled photographs.
-        models: That are judged: of faces by ``wider/``, of classes by ``photos/``.
+        models: The models to judge: of faces by ``wider/``, of classes by ``photos/``.
 
     Raises:
         OptionError: There are none, one cannot be read, or the labels say too little.
     """
     groups = {model.group for model in models}
     if "classify" in groups:
-        _check_photos(read_photos(data, TEST_PART), data)
+        photos = read_photos(data, TEST_PART)
+        if not photos:
+            raise OptionError(
+                f"{data} has no photographs to judge classifiers by: photos/ is empty"
+            )
+        check_photographs(photos, PHOTOGRAPH_LIMITS)
     if "face" in groups:
-        labelled_images = labels.read_wider_labels(data)
-        _check_levels(labelled_images, data / labels.WIDER_FOLDER / labels.ANNOTATIONS_FILE)
-        check_photographs(labelled_images, PHOTOGRAPH_LIMITS)
+        labels = read_wider_labels(data)
+        _check_levels(labels, data / WIDER_FOLDER / ANNOTATIONS_FILE)
+        check_photographs(labels, PHOTOGRAPH_LIMITS)
 
 
-def _check_photos(photos: Sequence[Photo], data: Path) -> None:
-    if not photos:
-        raise OptionError(f"{data} has no photographs to judge classifiers by: photos/ is empty")
-    for photo in photos:
-        try:
-            open_image(photo.path.read_bytes(), PHOTOGRAPH_LIMITS).decode_full()
-        except (OSError, ImageError) as error:
-            raise OptionError(f"the photograph {photo.path} cannot be read: {error}") from error
+def open_photographs(
+    photographs: Sequence[LabelledImage | Photo], drawn: int
+) -> Iterator[LazyImage]:
+    """Yield photographs, or so many drawn images where there are none.
+
+    Raises:
+        OptionError: One is not there, or is not an image.
+    """
+    for photograph in photographs:
+        yield open_photograph(photograph, PHOTOGRAPH_LIMITS)
+    for seed in range(0 if photographs else drawn):
+        yield LazyImage.from_array(draw_crowd(*DRAWN_SIZE_WH, seed))
+
+
+def sample_evenly(items: Sequence[T], most: int) -> Sequence[T]:
+    """Return so many of some items at most, at even distances."""
+    count = min(len(items), most)
+    return [items[place * len(items) // count] for place in range(count)]
 
 
 def _check_levels(labels: Sequence[LabelledImage], path: Path) -> None:

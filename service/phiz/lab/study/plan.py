@@ -1,8 +1,9 @@
-"""What is measured, in which order, and how long that takes."""
+"""The tasks of a study, their order, and an estimate of their time."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias, get_args
+from statistics import fmean
+from typing import Final, Literal, TypeAlias
 
 from phiz.models.documents import PositiveInt, Text
 from phiz.models.specs import Architecture, ModelSpec
@@ -10,6 +11,13 @@ from phiz.runtime.variants import Variant
 
 TaskKind: TypeAlias = Literal["times", "pace", "quality", "memory"]
 
+# As it was on one machine of 2026; the times of this one replace it.
+EXPECTED_S: Final[Mapping[TaskKind, float]] = {
+    "times": 6.0,
+    "pace": 6.0,
+    "quality": 25.0,
+    "memory": 1.3,
+}
 # Their input is one picture's work already: a pyramid, or the crops of a picture.
 WHOLE_IMAGE: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
 
@@ -19,10 +27,10 @@ class Combination:
     """One way to run one network.
 
     Attributes:
-        network: Its name.
+        network: Name of the network.
         variant: Runtime and precision.
-        threads: That one inference is spread over.
-        batch: Pictures in one inference.
+        threads: Threads of one inference.
+        batch: Images in one inference.
     """
 
     network: Text
@@ -35,23 +43,23 @@ class Combination:
 
     @property
     def is_plain(self) -> bool:
-        """Whether it is one picture on one thread, as the service runs a network."""
+        """Whether it is one image on one thread, as the service runs a network."""
         return self.threads == self.batch == 1
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """How much is measured.
+    """The amount of measuring.
 
     Attributes:
-        rounds: How often all networks are come back to; those in which others used the
-            machine do not count.
-        every: Each so many rounds also batches, several threads and whole pictures are timed.
-        runs: Most of a combination in one round.
-        plain_s: A plain combination's time in one round, if its runs take as long.
-        other_s: Any other's.
-        batches: Pictures in one inference.
-        threads: Most that an inference is spread over; None for all there are.
+        rounds: Number of times that every network is timed; noisy rounds do not count.
+        every: Every so many rounds, batches, several threads and whole models are timed too.
+        runs: Maximum number of runs of a combination in one round.
+        plain_s: Maximum time of a plain combination in one round.
+        other_s: Maximum time of any other combination.
+        batches: Numbers of images in one inference.
+        threads: Maximum number of threads of an inference; None for all.
+        has_memory: Whether the memory of each combination is measured too.
     """
 
     rounds: int
@@ -61,9 +69,10 @@ class Preset:
     other_s: float
     batches: tuple[int, ...]
     threads: int | None = None
+    has_memory: bool = True
 
     def get_budget_s(self, combination: Combination) -> float:
-        """Return how long a combination is run in one round."""
+        """Return the maximum time of a combination in one round."""
         return self.plain_s if combination.is_plain else self.other_s
 
 
@@ -75,14 +84,14 @@ QUICK: Final = Preset(4, every=2, runs=60, plain_s=0.4, other_s=0.2, batches=(1,
 
 @dataclass(frozen=True, slots=True)
 class StudyTask:
-    """What is measured in one go, in a process of its own; what was finished is kept.
+    """A measurement in a process of its own; the results of finished tasks are kept.
 
     Attributes:
-        kind: Times of a network, pace of a model on whole pictures, quality of its answers, or
+        kind: Times of a network, pace of a model on whole images, quality of its answers, or
             memory of one combination.
-        target: The network, or the model.
-        round_index: From 0.
-        combinations: That are measured.
+        target: Name of the network or the model.
+        round_index: Index of the round, from 0.
+        combinations: The combinations to measure.
     """
 
     kind: TaskKind
@@ -100,6 +109,14 @@ class StudyTask:
             return f"memory of {self.combinations[0]}"
         more = "" if self.is_plain else " in batches or on several threads"
         return f"{self.kind} of {self.target}{more}, visit {self.round_index + 1}"
+
+
+def iterate_thread_counts(available: int) -> Iterator[int]:
+    """Yield 1, 2, 4 and so on up to what is available."""
+    threads = 1
+    while threads <= available:
+        yield threads
+        threads *= 2
 
 
 def list_combinations(
@@ -126,12 +143,12 @@ def plan_tasks(
     models: Sequence[ModelSpec],
     preset: Preset,
 ) -> Iterator[StudyTask]:
-    """Yield all tasks; the rounds to a network are far apart, so that they meet other noise.
+    """Yield all tasks; the rounds of a network are far apart, so that they meet other noise.
 
     Args:
-        combinations: By network.
-        models: Whose answers are compared.
-        preset: How much is measured.
+        combinations: The combinations by network.
+        models: The models whose answers are compared.
+        preset: The amount of measuring.
     """
     for round_index in range(preset.rounds):
         is_whole = round_index % preset.every == 0
@@ -146,45 +163,29 @@ def plan_tasks(
             yield from (StudyTask("pace", model.name, round_index) for model in models)
         if round_index == 0:
             yield from (StudyTask("quality", model.name) for model in models)
-    for name, of_network in combinations.items():
+    yield from (
+        StudyTask("memory", name, combinations=(each,))
+        for name, of_network in combinations.items()
+        for each in of_network
         # Threads beyond the first add next to nothing.
-        yield from (
-            StudyTask("memory", name, combinations=(each,))
-            for each in of_network
-            if each.threads == 1
-        )
-
-
-def estimate_seconds_left(
-    left: Sequence[StudyTask], taken: Mapping[StudyTask, float], preset: Preset
-) -> float:
-    """Return an estimate of the seconds that some tasks will take.
-
-    A task counts as what its like took before: that of another round, else those of its kind
-    in proportion to what was expected of them.
-
-    Args:
-        left: Still to be measured.
-        taken: Seconds of those that were.
-        preset: How much is measured.
-    """
-    like = {(task.kind, task.target, task.is_plain): s for task, s in taken.items()}
-    scale = {kind: _compute_scale(kind, taken, preset) for kind in get_args(TaskKind)}
-    return sum(
-        like.get((task.kind, task.target, task.is_plain))
-        or scale[task.kind] * _estimate_s(task, preset)
-        for task in left
+        if preset.has_memory and each.threads == 1
     )
 
 
-def _compute_scale(kind: str, taken: Mapping[StudyTask, float], preset: Preset) -> float:
-    done = {task: seconds for task, seconds in taken.items() if task.kind == kind}
-    expected_s = sum(_estimate_s(task, preset) for task in done)
-    return sum(done.values()) / expected_s if expected_s else 1.0
+def estimate_seconds_left(left: Sequence[StudyTask], taken_s: Mapping[StudyTask, float]) -> float:
+    """Return an estimate of the seconds that the remaining tasks will take.
+
+    A task takes as long as in another round, or else as the mean of its kind.
+
+    Args:
+        left: The remaining tasks.
+        taken_s: Seconds of the finished tasks.
+    """
+    like_s = {(task.kind, task.target, task.is_plain): s for task, s in taken_s.items()}
+    keys = ((task.kind, task.target, task.is_plain) for task in left)
+    return sum(like_s.get(key) or _expect_s(key[0], taken_s) for key in keys)
 
 
-def _estimate_s(task: StudyTask, preset: Preset) -> float:
-    # As it was on one machine of 2026; what was measured on this one corrects it.
-    if task.kind == "times":
-        return 2.0 + sum(0.8 * preset.get_budget_s(each) for each in task.combinations)
-    return {"pace": 6.0, "quality": 25.0, "memory": 1.3}[task.kind]
+def _expect_s(kind: TaskKind, taken_s: Mapping[StudyTask, float]) -> float:
+    seconds = [each for task, each in taken_s.items() if task.kind == kind]
+    return fmean(seconds) if seconds else EXPECTED_S[kind]

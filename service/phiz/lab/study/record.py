@@ -19,16 +19,16 @@ STUDY_FORMAT: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class NetworkInfo:
-    """What is known of a network without running it.
+    """The properties of a network that are known without running it.
 
     Attributes:
-        model: That it belongs to.
-        group: Of the model.
-        sha256: By precision, of its file.
-        file_bytes: By precision, of its file.
-        macs: Multiplications with additions for one picture, as built; None where they were
-            not counted, or where the input has no fixed size.
-        parameters: Numbers in its layers, as built; None where they were not counted.
+        model: Name of its model.
+        group: Group of its model.
+        sha256: SHA-256 of its file, by precision.
+        file_bytes: Bytes of its file, by precision.
+        macs: Multiply-adds for one image, as built; None if they were not counted, or if the
+            input has no fixed size.
+        parameters: Numbers in its layers, as built; None if they were not counted.
     """
 
     model: Text
@@ -41,19 +41,18 @@ class NetworkInfo:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One combination.
+    """The figures of one combination.
 
     Attributes:
-        combination: In question.
-        runs: That count: those of the quiet rounds.
-        median_ms: Of a run, which is a batch; in the quietest round.
-        mean_ms: Of a run; unlike the median it shows that a quota stops some of them.
-        p90_ms: The 90th percentile.
-        p99_ms: The 99th; None where there were too few runs to have one.
-        visits_ms: The median of each round, of those that do not count too.
-        processor_ms: Of all threads, for one picture; the same number is the seconds of a
-            thousand.
-        peak_bytes: Of a process that does nothing else; None where it was not measured.
+        combination: The network, and how it was run.
+        runs: Number of runs in the quiet rounds; a run is a batch.
+        median_ms: Median of a run in the quietest round.
+        mean_ms: Mean of a run; unlike the median it shows that a quota stops some runs.
+        p90_ms: 90th percentile.
+        p99_ms: 99th percentile; None if there were too few runs.
+        visits_ms: Median of every round, quiet or not.
+        processor_ms: Time of all threads for one image; also the seconds for a thousand.
+        peak_bytes: Peak of a process that runs nothing else; None if it was not measured.
     """
 
     combination: Combination
@@ -68,7 +67,7 @@ class Measurement:
 
     @property
     def images_per_s(self) -> float:
-        """Return how many pictures a second these are, one batch after the other."""
+        """Return the number of images a second, one batch after the other."""
         return 1000 * self.combination.batch / self.mean_ms
 
 
@@ -87,16 +86,16 @@ class Study:
     """Everything that was measured on one device.
 
     Attributes:
-        device: What it is called.
-        emulated: How it differs from the machine that it is; None if it is that.
-        begun: When, in UTC, as ISO 8601 has it; if it was interrupted, when it first was.
-        machine: That it ran on.
-        networks: By name.
-        figures: Of every combination.
-        qualities: Of every model and variant.
+        device: Name of the device.
+        emulated: How the device differs from the machine; None if it is the machine.
+        begun: Time at which the study first began, in UTC (ISO 8601).
+        machine: The machine that measured.
+        networks: The networks by name.
+        figures: The figures of every combination.
+        qualities: The quality of every model and variant.
         has_photographs: Whether accuracy is known, and not agreement alone.
-        stolen: The share of the time of all processors that the host gave to others.
-        format: The version of the document.
+        stolen: Share of the time of all processors that the host gave to others.
+        format: Version of the document.
     """
 
     format: int = field(default=STUDY_FORMAT, kw_only=True)
@@ -113,6 +112,10 @@ class Study:
     def get_group(self, model: str) -> ModelGroup | None:
         """Return the group of a model, or None if none of its networks was measured."""
         return next((facts.group for facts in self.networks.values() if facts.model == model), None)
+
+    def get_file_bytes(self, combination: Combination) -> int:
+        """Return the size of the file that a combination runs."""
+        return self.networks[combination.network].file_bytes[combination.variant.network_precision]
 
 
 @dataclass(frozen=True, slots=True)

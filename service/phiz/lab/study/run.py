@@ -18,6 +18,7 @@ from phiz.lab.study.plan import (
     Preset,
     StudyTask,
     estimate_seconds_left,
+    iterate_thread_counts,
     list_combinations,
     plan_tasks,
 )
@@ -26,67 +27,56 @@ from phiz.lab.study.record import Measurement, NetworkInfo
 from phiz.lab.study.subprocess import call_in_subprocess
 from phiz.lab.study.summary import build_measurement
 from phiz.lab.study.timing import RunTimes, measure_memory, time_network
-from phiz.lab.timing.bench import iterate_thread_counts
 from phiz.runtime.isa import get_isa_limit
 from phiz.system.cgroups import count_processors
 
 
 @dataclass(frozen=True, slots=True)
 class StudyRun:
-    """What is to be measured, and with what.
+    """The subject of a study.
 
     Attributes:
-        networks: The networks.
-        folder: Of the built models.
-        data: Of labelled photographs, or None.
-        preset: How much is measured.
-        emulated: How it differs from the machine that it runs on; None if it is that.
+        networks: The networks to measure.
+        data: Folder of labelled photographs, or None.
+        preset: The amount of measuring.
+        emulated: How the device differs from the machine; None if it is the machine.
     """
 
     networks: Sequence[BuiltNetwork]
-    folder: Path
     data: Path | None
     preset: Preset
     emulated: str | None = None
 
-    def list_combinations(self) -> dict[str, tuple[Combination, ...]]:
-        """Return all combinations by network."""
+    def list_tasks(self) -> list[StudyTask]:
+        """Return all tasks in their order."""
         counts = tuple(iterate_thread_counts(count_processors()))
-        return {
-            network.spec.name: list_combinations(
-                network.spec.name,
-                network.spec.architecture,
-                network.variants,
-                counts,
-                self.preset,
+        combinations = {
+            spec.name: list_combinations(
+                spec.name, spec.architecture, network.variants, counts, self.preset
             )
             for network in self.networks
+            for spec in (network.spec,)
         }
-
-    def list_tasks(self) -> list[StudyTask]:
-        """Return everything that is to be measured, in order."""
-        return list(
-            plan_tasks(self.list_combinations(), list_complete_models(self.networks), self.preset)
-        )
+        return list(plan_tasks(combinations, list_complete_models(self.networks), self.preset))
 
     def build_fingerprint(self, machine: Machine) -> dict[str, Any]:
-        """Return what has to be the same for a study to be taken up again."""
-        # The speed of memory and the clock are figures, not properties.
-        machine_properties = {**asdict(machine), "copied_gb_s": None, "clock_mhz": None}
-        files = {
-            spec.file_name: spec.sha256
-            for network in self.networks
-            for spec in network.specs.values()
-        }
+        """Return the properties that must be the same for a study to be resumed."""
         document = {
-            "machine": machine_properties,
+            # The speed of memory and the clock are figures, not properties.
+            "machine": {**asdict(machine), "copied_gb_s": None, "clock_mhz": None},
             "effort": asdict(self.preset),
-            "files": files,
+            "files": {
+                spec.file_name: spec.sha256
+                for network in self.networks
+                for spec in network.specs.values()
+            },
             "data": self.data and str(self.data.absolute()),
             "emulated": self.emulated,
             "limit": get_isa_limit(os.environ),
         }
-        return _to_json_values(document)
+        # As it is after it was written and read.
+        read: dict[str, Any] = json.loads(json.dumps(document))
+        return read
 
     def measure_task(self, task: StudyTask) -> TaskResult:
         """Return the answer of a task, measured in a process of its own.
@@ -96,52 +86,50 @@ class StudyRun:
             OptionError: The photographs cannot be read.
             WorkerDiedError: The process ended early.
         """
-        if task.kind == "times":
-            return call_in_subprocess(time_network, self.folder, task.combinations, self.preset)
-        if task.kind == "memory":
-            return call_in_subprocess(measure_memory, self.folder, task.combinations[0])
+        if task.kind == "quality":
+            return call_in_subprocess(judge_model, self.data, self._find_networks(task.target))
         if task.kind == "pace":
-            return call_in_subprocess(time_model, self.folder, self.data, task.target)
-        return call_in_subprocess(judge_model, self.folder, self.data, task.target)
+            return call_in_subprocess(time_model, self.data, self._find_networks(task.target))
+        (network,) = (each for each in self.networks if each.spec.name == task.target)
+        if task.kind == "memory":
+            return call_in_subprocess(measure_memory, network, task.combinations[0])
+        return call_in_subprocess(time_network, network, task.combinations, self.preset)
+
+    def _find_networks(self, model: str) -> list[BuiltNetwork]:
+        return [network for network in self.networks if network.model.name == model]
 
 
 def run_tasks(
     tasks: Sequence[StudyTask],
     checkpoint: Checkpoint,
-    preset: Preset,
     measure: Callable[[StudyTask], TaskResult],
 ) -> Iterator[tuple[StudyTask, float]]:
-    """Measure what is not yet in a checkpoint, and yield each task before that.
+    """Run the tasks that are not in a checkpoint, and yield each task before it runs.
 
-    With it goes an estimate of the seconds that it and all after it will take.
+    An estimate of the seconds that this and all later tasks will take is yielded with it.
 
     Args:
-        tasks: All of them.
-        checkpoint: Has those that are finished, and is given the others.
-        preset: How much is measured.
-        measure: Gives the answer of a task.
+        tasks: All tasks.
+        checkpoint: The finished tasks; the others are added.
+        measure: Returns the answer of a task.
 
     Raises:
         WorkerDiedError: The process that measured a task ended early.
     """
-    taken = {
-        task: checkpoint.seconds[str(task)] for task in tasks if str(task) in checkpoint.seconds
-    }
-    left = [task for task in tasks if task not in taken]
+    seconds = checkpoint.seconds
+    taken_s = {task: seconds[str(task)] for task in tasks if str(task) in seconds}
+    left = [task for task in tasks if task not in taken_s]
     while left:
         task = left[0]
-        yield task, estimate_seconds_left(left, taken, preset)
+        yield task, estimate_seconds_left(left, taken_s)
         started, before_s = time.perf_counter(), read_stolen_s()
         try:
             answer = measure(task)
         except WorkerDiedError as error:
-            raise WorkerDiedError(
-                f"{task}: {error}; the same command goes on from here, and with --only it leaves"
-                " other models out"
-            ) from error
-        taken[task], after_s = time.perf_counter() - started, read_stolen_s()
+            raise WorkerDiedError(f"{task}: {error}") from error
+        taken_s[task], after_s = time.perf_counter() - started, read_stolen_s()
         stolen = None if before_s is None or after_s is None else after_s - before_s
-        checkpoint.add(task, answer, taken[task], stolen)
+        checkpoint.add(task, answer, taken_s[task], stolen)
         left.pop(0)
 
 
@@ -176,19 +164,24 @@ def collect_results(
 
 
 def describe_networks(networks: Sequence[BuiltNetwork]) -> dict[str, NetworkInfo]:
-    """Return what is known of the networks without running them."""
+    """Return the properties of networks by name; their sizes need the package onnx."""
+    sizes = _measure_sizes(networks)
     return {
         network.spec.name: NetworkInfo(
             model=network.model.name,
             group=network.model.group,
             sha256={precision: spec.sha256 for precision, spec in network.specs.items()},
             file_bytes={precision: spec.size_bytes for precision, spec in network.specs.items()},
+            **sizes.get(network.spec.name, {}),
         )
         for network in networks
     }
 
 
-def _to_json_values(document: dict[str, Any]) -> dict[str, Any]:
-    """Return a document as it is after it was written and read."""
-    read: dict[str, Any] = json.loads(json.dumps(document))
-    return read
+def _measure_sizes(networks: Sequence[BuiltNetwork]) -> dict[str, dict[str, int]]:
+    try:
+        from phiz.convert.size import measure_size  # noqa: PLC0415  the image is without onnx
+    except ModuleNotFoundError:
+        return {}
+    sizes = {network.spec.name: measure_size(network.read()) for network in networks}
+    return {name: asdict(size) for name, size in sizes.items() if size is not None}

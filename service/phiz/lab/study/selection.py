@@ -1,4 +1,4 @@
-"""What a study chooses for each network of the service, for its profile."""
+"""The choice of a variant for each network, which the service follows."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,18 +20,18 @@ def select_variants(
     Classifiers always run in onnxruntime; of the others, 8 bits only where they are offered.
 
     Args:
-        networks: The networks.
-        figures: Of all combinations.
-        qualities: Of all models.
+        networks: The measured networks.
+        figures: The figures of all combinations.
+        qualities: The quality of all models in their variants.
     """
-    plain = {
+    times_ms = {
         (each.combination.network, each.combination.variant): each.median_ms
         for each in figures
         if each.combination.is_plain
     }
     qualities_by_variant = {(each.model, each.variant): each for each in qualities}
     return {
-        network.spec.name: _select_variant(network, plain, qualities_by_variant)
+        network.spec.name: _select_variant(network, times_ms, qualities_by_variant)
         for network in networks
         if (network.model.name, REFERENCE_VARIANT) in qualities_by_variant
     }
@@ -45,9 +45,8 @@ def _select_variant(
     name = network.spec.name
     variants = [each for each in network.variants if _is_served(network, each)]
     taken_ms = [times_ms[name, variant] for variant in variants]
-    passing = [
-        _can_replace_reference(network, variant, qualities_by_variant) for variant in variants
-    ]
+    qualities = [qualities_by_variant.get((network.model.name, each)) for each in variants]
+    passing = [each is not None and can_replace_reference(name, each) for each in qualities]
     best = find_fastest(taken_ms, passing)
     variant = variants[best]
     version = get_version(variant.runtime)
@@ -65,14 +64,11 @@ def _is_served(network: BuiltNetwork, variant: Variant) -> bool:
     )
 
 
-def _can_replace_reference(
-    network: BuiltNetwork,
-    variant: Variant,
-    qualities_by_variant: Mapping[tuple[str, Variant], VariantQuality],
-) -> bool:
-    quality = qualities_by_variant.get((network.model.name, variant))
-    if quality is None:
-        return False
-    if variant.precision == "float32" and network.spec.name in quality.excess:
-        return quality.excess[network.spec.name] <= 1
+def can_replace_reference(network: str, quality: VariantQuality) -> bool:
+    """Return whether a network may run in a variant of which the quality is known.
+
+    In float32 its own numbers decide, and not those of the model's other networks.
+    """
+    if quality.variant.precision == "float32" and network in quality.excess:
+        return quality.excess[network] <= 1
     return quality.passes

@@ -4,18 +4,18 @@ import multiprocessing
 import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, TypeVar, TypeVarTuple, cast
 
 from phiz.errors import PhizError, WorkerDiedError
 
-P = ParamSpec("P")
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 
-def call_in_subprocess(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T:
+def call_in_subprocess(function: Callable[[*Ts], T], *arguments: *Ts) -> T:
     """Return what a function of a module returns, called in a process of its own.
 
-    Whoever is interrupted while waiting ends that process.
+    An interrupt while waiting ends that process.
 
     Raises:
         PhizError: As the function did.
@@ -24,9 +24,7 @@ def call_in_subprocess(function: Callable[P, T], *arguments: P.args, **named: P.
     # Not a copy of this process, whose threads a copy would not have.
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(
-        target=_send_result, args=(sender, function, arguments, named), daemon=True
-    )
+    process = context.Process(target=_send_result, args=(sender, function, arguments), daemon=True)
     process.start()
     sender.close()
     try:
@@ -56,14 +54,11 @@ def _describe_exit(code: int | None) -> str:
 
 
 def _send_result(
-    sender: Connection,
-    function: Callable[..., object],
-    arguments: tuple[Any, ...],
-    named: dict[str, Any],
+    sender: Connection, function: Callable[..., object], arguments: tuple[Any, ...]
 ) -> None:
     # The terminal interrupts all of its processes; the one that waits ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        sender.send((None, function(*arguments, **named)))
+        sender.send((None, function(*arguments)))
     except PhizError as error:
         sender.send((error, None))

@@ -1,6 +1,7 @@
-"""From the runs of all rounds to figures, and from figures to what is noise."""
+"""Figures from the runs of all rounds, and the noise in them."""
 
 from collections.abc import Mapping, Sequence
+from itertools import compress
 from statistics import median
 from typing import Final
 
@@ -15,9 +16,8 @@ RUNS_FOR_P99: Final = 500
 # Others on a machine make it slower and never faster. So a round counts if its median is at most
 # so much above that of the quietest one, and that one is trusted if another counts.
 MAX_ROUND_EXCESS: Final = 0.10
-MAX_STOLEN_SHARE: Final = (
-    0.05  # share of the time; where the host does that all the time, no round is quiet
-)
+# Share of the time; if the host takes this much at all times, no round is quiet.
+MAX_STOLEN_SHARE: Final = 0.05
 
 
 def build_measurement(
@@ -26,19 +26,15 @@ def build_measurement(
     """Return the figures of a combination: the quietest round's median, and else of the quiet ones.
 
     Args:
-        combination: In question.
+        combination: The combination.
         rounds: Its runs in each round.
-        peak_bytes: Bytes of memory; None where they were not measured.
+        peak_bytes: Bytes of memory; None if they were not measured.
     """
     medians_ms = tuple(round(median(each_round.run_us) / 1000, 4) for each_round in rounds)
-    rounds = [
-        round_times
-        for round_times, is_quiet in zip(rounds, mark_quiet(medians_ms), strict=True)
-        if is_quiet
-    ]
-    runs_ms = np.concatenate([round_times.run_us for round_times in rounds]) / 1000  # (N,)
+    quiet = list(compress(rounds, mark_quiet(medians_ms)))
+    runs_ms = np.concatenate([round_times.run_us for round_times in quiet]) / 1000  # (N,)
     nine, last = np.percentile(runs_ms, (90, 99)).tolist()
-    processor_s = sum(round_times.processor_s for round_times in rounds)
+    processor_s = sum(round_times.processor_s for round_times in quiet)
     return Measurement(
         combination=combination,
         runs=len(runs_ms),
@@ -66,7 +62,7 @@ def list_plain_measurements(study: Study) -> list[Measurement]:
 def collect_round_medians(study: Study) -> dict[str, tuple[float, ...]]:
     """Return the medians of the rounds, ms, of all that is compared with each other.
 
-    That is every combination of one picture on one thread, and every face model as a whole.
+    These are all combinations of one image on one thread, and all face models as a whole.
     """
     return {str(each.combination): each.visits_ms for each in list_plain_measurements(study)} | {
         f"{each.model} as a whole, {each.variant}": each.visits_ms
@@ -96,8 +92,8 @@ def list_noisy(study: Study) -> list[str]:
 def is_too_noisy(study: Study) -> bool:
     """Return whether the machine was too noisy.
 
-    That is if nothing bears out a tenth or more of the times, if more than half of the rounds do
-    not count, or if the host gave much of the time away.
+    It was if a tenth or more of the times rest on a single round, if more than half of the rounds
+    do not count, or if the host gave much of the time to others.
     """
     counted = mark_counted_rounds(study)
     return (

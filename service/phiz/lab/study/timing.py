@@ -1,19 +1,18 @@
-"""The times of a network's combinations, and the memory of one: what is run in its own process."""
+"""The times of a network's combinations, and the memory of one; own processes measure them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from functools import lru_cache
+from typing import Final, TypeVar
 
-from phiz.lab.study.networks import get_network
+from phiz.lab.study.networks import BuiltNetwork
 from phiz.lab.study.plan import Combination, Preset
-from phiz.lab.timing.bench import open_session, rotate_order
-from phiz.lab.timing.networks import LoadedNetwork
-from phiz.lab.timing.workloads import Inputs, make_timing_inputs
+from phiz.lab.study.workloads import Inputs, make_timing_inputs
 from phiz.runtime import Session
-from phiz.runtime.variants import Variant
 from phiz.system.procfs import read_peak_bytes
+
+T = TypeVar("T")
 
 WARM_UP_RUNS: Final = 3  # runs that do not count
 RUNS_PER_TURN: Final = 10  # runs, and one that does not count
@@ -22,11 +21,11 @@ MIN_RUNS: Final = 5  # runs of what takes longer than its budget
 
 @dataclass(frozen=True, slots=True)
 class RunTimes:
-    """What the runs of one combination took in one round.
+    """The times of one combination in one round.
 
     Attributes:
-        run_us: Of each run, microseconds.
-        processor_s: Of all runs together, on all threads.
+        run_us: Microseconds of each run.
+        processor_s: Processor time of all runs together, on all threads.
     """
 
     run_us: tuple[int, ...]
@@ -34,7 +33,7 @@ class RunTimes:
 
 
 def time_network(
-    folder: Path, combinations: Sequence[Combination], preset: Preset
+    network: BuiltNetwork, combinations: Sequence[Combination], preset: Preset
 ) -> dict[str, RunTimes]:
     """Return the times by combination, which take turns, so that they meet the same noise.
 
@@ -42,54 +41,46 @@ def time_network(
     one before has left them, which no service would do to itself.
 
     Args:
-        folder: Of the built models.
-        combinations: Of one network.
-        preset: How much is measured.
+        network: The network.
+        combinations: Ways to run it.
+        preset: The amount of measuring.
 
     Raises:
         ModelError: A file is missing, or is not the one that the catalogue names.
     """
-    network = get_network(combinations[0].network, folder).read(folder)
-    sessions = _open_sessions(network, combinations)
-    inputs = _InputCache(network)
-    runs = {
-        each: _warm_up(sessions[_get_configuration(each)], inputs, each, preset)
-        for each in combinations
-    }
+    configurations = dict.fromkeys((each.variant, each.threads) for each in combinations)
+    opened = {each: network.open(*each) for each in configurations}
+    sessions = {each: opened[each.variant, each.threads] for each in combinations}
+    make_inputs = _create_inputs(network)
+    runs = {each: _warm_up(sessions[each], make_inputs, each, preset) for each in combinations}
     taken: dict[Combination, list[int]] = {each: [] for each in combinations}
     processor_s = dict.fromkeys(combinations, 0.0)
     for turn, each, count in interleave_runs(runs):
-        session = sessions[_get_configuration(each)]
         for run in range(count + 1):
-            batches = inputs.get(turn * (RUNS_PER_TURN + 1) + run, each.batch)
-            used, started = time.process_time(), time.perf_counter()
-            for batch in batches:
-                session.run(batch)
+            batches = make_inputs(turn * (RUNS_PER_TURN + 1) + run, each.batch)
+            used = time.process_time()
+            seconds = _run_batches(sessions[each], batches)
             if run:
-                taken[each].append(round(1e6 * (time.perf_counter() - started)))
+                taken[each].append(round(1e6 * seconds))
                 processor_s[each] += time.process_time() - used
     return {str(each): RunTimes(tuple(taken[each]), processor_s[each]) for each in combinations}
 
 
-def measure_memory(folder: Path, combination: Combination) -> int:
+def measure_memory(network: BuiltNetwork, combination: Combination) -> int:
     """Return the most bytes that this process has had, after some runs of a combination.
 
     Raises:
         ModelError: A file is missing, or is not the one that the catalogue names.
     """
-    # Nothing but its own file, which may be a quarter of another precision's.
-    built = get_network(combination.network, folder)
-    network = built.read(folder, combination.variant.network_precision)
-    session = open_session(network, _get_configuration(combination))
-    for batch in _InputCache(network).get(0, combination.batch) * WARM_UP_RUNS:
-        session.run(batch)
+    session = network.open(combination.variant, combination.threads)
+    _run_batches(session, _create_inputs(network)(0, combination.batch) * WARM_UP_RUNS)
     return read_peak_bytes()
 
 
-def interleave_runs(runs: dict[Combination, int]) -> Iterator[tuple[int, Combination, int]]:
-    """Yield the number of the round, whose turn it is, and how many runs it has.
+def interleave_runs(runs: Mapping[Combination, int]) -> Iterator[tuple[int, Combination, int]]:
+    """Yield the index of the round, the combination whose turn it is, and its number of runs.
 
-    Who has fewer runs has them in the first rounds.
+    A combination with fewer runs has them in the first rounds.
     """
     left = dict(runs)
     turn = 0
@@ -101,47 +92,50 @@ def interleave_runs(runs: dict[Combination, int]) -> Iterator[tuple[int, Combina
         turn += 1
 
 
-class _InputCache:
-    """Inputs that are made once, so that making them does not empty the caches in between.
+def rotate_order(items: Sequence[T], turn: int) -> list[T]:
+    """Return all, another first in each turn.
 
-    Only what sees pictures of any size sees one of another size in every run, as in a service:
-    some runtimes compile it anew for each.
+    A busy system takes the processor away about once a round, and would otherwise take it from
+    the same one again and again; and who comes after the same one each time finds the caches as
+    that one leaves them.
     """
-
-    def __init__(self, network: LoadedNetwork) -> None:
-        self._model, self._architecture = network.model, network.spec.architecture
-        self._made: dict[tuple[int, int], Inputs] = {}
-
-    def get(self, run: int, batch: int) -> Inputs:
-        """Return the inputs of a run."""
-        key = (run if self._architecture == "pnet" else 0), batch
-        if key not in self._made:
-            self._made = {kept: made for kept, made in self._made.items() if kept[0] == key[0]}
-            self._made[key] = make_timing_inputs(self._model, self._architecture, *key)
-        return self._made[key]
+    first = turn % len(items)
+    return [*items[first:], *items[:first]]
 
 
-def _get_configuration(combination: Combination) -> tuple[Variant, int]:
-    return combination.variant, combination.threads
+def _create_inputs(network: BuiltNetwork) -> Callable[[int, int], Inputs]:
+    """Return a function that makes the inputs of a run and a batch size, each only once.
 
+    Making them anew would empty the caches in between. P-Net alone sees another size in every
+    run, as in a service: some runtimes compile it anew for each.
+    """
+    architecture = network.spec.architecture
 
-def _open_sessions(
-    network: LoadedNetwork, combinations: Sequence[Combination]
-) -> dict[tuple[Variant, int], Session]:
-    configurations = dict.fromkeys(_get_configuration(each) for each in combinations)
-    return {configuration: open_session(network, configuration) for configuration in configurations}
+    @lru_cache(maxsize=1 if architecture == "pnet" else None)
+    def make(run: int, batch: int) -> Inputs:
+        return make_timing_inputs(network.model, architecture, run, batch)
+
+    return lambda run, batch: make(run if architecture == "pnet" else 0, batch)
 
 
 def _warm_up(
-    session: Session, inputs: _InputCache, combination: Combination, preset: Preset
+    session: Session,
+    make_inputs: Callable[[int, int], Inputs],
+    combination: Combination,
+    preset: Preset,
 ) -> int:
     """Run a combination, and return how many runs its budget of time has room for."""
-    taken_s = []
-    for run in range(WARM_UP_RUNS):
-        batches = inputs.get(run, combination.batch)
-        started = time.perf_counter()
-        for batch in batches:
-            session.run(batch)
-        taken_s.append(time.perf_counter() - started)
+    taken_s = [
+        _run_batches(session, make_inputs(run, combination.batch)) for run in range(WARM_UP_RUNS)
+    ]
     # The least: one that was stopped must not decide how much is measured.
-    return min(preset.runs, max(MIN_RUNS, int(preset.get_budget_s(combination) / min(taken_s))))
+    affordable = max(MIN_RUNS, preset.get_budget_s(combination) / min(taken_s))
+    return int(min(preset.runs, affordable))
+
+
+def _run_batches(session: Session, batches: Inputs) -> float:
+    """Run a network on each batch, and return the seconds of all."""
+    started = time.perf_counter()
+    for batch in batches:
+        session.run(batch)
+    return time.perf_counter() - started

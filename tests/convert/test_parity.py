@@ -1,51 +1,50 @@
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner
 from numpy.typing import NDArray
 from PIL import Image
 
-from phiz.convert.builder import build_networks
 from phiz.convert.conversion import convert_network
-from phiz.lab.accuracy.mtcnn_reference import run_pnet
-from phiz.lab.accuracy.parity import Comparison, compare_network, main
+from phiz.lab.accuracy.gates import OutputDifference
 from phiz.models.specs import NetworkSpec
-from tests.conftest import NETWORKS
+from tests.conftest import NETWORKS, PICTURES
+from tests.convert.parity import agrees, compare_network
+from tests.convert.references import run_mtcnn
 
-pytestmark = pytest.mark.integration
-
-PICTURES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
-FOLDER = Path(__file__).parents[2] / "pictures"
+IMAGES = ("group_640x480.png", "row_960x540.png", "selfie_360x640.png")
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("spec", NETWORKS, ids=lambda spec: spec.name)
-def test_a_converted_network_agrees_with_its_original(
+def test_converted_network_agrees_with_its_original(
     spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
     source = source_of(spec.name)
-    images = [np.asarray(Image.open(FOLDER / name).convert("RGB")) for name in PICTURES]
+    images = [np.asarray(Image.open(PICTURES / name).convert("RGB")) for name in IMAGES]
     found = compare_network(spec, convert_network(spec, source), source, images)
     outputs = {"regressions", "probabilities"}
     outputs |= {"all anchors"} if spec.architecture == "blazeface" else set()
-    assert {each.output for each in found} >= outputs
-    assert [each for each in found if not each.is_within_tolerance] == []
+    assert found.keys() >= outputs
+    assert [name for name, each in found.items() if not agrees(each)] == []
 
 
 @pytest.mark.parametrize(
-    ("numbers", "difference", "agrees"),
+    ("differences", "expected"),
     [
-        (1, 0.0, True),
-        (1, 1e-6, True),
-        (1, 1.1e-6, False),
-        (1, float("nan"), False),
-        (0, 0.0, False),
+        ([0.0], True),
+        ([1e-6], True),
+        ([0.0, 1.1e-6], False),
+        ([0.0, float("nan")], False),
+        ([], False),
     ],
     ids=["equal", "at the limit", "beyond", "NaN", "nothing compared"],
 )
-def test_what_agrees(numbers: int, difference: float, agrees: bool) -> None:  # noqa: FBT001
-    assert Comparison("net", "output", numbers, difference, 1e-6).is_within_tolerance is agrees
+def test_network_agrees_within_the_tolerance(
+    differences: list[float],
+    expected: bool,  # noqa: FBT001
+) -> None:
+    assert agrees(OutputDifference(np.array(differences), 1e-6)) is expected
 
 
 def test_the_reference_pools_and_slopes_as_the_paper_says() -> None:
@@ -71,25 +70,11 @@ def test_the_reference_pools_and_slopes_as_the_paper_says() -> None:
         "conv4_2.weight": middle(4, 32)[:, :, 1:2, 1:2],
         "conv4_2.bias": np.arange(4, dtype=np.float32),
     }
-    black = run_pnet(weights, np.zeros((1, 12, 12, 3), np.float32))
+    black = run_mtcnn("pnet", weights, np.zeros((1, 12, 12, 3), np.float32))
     value = 2 * 2 * 2 * -127.5 / 128  # three slopes, each of them beyond 1
     assert black["regressions"].ravel().tolist() == [value, 1, 2, 3]
     assert black["probabilities"].item() == pytest.approx(1 / (1 + np.exp(value)))
     # Of the pooled pixels the middle one of rows and columns 4 and 5 of the convolved is seen.
     pixels = np.zeros((1, 12, 12, 3), np.float32)
     pixels[0, 6, 6, 0] = 255
-    assert run_pnet(weights, pixels)["regressions"][0, 0, 0, 0] == 127.5 / 128
-
-
-def test_the_report_ends_with_1_if_a_network_differs(
-    tmp_path: Path, sources: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    build_networks(NETWORKS, tmp_path, print, sources_folder=sources)
-    arguments = ["--from", str(sources), "--models", str(tmp_path), str(FOLDER / PICTURES[0])]
-    good = CliRunner().invoke(main, arguments)
-    assert good.exit_code == 0, good.output
-    assert good.stdout.count(" agrees") == 16
-    monkeypatch.setattr("phiz.lab.accuracy.gates.MTCNN_TOLERANCE", 0.0)
-    bad = CliRunner().invoke(main, arguments)
-    assert bad.exit_code == 1
-    assert bad.stdout.count(" DIFFERS") == 7
+    assert run_mtcnn("pnet", weights, pixels)["regressions"][0, 0, 0, 0] == 127.5 / 128

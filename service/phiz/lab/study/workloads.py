@@ -1,4 +1,4 @@
-"""What each network is timed with, and what two of its sessions are compared on."""
+"""The inputs that networks are timed with, and those that variants are compared on."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, TypeAlias
@@ -32,13 +32,13 @@ TILES_PER_SIDE: Final = 4  # what is made for parts sees a picture in 4 rows of 
 def make_timing_inputs(
     model: ModelSpec, architecture: Architecture, turn: int, batch: int = 1
 ) -> Inputs:
-    """Return what a network computes for one picture (for R- and O-Net: one batch of crops).
+    """Return the inputs of a network for one image (for R- and O-Net: one batch of crops).
 
     Args:
-        model: That the network belongs to.
-        architecture: Of the network.
-        turn: Of the measurement, from 0.
-        batch: So many pictures at once; MTCNN's networks see one.
+        model: The model of the network.
+        architecture: Architecture of the network.
+        turn: Index of the run, from 0.
+        batch: Number of images at once; MTCNN's networks see one.
     """
     random = np.random.default_rng(turn)
     if model.input_size is not None:
@@ -62,11 +62,11 @@ def make_timing_inputs(
 def make_parity_inputs(
     model: ModelSpec, architecture: Architecture, images: Sequence[RgbImage]
 ) -> Iterator[NDArray[Any]]:
-    """Yield batches (N, H, W, 3) of pictures, of parts of them, and of noise.
+    """Yield batches (N, H, W, 3) of images, of parts of them, and of noise.
 
     Args:
-        model: That the network belongs to.
-        architecture: Of the network.
+        model: The model of the network.
+        architecture: Architecture of the network.
         images: (H, W, 3) each, with faces.
     """
     if architecture == "blazeface":

@@ -3,7 +3,7 @@ from statistics import mean
 import numpy as np
 import pytest
 
-from phiz.lab.timing.workloads import SIZE_STEPS, make_parity_inputs, make_timing_inputs
+from phiz.lab.study.workloads import SIZE_STEPS, make_parity_inputs, make_timing_inputs
 from phiz.models import catalog
 from phiz.models.specs import Architecture
 
@@ -19,7 +19,7 @@ CATALOG = catalog.load_catalog()
         ("mtcnn", "onet", (16, 48, 48, 3), "float32"),
     ],
 )
-def test_a_network_of_one_size_has_one_run(
+def test_network_of_one_size_has_one_input(
     model: str, architecture: Architecture, shape: tuple[int, ...], dtype: str
 ) -> None:
     (only,) = make_timing_inputs(CATALOG.get_model(model), architecture, 0)
@@ -27,7 +27,7 @@ def test_a_network_of_one_size_has_one_run(
     assert only.dtype == dtype
 
 
-def test_pnet_gets_a_pyramid_of_another_size_in_every_round() -> None:
+def test_pnet_has_a_pyramid_of_another_size_in_every_run() -> None:
     model = CATALOG.get_model("mtcnn")
     widest, area = [], []
     for turn in range(SIZE_STEPS + 1):
@@ -52,7 +52,7 @@ def test_pnet_gets_a_pyramid_of_another_size_in_every_round() -> None:
         ("mtcnn", "onet", [(36, 48, 48, 3)]),
     ],
 )
-def test_networks_are_compared_on_pictures_and_noise(
+def test_parity_inputs_are_images_and_noise(
     model: str, architecture: Architecture, shapes: list[tuple[int, ...]]
 ) -> None:
     images = [np.full((90, 160, 3), grey, np.uint8) for grey in (10, 200)]

@@ -1,1 +1,0 @@
-"""How fast networks and models are on this machine."""
