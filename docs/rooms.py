@@ -43,11 +43,10 @@ ROWS: Final = (
         Room("boxes/", "geometry, suppression, blending", "worker"),
         Room("workers/", "pool, supervisor, protocol, loop", "both"),
     ),
+    (Room("faces", "Face, DetectOptions, array types", "both"),),
+    (Room("options", "the options of a request, for HTTP and the command line", "both"),),
     (
-        Room("faces", "Face, DetectOptions, array types", "both"),
         Room("settings", "environment variables", "both"),
-    ),
-    (
         Room("models/", "the catalogue and the router's numbers", "both"),
         Room("system/", "control groups, memory, the log", "both"),
     ),

@@ -18,7 +18,9 @@ GROUP = PROJECT / "tests" / "pictures" / "group_640x480.png"
 # A room is a folder or a module. Rooms on one line know nothing of each other.
 ROOMS = (
     "errors timings",
-    "faces settings system models",
+    "settings system models",
+    "options",
+    "faces",
     "boxes workers",
     "image runtime",
     "detectors classifiers",
@@ -110,7 +112,7 @@ def test_no_folder_is_crowded() -> None:
 
 def test_serving_imports_neither_lab_nor_convert_nor_ray() -> None:
     served = reached("phiz.cli.serve", "phiz.worker", lazily=True)
-    asked = reached("phiz.cli.main", "phiz.cli.detect", "phiz.cli.classify", lazily=False)
+    asked = reached("phiz.cli.main", "phiz.cli.detect_run", "phiz.cli.classify_run", lazily=False)
     assert {"phiz.api.app", "phiz.detectors.factory", "phiz.cli.run"} <= served | asked
     assert [name for name in sorted(served | asked) if name.startswith(APART)] == []
 
@@ -125,7 +127,7 @@ def test_serving_needs_no_package_of_the_extras_that_build_and_measure() -> None
     program = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({sorted({*packages, *APART})}))\n"
-        "import phiz.api.app, phiz.api.server, phiz.api.assembly, phiz.cli.serve, phiz.worker\n"
+        "import phiz.api.app, phiz.api.server, phiz.api.assembly, phiz.cli.serve_run, phiz.worker\n"
         "from phiz.cli.main import main\n"
         f"main(['detect', '--model', 'front', '--format', 'csv', {str(GROUP)!r}])\n"
     )
@@ -156,7 +158,7 @@ def test_pydantic_is_at_the_edge_and_http_in_few_rooms() -> None:
 
 def test_the_service_itself_loads_nothing_that_detects_or_that_nobody_asked_for() -> None:
     program = (
-        "import sys; import phiz.api.app, phiz.api.server, phiz.cli.serve, phiz.cli.traces;"
+        "import sys; import phiz.api.app, phiz.api.server, phiz.cli.serve_run, phiz.cli.traces;"
         "print(*sys.modules.keys() & {'PIL', 'onnxruntime', 'phiz.engine', 'phiz.detectors',"
         " 'opentelemetry.sdk', 'opentelemetry.exporter', 'requests',"
         " 'ray', 'pyarrow'})"

@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from phiz.boxes.geometry import Letterbox
-from phiz.cli import serve as cli_serve
+from phiz.cli import serve_run as cli_serve
 from phiz.cli.main import main
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.detectors.factory import LANDMARKS_BY_KIND

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.errors import OptionError
+from phiz.options import DETECT_OPTIONS, Details, Overlap, Rotate
 
 RgbImage: TypeAlias = NDArray[np.uint8]
 """(H, W, 3), RGB, upright."""
@@ -25,16 +25,6 @@ Keypoints: TypeAlias = NDArray[np.float32]
 Indices: TypeAlias = NDArray[np.intp]
 """(N,), indices into an array."""
 
-Overlap: TypeAlias = Literal["blend", "nms"]
-OVERLAPS: tuple[Overlap, ...] = get_args(Overlap)
-Rotate: TypeAlias = Literal["none", "auto"]
-ROTATES: tuple[Rotate, ...] = get_args(Rotate)
-Details: TypeAlias = Literal["none", "quality"]
-DETAILS: tuple[Details, ...] = get_args(Details)
-MAX_FACES_LIMIT = 10_000
-MAX_PASSES = 2
-MIN_FACE_LIMIT = 65_535  # pixels; no readable image has both sides this long
-BUDGET_LIMIT_MS = 60_000
 RouteReason: TypeAlias = Literal[
     "first_pass",
     "fits_budget",
@@ -54,63 +44,28 @@ Point: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class DetectOptions:
-    """The options of one call. None means the default of the model.
-
-    Attributes:
-        min_score: Minimum score of a face, 0 to 1.
-        min_face: Minimum shorter side of a box, pixels of the source image, 1 to 65535.
-        max_faces: Maximum number of faces, best first, 1 to 10000.
-        overlap: How overlapping predictions are merged: their weighted mean (``blend``), or only
-            the best (``nms``).
-        passes: Number of passes of BlazeFace, 1 or 2. The second is half an anchor cell away and
-            makes the answer steadier.
-        rotate: ``auto`` turns an image without an upright face in quarter turns, and adds roll.
-        details: ``quality`` adds roll and quality to each face.
-        budget_ms: Time budget of detection, including decoding, 1 to 60000. Only the router has
-            one.
+    """The options of one call; ``phiz.options`` describes them.
 
     Raises:
         OptionError: A value is out of range.
     """
 
-    min_score: float | None = None
-    min_face: float | None = None
-    max_faces: int = 1000
-    overlap: Overlap = "blend"
-    passes: int = 1
-    rotate: Rotate = "none"
-    details: Details = "none"
-    budget_ms: float | None = None
+    min_score: float | None = DETECT_OPTIONS["min_score"].default
+    min_face: float | None = DETECT_OPTIONS["min_face"].default
+    max_faces: int = DETECT_OPTIONS["max_faces"].default
+    overlap: Overlap = DETECT_OPTIONS["overlap"].default
+    passes: int = DETECT_OPTIONS["passes"].default
+    rotate: Rotate = DETECT_OPTIONS["rotate"].default
+    details: Details = DETECT_OPTIONS["details"].default
+    budget_ms: float | None = DETECT_OPTIONS["budget_ms"].default
 
     def __reduce__(self) -> tuple[type["DetectOptions"], tuple[object, ...]]:
         # Each request is pickled. The dataclass's own way takes several times as long.
         return DetectOptions, tuple(getattr(self, name) for name in self.__slots__)
 
     def __post_init__(self) -> None:
-        # Written so that NaN fails too.
-        if self.min_score is not None and not 0 <= self.min_score <= 1:
-            raise OptionError(f"min_score is {self.min_score:g}; it must be from 0 to 1")
-        if self.min_face is not None and not 1 <= self.min_face <= MIN_FACE_LIMIT:
-            raise OptionError(
-                f"min_face is {self.min_face:g} pixels; it must be from 1 to {MIN_FACE_LIMIT}"
-            )
-        if not 1 <= self.max_faces <= MAX_FACES_LIMIT:
-            raise OptionError(
-                f"max_faces is {self.max_faces}; it must be from 1 to {MAX_FACES_LIMIT}"
-            )
-        if self.budget_ms is not None and not 1 <= self.budget_ms <= BUDGET_LIMIT_MS:
-            raise OptionError(
-                f"budget_ms is {self.budget_ms:g}; it must be from 1 to {BUDGET_LIMIT_MS}"
-            )
-        for name, value, known in (
-            ("overlap", self.overlap, OVERLAPS),
-            ("rotate", self.rotate, ROTATES),
-            ("details", self.details, DETAILS),
-        ):
-            if value not in known:
-                raise OptionError(f"{name} is {value!r}; it must be one of {', '.join(known)}")
-        if not 1 <= self.passes <= MAX_PASSES:
-            raise OptionError(f"passes is {self.passes}; it must be from 1 to {MAX_PASSES}")
+        for name in self.__slots__:
+            DETECT_OPTIONS[name].check(name, getattr(self, name))
 
 
 @dataclass(frozen=True, slots=True)

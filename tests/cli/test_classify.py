@@ -1,15 +1,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
 
-from phiz.cli import classify as command
 from phiz.cli.main import main
-from phiz.models.specs import Precision
-from phiz.wire.schemas import ClassifierName, ClassifyAnswer, ClassifyParameters
+from phiz.wire.schemas import ClassifyAnswer
 from tests.conftest import PICTURES
 
 SELFIE = PICTURES / "selfie_360x640.png"
@@ -26,14 +23,6 @@ def folder(built_classifier: Callable[[str], Path], monkeypatch: pytest.MonkeyPa
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(main, ["classify", *(str(argument) for argument in arguments)])
-
-
-def test_the_choices_are_those_of_the_interface() -> None:
-    assert get_args(ClassifierName) == command.CLASSIFIER_NAMES
-    assert get_args(Precision) == command.PRECISION_CHOICES
-    options = command.classify.make_context("classify", ["picture"]).params
-    for name, field in ClassifyParameters.model_fields.items():
-        assert options[name] == field.default
 
 
 @pytest.mark.usefixtures("folder")

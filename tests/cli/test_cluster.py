@@ -114,7 +114,7 @@ def test_wrong_paths_are_refused_before_anything_is_done(
 
 def test_missing_ray_names_its_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
-    monkeypatch.delitem(sys.modules, "phiz.ray.job", raising=False)
+    monkeypatch.delitem(sys.modules, "phiz.cli.cluster", raising=False)
     done = CliRunner().invoke(main, ["detect", "--ray", "parts", "a.jpg"])
     assert done.exit_code == 1
     assert "pip install 'phiz[ray]'" in done.stderr

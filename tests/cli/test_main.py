@@ -2,7 +2,13 @@ import os
 import subprocess
 import sys
 
+import click
 import pytest
+from click.testing import CliRunner
+
+from phiz.cli.group import LazyGroup
+from phiz.cli.main import main
+from phiz.cli.models import models
 
 TOLD = """
 import os
@@ -24,3 +30,33 @@ def test_the_runtime_reports_nothing_unless_asked_to(given: dict[str, str], expe
         [sys.executable, "-c", TOLD], env=plain | given, capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == expected
+
+
+@pytest.mark.parametrize("group", [main, models], ids=["phiz", "phiz models"])
+def test_help_has_a_whole_line_for_each_command(group: LazyGroup) -> None:
+    text = CliRunner().invoke(group, ["--help"], terminal_width=80).output
+    for name, (_, line) in group.targets.items():
+        assert f"  {name} " in text
+        assert f"  {line}\n" in text
+
+
+@pytest.mark.parametrize("group", [main, models], ids=["phiz", "phiz models"])
+def test_command_is_found_by_its_name(group: LazyGroup) -> None:
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None
+        assert command.name == name
+    assert group.get_command(context, "unknown") is None
+
+
+def test_group_imports_no_command_for_its_help() -> None:
+    program = (
+        "import sys; from phiz.cli.main import main; main(['--help'], standalone_mode=False);"
+        "print('imported:', sorted(name for name in sys.modules if name.startswith('phiz.')))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    imported = "imported: ['phiz.cli', 'phiz.cli.group', 'phiz.cli.main', 'phiz.errors']\n"
+    assert ran.stdout.endswith(imported)

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from phiz import engine
-from phiz.cli.formats import LANDMARK_COLUMNS
+from phiz.cli.detect_run import LANDMARK_COLUMNS
 from phiz.engine import DetectionResult, Engine
 from phiz.errors import OptionError
-from phiz.faces import Details, DetectOptions
+from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
+from phiz.options import Details
 from phiz.ray.parquet import (
     SCHEMA,
     build_error_row,

@@ -3,11 +3,11 @@
 import logging
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from phiz.api.service import RequestLimits
-    from phiz.settings import Settings
+from phiz.api.service import MAX_BODIES, RequestLimits
+from phiz.models.catalog import get_default_folder
+from phiz.settings import Settings
+from phiz.system.cgroups import count_affordable_workers
 
 WORKER_COMMAND = (sys.executable, "-m", "phiz.worker")
 
@@ -23,9 +23,6 @@ PAGE_FILE = "study.html"
 
 def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -> int:
     """Return a worker for each processor, or as many as there is memory for if that is less."""
-    # Not at the top, here and below: ``phiz --help`` should not wait for them.
-    from phiz.system.cgroups import count_affordable_workers  # noqa: PLC0415
-
     affordable = count_affordable_workers(memory_bytes, max_pixels)
     if affordable >= processors:
         return processors
@@ -37,10 +34,8 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
     return int(affordable)
 
 
-def build_limits(settings: "Settings", max_files: int, workers: int) -> "RequestLimits":
+def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLimits:
     """Return what a request may have in a service that may have so many files open."""
-    from phiz.api.service import MAX_BODIES, RequestLimits  # noqa: PLC0415  see above
-
     bodies = max(1, min(MAX_BODIES, max_files - workers - _RESERVED_FILES))
     if bodies < MAX_BODIES:
         _log.warning(
@@ -59,10 +54,8 @@ def build_limits(settings: "Settings", max_files: int, workers: int) -> "Request
     )
 
 
-def find_study_page(settings: "Settings") -> Path:
+def find_study_page(settings: Settings) -> Path:
     """Return where the report is, beside the profile, if this machine was measured."""
-    from phiz.models import catalog  # noqa: PLC0415  see above
-
     if settings.profile is not None:
         return settings.profile.with_name(PAGE_FILE)
-    return (settings.models or catalog.get_default_folder()) / PAGE_FILE
+    return (settings.models or get_default_folder()) / PAGE_FILE

@@ -5,12 +5,12 @@ from functools import lru_cache
 from typing import TypeVar, cast
 from urllib.parse import parse_qsl
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from phiz.errors import OptionError
-from phiz.wire.schemas import JsonObject
+from phiz.wire.schemas import JsonObject, Parameters
 
-OptionsT = TypeVar("OptionsT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=Parameters)
 
 # A caller's own words are shown back no further than this.
 MAX_QUOTED_CHARACTERS = 40
@@ -45,13 +45,12 @@ def read_options(
     name = str(problem["loc"][0])
     if name not in names:
         raise OptionError(f"unknown option {quote_text(name)}; the options are {', '.join(names)}")
-    raise OptionError(
-        f"{name} is {quote_text(chosen[name])}; it must be {_describe_allowed(options_type, name)}"
-    )
+    values = options_type.declared[name].describe_values()
+    raise OptionError(f"{name} is {quote_text(chosen[name])}; it must be {values}")
 
 
 @lru_cache(256)
-def _read_cached(options_type: type[BaseModel], query: bytes) -> BaseModel:
+def _read_cached(options_type: type[Parameters], query: bytes) -> Parameters:
     return read_options(options_type, parse_qsl(query.decode("latin-1"), keep_blank_values=True))
 
 
@@ -95,20 +94,14 @@ def read_deadline(header_value: str | None, limit_s: float) -> float:
     return min(wished, limit_s)
 
 
-def get_option_schema(options_type: type[BaseModel], name: str) -> JsonObject:
+def get_option_schema(options_type: type[Parameters], name: str) -> JsonObject:
     """Return the JSON schema of an option's value; without a default if that is the model's."""
-    schema: JsonObject = dict(_build_schema(options_type)["properties"][name])
+    schema: JsonObject = dict(options_type.model_json_schema()["properties"][name])
     # Pydantic writes an optional value as "this or null"; a query cannot say null.
     value, *_ = schema.pop("anyOf", [{}])
     if schema["default"] is None:
         del schema["default"]
     return {**schema, **value}
-
-
-@lru_cache
-def _build_schema(options_type: type[BaseModel]) -> JsonObject:
-    # Making it takes pydantic half a millisecond, which every wrong option would cost.
-    return options_type.model_json_schema()
 
 
 def quote_text(text: str) -> str:
@@ -125,14 +118,3 @@ def _to_unique_dict(pairs: Iterable[tuple[str, str]], what: str) -> dict[str, st
             raise OptionError(f"the {what} {quote_text(name)} is given twice; give it once")
         chosen[name] = value
     return chosen
-
-
-def _describe_allowed(options_type: type[BaseModel], name: str) -> str:
-    """Return the values that an option may have, in words."""
-    schema = get_option_schema(options_type, name)
-    if "enum" in schema:
-        return f"one of {', '.join(schema['enum'])}"
-    number = "a whole number" if schema["type"] == "integer" else "a number"
-    if "maximum" in schema:
-        return f"{number} from {schema['minimum']:g} to {schema['maximum']:g}"
-    return f"{number} of at least {schema['minimum']:g}"

@@ -1,64 +1,44 @@
-"""``phiz detect --ray``: the faces of many pictures, found by all machines of a cluster."""
+"""``phiz detect --ray``: the faces of many images, found by all machines of a cluster."""
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
+import ray
+from ray.exceptions import RayError
 
 from phiz.cli.files import IMAGE_SUFFIXES, STDIN_PATH, find_images
+from phiz.engine import Engine
 from phiz.errors import OptionError, SettingError
-
-if TYPE_CHECKING:
-    from phiz.engine import Engine
-    from phiz.faces import DetectOptions
-    from phiz.ray.storage import Storage
-    from phiz.settings import Settings
-
-# Before Ray is loaded: it would report its use to its makers, and tell on standard error what
-# its own files tell too.
-RAY_VARIABLES = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
+from phiz.faces import DetectOptions
+from phiz.loading import load_engine
+from phiz.ray.job import BulkJob, JobCounts, run_job
+from phiz.ray.storage import Storage, has_scheme, list_images, parse_address, redact_address
+from phiz.settings import Settings, load_settings
 
 
 def detect_in_cluster(
-    paths: Sequence[str], folder: str, model: str, options: "DetectOptions"
+    paths: Sequence[str], folder: str, model: str, options: DetectOptions
 ) -> None:
-    """Write a row for each picture into Parquet files, and tell how many there are.
+    """Write a row for each image into Parquet files, and print how many there are.
 
     Args:
-        paths: Of pictures and folders; or one address, such as ``s3://bucket/prefix``.
-        folder: For the files, its path or address.
-        model: Which detector.
-        options: For it.
+        paths: Images and folders; or one address, such as ``s3://bucket/prefix``.
+        folder: Path or address of the folder for the files.
+        model: Detector.
+        options: Its options.
 
     Raises:
-        SettingError: Ray is not installed, or its cluster cannot be reached.
+        SettingError: The cluster cannot be reached.
         OptionError: A path or an address cannot be used.
-        ClickException: There is no picture, or the work cannot be done.
+        ClickException: There is no image, or the job failed.
     """
-    for name, value in RAY_VARIABLES.items():
-        os.environ.setdefault(name, value)
-    try:
-        from phiz.ray.job import BulkJob, JobCounts, run_job  # noqa: PLC0415  only the extra installs Ray
-        from phiz.ray.storage import parse_address, redact_address  # noqa: PLC0415  see above
-    except ImportError as error:
-        raise SettingError(
-            "Ray is not installed; install it with: pip install 'phiz[ray]'"
-        ) from error
-    from phiz.settings import load_settings  # noqa: PLC0415  pydantic takes a while to import
-
-    files, image_paths = _find_images(paths)
-    job = BulkJob(
-        files,
-        parse_address(folder),
-        model,
-        options,
-        partial(_load_model_engine, load_settings(), model),
-    )
+    storage, image_paths = _find_images(paths)
+    load = partial(_load_model_engine, load_settings(), model)
+    job = BulkJob(storage, parse_address(folder), model, options, load)
     counts = JobCounts()
     with _connect_cluster():
         for counts in run_job(job, image_paths):
@@ -70,15 +50,8 @@ def detect_in_cluster(
     )
 
 
-def _find_images(paths: Sequence[str]) -> "tuple[Storage, list[str]]":
-    """Return the pictures that are meant, and what they are among."""
-    from phiz.ray.storage import (  # noqa: PLC0415  see above
-        has_scheme,
-        list_images,
-        parse_address,
-        redact_address,
-    )
-
+def _find_images(paths: Sequence[str]) -> tuple[Storage, list[str]]:
+    """Return the storage of the images, and their paths in it."""
     if len(paths) == 1 and has_scheme(paths[0]):
         return list_images(paths[0], IMAGE_SUFFIXES)
     for path in paths:
@@ -89,16 +62,15 @@ def _find_images(paths: Sequence[str]) -> "tuple[Storage, list[str]]":
     found = find_images([Path(path) for path in paths])
     for image_path in found:
         _check_name(image_path)
-    return parse_address("").storage, list(
-        dict.fromkeys(str(image_path.absolute()) for image_path in found)
-    )
+    absolute = dict.fromkeys(str(image_path.absolute()) for image_path in found)
+    return parse_address("").storage, list(absolute)
 
 
 def _check_name(image_path: Path) -> None:
-    """Find out before hours of work that a row could not tell which picture it is about.
+    """Check before hours of work that a row can hold the name of an image.
 
     Raises:
-        ClickException: The name is no text.
+        ClickException: The name is not UTF-8.
     """
     try:
         str(image_path).encode()
@@ -107,24 +79,19 @@ def _check_name(image_path: Path) -> None:
         raise click.ClickException(f"the file name {name} is not UTF-8; rename the file") from error
 
 
-def _load_model_engine(settings: "Settings", model: str) -> "Engine":
-    from phiz.loading import load_engine  # noqa: PLC0415  slow to load
-
+def _load_model_engine(settings: Settings, model: str) -> Engine:
     engine, _ = load_engine(settings, {model})
     return engine
 
 
 @contextmanager
 def _connect_cluster() -> Iterator[None]:
-    """Be connected to the cluster that RAY_ADDRESS names, or else to one of this machine alone.
+    """Connect to the cluster of RAY_ADDRESS, or else to one of this machine alone.
 
     Raises:
-        SettingError: It cannot be reached.
-        ClickException: What is done there fails.
+        SettingError: The cluster cannot be reached.
+        ClickException: The job fails.
     """
-    import ray  # noqa: PLC0415  only the extra installs it
-    from ray.exceptions import RayError  # noqa: PLC0415  see above
-
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:

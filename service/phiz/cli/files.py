@@ -1,20 +1,15 @@
-"""Which files are read, and which are written."""
+"""The files that commands read and write."""
 
-import io
 import json
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from phiz.errors import ImageBytesError, OptionError
-
-if TYPE_CHECKING:
-    from phiz.faces import Face
-    from phiz.image.limits import DecodingLimits
 
 STDIN_PATH = Path("-")
 IMAGE_SUFFIXES = (
@@ -29,22 +24,20 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".webp",
 )
-_JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
-_JPEG_QUALITY = 90
+JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
 
 
 def find_images(paths: Sequence[Path], output_folder: Path | None = None) -> list[Path]:
-    """Return the paths, with those that are folders replaced by the pictures in them.
+    """Return the paths, with folders replaced by the images in them, sorted by their paths.
 
-    The pictures of a folder are sorted by their paths; a path that is given is taken whatever
-    its name, and whether or not it exists.
+    Files that are named are returned whatever their suffix, and whether or not they exist.
 
     Args:
         paths: Files and folders.
-        output_folder: A folder within them that is left out, because copies are drawn into it.
+        output_folder: Folder of drawn copies; images in it are left out.
 
     Raises:
-        ClickException: There is no picture at all.
+        ClickException: There is no image.
         UsageError: Copies would be drawn into a folder that is read.
     """
     image_paths = [image_path for path in paths for image_path in _list_images(path, output_folder)]
@@ -66,7 +59,7 @@ def _list_images(path: Path, output_folder: Path | None) -> list[Path]:
 def _exclude_output(
     output_folder: Path | None, path: Path, files: Iterable[Path]
 ) -> Iterable[Path]:
-    """Return the files found at a path without drawn copies: those would be drawn once more."""
+    """Return the files at a path without drawn copies, which would be drawn once more."""
     if output_folder is None or not output_folder.resolve().is_relative_to(path.resolve()):
         return files
     folder = output_folder.resolve()
@@ -83,7 +76,7 @@ def read_image_bytes(path: Path, max_bytes: int) -> bytes:
     """Return the content of a file, or of standard input.
 
     Raises:
-        ImageBytesError: There is more than the limit; no more than that is read.
+        ImageBytesError: The content exceeds the limit; no more than that is read.
         OSError: The file cannot be read.
     """
     if path == STDIN_PATH:
@@ -100,10 +93,10 @@ def read_image_bytes(path: Path, max_bytes: int) -> bytes:
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder and those that it is in, unless it is there.
+    """Create a folder and its parents, unless they exist.
 
     Raises:
-        ClickException: It cannot be made.
+        ClickException: The folder cannot be created.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -113,10 +106,10 @@ def make_folder(folder: Path) -> None:
 
 
 class OutputPaths:
-    """A file for the drawn copy of each picture: none is used twice, and none is a source.
+    """Paths of the drawn copies: none is used twice, and none is a source.
 
-    Names are made up in the order of the pictures, so that the same command draws into the
-    same files again. The folder is made if it is not there.
+    Names follow the order of the images, so that the same command draws into the same files
+    again. The folder is created if it does not exist.
     """
 
     def __init__(self, folder: Path, sources: Sequence[Path]) -> None:
@@ -125,8 +118,8 @@ class OutputPaths:
         self._taken = {_to_key(path) for path in sources}
 
     def pick_path(self, source: Path) -> Path:
-        """Return the file for the next picture: its own name, with a number if it is taken."""
-        suffix = source.suffix if source.suffix.lower() in _JPEG_SUFFIXES else ".png"
+        """Return the path for the next image: its own name, with a number if it is taken."""
+        suffix = source.suffix if source.suffix.lower() in JPEG_SUFFIXES else ".png"
         stem = "stdin" if source == STDIN_PATH else source.stem
         candidates = (self._folder / name for name in _iter_names(stem, suffix))
         path = next(path for path in candidates if _to_key(path) not in self._taken)
@@ -134,33 +127,11 @@ class OutputPaths:
         return path
 
 
-def encode_annotated(
-    image_bytes: bytes, faces: "Sequence[Face]", limits: "DecodingLimits", suffix: str
-) -> bytes:
-    """Return an encoded picture with faces drawn in, encoded by what its suffix says.
-
-    Raises:
-        ImageError: The picture cannot be decoded.
-    """
-    # Not at the top: they bring numpy, which --help should not wait for.
-    from PIL import Image as Pillow  # noqa: PLC0415
-
-    from phiz.image.annotate import draw_faces  # noqa: PLC0415
-    from phiz.image.decode import decode_image  # noqa: PLC0415
-
-    name = "JPEG" if suffix.lower() in _JPEG_SUFFIXES else "PNG"
-    file = io.BytesIO()
-    Pillow.fromarray(draw_faces(decode_image(image_bytes, limits), faces)).save(
-        file, name, quality=_JPEG_QUALITY
-    )
-    return file.getvalue()
-
-
 def write_file(path: Path, content: bytes) -> None:
-    """Write a file, wholly or not at all.
+    """Write a file completely or not at all.
 
     Raises:
-        OSError: It cannot be written, and is named; what was there before is still there.
+        OSError: The file cannot be written, and is named; its old content remains.
     """
     part = path.with_name(f"{path.name}.part")
     try:
@@ -172,15 +143,15 @@ def write_file(path: Path, content: bytes) -> None:
 
 
 def check_writable(path: Path, needed: Path, option: str) -> None:
-    """Find out before minutes of measuring whether a file can be written after them.
+    """Check before minutes of measurements that a file can be written after them.
 
     Args:
-        path: Of the file.
-        needed: What must be there and writable for that, the file or its folder.
-        option: That it was named with.
+        path: The file.
+        needed: The path that must exist and be writable: the file or its folder.
+        option: The option that names it.
 
     Raises:
-        OptionError: It cannot.
+        OptionError: The file cannot be written.
     """
     if not needed.exists():
         raise OptionError(
@@ -191,7 +162,7 @@ def check_writable(path: Path, needed: Path, option: str) -> None:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Write a document.
+    """Write a JSON document.
 
     Raises:
         ClickException: The file cannot be written.

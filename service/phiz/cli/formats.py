@@ -1,147 +1,142 @@
-"""What ``phiz detect`` prints of its results: a table, JSON lines or CSV."""
+"""The output of ``phiz detect`` and ``phiz classify``: a table, JSON lines or CSV."""
 
 import csv
 import json
+import os
 import sys
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar, Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
 
 import click
 
-if TYPE_CHECKING:
-    from phiz.engine import DetectionResult
-    from phiz.faces import Face
-    from phiz.timings import Timings
+from phiz.timings import Timings
 
-LANDMARK_COLUMNS = (
-    "left_eye",
-    "right_eye",
-    "nose",
-    "mouth",
-    "mouth_left",
-    "mouth_right",
-    "left_ear",
-    "right_ear",
-)
-"""Every landmark that some model gives; CSV has a column for each."""
-
-_COLUMNS = (
-    *("file", "model", "score", "x", "y", "width", "height"),
-    *(f"{name}_{axis}" for name in LANDMARK_COLUMNS for axis in "xy"),
-)
+ResultT = TypeVar("ResultT")
 
 
-class FaceReport(Protocol):
-    """Takes results one by one.
+@dataclass(frozen=True, slots=True)
+class Layout(Generic[ResultT]):
+    """How results of one kind are shown.
 
     Attributes:
-        is_buffered: It prints nothing before it is closed.
+        what: The results in words, for errors.
+        encode: Returns a result as the HTTP interface answers it, without timings.
+        csv_columns: Columns of CSV after the file.
+        list_rows: Returns the rows of CSV of a result, by column.
+        table_columns: Columns of the table between the file and the time.
+        text_columns: Those of them that are no numbers.
+        list_cells: Returns the rows of the table of a result.
     """
 
-    is_buffered: ClassVar[bool]
+    what: str
+    encode: Callable[[ResultT], Mapping[str, Any]]
+    csv_columns: Sequence[str]
+    list_rows: Callable[[ResultT], Iterable[Mapping[str, str | float]]]
+    table_columns: Sequence[str]
+    text_columns: frozenset[str]
+    list_cells: Callable[[ResultT], Iterable[Sequence[str]]]
 
-    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:
+
+class Report(ABC, Generic[ResultT]):
+    """Prints results one by one, or all of them when it is closed.
+
+    Attributes:
+        is_buffered: Whether nothing is printed before it is closed.
+    """
+
+    is_buffered: ClassVar[bool] = False
+
+    def __init__(self, layout: Layout[ResultT]) -> None:
+        self.layout = layout
+
+    @abstractmethod
+    def add(self, file: str, result: ResultT, timings: Timings) -> None:
         """Take the result of one file."""
 
     def close(self) -> None:
-        """Print what is left."""
-
-
-class JsonReport:
-    """One line for each picture: the answer of the HTTP interface, and the file."""
-
-    is_buffered: ClassVar[bool] = False
-
-    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:
-        """Print one line."""
-        from phiz.wire.encode import encode_result  # noqa: PLC0415  slow to load, and not always needed
-
-        answer = {"file": file, **encode_result(result), "timing_ms": timings.to_milliseconds()}
-        click.echo(json.dumps(answer))
-
-    def close(self) -> None:
-        """Do nothing: all is printed."""
-
-
-class CsvReport:
-    """A header, then one row for each face; a landmark that the model has not is empty."""
-
-    is_buffered: ClassVar[bool] = False
-
-    def __init__(self) -> None:
-        self._writer = csv.DictWriter(sys.stdout, _COLUMNS, lineterminator="\n")
-        self._writer.writeheader()
-
-    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:  # noqa: ARG002  the rows have no times
-        """Print the rows of one picture."""
-        self._writer.writerows(_build_row(file, face) for face in result.faces)
+        """Print the rest."""
         sys.stdout.flush()
 
-    def close(self) -> None:
-        """Do nothing: all is printed."""
+
+class JsonReport(Report[ResultT]):
+    """A line for each image: the answer of the HTTP interface, and the file."""
+
+    def add(self, file: str, result: ResultT, timings: Timings) -> None:
+        """Print one line."""
+        answer = {"file": file, **self.layout.encode(result)}
+        click.echo(json.dumps({**answer, "timing_ms": timings.to_milliseconds()}))
 
 
-def _build_row(file: str, face: "Face") -> dict[str, str | float]:
-    x1, y1, x2, y2 = face.box
-    row: dict[str, str | float] = {
-        "file": file,
-        "model": face.model,
-        "score": round(face.score, 4),
-        "x": round(x1, 2),
-        "y": round(y1, 2),
-        "width": round(x2 - x1, 2),
-        "height": round(y2 - y1, 2),
-    }
-    for name, (x, y) in face.landmarks.items():
-        row[f"{name}_x"], row[f"{name}_y"] = round(x, 2), round(y, 2)
-    return row
+class CsvReport(Report[ResultT]):
+    """A header, then the rows of each image, without timings."""
+
+    def __init__(self, layout: Layout[ResultT]) -> None:
+        super().__init__(layout)
+        columns = ("file", *layout.csv_columns)
+        self._writer = csv.DictWriter(sys.stdout, columns, lineterminator="\n")
+        self._writer.writeheader()
+
+    def add(self, file: str, result: ResultT, timings: Timings) -> None:  # noqa: ARG002  see above
+        """Print the rows of one image."""
+        self._writer.writerows({"file": file, **row} for row in self.layout.list_rows(result))
+        sys.stdout.flush()
 
 
-class TableReport:
-    """A table for people: one row for each face, and one for a picture without any."""
+class TableReport(Report[ResultT]):
+    """A table for people."""
 
     is_buffered: ClassVar[bool] = True
 
-    def __init__(self) -> None:
-        from rich.box import SIMPLE_HEAD  # noqa: PLC0415  slow to load, and seldom needed
-        from rich.table import Table  # noqa: PLC0415
+    def __init__(self, layout: Layout[ResultT]) -> None:
+        super().__init__(layout)
+        self._rows: list[Sequence[str]] = []
 
-        names = ("file", "face", "score", "x", "y", "width", "height", "model", "ms")
-        self._table = Table(*names, box=SIMPLE_HEAD)
-        self._table.columns[0].overflow = "fold"
-        for column in (1, 2, 3, 4, 5, 6, 8):
-            self._table.columns[column].justify = "right"
-
-    def add(self, file: str, result: "DetectionResult", timings: "Timings") -> None:
-        """Take the rows of one picture."""
-        from rich.text import Text  # noqa: PLC0415  see above
-
-        # As text, because a file's name may look like markup.
-        first = Text(file), f"{1000 * timings.total_s:.1f}"
-        if not result.faces:
-            self._table.add_row(first[0], "none", *[""] * 6, first[1])
-        for number, face in enumerate(result.faces, 1):
-            x1, y1, x2, y2 = face.box
-            numbers = (round(number) for number in (x1, y1, x2 - x1, y2 - y1))
-            name, milliseconds = first if number == 1 else ("", "")
-            self._table.add_row(
-                name,
-                str(number),
-                f"{face.score:.2f}",
-                *map(str, numbers),
-                face.model,
-                milliseconds,
-            )
+    def add(self, file: str, result: ResultT, timings: Timings) -> None:
+        """Take the rows of one image; the first has its name and its time."""
+        name, milliseconds = file, f"{1000 * timings.total_s:.1f}"
+        for cells in self.layout.list_cells(result):
+            self._rows.append((name, *cells, milliseconds))
+            name, milliseconds = "", ""
 
     def close(self) -> None:
         """Print the table."""
-        from rich.console import Console  # noqa: PLC0415  see above
+        from phiz.cli.tables import print_table  # noqa: PLC0415  slow to load, seldom needed
 
-        Console().print(self._table)
+        columns = ("file", *self.layout.table_columns, "ms")
+        print_table(columns, self._rows, {"file", *self.layout.text_columns}, has_rule=True)
+        super().close()
 
 
-REPORTS: dict[str, Callable[[], FaceReport]] = {
+_REPORTS: dict[str, Callable[[Layout[Any]], Report[Any]]] = {
     "table": TableReport,
     "json": JsonReport,
     "csv": CsvReport,
 }
+
+
+def open_report(layout: Layout[ResultT], format_name: str | None) -> Report[ResultT]:
+    """Return the report of a format; without one, a table on a terminal, else JSON.
+
+    Raises:
+        ClickException: Standard output cannot be written.
+    """
+    chosen = format_name or ("table" if sys.stdout.isatty() else "json")
+    with guard_stdout(layout.what):
+        return _REPORTS[chosen](layout)
+
+
+@contextmanager
+def guard_stdout(what: str) -> Iterator[None]:
+    """End the command if standard output cannot be written, because no image is to blame."""
+    try:
+        yield
+    except OSError as error:
+        # The rest of the buffer would be tried again, and fail again, at the very end.
+        with open(os.devnull, "wb") as nowhere:  # noqa: PTH123  a device, not a path
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader has had enough
+            raise click.exceptions.Exit(1) from None
+        raise click.ClickException(f"cannot write {what}: {error.strerror}") from error

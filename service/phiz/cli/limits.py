@@ -2,10 +2,11 @@
 
 import json
 from dataclasses import asdict
-from typing import Any
+from itertools import starmap
 
 import click
 
+from phiz.cli.tables import print_table
 from phiz.models import catalog, router_config
 from phiz.models.operating_point import RECALL_SETS, OperatingPoint
 from phiz.models.specs import AUTO
@@ -43,16 +44,13 @@ def _collect_points() -> dict[str, tuple[float, OperatingPoint]]:
 
 
 def _print_table(points: dict[str, tuple[float, OperatingPoint]]) -> None:
-    from rich.console import Console  # noqa: PLC0415  slow to load, and seldom needed
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table("model", box=None, pad_edge=False)
-    for heading in ("limit", "precision", *RECALL_SETS, "alarms"):
-        table.add_column(heading, justify="right")
-    for name, (limit, point) in points.items():
-        figures: list[Any] = [point.precision, *point.recall.values(), point.alarms]
-        table.add_row(name, f"{limit:g}", *(f"{100 * figure:.1f} %" for figure in figures))
-    console = Console()
-    console.print(table)
+    columns = ("model", "limit", "precision", *RECALL_SETS, "alarms")
+    print_table(columns, starmap(_list_cells, points.items()), {"model"})
     for place in dict.fromkeys(point.measured_on for _, point in points.values()):
-        console.print(f"measured on {place}", soft_wrap=True)
+        click.echo(f"measured on {place}")
+
+
+def _list_cells(name: str, measured: tuple[float, OperatingPoint]) -> tuple[str, ...]:
+    limit, point = measured
+    figures = (point.precision, *point.recall.values(), point.alarms)
+    return (name, f"{limit:g}", *(f"{100 * figure:.1f} %" for figure in figures))

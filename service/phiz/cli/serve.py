@@ -1,26 +1,11 @@
 """``phiz serve``: answer over HTTP."""
 
-import json
-import logging
-import os
 import signal
 import sys
-import time
-from functools import partial
 from types import FrameType
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 import click
-
-from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count, find_study_page
-
-if TYPE_CHECKING:
-    from socket import socket
-
-    from phiz.system.logs import LogFormat
-
-_log = logging.getLogger(__name__)
-
 
 # How the address begins that Kubernetes sets PHIZ_PORT to, in every container beside a service
 # that is called phiz.
@@ -99,65 +84,12 @@ def serve(host: str, port: int, workers: int | None) -> None:
     # Until the server takes care of it: the first process of a container would not end otherwise.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_on_signal)
-    # The server and the models take a while to import; --help should not wait for them.
-    from phiz.api.app import create_app  # noqa: PLC0415
-    from phiz.api.server import bind_socket, run_server  # noqa: PLC0415
-    from phiz.cli.traces import open_tracer  # noqa: PLC0415
-    from phiz.settings import load_settings  # noqa: PLC0415
-    from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit  # noqa: PLC0415
-    from phiz.system.logs import configure_logging  # noqa: PLC0415
+    # The server takes a while to import: --help should not wait, and a signal be heard by then.
+    from phiz.cli.serve_run import run_service  # noqa: PLC0415
 
-    settings = load_settings()
-    configure_logging(settings.log)
-    _warn_unknown_variables()
-    logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
-    with open_tracer(os.environ) as traces:
-        listener = bind_socket(host, port)
-        size = workers or choose_worker_count(
-            count_processors(), read_memory_limit(), settings.max_pixels
-        )
-        app = create_app(
-            WORKER_COMMAND,
-            size,
-            build_limits(settings, raise_file_limit(), size),
-            find_study_page(settings),
-        )
-        on_listening = partial(_announce_address, listener, settings.log)
-        run_server(
-            app,
-            listener,
-            settings.drain,
-            on_listening,
-            logged_requests=logged_requests,
-            tracer=traces,
-        )
+    run_service(host, port, workers)
 
 
 def _exit_on_signal(_number: int, _frame: FrameType | None) -> NoReturn:
     """End with success: nothing has begun that would have to be ended."""
     sys.exit(0)
-
-
-def _announce_address(listener: "socket", log_format: "LogFormat") -> None:
-    from phiz.api.server import format_url  # noqa: PLC0415  see above
-
-    url = format_url(listener)
-    line = f"phiz listens on {url} - try: curl -F image=@face.jpg {url}/detect"
-    if log_format == "json":
-        line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
-    try:
-        click.echo(line)
-    except BrokenPipeError:  # the parent has stopped reading, and other clients send requests
-        # Python would try to write the line again when it exits, and exit with 120.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _warn_unknown_variables() -> None:
-    from phiz.settings import find_unknown_variables, list_variables  # noqa: PLC0415  see above
-
-    if unknown := find_unknown_variables(os.environ):
-        _log.warning(
-            "%s has no effect because it is not a setting; the settings are %s",
-            ", ".join(unknown),
-            ", ".join(list_variables()),
-        )

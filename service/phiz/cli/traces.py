@@ -1,4 +1,4 @@
-"""Whether traces are sent, by the variables that OpenTelemetry has for it."""
+"""Traces of the service, if the variables of OpenTelemetry ask for them."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -16,13 +16,13 @@ SUPPORTED_PROTOCOL = "http/protobuf"
 
 @contextmanager
 def open_tracer(variables: Mapping[str, str]) -> "Iterator[RequestTracer | None]":
-    """Give what sends the spans of requests, or None if nobody asks for them.
+    """Yield the tracer of requests, or None if no traces are asked for.
 
     Args:
-        variables: Of the environment.
+        variables: The environment.
 
     Raises:
-        SettingError: They are asked for in a way that there is not, or its packages are missing.
+        SettingError: The exporter or its protocol is not supported, or a package is missing.
     """
     spans = _create_tracer(variables)
     try:
@@ -42,7 +42,7 @@ def _create_tracer(variables: Mapping[str, str]) -> "RequestTracer | None":
         if variables.get(name) not in {None, "", SUPPORTED_PROTOCOL}:
             raise SettingError(f"{name} is {variables[name]!r}; it must be {SUPPORTED_PROTOCOL}")
     try:
-        # Not at the top: without traces nobody needs it, nor has it to be there.
+        # Not at the top: only the extra installs OpenTelemetry.
         from phiz.api.spans import RequestTracer  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if not (error.name or "").startswith("opentelemetry"):

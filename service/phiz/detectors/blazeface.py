@@ -21,12 +21,12 @@ from phiz.faces import (
     DetectOptions,
     Face,
     Keypoints,
-    Overlap,
     Scores,
     build_faces,
 )
 from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling, letterbox_image
+from phiz.options import Overlap
 from phiz.runtime import Session
 from phiz.timings import Stopwatch
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from phiz.boxes.geometry import expand_to_squares
-from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
+from phiz.detectors.blazeface import MIN_VISIBLE_SIDE_PX, OVERSAMPLING, BlazeFace
 from phiz.detectors.calibration import accept_faces
 from phiz.detectors.fusion import (
     CASCADE_MODEL,
@@ -52,7 +52,6 @@ FIRST_PASS_MIN_SCORE = 0.1  # weaker detections of the first pass are dropped
 FULL_DECODE_RATIO = 3.0
 # Share of the time left that decoding the full image and its integral may take.
 DECODE_TIME_SHARE = 0.3
-MIN_VISIBLE_SIDE_PX = 1.0  # a smaller rest of a face beyond the border is dropped
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,25 +5,24 @@ by ``phiz.wire.encode``, which the command line shares.
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from phiz.faces import (
-    BUDGET_LIMIT_MS,
-    MAX_FACES_LIMIT,
-    MAX_PASSES,
-    MIN_FACE_LIMIT,
+from phiz.faces import DetectOptions, RouteReason
+from phiz.models.specs import CLASS_COUNT, Precision
+from phiz.options import (
+    CLASSIFY_OPTIONS,
+    DETECT_OPTIONS,
+    ClassifierName,
     Details,
-    DetectOptions,
+    DetectorName,
+    Option,
     Overlap,
     Rotate,
-    RouteReason,
 )
-from phiz.models.specs import CLASS_COUNT, Precision
 
-ModelName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
-ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
 JsonObject: TypeAlias = dict[str, Any]
 """A value that JSON encodes as an object."""
 
@@ -33,78 +32,53 @@ class Parameters(BaseModel, ABC):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    declared: ClassVar[Mapping[str, Option]]
+
     model: str
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _reject_underscores(cls, value: object) -> object:
+        # Pydantic accepts the number literals of Python, in which 1_0 is ten.
+        if isinstance(value, str) and "_" in value:
+            raise ValueError("no value contains underscores")
+        return value
 
     @abstractmethod
     def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""
 
 
+def _declare_field(option: Option) -> Any:  # noqa: ANN401  of the type that the field has
+    """Return the field of an option. Pydantic checks choices by the field's type."""
+    help_text = option.help
+    if option.default_help:
+        help_text += f" Default: {option.default_help}."
+    if option.choices:
+        return Field(default=option.default, description=help_text)
+    return Field(
+        default=option.default,
+        ge=option.minimum,
+        le=option.maximum,
+        allow_inf_nan=None if option.is_whole else False,
+        description=help_text,
+    )
+
+
 class DetectParameters(Parameters):
     """The options of a detection."""
 
-    model: ModelName = Field(
-        default="auto", description="Detector. `auto` selects models to suit each image."
-    )
-    min_score: float | None = Field(
-        default=None,
-        ge=0,
-        le=1,
-        allow_inf_nan=False,
-        description="Minimum score of a face. Default: the model's own limit, which `/models`"
-        " lists with its measured precision and recall.",
-    )
-    min_face: float | None = Field(
-        default=None,
-        ge=1,
-        le=MIN_FACE_LIMIT,
-        allow_inf_nan=False,
-        description="Minimum size of a face: the shorter side of its box, in pixels. `mtcnn`"
-        " starts its search at this size, so a larger value is faster."
-        " Default: 20 for `mtcnn`, none for the others.",
-    )
-    max_faces: int = Field(
-        default=1000,
-        ge=1,
-        le=MAX_FACES_LIMIT,
-        description="Maximum number of faces, best first.",
-    )
-    overlap: Overlap = Field(
-        default="blend",
-        description="How overlapping predictions are merged: `blend` takes their weighted mean,"
-        " `nms` keeps only the best.",
-    )
-    passes: int = Field(
-        default=1,
-        ge=1,
-        le=MAX_PASSES,
-        description="Number of times that `front`, `back` and `full` process the image. The second"
-        " pass is half a grid cell away. Two passes take twice the inference time, and boxes and"
-        " landmarks are steadier and more accurate.",
-    )
-    rotate: Rotate = Field(
-        default="none",
-        description="`auto` turns an image without a clear upright face by 90, 180 and 270 degrees,"
-        " which takes up to four times as long. Coordinates remain those of the image as sent, and"
-        " each face has its `roll`.",
-    )
-    details: Details = Field(
-        default="none",
-        description="`quality` adds `roll` and `quality` to each face.",
-    )
-    budget_ms: float | None = Field(
-        default=None,
-        ge=1,
-        le=BUDGET_LIMIT_MS,
-        allow_inf_nan=False,
-        description="Time budget of `auto` in milliseconds, including decoding but not queueing."
-        " Default: no budget; `auto` continues while more faces are likely.",
-    )
+    declared = DETECT_OPTIONS
 
-    @field_validator("min_score", "min_face", "max_faces", "passes", "budget_ms", mode="before")
-    @classmethod
-    def _check_number(cls, value: object) -> object:
-        return _reject_underscores(value)
+    model: DetectorName = _declare_field(DETECT_OPTIONS["model"])
+    min_score: float | None = _declare_field(DETECT_OPTIONS["min_score"])
+    min_face: float | None = _declare_field(DETECT_OPTIONS["min_face"])
+    max_faces: int = _declare_field(DETECT_OPTIONS["max_faces"])
+    overlap: Overlap = _declare_field(DETECT_OPTIONS["overlap"])
+    passes: int = _declare_field(DETECT_OPTIONS["passes"])
+    rotate: Rotate = _declare_field(DETECT_OPTIONS["rotate"])
+    details: Details = _declare_field(DETECT_OPTIONS["details"])
+    budget_ms: float | None = _declare_field(DETECT_OPTIONS["budget_ms"])
 
     def to_options(self) -> DetectOptions:
         """Return what the detector is given."""
@@ -119,33 +93,15 @@ class DetectParameters(Parameters):
 class ClassifyParameters(Parameters):
     """The options of a classification."""
 
-    model: ClassifierName = Field(
-        default="efficientnet",
-        description="Classifier. `mobilenet` is faster and less accurate.",
-    )
-    precision: Precision | None = Field(
-        default=None,
-        description="Precision of the network. Default: the choice of `phiz study` for this"
-        " machine, or else `int8` on a processor with instructions for it (VNNI, dot product) and"
-        " `float32` on others.",
-    )
-    top: int = Field(default=5, ge=1, le=CLASS_COUNT, description="Number of classes, best first.")
+    declared = CLASSIFY_OPTIONS
 
-    @field_validator("top", mode="before")
-    @classmethod
-    def _check_number(cls, value: object) -> object:
-        return _reject_underscores(value)
+    model: ClassifierName = _declare_field(CLASSIFY_OPTIONS["model"])
+    precision: Precision | None = _declare_field(CLASSIFY_OPTIONS["precision"])
+    top: int = _declare_field(CLASSIFY_OPTIONS["top"])
 
     def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""
         return self.model, self.precision, self.top
-
-
-def _reject_underscores(value: object) -> object:
-    # Pydantic accepts the number literals of Python, in which 1_0 is ten.
-    if isinstance(value, str) and "_" in value:
-        raise ValueError("a number must not contain underscores")
-    return value
 
 
 class ImageSize(BaseModel):
@@ -205,7 +161,7 @@ class FoundFace(BaseModel):
         le=180,
     )
     quality: FaceQuality | None = Field(default=None, description="Only with `details=quality`.")
-    model: ModelName | None = Field(
+    model: DetectorName | None = Field(
         default=None, description="The model that found the face. Only with `model=auto`."
     )
 
@@ -213,7 +169,7 @@ class FoundFace(BaseModel):
 class RouteStep(BaseModel):
     """One step that `auto` ran or skipped."""
 
-    model: ModelName
+    model: DetectorName
     ran: bool = Field(description="Whether the step ran.")
     faces: int = Field(
         description="Number of faces that passed the limits after this step; 0 if skipped.", ge=0
@@ -238,7 +194,7 @@ class RouteStep(BaseModel):
 class DetectAnswer(BaseModel):
     """The faces of an image. The list is empty if there are none."""
 
-    model: ModelName = Field(description="The requested model.")
+    model: DetectorName = Field(description="The requested model.")
     image: ImageSize
     faces: list[FoundFace] = Field(description="The faces, best first.")
     route: list[RouteStep] | None = Field(

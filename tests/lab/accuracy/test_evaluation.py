@@ -9,7 +9,7 @@ from PIL import Image
 
 from phiz.engine import Engine
 from phiz.errors import OptionError
-from phiz.faces import Detections, DetectOptions, Overlap
+from phiz.faces import Detections, DetectOptions
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
 from phiz.image.pixels import unpack_rgb
@@ -18,6 +18,7 @@ from phiz.lab.accuracy.datasets import Dataset, DatasetKind
 from phiz.lab.accuracy.evaluation import EvaluationRun, evaluate_model
 from phiz.lab.accuracy.jitter import sample_shifts
 from phiz.lab.accuracy.labels import LabelledImage
+from phiz.options import Overlap
 from phiz.timings import Stopwatch
 from tests.lab.accuracy.answers import EYES, found
 

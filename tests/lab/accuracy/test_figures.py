@@ -4,13 +4,13 @@ from math import isnan, nan
 import numpy as np
 import pytest
 
-from phiz.faces import Overlap
 from phiz.lab.accuracy.datasets import Dataset, DatasetKind
 from phiz.lab.accuracy.evaluation import Evaluation, EvaluationRun
 from phiz.lab.accuracy.figures import summarise_evaluation
 from phiz.lab.accuracy.jitter import Jitter, sample_shifts
 from phiz.lab.accuracy.predictions import Prediction
 from phiz.lab.accuracy.summary import ErrorQuantiles
+from phiz.options import Overlap
 from tests.lab.accuracy.answers import HEAD, answer, found, labelled
 
 AWAY = (60, 60, 80, 80)

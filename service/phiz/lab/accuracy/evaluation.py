@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeAlias
 
 from phiz.engine import Engine
-from phiz.faces import OVERLAPS, DetectOptions, Overlap
+from phiz.faces import DetectOptions
 from phiz.image.decode import decode_image
 from phiz.lab.accuracy.alignment import find_faces_with_points, measure_eye_distance
 from phiz.lab.accuracy.closeups import CROP_MARGINS, crop_to_face
@@ -13,6 +13,7 @@ from phiz.lab.accuracy.datasets import Dataset
 from phiz.lab.accuracy.jitter import Jitter, Shifts, encode_bmp, measure_face_jitter, shift_image
 from phiz.lab.accuracy.labels import LabelledImage
 from phiz.lab.accuracy.predictions import Prediction, predict_faces
+from phiz.options import OVERLAPS, Overlap
 from phiz.timings import Stopwatch
 
 # A curve of precision needs the weak detections too. The curves of auto, where weak ones decide

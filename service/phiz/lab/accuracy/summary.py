@@ -7,8 +7,8 @@ from statistics import median
 
 import numpy as np
 
-from phiz.faces import Overlap
 from phiz.lab.accuracy.precision import FloatArray
+from phiz.options import Overlap
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,8 +72,7 @@ def read_counted_faces(path: Path) -> dict[str, list[int]]:
         CatalogError: It is not such a list, or SciPy is not installed.
     """
     try:
-        from scipy.io import loadmat  # noqa: PLC0415  an extra
-        from scipy.io.matlab import MatReadError  # noqa: PLC0415
+        from scipy.io import loadmat, matlab  # noqa: PLC0415  only the extra installs it
     except ModuleNotFoundError as error:
         raise CatalogError(
             f"{path.name} needs SciPy; install phiz with its extra: pip install 'phiz[lab]'"
@@ -86,7 +85,7 @@ def read_counted_faces(path: Path) -> dict[str, list[int]]:
             for event, names, lists in events
             for name, places in zip(names.ravel(), lists.ravel(), strict=True)
         }
-    except (*DAMAGES, MatReadError) as error:
+    except (*DAMAGES, matlab.MatReadError) as error:
         raise CatalogError(
             f"{path.name} cannot be read as a list of WIDER FACE: {error}"
         ) from error

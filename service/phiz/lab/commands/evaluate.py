@@ -5,10 +5,11 @@ from typing import Any
 
 import click
 
-# Written out, because what knows them takes a while to import; a test compares them.
-EVALUATED_MODELS = ("front", "back", "full", "mtcnn", "auto")
-OVERLAP_CHOICES = ("blend", "nms")
-MAX_PASSES = 2
+from phiz.cli.options import build_option
+from phiz.options import DETECT_OPTIONS
+
+EVALUATED_MODELS = DETECT_OPTIONS["model"].choices
+# Written out, because the module that knows it takes a while to import; a test compares them.
 MAX_SHIFTS = 288  # all there are of up to 8 pixels each way
 
 _EVALUATE_EPILOG = """
@@ -28,32 +29,27 @@ Examples:
 
 @click.command(epilog=_EVALUATE_EPILOG)
 @click.argument("data", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--model",
+@build_option(
+    "model",
+    DETECT_OPTIONS["model"],
     "models",
-    type=click.Choice(EVALUATED_MODELS),
     multiple=True,
     default=EVALUATED_MODELS,
+    show_default=False,
     help="Detector; may be repeated.  [default: all]",
 )
-@click.option(
-    "--overlap",
+@build_option(
+    "overlap",
+    DETECT_OPTIONS["overlap"],
     "overlaps",
-    type=click.Choice(OVERLAP_CHOICES),
     multiple=True,
-    default=("blend",),
-    help="How overlapping predictions are merged; may be repeated.  [default: blend]",
+    default=(DETECT_OPTIONS["overlap"].default,),
+    help="How overlapping predictions are merged; may be repeated.",
 )
-@click.option(
-    "--passes",
-    type=click.IntRange(1, MAX_PASSES),
-    default=1,
-    show_default=True,
-    help="Number of times that front, back and full process each image.",
-)
-@click.option(
-    "--min-score",
-    type=click.FloatRange(0, 1),
+@build_option("passes", DETECT_OPTIONS["passes"])
+@build_option(
+    "min_score",
+    DETECT_OPTIONS["min_score"],
     help="Minimum score for all figures.  [default: the model's own limit; 0.05 for the average"
     " precision of front, back and full]",
 )

@@ -11,7 +11,6 @@ from rich.console import Console
 from phiz import settings
 from phiz.cli.files import check_writable, make_folder, write_json
 from phiz.errors import OptionError
-from phiz.faces import Overlap
 from phiz.lab.accuracy.datasets import find_datasets
 from phiz.lab.accuracy.evaluation import EvaluationRun, evaluate_model
 from phiz.lab.accuracy.figures import summarise_evaluation
@@ -21,6 +20,7 @@ from phiz.lab.commands.progress import track_items
 from phiz.lab.report.evaluation_pictures import write_figures
 from phiz.lab.report.evaluation_tables import build_document, build_tables
 from phiz.loading import load_engine
+from phiz.options import Overlap
 
 EVALUATE_COLUMNS = 150  # of the tables where there is no terminal to ask
 

@@ -1,0 +1,139 @@
+"""The options of a request, declared once.
+
+The query parameters, the form fields, the options of the commands and the tables in
+``docs/http.md`` are made from them. The module imports nothing large, so that ``--help`` is quick.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias, get_args
+
+from phiz.errors import OptionError
+from phiz.models.specs import CLASS_COUNT, Precision
+
+DetectorName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
+ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
+Overlap: TypeAlias = Literal["blend", "nms"]
+OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
+Rotate: TypeAlias = Literal["none", "auto"]
+Details: TypeAlias = Literal["none", "quality"]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option with its default, its help and its values.
+
+    Attributes:
+        default: None means the default of the model.
+        help: Sentences for people, in Markdown.
+        choices: The values, or nothing for a number.
+        minimum: Least value of a number.
+        maximum: Greatest value of a number.
+        is_whole: Whether a number must be whole.
+        default_help: The default in words, if it is None.
+    """
+
+    default: Any
+    help: str
+    choices: tuple[str, ...] = ()
+    minimum: int = 1
+    maximum: int = 1
+    is_whole: bool = False
+    default_help: str = ""
+
+    def check(self, name: str, value: Any) -> None:  # noqa: ANN401  options are of many types
+        """Return if the option may have this value.
+
+        Raises:
+            OptionError: It may not.
+        """
+        if value is None and self.default is None:
+            return
+        # Written so that NaN fails too.
+        if value in self.choices if self.choices else self.minimum <= value <= self.maximum:
+            return
+        raise OptionError(f"{name} is {value!r}; it must be {self.describe_values()}")
+
+    def describe_values(self) -> str:
+        """Return the values that the option may have, in words."""
+        if self.choices:
+            return f"one of {', '.join(self.choices)}"
+        number = "a whole number" if self.is_whole else "a number"
+        return f"{number} from {self.minimum} to {self.maximum}"
+
+
+DETECT_OPTIONS: Final[Mapping[str, Option]] = {
+    "model": Option(
+        "auto",
+        "Detector. `auto` selects models to suit each image.",
+        choices=get_args(DetectorName),
+    ),
+    "min_score": Option(
+        None,
+        "Minimum score of a face. `/models` and `phiz models limits` list the limits of the models"
+        " with their measured precision and recall.",
+        minimum=0,
+        maximum=1,
+        default_help="the model's own limit",
+    ),
+    "min_face": Option(
+        None,
+        "Minimum size of a face: the shorter side of its box, in pixels. The search of `mtcnn`"
+        " starts at this size, so a larger value is faster.",
+        maximum=65_535,  # no readable image has both sides this long
+        default_help="20 for `mtcnn`, none for the others",
+    ),
+    "max_faces": Option(
+        1000, "Maximum number of faces per image, best first.", maximum=10_000, is_whole=True
+    ),
+    "overlap": Option(
+        "blend",
+        "How overlapping predictions are merged: `blend` takes their weighted mean, `nms` keeps"
+        " only the best.",
+        choices=OVERLAPS,
+    ),
+    "passes": Option(
+        1,
+        "Number of times that `front`, `back` and `full` process an image. The second pass is half"
+        " a grid cell away. Two passes take twice the inference time, and boxes and landmarks are"
+        " steadier and more accurate.",
+        maximum=2,
+        is_whole=True,
+    ),
+    "rotate": Option(
+        "none",
+        "With `auto`, an image without a clear upright face is also turned by 90, 180 and 270"
+        " degrees, which takes up to four times as long. Coordinates remain those of the image as"
+        " sent, and each face has its `roll`.",
+        choices=get_args(Rotate),
+    ),
+    "details": Option(
+        "none", "With `quality`, each face has its `roll` and `quality`.", choices=get_args(Details)
+    ),
+    "budget_ms": Option(
+        None,
+        "Time budget of `auto` per image in milliseconds, including decoding but not queueing.",
+        maximum=60_000,
+        default_help="no budget; `auto` continues while more faces are likely",
+    ),
+}
+"""The options of a detection."""
+
+CLASSIFY_OPTIONS: Final[Mapping[str, Option]] = {
+    "model": Option(
+        "efficientnet",
+        "Classifier. `mobilenet` is faster and less accurate.",
+        choices=get_args(ClassifierName),
+    ),
+    "precision": Option(
+        None,
+        "Precision of the network.",
+        choices=get_args(Precision),
+        default_help="the choice of `phiz study` for this machine, or else `int8` on a processor"
+        " with instructions for it (VNNI, dot product) and `float32` on others",
+    ),
+    "top": Option(
+        5, "Number of classes per image, best first.", maximum=CLASS_COUNT, is_whole=True
+    ),
+}
+"""The options of a classification."""

@@ -1,0 +1,45 @@
+from collections.abc import Mapping
+
+import pytest
+
+from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, Option
+from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
+from tests.docs.pages import PAGES
+
+OPTIONS = pytest.mark.parametrize(
+    "options", [DETECT_OPTIONS, CLASSIFY_OPTIONS], ids=["detect", "classify"]
+)
+
+
+@pytest.mark.parametrize(
+    ("options", "parameters"),
+    [(DETECT_OPTIONS, DetectParameters), (CLASSIFY_OPTIONS, ClassifyParameters)],
+    ids=["detect", "classify"],
+)
+def test_options_are_the_parameters_of_a_request(
+    options: Mapping[str, Option], parameters: type[Parameters]
+) -> None:
+    defaults = {name: option.default for name, option in options.items()}
+    assert list(parameters.model_fields) == list(defaults)
+    assert parameters.model_validate({}).model_dump() == defaults
+
+
+@OPTIONS
+def test_default_is_a_value_or_words(options: Mapping[str, Option]) -> None:
+    for name, option in options.items():
+        option.check(name, option.default)
+        assert (option.default is None) == bool(option.default_help)
+
+
+@OPTIONS
+def test_reference_has_a_row_for_each_option(options: Mapping[str, Option]) -> None:
+    rows = "\n".join(format_row(name, option) for name, option in options.items())
+    table = f"| option | values | default | meaning |\n|---|---|---|---|\n{rows}\n\n"
+    assert table in PAGES["docs/http.md"].text
+
+
+def format_row(name: str, option: Option) -> str:
+    values = ", ".join(f"`{choice}`" for choice in option.choices)
+    values = values or f"{option.minimum} to {option.maximum}"
+    default = option.default_help if option.default is None else f"`{option.default}`"
+    return f"| `{name}` | {values} | {default} | {option.help} |"
