@@ -12,6 +12,8 @@ from .conftest import ROOT, Distributions
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
 
+BINARY_SUFFIXES = (".avif", ".heic", ".jpg", ".png", ".tif")
+
 
 @pytest.fixture(scope="module")
 def editorconfig() -> configparser.ConfigParser:
@@ -28,7 +30,7 @@ def texts(distributions: Distributions) -> dict[str, bytes]:
         return {
             name: file.read()
             for name, member in files.items()
-            if name != "PKG-INFO" and not name.endswith((".jpg", ".png"))
+            if name != "PKG-INFO" and not name.endswith(BINARY_SUFFIXES)
             if (file := archive.extractfile(member)) is not None
         }
 
