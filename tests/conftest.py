@@ -1,7 +1,9 @@
 import fcntl
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -51,17 +53,36 @@ def models_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
-def int8_folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the run, which the processes of pytest-xdist share."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@contextmanager
+def lock(path: Path) -> Iterator[None]:
+    """Wait until no other process of the run has this lock."""
+    with path.with_suffix(".lock").open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+@pytest.fixture(scope="session")
+def int8_folder(models_folder: Path, run_folder: Path) -> Path:
     """A folder with every built face model, and with every network in 8 bits that is offered."""
-    folder = tmp_path_factory.mktemp("int8")
-    known, calibrations = catalog.load_catalog(), calibration.load_calibrations()
-    for spec in (spec for model in known.get_models("face") for spec in model.networks):
-        graph = catalog.read_network(spec, models_folder)
-        (folder / spec.file_name).write_bytes(graph)
-        if (variant := spec.with_precision("int8")) != spec:
-            ranges = calibration.get_ranges(spec.name, graph, calibrations)
-            (folder / variant.file_name).write_bytes(quantise_graph(graph, ranges))
-    return folder
+    folder = run_folder / "int8"
+    with lock(folder):
+        if folder.exists():
+            return folder
+        folder.mkdir()
+        calibrations = calibration.load_calibrations()
+        for spec in NETWORKS:
+            graph = catalog.read_network(spec, models_folder)
+            (folder / spec.file_name).write_bytes(graph)
+            if (variant := spec.with_precision("int8")) != spec:
+                ranges = calibration.get_ranges(spec.name, graph, calibrations)
+                (folder / variant.file_name).write_bytes(quantise_graph(graph, ranges))
+        return folder
 
 
 @pytest.fixture
@@ -109,22 +130,27 @@ def read_image() -> Callable[[str], LazyImage]:
     return read
 
 
-@pytest.fixture(scope="session")
-def classifier_sources() -> Iterator[Path]:
-    """A folder of the classifiers' packages: the one that is named, or downloaded once a run."""
+def open_sources(networks: list[NetworkSpec], folder: Path) -> Path:
+    """Return a folder of the packages, from the one that is named or downloaded once a run."""
     named = os.environ.get("PHIZ_MODEL_FILES")
     files = Path(named) if named else None
-    with open_source_folder(CLASSIFIERS, print, files, may_download=True) as folder:
-        yield folder
+    with lock(folder):
+        if not folder.exists():
+            with open_source_folder(networks, print, files, may_download=True) as opened:
+                shutil.copytree(opened, folder)
+    return folder
 
 
 @pytest.fixture(scope="session")
-def sources() -> Iterator[Path]:
-    """A folder of the real source packages: the one that is named, or downloaded once a run."""
-    named = os.environ.get("PHIZ_MODEL_FILES")
-    files = Path(named) if named else None
-    with open_source_folder(NETWORKS, print, files, may_download=True) as folder:
-        yield folder
+def classifier_sources(run_folder: Path) -> Path:
+    """A folder of the packages of the classifiers."""
+    return open_sources(CLASSIFIERS, run_folder / "classifier-sources")
+
+
+@pytest.fixture(scope="session")
+def sources(run_folder: Path) -> Path:
+    """A folder of the packages of the face models."""
+    return open_sources(NETWORKS, run_folder / "sources")
 
 
 @pytest.fixture(scope="session")
@@ -143,29 +169,26 @@ def classifier_source(classifier_sources: Path) -> Callable[[NetworkSpec], bytes
 
 @pytest.fixture(scope="session")
 def built_classifier(
-    classifier_source: Callable[[NetworkSpec], bytes], tmp_path_factory: pytest.TempPathFactory
+    classifier_source: Callable[[NetworkSpec], bytes], run_folder: Path
 ) -> Callable[[str], Path]:
-    """Builds the classifier of a name in both forms, once, and gives the folder."""
-    folder = tmp_path_factory.mktemp("classifiers")
+    """Builds the classifier of a name in both forms, once a run, and gives the folder."""
+    folder = run_folder / "classifiers"
+    folder.mkdir(exist_ok=True)
     specs = {spec.name: spec for spec in CLASSIFIERS}
 
     def give(name: str) -> Path:
-        for spec in (specs[name], *specs[name].variants):
-            if not (folder / spec.file_name).exists():
-                (folder / spec.file_name).write_bytes(
-                    convert_network(spec, classifier_source(spec))
-                )
+        with lock(folder):
+            for spec in (specs[name], *specs[name].variants):
+                if not (folder / spec.file_name).exists():
+                    graph = convert_network(spec, classifier_source(spec))
+                    (folder / spec.file_name).write_bytes(graph)
         return folder
 
     return give
 
 
 @pytest.fixture(scope="module")
-def one_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def one_cluster(run_folder: Path) -> Iterator[None]:
     """Wait until no other process of this run has a Ray cluster: two may not start in time."""
-    folder = tmp_path_factory.getbasetemp()
-    # Of pytest-xdist each process has a folder of its own in the one of the run.
-    shared = folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
-    with (shared / "cluster.lock").open("wb") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with lock(run_folder / "cluster"):
         yield

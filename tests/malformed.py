@@ -21,14 +21,7 @@ _HUGE_SIDES = ((10_000, 10_000), (65_000, 65_000))
 
 def malformed_inputs() -> list[tuple[str, bytes]]:
     """Return unique names and inputs, at least 200."""
-    return [
-        *_not_pictures(),
-        *_truncated(),
-        *_garbled(),
-        *_without_pixels(),
-        *_huge(),
-        *_bombs(),
-    ]
+    return [*_not_pictures(), *_truncated(), *_garbled(), *_without_pixels(), *_huge(), *_bombs()]
 
 
 def _random(seed: int) -> Random:
@@ -165,10 +158,7 @@ def _huge() -> Iterator[tuple[str, bytes]]:
 def _bombs() -> Iterator[tuple[str, bytes]]:
     """Yield files whose reading would cost far more than their size."""
     text = zlib.compress(bytes(1_000_000), 9)
-    yield (
-        "png-text-bomb",
-        _png(64, 48, *[_chunk(b"zTXt", b"k\0\0" + text)] * 100),
-    )
+    yield ("png-text-bomb", _png(64, 48, *[_chunk(b"zTXt", b"k\0\0" + text)] * 100))
     yield (
         "png-international-text-bomb",
         _png(64, 48, *[_chunk(b"iTXt", b"k\0\1\0\0\0" + text)] * 100),

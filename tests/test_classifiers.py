@@ -73,9 +73,7 @@ def ramp(width: int, height: int) -> NDArray[np.uint8]:
 
 
 @pytest.mark.parametrize(
-    ("size_wh", "left", "top"),
-    [((64, 64), 4, 4), ((128, 64), 36, 4), ((64, 96), 4, 20)],
-    ids=str,
+    ("size_wh", "left", "top"), [((64, 64), 4, 4), ((128, 64), 36, 4), ((64, 96), 4, 20)], ids=str
 )
 def test_the_middle_is_seven_eighths_of_the_shorter_side(
     size_wh: tuple[int, int], left: int, top: int
@@ -154,7 +152,7 @@ def logits(classes: Sequence[ScoredClass]) -> NDArray[np.float32]:
 
 @every_form
 @every_model
-def test_what_is_not_built_says_what_to_run(
+def test_missing_classifier_says_what_to_run(
     tmp_path: Path, model: str, precision: Precision
 ) -> None:
     with pytest.raises(ModelNotBuiltError, match="phiz models build --group classify"):
@@ -166,7 +164,7 @@ def test_a_classifier_that_does_not_exist_is_an_option(tmp_path: Path) -> None:
         load(tmp_path, "resnet", "int8")
 
 
-def test_another_file_is_not_loaded(tmp_path: Path) -> None:
+def test_file_of_another_hash_is_not_loaded(tmp_path: Path) -> None:
     (tmp_path / "mobilenet.int8.onnx").write_bytes(b"short")
     with pytest.raises(
         ModelCorruptError, match="rebuild it with: phiz models build --group classify"

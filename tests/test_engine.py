@@ -30,7 +30,7 @@ def test_a_budget_is_for_the_router_alone() -> None:
         engine.detect(b"", "front", DetectOptions(budget_ms=5), Stopwatch())
 
 
-def test_what_budgets_are_kept_by_is_measured_once(
+def test_costs_for_budgets_are_measured_once(
     load_with: Callable[[Sampling], dict[str, Detector]],
 ) -> None:
     auto = load_with("half-pixel")["auto"]

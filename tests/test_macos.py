@@ -12,6 +12,8 @@ import pytest
 from .conftest import PICTURES
 from .service.running import ONE, environment, running
 
+pytestmark = pytest.mark.integration
+
 FOLDER = Path(__file__).with_name("macos")
 SELFIE = PICTURES / "selfie_360x640.png"
 # Ray for Linux needs Linux: it is there before the names go.
@@ -63,7 +65,6 @@ def test_models_are_built_and_verified(models_folder: Path, tmp_path: Path) -> N
     assert built
 
 
-@pytest.mark.integration
 def test_the_service_answers_counts_and_stops(models_folder: Path, tmp_path: Path) -> None:
     env = environment(models_folder, PYTHONPATH=str(FOLDER))
     with running(ONE, env, tmp_path / "log") as service:

@@ -11,7 +11,7 @@ TESTED_ELSEWHERE = {
     "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
     "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
     "api/connection": ("service/test_connections.py", "sends heads and bodies over real sockets"),
-    "api/docs_page": ("api/test_openapi.py", "asks for the page and its files"),
+    "api/request_head": ("service/test_connections.py", "sends heads that no parser accepts"),
     "api/server": ("service/test_stopping.py", "starts and stops real servers"),
     "cli/build": ("cli/test_models.py", "builds from real sources, and without them"),
     "cli/build_run": ("cli/test_models.py", "builds from real sources, and shows how far it is"),

@@ -14,7 +14,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_without_variables_there_are_defaults() -> None:
+def test_defaults_hold_without_variables() -> None:
     assert load_settings() == Settings.model_construct(
         models=None,
         sampling="half-pixel",

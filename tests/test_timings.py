@@ -33,7 +33,7 @@ def test_milliseconds_name_stages_parts_and_total() -> None:
     assert list(stopwatch.to_timings().to_milliseconds()) == names
 
 
-def test_without_a_lap_every_stage_is_there_and_took_no_time() -> None:
+def test_every_stage_takes_no_time_without_a_lap() -> None:
     timings = Stopwatch().to_timings()
     assert (timings.stages, timings.parts) == (dict.fromkeys(STAGES, 0), {})
     assert timings.total_s == 0

@@ -9,35 +9,56 @@ from pathlib import Path
 
 import pytest
 
-from .tools import PROGRAMS, closing_line
+from .tools import ALL, PROGRAMS, closing_line
 
 pytestmark = pytest.mark.integration
 
 ROOT = Path(__file__).parents[1]
-# All need promtool, but for one in each file that needs none; the page's need chromium.
-RULES = "tests/deploy/test_rules.py::test_prometheus_takes_the_configuration_and_the_rules"
-TOLD = "tests/deploy/test_rules.py::test_every_alert_has_a_runbook"
-PAGE = "tests/lab/report/test_page.py::test_names_are_text"
+TESTS = """
+import pytest
+
+@pytest.mark.needs("promtool")
+def test_rules(): pass
+
+@pytest.mark.needs("chromium")
+def test_page(): pass
+
+def test_text(): pass
+"""
+RULES, PAGE, TEXT = (
+    "test_needs.py::test_rules",
+    "test_needs.py::test_page",
+    "test_needs.py::test_text",
+)
 
 
 def run_tests(
     folder: Path, *tests: str, programs: tuple[str, ...] = (), everything: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run tests where there is no other program than these, which do nothing."""
+    (folder / "test_needs.py").write_text(TESTS)
     for name in programs:
         (folder / name).write_text("#!/bin/sh\n")
         (folder / name).chmod(0o755)
     others = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    env = {**others, "PATH": str(folder), "PHIZ_TEST_ALL": "1" if everything else ""}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    variables = {"PATH": str(folder), "PYTHONPATH": str(ROOT), ALL: "1" if everything else ""}
+    options = ("-q", "-p", "no:cacheprovider", "-p", "tests.tools", "--strict-markers")
+    command = [sys.executable, "-m", "pytest", *options, *tests]
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**others, **variables},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one-process", "two-processes"])
-def test_without_a_program_its_tests_are_left_out_and_one_last_line_says_so(
+def test_tests_without_their_program_are_left_out_and_counted_in_the_last_line(
     processes: tuple[str, ...], tmp_path: Path
 ) -> None:
-    ran = run_tests(tmp_path, RULES, PAGE, TOLD, *processes)
+    ran = run_tests(tmp_path, RULES, PAGE, TEXT, *processes)
     *_, summary, last = ran.stdout.splitlines()
     assert last == ("2 left out: promtool (1), chromium (1); apt-get install prometheus chromium")
     assert re.fullmatch(r"\d+ passed in [\d.]+s", summary)
@@ -46,29 +67,29 @@ def test_without_a_program_its_tests_are_left_out_and_one_last_line_says_so(
 
 
 def test_tests_that_were_not_asked_for_are_not_left_out(tmp_path: Path) -> None:
-    ran = run_tests(tmp_path, RULES, PAGE, TOLD, "-k", "runbook or promtool or names_are_text")
+    ran = run_tests(tmp_path, RULES, PAGE, TEXT, "-k", "page or text")
     assert ran.stdout.splitlines()[-1] == "1 left out: chromium (1); apt-get install chromium"
 
 
-def test_where_every_program_is_installed_nothing_is_left_out(tmp_path: Path) -> None:
-    ran = run_tests(tmp_path, RULES, TOLD, programs=("promtool",))
+def test_tests_with_their_program_run(tmp_path: Path) -> None:
+    ran = run_tests(tmp_path, RULES, TEXT, programs=("promtool",))
     assert "left out" not in ran.stdout
     assert ran.returncode == 0
 
 
 @pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one-process", "two-processes"])
-def test_where_all_are_to_run_a_missing_program_fails_its_tests(
+def test_missing_program_fails_its_tests_where_all_are_to_run(
     processes: tuple[str, ...], tmp_path: Path
 ) -> None:
-    ran = run_tests(tmp_path, RULES, TOLD, *processes, everything=True)
+    ran = run_tests(tmp_path, RULES, TEXT, *processes, everything=True)
     assert "promtool is missing; apt-get install prometheus" in ran.stdout
     assert f"FAILED {RULES}" in ran.stdout
     assert re.fullmatch(r"1 failed, \d+ passed in [\d.]+s", ran.stdout.splitlines()[-1])
     assert ran.returncode == 1
 
 
-def test_where_all_are_to_run_those_that_can_pass(tmp_path: Path) -> None:
-    ran = run_tests(tmp_path, RULES, TOLD, programs=("promtool",), everything=True)
+def test_tests_with_their_program_pass_where_all_are_to_run(tmp_path: Path) -> None:
+    ran = run_tests(tmp_path, RULES, TEXT, programs=("promtool",), everything=True)
     assert ran.returncode == 0
 
 

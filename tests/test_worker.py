@@ -137,7 +137,7 @@ def test_a_classifier_is_loaded_once_however_it_is_asked_for(
     assert load("efficientnet", recommended.precision) is recommended
 
 
-def test_what_is_not_built_is_looked_for_again(
+def test_missing_classifier_is_looked_for_again(
     built_classifier: Callable[[str], Path], tmp_path: Path
 ) -> None:
     load = make_classifier_loader(Settings(models=tmp_path))
@@ -151,7 +151,7 @@ def test_what_is_not_built_is_looked_for_again(
 
 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
-def test_without_a_precision_it_is_the_one_that_was_measured_to_be_best_here(
+def test_default_precision_is_the_one_measured_to_be_best(
     built_classifier: Callable[[str], Path], tmp_path: Path, precision: Precision
 ) -> None:
     (spec,) = catalog.load_catalog().get_model("efficientnet").networks

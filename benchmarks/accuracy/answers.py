@@ -1,49 +1,32 @@
-"""What other implementations answer to pictures, and how their answers are reproduced.
+"""Answers of other implementations to images, and how they are reproduced.
 
-The files are those that ``parity.py`` describes. Not compared are MediaPipe's sparse
-full-range network, which is not the one here, and the tests of its that turn the picture or
-give landmarks without boxes.
+``parity.py`` describes the files. Some answers are not compared: MediaPipe's sparse full-range
+network, which is another one, and those of its tests that rotate the image or give landmarks
+without boxes.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NotRequired, TypedDict
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kit.options import BLAZEFACE
 from phiz.faces import DetectOptions
 from phiz.image.resample import Sampling
 
-
-class Answer(TypedDict):
-    """One face as ``references/`` and ``canvases/`` write it."""
-
-    score: float
-    box: list[float]
-    landmarks: NotRequired[list[list[float]]]
-    keypoints: NotRequired[list[list[float]]]
-
-
-class Expected(TypedDict):
-    """What one peer expects of one picture, as ``peers/`` writes it."""
-
-    peer: str
-    boxes: NotRequired[list[list[float]]]
-    keypoints: NotRequired[list[list[list[float]]]]
-    scores: NotRequired[list[float]]
+Floats: TypeAlias = Sequence[Any]
+"""Numbers at any depth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """How far an answer may be from a peer's.
+    """Largest differences of a box side, of x and y of a landmark, and of a score.
 
-    Attributes:
-        box_px: Of each side of a box.
-        points_px: Of x and y of a landmark.
-        score: None where the peer's score is not ours: another quantity, or not given.
+    ``score`` is None where the peer's score is another quantity, or not given.
     """
 
     box_px: float
@@ -55,13 +38,8 @@ class Tolerance:
 class PeerRun:
     """How a peer's answers are reproduced, and how closely.
 
-    Attributes:
-        peer: Whose answers.
-        model: Ours.
-        tolerance: How closely.
-        options: With the peer's limits.
-        sampling: As the peer resizes.
-        is_blue_first: Whether the peer was given the channels in this order.
+    ``options`` have the peer's limits, and ``sampling`` is as the peer resizes. ``is_blue_first``
+    means that the peer was given the channels in this order.
     """
 
     peer: str
@@ -73,29 +51,38 @@ class PeerRun:
 
 
 @dataclass(frozen=True, slots=True)
-class PeerFace:
-    """One face: its box (4,), its landmarks (K, 2), both in pixels, and its score."""
+class PeerFaces:
+    """Boxes (N, 4) and landmarks (N, K, 2), pixels, and scores (N,) of the faces of an image."""
 
-    box: NDArray[np.float64]
+    boxes: NDArray[np.float64]
     points: NDArray[np.float64]
-    score: float
+    scores: NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class PeerCase:
-    """One picture, what a peer sees in it, and how that is reproduced."""
+    """One image, the faces of a peer in it, and how they are reproduced."""
 
     run: PeerRun
-    picture: Path
-    faces: tuple[PeerFace, ...]
+    image_path: Path
+    faces: PeerFaces
 
 
+# In the peers' order. MediaPipe's right eye is the subject's, so the viewer's left one.
+BLAZEFACE_POINTS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
+POINTS = {
+    **dict.fromkeys(BLAZEFACE, BLAZEFACE_POINTS),
+    "mtcnn": ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right"),
+}
 FACENET = PeerRun(
     "facenet-pytorch 2.6.0", "mtcnn", Tolerance(0.05, (0.05, 0.05), 1e-3), DetectOptions(0.7, 20)
 )
 MEDIAPIPE = PeerRun(
     "MediaPipe 0.10.21", "front", Tolerance(0.5, (0.5, 0.5), 1e-3), DetectOptions(0.5)
 )
+REFERENCES = {"mtcnn_facenet_pytorch": FACENET, "mediapipe_short_range": MEDIAPIPE}
+"""By the name of their file in ``references/``."""
+
 # 1e-2 of the portrait's 820 × 1024 pixels, as MediaPipe's tests state it.
 MEDIAPIPE_TASKS = Tolerance(5, (8.2, 10.24))
 TFJS = Tolerance(10, (10, 10))
@@ -133,62 +120,43 @@ PEERS = {
 
 
 def iterate_cases(data: Path) -> Iterator[PeerCase]:
-    """Yield all pictures with the answers of a peer."""
-    yield from iterate_reference_cases(data)
-    yield from iterate_canvas_cases(data)
-    yield from iterate_peer_cases(data)
+    """Yield the images of ``references/``, ``canvases/`` and ``peers/`` with the faces of a peer.
 
-
-def iterate_reference_cases(data: Path) -> Iterator[PeerCase]:
-    """Yield the pictures of ``references/``, which lie among those of wider/ and lfpw/."""
-    for run, name in (
-        (FACENET, "mtcnn_facenet_pytorch.json"),
-        (MEDIAPIPE, "mediapipe_short_range.json"),
-    ):
-        images = json.loads((data / "references" / name).read_text())["images"]
-        for image, answers in images.items():
+    Images of ``references/`` lie among those of ``wider/`` and ``lfpw/``.
+    """
+    for name, run in REFERENCES.items():
+        for image, answers in _read_json(data / "references" / f"{name}.json")["images"].items():
             home = "lfpw" if image.startswith("lfpw") else "wider"
-            yield PeerCase(run, data / home / "images" / image, to_faces(answers))
-
-
-def iterate_canvas_cases(data: Path) -> Iterator[PeerCase]:
-    """Yield the made pictures of ``canvases/``."""
-    folder = data / "canvases"
-    expected = json.loads((folder / "expected.json").read_text())
-    for run, name in ((FACENET, "mtcnn_facenet_pytorch"), (MEDIAPIPE, "mediapipe_short_range")):
+            yield PeerCase(run, data / home / "images" / image, _to_faces(run, answers))
+    canvases = data / "canvases"
+    expected = _read_json(canvases / "expected.json")
+    for name, run in REFERENCES.items():
         for image, answers in expected[name].items():
-            yield PeerCase(run, folder / image, to_faces(answers))
-
-
-def iterate_peer_cases(data: Path) -> Iterator[PeerCase]:
-    """Yield what the tests of ``PEERS`` expect of the pictures of ``peers/``."""
-    folder = data / "peers"
-    for label in json.loads((folder / "annotations.json").read_text()):
+            yield PeerCase(run, canvases / image, _to_faces(run, answers))
+    for label in _read_json(data / "peers" / "annotations.json"):
+        path = data / "peers" / "images" / label["image"]
         for expected in label["expected"]:
             for beginning, run in PEERS.items():
                 if expected["peer"].startswith(beginning) and "rotation" not in expected["peer"]:
-                    faces = to_expected_faces(expected)
-                    yield PeerCase(run, folder / "images" / label["image"], faces)
+                    boxes, points = expected["boxes"], expected.get("keypoints", [])
+                    scores = expected.get("scores", [np.nan] * len(boxes))  # some give none
+                    yield PeerCase(run, path, make_faces(run.model, boxes, points, scores))
 
 
-def to_faces(answers: Sequence[Answer]) -> tuple[PeerFace, ...]:
-    """Return the faces of a file of answers."""
-    return tuple(
-        PeerFace(
-            np.array(answer["box"], float),
-            np.array(answer.get("landmarks") or answer.get("keypoints"), float),
-            answer["score"],
-        )
-        for answer in answers
-    )
+def _read_json(path: Path) -> Any:  # noqa: ANN401  whatever the file holds
+    return json.loads(path.read_text("utf-8"))
 
 
-def to_expected_faces(expected: Expected) -> tuple[PeerFace, ...]:
-    """Return the faces that a peer's test expects; some give no scores."""
-    boxes = expected["boxes"]
-    points = expected.get("keypoints", [])
-    scores = expected.get("scores", [np.nan] * len(boxes))
-    return tuple(
-        PeerFace(np.array(corners, float), np.array(landmarks, float), score)
-        for corners, landmarks, score in zip(boxes, points, scores, strict=True)
+def _to_faces(run: PeerRun, answers: Sequence[Mapping[str, Any]]) -> PeerFaces:
+    boxes, scores = ([answer[name] for answer in answers] for name in ("box", "score"))
+    points = [answer.get("landmarks") or answer.get("keypoints") for answer in answers]
+    return make_faces(run.model, boxes, points, scores)
+
+
+def make_faces(model: str, boxes: Floats, points: Floats, scores: Floats) -> PeerFaces:
+    """Return the faces of an image as arrays, also if there are none."""
+    return PeerFaces(
+        np.reshape(np.array(boxes, float), (-1, 4)),
+        np.reshape(np.array(points, float), (-1, len(POINTS[model]), 2)),
+        np.array(scores, float),
     )

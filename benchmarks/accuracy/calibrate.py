@@ -4,18 +4,16 @@
 
     python -m benchmarks.accuracy.calibrate --data DIR
 
-``DIR`` has ``wider/``, as ``phiz evaluate`` reads it, of which every fourth picture is left out
-because accuracy is measured on those, and ``lfpw/``, whose large faces are ``front``'s task. The
-classifiers see every other picture of ``photos/`` (``phiz.lab.accuracy.photos``).
-The figures go to ``models/calibration.json``; a build needs them, and no photographs. Do it
-again whenever a float graph has changed, and put the hashes that the build then names into
-the catalogue.
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it, and ``lfpw/``, whose large faces are the task
+of ``front``. Every fourth image of ``wider/`` is left out, because accuracy is measured on those.
+The classifiers see every other image of ``photos/`` (``phiz.lab.accuracy.photos``). The figures go
+to ``models/calibration.json``; a build needs them, and no photographs. Repeat this whenever a
+float graph has changed, and put the hashes that the build then names into the catalogue.
 
-A range is the mean of what single runs need. One that covers the rarest value of all leaves
-fewer steps to all others, and was measured to cost more.
+A range is the mean of the ranges of single runs. One that covers the rarest value leaves fewer
+steps to all others, and was measured to cost more.
 """
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -36,7 +34,7 @@ from phiz.convert.quantise import find_quantised_tensors
 from phiz.detectors.factory import DETECTOR_FACTORIES
 from phiz.faces import DetectOptions
 from phiz.image.decode import open_image
-from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
+from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS, read_annotations
 from phiz.lab.accuracy.photos import CALIBRATION_PART, read_photos
 from phiz.models import catalog
 from phiz.models.specs import MODEL_GROUPS, ModelGroup, ModelSpec, NetworkSpec
@@ -48,18 +46,12 @@ LARGE_FACES = "front"
 
 
 class RangeRecorder:
-    """A network in float32 that remembers what its tensors were.
-
-    Attributes:
-        spec: Of the network.
-        tensors: Those that are to be in 8 bits.
-        extremes: Least and largest of each in every run, (runs, tensors, 2).
-    """
+    """A network in float32 that records the ranges of the tensors that are to be in 8 bits."""
 
     def __init__(self, spec: NetworkSpec, graph: bytes) -> None:
         self.spec = spec
         self.tensors = find_quantised_tensors(graph, spec.architecture)
-        self.extremes: list[NDArray[np.float32]] = []
+        self.extremes: list[NDArray[np.float32]] = []  # (runs, tensors, 2), least and largest
         model = onnx.load_from_string(graph)
         self._outputs = [output.name for output in model.graph.output]
         (given,) = model.graph.input
@@ -95,36 +87,34 @@ class RangeRecorder:
 @data_option
 @models_option
 @click.option("--group", type=click.Choice(MODEL_GROUPS), help="Only the networks of this group.")
-def main(data: Path, models: Path | None, group: ModelGroup | None) -> None:
-    """Calibrate all networks of a group, or all of both."""
-    folder = models or catalog.get_default_folder()
+def main(data: Path, models: Path, group: ModelGroup | None) -> None:
+    """Calibrate all networks of a group, or of both."""
     found = calibration.load_calibrations()
     for model in catalog.load_catalog().get_models(group):
-        recorders = RECORD[model.group](model, folder, data)
+        recorders = RECORDERS[model.group](model, models, data)
         found |= {each.spec.name: each.to_calibration() for each in recorders}
         print(f"{model.name}: {', '.join(each.spec.name for each in recorders)}")
     CALIBRATION_FILE.write_text(calibration.format_calibrations(found), "utf-8")
 
 
 def iterate_image_files(data: Path, model: ModelSpec) -> Iterator[Path]:
-    """Yield the pictures that a model is calibrated on."""
-    yield from omit_held_out(list_image_files(data / "wider"))
+    """Yield the images that a model is calibrated on."""
+    for label in omit_held_out(read_annotations(data / "wider")):
+        yield label.path
     if model.name == LARGE_FACES:
-        yield from list_image_files(data / "lfpw")
-
-
-def list_image_files(folder: Path) -> list[Path]:
-    """Return the pictures of a folder in the order of its annotations."""
-    labels = json.loads((folder / "annotations.json").read_text())
-    return [folder / "images" / label["image"] for label in labels]
+        for label in read_annotations(data / "lfpw"):
+            yield label.path
 
 
 def record_faces(model: ModelSpec, folder: Path, data: Path) -> list[RangeRecorder]:
-    """Return the networks of a model after it has looked for faces in some pictures."""
+    """Return the networks of a model after it has searched images for faces."""
     recorders: list[RangeRecorder] = []
-    detector = DETECTOR_FACTORIES[model.kind](
-        model, make_recording_loader(folder, recorders), "half-pixel"
-    )
+
+    def load(spec: NetworkSpec) -> Session:
+        recorders.append(RangeRecorder(spec, catalog.read_network(spec, folder)))
+        return recorders[-1]
+
+    detector = DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")
     for path in iterate_image_files(data, model):
         image = open_image(path.read_bytes(), PHOTOGRAPH_LIMITS)
         detector.detect(image, DetectOptions(), Stopwatch())
@@ -132,7 +122,7 @@ def record_faces(model: ModelSpec, folder: Path, data: Path) -> list[RangeRecord
 
 
 def record_classes(model: ModelSpec, folder: Path, data: Path) -> list[RangeRecorder]:
-    """Return the network of a classifier after it has looked at every other photograph."""
+    """Return the network of a classifier after it has classified every other photograph."""
     (spec,) = model.networks
     recorder = RangeRecorder(spec, catalog.read_network(spec, folder))
     assert model.input_size is not None, "the catalogue gives every classifier its input size"
@@ -142,19 +132,7 @@ def record_classes(model: ModelSpec, folder: Path, data: Path) -> list[RangeReco
     return [recorder]
 
 
-def make_recording_loader(
-    folder: Path, recorders: list[RangeRecorder]
-) -> Callable[[NetworkSpec], Session]:
-    """Return what loads a network and adds it to the recorders."""
-
-    def load(spec: NetworkSpec) -> Session:
-        recorders.append(RangeRecorder(spec, catalog.read_network(spec, folder)))
-        return recorders[-1]
-
-    return load
-
-
-RECORD: Final[Mapping[ModelGroup, Callable[[ModelSpec, Path, Path], list[RangeRecorder]]]] = {
+RECORDERS: Final[Mapping[ModelGroup, Callable[[ModelSpec, Path, Path], list[RangeRecorder]]]] = {
     "face": record_faces,
     "classify": record_classes,
 }

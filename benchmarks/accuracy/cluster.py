@@ -1,14 +1,14 @@
-"""Whether ``phiz detect --ray`` finds what ``phiz detect`` finds, number for number.
+"""Whether ``phiz detect --ray`` and ``phiz detect`` find the same, number for number.
 
 ::
 
     python -m benchmarks.accuracy.cluster pictures/
     python -m benchmarks.accuracy.cluster --model full pictures/
 
-Runs both on one folder, the first into a temporary one, and compares every picture: its model, its
-size and each face with all that is told of it. Prints how many pictures and faces were compared.
+Runs both on one folder, the first into a temporary one, and compares every image: its model, its
+size and all values of each face. Prints the numbers of images and faces.
 
-The exit status is 1 if a picture or a face differs, or if only one of the two has read a picture.
+The exit status is 1 if an image or a face differs, or if only one of the two has read an image.
 """
 
 import json
@@ -22,29 +22,31 @@ from typing import Any, Final, TypeAlias
 import click
 import pyarrow.dataset as ds
 
+from benchmarks.kit.errors import BenchmarkError
+from benchmarks.kit.options import FOLDER
+
 DETECT: Final = (sys.executable, "-m", "phiz", "detect")
-MAX_SHOWN: Final = 10  # of the pictures that differ
-DONE_STATUSES: Final = (0, 1)  # exit statuses: all pictures were read, or one could not be
+MAX_SHOWN: Final = 10  # of the images that differ
+DONE_STATUSES: Final = (0, 1)  # all images were read, or one could not be
 
 Answers: TypeAlias = Mapping[str, Mapping[str, Any]]
-"""What was answered of each picture that could be read, by its absolute path."""
+"""The answer to each image that could be read, by its absolute path."""
 
 
 def parse_json_lines(lines: str) -> Answers:
-    """Return the answers that ``phiz detect`` has written as JSON lines."""
-    answers = (json.loads(line) for line in lines.splitlines())
+    """Return the answers in the JSON lines of ``phiz detect``."""
     return {
         str(Path(one["file"]).resolve()): {
             "model": one["model"],
             **one["image"],
             "faces": one["faces"],
         }
-        for one in answers
+        for one in map(json.loads, lines.splitlines())
     }
 
 
 def parse_rows(rows: Sequence[Mapping[str, Any]]) -> Answers:
-    """Return the answers in rows of Parquet files, without what has no value."""
+    """Return the answers in rows of Parquet files, without null fields."""
     return {
         str(Path(row["path"]).resolve()): {
             name: drop_nulls(row[name]) for name in ("model", "width", "height", "faces")
@@ -62,29 +64,27 @@ def drop_nulls(value: Any) -> Any:  # noqa: ANN401  whatever a column holds
 
 
 def find_differing(one: Answers, other: Answers) -> list[str]:
-    """Return the pictures of which the answers differ, or of which there is only one."""
+    """Return the images whose answers differ, or have only one."""
     return sorted(path for path in {*one, *other} if one.get(path) != other.get(path))
 
 
 def run_detect(*arguments: str) -> str:
-    """Return what ``phiz detect`` prints.
+    """Return the output of ``phiz detect``.
 
     Raises:
-        ClickException: It could not work at all.
+        BenchmarkError: It failed.
     """
-    done = subprocess.run(  # noqa: S603  our own command
-        [*DETECT, *arguments], check=False, capture_output=True, text=True
-    )
+    done = subprocess.run([*DETECT, *arguments], check=False, capture_output=True, text=True)  # noqa: S603  our own
     if done.returncode not in DONE_STATUSES:
-        raise click.ClickException(f"phiz detect ended with {done.returncode}: {done.stderr}")
+        raise BenchmarkError(f"phiz detect ended with {done.returncode}: {done.stderr}")
     return done.stdout
 
 
 @click.command()
-@click.option("--model", default="auto", show_default=True, help="What detects.")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--model", default="auto", show_default=True)
+@click.argument("folder", type=FOLDER)
 def main(folder: Path, model: str) -> None:
-    """Compare the faces that both ways find in the pictures of a folder."""
+    """Compare the faces of both commands in the images of a folder."""
     one = parse_json_lines(run_detect("--model", model, "--format", "json", str(folder)))
     with tempfile.TemporaryDirectory() as parts:
         run_detect("--model", model, "--ray", parts, str(folder))
@@ -96,8 +96,7 @@ def main(folder: Path, model: str) -> None:
     for path in different[:MAX_SHOWN]:
         print(f"{path}\n  {one.get(path)}\n  {other.get(path)}")
     print(f"{len(different)} pictures differ")
-    if different or not one:
-        sys.exit(1)
+    sys.exit(bool(different or not one))
 
 
 if __name__ == "__main__":

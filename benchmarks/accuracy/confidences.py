@@ -4,35 +4,29 @@
 
     python -m benchmarks.accuracy.confidences --data DIR
 
-``DIR`` has ``wider/``, as ``phiz evaluate`` reads it. Three of four pictures are fitted to; the
-fourth, every one whose place is a multiple of four, is left for ``router.py`` to report on. The
-weights and edges are written to the end of ``models/router.toml``, below the line that says so;
-what stands above it is chosen by hand and kept.
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it. Three of four images are fitted to; every one
+whose place is a multiple of four is left for ``router.py`` to report on. The weights and edges are
+written to the end of ``models/router.toml``, below a mark; the lines above it are chosen by hand
+and kept.
 
-The weights are a logistic regression of "is a face". For the slopes, faces of each level of the
-benchmark count as much as those of any other, else tiny faces, which are most, would decide
-all; then bias and a common factor are fitted again without weights, so that a confidence is the
-share of such detections that are faces.
+The weights are a logistic regression of "is a face". For the slopes, all levels of WIDER FACE have
+the same weight; otherwise tiny faces, the majority, would decide. Bias and a common factor are then
+fitted again without weights, so that a confidence is the share of such detections that are faces.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.options import FILE, data_option, models_option
 from benchmarks.kit.precision import omit_held_out
 from phiz.boxes.geometry import box_iou, clip_boxes
-from phiz.detectors import factory
-from phiz.detectors.calibration import (
-    calibrate_boxes,
-    compute_cascade_features,
-    compute_first_pass_features,
-    match_first_pass,
-)
+from phiz.detectors import calibration, factory
 from phiz.detectors.fusion import CASCADE_MODEL
 from phiz.detectors.router import Router
 from phiz.detectors.router_state import RouterState
@@ -49,46 +43,27 @@ from phiz.models import catalog, router_config
 from phiz.timings import Stopwatch
 
 MARK = "# Fitted by benchmarks/accuracy/confidences.py"
-MATCHED_IOU, SURE = 0.4, 0.7  # of the pairs that boxes' edges are compared on
+MATCHED_IOU, SURE = 0.4, 0.7  # of the boxes whose edges are compared
 ON_FACE_IOU = 0.5
-MIN_FACES = 10  # faces, too few to fit to
+MIN_FACES = 10  # fewer are too few to fit to
 RIDGE = 1.0
-NEWTON_STEPS = 30  # of Newton's method; it is done after ten
+NEWTON_STEPS = 30  # ten are enough
 
 Floats = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Detections, what is known of them, and whether they are faces.
-
-    Attributes:
-        features: (N, E).
-        faces: (N,), 1 for a face, 0 for none.
-        weights: (N,), see ``build_examples``.
-    """
-
-    features: Floats
-    faces: Floats
-    weights: Floats
+Examples: TypeAlias = Floats
+"""Detections (N, E + 2): E features, 1 for a face or else 0, and the weight of the example."""
 
 
 @click.command()
 @data_option
 @models_option
-@click.option(
-    "--numbers",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    default=Path("models/router.toml"),
-    show_default=True,
-)
-def main(data: Path, models: Path | None, numbers: Path) -> None:
-    """Fit the weights and edges, and write them below the line that says so."""
+@click.option("--numbers", type=FILE, default=Path("models/router.toml"), show_default=True)
+def main(data: Path, models: Path, numbers: Path) -> None:
+    """Fit the weights and edges, and write them below the mark."""
     labels = omit_held_out(read_wider_labels(data))
-    loaded = factory.load_detectors(
-        catalog.load_catalog(), models or catalog.get_default_folder(), "half-pixel"
-    )
-    auto = loaded["auto"]
+    auto = factory.load_detectors(catalog.load_catalog(), models, "half-pixel")["auto"]
     assert isinstance(auto, Router), "the router is a router"
     auto = replace(auto, config=replace(router_config.load_router_config(numbers), min_score=0.0))
     edges = {name: measure_edges(name, auto, labels) for name in auto.config.box_calibration}
@@ -113,7 +88,7 @@ def measure_edges(
     for label in labels:
         image = open_photograph(label, PHOTOGRAPH_LIMITS)
         found = detector.detect(image, DetectOptions(min_score=SURE), Stopwatch()).faces
-        boxes = calibrate_boxes(to_boxes(found), name, plain)  # (N, 4)
+        boxes = calibration.calibrate_boxes(to_boxes(found), name, plain)  # (N, 4)
         faces = label.faces[label.counted[LEVELS[-1]]]  # (F, 4), the widest level takes in the rest
         nearest, overlaps = find_nearest(boxes, faces)  # (N,), (N,)
         matched = overlaps >= MATCHED_IOU
@@ -127,45 +102,40 @@ def measure_edges(
 def fit_first_pass(
     router: Router, labels: Sequence[LabelledImage], importance: Floats
 ) -> router_config.FirstPassConfig:
-    """Return the weights beside one first pass, fitted to what the router meets on its way."""
+    """Return the weights beside one first pass, fitted to the router's own detections."""
     found = []
     for label in labels:
         image = open_photograph(label, PHOTOGRAPH_LIMITS)
         state = router.run_stages(image, DetectOptions(), Stopwatch())
         features = collect_features(state, router)
         found.append([build_examples(*each, label, importance) for each in features])
-    lone, rest, cascade = map(merge_examples, zip(*found, strict=True))
-    first, second, third = (
-        fit_logistic(each.features, each.faces, each.weights) for each in (lone, rest, cascade)
-    )
-    if (
-        rest.faces.sum() < MIN_FACES
-    ):  # nothing to learn slopes from: those of all, and rarely a face
-        rare = np.log(MIN_FACES / len(rest.faces)) - rest.features.mean(axis=0) @ first[:-1]
+    lone, rest, cascade = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    first, second, third = map(fit_logistic, (lone, rest, cascade))
+    if rest[:, -2].sum() < MIN_FACES:  # too few for slopes: those of all, and rarely a face
+        rare = np.log(MIN_FACES / len(rest)) - rest[:, :-2].mean(axis=0) @ first[:-1]
         second = np.append(first[:-1], rare)
     (own,) = rescale_weights([first], [lone])
     return router_config.FirstPassConfig(own, *rescale_weights([second, third], [rest, cascade]))
 
 
 def collect_features(state: RouterState, router: Router) -> list[tuple[Boxes, NDArray[np.float32]]]:
-    """Return boxes and features: of the first pass, of what it alone found, and of the cascade."""
+    """Return boxes and features: of the first pass, of its unmatched boxes, and of the cascade."""
     first_pass = state.first_pass
-    features = compute_first_pass_features(
+    features = calibration.compute_first_pass_features(
         first_pass.boxes, first_pass.scores, first_pass.size_wh
     )  # (G, 2)
     if state.candidates is None:
-        nothing = np.empty((0, 4), np.float32)
-        return [
-            (first_pass.boxes, features),
-            (nothing, features[:0]),
-            (nothing, np.empty((0, 5), np.float32)),
-        ]
-    boxes = calibrate_boxes(
+        none = np.empty((0, 4), np.float32)
+        no_cascade = none, np.empty((0, 5), np.float32)
+        return [(first_pass.boxes, features), (none, features[:0]), no_cascade]
+    boxes = calibration.calibrate_boxes(
         state.candidates.boxes, CASCADE_MODEL, router.config.box_calibration
     )  # (N, 4)
     boxes = clip_boxes(boxes, *first_pass.size_wh)
-    seen, apart = match_first_pass(boxes, first_pass.boxes, first_pass.scores)  # (N,), (G,)
-    from_cascade = compute_cascade_features(
+    seen, apart = calibration.match_first_pass(
+        boxes, first_pass.boxes, first_pass.scores
+    )  # (N,), (G,)
+    from_cascade = calibration.compute_cascade_features(
         boxes, state.candidates.scores, seen, first_pass.size_wh
     )  # (N, 5)
     return [
@@ -178,22 +148,21 @@ def collect_features(state: RouterState, router: Router) -> list[tuple[Boxes, ND
 def build_examples(
     boxes: Boxes, features: NDArray[np.float32], label: LabelledImage, importance: Floats
 ) -> Examples:
-    """Return detections (N, 4) with features (N, E) as examples, those on no counted face left out.
+    """Return detections (N, 4) with features (N, E) as examples.
 
-    A face that is annotated but ignored at every level is neither.
+    Detections on faces that are ignored at every level are left out.
     """
     nearest, overlaps = find_nearest(boxes, label.faces)  # (N,), (N,)
     on_face = overlaps >= ON_FACE_IOU  # (N,)
     worth = np.append(to_level_mask(label) @ importance, 0.0)  # (F + 1,)
     counted = ~on_face | (worth[nearest] > 0)  # (N,)
     weights = np.where(on_face, worth[nearest], 1.0)  # (N,)
-    return Examples(
-        features[counted].astype(float), on_face[counted].astype(float), weights[counted]
-    )
+    examples: Examples = np.c_[features, on_face, weights][counted]
+    return examples
 
 
 def compute_importance(labels: Sequence[LabelledImage]) -> Floats:
-    """Return what a face counts for belonging to each level, (3,), so that levels count alike."""
+    """Return the weight of a face for each of its levels, (3,), so that levels count alike."""
     counts = np.sum([to_level_mask(label).sum(axis=0) for label in labels], axis=0)  # (3,)
     importance: Floats = counts[-1] / counts / len(LEVELS)
     return importance
@@ -212,17 +181,9 @@ def find_nearest(boxes: Boxes, faces: Boxes) -> tuple[NDArray[np.intp], NDArray[
     return overlaps.argmax(axis=1), overlaps.max(axis=1)
 
 
-def merge_examples(parts: Sequence[Examples]) -> Examples:
-    """Return the examples of many pictures as one."""
-    return Examples(
-        np.concatenate([part.features for part in parts]),
-        np.concatenate([part.faces for part in parts]),
-        np.concatenate([part.weights for part in parts]),
-    )
-
-
-def fit_logistic(features: Floats, faces: Floats, weights: Floats) -> Floats:
+def fit_logistic(examples: Examples) -> Floats:
     """Return the slopes and, last, the bias (E + 1,) of a ridge-regularised logistic regression."""
+    features, faces, weights = examples[:, :-2], examples[:, -2], examples[:, -1]
     means, spreads = features.mean(axis=0), features.std(axis=0) + 1e-9  # (E,) each
     inputs = np.c_[(features - means) / spreads, np.ones(len(features))]  # (N, E + 1)
     ridge = RIDGE * np.eye(inputs.shape[1])
@@ -240,10 +201,11 @@ def fit_logistic(features: Floats, faces: Floats, weights: Floats) -> Floats:
 def rescale_weights(
     slopes: Sequence[Floats], parts: Sequence[Examples]
 ) -> list[router_config.LogisticWeights]:
-    """Return weights whose confidences are the share of faces, their common order kept."""
-    odds = [part.features @ each[:-1] + each[-1] for each, part in zip(slopes, parts, strict=True)]
-    faces = np.concatenate([part.faces for part in parts])
-    factor, shift = fit_logistic(np.concatenate(odds)[:, None], faces, np.ones(len(faces)))
+    """Return weights whose confidences are the share of faces, in the same order."""
+    pairs = zip(slopes, parts, strict=True)
+    odds = np.concatenate([part[:, :-2] @ each[:-1] + each[-1] for each, part in pairs])
+    faces = np.concatenate([part[:, -2] for part in parts])
+    factor, shift = fit_logistic(np.c_[odds, faces, np.ones(len(faces))])
     return [
         router_config.LogisticWeights(
             float(factor * each[-1] + shift), tuple((factor * each[:-1]).tolist())
@@ -253,19 +215,18 @@ def rescale_weights(
 
 
 def format_toml(name: str, figures: Mapping[str, float]) -> str:
-    """Return a TOML table of figures with three decimals."""
-    lines = [f"{key} = {figure:.3f}" for key, figure in figures.items()]
-    return "\n".join([f"[{name}]", *lines, ""])
+    """Return a TOML table of figures with three decimals; pixels have as many as they need."""
+    return f"[{name}]\n" + "".join(
+        f"{key} = {figure:{'g' if key.endswith('_px') else '.3f'}}\n"
+        for key, figure in figures.items()
+    )
 
 
-def format_box_calibration(name: str, calibration: router_config.BoxCalibration) -> str:
+def format_box_calibration(name: str, config: router_config.BoxCalibration) -> str:
     """Return the table of a box calibration."""
-    offsets = dict(zip(router_config.EDGES, calibration.edge_offsets, strict=True))
-    table = format_toml(f"box_calibration.{name}", offsets)
-    if not calibration.first_px:
-        return table
-    head, _, rest = table.partition("\n")
-    return f"{head}\nfirst_px = {calibration.first_px:g}\n{rest}"
+    first_px = {"first_px": config.first_px} if config.first_px else {}
+    offsets = dict(zip(router_config.EDGES, config.edge_offsets, strict=True))
+    return format_toml(f"box_calibration.{name}", first_px | offsets)
 
 
 def format_first_pass(name: str, config: router_config.FirstPassConfig) -> str:

@@ -1,23 +1,23 @@
-"""Whether the detectors answer what other implementations answer: one table.
+"""Whether the detectors give the answers of other implementations: one table.
 
 ::
 
     python -m benchmarks.accuracy.parity --data DIR
 
-``DIR`` holds pictures with the answers of others: ``references/`` (facenet-pytorch and
-MediaPipe on pictures of ``wider/`` and ``lfpw/``), ``peers/`` (pictures of other projects'
-tests with the results that these expect) and ``canvases/``. Each picture has a line: faces
-ours and theirs, the largest difference of a box side, of a landmark's coordinate and of a
-score, and whether all are within the tolerance. Boxes of both are cut to the picture first.
-The exit status is 1 if a line fails.
+``DIR`` holds images with the answers of others: ``references/`` (facenet-pytorch and MediaPipe
+on images of ``wider/`` and ``lfpw/``), ``peers/`` (images of other projects' tests with their
+expected results) and ``canvases/``. Each image has a line: faces ours and theirs, the largest
+difference of a box side, of a landmark's coordinate and of a score, and whether all are within
+the tolerance. Boxes of both are clipped to the image first. The exit status is 1 if a line fails.
 
-Pictures are resized as MediaPipe does (``reference``) and have red first, except where a
-peer did otherwise; such a set says so in its name.
+Images are resized as MediaPipe does (``reference``) and have red first, except where a peer did
+otherwise; such a set says so in its name.
 """
 
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from math import inf
 from pathlib import Path
 
@@ -25,162 +25,115 @@ import click
 import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
+from scipy.optimize import linear_sum_assignment
 
-from benchmarks.accuracy.answers import PeerCase, PeerFace, Tolerance, iterate_cases
-from benchmarks.kit import report
+from benchmarks.accuracy import answers
 from benchmarks.kit.options import data_option, models_option
+from benchmarks.kit.report import build_table, print_tables
 from phiz.detectors import factory
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
-from phiz.faces import Face
 from phiz.image.decode import decode_image
 from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
 from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
+from phiz.lab.commands.progress import track_items
 from phiz.models import catalog
 from phiz.timings import Stopwatch
-
-# In the peers' order. MediaPipe's right eye is the subject's, so the viewer's left one.
-BLAZEFACE_POINTS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "right_ear")
-POINTS = {
-    "front": BLAZEFACE_POINTS,
-    "back": BLAZEFACE_POINTS,
-    "full": BLAZEFACE_POINTS,
-    "mtcnn": ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right"),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Differences:
-    """Numbers of faces and largest differences, infinite if the faces are not the same."""
+    """Numbers of faces and largest differences, infinite if the numbers are not the same."""
 
     ours: int
     theirs: int
-    box_px: float
-    points_px: tuple[float, float]
-    score: float
+    box_px: float = inf
+    points_px: tuple[float, float] = (inf, inf)
+    score: float = inf
+
+    def is_within(self, tolerance: answers.Tolerance) -> bool:
+        """Return whether all differences are within the tolerance."""
+        return (
+            self.box_px <= tolerance.box_px
+            and self.points_px[0] <= tolerance.points_px[0]
+            and self.points_px[1] <= tolerance.points_px[1]
+            and (tolerance.score is None or self.score <= tolerance.score)
+        )
 
 
 @click.command()
 @data_option
 @models_option
-def main(data: Path, models: Path | None) -> None:
+def main(data: Path, models: Path) -> None:
     """Compare the detectors with the answers of other implementations."""
-    cases = list(iterate_cases(data))
-    found = load_detectors({(case.run.model, case.run.sampling) for case in cases}, models)
-    all_differences = [
-        compare_case(case, found[case.run.model, case.run.sampling])
-        for case in report.track_progress(cases, "comparing")
+    cases = list(answers.iterate_cases(data))
+    load = cache(lambda model, sampling: load_detector(models, model, sampling))
+    differences = [
+        compare_case(case, load(case.run.model, case.run.sampling))
+        for case in track_items(cases, "comparing")
     ]
-    report.print_tables(build_table(cases, all_differences))
-    pairs = zip(cases, all_differences, strict=True)
-    sys.exit(
-        not all(is_within_tolerance(differences, case.run.tolerance) for case, differences in pairs)
-    )
+    print_tables(build_case_table(cases, differences))
+    pairs = zip(cases, differences, strict=True)
+    sys.exit(not all(each.is_within(case.run.tolerance) for case, each in pairs))
 
 
-def load_detectors(
-    wanted: Collection[tuple[str, Sampling]], models: Path | None
-) -> dict[tuple[str, Sampling], Detector]:
-    """Return detectors by model and sampling, from the given folder or the default one."""
-    specs, folder = catalog.load_catalog(), models or catalog.get_default_folder()
-    return {
-        (model, sampling): use_reference_blending(
-            factory.load_detectors(specs, folder, sampling, [model])[model]
-        )
-        for model, sampling in wanted
-    }
-
-
-def use_reference_blending(detector: Detector) -> Detector:
+def load_detector(models: Path, model: str, sampling: Sampling) -> Detector:
     """Return a detector that blends as peers do, whatever it samples by."""
+    detector = factory.load_detectors(catalog.load_catalog(), models, sampling, [model])[model]
     return replace(detector, reference=True) if isinstance(detector, BlazeFace) else detector
 
 
-def compare_case(case: PeerCase, detector: Detector) -> Differences:
-    """Return how far a detector's answer to one picture is from the peer's."""
-    image = decode_image(case.picture.read_bytes(), PHOTOGRAPH_LIMITS)  # (H, W, 3)
+def compare_case(case: answers.PeerCase, detector: Detector) -> Differences:
+    """Return how far a detector's answer to one image is from the peer's."""
+    image = decode_image(case.image_path.read_bytes(), PHOTOGRAPH_LIMITS)  # (H, W, 3)
     if case.run.is_blue_first:
         image = np.ascontiguousarray(image[..., ::-1])
     faces = detector.detect(LazyImage.from_array(image), case.run.options, Stopwatch()).faces
-    ours = [to_face(face, POINTS[case.run.model]) for face in faces]
+    model = case.run.model
+    points = [[face.landmarks[name] for name in answers.POINTS[model]] for face in faces]
+    scores = [face.score for face in faces]
+    ours = answers.make_faces(model, [face.box for face in faces], points, scores)
     height, width, _ = image.shape
-    size = np.array([width, height, width, height], float)
-    return measure_differences(ours, case.faces, size)
+    return measure_differences(ours, case.faces, np.array([width, height, width, height], float))
 
 
 def measure_differences(
-    ours: Sequence[PeerFace], theirs: Sequence[PeerFace], size: NDArray[np.float64]
+    ours: answers.PeerFaces, theirs: answers.PeerFaces, size: NDArray[np.float64]
 ) -> Differences:
-    """Return how far the faces of a picture are from a peer's, its size as (w, h, w, h)."""
-    pairs = pair_faces(ours, theirs, size)
-    if pairs is None:
-        return Differences(len(ours), len(theirs), inf, (inf, inf), inf)
-    points = [np.abs(one.points - other.points).max(axis=0) for one, other in pairs]  # (2,) each
-    x, y = np.max([np.zeros(2), *points], axis=0)
-    return Differences(
-        len(ours),
-        len(theirs),
-        max((measure_box_difference(one, other, size) for one, other in pairs), default=0.0),
-        (float(x), float(y)),
-        max((abs(one.score - other.score) for one, other in pairs), default=0.0),
-    )
+    """Return how far the faces of an image are from a peer's, its size as (w, h, w, h)."""
+    counts = len(ours.scores), len(theirs.scores)
+    if counts[0] != counts[1]:
+        return Differences(*counts)
+    boxes, their_boxes = (np.clip(each.boxes, 0, size) for each in (ours, theirs))
+    sides_px = np.abs(boxes[:, None] - their_boxes).max(axis=-1)  # (N, N), ours by theirs
+    one, other = linear_sum_assignment(sides_px)  # (N,) each
+    x, y = np.abs(ours.points[one] - theirs.points[other]).max(axis=(0, 1), initial=0)  # (2,)
+    scores = np.abs(ours.scores[one] - theirs.scores[other])
+    box_px = float(sides_px[one, other].max(initial=0))
+    return Differences(*counts, box_px, (float(x), float(y)), float(scores.max(initial=0)))
 
 
-def to_face(face: Face, names: Sequence[str]) -> PeerFace:
-    """Return a face of ours as arrays, its landmarks in the given order."""
-    points = np.array([face.landmarks[name] for name in names])  # (K, 2)
-    return PeerFace(np.array(face.box), points, face.score)
-
-
-def pair_faces(
-    ours: Sequence[PeerFace], theirs: Sequence[PeerFace], size: NDArray[np.float64]
-) -> list[tuple[PeerFace, PeerFace]] | None:
-    """Return each face of theirs with the nearest of ours, or None if that is not one to one."""
-    if len(ours) != len(theirs):
-        return None
-    nearest = [
-        min(range(len(ours)), key=lambda index: measure_box_difference(ours[index], other, size))
-        for other in theirs
-    ]
-    if len(set(nearest)) != len(theirs):
-        return None
-    return [(ours[index], other) for index, other in zip(nearest, theirs, strict=True)]
-
-
-def measure_box_difference(one: PeerFace, other: PeerFace, size: NDArray[np.float64]) -> float:
-    """Return the largest difference of a box side, pixels, both cut to the picture."""
-    return float(np.abs(np.clip(one.box, 0, size) - np.clip(other.box, 0, size)).max())
-
-
-def is_within_tolerance(outcome: Differences, tolerance: Tolerance) -> bool:
-    """Return whether all differences are within the tolerance."""
-    return (
-        outcome.box_px <= tolerance.box_px
-        and outcome.points_px[0] <= tolerance.points_px[0]
-        and outcome.points_px[1] <= tolerance.points_px[1]
-        and (tolerance.score is None or outcome.score <= tolerance.score)
-    )
-
-
-def build_table(cases: Sequence[PeerCase], all_differences: Sequence[Differences]) -> Table:
+def build_case_table(
+    cases: Sequence[answers.PeerCase], differences: Sequence[Differences]
+) -> Table:
     """Return all lines for a terminal."""
     rows = [
         (
             case.run.peer,
-            case.picture.name,
+            case.image_path.name,
             case.run.model,
-            str(differences.ours),
-            str(differences.theirs),
-            f"{differences.box_px:.4f}",
-            f"{max(differences.points_px):.4f}",
-            "" if case.run.tolerance.score is None else f"{differences.score:.6f}",
-            "ok" if is_within_tolerance(differences, case.run.tolerance) else "FAILS",
+            str(each.ours),
+            str(each.theirs),
+            f"{each.box_px:.4f}",
+            f"{max(each.points_px):.4f}",
+            "" if case.run.tolerance.score is None else f"{each.score:.6f}",
+            "ok" if each.is_within(case.run.tolerance) else "FAILS",
         )
-        for case, differences in zip(cases, all_differences, strict=True)
+        for case, each in zip(cases, differences, strict=True)
     ]
     numbers = ("ours", "theirs", "box px", "points px", "score", "verdict")
-    return report.build_table(["set", "picture", "model"], numbers, rows)
+    return build_table(["set", "picture", "model"], numbers, rows)
 
 
 if __name__ == "__main__":

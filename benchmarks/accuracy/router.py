@@ -1,14 +1,14 @@
-r"""What the router finds in what time, beside the cascade alone: tables, JSON and a curve.
+r"""Precision and time of the router, beside the cascade alone: a table, JSON and curves.
 
 ::
 
     python -m benchmarks.accuracy.router --data DIR \
         --json docs/measured/router.json --curve docs/measured/router.svg
 
-``DIR`` has folders as ``phiz evaluate`` reads them. Every fourth picture of ``wider/`` is used,
-those that ``confidences.py`` does not fit to; each is decoded and searched under every setting
-before the next one, so that a machine that slows down slows all of them. Pictures of ``nofaces/``
-are for the share of them with a detection at the default limit.
+``DIR`` has folders as ``phiz evaluate`` reads them. Every fourth image of ``wider/`` is used, those
+that ``confidences.py`` does not fit to. Each is decoded and searched under every setting before
+the next one, so that a machine that slows down slows all of them. Images of ``nofaces/`` are for
+the share of them with a detection at the default limit.
 """
 
 import json
@@ -18,22 +18,16 @@ from pathlib import Path
 from statistics import fmean, median, quantiles
 
 import click
-from rich.table import Table
 
-from benchmarks.kit import report
+from benchmarks.kit import precision
 from benchmarks.kit.charts import Curve, draw_curves
-from benchmarks.kit.options import data_option, models_option
-from benchmarks.kit.precision import Detected, compute_precision, read_held_out_labels
-from phiz import engine
-from phiz.engine import Engine
+from benchmarks.kit.options import NEW_FILE, data_option, models_option
+from benchmarks.kit.report import build_table, print_tables
+from phiz.engine import Engine, build_engine
 from phiz.faces import DetectOptions
-from phiz.lab.accuracy.labels import (
-    LEVELS,
-    PHOTOGRAPH_LIMITS,
-    read_annotations,
-)
+from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, read_annotations
 from phiz.lab.accuracy.predictions import to_boxes, to_scores
-from phiz.models import catalog
+from phiz.lab.commands.progress import track_items
 from phiz.timings import Stopwatch
 
 BASELINE = "mtcnn"
@@ -55,16 +49,8 @@ class Setting:
 class SettingRow:
     """The figures of one setting.
 
-    Attributes:
-        name: Of the setting.
-        model: That was asked.
-        budget_ms: As asked.
-        precision: Average precision at each of ``LEVELS``, 0 to 1.
-        mean_ms: Of bytes to faces.
-        median_ms: Likewise.
-        p95_ms: Likewise.
-        relative: Mean time, the plain cascade's being 1.
-        alarms: Share of the pictures without faces that have a detection, None if not measured.
+    Times are of bytes to faces, ``relative`` to the cascade's mean. ``precision`` is by level.
+    ``alarms`` is the share of images without faces that have a detection; None if not measured.
     """
 
     name: str
@@ -99,15 +85,15 @@ SETTINGS = (
 @click.command()
 @data_option
 @models_option
-@click.option("--json", "target", type=click.Path(path_type=Path), help="Write the figures here.")
-@click.option("--curve", type=click.Path(path_type=Path), help="Draw precision over time here.")
-def main(data: Path, models: Path | None, target: Path | None, curve: Path | None) -> None:
-    """Measure the router beside the cascade on annotated pictures."""
-    folder = models or catalog.get_default_folder()
-    loaded = engine.build_engine(folder, "half-pixel", PHOTOGRAPH_LIMITS, {"mtcnn", "auto"})
+@click.option("--json", "target", type=NEW_FILE, help="File for the figures.")
+@click.option("--curve", type=NEW_FILE, help="File for precision over time, as SVG.")
+def main(data: Path, models: Path, target: Path | None, curve: Path | None) -> None:
+    """Measure the router beside the cascade on annotated images."""
+    loaded = build_engine(models, "half-pixel", PHOTOGRAPH_LIMITS, {"mtcnn", "auto"})
     loaded.measure_step_costs()
     rows = measure_settings(loaded, data)
-    report.print_tables(build_table(rows))
+    headings = (*LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
+    print_tables(build_table(["setting"], headings, map(format_row, rows)))
     if target:
         target.write_text(json.dumps([asdict(row) for row in rows], indent=2) + "\n")
     if curve:
@@ -116,27 +102,28 @@ def main(data: Path, models: Path | None, target: Path | None, curve: Path | Non
 
 def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
     """Return the figures of every setting."""
-    labels = read_held_out_labels(data)
+    labels = precision.read_held_out_labels(data)
     by_name = {setting.name: setting for setting in SETTINGS}
-    found: dict[str, list[Detected]] = {name: [] for name in by_name}
+    found: dict[str, list[precision.Detected]] = {name: [] for name in by_name}
     seconds: dict[str, list[float]] = {name: [] for name in by_name}
-    for label in report.track_progress(labels, "wider"):
+    for label in track_items(labels, "wider"):
         image_bytes = label.path.read_bytes()
         for name, setting in by_name.items():
             stopwatch = Stopwatch()
             result = loaded.detect(image_bytes, setting.model, setting.options, stopwatch)
             found[name].append((to_boxes(result.faces), to_scores(result.faces)))
             seconds[name].append(stopwatch.to_timings().total_s)
+    baseline = fmean(seconds[BASELINE])
     return [
         SettingRow(
             name,
             setting.model,
             setting.options.budget_ms,
-            {level: compute_precision(labels, found[name], level) for level in LEVELS},
+            {level: precision.compute_precision(labels, found[name], level) for level in LEVELS},
             1000 * fmean(seconds[name]),
             1000 * median(seconds[name]),
             1000 * quantiles(seconds[name], n=20)[-1],
-            fmean(seconds[name]) / fmean(seconds[BASELINE]),
+            fmean(seconds[name]) / baseline,
             compute_alarms(loaded, setting, data / "nofaces")
             if setting.options == DetectOptions()
             else None,
@@ -146,28 +133,20 @@ def measure_settings(loaded: Engine, data: Path) -> list[SettingRow]:
 
 
 def compute_alarms(loaded: Engine, setting: Setting, folder: Path) -> float:
-    """Return the share of pictures without faces in which something is found."""
-    answers = [
-        loaded.detect(label.path.read_bytes(), setting.model, setting.options, Stopwatch())
-        for label in read_annotations(folder)
-    ]
-    return sum(bool(answer.faces) for answer in answers) / len(answers)
+    """Return the share of images without faces in which something is found."""
+    found = precision.detect_faces(loaded, setting.model, setting.options, read_annotations(folder))
+    return fmean(len(boxes) > 0 for boxes, _ in found)
 
 
-def build_table(rows: Sequence[SettingRow]) -> Table:
-    """Return the rows for a terminal."""
-    cells = [
-        (
-            each.name,
-            *(f"{each.precision[level]:.3f}" for level in LEVELS),
-            *(f"{value:.1f}" for value in (each.mean_ms, each.median_ms, each.p95_ms)),
-            f"{each.relative:.2f}",
-            "" if each.alarms is None else f"{100 * each.alarms:.1f} %",
-        )
-        for each in rows
+def format_row(row: SettingRow) -> list[str]:
+    """Return a row of the table."""
+    return [
+        row.name,
+        *(f"{row.precision[level]:.3f}" for level in LEVELS),
+        *(f"{value:.1f}" for value in (row.mean_ms, row.median_ms, row.p95_ms)),
+        f"{row.relative:.2f}",
+        "" if row.alarms is None else f"{100 * row.alarms:.1f} %",
     ]
-    headings = (*LEVELS, "mean ms", "median ms", "p95 ms", "relative", "alarms")
-    return report.build_table(["setting"], headings, cells)
 
 
 def draw_precision(rows: Sequence[SettingRow]) -> str:

@@ -1,12 +1,12 @@
-"""Requests of all kinds, by chance: what they ask for, how they are sent, what is wrong with them.
+"""Random requests of all kinds.
 
-Most are what a service is asked in earnest; one in a hundred is malformed, and one is cut off
-somewhere. The same seed gives the same requests.
+Most are as a service gets them; one in a hundred is malformed, and one is cut off somewhere. The
+same seed gives the same requests.
 """
 
 import io
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, TypeAlias
@@ -17,40 +17,29 @@ from PIL import Image as Pillow
 from benchmarks.kit.requests import encode_form, encode_raw
 from phiz.image.synthetic import draw_crowd
 
-# How often each is asked for. A cascade takes as long as ten single networks.
+# Each as often as it is requested. A cascade takes as long as ten single networks.
 MODELS: Final = ("front",) * 8 + ("back",) * 4 + ("full",) * 3 + ("auto",) * 2 + ("mtcnn",)
-MALFORMED_IN: Final = 100  # requests is malformed, and as many are cut off
+MALFORMED_IN: Final = 100  # one of so many requests is malformed, and one is cut off
 BATCH_IN: Final = 20
 LARGE_IN: Final = 50
 LARGE_FACTOR: Final = 4  # times as many pixels each way
-ROTATED_IN: Final = 30  # looks in four ways, for as long
+ROTATED_IN: Final = 30  # takes four times as long
 MAX_BATCH: Final = 4
-QUALITIES: Final = (30, 98)
+FORMATS: Final = ("JPEG",) * 6 + ("PNG", "WEBP")
+QUALITIES: Final = (30, 98)  # lowest and highest
 SIZES: Final = 200
 MIN_FACE: Final = 20  # a cascade takes four times as long for half of it
 PORT: Final = 80  # named in a head; any will do
 
-REFUSED: Final = frozenset(
-    {
-        HTTPStatus.BAD_REQUEST,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        HTTPStatus.UNPROCESSABLE_ENTITY,
-    }
-)
-ANSWERED: Final = frozenset({HTTPStatus.OK})
+Statuses: TypeAlias = frozenset[HTTPStatus]
 
-Fields: TypeAlias = Mapping[str, str]
+REFUSED: Final = frozenset(map(HTTPStatus, (400, 413, 415, 422)))
+ANSWERED: Final = frozenset({HTTPStatus.OK})
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedImages:
-    """Encoded pictures to choose from.
-
-    Attributes:
-        common: Of many sizes.
-        large: Of more pixels.
-    """
+    """Encoded images of many sizes, and fewer of more pixels."""
 
     common: Sequence[bytes]
     large: Sequence[bytes]
@@ -58,34 +47,23 @@ class EncodedImages:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A request.
+    """A request, and the statuses that it may be answered with.
 
-    Attributes:
-        message: As it is sent.
-        sent_bytes: So many of its bytes are, before the connection is closed; None for all, and the
-            answer is waited for.
-        allowed: The statuses that it may be answered with.
+    Only ``sent_bytes`` of its message are sent before the connection is closed; None means all.
     """
 
     message: bytes
     sent_bytes: int | None
-    allowed: frozenset[HTTPStatus]
+    allowed: Statuses
 
 
 def encode_images(chance: random.Random, longest: int) -> EncodedImages:
-    """Return pictures of many sizes and some formats, parts of one crowd.
-
-    Args:
-        chance: Chooses.
-        longest: Side of the common ones, pixels.
-    """
+    """Return images of many sizes and some formats, parts of one crowd; sizes in pixels."""
     crowd = Pillow.fromarray(draw_crowd(LARGE_FACTOR * longest, LARGE_FACTOR * longest))
+    sides, large_sides = (32, longest), (longest, LARGE_FACTOR * longest)
     return EncodedImages(
-        [_encode_image(chance, crowd, (32, longest)) for _ in range(SIZES)],
-        [
-            _encode_image(chance, crowd, (longest, LARGE_FACTOR * longest))
-            for _ in range(SIZES // 20)
-        ],
+        [encode_crop(chance, crowd, sides) for _ in range(SIZES)],
+        [encode_crop(chance, crowd, large_sides) for _ in range(SIZES // 20)],
     )
 
 
@@ -95,16 +73,21 @@ def choose_request(chance: random.Random, images: EncodedImages) -> Request:
     if kind == 0:
         return _choose_malformed(chance, images)
     request = _choose_valid(chance, images)
-    if kind > 1:
-        return request
-    return Request(request.message, chance.randint(0, len(request.message)), frozenset())
+    if kind == 1:
+        return Request(request.message, chance.randint(0, len(request.message)), frozenset())
+    return request
 
 
-def _encode_image(chance: random.Random, crowd: Pillow.Image, sides: tuple[int, int]) -> bytes:
+def encode_crop(
+    chance: random.Random,
+    crowd: Pillow.Image,
+    sides: tuple[int, int],
+    formats: Sequence[str] = FORMATS,
+) -> bytes:
+    """Return a part of an image, of random sides, format and quality."""
     part = crowd.crop((0, 0, chance.randint(*sides), chance.randint(*sides)))
     file = io.BytesIO()
-    name = chance.choice(("JPEG",) * 6 + ("PNG", "WEBP"))
-    part.save(file, name, quality=chance.randint(*QUALITIES))
+    part.save(file, chance.choice(formats), quality=chance.randint(*QUALITIES))
     return file.getvalue()
 
 
@@ -143,27 +126,31 @@ def _choose_fields(chance: random.Random) -> dict[str, str]:
 
 
 def _choose_malformed(chance: random.Random, images: EncodedImages) -> Request:
-    """Return a request that is refused: its picture, its options or its form are wrong."""
+    """Return a request that is refused: its image, its options or its form are invalid."""
     image_bytes, fields = chance.choice(images.common), _choose_fields(chance)
     match chance.choice(("cut short", "without its start", "option", "kind", "form")):
         case "cut short":
-            return _encode_request(chance, image_bytes[: chance.randint(0, 20)], fields, REFUSED)
+            image_bytes = image_bytes[: chance.randint(0, 20)]
         case "without its start":
-            return _encode_request(chance, image_bytes[7:], fields, REFUSED)
+            image_bytes = image_bytes[7:]
         case "option":
-            return _encode_request(chance, image_bytes, {**fields, "max_faces": "none"}, REFUSED)
+            fields["max_faces"] = "none"
         case "kind":
             raw = encode_raw(f"/detect?{urlencode(fields)}", image_bytes, "text/csv")
             return Request(raw.to_message(PORT), None, REFUSED)
         case _:
             form = encode_form("/detect", fields=fields)
             return Request(form.to_message(PORT), None, REFUSED)
+    return _encode_request(chance, image_bytes, fields, REFUSED)
 
 
 def _encode_request(
-    chance: random.Random, image_bytes: bytes, fields: Fields, allowed: frozenset[HTTPStatus]
+    chance: random.Random,
+    image_bytes: bytes,
+    fields: dict[str, str],
+    allowed: frozenset[HTTPStatus],
 ) -> Request:
-    """Return a request with one picture, in a form or as it is, in pieces or not."""
+    """Return a request with one image, in a form or raw, chunked or not."""
     chunked = chance.random() < 1 / 6
     if chance.random() < 1 / 2:
         request = encode_raw(f"/detect?{urlencode(fields)}", image_bytes)

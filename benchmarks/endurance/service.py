@@ -1,21 +1,21 @@
-"""Whether the service stays as it is: many requests of all kinds, some malformed, some cut off.
+"""Whether the service's resources stay constant: many requests of all kinds, some of them bad.
 
 ::
 
     python -m benchmarks.endurance.service
     python -m benchmarks.endurance.service --requests 20000 --workers 2 --clients 16 --json FILE
 
-Starts ``phiz serve`` from this environment and asks it for what ``mixture`` draws by chance: all
-models and options, several formats and sizes, forms, plain bodies, bodies in pieces, batches; one
+Starts ``phiz serve`` from this environment and sends it the random requests of ``mixture``: all
+models and options, several formats and sizes, forms, raw bodies, chunked bodies, batches. One
 request in a hundred is malformed, and one is cut off somewhere. Prints memory, open files and
-threads of its processes as it goes. A hundred thousand take about half an hour on two cores.
-Fewer than some thousands tell nothing of memory: until then it grows to what the largest pictures
-need.
+threads of its processes after each part. A hundred thousand take about half an hour on two cores.
+Fewer than some thousands show nothing about memory: until then it grows to what the largest
+images need.
 
-The exit status is 1 if anything in ``problems`` is: a request is answered with a status that its
-kind cannot have, the anonymous memory of the service or of a worker grows by more than
-``--growth`` percent over the last half (twice that since the first tenth), a file or a thread is
-left over, a worker had to be replaced, or something is still under way in the end.
+The exit status is 1 if there is a problem: a request has a status that its kind cannot have, the
+anonymous memory of the service or of a worker grows by more than ``--growth`` percent over the
+last half (twice that since the first tenth), a file or a thread is left over, a worker had to be
+replaced, or a request is unfinished in the end.
 """
 
 import asyncio
@@ -27,108 +27,74 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 import click
 
-from benchmarks.endurance.instance import (
-    TIMEOUT_S,
+from benchmarks.endurance.mixture import Request, choose_request, encode_images
+from benchmarks.kit.options import json_option
+from benchmarks.kit.report import write_entry
+from benchmarks.kit.requests import HOST, TIMEOUT_S, read_answer
+from benchmarks.kit.service import (
     ProcessUsage,
+    RunningService,
     measure_usage,
-    read_samples,
+    start_service,
     sum_samples,
 )
-from benchmarks.endurance.mixture import Request, choose_request, encode_images
-from benchmarks.kit.figures import write_entry
-from benchmarks.kit.options import json_option
-from benchmarks.kit.requests import HOST, read_answer
-from benchmarks.kit.service import RunningService, start_service
 from phiz.workers.loop import IDLE_TIMEOUT_S
 
-REPORT_LINES: Final = 20  # lines of the report
-SETTLE_S: Final = (
-    2 * IDLE_TIMEOUT_S
-)  # for what was cut off to be noticed, and for workers to tidy up
-EARLY_GROWTH_FACTOR: Final = 2  # times as much may be had from the first parts on
-EARLY_PART: Final = 1  # the part from whose end on that counts, from 0
+PARTS: Final = 20  # lines of the report
+SETTLE_S: Final = 2 * IDLE_TIMEOUT_S  # until cut-off requests are noticed, and workers tidy up
+EARLY_GROWTH_FACTOR: Final = 2  # times as much growth is allowed since an early part
+EARLY_PART: Final = 1
 ZERO_METRICS: Final = ("phiz_workers_replaced_total", "phiz_inflight_requests", "phiz_queue_depth")
 """Metrics that are 0 in the end."""
 
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """What all processes hold after a part of the requests.
-
-    Attributes:
-        service: The one that accepts connections.
-        workers: By their place.
-    """
-
-    service: ProcessUsage
-    workers: Sequence[ProcessUsage]
-
-    @property
-    def by_process(self) -> Mapping[str, ProcessUsage]:
-        """All of them by name."""
-        workers = {f"worker {place}": held for place, held in enumerate(self.workers)}
-        return {"service": self.service, **workers}
-
-    @property
-    def count_open(self) -> tuple[int, int]:
-        """Files and threads of all together."""
-        everybody = self.by_process.values()
-        return sum(held.files for held in everybody), sum(held.threads for held in everybody)
+Usage: TypeAlias = Mapping[str, ProcessUsage]
+"""The usage of each process: ``service``, ``worker 0`` and so on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endurance:
-    """What was seen.
+    """The usage after each part of the requests, and the number of answers by status.
 
-    Attributes:
-        requests: How many.
-        seconds: That they took.
-        samples: After each part of them.
-        statuses: How often each answer came.
-        left: What the metrics show in the end that should be 0.
+    ``left`` has the metrics in the end that should be 0.
     """
 
     requests: int
     seconds: float
-    samples: Sequence[Sample]
+    samples: Sequence[Usage]
     statuses: Mapping[str, int]
     left: Mapping[str, float]
-
-    def compute_growth(self, since: int) -> dict[str, float]:
-        """Return by how many percent the memory of each process grew since the end of a part."""
-        before, after = self.samples[since].by_process, self.samples[-1].by_process
-        return {
-            name: round(100 * (held.memory_mb / before[name].memory_mb - 1), 2)
-            for name, held in after.items()
-            if name in before
-        }
 
     @property
     def half_part(self) -> int:
         """The part at whose end half of the requests were done."""
         return len(self.samples) // 2 - 1
 
+    def compute_growth(self, since: int) -> dict[str, float]:
+        """Return the growth of each process's memory since the end of a part, percent."""
+        before, after = self.samples[since], self.samples[-1]
+        return {
+            name: round(100 * (usage.memory_mb / before[name].memory_mb - 1), 2)
+            for name, usage in after.items()
+            if name in before
+        }
+
     def list_problems(self, growth: float) -> list[str]:
-        """Return what is not as it should be, in words.
+        """Return all problems, in words.
 
         Args:
-            growth: Percent that is allowed to the memory over the last half.
+            growth: Percent by which memory may grow over the last half.
         """
+        half, last = self.samples[self.half_part], self.samples[-1]
+        late, early = self.compute_growth(self.half_part), self.compute_growth(EARLY_PART)
         return [
             *(f"status {status}" for status in self.statuses if "unexpected" in status),
-            *_describe_growth(self.compute_growth(self.half_part), growth, "in the last half"),
-            *_describe_growth(
-                self.compute_growth(EARLY_PART),
-                EARLY_GROWTH_FACTOR * growth,
-                "since the first tenth",
-            ),
-            *_describe_leftovers(
-                self.samples[self.half_part].count_open, self.samples[-1].count_open
-            ),
+            *_describe_growth(late, growth, "in the last half"),
+            *_describe_growth(early, EARLY_GROWTH_FACTOR * growth, "since the first tenth"),
+            *_describe_leftovers(half, last),
             *(f"{name} is {value:g}" for name, value in self.left.items() if value),
         ]
 
@@ -149,47 +115,46 @@ def main(  # noqa: PLR0913 (one for each option)
     growth: float,
     document: Path | None,
 ) -> None:
-    """Ask the service for many things, and watch it."""
+    """Send requests of all kinds to the service, and watch its processes."""
     chance = random.Random(0)  # noqa: S311 (the same requests in every run)
     images = encode_images(chance, longest)
     todo = (choose_request(chance, images) for _ in range(requests))
-    with start_service(workers) as instance:
-        seen = asyncio.run(send_all(instance, todo, requests, clients))
+    with start_service(workers) as service:
+        seen = asyncio.run(send_all(service, todo, requests, clients))
     problems = seen.list_problems(growth)
-    click.echo(
-        f"{requests} requests in {seen.seconds:.0f} s; {dict(sorted(seen.statuses.items()))}"
-    )
-    click.echo(f"memory, percent: last half {seen.compute_growth(seen.half_part)}")
-    click.echo(f"since the first tenth {seen.compute_growth(EARLY_PART)}")
-    click.echo("; ".join(problems) or "all as it should be")
     growths = {
         "half": seen.compute_growth(seen.half_part),
         "first_tenth": seen.compute_growth(EARLY_PART),
     }
+    click.echo(
+        f"{requests} requests in {seen.seconds:.0f} s; {dict(sorted(seen.statuses.items()))}"
+    )
+    click.echo(f"memory, percent: last half {growths['half']}")
+    click.echo(f"since the first tenth {growths['first_tenth']}")
+    click.echo("; ".join(problems) or "no problems")
     entry = {**asdict(seen), "problems": problems, "growth_percent": growths}
     write_entry(document, "endurance", entry)
-    if problems:
-        sys.exit(1)
+    sys.exit(bool(problems))
 
 
 async def send_all(
-    instance: RunningService, todo: Iterator[Request], requests: int, clients: int
+    service: RunningService, todo: Iterator[Request], requests: int, clients: int
 ) -> Endurance:
-    """Return what was seen while so many clients asked."""
-    samples: list[Sample] = []
+    """Return the figures of so many clients that send requests."""
+    samples: list[Usage] = []
     statuses: Counter[str] = Counter()
     started_s = time.perf_counter()
-    for part in range(REPORT_LINES):
-        done = (part + 1) * requests // REPORT_LINES
-        share = iter([next(todo) for _ in range(done - part * requests // REPORT_LINES)])
+    for part in range(PARTS):
+        done = (part + 1) * requests // PARTS
+        share = iter([next(todo) for _ in range(done - part * requests // PARTS)])
         await asyncio.gather(
-            *(send_requests(share, instance.port, statuses) for _ in range(clients))
+            *(send_requests(share, service.port, statuses) for _ in range(clients))
         )
         await asyncio.sleep(SETTLE_S)
-        samples.append(take_sample(instance))
+        samples.append(measure_processes(service))
         print_sample(done, samples[-1], time.perf_counter() - started_s)
-    shown = await asyncio.to_thread(read_samples, instance)
-    left = {name: sum_samples(shown, name) for name in ZERO_METRICS}
+    metrics = await asyncio.to_thread(service.read_samples)
+    left = {name: sum_samples(metrics, name) for name in ZERO_METRICS}
     return Endurance(requests, time.perf_counter() - started_s, samples, dict(statuses), left)
 
 
@@ -219,20 +184,24 @@ async def close_connection(writer: asyncio.StreamWriter) -> None:
         await writer.wait_closed()
 
 
-def take_sample(instance: RunningService) -> Sample:
-    """Return what the processes of a service hold now."""
-    workers = [measure_usage(worker) for worker in instance.list_workers()]
-    return Sample(measure_usage(instance.process), workers)
+def measure_processes(service: RunningService) -> Usage:
+    """Return the usage of all processes of a service now."""
+    workers = {f"worker {place}": pid for place, pid in enumerate(service.list_workers())}
+    return {
+        name: measure_usage(pid) for name, pid in {"service": service.process, **workers}.items()
+    }
 
 
-def print_sample(done: int, sample: Sample, seconds: float) -> None:
+def print_sample(done: int, sample: Usage, seconds: float) -> None:
     """Print a line of the report."""
-    files, threads = sample.count_open
-    workers = " ".join(f"{held.memory_mb:6.1f}" for held in sample.workers)
-    click.echo(
-        f"{done:8} requests {seconds:6.0f} s  service {sample.service.memory_mb:6.1f} MB"
-        f"  workers {workers} MB {files:4} files {threads:4} threads"
-    )
+    memory = "  ".join(f"{name} {usage.memory_mb:6.1f} MB" for name, usage in sample.items())
+    files, threads = count_open(sample, "files"), count_open(sample, "threads")
+    click.echo(f"{done:8} requests {seconds:6.0f} s  {memory}  {files:4} files {threads:4} threads")
+
+
+def count_open(sample: Usage, what: Literal["files", "threads"]) -> int:
+    """Return the number of open files or of threads of all processes."""
+    return sum(getattr(usage, what) for usage in sample.values())
 
 
 def _describe_growth(growths: Mapping[str, float], limit: float, when: str) -> Iterator[str]:
@@ -241,10 +210,11 @@ def _describe_growth(growths: Mapping[str, float], limit: float, when: str) -> I
             yield f"the memory of {name} grew by {percent:g} % {when}"
 
 
-def _describe_leftovers(before: tuple[int, int], after: tuple[int, int]) -> Iterator[str]:
-    for what, earlier, later in zip(("files", "threads"), before, after, strict=True):
-        if later > earlier:
-            yield f"{later - earlier} {what} are left over"
+def _describe_leftovers(before: Usage, after: Usage) -> Iterator[str]:
+    for what in ("files", "threads"):
+        left = count_open(after, what) - count_open(before, what)
+        if left > 0:
+            yield f"{left} {what} are left over"
 
 
 if __name__ == "__main__":

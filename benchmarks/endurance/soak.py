@@ -1,4 +1,4 @@
-"""Whether memory stays where it is: many detections in JPEG files of many sizes.
+"""Whether memory stays constant: many detections in JPEG files of many sizes.
 
 ::
 
@@ -7,17 +7,16 @@
     python -m benchmarks.endurance.soak --runtime openvino --threads 2
     python -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
 
-The files are made in memory before anything is watched. Each detection is what a request is:
+The files are made in memory before the measurement. Each detection is what a request is:
 ``Engine.detect``, from the bytes to the faces.
 
-Prints the resident memory as it goes. It may grow while it is warming up, and afterwards by no
-more than ``--growth`` percent; if it does, the exit status is 1.
+Prints the resident memory of each part. It may grow during the warm-up, and afterwards by no more
+than ``--growth`` percent; if it does, the exit status is 1.
 """
 
-import io
 import itertools
+import os
 import random
-import resource
 import sys
 import time
 from collections import deque
@@ -25,42 +24,38 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 from PIL import Image as Pillow
 
-from benchmarks.kit.figures import format_table, replace_block, write_entry
-from benchmarks.kit.options import json_option, models_option, table_option
-from phiz import engine
+from benchmarks.endurance.mixture import encode_crop
+from benchmarks.kit.options import MODELS, json_option, models_option, table_option
+from benchmarks.kit.report import format_table, replace_block, write_entry
+from phiz.engine import build_engine
 from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
-from phiz.models import catalog
 from phiz.runtime.variants import RUNTIME_FACTORIES, RuntimeName, Variant, get_version, open_runtime
 from phiz.system.malloc import fix_malloc_thresholds
+from phiz.system.procfs import read_peak_bytes, read_resident_bytes
 from phiz.timings import Stopwatch
 
-MODELS = ("front", "back", "full", "mtcnn", "auto")
 SIZES = 500
-QUALITIES = (30, 98)  # of the files, the lowest and the highest
 LIMITS = DecodingLimits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # never reached
-REPORT_LINES = 20  # lines of the report
+PARTS = 20  # lines of the report
+
+Task: TypeAlias = tuple[str, bytes]
+"""A model, and a file."""
+
+HEADINGS = ("models in turns", "runtime", "threads", "detections", "resident MB")
 
 
 @dataclass(frozen=True, slots=True)
 class SoakResult:
-    """What was detected with, and the resident memory.
+    """The resident memory after the warm-up and after all detections, MB (10^6 bytes).
 
-    Attributes:
-        models: Of a round, each as often as its share says.
-        runtime: That ran the networks, and its version.
-        threads: That detected at once.
-        sizes: Of the files.
-        longest: Side of them, pixels.
-        warm_up: Detections.
-        first_mb: Resident after them, MB (10^6 bytes).
-        detections: All of them.
-        last_mb: Resident after them.
+    ``models`` has each name as often as its share; ``longest`` is a side of the files, pixels.
     """
 
     models: Sequence[str]
@@ -75,8 +70,17 @@ class SoakResult:
 
     @property
     def growth_percent(self) -> float:
-        """Of the resident memory since the warm-up, percent."""
+        """Growth of the resident memory since the warm-up, percent."""
         return 100 * (self.last_mb / self.first_mb - 1)
+
+    def to_rows(self) -> list[list[str]]:
+        """Return two rows of the table, below ``HEADINGS``."""
+        models = ", ".join(f"`{name}`" for name in self.models)
+        counts = (self.warm_up, self.first_mb), (self.detections, self.last_mb)
+        return [
+            [models, self.runtime, str(self.threads), f"{count:,}", f"{mb:.0f}"]
+            for count, mb in counts
+        ]
 
 
 @click.command()
@@ -88,7 +92,7 @@ class SoakResult:
     multiple=True,
     default=("back=1", "mtcnn=1"),
     show_default=True,
-    help="A model, and how many of its detections there are in each round.",
+    help="A model, and the number of its detections in each round.",
 )
 @click.option("--runtime", type=click.Choice(tuple(RUNTIME_FACTORIES)), default="onnxruntime")
 @click.option("--detections", type=click.IntRange(1), default=20_000, show_default=True)
@@ -100,7 +104,7 @@ class SoakResult:
 @table_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
-    models: Path | None,
+    models: Path,
     shares: tuple[str, ...],
     runtime: RuntimeName,
     detections: int,
@@ -113,101 +117,63 @@ def main(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Detect in JPEG files of 500 random sizes, and watch the resident memory."""
     names = tuple(itertools.chain.from_iterable(map(expand_share, shares)))
-    folder = models or catalog.get_default_folder()
-    runs = open_runtime(Variant(runtime, "float32"))
+    opened = open_runtime(Variant(runtime, "float32"))
     fix_malloc_thresholds()  # as the service does
-    loaded = engine.build_engine(folder, "half-pixel", LIMITS, set(names), runtime=runs)
+    loaded = build_engine(models, "half-pixel", LIMITS, set(names), runtime=opened)
+    chance = random.Random(0)  # noqa: S311 (the same files in every run)
+    crowd = Pillow.fromarray(draw_crowd(longest, longest))
+    files = [encode_crop(chance, crowd, (32, longest), ["JPEG"]) for _ in range(SIZES)]
 
-    def detect(name: str, file: bytes) -> None:
+    def detect(task: Task) -> None:
+        name, file = task
         loaded.detect(file, name, DetectOptions(), Stopwatch())
 
-    tasks = zip(itertools.cycle(names), iterate_forever(encode_files(longest)), strict=False)
+    tasks = ((name, chance.choice(files)) for name in itertools.cycle(names))
     with ThreadPoolExecutor(threads) as pool:
-        first = run_detections(pool, detect, tasks, warm_up, "warm-up")
-        last = run_detections(pool, detect, tasks, detections - warm_up, "soak")
-    runs_in = f"{runtime} {get_version(runtime)}"
-    soak = SoakResult(names, runs_in, threads, SIZES, longest, warm_up, first, detections, last)
-    print_result(soak, document, page)
-    if soak.growth_percent > growth:
-        sys.exit(1)
-
-
-def print_result(soak: SoakResult, document: Path | None, page: Path | None) -> None:
-    """Print the figures, and write them where they are wanted."""
-    click.echo(
-        f"{soak.first_mb:.1f} MB after {soak.warm_up}, {soak.last_mb:.1f} MB after"
-        f" {soak.detections}: {soak.growth_percent:+.1f} %"
+        first_mb = run_detections(pool, detect, tasks, warm_up, "warm-up")
+        last_mb = run_detections(pool, detect, tasks, detections - warm_up, "soak")
+    version = f"{runtime} {get_version(runtime)}"
+    soak = SoakResult(
+        names, version, threads, SIZES, longest, warm_up, first_mb, detections, last_mb
     )
-    growth = {"growth_percent": round(soak.growth_percent, 2)}
-    write_entry(document, "soak", asdict(soak) | growth)
+    percent = soak.growth_percent
+    click.echo(
+        f"{first_mb:.1f} MB after {warm_up}, {last_mb:.1f} MB after {detections}: {percent:+.1f} %"
+    )
+    write_entry(document, "soak", {**asdict(soak), "growth_percent": round(percent, 2)})
     if page:
-        headings = ("models in turns", "runtime", "threads", "detections", "resident MB")
-        shared = [", ".join(f"`{name}`" for name in soak.models), soak.runtime, str(soak.threads)]
-        counts = (soak.warm_up, soak.first_mb), (soak.detections, soak.last_mb)
-        rows = [[*shared, f"{count:,}", f"{mb:.0f}"] for count, mb in counts]
-        replace_block(page, "soak", format_table(headings, rows))
+        replace_block(page, "soak", format_table(HEADINGS, soak.to_rows()))
+    sys.exit(percent > growth)
 
 
 def expand_share(share: str) -> list[str]:
-    """Return a model's name as often as its share says."""
+    """Return a model's name as often as its share."""
     name, _, times = share.partition("=")
     if name not in MODELS or not (times or "1").isdecimal():
         raise click.BadParameter(f"{share!r} is not one of {', '.join(MODELS)}, or that and =SHARE")
     return [name] * int(times or 1)
 
 
-def encode_files(longest: int) -> list[bytes]:
-    """Return JPEG files of 500 random sizes and qualities, parts of one picture."""
-    chance = random.Random(0)  # noqa: S311 (the same files in every run)
-    crowd = Pillow.fromarray(draw_crowd(longest, longest))
-    files = []
-    for _ in range(SIZES):
-        size_wh = chance.randint(32, longest), chance.randint(32, longest)
-        file = io.BytesIO()
-        crowd.crop((0, 0, *size_wh)).save(file, "JPEG", quality=chance.randint(*QUALITIES))
-        files.append(file.getvalue())
-    return files
-
-
-def iterate_forever(files: Sequence[bytes]) -> Iterator[bytes]:
-    """Yield files by chance, the same in every run."""
-    chance = random.Random(0)  # noqa: S311 (see above)
-    while True:
-        yield chance.choice(files)
-
-
 def run_detections(
     pool: ThreadPoolExecutor,
-    detect: Callable[[str, bytes], None],
-    tasks: Iterator[tuple[str, bytes]],
+    detect: Callable[[Task], None],
+    tasks: Iterator[Task],
     detections: int,
     phase: str,
 ) -> float:
-    """Run so many detections; return the resident memory after the last, MB."""
-    for count in split_detections(detections):
+    """Run so many detections, report each part, and return the resident memory at the end, MB."""
+    for part in range(PARTS):
+        count = (part + 1) * detections // PARTS - part * detections // PARTS
         started = time.perf_counter()
-        deque(pool.map(lambda task: detect(*task), itertools.islice(tasks, count)), maxlen=0)
-        milliseconds = 1000 * (time.perf_counter() - started) / count
+        deque(pool.map(detect, itertools.islice(tasks, count)), maxlen=0)
+        milliseconds = 1000 * (time.perf_counter() - started) / max(count, 1)
         click.echo(f"{phase:8} {read_resident_mb():8.1f} MB {milliseconds:8.2f} ms a detection")
     return read_resident_mb()
 
 
-def split_detections(detections: int) -> Iterator[int]:
-    """Yield the lengths of so many parts, about equal."""
-    for part in range(REPORT_LINES):
-        length = (part + 1) * detections // REPORT_LINES - part * detections // REPORT_LINES
-        if length:
-            yield length
-
-
 def read_resident_mb() -> float:
-    """Return the resident memory of this process, MB (10^6 bytes)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:  # not Linux: the highest so far
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
-    return pages * resource.getpagesize() / 1e6
+    """Return the resident memory of this process, MB; the highest so far where not on Linux."""
+    return (read_resident_bytes(os.getpid()) or read_peak_bytes()) / 1e6
 
 
 if __name__ == "__main__":

@@ -1,14 +1,14 @@
-"""Charts as SVG: horizontal bars, and curves over a logarithmic axis."""
+"""Charts of figures as SVG: horizontal bars, and curves over a logarithmic axis."""
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from benchmarks.kit.goals import Goal
+from phiz.lab.report.svg import CSS_TEXT_COLOUR, draw_line, draw_part, draw_text, wrap_svg
 
 WIDTH, HEIGHT = 1100, 520  # the height is that of curves
-INK, FAINT, GRID = "#22303c", "#73808c", "#c9d0d6"
+FAINT, GRID = "#73808c", "#c9d0d6"
 GREEN, RED, GREY = "#2a9d8f", "#e76f51", "#b8c0c8"
 COLOURS = (GREEN, "#e9a03b", "#5b6bbf")
 
@@ -24,15 +24,10 @@ GRID_LINES = 10
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """A line of a bar chart.
+    """A line of a bar chart: a bar of a length in any unit, or a dot if that is None.
 
-    Attributes:
-        name: Left of the bar.
-        figure: Text right of it.
-        colour: Of the bar.
-        length: In any unit, the same for all bars; None for a dot.
-        note: Below the name.
-        limit: Position of a line across the bar; None for no line.
+    ``figure`` is the text right of it, and ``note`` below the name. ``limit`` is the position of a
+    line across the bar.
     """
 
     name: str
@@ -58,10 +53,10 @@ def draw_bars(title: str, subtitle: str, bars: Sequence[Bar], footer: str) -> st
     longest = max(value or 0.0 for bar in bars for value in (bar.length, bar.limit)) or 1.0
     scale = (WIDTH - LABEL_PX - FIGURES_PX) / longest
     height = TOP_PX + LINE_PX * len(bars) + BOTTOM_PX
-    lines = [_draw_text(16, 28, title, size=17), _draw_text(16, 48, subtitle, FAINT)]
+    lines = [draw_text(16, 28, title, font_size="17"), draw_text(16, 48, subtitle, FAINT)]
     for row, bar in enumerate(bars):
         lines += _draw_bar(bar, TOP_PX + LINE_PX * row, scale)
-    return _wrap_svg(height, [*lines, _draw_text(16, height - 16, footer, FAINT, size=11)])
+    return _wrap(title, height, [*lines, draw_text(16, height - 16, footer, FAINT)])
 
 
 def goals_to_bars(goals: Iterable[Goal]) -> Iterator[Bar]:
@@ -84,21 +79,22 @@ def goals_to_bars(goals: Iterable[Goal]) -> Iterator[Bar]:
 
 
 def _draw_bar(bar: Bar, y: int, scale: float) -> Iterator[str]:
-    yield _draw_text(16, y + (8 if bar.note else 13), bar.name)
+    yield draw_text(16, y + (8 if bar.note else 13), bar.name)
     if bar.note:
-        yield _draw_text(16, y + 22, bar.note, FAINT, size=11)
+        yield draw_text(16, y + 22, bar.note, FAINT, font_size="11")
     if bar.length is None:
         middle = BAR_PX / 2
-        yield f'<circle cx="{LABEL_PX + middle}" cy="{y + middle}" r="6" fill="{bar.colour}"/>'
-        yield _draw_text(LABEL_PX + BAR_PX + 8, y + 13, bar.figure)
+        yield draw_part("circle", cx=LABEL_PX + middle, cy=y + middle, r=6, fill=bar.colour)
+        yield draw_text(LABEL_PX + BAR_PX + 8, y + 13, bar.figure)
         return
     length, limit = scale * bar.length, scale * (bar.limit or 0)
-    size = f'width="{length:.1f}" height="{BAR_PX}"'
-    yield f'<rect x="{LABEL_PX}" y="{y}" {size} fill="{bar.colour}"/>'
+    size = {"width": f"{length:.1f}", "height": f"{BAR_PX}"}
+    yield draw_part("rect", x=LABEL_PX, y=y, **size, fill=bar.colour)
     if bar.limit is not None:
         x = LABEL_PX + limit
-        yield _draw_line((x, y - 4), (x, y + BAR_PX + 4), INK, 'stroke-width="2"')
-    yield _draw_text(LABEL_PX + max(length, limit) + 8, y + 13, bar.figure)
+        ends = (x, y - 4), (x, y + BAR_PX + 4)
+        yield draw_line(ends, stroke=CSS_TEXT_COLOUR, stroke_width="2")
+    yield draw_text(LABEL_PX + max(length, limit) + 8, y + 13, bar.figure)
 
 
 def draw_curves(curves: Sequence[Curve], x_title: str, y_title: str) -> str:
@@ -108,63 +104,50 @@ def draw_curves(curves: Sequence[Curve], x_title: str, y_title: str) -> str:
     lines = [*_draw_axes(span, x_title, y_title)]
     for place, curve in enumerate(curves):
         lines += _draw_curve(curve, span, PLOT_TOP_PX + 20 + 22 * place)
-    return _wrap_svg(HEIGHT, lines)
+    return _wrap(f"{y_title}, {x_title}", HEIGHT, lines)
 
 
 def _draw_axes(span: tuple[float, float], x_title: str, y_title: str) -> Iterator[str]:
     for tenth in range(GRID_LINES + 1):
-        y = _to_y(tenth / GRID_LINES)
-        yield _draw_line((PLOT_LEFT_PX, y), (PLOT_RIGHT_PX, y), GRID)
-        yield _draw_text(PLOT_LEFT_PX - 10, y + 4, f"{tenth / GRID_LINES:.1f}", anchor="end")
+        share = tenth / GRID_LINES
+        left, right = (_place(end, share, span) for end in span)
+        yield draw_line((left, right), stroke=GRID)
+        yield draw_text(left[0] - 10, left[1] + 4, f"{share:.1f}", text_anchor="end")
     for tick in TICKS_MS:
         if span[0] <= tick <= span[1]:
-            x = _to_x(tick, span)
-            yield _draw_line((x, PLOT_TOP_PX), (x, PLOT_BOTTOM_PX), GRID)
-            yield _draw_text(x, PLOT_BOTTOM_PX + 18, str(tick), anchor="middle")
+            bottom, top = (_place(tick, share, span) for share in (0, 1))
+            yield draw_line((bottom, top), stroke=GRID)
+            yield draw_text(bottom[0], bottom[1] + 18, str(tick), text_anchor="middle")
     middle = (PLOT_LEFT_PX + PLOT_RIGHT_PX) / 2
-    yield _draw_text(middle, HEIGHT - 14, x_title, anchor="middle")
-    yield _draw_text(PLOT_LEFT_PX - 56, PLOT_TOP_PX - 10, y_title)
+    yield draw_text(middle, HEIGHT - 14, x_title, text_anchor="middle")
+    yield draw_text(PLOT_LEFT_PX - 56, PLOT_TOP_PX - 10, y_title)
 
 
 def _draw_curve(curve: Curve, span: tuple[float, float], legend_y: float) -> Iterator[str]:
     colour = COLOURS[curve.colour % len(COLOURS)]
-    style = 'stroke-width="2" fill="none"' + (' stroke-dasharray="6 5"' if curve.dashed else "")
-    places = [(_to_x(x, span), _to_y(share)) for x, share in curve.points]
-    path = " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
-    yield f'<polyline points="{path}" stroke="{colour}" {style}/>'
+    style = {"stroke": colour, "stroke_width": "2"}
+    if curve.dashed:
+        style["stroke_dasharray"] = "6 5"
+    places = [_place(x, share, span) for x, share in curve.points]
+    yield draw_line(places, **style)
     for x, y in places:
-        yield f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>'
+        yield draw_part("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3.5, fill=colour)
     x = PLOT_RIGHT_PX + 16
-    yield _draw_line((x, legend_y), (x + 30, legend_y), colour, style)
-    yield _draw_text(x + 38, legend_y + 4, curve.name)
+    yield draw_line(((x, legend_y), (x + 30, legend_y)), **style)
+    yield draw_text(x + 38, legend_y + 4, curve.name)
 
 
-def _to_x(value: float, span: tuple[float, float]) -> float:
-    share = math.log(value / span[0]) / math.log(span[1] / span[0])
-    return PLOT_LEFT_PX + share * (PLOT_RIGHT_PX - PLOT_LEFT_PX)
+def _place(x: float, share: float, span: tuple[float, float]) -> tuple[float, float]:
+    """Return the place of a point in a plot, pixels."""
+    across = math.log(x / span[0]) / math.log(span[1] / span[0])
+    return (
+        PLOT_LEFT_PX + across * (PLOT_RIGHT_PX - PLOT_LEFT_PX),
+        PLOT_BOTTOM_PX - share * (PLOT_BOTTOM_PX - PLOT_TOP_PX),
+    )
 
 
-def _to_y(share: float) -> float:
-    return PLOT_BOTTOM_PX - share * (PLOT_BOTTOM_PX - PLOT_TOP_PX)
-
-
-def _draw_line(
-    start: tuple[float, float], end: tuple[float, float], colour: str, style: str = ""
-) -> str:
-    (x1, y1), (x2, y2) = start, end
-    ends = f'x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}"'
-    return f'<line {ends} stroke="{colour}" {style}/>'
-
-
-def _draw_text(  # noqa: PLR0913  what SVG has for a text
-    x: float, y: float, text: str, colour: str = INK, *, size: int = 13, anchor: str = "start"
-) -> str:
-    style = f'fill="{colour}" font-size="{size}" text-anchor="{anchor}"'
-    return f'<text x="{x:.1f}" y="{y:.1f}" {style}>{escape(text)}</text>'
-
-
-def _wrap_svg(height: int, lines: Sequence[str]) -> str:
-    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif">'
-    background = f'<rect width="{WIDTH}" height="{height}" fill="white"/>'
-    return "\n".join([head, background, *lines, "</svg>"]) + "\n"
+def _wrap(title: str, height: int, lines: Sequence[str]) -> str:
+    """Return an SVG on white, which is also legible on a dark page."""
+    background = draw_part("rect", width=WIDTH, height=height, fill="white")
+    size = {"width": str(WIDTH), "height": str(height)}
+    return wrap_svg(title, (WIDTH, height), [background, *lines], **size)

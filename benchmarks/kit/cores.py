@@ -5,24 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from benchmarks.kit.errors import LoadError
+from benchmarks.kit.errors import BenchmarkError
 
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """Who may run where.
-
-    Attributes:
-        server: One core.
-        load: Another.
-    """
+    """The core of the servers, and the core of the load."""
 
     server: frozenset[int]
     load: frozenset[int]
 
     @property
     def both(self) -> frozenset[int]:
-        """Where what is not kept to one core may run."""
+        """The cores of processes that are not kept to one."""
         return self.server | self.load
 
 
@@ -30,23 +25,19 @@ def choose_cores() -> Cores:
     """Return the first two cores that this process may use.
 
     Raises:
-        LoadError: There are not two, or processes cannot be kept to them on this system.
+        BenchmarkError: There are not two, or processes cannot be kept to them on this system.
     """
     if not hasattr(os, "sched_setaffinity"):
-        raise LoadError("this system cannot keep a process to a core; run the benchmark on Linux")
+        raise BenchmarkError("this system cannot keep a process to a core; run it on Linux")
     first, *others = sorted(os.sched_getaffinity(0))
     if not others:
-        raise LoadError("there is one core to use here; servers and load need one each")
+        raise BenchmarkError("there is one core to use here; servers and load need one each")
     return Cores(frozenset({first}), frozenset({others[0]}))
 
 
 @contextmanager
 def pin_to(cores: frozenset[int]) -> Iterator[None]:
-    """Keep this thread, and the processes that it starts meanwhile, to some cores.
-
-    Args:
-        cores: None at all means any.
-    """
+    """Keep this thread, and the processes that it starts meanwhile, to cores; none mean any."""
     if not cores:
         yield
         return

@@ -1,24 +1,28 @@
 """Environments of the workers: made once from pinned requirements, and kept in a folder.
 
-A worker's requirements are ``peers/NAME.txt``. ``peers/NAME.alone.txt`` names packages whose
-own requirements are passed over, because they exclude every version of today.
+A worker's requirements are ``peers/NAME.txt``. ``peers/NAME.alone.txt`` names packages that are
+installed without their requirements, because these exclude every version of today.
 """
 
+import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.kit.errors import BenchmarkError
+
 PEERS = Path(__file__).parents[1] / "peers"
 ROOT = PEERS.parents[1]
 OUR_WORKER = "ours"
-PHIZ_WORKERS = (
-    OUR_WORKER,
-    "bentoml",
-    "litserve",
-    "mosec",
-)  # what these run, or put behind their own HTTP
+PHIZ_WORKERS = (OUR_WORKER, "bentoml", "litserve", "mosec")  # phiz is installed there too
 STAMP_FILE = "installed.txt"
+VERSION_SCRIPT = """
+import json, sys
+from importlib.metadata import version
+print(json.dumps({name: version(name) for name in sys.argv[1:]}))
+"""
 PIP_COMMAND = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
 
 
@@ -26,7 +30,7 @@ def make_environment(name: str, folder: Path) -> Path:
     """Return the Python of a worker's environment, which is made first where it must be.
 
     Raises:
-        CalledProcessError: It could not be made.
+        BenchmarkError: It could not be made.
     """
     home = folder / name
     python = home / "bin" / "python"
@@ -36,22 +40,31 @@ def make_environment(name: str, folder: Path) -> Path:
     if stamp.exists() and stamp.read_text() == wanted:
         return python
     print(f"installing the worker {name} into {home}")
-    _run_command(sys.executable, "-m", "venv", "--clear", str(home))
-    for arguments in _list_installations(name, files):
-        _run_command(str(python), *PIP_COMMAND, *arguments)
-    stamp.write_text(wanted)  # last, so that what was interrupted is begun again
+    run_command(sys.executable, "-m", "venv", "--clear", str(home))
+    for path in files:
+        alone = ["--no-deps"] if path.name.endswith(".alone.txt") else []
+        run_command(str(python), *PIP_COMMAND, "--requirement", str(path), *alone)
+    if name in PHIZ_WORKERS:
+        ours = ("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
+        run_command(str(python), *PIP_COMMAND, *ours)
+    stamp.write_text(wanted)  # last, so that an interrupted installation is repeated
     return python
 
 
-def _list_installations(name: str, files: Sequence[Path]) -> list[list[str]]:
-    steps = [["--requirement", str(path)] for path in files]
-    for step, path in zip(steps, files, strict=True):
-        if path.name == f"{name}.alone.txt":
-            step.append("--no-deps")
-    if name in PHIZ_WORKERS:
-        steps.append(["--no-deps", "--no-build-isolation", "--editable", str(ROOT)])
-    return steps
+def run_command(*command: str) -> None:
+    """Run a command.
+
+    Raises:
+        BenchmarkError: It fails.
+    """
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL)  # noqa: S603  our own
+    if done.returncode:
+        raise BenchmarkError(f"{shlex.join(command)} ended with {done.returncode}; see above")
 
 
-def _run_command(*command: str) -> None:
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)  # noqa: S603  our own arguments
+def read_versions(python: str | Path, packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of packages in the environment of a Python."""
+    command = [str(python), "-c", VERSION_SCRIPT, *packages]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603  our own
+    versions: dict[str, str] = json.loads(done.stdout)
+    return versions

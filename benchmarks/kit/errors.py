@@ -1,5 +1,7 @@
-"""What can go wrong in the load benchmark."""
+"""The error of the benchmarks."""
+
+import click
 
 
-class LoadError(Exception):
-    """A tool is missing, a server does not answer, or not what it should."""
+class BenchmarkError(click.ClickException):
+    """A tool is missing, a process has ended, or an answer is not as it should be."""

@@ -11,18 +11,10 @@ FORMATS = {"ratio": "{:.3f} ×", "ms more": "{:+.2f} ms", "IoU": "{:.4f}", "": "
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """One figure.
+    """A figure, the median of the rounds, and its limit; None is no limit.
 
-    Attributes:
-        what: Name of the figure, with its unit.
-        figure: Median of the rounds.
-        sense: Whether the figure should be at least or at most the limit.
-        limit: None if there is no goal.
-        rounds: The figure of each round; empty if only the median is kept.
-        measure: Quantity of the figure; empty if ``what`` names it.
-        against: Reference of a comparison, or empty.
-        ours_ms: Median time; None if the figure is not one of times.
-        other_ms: Median time of the reference.
+    ``what`` names the figure, with its unit unless ``measure`` has the quantity. ``against`` is the
+    reference of a comparison, and ``other_ms`` its median time.
     """
 
     what: str

@@ -5,20 +5,27 @@ from pathlib import Path
 
 import click
 
+from phiz.models.catalog import get_default_folder
+
+BLAZEFACE = ("front", "back", "full")
+MODELS = (*BLAZEFACE, "mtcnn", "auto")
 PEERS_FOLDER = Path(__file__).parents[1] / ".peers"
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 NEW_FILE = click.Path(path_type=Path)
 
-data_option = click.option("--data", type=FOLDER, required=True, help="Folder of the pictures.")
-models_option = click.option("--models", type=NEW_FILE, help="Folder of the built models.")
+data_option = click.option("--data", type=FOLDER, required=True, help="Folder of the images.")
+models_option = click.option(
+    "--models", type=NEW_FILE, default=get_default_folder, help="Folder of the built models."
+)
+model_option = click.option(
+    "--model", "names", type=click.Choice(MODELS), multiple=True, default=MODELS
+)
 json_option = click.option(
     "--json", "document", type=NEW_FILE, help="File for the figures; other entries of it are kept."
 )
 table_option = click.option(
-    "--table",
-    "page",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Markdown file whose table is replaced.",
+    "--table", "page", type=FILE, help="Markdown file whose table is replaced."
 )
 picture_option = click.option("--picture", type=NEW_FILE, help="File for the chart, as SVG.")
 peers_option = click.option(
@@ -32,7 +39,7 @@ pythons_option = click.option(
     "pythons",
     metavar="NAME=PYTHON",
     multiple=True,
-    help="Interpreter for a peer, with all packages that it needs.",
+    help="Interpreter for a peer, with all its packages.",
 )
 sources_option = click.option(
     "--from",

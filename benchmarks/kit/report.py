@@ -1,28 +1,29 @@
-"""Figures of the benchmarks as tables, and as values that JSON takes."""
+"""Figures of the benchmarks as tables, in a terminal or in Markdown, and in JSON documents."""
 
+import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
-from typing import Any, TypeVar
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import click
 from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
-from rich.progress import track
 from rich.table import Table
 
 from benchmarks.kit.goals import Goal
+from phiz.lab.study.machine import describe_machine
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
 
 DECIMALS = 4
 FILE_COLUMNS = 150  # width of tables if there is no terminal
 VERDICTS = {True: "reached", False: "MISSED", None: ""}
-
-
-def track_progress(items: Sequence[T], what: str) -> Iterable[T]:
-    """Yield items with a progress bar, if standard error is a terminal."""
-    console = Console(stderr=True)
-    return track(items, what, console=console, disable=not sys.stderr.isatty())
 
 
 def print_tables(*parts: RenderableType) -> None:
@@ -63,6 +64,13 @@ def format_number(value: float | None) -> str:
     return "" if value is None else f"{value:.2f}"
 
 
+def compute_medians(rounds: Sequence[Row]) -> Row:
+    """Return the first of some rows, each of its floats replaced by the median of all rows."""
+    names = [each.name for each in fields(rounds[0]) if each.type is float]
+    medians = {name: median(getattr(row, name) for row in rounds) for name in names}
+    return replace(rounds[0], **medians)
+
+
 def compute_disturbance(runs: Iterable[Mapping[Any, Any]]) -> float:
     """Return the share of the time that other processes had the core, 0 to 1.
 
@@ -84,7 +92,7 @@ def goals_to_document(goals: Iterable[Goal]) -> list[dict[str, Any]]:
 
 
 def round_figures(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
-    """Return a value with all its floats rounded, at any depth."""
+    """Return a value with its floats rounded, at any depth."""
     if isinstance(value, float):
         return round(value, DECIMALS)
     if isinstance(value, Mapping):
@@ -92,3 +100,49 @@ def round_figures(value: Any) -> Any:  # noqa: ANN401  whatever JSON takes
     if isinstance(value, list | tuple):
         return [round_figures(each) for each in value]
     return value
+
+
+def update_json(document: Path | None, figures: Mapping[str, Any]) -> None:
+    """Replace these entries of a document, if there is one; others write into it too."""
+    if document:
+        kept = json.loads(document.read_text("utf-8")) if document.exists() else {}
+        document.write_text(json.dumps({**kept, **figures}, indent=1) + "\n", "utf-8")
+
+
+def write_entry(document: Path | None, name: str, figures: Mapping[str, Any]) -> None:
+    """Replace an entry of a document, if there is one, by figures and the machine behind them."""
+    if document:
+        update_json(document, {name: {"machine": asdict(describe_machine()), **figures}})
+
+
+def print_results(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    page: Path | None,
+    name: str,
+    above: str = "",
+) -> None:
+    """Print a table, and put it below some lines into a place of a Markdown document."""
+    print_tables(build_table(headings[:1], headings[1:], rows))
+    if page:
+        replace_block(page, name, above + format_table(headings, rows))
+
+
+def replace_block(path: Path, name: str, block: str) -> None:
+    """Replace the lines of a Markdown document between two comments, NAME and /NAME.
+
+    Raises:
+        BadParameter: The document has no such place.
+    """
+    first, last = f"<!-- {name} -->\n\n", f"\n<!-- /{name} -->\n"
+    before, opened, rest = path.read_text("utf-8").partition(first)
+    _, closed, after = rest.partition(last)
+    if not (opened and closed):
+        raise click.BadParameter(f"{path} has no lines {first.strip()} and {last.strip()}")
+    path.write_text(f"{before}{first}{block}{last}{after}", "utf-8")
+
+
+def format_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table in Markdown, its lines ended."""
+    lines = [headings, ["---"] * len(headings), *rows]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -9,11 +9,14 @@ from pathlib import Path
 
 from PIL import Image as Pillow
 
+from benchmarks.kit.errors import BenchmarkError
+
 HOST = "127.0.0.1"
 TIMEOUT_S = 60.0
 PICTURES = Path(__file__).parents[2] / "tests" / "pictures"
 JPEG_QUALITY = 90
 BOUNDARY = "7a1e5c0f9d3b"
+HEAD_END = b"\r\n\r\n"
 NO_FIELDS: Mapping[str, str] = {}
 
 
@@ -97,6 +100,24 @@ def send_request(connection: http.client.HTTPConnection, request: Request) -> An
 
 async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
     """Read an answer, and return its status and whether the connection is kept."""
-    head = (await reader.readuntil(b"\r\n\r\n")).lower()
-    await reader.readexactly(int(head.partition(b"content-length: ")[2].split(None, 1)[0]))
-    return int(head.split(None, 2)[1]), b"connection: close" not in head
+    head = await reader.readuntil(HEAD_END)
+    await reader.readexactly(parse_content_length(head))
+    return int(head.split(None, 2)[1]), b"connection: close" not in head.lower()
+
+
+def is_complete(received: bytes) -> bool:
+    """Return whether all of an answer is there; its head has its length."""
+    head, end, body = received.partition(HEAD_END)
+    return bool(end) and len(body) >= parse_content_length(head)
+
+
+def parse_content_length(head: bytes) -> int:
+    """Return the length of a body by its head.
+
+    Raises:
+        BenchmarkError: The head has no length.
+    """
+    _, found, rest = head.lower().partition(b"\r\ncontent-length:")
+    if not found:
+        raise BenchmarkError(f"the answer has no length: {head!r}")
+    return int(rest.split(None, 1)[0])

@@ -1,4 +1,4 @@
-"""phiz under load beside its peers, and what it should bear: a table and a picture.
+"""phiz under load beside its peers, and the limit of each figure: tables and a chart.
 
 ::
 
@@ -6,17 +6,15 @@
     python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
     python -m benchmarks.load --only mosec --only batching --rounds 1
 
-Each server is kept to one core and the load to another. Each peer has an environment of its
-own, which is made at first in a folder beside this one. In every round each server is started,
-loaded and ended in turn, and between two of them the same answers are made in process on the
-same core; a ratio is taken within each round, and the median of the rounds is told.
+Each server is kept to one core and the load to another. Each peer has an environment of its own,
+which the first run makes in a folder beside this one. Every round starts, loads and ends each
+server in turn. Between two servers the same answers are made in process on the same core. A ratio
+is taken within each round, and the median of the rounds is reported.
 
-``docs/measured/load.md`` says what is measured.
+``docs/measured/load.md`` describes the measurements.
 """
 
-import json
 import signal
-import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -25,35 +23,16 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from benchmarks.kit import cores
+from benchmarks.kit import cores, options
 from benchmarks.kit.charts import draw_bars, goals_to_bars
-from benchmarks.kit.environments import make_environment
-from benchmarks.kit.errors import LoadError
-from benchmarks.kit.options import (
-    json_option,
-    peers_option,
-    picture_option,
-    pythons_option,
-    read_pythons,
-)
-from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables
+from benchmarks.kit.environments import make_environment, read_versions
+from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables, update_json
 from benchmarks.kit.requests import encode_test_image
-from benchmarks.kit.workers import WorkerError
-from benchmarks.load.closed import find_wrk
+from benchmarks.load import report
+from benchmarks.load.closed import find_wrk, read_wrk_version
 from benchmarks.load.contenders import PEER_SERVERS, PHIZ, make_peers, make_phiz, make_phiz_raw
 from benchmarks.load.goals import build_goals
-from benchmarks.load.report import (
-    LoadReport,
-    build_batch_table,
-    build_peer_table,
-    build_rows,
-    format_heading,
-    rows_to_bars,
-    to_document,
-)
 from benchmarks.load.rounds import PARTS, Round, Trial, open_in_process
-from benchmarks.load.versions import read_versions, read_wrk_version
-from phiz.errors import PhizError
 from phiz.lab.study.machine import describe_machine
 
 
@@ -67,10 +46,10 @@ from phiz.lab.study.machine import describe_machine
 )
 @click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
-@peers_option
-@pythons_option
-@json_option
-@picture_option
+@options.peers_option
+@options.pythons_option
+@options.json_option
+@options.picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
     wanted: Sequence[str],
@@ -81,56 +60,55 @@ def main(  # noqa: PLR0913 (one for each option)
     document: Path | None,
     picture: Path | None,
 ) -> None:
-    """Put phiz and its peers under load, and tell which goals are reached."""
-    # Servers have sessions of their own: whatever ends this must come by where they are ended.
+    """Put phiz and its peers under load, and report which goals are reached."""
+    # Servers have sessions of their own, so that a signal has to pass where they are ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        find_wrk()
-        named = read_pythons(pythons, PEER_SERVERS)
-        names = [name for name in PEER_SERVERS if name in (wanted or PEER_SERVERS)]
-        environments = {name: named.get(name) or make_environment(name, peers) for name in names}
-        parts = [part for part in PARTS if part in (wanted or PARTS)]
-        report = measure_all(environments, parts, count, seconds)
-    except (PhizError, LoadError, WorkerError, subprocess.CalledProcessError) as error:
-        raise click.ClickException(str(error)) from error
-    batching = [build_batch_table(report.rounds)] if report.rounds[0].batching else []
-    goals = build_goal_table(report.goals)
-    print_tables(build_peer_table(report), *batching, goals, format_heading(report))
-    if document:
-        document.write_text(json.dumps(to_document(report), indent=1) + "\n")
+    find_wrk()
+    named = options.read_pythons(pythons, PEER_SERVERS)
+    names = [name for name in PEER_SERVERS if name in (wanted or PEER_SERVERS)]
+    environments = {name: named.get(name) or make_environment(name, peers) for name in names}
+    parts = [part for part in PARTS if part in (wanted or PARTS)]
+    found = measure_all(environments, parts, count, seconds)
+    heading = report.format_heading(found)
+    batching = [report.build_batch_table(found.rounds)] if found.rounds[0].batching else []
+    goals = build_goal_table(found.goals)
+    print_tables(report.build_peer_table(found), *batching, goals, heading)
+    update_json(document, report.to_document(found))
     if picture:
-        bars = [*rows_to_bars(build_rows(report)), *goals_to_bars(report.goals)]
+        bars = [*report.rows_to_bars(report.build_rows(found)), *goals_to_bars(found.goals)]
         title, subtitle = "phiz under load, beside its peers", "bars: requests answered in a second"
-        picture.write_text(draw_bars(title, subtitle, bars, format_heading(report)))
+        picture.write_text(draw_bars(title, subtitle, bars, heading))
 
 
 def measure_all(
     environments: Mapping[str, str | Path], parts: Sequence[str], count: int, seconds: int
-) -> LoadReport:
+) -> report.LoadReport:
     """Return all figures."""
     chosen, image_bytes = cores.choose_cores(), encode_test_image()
-    taking_part = [make_phiz(), make_phiz_raw(), *make_peers(environments)]
+    contenders = [make_phiz(), make_phiz_raw(), *make_peers(environments)]
     with tempfile.TemporaryDirectory(prefix="phiz-load-") as name:
         file = Path(name) / "picture.jpg"
         file.write_bytes(image_bytes)
         with open_in_process(file, chosen) as in_process:
-            trial = Trial(taking_part, parts, image_bytes, seconds, chosen, in_process, [])
+            trial = Trial(contenders, parts, image_bytes, seconds, chosen, in_process, [])
             rounds = run_rounds(trial, count)
             versions = {PHIZ: in_process.workers[0].versions, "load": {"wrk": read_wrk_version()}}
-    return LoadReport(
+    for name, python in environments.items():
+        versions[name] = read_versions(python, PEER_SERVERS[name].packages)
+    return report.LoadReport(
         machine=describe_machine(),
         cores=chosen,
-        versions={**versions, **read_versions(environments)},
+        versions=versions,
         seconds=seconds,
         disturbed=compute_disturbance(trial.runs),
-        contenders=taking_part,
+        contenders=contenders,
         rounds=rounds,
         goals=[*build_goals(rounds)],
     )
 
 
 def run_rounds(trial: Trial, count: int) -> list[Round]:
-    """Return what so many rounds give, and tell how far it is."""
+    """Return the figures of each round, and show its progress."""
     with Console(stderr=True).status("") as status:
 
         def report_step(number: int, what: str) -> None:

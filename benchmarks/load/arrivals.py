@@ -4,10 +4,9 @@
 
     python -m benchmarks.load.arrivals PORT RATE SECONDS < MESSAGE
 
-It is a process of its own, on a core of its own, which it does not leave while it waits: a
-timer of the system would come up to a millisecond late, a third of an answer's time. Each
-request counts from the moment it was due, so that what comes late because of others counts
-too. Prints ``Arrivals`` as JSON.
+It is a process on a core of its own, and waits in a loop: a timer of the system would be up to a
+millisecond late, a third of an answer's time. The time of a request begins when it was due, so
+that delays by others count too. Prints ``Arrivals`` as JSON.
 """
 
 import json
@@ -19,9 +18,8 @@ from collections import deque
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 
-from benchmarks.kit.errors import LoadError
-from benchmarks.kit.requests import HOST
-from benchmarks.load.single import HEAD_END, is_complete
+from benchmarks.kit.errors import BenchmarkError
+from benchmarks.kit.requests import HEAD_END, HOST, is_complete
 
 CHUNK_BYTES = 1 << 18
 DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
@@ -29,13 +27,10 @@ DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
 
 @dataclass(slots=True)
 class Arrivals:
-    """What became of all requests.
+    """The answers to all requests.
 
-    Attributes:
-        answers: By status, of each answer: when its request was due, seconds from the beginning,
-            and how long it took from then on, ms.
-        lost: Requests that were never answered.
-        late_ms: How long after it was due each request was begun.
+    ``answers`` has by status the due time of each request, seconds from the beginning, and its
+    duration from then on, ms. ``late_ms`` is the delay of each request after it was due.
     """
 
     answers: dict[int, list[tuple[float, float]]] = field(default_factory=dict)
@@ -45,13 +40,9 @@ class Arrivals:
 
 @dataclass(slots=True, eq=False)
 class ClientConnection:
-    """A connection, and the request on it, if there is one.
+    """A connection that does not block, and the request on it, if there is one.
 
-    Attributes:
-        connection: Never waited for.
-        due_s: When the request was, by ``time.perf_counter``; None while there is none.
-        unsent: What is not sent yet.
-        received: Of the answer.
+    ``due_s`` is the due time of the request by ``time.perf_counter``.
     """
 
     connection: socket.socket
@@ -63,15 +54,7 @@ class ClientConnection:
 class Clients:
     """As many clients as are needed, each with one request at a time."""
 
-    __slots__ = ("_idle", "_message", "_port", "_selector", "_started", "arrivals", "pending")
-
     def __init__(self, port: int, message: bytes) -> None:
-        """Connect none yet.
-
-        Args:
-            port: Of the server.
-            message: Head and body of each request.
-        """
         self.arrivals = Arrivals()
         self.pending = 0  # that have not been answered
         self._port = port
@@ -80,14 +63,11 @@ class Clients:
         self._idle: deque[ClientConnection] = deque()
         self._started = time.perf_counter()
 
-    def run_until(self, due: float) -> None:
-        """Go on with what has been sent until a request is due."""
-        while time.perf_counter() < self._started + due:
-            self.poll()
-
     def send_request(self, due: float) -> None:
-        """Send a request on a connection that is free, or on a new one."""
+        """Send a request when it is due, on a connection that is free or on a new one."""
         due += self._started
+        while time.perf_counter() < due:
+            self.poll()
         self.arrivals.late_ms.append(1000 * (time.perf_counter() - due))
         exchange = self._idle.pop() if self._idle else self._connect()
         exchange.due_s, exchange.unsent, exchange.received = due, self._message, b""
@@ -95,7 +75,7 @@ class Clients:
         self._send(exchange)
 
     def poll(self) -> None:
-        """Go on with all that can be gone on with now."""
+        """Read and write on all connections that are ready."""
         for key, events in self._selector.select(0):
             exchange: ClientConnection = key.data
             if events & selectors.EVENT_READ:
@@ -124,7 +104,7 @@ class Clients:
                 exchange.unsent = exchange.unsent[exchange.connection.send(exchange.unsent) :]
         except BlockingIOError:
             watched |= selectors.EVENT_WRITE
-        except OSError:  # closed; what was answered before that is read next
+        except OSError:  # closed; an answer from before that is read next
             exchange.unsent = memoryview(b"")
         self._selector.modify(exchange.connection, watched, exchange)
 
@@ -134,7 +114,7 @@ class Clients:
         except OSError:
             chunk = b""
         exchange.received += chunk
-        if exchange.due_s is None:  # the server has closed what nobody used
+        if exchange.due_s is None:  # the server has closed an unused connection
             self._idle.remove(exchange)
             self._close_connection(exchange)
         elif is_complete(exchange.received):
@@ -162,17 +142,9 @@ class Clients:
 
 
 def send_at_rate(port: int, message: bytes, rate: float, seconds: float) -> Arrivals:
-    """Return what became of the requests of so many seconds.
-
-    Args:
-        port: Of the server.
-        message: Head and body of each request.
-        rate: Requests a second.
-        seconds: That they come for.
-    """
+    """Return the answers to requests at a constant rate, requests a second."""
     with closing(Clients(port, message)) as clients:
         for number in range(int(rate * seconds)):
-            clients.run_until(number / rate)
             clients.send_request(number / rate)
             clients.poll()
         until = time.perf_counter() + DRAIN_TIMEOUT_S
@@ -186,6 +158,6 @@ if __name__ == "__main__":
     number, rate, seconds = sys.argv[1:]
     try:
         done = send_at_rate(int(number), sys.stdin.buffer.read(), float(rate), float(seconds))
-    except (LoadError, OSError) as error:
+    except (BenchmarkError, OSError) as error:
         sys.exit(str(error))
     print(json.dumps(asdict(done)))

@@ -1,91 +1,79 @@
-"""A worker that takes all calls that wait, and runs the network once for up to so many.
+"""A worker that takes all queued requests, and runs the network once for a batch of them.
 
 ::
 
+    python -m benchmarks.load.batching MOST serve --workers 1 --port PORT
     python -m benchmarks.load.batching MOST SOCKET INDEX
 
-``batched`` begins it in the place of phiz's own worker. It answers the same, for the front
-model alone; the stages of an answer hold the time of its whole batch.
+The first starts phiz's service, which starts the second in the place of its own worker. The
+answers are the same, for the front model alone; the stages of an answer have the time of its whole
+batch.
 """
 
 import gc
-import os
 import socket
 import sys
 from collections import deque
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from phiz.boxes.geometry import Letterbox
+from phiz.cli import serve_run
+from phiz.cli.main import main
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.detectors.factory import LANDMARKS_BY_KIND
 from phiz.engine import DetectionResult, Engine
 from phiz.faces import DetectOptions
 from phiz.image.decode import open_image
-from phiz.image.lazy import LazyImage
 from phiz.image.resample import letterbox_image
 from phiz.loading import load_engine
 from phiz.models import router_config
 from phiz.settings import load_settings
+from phiz.system.scheduling import set_batch_policy
 from phiz.timings import Stopwatch
 from phiz.wire.encode import encode_answer, encode_result
 from phiz.wire.messages import EncodedAnswer, ModelInventory
 from phiz.worker import warm_up_engine
+from phiz.workers import pool
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import MessageDecoder, WorkRequest, WorkResult, encode_message
 
 MODEL = "front"
 CHUNK_BYTES = 1 << 18
+# phiz gives a worker as much work ahead as it needs to go on without delay; to batch requests, it
+# needs all that are queued.
+LOOKAHEAD_S = 60.0
 
 
-class RequestQueue:
-    """The calls of a service, as many at a time as have come."""
-
-    __slots__ = ("_connection", "_decoder", "_max_requests", "_pending")
-
-    def __init__(self, connection: socket.socket, max_requests: int) -> None:
-        """Take none yet.
-
-        Args:
-            connection: To the service.
-            max_requests: Calls at a time.
-        """
-        self._connection = connection
-        self._max_requests = max_requests
-        self._decoder = MessageDecoder()
-        self._pending: deque[tuple[WorkRequest, bytes]] = deque()
-
-    def take(self) -> list[tuple[WorkRequest, bytes]]:
-        """Return calls with their pictures; none once the service has gone."""
-        while True:
-            try:
-                flags = socket.MSG_DONTWAIT if self._pending else 0
-                received = self._connection.recv(CHUNK_BYTES, flags)
-            except BlockingIOError:
-                break
-            if not received:
-                return []
-            requests = self._decoder.feed(received)
-            # Nobody here gives up; a call that was cancelled would be answered all the same.
-            self._pending += [
-                (request, image_bytes)
-                for request, image_bytes in requests
-                if isinstance(request, WorkRequest)
-            ]
-        return [self._pending.popleft() for _ in range(min(self._max_requests, len(self._pending)))]
+def read_batches(connection: socket.socket, most: int) -> Iterator[list[tuple[WorkRequest, bytes]]]:
+    """Yield the requests of a service that have arrived, at most so many, with their images."""
+    decoder = MessageDecoder()
+    pending: deque[tuple[WorkRequest, bytes]] = deque()
+    while True:
+        try:
+            received = connection.recv(CHUNK_BYTES, socket.MSG_DONTWAIT if pending else 0)
+        except BlockingIOError:
+            yield [pending.popleft() for _ in range(min(most, len(pending)))]
+            continue
+        if not received:
+            return
+        # Cancellations are ignored; no client of the benchmark disconnects.
+        pending += [
+            (request, image_bytes)
+            for request, image_bytes in decoder.feed(received)
+            if isinstance(request, WorkRequest)
+        ]
 
 
 def answer_batch(
     engine: Engine, requests: Sequence[tuple[WorkRequest, bytes]]
 ) -> list[EncodedAnswer]:
-    """Return the answers to so many calls, in their order, by one run of the network.
+    """Return the answers to requests, in their order, by one run of the network.
 
     Raises:
-        ImageError: One of the pictures cannot be read.
+        ImageError: One of the images cannot be read.
     """
     detector = engine.detectors[MODEL]
     assert isinstance(detector, BlazeFace), "the catalogue says so"
@@ -106,31 +94,17 @@ def answer_batch(
     stopwatch.lap("preprocess")
     outputs = detector.session.run(squares)
     stopwatch.lap("inference")
-    each = [
-        {name: values[place : place + 1] for name, values in outputs.items()}
-        for place in range(len(requests))
-    ]
-    rows = zip(images, frames, each, strict=True)
-    results = [read_result(detector, *row) for row in rows]
-    return [
-        encode_answer(encode_result(result), len(result.faces), stopwatch) for result in results
-    ]
-
-
-def read_result(
-    detector: BlazeFace,
-    image: LazyImage,
-    frame: Letterbox,
-    outputs: Mapping[str, NDArray[np.float32]],
-) -> DetectionResult:
-    """Return the faces of one picture of a batch, by what the network gave for it (1, ...)."""
-    size_wh = image.width, image.height
-    faces = detector.decode_faces(outputs, frame, size_wh, DetectOptions())
-    return DetectionResult(MODEL, *size_wh, faces, ())
+    results = []
+    for place, (image, frame) in enumerate(zip(images, frames, strict=True)):
+        own = {name: values[place : place + 1] for name, values in outputs.items()}  # (1, ...)
+        size_wh = image.width, image.height
+        faces = detector.decode_faces(own, frame, size_wh, DetectOptions())
+        results.append(DetectionResult(MODEL, *size_wh, faces, ()))
+    return [encode_answer(encode_result(each), len(each.faces), stopwatch) for each in results]
 
 
 def serve_batches(connection: socket.socket, most: int) -> None:
-    """Say what there is, and answer so many at a time until the service has gone."""
+    """Send the inventory, and answer requests in batches until the service has ended."""
     engine, models = load_engine(load_settings())
     inventory = ModelInventory(
         models.get_models("face"),
@@ -141,26 +115,29 @@ def serve_batches(connection: socket.socket, most: int) -> None:
         Path(),
         {},
     )
-    _prepare_process()
+    set_batch_policy()  # as phiz's own worker does before it is ready, like the next line
+    gc.freeze()
     connection.sendall(b"".join(encode_message(WorkResult(READY_NUMBER, inventory))))
-    queue = RequestQueue(connection, most)
-    while waiting := queue.take():
+    for batch in read_batches(connection, most):
         results = [
             WorkResult(request.number, answer)
-            for (request, _), answer in zip(waiting, answer_batch(engine, waiting), strict=True)
+            for (request, _), answer in zip(batch, answer_batch(engine, batch), strict=True)
         ]
         connection.sendall(b"".join(b"".join(encode_message(result)) for result in results))
 
 
-def _prepare_process() -> None:
-    """Do what phiz's own worker does before it is ready, and for its reasons."""
-    if hasattr(os, "SCHED_BATCH"):
-        with suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
-    gc.freeze()
+def serve(most: int) -> None:
+    """Run the command line of phiz with this worker in the place of its own."""
+    command = (sys.executable, "-m", "benchmarks.load.batching", str(most))
+    serve_run.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's is shorter
+    pool.LOOKAHEAD_S = LOOKAHEAD_S  # type: ignore[misc]  # phiz does not change it
+    main()
 
 
 if __name__ == "__main__":
-    limit, number, _ = map(int, sys.argv[1:])
-    with socket.socket(fileno=number) as given:
-        serve_batches(given, limit)
+    limit = int(sys.argv.pop(1))
+    if sys.argv[1] == "serve":
+        serve(limit)
+    else:
+        with socket.socket(fileno=int(sys.argv[1])) as given:
+            serve_batches(given, limit)

@@ -1,21 +1,30 @@
-"""Closed loop: so many clients in wrk, each of which sends again as soon as it is answered."""
+"""Closed loop: clients that each send again as soon as they are answered.
+
+Several clients are in wrk. A single one has a bare socket, because its time is compared with the
+time that the service reports.
+"""
 
 import json
 import shutil
+import socket
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
 
 from benchmarks.kit.cores import pin_to
-from benchmarks.kit.errors import LoadError
-from benchmarks.kit.requests import HOST
+from benchmarks.kit.errors import BenchmarkError
+from benchmarks.kit.requests import HEAD_END, HOST, is_complete
 from benchmarks.load.servers import Server
 
 WARM_UP_S = 1
 TIMEOUT_S = 20
+CHUNK_BYTES = 1 << 16
+WARM_UP_REQUESTS = 50
 OUTPUT_MARK = "figures: "
-# wrk's own words are for people; its last line is for us. Latencies are in µs.
+# wrk writes for people, and this script adds a line of JSON. Latencies are in µs.
 SCRIPT = """
 local file = io.open("{body}", "rb")
 wrk.method = "POST"
@@ -33,13 +42,7 @@ end
 
 @dataclass(frozen=True, slots=True)
 class ClosedLoopResult:
-    """What so many clients met.
-
-    Attributes:
-        rate: Answers a second.
-        p50_ms: Median time of an answer.
-        p99_ms: Of a hundred answers, one takes longer.
-    """
+    """Answers a second, and the median and 99th percentile of their times."""
 
     rate: float
     p50_ms: float
@@ -50,44 +53,40 @@ def find_wrk() -> str:
     """Return where wrk is.
 
     Raises:
-        LoadError: It is not installed.
+        BenchmarkError: It is not installed.
     """
     wrk = shutil.which("wrk")
     if wrk is None:
-        raise LoadError("wrk is not installed; for example: apt-get install wrk")
+        raise BenchmarkError("wrk is not installed; for example: apt-get install wrk")
     return wrk
+
+
+def read_wrk_version() -> str:
+    """Return the version of wrk."""
+    # It treats the option as wrong usage, and prints its version nevertheless.
+    completed = subprocess.run([find_wrk(), "-v"], check=False, capture_output=True, text=True)  # noqa: S603  our own arguments
+    return completed.stdout.splitlines()[0].split(" [")[0].removeprefix("wrk ")
 
 
 def run_closed_loop(
     server: Server, clients: int, seconds: int, cores: frozenset[int], *, warm_up: bool = True
 ) -> ClosedLoopResult:
-    """Return what so many clients meet, after a warm-up.
+    """Return the rate and times of answers to so many clients, after a warm-up.
 
-    Args:
-        server: Is sent its request.
-        clients: At once, each on a connection that it keeps.
-        seconds: That count.
-        cores: That the clients are kept to; wrk has one thread.
-        warm_up: Whether a second that does not count comes first.
+    wrk has one thread, and each client a connection that it keeps.
 
     Raises:
-        LoadError: A request was not answered with success.
+        BenchmarkError: A request was not answered with success.
     """
     with tempfile.TemporaryDirectory(prefix="phiz-wrk-") as folder:
-        script = _write_script(server, Path(folder))
+        body, script = Path(folder, "body"), Path(folder, "post.lua")
+        body.write_bytes(server.request.body)
+        content_type = server.request.content_type
+        script.write_text(SCRIPT.format(body=body, content_type=content_type, mark=OUTPUT_MARK))
         url = f"http://{HOST}:{server.port}{server.request.path}"
         if warm_up:
             _run_wrk(url, script, clients, WARM_UP_S, cores)
         return _run_wrk(url, script, clients, seconds, cores)
-
-
-def _write_script(server: Server, folder: Path) -> Path:
-    """Return the file of wrk's script."""
-    body, script = folder / "body", folder / "post.lua"
-    body.write_bytes(server.request.body)
-    content_type = server.request.content_type
-    script.write_text(SCRIPT.format(body=body, content_type=content_type, mark=OUTPUT_MARK))
-    return script
 
 
 def _run_wrk(
@@ -96,17 +95,45 @@ def _run_wrk(
     command = [find_wrk(), "-t1", f"-c{clients}", f"-d{seconds}s", "--timeout", f"{TIMEOUT_S}s"]
     with pin_to(cores):
         done = subprocess.run(  # noqa: S603  our own arguments
-            [*command, "-s", script, url],
-            check=False,
-            capture_output=True,
-            text=True,
+            [*command, "-s", script, url], check=False, capture_output=True, text=True
         )
     _, _, line = done.stdout.rpartition(OUTPUT_MARK)
     if done.returncode or not line:
-        raise LoadError(f"wrk failed: {done.stdout}{done.stderr}")
+        raise BenchmarkError(f"wrk failed: {done.stdout}{done.stderr}")
     figures = json.loads(line)
     if figures["errors"] or figures["refused"] or not figures["requests"]:
-        raise LoadError(f"{url} did not answer every request: {line.strip()}")
+        raise BenchmarkError(f"{url} did not answer every request: {line.strip()}")
     return ClosedLoopResult(
         1e6 * figures["requests"] / figures["us"], figures["p50"] / 1000, figures["p99"] / 1000
     )
+
+
+def measure_excess_ms(server: Server, requests: int, cores: frozenset[int]) -> float:
+    """Return the median of a single client's time beyond ``timing_ms.total`` of phiz, ms.
+
+    The client's time is from before the first byte is sent to the last byte of the answer.
+
+    Raises:
+        BenchmarkError: The connection was closed.
+    """
+    message = server.request.to_message(server.port)
+    with pin_to(cores), socket.create_connection((HOST, server.port)) as connection:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        excesses = [
+            _measure_excess(connection, message) for _ in range(WARM_UP_REQUESTS + requests)
+        ]
+    return median(excesses[WARM_UP_REQUESTS:])
+
+
+def _measure_excess(connection: socket.socket, message: bytes) -> float:
+    started = time.perf_counter()
+    connection.sendall(message)
+    received = b""
+    while not is_complete(received):
+        chunk = connection.recv(CHUNK_BYTES)
+        if not chunk:
+            raise BenchmarkError("the service closed the connection of a client that keeps it")
+        received += chunk
+    took_ms = 1000 * (time.perf_counter() - started)
+    total_ms: float = json.loads(received.partition(HEAD_END)[2])["timing_ms"]["total"]
+    return took_ms - total_ms

@@ -1,4 +1,4 @@
-"""Who is put under load: phiz, and its peers, each in an environment of its own."""
+"""The servers under load: phiz, and its peers, each in an environment of its own."""
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -25,16 +25,9 @@ EncodeRequest: TypeAlias = Callable[[str, bytes], Request]
 class Contender:
     """A server that can be started.
 
-    Attributes:
-        name: Short, also of its environment.
-        title: What it is, for a reader.
-        command: That starts it.
-        path: Where it detects.
-        encode: How it is sent a picture.
-        has_same_detector: Whether it detects with what phiz detects with, and so answers the same.
-        is_slow: Whether it takes so long for an answer that what a warm-up leaves is in the way.
-        environment: Variables that it needs.
-        packages: Whose versions are told.
+    ``name`` is also that of its environment. ``encode`` makes a request of an image.
+    ``has_same_detector`` means that its answers are phiz's. ``is_slow`` means that requests of a
+    warm-up would still be queued. The versions of ``packages`` are reported.
     """
 
     name: str
@@ -47,10 +40,6 @@ class Contender:
     environment: Mapping[str, str] = field(default_factory=dict)
     packages: tuple[str, ...] = ()
 
-    def build_request(self, image_bytes: bytes) -> Request:
-        """Return what it is sent."""
-        return self.encode(self.path, image_bytes)
-
 
 def make_phiz(workers: int = 1) -> Contender:
     """Return phiz with so many workers."""
@@ -59,23 +48,18 @@ def make_phiz(workers: int = 1) -> Contender:
 
 
 def make_phiz_raw() -> Contender:
-    """Return phiz, sent the picture as the whole body."""
+    """Return phiz, with the image as the whole body."""
     return Contender(RAW, RAW, make_phiz().command, "/detect?model=front", encode_raw)
 
 
 def make_peers(pythons: Mapping[str, str | Path]) -> list[Contender]:
-    """Return the peers whose environments there are.
-
-    Args:
-        pythons: The interpreters of the environments, by their names.
-    """
-    return [_make_peer(PEER_SERVERS[name], python) for name, python in pythons.items()]
-
-
-def _make_peer(peer: Contender, python: str | Path) -> Contender:
-    home = Path(python).parent.parent / "home"
-    environment = {name: value.format(home=home) for name, value in peer.environment.items()}
-    return replace(peer, command=(python, *peer.command), environment=environment)
+    """Return the peers with interpreters, by name, of their environments."""
+    peers = []
+    for name, python in pythons.items():
+        peer, home = PEER_SERVERS[name], Path(python).parent.parent / "home"
+        variables = {key: value.format(home=home) for key, value in peer.environment.items()}
+        peers.append(replace(peer, command=(python, *peer.command), environment=variables))
+    return peers
 
 
 DETECTOR_PACKAGES: Final = ("onnxruntime", "numpy", "pillow", "simplejpeg")
@@ -101,21 +85,21 @@ PEER_SERVERS: Final[Mapping[str, Contender]] = {
             *("-m", "bentoml", "serve", "in_bentoml:Detector", "--working-dir", PEERS),
             *("--host", HOST, "--port", "{port}"),
         ),
-        # It would tell its makers what is run here, and keep files in the user's home.
+        # Otherwise it reports its use to its makers, and keeps files in the user's home.
         environment={"BENTOML_DO_NOT_TRACK": "True", "BENTOML_HOME": "{home}"},
         packages=("bentoml", "starlette", "uvicorn", *DETECTOR_PACKAGES),
     ),
     MEDIAPIPE: Contender(
         MEDIAPIPE,
         "MediaPipe, FastAPI",
-        (PEERS / "mediapipe_in_fastapi.py", "{port}"),
+        (PEERS / "in_fastapi.py", MEDIAPIPE, "{port}"),
         has_same_detector=False,
         packages=("mediapipe", "fastapi", "uvicorn", "opencv-contrib-python"),
     ),
     FACENET: Contender(
         FACENET,
         "facenet-pytorch's MTCNN, FastAPI",
-        (PEERS / "facenet_in_fastapi.py", "{port}"),
+        (PEERS / "in_fastapi.py", FACENET, "{port}"),
         has_same_detector=False,
         is_slow=True,
         packages=("facenet-pytorch", "torch", "fastapi", "uvicorn", "pillow"),

@@ -1,83 +1,23 @@
-"""The figures that the load benchmark is for, and what each of them should be."""
+"""The figures that the load benchmark is for, and the limit of each."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from statistics import median
+from typing import TypeAlias
 
 from benchmarks.kit.goals import Goal, Sense
 from benchmarks.load.contenders import BENTOML, LITSERVE, MEDIAPIPE, MOSEC, PHIZ
 from benchmarks.load.rounds import CLIENTS, DEADLINE_S, Round
 
+LimitedFigure: TypeAlias = tuple[str, float, Sense, float]
+"""Name of a figure, the figure, and its limit."""
+
 
 def build_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
-    """Yield the figures of all that was measured."""
-    first = rounds[0]
-    yield _build_goal(
-        rounds, f"requests/s × time in process, {CLIENTS} clients", compute_efficiency, "≥", 0.8
-    )
-    yield from _build_peer_goals(rounds)
-    if first.two is not None:
-        yield _build_goal(
-            rounds, "two workers on two cores, to one on one", compute_two_core_gain, "≥", 1.8
-        )
-    if first.excess_ms is not None:
-        what = "one client's time beyond the total it is told, ms"
-        yield _build_goal(rounds, what, get_excess_ms, "≤", 0.6)
-    if first.steady is not None:
-        yield _build_goal(rounds, "p99 to p50 at 70 % of capacity", compute_tail_ratio, "≤", 3)
-    if first.overload is not None:
-        yield from _build_overload_goals(rounds)
-
-
-def _build_peer_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
-    there = rounds[0].closed
-    if MEDIAPIPE in there:
-        what = "requests/s, to MediaPipe's in FastAPI"
-        yield _build_goal(rounds, what, lambda each: compute_gain(each, MEDIAPIPE), "≥", 2)
-    if LITSERVE in there:
-        what = "overhead, to LitServe's"
-        yield _build_goal(
-            rounds, what, lambda each: compute_overhead_share(each, LITSERVE), "≤", 0.5
-        )
-    if BENTOML in there:
-        what = "overhead, to BentoML's"
-        yield _build_goal(
-            rounds, what, lambda each: compute_overhead_share(each, BENTOML), "≤", 0.5
-        )
-    if MOSEC in there:
-        yield _build_goal(
-            rounds, "requests/s, to mosec's", lambda each: compute_gain(each, MOSEC), "≥", 0.9
-        )
-
-
-def _build_overload_goals(rounds: Sequence[Round]) -> Iterator[Goal]:
-    load = "three times capacity"
-    yield _build_goal(
-        rounds, f"{load}: slowest answer to its deadline", compute_slowest_share, "≤", 1
-    )
-    yield _build_goal(rounds, f"{load}: let in and not answered in time", count_expired, "≤", 0)
-    yield _build_goal(rounds, f"{load}: answers/s, to capacity", compute_kept_capacity, "≥", 0.9)
-    yield _build_goal(rounds, f"{load}: median time of a refusal, ms", get_refusal_ms, "≤", 20)
-
-
-def _build_goal(
-    rounds: Sequence[Round],
-    what: str,
-    figure: Callable[[Round], float],
-    sense: Sense,
-    limit: float,
-) -> Goal:
-    figures = [figure(each) for each in rounds]
-    return Goal(what, median(figures), sense, limit, figures)
-
-
-def compute_gain(each: Round, name: str) -> float:
-    """Return how many times as much as a peer phiz answers."""
-    return each.closed[PHIZ].rate / each.closed[name].rate
-
-
-def compute_overhead_share(each: Round, name: str) -> float:
-    """Return phiz's overhead as a share of a peer's."""
-    return compute_overhead_ms(each, PHIZ) / compute_overhead_ms(each, name)
+    """Yield the figures of all parts that were measured."""
+    for figures in zip(*map(_compute_figures, rounds), strict=True):
+        what, _, sense, limit = figures[0]
+        values = [figure for _, figure, _, _ in figures]
+        yield Goal(what, median(values), sense, limit, values)
 
 
 def compute_overhead_ms(each: Round, name: str) -> float:
@@ -85,48 +25,29 @@ def compute_overhead_ms(each: Round, name: str) -> float:
     return 1000 / each.closed[name].rate - each.alone_ms[name]
 
 
-def compute_efficiency(each: Round) -> float:
-    """Return the share of the core's time that goes into what is asked for, 0 to 1."""
-    return each.closed[PHIZ].rate * each.alone_ms[PHIZ] / 1000
-
-
-def compute_two_core_gain(each: Round) -> float:
-    """Return how much more two workers on two cores answer."""
-    assert each.two is not None, "measured in every round or in none"
-    return each.two.rate / each.closed[PHIZ].rate
-
-
-def get_excess_ms(each: Round) -> float:
-    """Return how much longer a client waits than it is told."""
-    assert each.excess_ms is not None, "see above"
-    return each.excess_ms
-
-
-def compute_tail_ratio(each: Round) -> float:
-    """Return how far the slowest hundredth lies from the middle, with capacity to spare."""
-    assert each.steady is not None, "see above"
-    return each.steady.p99_ms / each.steady.p50_ms
-
-
-def compute_slowest_share(each: Round) -> float:
-    """Return the slowest answer, as a share of the deadline."""
-    assert each.overload is not None, "see above"
-    return each.overload.most_ms / (1000 * DEADLINE_S)
-
-
-def count_expired(each: Round) -> float:
-    """Return how many requests were let in for nothing."""
-    assert each.overload is not None, "see above"
-    return each.overload.expired
-
-
-def compute_kept_capacity(each: Round) -> float:
-    """Return what is answered under too much load, as a share of what can be."""
-    assert each.overload is not None, "see above"
-    return each.overload.rate / each.closed[PHIZ].rate
-
-
-def get_refusal_ms(each: Round) -> float:
-    """Return how soon those know who are not let in."""
-    assert each.overload is not None, "see above"
-    return each.overload.refusal_ms
+def _compute_figures(each: Round) -> Iterator[LimitedFigure]:
+    capacity, overhead_ms = each.closed[PHIZ].rate, compute_overhead_ms(each, PHIZ)
+    efficiency = capacity * each.alone_ms[PHIZ] / 1000
+    yield f"requests/s × time in process, {CLIENTS} clients", efficiency, "≥", 0.8
+    if MEDIAPIPE in each.closed:
+        gain = capacity / each.closed[MEDIAPIPE].rate
+        yield "requests/s, to MediaPipe's in FastAPI", gain, "≥", 2
+    for name, title in ((LITSERVE, "LitServe"), (BENTOML, "BentoML")):
+        if name in each.closed:
+            share = overhead_ms / compute_overhead_ms(each, name)
+            yield f"overhead, to {title}'s", share, "≤", 0.5
+    if MOSEC in each.closed:
+        yield "requests/s, to mosec's", capacity / each.closed[MOSEC].rate, "≥", 0.9
+    if each.two is not None:
+        yield "two workers on two cores, to one on one", each.two.rate / capacity, "≥", 1.8
+    if each.excess_ms is not None:
+        yield "one client's time beyond the total it is told, ms", each.excess_ms, "≤", 0.6
+    if each.steady is not None:
+        ratio = each.steady.p99_ms / each.steady.p50_ms
+        yield "p99 to p50 at 70 % of capacity", ratio, "≤", 3
+    if each.overload is not None:
+        load, slowest = "three times capacity", each.overload.most_ms / (1000 * DEADLINE_S)
+        yield f"{load}: slowest answer to its deadline", slowest, "≤", 1
+        yield f"{load}: let in and not answered in time", each.overload.expired, "≤", 0
+        yield f"{load}: answers/s, to capacity", each.overload.rate / capacity, "≥", 0.9
+        yield f"{load}: median time of a refusal, ms", each.overload.refusal_ms, "≤", 20

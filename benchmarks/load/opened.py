@@ -1,4 +1,4 @@
-"""What the service does with requests that come at a constant rate."""
+"""Open loop: requests at a constant rate, from a process of their own."""
 
 import json
 import subprocess
@@ -10,27 +10,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.kit.cores import pin_to
-from benchmarks.kit.errors import LoadError
+from benchmarks.kit.errors import BenchmarkError
 from benchmarks.load.servers import Server
 
 WARM_UP_S = 1.0
+ARRIVALS = (sys.executable, "-m", "benchmarks.load.arrivals")
 SUCCESS, REFUSED, EXPIRED = "200", "503", "504"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenLoopResult:
-    """What came of a constant rate.
+    """The answers to requests at a constant rate.
 
-    Attributes:
-        offered: Requests a second.
-        rate: Answers with success a second.
-        p50_ms: Of those, from the moment each request was due.
-        p99_ms: Likewise.
-        most_ms: The slowest of those.
-        expired: Requests that were let in and not answered in time.
-        refused: Requests that were not let in.
-        refusal_ms: Median time of a refusal; 0 if there was none.
-        late_ms: Median time that requests were begun after they were due.
+    Times begin when a request was due, and are of answers with success. Expired requests were
+    admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` is the
+    median of their times. ``late_ms`` is the median delay with which requests were sent.
     """
 
     offered: float
@@ -47,56 +41,37 @@ class OpenLoopResult:
 def run_open_loop(
     server: Server, rate: float, seconds: float, cores: frozenset[int]
 ) -> OpenLoopResult:
-    """Return what comes of so many requests a second.
-
-    Args:
-        server: Is sent its request.
-        rate: Requests a second.
-        seconds: That count; as many come for a second before.
-        cores: That the clients are kept to.
+    """Return the answers to a server's request at a constant rate, after a second of warm-up.
 
     Raises:
-        LoadError: Requests were lost, or answered with something else.
+        BenchmarkError: Requests were lost, or had another status.
     """
     whole = WARM_UP_S + seconds
+    command = [*ARRIVALS, str(server.port), str(rate), str(whole)]
+    message = server.request.to_message(server.port)
     with pin_to(cores):
-        done = subprocess.run(  # noqa: S603  our own arguments
-            [
-                sys.executable,
-                "-m",
-                "benchmarks.load.arrivals",
-                str(server.port),
-                str(rate),
-                str(whole),
-            ],
-            input=server.request.to_message(server.port),
-            check=False,
-            capture_output=True,
-        )
+        done = subprocess.run(command, input=message, check=False, capture_output=True)  # noqa: S603  our own
     if done.returncode:
-        raise LoadError(f"the load failed: {done.stderr.decode(errors='replace')}")
-    told = json.loads(done.stdout)
-    answers = {status: np.array(each) for status, each in told["answers"].items()}
-    if told["lost"] or not answers.keys() <= {SUCCESS, EXPIRED, REFUSED} or SUCCESS not in answers:
+        raise BenchmarkError(f"the load failed: {done.stderr.decode(errors='replace')}")
+    arrivals = json.loads(done.stdout)
+    answers = {status: np.array(each) for status, each in arrivals["answers"].items()}
+    lost = arrivals["lost"]
+    if lost or not answers.keys() <= {SUCCESS, EXPIRED, REFUSED} or SUCCESS not in answers:
         counts = {status: len(each) for status, each in answers.items()}
-        raise LoadError(f"of the requests {told['lost']} were lost; by status: {counts}")
-    return summarise_answers(answers, rate, whole, float(np.median(told["late_ms"])))
+        raise BenchmarkError(f"of the requests {lost} were lost; by status: {counts}")
+    return summarise_answers(answers, rate, whole, float(np.median(arrivals["late_ms"])))
 
 
 def summarise_answers(
     answers: Mapping[str, NDArray[np.float64]], offered: float, until: float, late_ms: float
 ) -> OpenLoopResult:
-    """Return what came of a constant rate, the warm-up left out.
+    """Return the figures of answers by status, (N, 2): due time, s, and duration, ms.
 
-    Args:
-        answers: By status, (N, 2): when due, s, and how long it took, ms.
-        offered: Requests a second.
-        until: When the last request was due, s.
-        late_ms: See ``OpenLoopResult``.
+    The first second is a warm-up; the last request was due at ``until``.
     """
     due, ms = answers[SUCCESS].T  # (N,), (N,)
     done = due + ms / 1000  # (N,)
-    # What is answered after the last request came had the server to itself.
+    # Answers after the last request had the server to themselves.
     rate = np.count_nonzero((done >= WARM_UP_S) & (done < until)) / (until - WARM_UP_S)
     counted = ms[due >= WARM_UP_S]  # (N',)
     refusals = answers.get(REFUSED, np.empty((0, 2)))  # (R, 2)

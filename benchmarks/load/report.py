@@ -12,11 +12,11 @@ from benchmarks.kit.cores import Cores
 from benchmarks.kit.goals import Goal
 from benchmarks.kit.report import (
     build_table,
+    compute_medians,
     format_number,
     goals_to_document,
     round_figures,
 )
-from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import Contender
 from benchmarks.load.goals import compute_overhead_ms
 from benchmarks.load.rounds import CLIENT_COUNTS, CLIENTS, Round
@@ -27,18 +27,10 @@ COMMAND = "make load"
 
 @dataclass(frozen=True, slots=True)
 class LoadReport:
-    """All that was measured.
+    """The figures of all rounds.
 
-    Attributes:
-        machine: Where.
-        cores: Who ran on which.
-        versions: Of packages and tools, by who uses them.
-        seconds: Of each load.
-        disturbed: The share of the time, 0 to 1, that others had the servers' core while
-            answers were made in process.
-        contenders: In the order in which they are shown.
-        rounds: What each gave.
-        goals: What is made of them.
+    ``disturbed`` is the share of the time, 0 to 1, that other processes had the servers' core while
+    answers were made in process.
     """
 
     machine: Machine
@@ -53,14 +45,9 @@ class LoadReport:
 
 @dataclass(frozen=True, slots=True)
 class ServerRow:
-    """What one contender did: medians of the rounds.
+    """The medians of one contender.
 
-    Attributes:
-        title: Of the contender.
-        rate: Answers a second.
-        p50_ms: Median time of an answer.
-        p99_ms: Of a hundred answers, one takes longer.
-        overhead_ms: Beyond the same detection in process; None where the detector is another.
+    ``overhead_ms`` is beyond the same detection in process; None where the detector is another.
     """
 
     title: str
@@ -71,7 +58,7 @@ class ServerRow:
 
 
 def format_heading(report: LoadReport) -> str:
-    """Return in one line where it was measured."""
+    """Return in one line the machine and how it was measured."""
     (server,), (load,) = report.cores.server, report.cores.load
     return (
         f"{report.machine.processor}, servers on core {server}, load on core {load}, medians of"
@@ -81,27 +68,13 @@ def format_heading(report: LoadReport) -> str:
 
 
 def build_rows(report: LoadReport) -> Iterator[ServerRow]:
-    """Yield what each contender did."""
+    """Yield the medians of each contender."""
     for contender in report.contenders:
         name = contender.name
-        middle = compute_medians([each.closed[name] for each in report.rounds])
+        medians = compute_medians([each.closed[name] for each in report.rounds])
         overhead = median(compute_overhead_ms(each, name) for each in report.rounds)
-        yield ServerRow(
-            contender.title,
-            middle.rate,
-            middle.p50_ms,
-            middle.p99_ms,
-            overhead if contender.has_same_detector else None,
-        )
-
-
-def compute_medians(taken: Sequence[ClosedLoopResult]) -> ClosedLoopResult:
-    """Return the medians of all rounds."""
-    return ClosedLoopResult(
-        rate=median(each.rate for each in taken),
-        p50_ms=median(each.p50_ms for each in taken),
-        p99_ms=median(each.p99_ms for each in taken),
-    )
+        overhead_ms = overhead if contender.has_same_detector else None
+        yield ServerRow(contender.title, **asdict(medians), overhead_ms=overhead_ms)
 
 
 def rows_to_bars(rows: Iterable[ServerRow]) -> Iterator[Bar]:
@@ -116,16 +89,10 @@ def rows_to_bars(rows: Iterable[ServerRow]) -> Iterator[Bar]:
 
 def build_peer_table(report: LoadReport) -> Table:
     """Return one row for each contender."""
-    rows = [
-        (
-            row.title,
-            f"{row.rate:.0f}",
-            f"{row.p50_ms:.1f}",
-            f"{row.p99_ms:.1f}",
-            format_number(row.overhead_ms),
-        )
-        for row in build_rows(report)
-    ]
+    rows = []
+    for row in build_rows(report):
+        times = (f"{row.p50_ms:.1f}", f"{row.p99_ms:.1f}", format_number(row.overhead_ms))
+        rows.append((row.title, f"{row.rate:.0f}", *times))
     numbers = ("requests/s", "p50 ms", "p99 ms", "overhead ms")
     return build_table(["server"], numbers, rows, f"{CLIENTS} clients, one core")
 

@@ -1,7 +1,7 @@
-"""One round after the other: everything once, so that all meet the same noise."""
+"""A round measures everything once, so that all servers meet the same noise."""
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,19 +15,18 @@ from benchmarks.load import closed, opened
 from benchmarks.load.closed import ClosedLoopResult
 from benchmarks.load.contenders import PHIZ, Contender, make_phiz
 from benchmarks.load.opened import OpenLoopResult
-from benchmarks.load.servers import Server, check_answer, start_server
-from benchmarks.load.single import measure_excess_ms
+from benchmarks.load.servers import check_answer, start_server
 from phiz.lab.study.timing import rotate_order
 
 CLIENTS: Final = 8
-CLIENT_COUNTS: Final = (1, 4, 16, 64)  # clients, where batches are compared with single pictures
-BATCHES: Final = (1, 8)  # the most pictures in one
-DEADLINE_S: Final = 0.5  # where more comes than can be answered
-STEADY_FACTOR, OVERLOAD_FACTOR = 0.7, 3.0  # of what 8 clients get answered
+CLIENT_COUNTS: Final = (1, 4, 16, 64)  # for batches beside single images
+BATCHES: Final = (1, 8)  # the most images in one
+DEADLINE_S: Final = 0.5  # under overload
+STEADY_FACTOR, OVERLOAD_FACTOR = 0.7, 3.0  # of the rate of 8 clients
 ALONE: Final = ("answer", "in process")
 ALONE_RUNS: Final = 600
 CLIENT_REQUESTS: Final = 300
-SLOW_FACTOR: Final = 3  # times as many seconds for one who answers a few times in one
+SLOW_FACTOR: Final = 3  # times as many seconds for a server with few answers a second
 
 WORKERS, CLIENT, ARRIVALS, BATCHING = "workers", "client", "arrivals", "batching"
 PARTS: Final = (WORKERS, CLIENT, ARRIVALS, BATCHING)
@@ -35,16 +34,10 @@ PARTS: Final = (WORKERS, CLIENT, ARRIVALS, BATCHING)
 
 @dataclass(slots=True)
 class Round:
-    """What one round gave; what was not asked for is empty or None.
+    """The figures of one round, by contender; parts that were not wanted are empty or None.
 
-    Attributes:
-        alone_ms: By contender, an answer in process, right before and after it was under load.
-        closed: By contender, what 8 clients met.
-        two: What they met at phiz with two workers on both cores.
-        excess_ms: What one client waits beyond ``timing_ms.total``.
-        steady: What came of 0.7 of the rate that 8 clients get.
-        overload: What came of three times as much, with a deadline of 0.5 s.
-        batching: By way of work and clients, what these met.
+    ``alone_ms`` is an answer in process, right before and after the load. ``excess_ms`` is a single
+    client's time beyond ``timing_ms.total``. ``batching`` is by largest batch and clients.
     """
 
     alone_ms: dict[str, float] = field(default_factory=dict)
@@ -58,16 +51,9 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What all rounds share.
+    """Settings that all rounds share.
 
-    Attributes:
-        contenders: phiz among them.
-        parts: What else is measured, of ``PARTS``.
-        image_bytes: That everybody is sent, encoded.
-        seconds: Of each load.
-        cores: Who runs where.
-        in_process: Has one worker, which answers in process.
-        runs: What that told of all its runs.
+    ``in_process`` has one worker, which answers in process; ``runs`` are the facts of its runs.
     """
 
     contenders: Sequence[Contender]
@@ -79,11 +65,10 @@ class Trial:
     runs: list[dict[str, Any]]
 
     def run_round(self, number: int, report_step: Callable[[str], None]) -> Round:
-        """Return what a round gives.
+        """Return the figures of a round.
 
         Raises:
-            LoadError: A server does not answer as it should.
-            WorkerError: The worker that answers in process has ended.
+            BenchmarkError: A server does not answer as it should, or the worker has ended.
         """
         before, faces = self._answer_in_process()
         held = Round()
@@ -92,7 +77,11 @@ class Trial:
             report_step(name)
             with start_server(by_name[name], self.image_bytes, self.cores.server) as server:
                 check_answer(by_name[name], faces, server.answer)
-                held.closed[name] = self._run_closed_loop(server, by_name[name])
+                is_slow = by_name[name].is_slow
+                seconds = SLOW_FACTOR * self.seconds if is_slow else self.seconds
+                held.closed[name] = closed.run_closed_loop(
+                    server, CLIENTS, seconds, self.cores.load, warm_up=not is_slow
+                )
             after, _ = self._answer_in_process()
             held.alone_ms[name] = (before + after) / 2
             before = after
@@ -104,12 +93,6 @@ class Trial:
         runs = self.in_process.run(ALONE, 0, ALONE_RUNS)
         self.runs.extend(runs)
         return median(run["wall"] for run in runs), runs[-1]["faces"]
-
-    def _run_closed_loop(self, server: Server, contender: Contender) -> ClosedLoopResult:
-        seconds = SLOW_FACTOR * self.seconds if contender.is_slow else self.seconds
-        return closed.run_closed_loop(
-            server, CLIENTS, seconds, self.cores.load, warm_up=not contender.is_slow
-        )
 
     def _run_parts(self, held: Round, report_step: Callable[[str], None]) -> None:
         steps = {
@@ -128,7 +111,7 @@ class Trial:
 
     def _measure_one_client(self, held: Round) -> None:
         with start_server(make_phiz(), self.image_bytes, self.cores.server) as server:
-            held.excess_ms = measure_excess_ms(server, CLIENT_REQUESTS, self.cores.load)
+            held.excess_ms = closed.measure_excess_ms(server, CLIENT_REQUESTS, self.cores.load)
 
     def _measure_arrivals(self, held: Round) -> None:
         capacity, load = held.closed[PHIZ].rate, self.cores.load
@@ -152,26 +135,24 @@ class Trial:
             }
             seconds = max(1, self.seconds // 2)
             for turn, clients in enumerate(CLIENT_COUNTS):
-                # Who is not under load waits for a connection, and takes no time.
+                # The servers that are not under load wait for a connection, and take no time.
                 for way in rotate_order(list(servers), turn):
                     met = closed.run_closed_loop(servers[way], clients, seconds, self.cores.load)
                     held.batching[way][clients] = met
 
 
 def make_batching(most: int) -> Contender:
-    """Return phiz with a worker that runs the network once for so many pictures at most."""
+    """Return phiz with a worker that runs the network once for at most so many images."""
     arguments = make_phiz().command[3:]  # after "python -m phiz"
-    command = (sys.executable, "-m", "benchmarks.load.batched", str(most), *arguments)
+    command = (sys.executable, "-m", "benchmarks.load.batching", str(most), *arguments)
     return Contender(f"phiz in batches of {most}", f"up to {most}", command, make_phiz().path)
 
 
 @contextmanager
 def open_in_process(image_file: Path, cores: Cores) -> Iterator[WorkerSet]:
     """Give the worker that answers in process, on the servers' core."""
-    commands: Mapping[str, Sequence[str | Path]] = {
-        "alone": [sys.executable, PEERS / "alone.py", image_file]
-    }
+    command: Sequence[str | Path] = [sys.executable, PEERS / "detector.py", image_file]
     with ExitStack() as ends:
         with pin_to(cores.server):
-            worker = ends.enter_context(open_workers(commands))
+            worker = ends.enter_context(open_workers({"alone": command}))
         yield worker

@@ -1,4 +1,4 @@
-r"""What a core answers, and what Ray Serve takes for itself: the figures of ``docs/scaling.md``.
+r"""Images a second of a core, and the overhead of Ray Serve: the figures of ``docs/scaling.md``.
 
 ::
 
@@ -10,36 +10,38 @@ one large face each. One core works, and the other is the clients'. It needs Lin
 with the extra ``ray``.
 """
 
+import itertools
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from statistics import median
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from benchmarks.kit import cores
 from benchmarks.kit.environments import PEERS
-from benchmarks.kit.errors import LoadError
-from benchmarks.kit.figures import print_results, update_figures
-from benchmarks.kit.options import data_option, json_option, table_option
+from benchmarks.kit.options import MODELS, data_option, json_option, models_option, table_option
+from benchmarks.kit.report import compute_medians, print_results, update_json
 from benchmarks.kit.requests import encode_test_image
-from benchmarks.load.closed import find_wrk, run_closed_loop
+from benchmarks.load.closed import (
+    ClosedLoopResult,
+    find_wrk,
+    measure_excess_ms,
+    run_closed_loop,
+)
 from benchmarks.load.contenders import Contender, make_phiz
 from benchmarks.load.servers import start_server
-from benchmarks.load.single import measure_excess_ms
-from phiz.engine import Engine, build_engine
-from phiz.errors import PhizError
+from phiz.engine import build_engine
 from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
-from phiz.models.catalog import get_default_folder
+from phiz.lab.study.machine import describe_machine
 from phiz.worker import answer_detection
 
 KINDS: Final = ("wider", "lfpw")
-MODELS: Final = ("front", "back", "full", "mtcnn", "auto")
 LIMITS: Final = DecodingLimits(20 << 20, 50_000_000)
 CLIENTS: Final = 8
 REQUESTS: Final = 300  # of one client
@@ -61,14 +63,7 @@ SERVER_HEADINGS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Cost of pictures of one kind with one model.
-
-    Attributes:
-        kind: Name of their folder.
-        model: That detects.
-        pictures: Number of them.
-        core_s: Mean processor time from the bytes of a picture to the bytes of its answer.
-    """
+    """Mean processor time of images from their bytes to the bytes of their answers."""
 
     kind: str
     model: str
@@ -88,22 +83,11 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
-class ServerTimes:
-    """Times that clients saw at a server; medians of the rounds.
-
-    Attributes:
-        server: Its title.
-        excess_ms: Time of one client beyond ``timing_ms.total``.
-        rate: Answers a second to 8 clients.
-        p50_ms: Median time of such an answer.
-        p99_ms: 99th percentile of it.
-    """
+class ServerTimes(ClosedLoopResult):
+    """Times of 8 clients at a server, and of one client beyond ``timing_ms.total``."""
 
     server: str
     excess_ms: float
-    rate: float
-    p50_ms: float
-    p99_ms: float
 
     def to_row(self) -> list[str]:
         """Return a row of the table, below ``SERVER_HEADINGS``."""
@@ -113,6 +97,7 @@ class ServerTimes:
 
 @click.command()
 @data_option
+@models_option
 @click.option("--every", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--rounds", type=click.IntRange(1), default=3, show_default=True)
 @click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
@@ -122,6 +107,7 @@ class ServerTimes:
 def main(  # noqa: PLR0913 (one for each option)
     *,
     data: Path,
+    models: Path,
     every: int,
     rounds: int,
     seconds: int,
@@ -129,58 +115,46 @@ def main(  # noqa: PLR0913 (one for each option)
     document: Path | None,
     page: Path | None,
 ) -> None:
-    """Measure what a core answers, and what Ray Serve takes for itself."""
+    """Measure the time of a core per image, and the overhead of Ray Serve."""
+    figures: dict[str, list[dict[str, Any]]] = {}
     if only != "ray":
-        costs = measure_core(data, every, rounds)
+        with cores.pin_to(cores.choose_cores().server):
+            costs = measure_core(data, models, every, rounds)
         print_results(CORE_HEADINGS, [cost.to_row() for cost in costs], page, "core")
-        update_figures(document, {"core": [asdict(cost) for cost in costs]})
+        figures["core"] = [asdict(cost) for cost in costs]
     if only != "core":
-        try:
-            taken = measure_servers(rounds, seconds)
-        except LoadError as error:
-            raise click.ClickException(str(error)) from error
-        print_results(SERVER_HEADINGS, [each.to_row() for each in taken], page, "ray")
-        update_figures(document, {"ray": [asdict(each) for each in taken]})
+        times = measure_servers(rounds, seconds)
+        print_results(SERVER_HEADINGS, [each.to_row() for each in times], page, "ray")
+        figures["ray"] = [asdict(each) for each in times]
+    update_json(document, {**figures, "machine": asdict(describe_machine())})
 
 
-def measure_core(data: Path, every: int, rounds: int) -> list[Cost]:
-    """Return what each kind of pictures costs with each model, on one core.
+def measure_core(data: Path, models: Path, every: int, rounds: int) -> list[Cost]:
+    """Return the costs of each kind of images with each model, as the median of the rounds.
 
-    Raises:
-        ClickException: The models cannot be loaded.
+    Models take turns in each round, so that they meet the same noise. A first round does not count.
     """
-    cores.pin_to_core()
-    try:
-        loaded = build_engine(get_default_folder(), "half-pixel", LIMITS)
-    except PhizError as error:
-        raise click.ClickException(str(error)) from error
-    folders = [sorted((data / kind / "images").iterdir())[::every] for kind in KINDS]
-    return [cost for files in folders for cost in measure_costs(loaded, files, rounds)]
-
-
-def measure_costs(loaded: Engine, files: Sequence[Path], rounds: int) -> list[Cost]:
-    """Return what pictures of a folder cost with each model, as the median of the rounds.
-
-    Models take turns in each round, so that they meet the same noise; a first one does not count.
-    """
-    images_bytes = [file.read_bytes() for file in files]
-    taken: dict[str, list[float]] = {model: [] for model in MODELS}
-    for _ in range(rounds + 1):
-        for model in MODELS:
+    loaded = build_engine(models, "half-pixel", LIMITS)
+    costs = []
+    for kind in KINDS:
+        files = sorted((data / kind / "images").iterdir())[::every]
+        images = [file.read_bytes() for file in files]
+        seconds: dict[str, list[float]] = {model: [] for model in MODELS}
+        for _, model in itertools.product(range(rounds + 1), MODELS):
             started = time.process_time()
-            for image_bytes in images_bytes:
+            for image_bytes in images:
                 now = time.perf_counter()
                 answer_detection(loaded, image_bytes, now, model, DetectOptions())
-            taken[model].append((time.process_time() - started) / len(files))
-    kind = files[0].parents[1].name
-    return [Cost(kind, model, len(files), median(seconds[1:])) for model, seconds in taken.items()]
+            seconds[model].append((time.process_time() - started) / len(images))
+        costs += [Cost(kind, model, len(images), median(seconds[model][1:])) for model in MODELS]
+    return costs
 
 
 def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
-    """Return what clients meet at the plain service and at Ray Serve, which take turns.
+    """Return the times of clients at the plain service and at Ray Serve, which take turns.
 
     Raises:
-        LoadError: A server does not answer, or there are not two cores.
+        BenchmarkError: A server does not answer, or there are not two cores.
     """
     find_wrk()
     plain = make_phiz()
@@ -191,11 +165,8 @@ def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
         ray("ray", "phiz in Ray Serve", environment=RAY),
         ray("ray-haproxy", "phiz in Ray Serve with HAProxy", environment={**RAY, **RAY_HAPROXY}),
     )
-    times: list[list[ServerTimes]] = [[] for _ in contenders]
-    for _ in range(rounds):
-        for place, contender in enumerate(contenders):
-            times[place].append(_measure_round(contender, seconds))
-    return [_compute_medians(each) for each in times]
+    times = [[_measure_round(each, seconds) for each in contenders] for _ in range(rounds)]
+    return [compute_medians(each) for each in zip(*times, strict=True)]
 
 
 def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
@@ -204,13 +175,7 @@ def _measure_round(contender: Contender, seconds: int) -> ServerTimes:
         time.sleep(HAPROXY_SETTLE_S)
         excess = measure_excess_ms(server, REQUESTS, where.load)
         found = run_closed_loop(server, CLIENTS, seconds, where.load)
-    return ServerTimes(contender.title, excess, found.rate, found.p50_ms, found.p99_ms)
-
-
-def _compute_medians(rounds: Sequence[ServerTimes]) -> ServerTimes:
-    names = ("excess_ms", "rate", "p50_ms", "p99_ms")
-    medians = (median(getattr(each, name) for each in rounds) for name in names)
-    return ServerTimes(rounds[0].server, *medians)
+    return ServerTimes(**asdict(found), server=contender.title, excess_ms=excess)
 
 
 if __name__ == "__main__":

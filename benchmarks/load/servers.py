@@ -15,10 +15,10 @@ from http import HTTPStatus
 from typing import IO, Any
 
 from benchmarks.kit.cores import pin_to
-from benchmarks.kit.errors import LoadError
+from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HOST, Request, open_connection, send_request
 from benchmarks.kit.workers import ONE_THREAD
-from benchmarks.load.contenders import Command, Contender
+from benchmarks.load.contenders import Contender
 
 READY_TIMEOUT_S = 120.0
 POLL_INTERVAL_S = 0.1
@@ -29,13 +29,7 @@ MAX_OUTPUT_CHARS = 2000  # characters of what a server that failed had printed
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers.
-
-    Attributes:
-        port: Of the loopback address.
-        request: What it is sent.
-        answer: What it answers to that.
-    """
+    """A server that answers: its port of the loopback address, a request, and its answer."""
 
     port: int
     request: Request
@@ -49,51 +43,37 @@ def start_server(
     cores: frozenset[int],
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Server]:
-    """Give a server that answers, and end it afterwards.
-
-    Args:
-        contender: What is started.
-        image_bytes: That it is sent.
-        cores: That it is kept to, with all processes that it starts.
-        environment: More variables of its environment.
+    """Give a server on some cores that answers an image, and stop it afterwards.
 
     Raises:
-        LoadError: It does not come to answer.
+        BenchmarkError: It does not answer.
     """
-    port, request = find_free_port(), contender.build_request(image_bytes)
+    port, request = find_free_port(), contender.encode(contender.path, image_bytes)
+    arguments = [str(argument).format(port=port) for argument in contender.command]
     with tempfile.TemporaryFile() as output:
         with pin_to(cores):
-            variables = {**contender.environment, **(environment or {})}
-            process = _start_process(contender.command, port, variables, output)
-        try:
-            yield Server(
-                port, request, _wait_for_answer(contender.name, process, port, request, output)
+            # A session of its own: Ctrl+C is for the benchmark, and all its processes can be ended.
+            process = subprocess.Popen(  # noqa: S603  our own servers
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **ONE_THREAD, **contender.environment, **(environment or {})},
+                start_new_session=True,
             )
+        try:
+            answer = _wait_for_answer(contender.name, process, port, request, output)
+            yield Server(port, request, answer)
         finally:
             _stop_process(process)
 
 
 def find_free_port() -> int:
-    """Return a port of the loopback address that nobody listens on now."""
+    """Return a port of the loopback address that is free now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _start_process(
-    command: Command, port: int, environment: Mapping[str, str], output: IO[bytes]
-) -> subprocess.Popen[bytes]:
-    arguments = [str(argument).format(port=port) for argument in command]
-    # A session of its own: Ctrl+C is for the benchmark, and what the server leaves can be ended.
-    return subprocess.Popen(  # noqa: S603  our own servers
-        arguments,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **ONE_THREAD, **environment},
-        start_new_session=True,
-    )
 
 
 def _wait_for_answer(
@@ -111,11 +91,13 @@ def _wait_for_answer(
         time.sleep(POLL_INTERVAL_S)
     output.seek(0)
     text = output.read().decode(errors="replace")[-MAX_OUTPUT_CHARS:]
-    raise LoadError(f"{name} does not answer after {READY_TIMEOUT_S:g} s, or has ended:\n{text}")
+    raise BenchmarkError(
+        f"{name} does not answer after {READY_TIMEOUT_S:g} s, or has ended:\n{text}"
+    )
 
 
 def _stop_process(process: subprocess.Popen[bytes]) -> None:
-    """End a server, kindly at first, and then what is left of its session."""
+    """End a server with SIGTERM, and then its whole session with SIGKILL."""
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(EXIT_TIMEOUT_S)
@@ -125,16 +107,11 @@ def _stop_process(process: subprocess.Popen[bytes]) -> None:
 
 
 def check_answer(contender: Contender, faces: Sequence[Any], answer: Mapping[str, Any]) -> None:
-    """Take the answer of a server for right.
-
-    Args:
-        contender: Who answered.
-        faces: That phiz finds.
-        answer: To the same picture.
+    """Check the answer of a server against the faces that phiz finds in the same image.
 
     Raises:
-        LoadError: There is no face in it; or other faces, though the detector is the same.
+        BenchmarkError: It has no face; or it has other faces, though the detector is the same.
     """
     found = answer["faces"]
     if not found or (contender.has_same_detector and found != faces):
-        raise LoadError(f"{contender.name} finds {found} where phiz finds {faces}")
+        raise BenchmarkError(f"{contender.name} finds {found} where phiz finds {faces}")

@@ -1,10 +1,18 @@
-"""phiz's front model as one function, for servers that put it behind HTTP of their own."""
+"""phiz's front model as one function, for servers that put it behind HTTP of their own.
+
+As a worker of the load benchmark, it answers without any HTTP::
+
+    python detector.py IMAGE
+"""
 
 import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
+
+from turns import Task, serve_tasks
 
 from phiz import engine
 from phiz.engine import Engine
@@ -16,22 +24,38 @@ from phiz.timings import Stopwatch
 from phiz.wire.encode import encode_result
 
 MODEL = "front"
-LIMITS = DecodingLimits(max_bytes=20 << 20, max_pixels=50_000_000)  # what phiz serves with
+LIMITS = DecodingLimits(max_bytes=20 << 20, max_pixels=50_000_000)  # the service's own
 
 Answer: TypeAlias = dict[str, Any]
-"""What phiz answers, before it is encoded."""
+"""The answer of phiz, before it is encoded."""
 
 
 def load_detector() -> Callable[[bytes], Answer]:
-    """Return what finds the faces in an encoded picture."""
+    """Return a function that finds the faces in an encoded image."""
     fix_malloc_thresholds()
     folder = Path(os.environ.get("PHIZ_MODELS") or catalog.get_default_folder())
     return partial(answer_image, engine.build_engine(folder, "half-pixel", LIMITS, (MODEL,)))
 
 
 def answer_image(loaded: Engine, image_bytes: bytes) -> Answer:
-    """Return the faces of a picture, and the time of each stage."""
+    """Return the faces of an image, and the time of each stage."""
     stopwatch = Stopwatch()
     content = encode_result(loaded.detect(image_bytes, MODEL, DetectOptions(), stopwatch))
     stopwatch.lap("postprocess")
     return {**content, "timing_ms": stopwatch.to_timings().to_milliseconds()}
+
+
+def main() -> None:
+    """Serve the detection in one image."""
+    image_bytes, detect = Path(sys.argv[1]).read_bytes(), load_detector()
+    task = Task(
+        "answer",
+        "in process",
+        lambda _: detect(image_bytes),
+        lambda answer: {"faces": answer["faces"]},
+    )
+    serve_tasks([task], ("phiz", "onnxruntime", "numpy", "pillow", "simplejpeg"))
+
+
+if __name__ == "__main__":
+    main()

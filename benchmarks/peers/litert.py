@@ -25,7 +25,7 @@ def main() -> None:
 
 def build_task(inputs: Path, model: str) -> Task[list[NDArray[Any]]]:
     """Return the task of one model: its prepared square in, both outputs out."""
-    # XNNPACK is what LiteRT runs on unless told otherwise.
+    # LiteRT runs on XNNPACK by default.
     interpreter = Interpreter(str(inputs / f"{model}.tflite"), num_threads=1)
     interpreter.allocate_tensors()
     (given,) = interpreter.get_input_details()

@@ -4,7 +4,7 @@
 
     python ours.py INPUTS PROFILE
 
-Every runtime that is installed takes part, and ``auto``, which is what the profile chose.
+Every installed runtime takes part, and ``auto``: the choice of the profile.
 """
 
 import sys
@@ -23,7 +23,7 @@ from turns import Facts, Task, serve_tasks
 
 from phiz import settings
 from phiz.detectors import factory
-from phiz.engine import Engine
+from phiz.engine import build_engine
 from phiz.faces import DetectOptions, Face
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
@@ -42,10 +42,12 @@ from phiz.system.malloc import fix_malloc_thresholds
 from phiz.timings import Stopwatch, Timings
 
 BLAZEFACE = ("front", "back", "full")
-# By the size of a picture: what the decoders are asked for, 1 / factor of each side.
+# By the size of an image: the decoders are asked for 1 / factor of each side.
 FACTORS = {"640x480": 1, "641x481": 1, "4000x3000": 8}
 # As the peer does, which blends nothing.
 CASCADE = DetectOptions(min_face=20, overlap="nms")
+SETTINGS = settings.load_settings()
+MODELS_FOLDER = SETTINGS.models or catalog.get_default_folder()
 
 RunItem: TypeAlias = Callable[[int], Any]
 DetectedFaces: TypeAlias = tuple[tuple[Face, ...], Timings]
@@ -63,9 +65,8 @@ def main() -> None:
     """Serve all tasks."""
     inputs, profile = map(Path, sys.argv[1:])
     fix_malloc_thresholds()  # as the service does
-    models = catalog.load_catalog()
     runtimes = {
-        str(variant): OpenedRuntime(open_runtime(variant), models)
+        str(variant): OpenedRuntime(open_runtime(variant), catalog.load_catalog())
         for variant in find_installed_variants()
     }
     runtimes["auto"] = follow_profile(profile)
@@ -86,7 +87,7 @@ def main() -> None:
 
 
 def follow_profile(profile: Path) -> OpenedRuntime:
-    """Return the way of a profile; without one that holds here, there is nothing to serve."""
+    """Return the runtime of a profile, or end if it is not for this machine."""
     models = catalog.load_catalog()
     networks = [spec for model in models.get_models("face") for spec in model.networks]
     chosen = select_runtime("auto", (), profile, networks)
@@ -96,11 +97,11 @@ def follow_profile(profile: Path) -> OpenedRuntime:
 
 
 def build_calls(inputs: Path, opened: OpenedRuntime) -> dict[str, RunItem]:
-    """Return by model what calls its network with its prepared square."""
+    """Return by model a call of its network with its prepared square."""
     runs: dict[str, RunItem] = {}
     for model in BLAZEFACE:
         (spec,) = opened.models.get_model(model).networks
-        session = opened.runtime.open(spec, read_network(spec, get_models_folder()))
+        session = opened.runtime.open(spec, read_network(spec, MODELS_FOLDER))
         square = np.load(inputs / f"{model}.npy")[None]  # (1, S, S, 3), uint8
         runs[model] = partial(call_network, session.run, square)
     return runs
@@ -112,86 +113,57 @@ def call_network(network: Callable[[NDArray[Any]], Any], square: NDArray[Any], _
 
 
 def build_image_tasks(size: str, jpegs: Sequence[bytes]) -> Iterator[Task[Any]]:
-    """Yield the tasks from bytes to faces, and of what decoding takes in them."""
-    chosen = settings.load_settings()
-    limits = DecodingLimits(chosen.max_bytes, chosen.max_pixels)
-    runtime = open_runtime(REFERENCE_VARIANT)
-    loaded = factory.load_detectors(
-        catalog.load_catalog(), get_models_folder(), chosen.sampling, BLAZEFACE, runtime
-    )
-    engine = Engine(loaded, limits)
+    """Yield the tasks from bytes to faces."""
+    limits = DecodingLimits(SETTINGS.max_bytes, SETTINGS.max_pixels)
+    engine = build_engine(MODELS_FOLDER, SETTINGS.sampling, limits, BLAZEFACE)
+
+    def detect(model: str, item: int) -> DetectedFaces:
+        stopwatch = Stopwatch()
+        faces = engine.detect(jpegs[item], model, DetectOptions(), stopwatch).faces
+        return faces, stopwatch.to_timings()
+
     for model in BLAZEFACE:
-        yield Task(
-            size, f"faces {model}", partial(detect_faces, engine, jpegs, model), describe_result
-        )
-
-
-def detect_faces(engine: Engine, jpegs: Sequence[bytes], model: str, item: int) -> DetectedFaces:
-    """Return the faces in a JPEG, and the stages."""
-    stopwatch = Stopwatch()
-    faces = engine.detect(jpegs[item], model, DetectOptions(), stopwatch).faces
-    return faces, stopwatch.to_timings()
+        yield Task(size, f"faces {model}", partial(detect, model), describe_result)
 
 
 def build_decoder_tasks(size: str, jpegs: Sequence[bytes], factor: int) -> Iterator[Task[Any]]:
     """Yield the ways to decode a JPEG to 1 / factor of its size."""
     width, height = (-(-int(side) // factor) for side in size.split("x"))
+
+    def decode_with_simplejpeg(colours: str, item: int) -> Any:  # noqa: ANN401  not looked at
+        return simplejpeg.decode_jpeg(jpegs[item], colours, min_width=width, min_height=height)
+
+    def decode_with_pillow(item: int) -> None:
+        image = Pillow.open(BytesIO(jpegs[item]))
+        image.draft("RGB", (width, height))
+        image.load()
+
     for colours in ("RGB", "RGBX"):
-        run = partial(decode_with_simplejpeg, jpegs, colours, (width, height))
+        run = partial(decode_with_simplejpeg, colours)
         yield Task(size, f"decode simplejpeg {colours}", run)
-    yield Task(size, "decode Pillow", partial(decode_with_pillow, jpegs, (width, height)))
-
-
-def decode_with_simplejpeg(
-    jpegs: Sequence[bytes], colours: str, size_wh: tuple[int, int], item: int
-) -> NDArray[np.uint8]:
-    """Return the pixels (h, w, 3) or (h, w, 4)."""
-    width, height = size_wh
-    pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(
-        jpegs[item], colours, min_width=width, min_height=height
-    )
-    return pixels
-
-
-def decode_with_pillow(jpegs: Sequence[bytes], size_wh: tuple[int, int], item: int) -> Pillow.Image:
-    """Return the loaded picture."""
-    image = Pillow.open(BytesIO(jpegs[item]))
-    image.draft("RGB", size_wh)
-    image.load()
-    return image
+    yield Task(size, "decode Pillow", decode_with_pillow)
 
 
 def build_cascade_tasks(inputs: Path, runtimes: Mapping[str, OpenedRuntime]) -> Iterator[Task[Any]]:
-    """Yield the cascade in each way."""
+    """Yield the cascade in each runtime."""
     images = np.load(inputs / "cascade.npy", mmap_mode="r")  # (N, H, W, 3)
-    sampling = settings.load_settings().sampling
+
+    def detect(detector: factory.Detector, item: int) -> DetectedFaces:
+        stopwatch = Stopwatch()
+        faces = detector.detect(LazyImage.from_array(images[item]), CASCADE, stopwatch).faces
+        return faces, stopwatch.to_timings()
+
     for who, runtime in runtimes.items():
-        loaded = factory.load_detectors(
-            runtime.models, get_models_folder(), sampling, ["mtcnn"], runtime.runtime
+        detectors = factory.load_detectors(
+            runtime.models, MODELS_FOLDER, SETTINGS.sampling, ["mtcnn"], runtime.runtime
         )
-        yield Task(
-            "cascade", who, partial(detect_decoded, loaded["mtcnn"], images), describe_result
-        )
-
-
-def detect_decoded(
-    detector: factory.Detector, images: NDArray[np.uint8], item: int
-) -> DetectedFaces:
-    """Return the faces in a picture that is decoded already, and the stages."""
-    stopwatch = Stopwatch()
-    faces = detector.detect(LazyImage.from_array(images[item]), CASCADE, stopwatch).faces
-    return faces, stopwatch.to_timings()
+        yield Task("cascade", who, partial(detect, detectors["mtcnn"]), describe_result)
 
 
 def describe_result(found: DetectedFaces) -> Facts:
     """Return the boxes of the faces, and ms by stage and by network."""
     faces, timings = found
     return {"boxes": [face.box for face in faces], "stages": timings.to_milliseconds()}
-
-
-def get_models_folder() -> Path:
-    """Return where the built models lie."""
-    return settings.load_settings().models or catalog.get_default_folder()
 
 
 if __name__ == "__main__":

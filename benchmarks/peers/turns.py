@@ -1,11 +1,10 @@
-"""A worker's side of the speed benchmark: it runs a task whenever a line asks for it.
+"""A worker's side of the benchmarks: it runs a task for each line of its input.
 
-A worker first writes a line that lists its tasks and the versions of what it measures. Then
-each line on standard input, ``{"task", "item", "repeats"}`` with the place of a task in that
-list, is answered by one line, ``{"runs"}``. It ends when standard input does.
+A worker first writes a line with its tasks and the versions of what it measures. It answers each
+line on standard input, ``{"task", "item", "repeats"}`` with the place of a task in that list, by
+one line, ``{"runs"}``. It ends when standard input does.
 
-Workers have environments of their own, so that nothing but the standard library is needed
-here.
+Workers have environments of their own, so that this module needs the standard library alone.
 """
 
 import json
@@ -20,39 +19,25 @@ from typing import Any, Generic, TypeAlias, TypeVar
 T = TypeVar("T")
 
 Facts: TypeAlias = Mapping[str, Any]
-"""What is told of one run, besides its times, as JSON takes it."""
-
-
-def describe_nothing(_: object) -> Facts:
-    """Return no facts, whatever the result."""
-    return {}
+"""Facts of one run, besides its times, as JSON takes them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task(Generic[T]):
-    """One way to do what others do too.
+    """A participant of a contest; all tasks of one contest take turns.
 
-    Attributes:
-        contest: What is done; all tasks of one contest take turns.
-        who: Does it this way.
-        run: What is timed; it is given the place of the item it is done to.
-        describe: What else is told of a result; not timed.
+    ``run`` is timed, for the place of an item. ``describe`` gives the facts of a result.
     """
 
     contest: str
     who: str
     run: Callable[[int], T]
-    describe: Callable[[T], Facts] = describe_nothing
+    describe: Callable[[T], Facts] = lambda _: {}
 
 
 def serve_tasks(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
-    """Run tasks until standard input ends.
-
-    Args:
-        tasks: In the order in which they are asked for by number.
-        packages: Whose versions are told.
-    """
-    # What a library prints goes to standard error, and only answers to the benchmark.
+    """Run tasks until standard input ends; the versions of the packages are reported."""
+    # Output of libraries goes to standard error, so that the benchmark gets answers alone.
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answers:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
 
@@ -73,10 +58,9 @@ def serve_tasks(tasks: Sequence[Task[Any]], packages: Sequence[str]) -> None:
 
 
 def run_task(task: Task[T], item: int) -> dict[str, Any]:
-    """Return what one run of a task took, ms, and what it tells of its result.
+    """Return the times of one run of a task, ms, and the facts of its result.
 
-    By the clock on the wall and by the processor's own, which does not count what other
-    processes did in between.
+    Times are by the wall's clock and by the processor's, which leaves other processes out.
     """
     processor_started, wall_started = time.process_time(), time.perf_counter()
     result = task.run(item)

@@ -1,10 +1,10 @@
-"""What it costs the service to write down what becomes of a request.
+"""Time of the access log and of spans in the service.
 
     python -m benchmarks.speed.access_log
 
-The time of its own process, in microseconds a request, beyond an application that answers at
-once: with a request's name alone, with its line in the log (which goes to /dev/null), and with its
-spans, made for OTLP and not sent.
+Prints microseconds of processor time a request, beyond an application that answers at once: with a
+request's id alone, with its line in the log (which goes to /dev/null), and with its spans, encoded
+for OTLP and not sent.
 """
 
 import argparse
@@ -38,25 +38,32 @@ HEADERS: Final = (
     (b"accept", b"*/*"),
     (b"user-agent", b"benchmark"),
 )
+SCOPE: Final = {
+    "type": "http",
+    "method": "POST",
+    "path": "/detect",
+    "headers": HEADERS,
+    "scheme": "http",
+}
 CASES: Final[Sequence[tuple[str, LoggedRequests, LogFormat, bool]]] = (
-    ("the name alone", "none", "text", False),
+    ("the id alone", "none", "text", False),
     ("and a line of text", "all", "text", False),
     ("and a line of JSON", "all", "json", False),
-    ("the name and the spans", "none", "text", True),
+    ("the id and the spans", "none", "text", True),
 )
 
 
 class DiscardingExporter(SpanExporter):
-    """Sends spans nowhere, but makes of them what would be sent."""
+    """Encodes spans, and discards them."""
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Take spans."""
+        """Encode spans."""
         encode_spans(spans).SerializeToString()
         return SpanExportResult.SUCCESS
 
 
 async def answer_request(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answer as a detection is, without one (ASGI)."""
+    """Answer like a detection, without one (ASGI)."""
     await receive()
     record = get_record(scope)
     record.model, record.outcomes = "front", [ANSWER]
@@ -66,7 +73,7 @@ async def answer_request(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 async def measure_cost_us(app: ASGIApp) -> float:
-    """Return what a request takes of this process, microseconds."""
+    """Return the processor time of a request, microseconds."""
 
     async def receive() -> Message:
         return {"type": "http.request", "body": bytes(1000)}
@@ -76,19 +83,12 @@ async def measure_cost_us(app: ASGIApp) -> float:
 
     started = time.process_time()
     for _ in range(REQUESTS):
-        scope = {
-            "type": "http",
-            "method": "POST",
-            "path": "/detect",
-            "headers": HEADERS,
-            "scheme": "http",
-        }
-        await app(scope, receive, send)
+        await app(dict(SCOPE), receive, send)
     return (time.process_time() - started) / REQUESTS * 1e6
 
 
 def main() -> None:
-    """Print the median of several rounds, in which all ways take turns."""
+    """Print the median of several rounds, in which all cases take turns."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     provider = TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(DiscardingExporter()))

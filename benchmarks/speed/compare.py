@@ -4,9 +4,9 @@
 
 It starts ``phiz serve`` from the source of both checkouts, with the packages of this Python. Both
 get the same requests over all options, as forms and as raw bodies, good and bad. Their answers must
-have the same status and the same bytes, except for times and for sentences (``timing_ms``, ``why``,
-``detail``). Then both are loaded in turns, and the ratio of each pair is printed: a machine that is
-slow for a while is slow for both.
+have the same status and the same bytes, except for times and sentences (``timing_ms``, ``why``,
+``detail``). Then both are loaded in turns, so that noise meets both, and the median of the pairs'
+ratios is printed.
 
 The exit code is 1 if an answer differs.
 """
@@ -20,9 +20,10 @@ import re
 import statistics
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from http import HTTPStatus
 from pathlib import Path
@@ -31,19 +32,12 @@ from urllib.parse import urlencode
 
 from PIL import Image
 
-from benchmarks.kit.requests import (
-    PICTURES,
-    Answer,
-    Request,
-    encode_form,
-    open_connection,
-    send_request,
-)
+from benchmarks.kit import requests
 from benchmarks.kit.service import start_service
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 SEED: Final = 1
-# What may differ: times, sentences, and what names the reason of a step in one word.
+# Values that may differ: times, sentences, and the reason of a step in one word.
 BLANKED: Final = re.compile(
     rb'"timing_ms":\{[^}]*\}|"(?:why|detail|reason)": ?"(?:[^"\\]|\\.)*",?|,(?=\})'
 )
@@ -72,32 +66,25 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0, help="of load in one turn")
     parser.add_argument("--clients", type=int, default=8, help="that send at once")
     chosen = parser.parse_args()
+    models = os.environ.get("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
     with ExitStack() as stack:
-        ports = [
-            stack.enter_context(start_checkout(each)) for each in (chosen.before, chosen.after)
-        ]
+        ports = []
+        for folder in (chosen.before, chosen.after):
+            source = str((folder / "service").resolve())
+            variables = {"PYTHONPATH": source, "PHIZ_MODELS": models}
+            ports.append(stack.enter_context(start_service(1, variables, folder)).port)
         different = compare_answers(ports, chosen.requests)
         if chosen.pairs:
             compare_load(ports, chosen.pairs, chosen.seconds, chosen.clients)
     sys.exit(different > 0)
 
 
-@contextmanager
-def start_checkout(checkout: Path) -> Iterator[int]:
-    """Give the port of a service of one worker that runs from the source of a checkout."""
-    models = os.environ.get("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
-    variables = {"PYTHONPATH": str((checkout / "service").resolve()), "PHIZ_MODELS": models}
-    with start_service(1, variables, checkout) as service:
-        yield service.port
-
-
 def compare_answers(ports: Sequence[int], count: int) -> int:
-    """Return how many of so many requests are answered differently, and print these."""
-    different = 0
-    statuses: dict[int, int] = {}
+    """Return how many requests are answered differently, and print these."""
+    different, statuses = 0, Counter[int]()
     for request in make_requests(count):
         before, after = (fetch_answer(port, request) for port in ports)
-        statuses[after.status] = statuses.get(after.status, 0) + 1
+        statuses[after.status] += 1
         if before != after:
             different += 1
             print(f"{request.path}\n  before {before}\n  after  {after}")
@@ -106,7 +93,7 @@ def compare_answers(ports: Sequence[int], count: int) -> int:
     return different
 
 
-def make_requests(count: int) -> Iterator[Request]:
+def make_requests(count: int) -> Iterator[requests.Request]:
     """Give requests over all options; the same ones each time."""
     chooser = random.Random(SEED)  # noqa: S311  no secret
     images = load_images()
@@ -114,18 +101,18 @@ def make_requests(count: int) -> Iterator[Request]:
         name, image_bytes = images[number % len(images)]
         query = urlencode(choose_options(chooser))
         if number % 2:
-            yield Request(f"/detect?{query}", f"image/{name}", image_bytes)
+            yield requests.Request(f"/detect?{query}", f"image/{name}", image_bytes)
         else:
-            yield encode_form(f"/detect?{query}", image_bytes)
+            yield requests.encode_form(f"/detect?{query}", image_bytes)
     every = [image_bytes for _, image_bytes in images]
-    yield encode_form("/detect/batch?model=front", *every)
-    yield encode_form("/detect")
-    yield Request("/detect", "text/plain", b"no image")
-    yield Request("/detect?model=back", "image/png", every[0][:200])
+    yield requests.encode_form("/detect/batch?model=front", *every)
+    yield requests.encode_form("/detect")
+    yield requests.Request("/detect", "text/plain", b"no image")
+    yield requests.Request("/detect?model=back", "image/png", every[0][:200])
 
 
 def choose_options(chooser: random.Random) -> dict[str, str]:
-    """Return some options; the last values of each are mostly wrong, and seldom chosen."""
+    """Return some options; the last value of each is mostly invalid, and seldom chosen."""
     names = chooser.sample(list(OPTIONS)[:-1], round(chooser.uniform(0, 2 * MEAN_OPTIONS)))
     chosen = {name: OPTIONS[name][0] for name in names}
     for name in names:
@@ -135,30 +122,30 @@ def choose_options(chooser: random.Random) -> dict[str, str]:
 
 
 def load_images() -> list[tuple[str, bytes]]:
-    """Return format and bytes of the test pictures, as they are and as others, some turned."""
+    """Return format and bytes of the test images, also in other formats, some rotated."""
     images = []
-    for path in sorted(PICTURES.glob("*.png")):
+    for path in sorted(requests.PICTURES.glob("*.png")):
         images.append(("png", path.read_bytes()))
         with Image.open(path) as opened:
             image = opened.convert("RGB")
-        for precision, turned in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
+        for name, rotated in itertools.product(("jpeg", "webp"), (image, image.rotate(90))):
             file = io.BytesIO()
-            turned.save(file, precision)
-            images.append((precision, file.getvalue()))
+            rotated.save(file, name)
+            images.append((name, file.getvalue()))
     return images
 
 
-def fetch_answer(port: int, request: Request) -> Answer:
-    """Return the answer to a request, as far as it has to be equal."""
-    with closing(open_connection(port)) as connection:
-        answer = send_request(connection, request)
+def fetch_answer(port: int, request: requests.Request) -> requests.Answer:
+    """Return the answer to a request, without values that may differ."""
+    with closing(requests.open_connection(port)) as connection:
+        answer = requests.send_request(connection, request)
     return replace(answer, body=BLANKED.sub(b"", answer.body))
 
 
 def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
     """Load two services in turns, and print requests a second and their ratios."""
-    image = next(image_bytes for precision, image_bytes in load_images() if precision == "jpeg")
-    request = Request("/detect?model=front", "image/jpeg", image)
+    image = next(image_bytes for name, image_bytes in load_images() if name == "jpeg")
+    request = requests.Request("/detect?model=front", "image/jpeg", image)
     rates = []
     for number in range(pairs):
         turns = ports if number % 2 == 0 else ports[::-1]  # each goes first as often
@@ -172,15 +159,15 @@ def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int)
     )
 
 
-def measure_rate(port: int, request: Request, seconds: float, clients: int) -> float:
-    """Return how many requests a second a service answers to clients that send at once."""
+def measure_rate(port: int, request: requests.Request, seconds: float, clients: int) -> float:
+    """Return the requests a second that a service answers to so many clients."""
     end = time.perf_counter() + seconds
 
     def count_answers(_: int) -> int:
         count = 0
-        with closing(open_connection(port)) as connection:
+        with closing(requests.open_connection(port)) as connection:
             while time.perf_counter() < end:
-                count += send_request(connection, request).status == HTTPStatus.OK
+                count += requests.send_request(connection, request).status == HTTPStatus.OK
         return count
 
     started = time.perf_counter()

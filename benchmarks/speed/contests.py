@@ -1,4 +1,4 @@
-"""Who is how fast: all who do the same take turns, so that they meet the same noise."""
+"""Contests: participants with the same task take turns, so that they meet the same noise."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -8,12 +8,12 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.kit.report import track_progress
 from benchmarks.kit.workers import WorkerSet
+from phiz.lab.commands.progress import track_items
 from phiz.lab.study.timing import rotate_order
 
 Turn: TypeAlias = list[dict[str, Any]]
-"""What a worker tells of the runs of one turn."""
+"""The facts of the runs of one turn."""
 
 Clock: TypeAlias = Literal["wall", "processor"]
 CLOCKS: tuple[Clock, ...] = get_args(Clock)
@@ -32,13 +32,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class ContestResult:
-    """How one who took part did.
+    """The times of one participant, ms: (rounds, items), also by stage, and sums by clock.
 
-    Attributes:
-        times: (rounds, items), ms.
-        stages: By name, likewise; empty where it does not tell.
-        boxes: Of the faces of each item, (F, 4) in pixels; empty where it does not tell.
-        sums: By clock, ms of all runs.
+    ``boxes`` are of the faces of each item, (F, 4) in pixels. Both are empty if unknown.
     """
 
     times: Times
@@ -48,12 +44,12 @@ class ContestResult:
 
     @property
     def median_ms(self) -> float:
-        """Its time."""
+        """Median over rounds of the median over items."""
         return compute_median(self.times)
 
 
 ContestResults: TypeAlias = Mapping[str, Mapping[str, ContestResult]]
-"""By contest, and by who took part."""
+"""By contest and participant."""
 
 
 def compute_median(times: Times) -> float:
@@ -74,20 +70,15 @@ def compute_difference(times: Times, reference: Times) -> float:
 def run_contest(
     workers: WorkerSet, contest: str, plan: Plan, rounds: int, clock: Clock
 ) -> dict[str, ContestResult]:
-    """Return by name how all did who take part in a contest.
+    """Return the times of all participants of a contest, by name.
 
-    Args:
-        workers: Has them.
-        contest: In question.
-        plan: How it is held.
-        rounds: That count, after one that does not.
-        clock: That times are read from; stages are always told by the wall's.
+    A first round does not count. Stages always have the wall's clock.
 
     Raises:
-        WorkerError: A worker has ended, or does not answer.
+        BenchmarkError: A worker has ended, or does not answer.
     """
     turns: dict[str, list[Turn]] = {who: [] for who in workers.list_contests()[contest]}
-    for turn in track_progress(range(1 + rounds), contest):
+    for turn in track_items(range(1 + rounds), contest):
         for item in range(plan.items):
             for who in rotate_order(list(turns), turn + item):
                 turns[who].append(workers.run((contest, who), item, plan.repeats))
@@ -97,7 +88,7 @@ def run_contest(
 
 
 def summarise_turns(turns: Sequence[Turn], items: int, clock: Clock) -> ContestResult:
-    """Return the score of turns that went through all items, round by round."""
+    """Return the times of turns that went through all items, round by round."""
     times = [median(run[clock] for run in turn) for turn in turns]
     names = {name: None for turn in turns for run in turn for name in run.get("stages", ())}
     stages = {

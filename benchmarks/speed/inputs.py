@@ -1,4 +1,4 @@
-"""What the workers of the speed benchmark are given, as files that all of them can read."""
+"""Inputs of the workers of the speed benchmark, as files that all of them can read."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image as Pillow
 
+from benchmarks.kit.options import BLAZEFACE
 from phiz.boxes.geometry import Letterbox
 from phiz.convert.download import open_source_folder
 from phiz.convert.sources import read_source
@@ -14,7 +15,6 @@ from phiz.image.lazy import LazyImage
 from phiz.image.resample import letterbox_image
 from phiz.models import catalog
 
-BLAZEFACE = ("front", "back", "full")
 JPEG_SIZES_WH = ((640, 480), (641, 481), (4000, 3000))
 JPEGS_PER_SIZE = 5  # of each size
 JPEG_QUALITY = 90
@@ -31,9 +31,9 @@ def write_inputs(photographs: Sequence[Path], sources: Path | None, folder: Path
     - ``cascade.npy`` (N, H, W, 3) uint8: photographs at 1280 × 720.
 
     Args:
-        photographs: At least as many as are needed.
+        photographs: At least ``CASCADE_IMAGES``.
         sources: Folder of the published networks' packages; None to download them.
-        folder: Is there, and empty.
+        folder: Exists, and is empty.
 
     Raises:
         SourceError: A package cannot be had.

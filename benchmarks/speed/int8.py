@@ -1,4 +1,4 @@
-r"""What 8 bits save in each network and what they cost: one table.
+r"""Time that 8 bits save in each network, and accuracy that they cost: one table.
 
 ::
 
@@ -6,15 +6,13 @@ r"""What 8 bits save in each network and what they cost: one table.
     python -m benchmarks.speed.int8 --data DIR \
         --json docs/measured/speed.json --table docs/measured/int8.md
 
-``DIR`` has ``wider/``, as ``phiz evaluate`` reads it; every fourth picture is taken, none of
-which the ranges were measured on. All precisions of a network take turns on one thread, in
-onnxruntime and, where it is installed, in OpenVINO. Times are medians of processor time, as a
-run on one thread would take on a core of its own, because others may be at work on the same
-machine. A model is judged with one of its networks in 8 bits and the others in float32, in
-onnxruntime.
+``DIR`` has ``wider/``, as ``phiz evaluate`` reads it. Every fourth image is used; the ranges were
+measured on others. All precisions of a network take turns on one thread, in onnxruntime and, where
+it is installed, in OpenVINO. Times are medians of processor time, because other processes may use
+the machine. The accuracy of a model is measured with one of its networks in 8 bits and the others
+in float32, in onnxruntime.
 
-The gate is that of ``phiz bench``, except that a model may have fewer sure faces in so few
-pictures.
+The gate is that of ``phiz bench``, except that a model may have fewer sure faces in so few images.
 """
 
 import time
@@ -25,9 +23,9 @@ from statistics import median
 
 import click
 
-from benchmarks.kit.figures import print_results, write_entry
+from benchmarks.kit import precision
 from benchmarks.kit.options import data_option, json_option, models_option, table_option
-from benchmarks.kit.precision import Detected, compute_precision, read_held_out_labels
+from benchmarks.kit.report import print_results, write_entry
 from phiz.convert import calibration
 from phiz.convert.quantise import quantise_graph
 from phiz.detectors.factory import DETECTOR_FACTORIES
@@ -35,7 +33,6 @@ from phiz.engine import Engine
 from phiz.faces import DetectOptions
 from phiz.lab.accuracy.gates import LEAST_KEPT, MAX_PRECISION_LOSS, count_kept
 from phiz.lab.accuracy.labels import LEVELS, PHOTOGRAPH_LIMITS, LabelledImage
-from phiz.lab.accuracy.predictions import predict_faces, to_boxes, to_scores
 from phiz.lab.study.timing import rotate_order
 from phiz.lab.study.workloads import Inputs, make_timing_inputs
 from phiz.models import catalog
@@ -51,7 +48,7 @@ from phiz.runtime.variants import (
     open_runtime,
 )
 
-MIN_SCORE = 0.2  # low, so that the curve of precision has its weak detections too
+MIN_SCORE = 0.2  # low, so that the precision has weak detections too
 WARM_UP_ROUNDS = 3
 BF16 = "openvino bf16"
 HEADINGS = (
@@ -64,15 +61,8 @@ HEADINGS = (
 class SavingsRow:
     """The figures of one network.
 
-    Attributes:
-        network: Its name.
-        float_bytes: Of the ONNX file.
-        int8_bytes: Likewise.
-        median_ms: Processor time of one picture or batch of crops, by runtime and precision.
-        float_precision: Average precision of its model at each of ``LEVELS``, 0 to 1.
-        int8_precision: The same with this network in 8 bits.
-        faces: That float32 is sure of.
-        kept: Of them, that have a counterpart.
+    Times are by runtime and precision. Average precision is of its model at each of ``LEVELS``.
+    ``faces`` is the number of sure faces in float32, and ``kept`` have a counterpart in 8 bits.
     """
 
     network: str
@@ -86,7 +76,7 @@ class SavingsRow:
 
     @property
     def passes(self) -> bool:
-        """Whether 8 bits find the same faces."""
+        """Whether 8 bits keep within the gate."""
         pairs = zip(self.float_precision, self.int8_precision, strict=True)
         loses_little = all(before - after <= MAX_PRECISION_LOSS for before, after in pairs)
         return loses_little and self.kept >= LEAST_KEPT * self.faces
@@ -98,16 +88,13 @@ class SavingsRow:
 @click.option("--runs", type=click.IntRange(1), default=60, show_default=True, help="Rounds.")
 @json_option
 @table_option
-def main(
-    data: Path, models: Path | None, runs: int, document: Path | None, page: Path | None
-) -> None:
+def main(data: Path, models: Path, runs: int, document: Path | None, page: Path | None) -> None:
     """Measure every face network in float32 and in 8 bits."""
-    folder = models or catalog.get_default_folder()
-    labels = read_held_out_labels(data)
+    labels = precision.read_held_out_labels(data)
     rows = [
         row
         for model in catalog.load_catalog().get_models("face")
-        for row in measure_rows(model, folder, labels, runs)
+        for row in measure_rows(model, models, labels, runs)
     ]
     versions = {name: get_version(name) for name in RUNTIME_FACTORIES if get_version(name)}
     where = [get_processor_name(), *(f"{name} {each}" for name, each in versions.items())]
@@ -131,15 +118,16 @@ def measure_rows(
             count_kept(boxes, *theirs) for (boxes, _), theirs in zip(found, expected, strict=True)
         ]
         sessions = open_sessions(spec, graph, quantised)
+        inputs = make_timing_inputs(model, spec.architecture, 0)
         row = SavingsRow(
             network=spec.name,
             float_bytes=len(graph),
             int8_bytes=len(quantised),
-            median_ms=time_interleaved(
-                sessions, make_timing_inputs(model, spec.architecture, 0), runs
-            ),
-            float_precision=[compute_precision(labels, expected, level) for level in LEVELS],
-            int8_precision=[compute_precision(labels, found, level) for level in LEVELS],
+            median_ms=time_interleaved(sessions, inputs, runs),
+            float_precision=[
+                precision.compute_precision(labels, expected, level) for level in LEVELS
+            ],
+            int8_precision=[precision.compute_precision(labels, found, level) for level in LEVELS],
             faces=sum(faces for faces, _ in counts),
             kept=sum(kept for _, kept in counts),
         )
@@ -149,21 +137,18 @@ def measure_rows(
 
 def detect_with_graphs(
     model: ModelSpec, graphs: Mapping[str, bytes], labels: Sequence[LabelledImage]
-) -> list[Detected]:
-    """Return the faces that a model of these graphs finds in the pictures."""
+) -> list[precision.Detected]:
+    """Return the faces that a model of these graphs finds in the images."""
     runtime = open_runtime(REFERENCE_VARIANT)
-
-    def load(spec: NetworkSpec) -> Session:
-        return runtime.open(spec, graphs[spec.name])
-
-    detector = DETECTOR_FACTORIES[model.kind](model, load, "half-pixel")
+    detector = DETECTOR_FACTORIES[model.kind](
+        model, lambda spec: runtime.open(spec, graphs[spec.name]), "half-pixel"
+    )
     engine = Engine({model.name: detector}, PHOTOGRAPH_LIMITS)
-    answers = predict_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels)
-    return [(to_boxes(each.faces), to_scores(each.faces)) for each in answers]
+    return precision.detect_faces(engine, model.name, DetectOptions(min_score=MIN_SCORE), labels)
 
 
 def open_sessions(spec: NetworkSpec, graph: bytes, quantised: bytes) -> dict[str, Session]:
-    """Return sessions of both graphs in everything that can run them here."""
+    """Return sessions of both graphs in every runtime that can run them here."""
     opened = {}
     for variant in find_installed_variants():
         opened[str(variant)] = open_runtime(variant).open(spec, graph)
@@ -175,7 +160,7 @@ def open_sessions(spec: NetworkSpec, graph: bytes, quantised: bytes) -> dict[str
 def time_interleaved(
     sessions: Mapping[str, Session], inputs: Inputs, runs: int
 ) -> dict[str, float]:
-    """Return the median milliseconds of processor time that the inputs take each session."""
+    """Return the median processor time of each session for all inputs, ms."""
     seconds: dict[str, list[float]] = {name: [] for name in sessions}
     for turn in range(WARM_UP_ROUNDS + runs):
         for name in rotate_order(list(sessions), turn):

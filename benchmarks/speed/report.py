@@ -24,17 +24,10 @@ STAGES = ("decode", "preprocess", "inference", "pnet", "rnet", "onet", "postproc
 
 @dataclass(frozen=True, slots=True)
 class SpeedReport:
-    """All that was measured.
+    """All figures, and the conditions that they were measured under.
 
-    Attributes:
-        machine: Where.
-        pinned_to: The core that everything ran on; None where the system cannot do that.
-        versions: Of packages, by worker.
-        variants: By network, the runtime and precision behind ``auto``.
-        rounds: That count.
-        clock: That times were read from.
-        results: By contest and by who took part.
-        goals: What is made of them.
+    ``pinned_to`` is None where the system cannot pin processes. ``variants`` has the runtime and
+    precision of each network behind ``auto``.
     """
 
     machine: Machine
@@ -54,7 +47,7 @@ class SpeedReport:
 
 
 def format_heading(report: SpeedReport) -> str:
-    """Return in one line where it was measured."""
+    """Return in one line the machine and how it was measured."""
     pinned = "one core" if report.pinned_to is not None else "one thread, on any core"
     return (
         f"{report.machine.processor}, {pinned}, medians of {report.rounds} rounds by the"

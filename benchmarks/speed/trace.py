@@ -2,10 +2,10 @@
 
     python -m benchmarks.speed.trace [--image tests/pictures/selfie_360x640.png] [--calls]
 
-It starts ``phiz serve`` with one worker, sends requests until everything is warm, and records one
-more ``curl -F image=@…  …/detect?model=front`` in both processes. Functions of phiz are counted
-once, comprehensions and lambdas not at all; a change of file is a call into another file than the
-call before it. The figures are of the code, not of the machine.
+It starts ``phiz serve`` with one worker, sends requests as a warm-up, and records one more
+``curl -F image=@…  …/detect?model=front`` in both processes. Functions of phiz are counted once,
+comprehensions and lambdas not at all. A change of file is a call into another file than the one of
+the call before. The figures do not depend on the machine.
 """
 
 import argparse
@@ -32,18 +32,12 @@ IMAGE: Final = PICTURES / "selfie_360x640.png"
 PACKAGE: Final = Path(phiz.__file__).parent
 WARM_UP: Final = 5  # requests before the one that is recorded
 OUTSIDE: Final = ("Server.load_and_serve", "Supervisor._kill_hung_workers")  # not of a request
-SETTLE_S: Final = 0.3  # until a process has taken a signal, or has ended what follows an answer
+SETTLE_S: Final = 0.3  # until a process has handled a signal, or finished its work after an answer
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a function of phiz.
-
-    Attributes:
-        file: Below the package.
-        function: Its qualified name.
-        line: Where it begins.
-    """
+    """One call of a function: its file below the package, its qualified name and first line."""
 
     file: str
     function: str
@@ -51,14 +45,15 @@ class Call:
 
 
 def main() -> None:
-    """Print what one request calls."""
+    """Print the calls of one request."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--image", type=Path, default=IMAGE, help="what is sent, as a JPEG")
+    parser.add_argument("--image", type=Path, default=IMAGE, help="sent as a JPEG")
     parser.add_argument("--calls", action="store_true", help="print every call in its order")
     chosen = parser.parse_args()
+    path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
     with (
         tempfile.TemporaryDirectory() as folder,
-        start_service(1, make_variables(Path(folder))) as service,
+        start_service(1, {"PYTHONPATH": path, "TRACE_FOLDER": folder}) as service,
     ):
         (worker,) = service.list_workers()
         jpeg = Path(folder, "face.jpg")
@@ -76,14 +71,8 @@ def main() -> None:
                 print_calls(calls)
 
 
-def make_variables(folder: Path) -> dict[str, str]:
-    """Return the environment of a service whose processes record their calls into a folder."""
-    path = os.pathsep.join([str(HOOK), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"PYTHONPATH": path, "TRACE_FOLDER": str(folder)}
-
-
 def send(url: str, image: Path) -> None:
-    """Ask for the faces of an image as the README does.
+    """Request the faces of an image as the README does.
 
     Raises:
         subprocess.CalledProcessError: The answer is an error.

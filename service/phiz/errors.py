@@ -12,6 +12,7 @@
     ├── RequestError               how it was sent
     │   ├── MalformedBodyError     the body does not match its content type
     │   ├── BodyTimeoutError       the body arrived too slowly
+    │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
     │   └── OptionError            an option is unknown or out of range
     ├── OverloadedError            the queue is full
@@ -31,13 +32,19 @@
 
 Each class has a ``code`` that stays the same as long as the interface does. A message gives the
 error, the limit, the value and what to do. It never contains the content of an image.
+
+If a request can cause the error, the class also has a ``remedy``, and the first line of its
+docstring is the cause. Both are Markdown, for the table of the reference (``docs/http.md``).
 """
+
+from typing import ClassVar
 
 
 class PhizError(Exception):
     """The root of all errors that phiz raises on purpose."""
 
-    code = "error"
+    code: ClassVar[str] = "error"
+    remedy: ClassVar[str] = ""
 
 
 class ImageError(PhizError):
@@ -50,30 +57,35 @@ class EmptyImageError(ImageError):
     """The image has no bytes."""
 
     code = "empty_image"
+    remedy = "send the content of the file, and check that it is not empty"
 
 
 class UnsupportedImageError(ImageError):
-    """The bytes are not an image of a supported format."""
+    """The bytes are not an image of a supported format and variety."""
 
     code = "unsupported_image"
+    remedy = "send a JPEG or a PNG, as bytes; the detail names many other formats"
 
 
 class UndecodableImageError(ImageError):
-    """The header is valid, but the image cannot be decoded."""
+    """The header is an image's, but the rest is damaged, truncated or without pixels."""
 
     code = "undecodable_image"
+    remedy = "send the complete file"
 
 
 class ImageBytesError(ImageError):
-    """The image, or the body that carries it, has more bytes than the limit."""
+    """The image, or the body that carries it, has more than `PHIZ_MAX_BYTES` bytes."""
 
     code = "too_many_bytes"
+    remedy = "send a smaller file, such as a JPEG"
 
 
 class ImagePixelsError(ImageError):
-    """The header declares more pixels than the limit."""
+    """The image has more than `PHIZ_MAX_PIXELS` pixels to decode."""
 
     code = "too_many_pixels"
+    remedy = "send a smaller image"
 
 
 class RequestError(PhizError):
@@ -83,37 +95,49 @@ class RequestError(PhizError):
 
 
 class MalformedBodyError(RequestError):
-    """The body does not match its content type."""
+    """The body does not match its content type, or curl's `-d` has changed the image."""
 
     code = "malformed_body"
+    remedy = "leave the header `Content-Type` to the client; use curl's `-F` or `--data-binary`"
 
 
 class BodyTimeoutError(RequestError):
-    """The body arrived too slowly."""
+    """The body was not complete after `PHIZ_BODY_TIMEOUT` seconds."""
 
     code = "body_too_slow"
+    remedy = "send a smaller image, or use a faster connection"
+
+
+class ContentCodingError(RequestError):
+    """The body is compressed: it has a `Content-Encoding`."""
+
+    code = "unsupported_content_coding"
+    remedy = "send the body without compression"
 
 
 class MissingImageError(RequestError):
-    """The body has no image."""
+    """The form has no field `image`, or the field has a file name instead of a file."""
 
     code = "missing_image"
+    remedy = "name the field `image`; with curl, write `@` before the name: `-F image=@face.jpg`"
 
 
 class OptionError(RequestError):
-    """An option is unknown, or its value is invalid."""
+    """An option is unknown or repeated, or its value is out of range."""
 
     code = "bad_option"
+    remedy = "use an option and a value that the detail lists"
 
 
 class OverloadedError(PhizError):
-    """The queue is full.
+    """The answer would be late, the queue is full, or the pending bodies have too many bytes.
 
     Attributes:
         retry_after_s: Seconds after which the client should try again.
     """
 
     code = "overloaded"
+    remedy = "try again after the time of the header `Retry-After`"
 
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
@@ -121,9 +145,10 @@ class OverloadedError(PhizError):
 
 
 class DeadlineError(PhizError):
-    """The deadline passed before the answer was ready."""
+    """The answer was not ready after `PHIZ_DEADLINE` seconds, or those of `Phiz-Deadline`."""
 
     code = "deadline_exceeded"
+    remedy = "send a smaller image, choose a faster model, or try again later"
 
 
 class WorkError(PhizError):
@@ -133,15 +158,17 @@ class WorkError(PhizError):
 
 
 class WorkerDiedError(WorkError):
-    """The worker process ended before the answer."""
+    """The worker process ended (killed, out of memory). It has been replaced."""
 
     code = "worker_died"
+    remedy = "send a smaller image if it happens again"
 
 
 class WorkerFaultError(WorkError):
-    """The worker failed unexpectedly. The log has the details."""
+    """The service failed. Its log has the details, without the image."""
 
     code = "internal"
+    remedy = "report it with the `X-Request-Id` of the answer"
 
 
 class SettingError(PhizError):
@@ -154,6 +181,7 @@ class StudyMissingError(PhizError):
     """This machine has not been measured, so there is no report."""
 
     code = "study_missing"
+    remedy = "run `phiz study` on the machine of the service"
 
 
 class ModelError(PhizError):
@@ -187,12 +215,14 @@ class BuildError(ModelError):
 
 
 class ModelNotBuiltError(ModelError):
-    """A model file does not exist."""
+    """The model is not built."""
 
     code = "model_not_built"
+    remedy = "run the command of the detail on the machine of the service"
 
 
 class ModelCorruptError(ModelError):
-    """A model file differs from the catalogue."""
+    """The file of the model differs from the catalogue. The log names it."""
 
     code = "model_corrupt"
+    remedy = "build the model again"

@@ -15,6 +15,8 @@ from phiz.errors import OverloadedError
 from .client import Client, doubles, encoded, form, until
 from .doubles import BEGUN, LARGE, MAY_END, PATIENCE_S, command
 
+pytestmark = pytest.mark.integration
+
 PNG = {"content-type": "image/png"}
 REQUEST_LIMITS = RequestLimits(LARGE.max_bytes, max_images=4)
 BODIES = 8

@@ -1,6 +1,5 @@
 import asyncio
 from collections.abc import Iterator
-from http import HTTPStatus
 
 import pytest
 from fastapi import FastAPI
@@ -9,14 +8,12 @@ from starlette.requests import ClientDisconnect
 
 from phiz import errors
 from phiz.api.errors import (
-    STATUS_BY_ERROR,
     NotReadyError,
     add_error_handlers,
     build_problem,
     get_error_code,
-    get_status,
 )
-from phiz.errors import PhizError, SettingError
+from phiz.errors import PhizError
 from phiz.wire.schemas import Problem
 
 from .client import Client
@@ -29,16 +26,6 @@ def family(kind: type[PhizError]) -> Iterator[type[PhizError]]:
 
 
 FAMILY = tuple(family(PhizError))
-
-
-@pytest.mark.parametrize("kind", FAMILY, ids=lambda kind: kind.__name__)
-def test_every_error_has_a_status(kind: type[PhizError]) -> None:
-    assert get_status(kind) in HTTPStatus
-
-
-def test_an_error_outside_of_the_table_is_told_apart() -> None:
-    with pytest.raises(LookupError, match="PhizError has no status"):
-        get_status(PhizError)
 
 
 def test_every_code_is_one_errors_own() -> None:
@@ -57,6 +44,7 @@ def test_every_code_is_one_errors_own() -> None:
         (errors.ImageBytesError, 413),
         (errors.ImagePixelsError, 413),
         (errors.UnsupportedImageError, 415),
+        (errors.ContentCodingError, 415),
         (errors.OptionError, 422),
         (errors.OverloadedError, 503),
         (errors.DeadlineError, 504),
@@ -64,15 +52,13 @@ def test_every_code_is_one_errors_own() -> None:
         (errors.WorkerFaultError, 500),
         (errors.ModelCorruptError, 503),
         (errors.ModelNotBuiltError, 503),
-        (SettingError, 500),
+        (errors.StudyMissingError, 404),
+        (errors.SettingError, 500),
+        (errors.CatalogError, 500),
     ],
 )
 def test_the_status_is_the_one_promised(kind: type[PhizError], status: int) -> None:
-    assert get_status(kind) == status
-
-
-def test_the_table_has_nothing_that_is_not_an_error_of_ours() -> None:
-    assert set(STATUS_BY_ERROR) <= set(FAMILY)
+    assert build_problem(kind("x"))["status"] == status
 
 
 @pytest.mark.parametrize(
@@ -95,10 +81,14 @@ def test_an_outcome_is_a_code(error: BaseException, code: str) -> None:
     [
         ("GET", "/nothing", 404, "not_found", None),
         ("POST", "/detect/", 404, "not_found", None),
+        ("GET", "/docs/nothing.js", 404, "not_found", None),
         ("GET", "/detect", 405, "method_not_allowed", "POST"),
         ("GET", "/detect/batch", 405, "method_not_allowed", "POST"),
         ("DELETE", "/detect", 405, "method_not_allowed", "POST"),
         ("POST", "/models", 405, "method_not_allowed", "GET"),
+        ("POST", "/healthz", 405, "method_not_allowed", "GET, HEAD"),
+        ("POST", "/docs", 405, "method_not_allowed", "GET, HEAD"),
+        ("POST", "/docs/swagger-ui.css", 405, "method_not_allowed", "GET, HEAD"),
     ],
 )
 def test_the_frameworks_errors_have_the_same_shape(
@@ -111,6 +101,52 @@ def test_the_frameworks_errors_have_the_same_shape(
     problem = response.json()
     assert set(problem) == {"type", "title", "status", "code", "detail"}
     assert (problem["status"], problem["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("path", "nearest"),
+    [
+        ("/detect/", "/detect"),
+        ("/Detect", "/detect"),
+        ("/v1/detect", "/detect"),
+        ("/detect/batches", "/detect/batch"),
+        ("/health", "/healthz"),
+        ("/healthz/live", "/healthz"),
+        ("/ready", "/readyz"),
+        ("/openapi.yaml", "/openapi.json"),
+        ("/classification", "/classify"),
+    ],
+)
+def test_unknown_address_names_the_nearest(client: Client, path: str, nearest: str) -> None:
+    detail = client.ask("POST", path).json()["detail"]
+    assert f"did you mean {nearest}? " in detail
+    assert detail.endswith("/docs lists the routes")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param("/", id="root"),
+        pytest.param("/holiday.jpg", id="file"),
+        pytest.param("/<script>", id="script"),
+        pytest.param("/" + 9000 * "detect/", id="long"),
+    ],
+)
+def test_unknown_address_is_not_repeated(client: Client, path: str) -> None:
+    detail = client.ask("GET", path).json()["detail"]
+    assert detail == "there is nothing at this address; /docs lists the routes"
+
+
+def test_unknown_addresses_and_methods_are_counted(client: Client) -> None:
+    for method, path, reason in (
+        ("GET", "/nothing", "not_found"),
+        ("PUT", "/detect", "method_not_allowed"),
+    ):
+        before = client.metric("phiz_rejected_total", reason=reason)
+        client.ask(method, path)
+        after = client.metric("phiz_rejected_total", reason=reason)
+        assert before is not None
+        assert after == before + 1
 
 
 def test_a_head_without_a_get_is_no_method(client: Client) -> None:

@@ -3,7 +3,9 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from phiz.api.errors import add_error_handlers
 from phiz.api.fast_path import FastPath
 
 from .client import Client, form
@@ -42,3 +44,34 @@ def test_it_answers_as_the_application_behind_it(
         assert await ask(FastPath(client.app)) == await ask(client.app)
 
     client.runner.run(asyncio.wait_for(ask_both(), 20))
+
+
+def test_failure_of_another_route_is_logged_with_the_id_of_the_request(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    app = FastAPI()
+    add_error_handlers(app)
+
+    @app.get("/")
+    def fail() -> None:
+        raise ZeroDivisionError("a secret")
+
+    with asyncio.Runner() as runner:
+        response = Client(app, runner).ask("GET", "/", headers={"x-request-id": "seven"})
+    assert (response.status_code, response.json()["code"]) == (500, "internal")
+    assert "secret" not in response.text
+    (record,) = caplog.records
+    assert (record.levelname, record.name) == ("ERROR", "phiz.api.fast_path")
+    assert record.__dict__["fields"] == {"request": "seven"}
+    assert record.exc_info is not None
+
+
+def test_failure_of_the_lifespan_is_raised() -> None:
+    async def fail(_scope: Any, _receive: Any, _send: Any) -> None:
+        raise ZeroDivisionError
+
+    async def ignore(*_messages: Any) -> Any:
+        raise AssertionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(FastPath(fail)({"type": "lifespan"}, ignore, ignore))  # type: ignore[arg-type]

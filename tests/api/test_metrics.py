@@ -152,6 +152,8 @@ def test_a_body_is_timed_once_it_has_come(metrics: Metrics, registry: CollectorR
     ("name", "labels"),
     [
         pytest.param("phiz_rejected_total", {"reason": "overloaded"}, id="refusals"),
+        pytest.param("phiz_rejected_total", {"reason": "not_found"}, id="unknown-addresses"),
+        pytest.param("phiz_rejected_total", {"reason": "malformed_request"}, id="no-requests"),
         *(
             pytest.param(name, {"model": model, "outcome": outcome}, id=f"{model}-{outcome}")
             for model in ("front", "auto")

@@ -95,6 +95,7 @@ def test_a_picture_of_exactly_the_limit_is_read(client: Client, png: bytes) -> N
         assert response.status_code == 200
 
 
+PNG_START = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"
 FIELD = b"x" * MAX_FIELD_BYTES
 OVER = LIMITS.max_bytes + 1
 LOST = b'--limit\r\nContent-Disposition: form-data; name="image"\r\n\r\nabc'
@@ -154,7 +155,44 @@ MULTIPART = "multipart/form-data; boundary=limit"
         pytest.param(LOST, MULTIPART, 400, "malformed_body", "end of multipart", id="no-end"),
         pytest.param(BAD_HEAD, MULTIPART, 400, "malformed_body", "header", id="bad-head"),
         pytest.param(
-            b"x", "multipart/form-data", 400, "malformed_body", "boundary", id="no-boundary"
+            b"x", "multipart/form-data", 400, "malformed_body", "to the client", id="no-boundary"
+        ),
+        pytest.param(
+            b"x",
+            'multipart/form-data; boundary=""',
+            400,
+            "malformed_body",
+            "to the client",
+            id="empty-boundary",
+        ),
+        pytest.param(
+            *form(("image", b"holiday.jpg")),
+            400,
+            "missing_image",
+            "'holiday.jpg' instead of a file; with curl, write @",
+            id="file-name",
+        ),
+        pytest.param(
+            *form(("image", b"https://example.org/face.png")),
+            400,
+            "missing_image",
+            "downloads nothing",
+            id="address",
+        ),
+        pytest.param(
+            *form(("image", b'{"image": "iVBORw0KGgo="}')),
+            415,
+            "unsupported_image",
+            "JSON",
+            id="json-in-form",
+        ),
+        pytest.param(
+            (PNG_START + bytes(range(256)) * 8).translate(None, b"\0\r\n"),
+            "image/png",
+            400,
+            "malformed_body",
+            "--data-binary",
+            id="bytes-lost-by-curl",
         ),
         pytest.param(
             *form(("image", b"1"), ("x", b"")), 422, "bad_option", "'x'", id="unknown-field"
@@ -190,6 +228,67 @@ def test_a_wrong_body_is_explained(
     problem = response.json()
     assert (response.status_code, problem["status"], problem["code"]) == (status, status, code)
     assert detail in problem["detail"]
+
+
+@pytest.mark.parametrize("boundary", ["----=_Part_7_1234.5", "a/b:c=d", "'()+_,-./:=?", "é"])
+@pytest.mark.parametrize("quote", ["", '"'], ids=["bare", "quoted"])
+def test_boundary_may_have_any_characters(
+    client: Client, png: bytes, boundary: str, quote: str
+) -> None:
+    body, kind = form(("image", png), boundary=boundary)
+    kind = kind.replace(boundary, f"{quote}{boundary}{quote} ; charset=utf-8")
+    request = client.http.post(
+        "/detect",
+        content=body.replace(boundary.encode(), boundary.encode("latin-1")),
+        headers=[(b"content-type", kind.encode("latin-1"))],
+    )
+    assert client.runner.run(request).status_code == 200
+
+
+@pytest.mark.parametrize("boundary", ["boundary=limit", "charset=x; BOUNDARY=limit;a=b"])
+def test_boundary_may_stand_among_other_parameters(
+    client: Client, png: bytes, boundary: str
+) -> None:
+    body, _ = form(("image", png))
+    kind = f"Multipart/Form-Data;{boundary}"
+    assert client.ask("POST", "/detect", content=body, kind=kind).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/detect", "/detect/batch", "/classify"])
+def test_compressed_body_is_refused_before_it_is_read(client: Client, path: str) -> None:
+    async def untouched() -> AsyncIterator[bytes]:
+        raise AssertionError("the body was read")
+        yield b""
+
+    headers = {"content-type": "image/png", "content-encoding": "gzip"}
+    request = client.http.post(path, content=untouched(), headers=headers)
+    response = client.runner.run(request)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_content_coding")
+    assert response.headers["accept-encoding"] == "identity"
+    assert "'gzip'" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity"])
+def test_body_may_say_that_it_is_not_compressed(client: Client, png: bytes, coding: str) -> None:
+    headers = {"content-encoding": coding}
+    response = client.ask("POST", "/detect", content=png, kind="image/png", headers=headers)
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(b"no picture", id="short"),
+        pytest.param("ä".encode() * 1000 + b"\n", id="text"),
+        pytest.param(bytes(range(14, 256)) * 2, id="few-bytes"),
+        pytest.param(b"\xff" * 3000, id="fill-bytes"),
+    ],
+)
+def test_other_bodies_without_zero_bytes_are_left_to_the_worker(
+    client: Client, content: bytes
+) -> None:
+    response = client.ask("POST", "/detect", content=content, kind="image/png")
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_image")
 
 
 def test_a_body_without_a_length_is_refused_while_it_comes(client: Client) -> None:

@@ -185,6 +185,13 @@ def test_metrics_are_well_formed_in_the_format_that_is_asked_for(
     assert {"phiz_request_seconds", "phiz_faces", "phiz_workers", "process_cpu_seconds"} <= names
 
 
+def test_metrics_in_an_unknown_version_are_text(client: Client) -> None:
+    accept = {"accept": "application/openmetrics-text; version=newest"}
+    response = client.ask("GET", "/metrics", headers=accept)
+    assert response.status_code == 200
+    assert response.headers["content-type"].startswith("text/plain")
+
+
 def test_requests_are_counted_while_they_last(client: Client, png: bytes) -> None:
     async def look() -> tuple[str, str]:
         half_sent, finish = asyncio.Event(), asyncio.Event()
@@ -300,4 +307,4 @@ def test_without_a_worker_requests_are_refused_and_counted(
 
 def test_it_knows_all_paths_that_it_has() -> None:
     app = create_app(command("mirrors"), 2, REQUEST_LIMITS)
-    assert app.state.paths == {*app.openapi()["paths"], "/docs", "/openapi.json"}
+    assert app.state.methods.keys() == {*app.openapi()["paths"], "/docs", "/openapi.json"}

@@ -37,14 +37,14 @@ def test_a_vote_counts_for_the_leader_it_overlaps_most() -> None:
     assert elected[1, 0] == pytest.approx((own * 7 + vote * 4) / (own + vote))
 
 
-def test_what_is_at_the_limit_does_not_vote() -> None:
+def test_box_at_the_limit_does_not_vote() -> None:
     elected, _, _ = blend_weighted(
         PAIR, np.zeros((2, 6, 2), np.float32), np.array([0.9, 0.4], np.float32), 0.5, 0.5
     )
     assert elected.tolist() == PAIR[:1].tolist()
 
 
-def test_nothing_is_elected_where_all_score_too_little() -> None:
+def test_low_scores_elect_no_face() -> None:
     boxes, points, best = blend_weighted(
         PAIR, np.zeros((2, 6, 2), np.float32), np.full(2, 0.4, np.float32), 0.3, 0.5
     )
@@ -59,7 +59,7 @@ def test_a_leader_without_area_is_elected_as_it_is() -> None:
 
 
 @given(predictions(), st.floats(0, 1), st.floats(0, 1))
-def test_those_elected_are_the_leaders_of_suppression(
+def test_elected_boxes_are_the_leaders_of_suppression(
     made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float, min_score: float
 ) -> None:
     boxes, keypoints, scores = made
@@ -83,7 +83,7 @@ def test_an_election_does_not_depend_on_the_order(
 
 
 @given(predictions(), st.floats(0, 0.9), st.floats(0, 1))
-def test_what_is_gathered_is_what_is_elected(
+def test_gathered_votes_are_those_of_the_election(
     made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float, min_score: float
 ) -> None:
     boxes, keypoints, scores = made
@@ -109,7 +109,7 @@ def test_votes_are_gathered_in_blocks_as_in_one(
     assert found[1, 0] == pytest.approx((own * 7 + vote * 4) / (own + vote))
 
 
-def test_nothing_is_gathered_without_leaders() -> None:
+def test_no_votes_are_gathered_without_leaders() -> None:
     found, moved = blend_around(
         PAIR, PAIR[:, None, :2], np.ones(2, np.float32), np.empty(0, np.intp), 0.3
     )

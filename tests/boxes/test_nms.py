@@ -59,7 +59,7 @@ def test_nms_of_nothing() -> None:
     assert kept.dtype == np.intp
 
 
-def test_of_equal_scores_the_first_leads() -> None:
+def test_first_of_equal_scores_leads() -> None:
     assert nms(PAIR, np.array([0.9, 0.9], np.float32), 0.3).tolist() == [0]
 
 

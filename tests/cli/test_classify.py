@@ -65,9 +65,7 @@ def test_a_picture_that_cannot_be_read_is_named_and_the_rest_go_on(tmp_path: Pat
     assert len(result.stdout.splitlines()) == 2
 
 
-def test_without_the_models_it_says_what_to_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_missing_models_say_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(tmp_path))
     result = run("--precision", "int8", SELFIE, GROUP)
     assert result.exit_code == 1

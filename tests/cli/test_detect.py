@@ -77,7 +77,7 @@ def test_json_is_the_wire_format_and_the_file() -> None:
 
 
 @pytest.mark.parametrize(("arguments", "times"), [((), 0), (("--budget-ms", "50"), 1)])
-def test_only_for_a_budget_its_costs_are_measured(
+def test_costs_are_measured_for_a_budget_alone(
     monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], times: int
 ) -> None:
     measured: list[StepCosts] = []
@@ -171,7 +171,7 @@ def test_an_option_leaves_out_the_second_face(option: str) -> None:
     assert left["score"] == plain["faces"][0]["score"]
 
 
-def test_two_passes_have_their_effect() -> None:
+def test_passes_change_the_box() -> None:
     (once,) = detect("--model", "back", SELFIE)
     (twice,) = detect("--model", "back", "--passes", "2", SELFIE)
     assert once["faces"][0]["box"] != twice["faces"][0]["box"]
@@ -274,7 +274,7 @@ def test_no_more_is_read_than_the_limit() -> None:
         pytest.param({"PHIZ_MODELS": "/nowhere"}, "phiz models build", id="models-not-built"),
     ],
 )
-def test_what_stops_everything_is_one_line(variables: dict[str, str], message: str) -> None:
+def test_error_that_stops_everything_is_one_line(variables: dict[str, str], message: str) -> None:
     done = run("detect", SELFIE, **variables)
     assert (done.exit_code, done.stdout) == (1, "")
     (line,) = done.stderr.splitlines()
@@ -342,6 +342,7 @@ def with_little_room(
     return done.returncode, done.stderr.splitlines()
 
 
+@pytest.mark.integration
 def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path, blank: Path) -> None:
     drawn, output = tmp_path / "drawn", tmp_path / "output"
     task: list[str | Path] = [
@@ -362,6 +363,7 @@ def test_a_copy_that_cannot_be_written_is_an_error(tmp_path: Path, blank: Path) 
     assert files == [str(SELFIE), str(blank)]
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize("format_name", ["table", "json", "csv"])
 @pytest.mark.parametrize("good", [True, False], ids=["good-pictures", "no-good-picture"])
 def test_output_that_cannot_be_written_ends_it(
@@ -378,6 +380,7 @@ def test_output_that_cannot_be_written_ends_it(
     assert errors == before + ([] if nothing_to_write else after)
 
 
+@pytest.mark.integration
 def test_output_that_cannot_even_begin_ends_it(tmp_path: Path) -> None:
     task: list[str | Path] = ["--format", "csv", SELFIE]
     output = tmp_path / "output"
@@ -430,6 +433,7 @@ def imported_by(*arguments: str | Path) -> set[str]:
     return set(done.stderr.replace("'", " ").replace(",", " ").split())
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     "arguments",
     [["--help"], ["--version"], *([name, "--help"] for name in ("detect", "classify", "serve"))],
@@ -438,12 +442,14 @@ def test_help_waits_for_no_large_package(arguments: list[str]) -> None:
     assert not imported_by(*arguments) & {"numpy", "PIL", "onnxruntime", "pydantic", "rich"}
 
 
+@pytest.mark.integration
 def test_detect_waits_for_nothing_that_it_does_not_use() -> None:
     imported = imported_by("detect", "--format", "json", "--model", "front", SELFIE)
     assert {"numpy", "PIL", "onnxruntime"} <= imported
     assert not imported & {"rich", "fastapi", "uvicorn", "starlette", "onnx", "tflite"}
 
 
+@pytest.mark.integration
 def test_a_terminal_gets_a_table_and_no_bar_for_one_picture() -> None:
     screen, terminal = pty.openpty()
     with os.fdopen(screen, "rb", buffering=0) as shown:
@@ -458,6 +464,7 @@ def test_a_terminal_gets_a_table_and_no_bar_for_one_picture() -> None:
         assert done.stderr == b""
 
 
+@pytest.mark.integration
 def test_a_bar_is_shown_on_a_terminal_for_many_pictures() -> None:
     screen, terminal = pty.openpty()
     with os.fdopen(screen, "rb", buffering=0) as shown:
@@ -473,6 +480,7 @@ def test_a_bar_is_shown_on_a_terminal_for_many_pictures() -> None:
         assert len(done.stdout.splitlines()) == 4
 
 
+@pytest.mark.integration
 def test_a_reader_that_leaves_early_hears_nothing() -> None:
     image_paths = [str(GROUP)] * 100  # more than a pipe holds
     with subprocess.Popen(
@@ -488,6 +496,7 @@ def test_a_reader_that_leaves_early_hears_nothing() -> None:
         assert process.wait() == 1
 
 
+@pytest.mark.integration
 def test_ctrl_c_is_quiet(tmp_path: Path) -> None:
     pipe = tmp_path / "picture.png"
     os.mkfifo(pipe)

@@ -14,6 +14,8 @@ from click.testing import CliRunner, Result
 from phiz.cli.main import main
 from tests.conftest import NETWORKS
 
+pytestmark = pytest.mark.integration
+
 FILES = [card.file_name for card in NETWORKS]
 VARIANTS = [variant.file_name for card in NETWORKS for variant in card.variants]
 PATIENCE_S = 20

@@ -32,7 +32,7 @@ def test_a_build_gives_what_the_catalogue_names(tmp_path: Path, sources: Path) -
     assert said == [f"converting {spec.file_name}" for spec in NETWORKS]
 
 
-def test_only_what_is_missing_or_wrong_is_built(tmp_path: Path, sources: Path) -> None:
+def test_missing_and_wrong_networks_alone_are_built(tmp_path: Path, sources: Path) -> None:
     build_networks(NETWORKS, tmp_path, print, sources_folder=sources)
     (tmp_path / "pnet.onnx").unlink()
     truncated = tmp_path / "rnet.onnx"
@@ -161,6 +161,7 @@ build_networks([spec], Path(sys.argv[1]), lambda line: None, sources_folder=Path
 """
 
 
+@pytest.mark.integration
 def test_a_killed_build_is_cleaned_up_by_the_next(
     tmp_path: Path, front: NetworkSpec, sources: Path
 ) -> None:
@@ -177,6 +178,7 @@ def test_a_killed_build_is_cleaned_up_by_the_next(
     assert find_network_error(front, tmp_path) is None
 
 
+@pytest.mark.integration
 def test_builds_beside_each_other_do_the_work_once(
     tmp_path: Path, front: NetworkSpec, sources: Path
 ) -> None:

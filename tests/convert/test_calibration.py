@@ -17,7 +17,7 @@ from phiz.errors import CatalogError, ConversionError
 HASH = "0" * 64
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_written_calibration_is_read_again(tmp_path: Path) -> None:
     found = {
         "one": RangeCalibration(HASH, {"conv1": (-0.25, 1e-05), "relu2": (0.0, 12340.0)}),
         "two": RangeCalibration(HASH[1:] + "f", {"add1": (-3.0, -3.0)}),

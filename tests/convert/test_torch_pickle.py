@@ -180,7 +180,7 @@ WHOLE = {"weight": Tensor(STORAGE, (8,), (1,))}
     ],
     ids=["empty", "zip", "magic", "list", "number", "cut", "half a length", "half a pickle"],
 )
-def test_what_is_no_such_file_is_refused(write: Callable[[], bytes], complaint: str) -> None:
+def test_files_of_another_kind_are_refused(write: Callable[[], bytes], complaint: str) -> None:
     with pytest.raises(ConversionError, match=complaint):
         read_weights(write())
 

@@ -24,7 +24,7 @@ def locked(packages: str) -> set[tuple[str, str]]:
     return set(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
 
 
-def test_what_the_image_runs_on_has_no_package_of_an_extra() -> None:
+def test_image_has_no_package_of_an_extra() -> None:
     names = {name for name, _ in locked("serve")}
     assert {"onnxruntime", "uvicorn"} <= names
     assert not names & {"ray", "pyarrow", "pandas", "openvino", "onnx", "opentelemetry-sdk"}

@@ -72,7 +72,7 @@ def test_the_adapter_gives_what_the_autoscaler_asks_for() -> None:
     assert used(query) == {series}
 
 
-def test_all_mean_the_same_pods() -> None:
+def test_selectors_mean_the_same_pods() -> None:
     labels = POD["metadata"]["labels"]
     spec = {kind: manifest["spec"] for kind, manifest in MANIFESTS.items()}
     assert spec["deployment"]["selector"]["matchLabels"] == labels

@@ -35,7 +35,7 @@ def test_ray_takes_it(configuration: dict[str, Any]) -> None:
     AutoscalingConfig.model_validate(deployment_of(configuration)["autoscaling_config"])
 
 
-def test_what_cannot_be_would_be_noticed(configuration: dict[str, Any]) -> None:
+def test_wrong_fields_of_the_ray_service_are_noticed(configuration: dict[str, Any]) -> None:
     deployment_of(configuration)["max_ongoing_requests"] = 0
     with pytest.raises(ValueError, match="max_ongoing_requests"):
         ServeDeploySchema.model_validate(configuration)
@@ -43,7 +43,7 @@ def test_what_cannot_be_would_be_noticed(configuration: dict[str, Any]) -> None:
         AutoscalingConfig.model_validate({"min_replicas": 2, "max_replicas": 1})
 
 
-def test_it_names_what_there_is(configuration: dict[str, Any]) -> None:
+def test_ray_service_names_a_deployment_that_exists(configuration: dict[str, Any]) -> None:
     (application,) = configuration["applications"]
     deployment = deployment_of(configuration)
     module, _, name = application["import_path"].partition(":")
@@ -54,7 +54,9 @@ def test_it_names_what_there_is(configuration: dict[str, Any]) -> None:
     assert set(variables) <= set(list_variables())
 
 
-def test_it_scales_as_the_code_does_but_for_how_many(configuration: dict[str, Any]) -> None:
+def test_ray_service_scales_as_the_code_does_but_for_how_many(
+    configuration: dict[str, Any],
+) -> None:
     """Ray takes one of the two as a whole, and never fills one up from the other."""
     scaling = deployment_of(configuration)["autoscaling_config"]
     assert scaling == {**serve.AUTOSCALING, "max_replicas": scaling["max_replicas"]}

@@ -35,6 +35,7 @@ def test_prometheus_takes_the_configuration_and_the_rules() -> None:
     promtool("check", "config", "prometheus.yml")
 
 
+@pytest.mark.integration
 @pytest.mark.needs("promtool")
 @pytest.mark.parametrize("name", FILES)
 def test_the_rules_do_what_their_tests_say(name: str) -> None:

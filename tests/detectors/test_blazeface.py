@@ -168,7 +168,7 @@ def test_a_vote_of_next_to_nothing_does_not_count() -> None:
     assert face.box == pytest.approx((58, 54, 78, 74))
 
 
-def test_two_passes_are_half_a_cell_apart_and_vote_as_one() -> None:
+def test_second_pass_is_half_a_cell_apart_and_votes_with_the_first() -> None:
     rows = [prediction(32, 0, 20, 20)]
     session = Passes(rows, 0.9)
     spec = BlazeFaceSpec(size=SIZE, cell_px=8, min_score=0.5, overlap_limit=0.3)

@@ -76,7 +76,7 @@ def test_a_large_face_that_no_glance_saw_is_doubtful() -> None:
     assert matched > missed
 
 
-def test_what_a_glance_says_goes_to_the_face_it_lies_on() -> None:
+def test_first_pass_score_goes_to_the_face_that_it_overlaps() -> None:
     boxes = boxes_of((0, 0, 10, 10), (50, 50, 60, 60))
     glanced = boxes_of((0, 0, 10, 10), (0, 0, 10, 12), (80, 80, 90, 90))
     said, apart = match_first_pass(boxes, glanced, np.array([0.5, 0.7, 0.9], np.float32))
@@ -121,7 +121,7 @@ def test_first_pass_face_is_another_one_under_an_overlap_of_0_3(
 
 
 @pytest.mark.parametrize(("count", "first_pass_count"), [(0, 0), (0, 2), (2, 0)])
-def test_nothing_is_matched_where_nothing_is(count: int, first_pass_count: int) -> None:
+def test_match_of_no_boxes_is_empty(count: int, first_pass_count: int) -> None:
     box = (0, 0, 10, 10)
     said, apart = match_first_pass(
         boxes_of(*[box] * count),

@@ -44,7 +44,7 @@ def test_a_glance_at_a_smaller_view_is_put_into_the_picture() -> None:
     assert first_pass.faces[0].landmarks == {"nose": (39, 60)}
 
 
-def test_one_face_found_twice_is_one_face_of_the_cascade() -> None:
+def test_face_found_twice_is_one_face_of_the_cascade() -> None:
     faces = fuse_faces(candidates((20, 20, 60, 60)), seen((20, 18, 60, 62)), CONFIG)
     assert [face.model for face in faces] == ["mtcnn"]
     assert list(faces[0].landmarks)[:3] == ["left_eye", "right_eye", "nose"]
@@ -57,13 +57,13 @@ def test_faces_of_both_come_by_falling_confidence_on_one_scale() -> None:
     assert all(0 < face.score < 1 for face in faces)
 
 
-def test_what_a_glance_confirms_is_surer() -> None:
+def test_face_confirmed_by_the_first_pass_is_surer() -> None:
     alone = fuse_faces(candidates((20, 20, 60, 60)), NOTHING, CONFIG)
     confirmed = fuse_faces(candidates((20, 20, 60, 60)), seen((20, 20, 60, 60)), CONFIG)
     assert confirmed[0].score > alone[0].score
 
 
-def test_nothing_found_is_no_face() -> None:
+def test_no_candidates_are_no_faces() -> None:
     assert fuse_faces(NO_CANDIDATES, NOTHING, CONFIG) == ()
     assert calibrate_faces(NOTHING, CONFIG.first_pass["back"].standalone) == ()
     assert count_expected_faces((), 100) == 0
@@ -81,7 +81,7 @@ def test_small_faces_add_up_their_confidences() -> None:
     assert count_expected_faces(faces, 31) == pytest.approx(1.5)
 
 
-def test_of_two_flights_the_better_candidate_for_a_face_stays() -> None:
+def test_better_of_two_candidates_for_a_face_stays() -> None:
     both = merge_candidates(
         candidates((20, 20, 60, 60), (100, 20, 140, 60), onet=0.6),
         candidates((21, 21, 60, 60), onet=0.9),

@@ -149,7 +149,7 @@ def test_names_are_what_load_gives(load_with: Load) -> None:
     assert tuple(load_with("area")) == expected
 
 
-def test_only_what_is_wanted_is_loaded(models_folder: Path, tmp_path: Path) -> None:
+def test_wanted_detectors_alone_are_loaded(models_folder: Path, tmp_path: Path) -> None:
     (tmp_path / "front.onnx").write_bytes((models_folder / "front.onnx").read_bytes())
     assert list(load_detectors(load_catalog(), tmp_path, "half-pixel", ["front"])) == ["front"]
     with pytest.raises(ModelNotBuiltError, match=r"back\.onnx .* phiz models build"):

@@ -30,7 +30,7 @@ def side_by_side(image: RgbImage, middle: float, apart: int) -> RgbImage:
 
 @pytest.mark.parametrize("overlap", [0, 0.1, 0.2, 0.25])
 @pytest.mark.parametrize("name", ["front", "back", "full"])
-def test_two_faces_remain_two(
+def test_separate_faces_stay_separate(
     load_with: Load, read_image: Callable[[str], LazyImage], name: str, overlap: float
 ) -> None:
     detector = load_with("half-pixel")[name]

@@ -114,7 +114,7 @@ def test_each_network_has_its_limit(scores: tuple[float, float, float], count: i
     assert found.scores.shape == (count, 3)
 
 
-def test_without_time_no_network_runs() -> None:
+def test_no_network_runs_without_time() -> None:
     pnet, rnet, onet = Cells(((0.9, 0.9), (0.9, 0.9))), Said(0.9), Said(0.9)
     found = climber(pnet, rnet, onet).search_levels([0.25], allowance(0.001))
     assert pnet.seen == rnet.seen == onet.seen == []
@@ -175,7 +175,7 @@ def test_proposals_beyond_the_border_are_left_out() -> None:
     assert (found.boxes.shape, rnet.seen) == ((0, 4), [])
 
 
-def test_of_two_flights_that_found_the_same_face_the_surer_one_counts() -> None:
+def test_surer_of_two_searches_that_found_a_face_counts() -> None:
     first = candidates((10, 10, 50, 50), (100, 10, 140, 50), onet=0.8)
     second = candidates((12, 12, 48, 48), onet=0.9)
     both = merge_candidates(first, second, 0.7)
@@ -184,7 +184,7 @@ def test_of_two_flights_that_found_the_same_face_the_surer_one_counts() -> None:
     assert both.keypoints[:, 0, 0] == pytest.approx([0.9, 0.8])
 
 
-def test_nothing_joined_to_something_is_that() -> None:
+def test_empty_candidates_join_without_effect() -> None:
     some = candidates((10, 10, 50, 50), onet=0.8)
     for one, other in [(some, NO_CANDIDATES), (NO_CANDIDATES, some)]:
         assert merge_candidates(one, other, 0.7).boxes.tolist() == some.boxes.tolist()

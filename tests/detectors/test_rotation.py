@@ -210,7 +210,7 @@ def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
     assert (face.score, face.box) == (0.2, (2, 13, 8, 19))
 
 
-def test_where_the_compass_sees_nothing_the_detector_tells_the_way() -> None:
+def test_detector_tells_the_way_where_the_compass_sees_nothing() -> None:
     orientation = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5))
     detector = Ways(NOTHING, NOTHING, NOTHING, found(0.9))
     (face,) = detect_with_rotation(detector, orientation, marked(), OPTIONS, Stopwatch()).faces
@@ -218,7 +218,7 @@ def test_where_the_compass_sees_nothing_the_detector_tells_the_way() -> None:
     assert face.box == (22, 1, 28, 7)
 
 
-def test_only_the_router_has_a_compass(load_with: Load) -> None:
+def test_router_alone_has_a_compass(load_with: Load) -> None:
     loaded = load_with("half-pixel")
     auto = loaded["auto"]
     assert isinstance(auto, Router)

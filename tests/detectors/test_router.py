@@ -201,7 +201,7 @@ def test_a_budget_is_kept(
     assert 0 < 1000 * clock.now <= budget_ms
 
 
-def test_more_time_finds_more(slow: Router, read_image: Read) -> None:
+def test_faces_found_grow_with_the_budget(slow: Router, read_image: Read) -> None:
     image = crowd(read_image(SELFIE), 60)
     counts = [len(detect(slow, image, Clock(), budget_ms=budget).faces) for budget in (3, 30, 300)]
     assert counts == sorted(counts)
@@ -219,7 +219,7 @@ def test_the_strongest_look_that_fits_is_taken(
 
 
 @pytest.mark.parametrize(("budget_ms", "model"), [(5, "front"), (9, "full"), (13, "back")])
-def test_two_passes_take_twice_the_time_of_a_look(
+def test_second_pass_doubles_the_time_of_a_step(
     slow: Router, clock: Clock, read_image: Read, budget_ms: float, model: str
 ) -> None:
     found = detect(slow, read_image(SELFIE), clock, budget_ms=budget_ms, passes=2)
@@ -233,9 +233,7 @@ def test_a_look_has_as_many_passes_as_are_asked_for(router: Router, read_image: 
     assert once != twice
 
 
-def test_where_decoding_took_it_all_front_runs_and_the_route_says_so(
-    slow: Router, clock: Clock
-) -> None:
+def test_front_runs_where_decoding_took_the_whole_budget(slow: Router, clock: Clock) -> None:
     image = np.zeros((100, 100), np.uint32)
 
     def read(_: int) -> Any:
@@ -292,7 +290,7 @@ def _pixels(image: LazyImage) -> RgbImage:
     return np.ascontiguousarray(words.astype("<u4")[..., None].view(np.uint8)[..., :3])
 
 
-def test_without_a_budget_nothing_is_measured(slow: Router, read_image: Read) -> None:
+def test_costs_are_not_measured_without_a_budget(slow: Router, read_image: Read) -> None:
     def fail() -> StepCosts:
         raise AssertionError("who gives no budget waited for the costs")
 

@@ -19,7 +19,7 @@ class Clock:
         return self.now
 
 
-def test_what_is_left_is_the_budget_less_the_work_so_far() -> None:
+def test_time_left_is_the_budget_less_the_work_so_far() -> None:
     clock = Clock()
     budget = TimeBudget(0.020, Stopwatch(clock=clock))
     clock.now += 0.005
@@ -37,7 +37,7 @@ def test_waiting_in_a_queue_costs_nothing() -> None:
     )
 
 
-def test_without_a_budget_there_is_no_end() -> None:
+def test_time_left_is_endless_without_a_budget() -> None:
     budget = TimeBudget(None, Stopwatch())
     assert budget.get_remaining_s() == math.inf
     assert budget.count_affordable(1.0, 0.5, max_count=7) == 7
@@ -52,12 +52,14 @@ def test_without_a_budget_there_is_no_end() -> None:
         pytest.param(0.020, 1.0, 100, 0, id="none"),
     ],
 )
-def test_what_is_afforded(each_s: float, share: float, most: int, expected: int) -> None:
+def test_steps_that_fit_the_time_left_are_afforded(
+    each_s: float, share: float, most: int, expected: int
+) -> None:
     budget = TimeBudget(0.0097 + ENCODING_RESERVE_S, Stopwatch(clock=Clock()))
     assert budget.count_affordable(each_s, share, most) == expected
 
 
-def test_nothing_is_afforded_once_the_time_is_over() -> None:
+def test_no_step_is_afforded_once_the_time_is_over() -> None:
     clock = Clock()
     budget = TimeBudget(0.005, Stopwatch(clock=clock))
     clock.now += 1
@@ -94,9 +96,7 @@ class Sleeping:
 
 
 @pytest.mark.parametrize("seconds", [0.004, 0.012])
-def test_steps_are_expected_to_take_a_quarter_longer_than_the_fastest_trial(
-    seconds: float,
-) -> None:
+def test_steps_are_expected_to_take_a_quarter_longer_than_the_fastest_trial(seconds: float) -> None:
     front: Any = Sleeping(seconds)
     cascade: Any = Sleeping(seconds)
     costs = measure_step_costs({"front": front}, cascade)

@@ -41,7 +41,7 @@ def _defined(node: ast.stmt) -> set[str]:
 
 
 @pytest.mark.parametrize(("name", "path"), sorted(NAMED))
-def test_what_is_named_is_in_the_file(name: str, path: str) -> None:
+def test_names_of_the_page_are_in_the_file_it_names(name: str, path: str) -> None:
     assert name in names_of(path)
 
 

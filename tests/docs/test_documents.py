@@ -13,10 +13,10 @@ from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import click
+import error_table
 import httpx
 import pytest
 
-from phiz import errors
 from phiz.cli.main import main
 from phiz.settings import Settings
 from phiz.wire.schemas import ClassifyParameters, DetectParameters
@@ -208,23 +208,9 @@ def test_the_reference_has_every_route_and_option(service: Running) -> None:
         assert re.findall(r"^\| `(\w+)`", table, re.MULTILINE) == [*parameters.model_fields]
 
 
-def test_the_reference_has_every_error_that_a_caller_can_meet() -> None:
-    kinds = [kind for kind in subclasses(errors.PhizError) if not subclasses(kind)]
-    at_start = {errors.SettingError, *subclasses(errors.ModelError)}
-    asked_for = {errors.ModelNotBuiltError, errors.ModelCorruptError}
-    told = {kind.code for kind in kinds if kind not in at_start - asked_for}
-    elsewhere = {
-        *("not_found", "method_not_allowed", "not_ready"),
-        *("malformed_request", "head_too_large"),
-    }
-    table = PAGES["docs/http.md"].text.partition("\n## Errors\n")[2].partition("\n## ")[0]
-    rows = re.findall(r"^\| [\d, ]+ \| ([^|]+) \|", table, re.MULTILINE)
-    assert {code for row in rows for code in re.findall(r"`(\w+)`", row)} == told | elsewhere
-
-
-def subclasses(kind: type[errors.PhizError]) -> set[type[errors.PhizError]]:
-    """Classes below one, at every depth."""
-    return {found for each in kind.__subclasses__() for found in (each, *subclasses(each))}
+def test_the_error_table_of_the_reference_is_that_of_the_code() -> None:
+    text = PAGES["docs/http.md"].text
+    assert text == error_table.replace_table(text), "run: python docs/error_table.py"
 
 
 @pytest.mark.integration

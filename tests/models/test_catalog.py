@@ -211,7 +211,7 @@ def test_nonsense_is_refused(change: Callable[[Document], None], complaint: str)
     assert complaint in str(caught.value)
 
 
-def test_two_networks_of_one_name_are_refused() -> None:
+def test_networks_of_the_same_name_are_refused() -> None:
     document = tomllib.loads(FILE.read_text())
     document["models"]["copy"] = copy.deepcopy(document["models"]["front"])
     with pytest.raises(CatalogError, match="several models have a network of the name front"):
@@ -254,7 +254,9 @@ def test_a_missing_variant_says_how_to_build_it(spec: NetworkSpec, tmp_path: Pat
 
 
 @pytest.mark.parametrize("content", [DATA[:-1], DATA + b" ", DATA.upper()], ids=len)
-def test_another_file_is_not_loaded(spec: NetworkSpec, tmp_path: Path, content: bytes) -> None:
+def test_file_of_another_hash_is_not_loaded(
+    spec: NetworkSpec, tmp_path: Path, content: bytes
+) -> None:
     (tmp_path / spec.file_name).write_bytes(content)
     with pytest.raises(ModelCorruptError) as caught:
         catalog.read_network(spec, tmp_path)

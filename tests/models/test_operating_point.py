@@ -44,12 +44,12 @@ def test_a_table_becomes_a_record() -> None:
         pytest.param({"tiny": 0.1}, r"x\.operating_point has the unknown entry tiny", id="unknown"),
     ],
 )
-def test_what_is_none_is_refused(changes: dict[str, Any], message: str) -> None:
+def test_wrong_operating_point_is_refused(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(CatalogError, match=message):
         read_point({**TABLE, **changes})
 
 
-def test_what_lacks_an_entry_is_refused() -> None:
+def test_operating_point_without_an_entry_is_refused() -> None:
     with pytest.raises(
         CatalogError, match=r"x\.operating_point lacks alarms, easy, hard, measured_on, medium"
     ):

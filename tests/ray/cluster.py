@@ -39,7 +39,8 @@ def main(port: int) -> None:
             autoscaling_config=SCALING, health_check_period_s=0.5, graceful_shutdown_wait_loop_s=0.1
         )
         serve.run(quick.bind(), name=DEPLOYMENT_NAME)
-        sys.stdout.write(f"phiz listens on http://127.0.0.1:{port}\n")
+        address = ray.get_runtime_context().gcs_address
+        sys.stdout.write(f"phiz listens on http://127.0.0.1:{port} in the cluster {address}\n")
         sys.stdout.flush()
         signal.pause()
     finally:

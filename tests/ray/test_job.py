@@ -44,7 +44,7 @@ def test_a_picture_that_cannot_be_read_fails_alone(models_folder: Path, tmp_path
     assert "No such file" in rows[2]["error"]["detail"]
 
 
-def test_what_keeps_a_machine_from_working_is_told(tmp_path: Path) -> None:
+def test_problem_of_a_machine_is_told(tmp_path: Path) -> None:
     (row,) = finder(tmp_path / "parts", tmp_path / "models")(part(SELFIE)).to_pylist()
     assert "phiz models build" in row.pop("problem")
     assert row == {"images": 0, "failed": 0, "faces": 0}

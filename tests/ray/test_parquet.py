@@ -103,7 +103,7 @@ def test_the_schema_has_every_landmark() -> None:
     assert tuple(field.name for field in landmarks) == LANDMARK_COLUMNS
 
 
-def test_what_is_done_is_read_from_all_parts(folder: StoragePath) -> None:
+def test_finished_paths_are_read_from_all_parts(folder: StoragePath) -> None:
     assert read_finished_paths(folder) == set()
     write_part(folder, [FAILED, FAILED | {"path": "/d.jpg"}])
     write_part(folder, [FAILED | {"path": "/e.jpg"}])
@@ -125,7 +125,7 @@ def test_a_part_that_was_cut_short_is_passed_over(folder: StoragePath) -> None:
     assert rows(folder) == [FAILED]
 
 
-def test_what_is_no_part_is_passed_over(folder: StoragePath) -> None:
+def test_files_that_are_no_parts_are_passed_over(folder: StoragePath) -> None:
     read_finished_paths(folder)
     name = write_part(folder, [FAILED])
     whole = Path(folder.path, name)

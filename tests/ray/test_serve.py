@@ -1,9 +1,10 @@
-"""The service in Ray Serve, asked over HTTP."""
+"""The service in Ray Serve, asked over HTTP, and ``phiz detect --ray`` in the same cluster."""
 
 import asyncio
 import math
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import httpx
+import pyarrow.parquet as pq
 import pytest
 
 from phiz.api.errors import NotReadyError
@@ -25,15 +27,22 @@ from phiz.system.procfs import read_processor_seconds
 from tests.conftest import PICTURES
 from tests.service.running import SERVE, Running, alive, children, environment, running
 
+from .test_job import finder, part
+
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_cluster")]
 
 CLUSTER = Path(__file__).with_name("cluster.py")
 GROUP = (PICTURES / "group_640x480.png").read_bytes()
 ROW = (PICTURES / "row_960x540.png").read_bytes()
 PATIENCE_S = 60
-QUEUE = 12  # of each replica
+QUEUE = 6  # of each replica
 FORM = "multipart/form-data; boundary=b"
 PAGE = "<p>what was measured</p>"
+RAY = {
+    "RAY_AUTH_MODE": "disabled",  # nobody else reaches it, and a token would stay
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "120",  # on a machine that is busy
+}
 
 
 class Asked(NamedTuple):
@@ -152,9 +161,7 @@ def cluster(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         PHIZ_PROFILE=str(log.with_name("profile.json")),
         PHIZ_QUEUE=str(QUEUE),
         PYTHONWARNINGS="default",  # Ray has its own
-        RAY_AUTH_MODE="disabled",  # nobody else reaches it, and a token would stay
-        RAY_USAGE_STATS_ENABLED="0",
-        RAY_raylet_start_wait_time_s="120",  # on a machine that is busy
+        **RAY,
     )
     with running([sys.executable, str(CLUSTER), str(free_port())], env, log) as service:
         yield service
@@ -189,9 +196,9 @@ def test_replicas_come_and_go_with_the_load(cluster: Running, plain: str) -> Non
         return answers
 
     assert len(replicas(cluster)) == 1
-    with ThreadPoolExecutor(8) as pool:
+    with ThreadPoolExecutor(5) as pool:
         try:
-            asking = [pool.submit(ask) for _ in range(8)]
+            asking = [pool.submit(ask) for _ in range(5)]
             wait_for(lambda: len(replicas(cluster)) == 2)
             workers = list(replicas(cluster).values())
             before = [read_processor_seconds(worker) or 0 for worker in workers]
@@ -237,6 +244,34 @@ def test_a_replica_that_ends_is_replaced(cluster: Running, plain: str) -> None:
     assert answer(cluster.url, REQUESTS["front"]) == expected
 
 
+def test_rows_that_are_there_are_not_written_again(
+    cluster: Running, models_folder: Path, tmp_path: Path
+) -> None:
+    """By ``phiz detect --ray``, in the cluster that its variable names."""
+    names = ("text.jpg", "row_960x540.png", "selfie_360x640.png")
+    text, row, selfie = (tmp_path / "pictures" / name for name in names)
+    text.parent.mkdir()
+    text.write_text("no picture")
+    for path in (row, selfie):
+        shutil.copy(PICTURES / path.name, path)
+    parts = tmp_path / "parts"
+    finder(parts, models_folder)(part(text, row))
+    done = subprocess.run(
+        [sys.executable, "-m", "phiz", "detect", "--ray", parts, text.parent],
+        check=False,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **RAY, "RAY_ADDRESS": cluster.announcement.split()[-1]},
+        timeout=2 * PATIENCE_S,
+    )
+    assert done.stdout.startswith(
+        "1 images with 1 faces; 0 unreadable, 2 skipped because they have a row;"
+    ), done.stderr
+    rows = pq.read_table(parts).to_pylist()
+    assert {each["path"] for each in rows} == {str(text), str(row), str(selfie)}
+    assert len(rows) == 3
+
+
 @pytest.fixture
 def check_health() -> Callable[[Any], Coroutine[Any, Any, None]]:
     """That of a replica."""
@@ -255,12 +290,14 @@ def replica_with(service: object) -> Any:
     [SimpleNamespace(pool=SimpleNamespace(is_healthy=False)), None],
     ids=["no worker can begin", "ended"],
 )
-def test_who_cannot_work_is_not_healthy(
+def test_replica_without_a_worker_is_not_healthy(
     check_health: Callable[[Any], Coroutine[Any, Any, None]], service: object
 ) -> None:
     with pytest.raises(NotReadyError):
         asyncio.run(check_health(replica_with(service)))
 
 
-def test_who_can_work_is_healthy(check_health: Callable[[Any], Coroutine[Any, Any, None]]) -> None:
+def test_replica_with_a_worker_is_healthy(
+    check_health: Callable[[Any], Coroutine[Any, Any, None]],
+) -> None:
     asyncio.run(check_health(replica_with(SimpleNamespace(pool=SimpleNamespace(is_healthy=True)))))

@@ -97,5 +97,5 @@ def test_a_folder_that_cannot_be_read(folder: Path) -> None:
         ("what/is?it", "what/is?it"),
     ],
 )
-def test_what_may_be_secret_is_told_to_nobody(address: str, plain: str) -> None:
+def test_secrets_of_an_address_are_redacted(address: str, plain: str) -> None:
     assert redact_address(address) == plain

@@ -57,7 +57,7 @@ def test_actions_are_pinned_and_say_their_version() -> None:
             assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
 
 
-def test_one_version_of_each_action() -> None:
+def test_each_action_has_one_version() -> None:
     used = [step["uses"].split("@") for _, step in steps() if "uses" in step]
     assert len({name for name, _ in used}) == len({(name, commit) for name, commit in used})
 

@@ -25,7 +25,9 @@ def test_int8_wants_products_of_bytes(cpu_info: str, precision: Precision) -> No
     assert recommend_for_cpu_info(cpu_info) == precision
 
 
-def test_this_processor_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recommended_precision_is_that_of_this_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("sys.platform", "linux")
     monkeypatch.setattr(cpu, "CPU_INFO", tmp_path / "cpuinfo")
     assert recommend_precision() == "float32"

@@ -33,7 +33,7 @@ def test_an_inference_has_the_threads_it_is_given(threads: int) -> None:
     ("name", "kept"),
     [("front", True), ("back", True), ("full", True), ("pnet", False), ("rnet", True)],
 )
-def test_only_pnet_sees_any_size(
+def test_pnet_alone_takes_any_size(
     open_in: Open,
     monkeypatch: pytest.MonkeyPatch,
     name: str,

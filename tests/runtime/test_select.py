@@ -39,7 +39,7 @@ def path(spec: NetworkSpec, tmp_path: Path) -> Path:
         ("openvino", (), OpenVinoRuntime("float32")),
     ],
 )
-def test_what_is_named_is_had(
+def test_named_runtime_is_used(
     wish: str, providers: tuple[str, ...], expected: object, spec: NetworkSpec
 ) -> None:
     assert select_runtime(wish, providers, NOWHERE, [spec]) == SelectedRuntime(expected)  # type: ignore[arg-type]
@@ -104,7 +104,7 @@ def test_a_classifier_is_run_in_what_was_measured_to_be_best(
         pytest.param("", {"mobilenet": "0" * 64}, id="another file"),
     ],
 )
-def test_without_a_measurement_the_processor_decides(
+def test_processor_decides_without_a_measurement(
     precision: Precision, processor: str | None, networks: dict[str, str | None], tmp_path: Path
 ) -> None:
     if processor is not None:

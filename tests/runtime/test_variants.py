@@ -38,14 +38,14 @@ def test_8_bits_run_wherever_float32_does(monkeypatch: pytest.MonkeyPatch) -> No
     assert find_installed_variants("int8") == both[:1]
 
 
-def test_what_is_installed_is_found() -> None:
+def test_installed_runtimes_are_found() -> None:
     found = find_installed_variants()
     assert found[:2] == (REFERENCE_VARIANT, Variant("openvino", "float32"))
     assert get_version("onnxruntime")
     assert get_version("openvino")
 
 
-def test_without_openvino_there_is_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reference_is_the_only_variant_without_openvino(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(_name: str) -> str:
         raise PackageNotFoundError
 
@@ -53,9 +53,7 @@ def test_without_openvino_there_is_the_reference(monkeypatch: pytest.MonkeyPatch
     assert find_installed_variants() == (REFERENCE_VARIANT,)
 
 
-def test_what_is_not_installed_is_told_with_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_missing_runtime_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "phiz.runtime.openvino")
     monkeypatch.setitem(sys.modules, "openvino", None)
     with pytest.raises(SettingError, match=r"pip install 'phiz\[openvino\]'"):

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from .running import SERVE, Running, environment, running
+from .running import SERVE, Running, Starter, environment, running
 
 
 @pytest.fixture(scope="package")
@@ -12,3 +12,8 @@ def service(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     log = tmp_path_factory.mktemp("service") / "log"
     with running([*SERVE, "--workers", "2"], environment(models_folder), log) as service:
         yield service
+
+
+@pytest.fixture
+def start(models_folder: Path, tmp_path: Path) -> Starter:
+    return Starter(models_folder, tmp_path)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +17,17 @@ from typing import Any
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.api.doubles import command
 from tests.tools import program
+
+from .doubled import doubled
 
 PICTURES = Path(__file__).parents[1] / "pictures"
 SELFIE = PICTURES / "selfie_360x640.png"
 GROUP = PICTURES / "group_640x480.png"
+IMAGE = SELFIE.read_bytes()
+# How curl sends a plain body: the picture follows, after @.
+PLAIN = ("-H", "content-type: image/png", "--data-binary")
 PATIENCE_S = 20
 SERVE = [sys.executable, "-m", "phiz", "serve", "--port", "0"]
 ONE = [*SERVE, "--workers", "1"]
@@ -41,6 +47,7 @@ class Running:
     process: subprocess.Popen[str]
     url: str
     log: Path
+    announcement: str  # the line of its standard output that says where
 
     @property
     def address(self) -> tuple[str, int]:
@@ -92,26 +99,40 @@ def running(command: list[str], env: dict[str, str], log: Path) -> Iterator[Runn
     ):
         try:
             assert process.stdout is not None
-            announced = re.search(r"phiz listens on (\S+)", process.stdout.readline())
+            line = process.stdout.readline()
+            announced = re.search(r"phiz listens on (\S+)", line)
             assert announced, log.read_text()
-            yield Running(process, announced[1], log)
+            yield Running(process, announced[1], log, line)
         finally:
             process.kill()
 
 
+@dataclass(frozen=True, slots=True)
+class Starter:
+    """Starts services that log into a folder of the test."""
+
+    models: Path
+    folder: Path
+
+    def __call__(self, *options: str, **variables: str) -> AbstractContextManager[Running]:
+        """Start one with one worker, these options of the command, and these variables."""
+        return running([*ONE, *options], environment(self.models, **variables), self.folder / "log")
+
+    def doubled(self, double: str, **bounds: float) -> AbstractContextManager[Running]:
+        """Start one whose worker is a double."""
+        program = doubled(command(double, self.folder), **bounds)
+        return running(program, environment(self.models), self.folder / "log")
+
+
 def curl(*arguments: str | Path) -> tuple[int, Any]:
     """Status and decoded answer of a request made with curl."""
-    written = "\n%{http_code}"
-    command = [
-        program("curl"),
-        "--silent",
-        "--show-error",
-        "--write-out",
-        written,
-        *map(str, arguments),
-    ]
+    command = [program("curl"), "--silent", "--show-error", "--write-out", "\n%{http_code}"]
     answer = subprocess.run(
-        command, check=True, capture_output=True, text=True, timeout=PATIENCE_S
+        [*command, *map(str, arguments)],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
     ).stdout
     body, _, status = answer.rpartition("\n")
     return int(status), json.loads(body) if body else None

@@ -9,14 +9,14 @@ from phiz.errors import ImageError
 from phiz.wire.examples import DETECT_EXAMPLE
 from tests.malformed import malformed_inputs
 
-from .running import GROUP, PATIENCE_S, SELFIE, Running, all_received, curl
+from .running import GROUP, PATIENCE_S, PLAIN, SELFIE, Running, all_received, curl
 
 pytestmark = pytest.mark.integration
 
 REFUSALS = {error.code for error in ImageError.__subclasses__()}
 
 
-def test_it_is_ready_once_it_says_where_it_listens(service: Running) -> None:
+def test_service_is_ready_once_it_says_where_it_listens(service: Running) -> None:
     assert httpx.get(f"{service.url}/readyz").status_code == 200
     assert httpx.get(f"{service.url}/healthz").status_code == 200
 
@@ -39,13 +39,7 @@ def test_the_example_of_the_documentation_is_true(service: Running) -> None:
 @pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
 def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -> None:
     form = curl("-F", f"model={model}", "-F", f"image=@{GROUP}", f"{service.url}/detect")
-    plain = curl(
-        "--data-binary",
-        f"@{GROUP}",
-        "-H",
-        "content-type: image/png",
-        f"{service.url}/detect?model={model}",
-    )
+    plain = curl(*PLAIN, f"@{GROUP}", f"{service.url}/detect?model={model}")
     for status, answer in (form, plain):
         assert status == 200
         assert answer["faces"]
@@ -58,7 +52,7 @@ def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -
 
 
 @pytest.mark.needs("curl")
-def test_several_pictures_get_the_answers_of_each(service: Running, tmp_path: Path) -> None:
+def test_batch_gets_the_answers_of_its_pictures(service: Running, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
     image_paths = (SELFIE, tmp_path / "text", GROUP)
     fields = [part for image_path in image_paths for part in ("-F", f"image=@{image_path}")]

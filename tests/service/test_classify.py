@@ -8,7 +8,7 @@ import pytest
 from phiz.models import catalog
 from phiz.wire.examples import CLASSIFY_EXAMPLE
 
-from .running import ONE, PICTURES, SELFIE, Running, curl, environment, running
+from .running import ONE, PICTURES, PLAIN, SELFIE, Running, curl, environment, running
 
 pytestmark = pytest.mark.integration
 
@@ -80,18 +80,14 @@ def test_a_service_without_classifiers_is_ready_and_tells_what_to_run(unready: R
 @pytest.mark.needs("curl")
 @every_precision
 @every_model
-def test_what_is_built_while_it_runs_answers(
+def test_classifier_built_while_the_service_runs_answers(
     build: Callable[[str], Running], model: str, precision: str
 ) -> None:
     service = build(model)
     assert built(service, model)[precision]
     by_form = ask(service, SELFIE, f"model={model}&precision={precision}&top=1000")
     plain = curl(
-        "--data-binary",
-        f"@{SELFIE}",
-        "-H",
-        "content-type: image/png",
-        f"{service.url}/classify?model={model}&precision={precision}&top=1000",
+        *PLAIN, f"@{SELFIE}", f"{service.url}/classify?model={model}&precision={precision}&top=1000"
     )
     for status, answer in (by_form, plain):
         assert (status, answer["model"], answer["precision"]) == (200, model, precision)
@@ -117,9 +113,7 @@ def test_the_example_of_the_documentation_is_true(build: Callable[[str], Running
 
 
 @pytest.mark.needs("curl")
-def test_without_a_precision_it_is_the_one_that_the_command_line_takes(
-    build: Callable[[str], Running],
-) -> None:
+def test_default_precision_is_that_of_the_command_line(build: Callable[[str], Running]) -> None:
     status, answer = ask(build("efficientnet"), SELFIE, "")
     assert (status, len(answer["classes"])) == (200, 5)
     _, same = ask(build("efficientnet"), SELFIE, f"precision={answer['precision']}")
@@ -127,7 +121,7 @@ def test_without_a_precision_it_is_the_one_that_the_command_line_takes(
 
 
 @pytest.mark.needs("curl")
-def test_it_has_the_deadline_of_a_detection(build: Callable[[str], Running]) -> None:
+def test_classification_has_the_deadline_of_a_detection(build: Callable[[str], Running]) -> None:
     service = build("efficientnet")
     asked = ("-F", f"image=@{ROW}", f"{service.url}/classify")
     status, problem = curl("-H", "Phiz-Deadline: 0.001", *asked)
@@ -136,7 +130,7 @@ def test_it_has_the_deadline_of_a_detection(build: Callable[[str], Running]) -> 
 
 
 @pytest.mark.needs("curl")
-def test_another_file_than_the_catalogues_is_told_apart(
+def test_corrupt_classifier_is_told_apart_from_a_missing_one(
     models_folder: Path, tmp_path: Path
 ) -> None:
     for file in models_folder.glob("*.onnx"):

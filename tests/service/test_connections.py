@@ -9,11 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from phiz.api.connection import MAX_DISCARDED_BYTES, MAX_HEAD_BYTES
+from phiz.api.connection import MAX_DISCARDED_BYTES
+from phiz.api.request_head import MAX_HEAD_BYTES
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
 from .running import (
+    IMAGE,
     ONE,
     SELFIE,
     Running,
@@ -64,7 +66,7 @@ CHUNKED = ("-H", "transfer-encoding: chunked")
         pytest.param("", ("-H", "content-type: text/csv"), (415, "unsupported_image"), id="type"),
     ],
 )
-def test_who_is_refused_while_the_body_comes_reads_the_answer(
+def test_client_refused_while_it_sends_reads_the_answer(
     mirror: Running,
     large: Path,
     query: str,
@@ -106,22 +108,20 @@ def test_the_rest_of_a_short_body_is_forgotten_and_the_connection_kept(
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
-def test_who_asks_first_whether_to_send_is_not_told_to_if_he_is_refused(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
+def test_refused_client_that_expects_100_is_not_told_to_continue(mirror: Running) -> None:
     with mirror.connect() as connection:
-        connection.sendall(head_of(image_bytes, "?size=1", "expect: 100-continue"))
+        connection.sendall(head_of(IMAGE, "?size=1", "expect: 100-continue"))
         answer = all_received(connection)
     assert answer.startswith(b"HTTP/1.1 422 ")
     assert b"\r\nconnection: close\r\n" in answer
     assert b"100 Continue" not in answer
 
 
-def test_who_asks_first_whether_to_send_is_told_to(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
+def test_client_that_expects_100_is_told_to_continue(mirror: Running) -> None:
     with mirror.connect() as connection:
-        connection.sendall(head_of(image_bytes, "?model=back", "expect: 100-continue"))
+        connection.sendall(head_of(IMAGE, "?model=back", "expect: 100-continue"))
         assert connection.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
-        connection.sendall(image_bytes)
+        connection.sendall(IMAGE)
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
@@ -161,6 +161,85 @@ def test_a_head_has_only_so_much(mirror: Running, head: bytes, status: int) -> N
     assert mirror.log.read_text() == ""
 
 
+def test_requests_that_cannot_be_read_are_counted(mirror: Running) -> None:
+    def count(reason: str) -> float:
+        return mirror.metric("phiz_rejected_total", reason=reason)
+
+    for head, reason in (
+        (b"no request\r\n\r\n", "malformed_request"),
+        (of_headers(101), "head_too_large"),
+        (GET + b"transfer-encoding: gzip\r\n\r\n", "unsupported_transfer_coding"),
+    ):
+        before = count(reason)
+        with mirror.connect() as connection:
+            connection.sendall(head)
+            assert f'"code": "{reason}"'.encode() in all_received(connection)
+        assert count(reason) == before + 1
+    assert mirror.log.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("head", "status", "detail"),
+    [
+        pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", 400, b"no Host header;", id="no-host"),
+        pytest.param(b"GET /healthz HTTP/1.0\r\n\r\n", 200, b"", id="no-host-in-http-1.0"),
+        pytest.param(
+            b"GET /healthz HTTP/1.0\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n",
+            200,
+            b"",
+            id="no-host-in-http-1.0-with-upgrade",
+        ),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nHost: a\r\nhost: b\r\n\r\n",
+            400,
+            b"2 Host headers;",
+            id="two-hosts",
+        ),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip, chunked\r\n\r\n",
+            501,
+            b"chunked alone",
+            id="compressed-chunks",
+        ),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: gzip\r\n"
+            b"transfer-encoding: chunked\r\n\r\n",
+            501,
+            b"chunked alone",
+            id="codings-in-two-headers",
+        ),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: identity\r\n"
+            b"content-length: 3\r\n\r\nabc",
+            501,
+            b"chunked alone",
+            id="coding-with-a-length",
+        ),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nhost: x\r\ntransfer-encoding: Chunked\r\n\r\n0\r\n\r\n",
+            200,
+            b"",
+            id="chunked-in-other-case",
+        ),
+        pytest.param(
+            b"GET /healthz HTTP/1.1\r\nhost: x\r\nno colon\r\n\r\n",
+            400,
+            b"http://",
+            id="header-without-colon",
+        ),
+    ],
+)
+def test_head_is_answered_or_refused_with_remedy(
+    mirror: Running, head: bytes, status: int, detail: bytes
+) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(head)
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 %d " % status)
+    assert detail in answer
+    assert mirror.log.read_text() == ""
+
+
 def test_ten_megabytes_of_head_take_no_memory(mirror: Running) -> None:
     def grown_bytes() -> float:
         return mirror.metric("process_resident_memory_bytes") - before
@@ -190,21 +269,20 @@ UPGRADE = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-setting
 
 @pytest.mark.parametrize("wish", [UPGRADE, UPGRADE[:2], ("connection: upgrade", "upgrade: x")])
 @pytest.mark.parametrize("pause", [False, True], ids=["at-once", "in-pieces"])
-def test_who_wishes_for_another_protocol_is_answered_in_this_one(
+def test_request_for_an_upgrade_is_answered_in_http_1(
     mirror: Running, wish: tuple[str, ...], *, pause: bool
 ) -> None:
-    image_bytes = SELFIE.read_bytes()
-    head = head_of(image_bytes, "?model=back", *wish)
+    head = head_of(IMAGE, "?model=back", *wish)
     with mirror.connect() as connection:
         for _ in range(2):
-            for piece in (head[:30], head[30:], image_bytes) if pause else (head + image_bytes,):
+            for piece in (head[:30], head[30:], IMAGE) if pause else (head + IMAGE,):
                 connection.sendall(piece)
                 time.sleep(0.05 * pause)
             assert received(connection).startswith(b"HTTP/1.1 200 ")
     assert mirror.log.read_text() == ""
 
 
-def test_many_such_wishes_that_come_together_are_answered_each(mirror: Running) -> None:
+def test_pipelined_requests_for_an_upgrade_are_answered_each(mirror: Running) -> None:
     count = 1000  # more than calls can be nested
     wishes = GET + b"connection: upgrade\r\nupgrade: x\r\n\r\n"
     with mirror.connect() as connection:
@@ -217,16 +295,15 @@ def test_many_such_wishes_that_come_together_are_answered_each(mirror: Running) 
     assert mirror.log.read_text() == ""
 
 
-def test_this_is_no_proxy(mirror: Running) -> None:
+def test_connect_requests_are_refused(mirror: Running) -> None:
     with mirror.connect() as connection:
         connection.sendall(b"CONNECT example.org:443 HTTP/1.1\r\nhost: example.org:443\r\n\r\n")
         assert all_received(connection).startswith(b"HTTP/1.1 400 ")
 
 
 def test_requests_that_come_together_are_answered_in_their_order(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        post = head_of(image_bytes, "?model=back") + image_bytes
+        post = head_of(IMAGE, "?model=back") + IMAGE
         connection.sendall(post + GET + b"\r\n" + head_of(b"", "?size=1") + GET + b"\r\n")
         answers = b""
         while answers.count(b"HTTP/1.1 ") < 4:
@@ -252,7 +329,7 @@ def test_a_head_may_take_only_so_long(mirror: Running, begin: bytes) -> None:
         assert all_received(connection) == b""
 
 
-def test_so_may_the_head_of_a_further_request(mirror: Running) -> None:
+def test_head_of_a_further_request_may_take_only_so_long(mirror: Running) -> None:
     with mirror.connect() as connection:
         connection.sendall(GET + b"\r\n")
         assert received(connection).startswith(b"HTTP/1.1 200 ")
@@ -286,11 +363,10 @@ def test_a_connection_that_is_kept_is_not_ended_so_soon(mirror: Running) -> None
 
 
 def test_a_body_may_take_longer_than_a_head(mirror: Running) -> None:
-    image_bytes = SELFIE.read_bytes()
     with mirror.connect() as connection:
-        connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
+        connection.sendall(head_of(IMAGE, "?model=back") + IMAGE[:1000])
         time.sleep(2 * HEAD_S)
-        connection.sendall(image_bytes[1000:])
+        connection.sendall(IMAGE[1000:])
         assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
@@ -304,7 +380,7 @@ def limited(soft: int, hard: int) -> list[str]:
     return [sys.executable, "-c", program]
 
 
-def test_as_many_files_are_opened_as_may_be() -> None:
+def test_file_limit_is_raised_as_far_as_it_may_be() -> None:
     program = "from phiz.system.cgroups import raise_file_limit as limit; print(limit(), limit())"
     command = [*limited(100, 500), "-c", program]
     ran = subprocess.run(command, check=True, capture_output=True, text=True)

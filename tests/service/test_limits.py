@@ -1,20 +1,20 @@
-import re
 import subprocess
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from tests.api.doubles import BEGUN, MAY_END, command
+from tests.api.doubles import BEGUN, MAY_END
 
-from .doubled import doubled
 from .running import (
     CUT_SHORT,
     GROUP,
-    ONE,
+    IMAGE,
+    PLAIN,
     SELFIE,
     SERVE,
     Running,
+    Starter,
     all_received,
     curl,
     environment,
@@ -40,13 +40,7 @@ def test_an_announced_length_over_the_limit_is_refused_at_once(service: Running)
 def test_a_body_that_grows_over_the_limit_is_refused(service: Running, tmp_path: Path) -> None:
     (tmp_path / "big").write_bytes(bytes(20 * 1024 * 1024 + 1))
     status, problem = curl(
-        "--data-binary",
-        f"@{tmp_path / 'big'}",
-        "-H",
-        "content-type: image/png",
-        "-H",
-        "transfer-encoding: chunked",
-        f"{service.url}/detect",
+        "-H", "transfer-encoding: chunked", *PLAIN, f"@{tmp_path / 'big'}", f"{service.url}/detect"
     )
     assert (status, problem["code"]) == (413, "too_many_bytes")
 
@@ -72,9 +66,8 @@ def test_a_client_that_leaves_is_no_error(service: Running) -> None:
 
 
 @pytest.mark.needs("curl")
-def test_slow_bodies_keep_nobody_out_and_end(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder, PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2")
-    with running(ONE, env, tmp_path / "log") as service, ExitStack() as stack:
+def test_slow_bodies_keep_nobody_out_and_end(start: Starter) -> None:
+    with start(PHIZ_QUEUE="2", PHIZ_BODY_TIMEOUT="2") as service, ExitStack() as stack:
         slow = [stack.enter_context(service.connect()) for _ in range(10)]
         for connection in slow:
             connection.sendall(CUT_SHORT)
@@ -104,15 +97,6 @@ def test_bounds_are_set_by_variables(models_folder: Path, tmp_path: Path) -> Non
         assert service.log.read_text() == ""
 
 
-@pytest.mark.needs("curl")
-def test_a_caller_may_ask_for_an_earlier_end(service: Running) -> None:
-    detect = ("-F", f"image=@{GROUP}", f"{service.url}/detect?model=mtcnn")
-    status, problem = curl("-H", "Phiz-Deadline: 0.002", *detect)
-    assert (status, problem["code"]) == (504, "deadline_exceeded")
-    status, answer = curl("-H", "Phiz-Deadline: 10", *detect)
-    assert (status, len(answer["faces"])) == (200, 4)
-
-
 class Held:
     """How a worker that is held tells of its calls, and is told to end."""
 
@@ -138,21 +122,16 @@ def held(tmp_path: Path) -> Held:
 
 @pytest.mark.needs("curl")
 def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
-    models_folder: Path, tmp_path: Path, held: Held
+    start: Starter, held: Held
 ) -> None:
-    image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path), queue=1)
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as first,
-    ):
-        first.sendall(head_of(image_bytes, "?max_faces=1") + image_bytes)
+    with start.doubled("held", queue=1) as service, service.connect() as first:
+        first.sendall(head_of(IMAGE, "?max_faces=1") + IMAGE)
         held.until_begun(["1"])
         with service.connect() as leaving:
-            leaving.sendall(head_of(image_bytes, "?max_faces=2") + image_bytes)
+            leaving.sendall(head_of(IMAGE, "?max_faces=2") + IMAGE)
             wait_for(lambda: service.metric("phiz_queue_depth") == 1)
             with service.connect() as refused:
-                refused.sendall(head_of(image_bytes))  # and nothing of the body
+                refused.sendall(head_of(IMAGE))  # and nothing of the body
                 answer = received(refused)
             assert answer.startswith(b"HTTP/1.1 503 ")
             assert b"\r\nretry-after: 1\r\n" in answer.lower()
@@ -170,11 +149,10 @@ def test_a_full_queue_refuses_and_what_nobody_waits_for_any_more_does_not_begin(
 
 @pytest.mark.needs("curl")
 def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
-    models_folder: Path, tmp_path: Path, held: Held
+    start: Starter, held: Held
 ) -> None:
     fields = [part for _ in range(3) for part in ("-F", f"image=@{SELFIE}")]
-    program = doubled(command("held", tmp_path))
-    with running(program, environment(models_folder), tmp_path / "log") as service:
+    with start.doubled("held") as service:
         with pytest.raises(subprocess.CalledProcessError):
             curl("--max-time", "1", *fields, f"{service.url}/detect/batch?max_faces=1")
         held.until_begun(["1"])
@@ -186,40 +164,3 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
         assert service.stop() == 0
         assert service.log.read_text() == ""
     assert held.begun() == ["1", "2"]
-
-
-def test_who_would_wait_too_long_is_told_when_to_try_again(
-    models_folder: Path, tmp_path: Path, held: Held
-) -> None:
-    image_bytes = SELFIE.read_bytes()
-    program = doubled(command("long", tmp_path), deadline_s=5)
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as first,
-        service.connect() as refused,
-    ):
-        first.sendall(head_of(image_bytes) + image_bytes)  # it is expected to take 4 s
-        held.until_begun(["1000"])
-        assert 2.5 < service.metric("phiz_queue_wait_seconds") < 4
-        refused.sendall(head_of(image_bytes))  # and nothing of the body
-        answer = received(refused)
-        assert answer.startswith(b"HTTP/1.1 503 ")
-        assert re.search(rb"\r\nretry-after: [34]\r\n", answer.lower())
-        assert re.search(rb"the expected wait is (4|[23]\.\d) s and the deadline is 5 s", answer)
-        held.end()
-        assert received(first).startswith(b"HTTP/1.1 200 ")
-
-
-@pytest.mark.needs("curl")
-def test_what_is_late_is_told_so_and_its_place_is_free(
-    models_folder: Path, tmp_path: Path, held: Held
-) -> None:
-    program = doubled(command("held", tmp_path), deadline_s=0.5)
-    with running(program, environment(models_folder), tmp_path / "log") as service:
-        detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
-        status, problem = curl(*detect)
-        assert (status, problem["code"]) == (504, "deadline_exceeded")
-        assert held.begun() == ["1000"]
-        assert service.metric("phiz_queue_depth") == 0
-        held.end()
-        wait_for(lambda: curl(*detect)[0] == 200)

@@ -1,12 +1,11 @@
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from .running import ONE, PATIENCE_S, SELFIE, Running, environment, running
+from .running import IMAGE, ONE, PATIENCE_S, SELFIE, Running, Starter, environment, running
 
 pytestmark = pytest.mark.integration
 
@@ -20,12 +19,11 @@ def lines(service: Running) -> list[dict[str, Any]]:
 
 
 def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
-    models_folder: Path, tmp_path: Path
+    start: Starter, tmp_path: Path
 ) -> None:
     (tmp_path / "private-name.png").write_bytes(SELFIE.read_bytes())
-    env = environment(models_folder, PHIZ_LOG="json", PHIZ_MAX_PIXEL="1")
     with (
-        running(ONE, env, tmp_path / "log") as service,
+        start(PHIZ_LOG="json", PHIZ_MAX_PIXEL="1") as service,
         httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http,
     ):
         with (tmp_path / "private-name.png").open("rb") as file:
@@ -39,7 +37,11 @@ def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
         assert "private" not in service.log.read_text()
         assert "secret" not in service.log.read_text()
         warning, first, second, third = lines(service)
+    told = json.loads(service.announcement)
+    assert (told["level"], told["time_s"] > 1.7e9) == ("info", True)
+    assert told["message"].startswith("phiz listens on http://127.0.0.1:")
     assert "PHIZ_MAX_PIXEL has no effect because it is not a setting" in warning["message"]
+    assert "PHIZ_MAX_PIXELS" in warning["message"]
     sent = int(found.request.headers["content-length"])
     timing = found.json()["timing_ms"]
     assert abs(first.pop("queue_ms") - timing["queue"]) < 0.001
@@ -65,33 +67,20 @@ def test_each_request_has_a_line_of_json_that_shows_nothing_of_its_picture(
     assert (second["path"], third["path"]) == ("/detect", "-")
 
 
-def test_unless_it_is_asked_for_no_request_has_a_line(models_folder: Path, tmp_path: Path) -> None:
-    with running(ONE, environment(models_folder), tmp_path / "log") as service:
-        assert httpx.get(f"{service.url}/nothing").headers["x-request-id"]
-        assert service.stop() == 0
-        assert service.log.read_text() == ""
+def test_requests_have_no_line_unless_asked_for(service: Running) -> None:
+    assert httpx.get(f"{service.url}/nothing").headers["x-request-id"]
+    assert httpx.get(f"{service.url}/healthz").is_success
+    assert service.log.read_text() == ""
 
 
-def test_people_can_be_shown_those_that_failed(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder, PHIZ_LOG_REQUESTS="failed")
-    with running(ONE, env, tmp_path / "log") as service:
+def test_people_can_be_shown_those_that_failed(start: Starter) -> None:
+    with start(PHIZ_LOG_REQUESTS="failed") as service:
         httpx.get(f"{service.url}/models")
         httpx.get(f"{service.url}/no%0Athing")
         assert service.stop() == 0
         (line,) = service.log.read_text().splitlines()
     assert ' warning answered request="' in line
     assert 'path="-" status=404' in line
-
-
-def test_it_says_in_json_where_it_listens(models_folder: Path) -> None:
-    env = environment(models_folder, PHIZ_LOG="json")
-    with subprocess.Popen(ONE, env=env, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        told = json.loads(process.stdout.readline())
-        process.terminate()
-        assert process.stdout.read() == ""
-    assert (told["level"], told["time_s"] > 1.7e9) == ("info", True)
-    assert told["message"].startswith("phiz listens on http://127.0.0.1:")
 
 
 def test_a_worker_that_cannot_do_as_it_is_told_says_so_in_json(
@@ -102,9 +91,8 @@ def test_a_worker_that_cannot_do_as_it_is_told_says_so_in_json(
     (tmp_path / "mobilenet.onnx").write_bytes(b"short")
     env = environment(tmp_path, PHIZ_LOG="json")
     with running(ONE, env, tmp_path / "log") as service:
-        image_bytes = SELFIE.read_bytes()
         path = "/classify?model=mobilenet&precision=float32"
-        assert httpx.post(f"{service.url}{path}", content=image_bytes).status_code == 503
+        assert httpx.post(f"{service.url}{path}", content=IMAGE).status_code == 503
         assert service.stop() == 0
         told, answered = lines(service)
     assert (told["level"], "catalogue" in told["message"]) == ("error", True)

@@ -9,7 +9,7 @@ import pytest
 
 from phiz.cli.serve import serve
 
-from .running import ONE, PATIENCE_S, SERVE, Running, children, environment, running, wait_for
+from .running import ONE, PATIENCE_S, SERVE, Running, Starter, children, environment, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -17,12 +17,7 @@ pytestmark = pytest.mark.integration
 def fails(env: dict[str, str], *arguments: str) -> str:
     """What a service that does not start has to say."""
     ended = subprocess.run(
-        [*ONE, *arguments],
-        env=env,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
+        [*ONE, *arguments], env=env, check=False, capture_output=True, text=True, timeout=PATIENCE_S
     )
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.startswith("Error: ")
@@ -37,7 +32,7 @@ def test_a_port_that_is_taken_is_told_in_one_line(service: Running, models_folde
     assert "--port" in error
 
 
-def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
+def test_second_of_two_services_that_start_at_once_finds_the_port_taken(
     models_folder: Path,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -69,15 +64,14 @@ def test_of_two_services_that_start_at_once_one_tells_that_the_port_is_taken(
             process.communicate()
 
 
-def test_a_port_can_be_listened_on_again_at_once(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder)
-    with running(ONE, env, tmp_path / "first") as first:
+def test_port_can_be_listened_on_again_at_once(start: Starter) -> None:
+    with start() as first:
         port = str(first.address[1])
         with httpx.Client(base_url=first.url) as http:
             assert http.get("/healthz").status_code == 200
             # The service closes this connection first, so that its end of it lingers.
             assert first.stop() == 0
-    with running([*ONE, "--port", port], env, tmp_path / "second") as second:
+    with start("--port", port) as second:
         assert second.address[1] == int(port)
 
 
@@ -120,11 +114,8 @@ def test_a_wrong_number_of_workers_is_told(models_folder: Path, workers: str) ->
     assert workers in error
 
 
-def test_workers_that_are_asked_for_are_begun_and_the_option_wins(
-    models_folder: Path, tmp_path: Path
-) -> None:
-    env = environment(models_folder, PHIZ_WORKERS="1")
-    with running([*ONE, "--workers", "3"], env, tmp_path / "log") as service:
+def test_number_of_workers_is_that_of_the_option_before_the_variable(start: Starter) -> None:
+    with start("--workers", "3", PHIZ_WORKERS="1") as service:
         assert service.metric("phiz_workers") == len(children(service.process.pid)) == 3
 
 
@@ -135,16 +126,7 @@ def test_a_model_that_was_changed_is_told_in_one_line(models_folder: Path, tmp_p
     assert "back.onnx" in fails(environment(tmp_path))
 
 
-def test_a_setting_that_is_none_is_warned_of(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder, PHIZ_MAX_PIXEL="1")
-    with running(ONE, env, tmp_path / "log") as service:
-        assert service.stop() == 0
-        log = service.log.read_text()
-    assert "PHIZ_MAX_PIXEL has no effect because it is not a setting" in log
-    assert "PHIZ_MAX_PIXELS" in log
-
-
-def test_it_answers_although_nobody_hears_that_it_listens(models_folder: Path) -> None:
+def test_service_answers_although_its_output_is_closed(models_folder: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     deaf, words = os.pipe()

@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 
 from phiz.workers.supervisor import STOP_TIMEOUT_S
-from tests.api.doubles import BEGUN, MAY_END, command
+from tests.api.doubles import BEGUN, MAY_END
 
-from .doubled import doubled
 from .running import (
     CUT_SHORT,
+    IMAGE,
     ONE,
     PATIENCE_S,
-    SELFIE,
+    Starter,
     alive,
     all_received,
     children,
     environment,
     head_of,
-    running,
     wait_for,
 )
 
@@ -29,22 +28,16 @@ pytestmark = pytest.mark.integration
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_it_finishes_what_has_begun(
-    models_folder: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+def test_service_finishes_requests_before_it_stops(start: Starter, number: signal.Signals) -> None:
     """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
-    image_bytes = SELFIE.read_bytes()
-    with (
-        running(ONE, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+    with start() as service, service.connect() as connection:
         workers = children(service.process.pid)
-        connection.sendall(head_of(image_bytes, "?model=back") + image_bytes[:1000])
+        connection.sendall(head_of(IMAGE, "?model=back") + IMAGE[:1000])
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
         os.killpg(service.process.pid, number)
         with pytest.raises(subprocess.TimeoutExpired):
             service.process.wait(0.5)
-        connection.sendall(image_bytes[1000:])
+        connection.sendall(IMAGE[1000:])
         answer = all_received(connection)
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert len(json.loads(answer.partition(b"\r\n\r\n")[2])["faces"]) == 1
@@ -54,12 +47,8 @@ def test_told_to_stop_it_finishes_what_has_begun(
     assert not any(map(alive, workers))
 
 
-def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: Path) -> None:
-    env = environment(models_folder, PHIZ_DRAIN="0")
-    with (
-        running(ONE, env, tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+def test_request_that_outlasts_the_drain_is_refused(start: Starter) -> None:
+    with start(PHIZ_DRAIN="0") as service, service.connect() as connection:
         connection.sendall(CUT_SHORT)
         wait_for(lambda: service.metric("phiz_inflight_requests") == 1)
         assert service.stop() == 0
@@ -69,16 +58,9 @@ def test_what_does_not_finish_in_time_is_told_so(models_folder: Path, tmp_path: 
         assert "Traceback" not in service.log.read_text()
 
 
-def test_what_is_worked_on_is_finished_even_if_told_twice(
-    models_folder: Path, tmp_path: Path
-) -> None:
-    image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path))
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
-        connection.sendall(head_of(image_bytes) + image_bytes)
+def test_second_signal_does_not_end_running_work(start: Starter, tmp_path: Path) -> None:
+    with start.doubled("held") as service, service.connect() as connection:
+        connection.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
         for _ in range(2):
             service.process.send_signal(signal.SIGTERM)
@@ -90,15 +72,10 @@ def test_what_is_worked_on_is_finished_even_if_told_twice(
         assert service.log.read_text() == ""
 
 
-def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_path: Path) -> None:
-    image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path), drain_s=0)
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+def test_work_that_outlasts_the_drain_is_given_up(start: Starter, tmp_path: Path) -> None:
+    with start.doubled("held", drain_s=0) as service, service.connect() as connection:
         workers = children(service.process.pid)
-        connection.sendall(head_of(image_bytes) + image_bytes)
+        connection.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
         assert service.stop() == 0
         assert all_received(connection).startswith(b"HTTP/1.1 503 ")
@@ -107,17 +84,10 @@ def test_what_is_worked_on_for_too_long_is_given_up(models_folder: Path, tmp_pat
     assert "Traceback" not in log
 
 
-def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
-    models_folder: Path, tmp_path: Path
-) -> None:
-    image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path))
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as connection,
-    ):
+def test_busy_workers_end_with_a_killed_service(start: Starter, tmp_path: Path) -> None:
+    with start.doubled("held") as service, service.connect() as connection:
         workers = children(service.process.pid)
-        connection.sendall(head_of(image_bytes) + image_bytes)
+        connection.sendall(head_of(IMAGE) + IMAGE)
         wait_for((tmp_path / BEGUN).exists)
         service.process.kill()
         service.process.wait(PATIENCE_S)
@@ -126,8 +96,8 @@ def test_if_it_is_killed_its_workers_end_whatever_they_are_at(
         assert service.log.read_text() == ""
 
 
-def test_if_it_is_killed_its_workers_end(models_folder: Path, tmp_path: Path) -> None:
-    with running(ONE, environment(models_folder), tmp_path / "log") as service:
+def test_idle_workers_end_with_a_killed_service(start: Starter) -> None:
+    with start() as service:
         workers = children(service.process.pid)
         assert len(workers) == 1
         service.process.kill()
@@ -137,7 +107,7 @@ def test_if_it_is_killed_its_workers_end(models_folder: Path, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_while_it_starts_it_leaves_nothing(
+def test_service_stopped_while_it_starts_leaves_no_process(
     models_folder: Path, number: signal.Signals
 ) -> None:
     with subprocess.Popen(
@@ -169,7 +139,7 @@ main(["serve", "--port", "0"])
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_before_there_is_a_server_it_ends_at_once(
+def test_service_stopped_while_it_imports_ends_at_once(
     models_folder: Path, number: signal.Signals
 ) -> None:
     with subprocess.Popen(

@@ -18,7 +18,7 @@ from phiz.cli import traces
 from phiz.errors import SettingError
 from phiz.timings import STAGES
 
-from .running import GROUP, ONE, PATIENCE_S, Running, environment, running, wait_for
+from .running import GROUP, PATIENCE_S, Running, Starter, environment, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -90,17 +90,15 @@ def detect(service: Running, **headers: str) -> httpx.Response:
 
 
 def test_a_request_is_a_span_below_its_callers_with_one_for_each_stage(
-    models_folder: Path, tmp_path: Path, collector: Collector
+    start: Starter, collector: Collector
 ) -> None:
-    env = environment(
-        models_folder,
+    with start(
         PHIZ_LOG="json",
         OTEL_TRACES_EXPORTER="otlp",
         OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
         OTEL_RESOURCE_ATTRIBUTES="deployment.environment.name=test",
         OTEL_BSP_SCHEDULE_DELAY="100",
-    )
-    with running(ONE, env, tmp_path / "log") as service:
+    ) as service:
         answer = detect(service, traceparent=f"00-{TRACE}-{PARENT}-01")
         wait_for(lambda: bool(collector.spans()))
         assert detect(service).is_success
@@ -127,16 +125,12 @@ def test_a_request_is_a_span_below_its_callers_with_one_for_each_stage(
     assert collector.named()["deployment.environment.name"] == "test"
 
 
-def test_a_collector_that_is_not_there_costs_no_answer_and_no_stop(
-    models_folder: Path, tmp_path: Path
-) -> None:
-    env = environment(
-        models_folder,
+def test_a_collector_that_is_not_there_costs_no_answer_and_no_stop(start: Starter) -> None:
+    with start(
         OTEL_TRACES_EXPORTER="otlp",
         OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:9",
         OTEL_SERVICE_NAME="other",
-    )
-    with running(ONE, env, tmp_path / "log") as service:
+    ) as service:
         assert detect(service).is_success
         assert service.stop() == 0
 
@@ -152,7 +146,7 @@ def test_a_collector_that_is_not_there_costs_no_answer_and_no_stop(
     ],
     ids=str,
 )
-def test_unless_they_are_asked_for_there_are_no_traces(variables: dict[str, str]) -> None:
+def test_traces_are_off_unless_asked_for(variables: dict[str, str]) -> None:
     with traces.open_tracer(variables) as spans:
         assert spans is None
 
@@ -167,12 +161,14 @@ def test_unless_they_are_asked_for_there_are_no_traces(variables: dict[str, str]
         ),
     ],
 )
-def test_what_there_is_not_stops_the_start(variables: dict[str, str], message: str) -> None:
+def test_unknown_exporter_or_protocol_stops_the_start(
+    variables: dict[str, str], message: str
+) -> None:
     with pytest.raises(SettingError, match=message), traces.open_tracer(variables):
         pass
 
 
-def test_without_its_packages_it_says_what_to_install(models_folder: Path) -> None:
+def test_missing_packages_of_traces_say_what_to_install(models_folder: Path) -> None:
     program = (
         "import importlib.abc, sys\n"
         "class Missing(importlib.abc.MetaPathFinder):\n"

@@ -10,22 +10,19 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.api.doubles import BEGUN, MAY_END, command
+from tests.api.doubles import MAY_END
 
-from .doubled import doubled
 from .running import (
     GROUP,
     ONE,
     PATIENCE_S,
     SELFIE,
-    SERVE,
     Running,
     Samples,
+    Starter,
     children,
     curl,
     environment,
-    head_of,
-    received,
     running,
     wait_for,
 )
@@ -43,16 +40,14 @@ def assert_grown(before: Samples, now: Samples) -> None:
             assert now.get((name, labels), -1) >= value, (name, labels)
 
 
-def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
-    models_folder: Path, tmp_path: Path
-) -> None:
+def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(start: Starter) -> None:
     image_bytes = GROUP.read_bytes()
     answers: list[httpx.Response] = []
     ended = asyncio.Event()
 
     async def keep_asking(http: httpx.AsyncClient) -> None:
         while not ended.is_set():
-            answers.append(await http.post("/detect?model=mtcnn", content=image_bytes))
+            answers.append(await http.post("/detect?model=back", content=image_bytes))
 
     async def until_answered(count: int) -> None:
         give_up = time.monotonic() + PATIENCE_S
@@ -81,8 +76,7 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
         async with httpx.AsyncClient(base_url=service.url, timeout=PATIENCE_S) as http:
             await asyncio.gather(kill_one(service), *(keep_asking(http) for _ in range(4)))
 
-    two = [*SERVE, "--workers", "2"]
-    with running(two, environment(models_folder), tmp_path / "log") as service:
+    with start("--workers", "2") as service:
         asyncio.run(asyncio.wait_for(ask(service), 2 * PATIENCE_S))
         failed = [answer for answer in answers if answer.status_code != 200]
         # It may have been between two pictures.
@@ -97,34 +91,9 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(
         assert "restarting it" in service.log.read_text()
 
 
-def test_the_call_of_a_worker_that_is_killed_is_told_so_and_those_behind_it_are_answered(
-    models_folder: Path, tmp_path: Path
-) -> None:
-    image_bytes = SELFIE.read_bytes()
-    program = doubled(command("held", tmp_path))
-    with (
-        running(program, environment(models_folder), tmp_path / "log") as service,
-        service.connect() as first,
-        service.connect() as behind,
-    ):
-        (worker,) = children(service.process.pid)
-        first.sendall(head_of(image_bytes) + image_bytes)
-        wait_for((tmp_path / BEGUN).exists)
-        behind.sendall(head_of(image_bytes, "?model=back") + image_bytes)
-        wait_for(lambda: service.metric("phiz_queue_depth") == 1)
-        os.kill(worker, signal.SIGKILL)
-        answer = received(first)
-        assert answer.startswith(b"HTTP/1.1 500 ")
-        assert b'"code": "worker_died"' in answer
-        assert received(behind).startswith(b"HTTP/1.1 200 ")
-        assert children(service.process.pid) != {worker}
-        assert service.metric("phiz_workers_replaced_total") == 1
-
-
 @pytest.mark.needs("curl")
-def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) -> None:
-    program = doubled(command("held", tmp_path), deadline_s=0.3, hangs_s=0.6)
-    with running(program, environment(models_folder), tmp_path / "log") as service:
+def test_a_worker_that_hangs_is_replaced(start: Starter, tmp_path: Path) -> None:
+    with start.doubled("held", deadline_s=0.3, hangs_s=0.6) as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         assert curl(*detect)[0] == 504
         wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
@@ -135,9 +104,8 @@ def test_a_worker_that_hangs_is_replaced(models_folder: Path, tmp_path: Path) ->
 
 
 @pytest.mark.needs("curl")
-def test_our_own_mistakes_are_logged_and_not_told(models_folder: Path, tmp_path: Path) -> None:
-    program = doubled(command("broken"))
-    with running(program, environment(models_folder), tmp_path / "log") as service:
+def test_our_own_mistakes_are_logged_and_not_told(start: Starter) -> None:
+    with start.doubled("broken") as service:
         status, problem = curl("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         assert (status, problem["code"]) == (500, "internal")
         assert "Zero" not in problem["detail"]

@@ -14,110 +14,71 @@ from phiz.system.cgroups import (
 from .layout import write
 
 V1 = "4:cpu,cpuacct:/docker/abc\n3:cpuset:/other\n1:name=systemd:/docker/abc\n"
-V1_FOLDER = "sys/fs/cgroup/cpu,cpuacct"
 NONE = float("inf")
+
+
+def write_groups(root: Path, membership: str, files: dict[str, str]) -> None:
+    """Write the groups of a process, and files of the tree of groups."""
+    tree = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    write(root, {"proc/self/cgroup": membership, **tree})
+
+
+def v1_quota(group: str, quota_us: str) -> dict[str, str]:
+    return {f"{group}/cpu.cfs_quota_us": quota_us, f"{group}/cpu.cfs_period_us": "100000\n"}
 
 
 @pytest.mark.parametrize(
     ("membership", "files", "expected"),
     [
-        pytest.param("0::/\n", {"sys/fs/cgroup/cpu.max": "150000 100000\n"}, 1.5, id="v2"),
-        pytest.param("0::/\n", {"sys/fs/cgroup/cpu.max": "max 100000\n"}, NONE, id="v2-none"),
+        pytest.param("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5, id="v2"),
+        pytest.param("0::/\n", {"cpu.max": "max 100000\n"}, NONE, id="v2-none"),
         pytest.param(
             "0::/a/b\n",
-            {
-                "sys/fs/cgroup/a/b/cpu.max": "max 100000",
-                "sys/fs/cgroup/a/cpu.max": "200000 100000",
-            },
+            {"a/b/cpu.max": "max 100000", "a/cpu.max": "200000 100000"},
             2.0,
             id="v2-parent",
         ),
         pytest.param(
             "0::/a/b\n",
-            {
-                "sys/fs/cgroup/a/b/cpu.max": "50000 100000",
-                "sys/fs/cgroup/a/cpu.max": "200000 100000",
-            },
+            {"a/b/cpu.max": "50000 100000", "a/cpu.max": "200000 100000"},
             0.5,
             id="v2-smallest",
         ),
         pytest.param(
-            "0::/not/seen/from/here\n",
-            {"sys/fs/cgroup/cpu.max": "400000 100000"},
-            4.0,
-            id="v2-container",
+            "0::/not/seen/from/here\n", {"cpu.max": "400000 100000"}, 4.0, id="v2-container"
         ),
-        pytest.param(
-            V1,
-            {
-                f"{V1_FOLDER}/docker/abc/cpu.cfs_quota_us": "250000\n",
-                f"{V1_FOLDER}/docker/abc/cpu.cfs_period_us": "100000\n",
-            },
-            2.5,
-            id="v1",
-        ),
-        pytest.param(
-            V1,
-            {
-                "sys/fs/cgroup/cpu/cpu.cfs_quota_us": "300000",
-                "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000",
-            },
-            3.0,
-            id="v1-container",
-        ),
-        pytest.param(
-            V1,
-            {
-                f"{V1_FOLDER}/cpu.cfs_quota_us": "-1",
-                f"{V1_FOLDER}/cpu.cfs_period_us": "100000",
-            },
-            NONE,
-            id="v1-none",
-        ),
-        pytest.param(
-            "3:cpuset:/\n",
-            {
-                "sys/fs/cgroup/cpuset/cpu.cfs_quota_us": "100000",
-                "sys/fs/cgroup/cpuset/cpu.cfs_period_us": "100000",
-            },
-            NONE,
-            id="not-of-processors",
-        ),
-        pytest.param("0::/\n", {"sys/fs/cgroup/cpu.max": "gibberish"}, NONE, id="gibberish"),
-        pytest.param("0::/\n", {"sys/fs/cgroup/cpu.max": "100000 0"}, NONE, id="no-period"),
+        pytest.param(V1, v1_quota("cpu,cpuacct/docker/abc", "250000\n"), 2.5, id="v1"),
+        pytest.param(V1, v1_quota("cpu", "300000"), 3.0, id="v1-container"),
+        pytest.param(V1, v1_quota("cpu,cpuacct", "-1"), NONE, id="v1-none"),
+        pytest.param("3:cpuset:/\n", v1_quota("cpuset", "100000"), NONE, id="not-of-processors"),
+        pytest.param("0::/\n", {"cpu.max": "gibberish"}, NONE, id="gibberish"),
+        pytest.param("0::/\n", {"cpu.max": "100000 0"}, NONE, id="no-period"),
         pytest.param("0::/\n", {}, NONE, id="no-files"),
     ],
 )
-def test_the_quota_is_the_smallest_of_the_groups(
+def test_quota_is_the_smallest_of_the_groups(
     tmp_path: Path, membership: str, files: dict[str, str], expected: float
 ) -> None:
-    write(tmp_path, {"proc/self/cgroup": membership, **files})
+    write_groups(tmp_path, membership, files)
     assert read_cpu_quota(tmp_path) == expected
 
 
-def test_without_control_groups_there_is_no_quota(tmp_path: Path) -> None:
+def test_no_quota_without_control_groups(tmp_path: Path) -> None:
     assert read_cpu_quota(tmp_path) == NONE
 
 
 @pytest.mark.parametrize(
-    ("quota", "expected"),
-    [("1", 1), ("99999", 1), ("100000", 1), ("199999", 1)],
+    ("quota", "expected"), [("1", 1), ("99999", 1), ("100000", 1), ("199999", 1)]
 )
 def test_a_broken_quota_is_rounded_down_but_there_is_one_processor(
     tmp_path: Path, quota: str, expected: int
 ) -> None:
-    write(
-        tmp_path,
-        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": f"{quota} 100000"},
-    )
+    write_groups(tmp_path, "0::/", {"cpu.max": f"{quota} 100000"})
     assert count_processors(tmp_path) == expected
 
 
-def test_of_a_broken_quota_there_is_the_share_too(tmp_path: Path) -> None:
-    write(
-        tmp_path,
-        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "50000 100000"},
-    )
+def test_share_of_a_fractional_quota_is_told(tmp_path: Path) -> None:
+    write_groups(tmp_path, "0::/", {"cpu.max": "50000 100000"})
     assert get_processor_share(tmp_path) == 0.5
 
 
@@ -125,56 +86,47 @@ def test_no_more_than_there_are(tmp_path: Path) -> None:
     count = count_processors(tmp_path)
     assert get_processor_share(tmp_path) == count
     assert 1 <= count <= (os.cpu_count() or 1)
-    write(
-        tmp_path,
-        {"proc/self/cgroup": "0::/", "sys/fs/cgroup/cpu.max": "100000000 100000"},
-    )
+    write_groups(tmp_path, "0::/", {"cpu.max": "100000000 100000"})
     assert count_processors(tmp_path) == count
 
 
 @pytest.mark.parametrize(
     ("membership", "files", "expected"),
     [
-        pytest.param("0::/\n", {"sys/fs/cgroup/memory.max": "536870912\n"}, 2**29, id="v2"),
-        pytest.param("0::/\n", {"sys/fs/cgroup/memory.max": "max\n"}, NONE, id="v2-none"),
+        pytest.param("0::/\n", {"memory.max": "536870912\n"}, 2**29, id="v2"),
+        pytest.param("0::/\n", {"memory.max": "max\n"}, NONE, id="v2-none"),
         pytest.param(
             "0::/a/b\n",
-            {
-                "sys/fs/cgroup/a/b/memory.max": "1073741824",
-                "sys/fs/cgroup/a/memory.max": "536870912",
-            },
+            {"a/b/memory.max": "1073741824", "a/memory.max": "536870912"},
             2**29,
             id="v2-smallest",
         ),
         pytest.param(
-            "0::/not/seen/from/here\n",
-            {"sys/fs/cgroup/memory.max": "1073741824"},
-            2**30,
-            id="v2-container",
+            "0::/not/seen/from/here\n", {"memory.max": "1073741824"}, 2**30, id="v2-container"
         ),
         pytest.param(
             "5:memory:/docker/abc\n4:cpu,cpuacct:/other\n",
             {
-                "sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes": "536870912\n",
-                "sys/fs/cgroup/cpu,cpuacct/other/memory.limit_in_bytes": "1\n",
+                "memory/docker/abc/memory.limit_in_bytes": "536870912\n",
+                "cpu,cpuacct/other/memory.limit_in_bytes": "1\n",
             },
             2**29,
             id="v1",
         ),
         pytest.param(
             "5:memory:/docker/abc\n",
-            {"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712"},
+            {"memory/memory.limit_in_bytes": "9223372036854771712"},
             9223372036854771712,
             id="v1-none",
         ),
-        pytest.param("0::/\n", {"sys/fs/cgroup/memory.max": "gibberish"}, NONE, id="gibberish"),
+        pytest.param("0::/\n", {"memory.max": "gibberish"}, NONE, id="gibberish"),
         pytest.param("0::/\n", {}, NONE, id="no-files"),
     ],
 )
-def test_the_limit_of_memory_is_the_smallest_of_the_groups(
+def test_limit_of_memory_is_the_smallest_of_the_groups(
     tmp_path: Path, membership: str, files: dict[str, str], expected: float
 ) -> None:
-    write(tmp_path, {"proc/self/cgroup": membership, **files})
+    write_groups(tmp_path, membership, files)
     assert read_memory_limit(tmp_path) == expected
 
 

@@ -48,7 +48,7 @@ def test_a_traceback_is_part_of_the_line() -> None:
     assert told["traceback"].endswith("ZeroDivisionError: by nothing")
 
 
-def test_what_json_does_not_know_is_written_as_text() -> None:
+def test_values_unknown_to_json_are_written_as_text() -> None:
     assert (
         json.loads(JsonFormatter().format(record("x", {"error": ValueError("y")})))["error"] == "y"
     )
@@ -72,7 +72,7 @@ logging.getLogger("uvicorn.error").warning("%s", "theirs")
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_what_others_log_has_the_same_form(form: str) -> None:
+def test_lines_of_other_packages_have_the_same_form(form: str) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", PROGRAM, form], capture_output=True, text=True, check=True
     )

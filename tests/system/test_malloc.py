@@ -29,7 +29,7 @@ print(kept)
 GLIBC = platform.libc_ver()[0] == "glibc"
 
 
-def test_only_glibc_can() -> None:
+def test_heap_settings_need_glibc() -> None:
     command = "from phiz.system.malloc import fix_malloc_thresholds as fix; print(fix())"
     found = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
     assert found.stdout.split() == [str(GLIBC).encode()]
@@ -59,14 +59,14 @@ print(given, before - resident() > 5_000_000)
 
 
 @pytest.mark.parametrize("expected", ["True True"] if GLIBC else [])
-def test_what_lies_free_between_blocks_is_given_back(expected: str) -> None:
+def test_free_memory_between_blocks_is_given_back(expected: str) -> None:
     found = subprocess.run(
         [sys.executable, "-c", HOLES], capture_output=True, text=True, check=True
     )
     assert found.stdout.strip() == expected
 
 
-def test_only_glibc_can_be_asked_to_trim_heap() -> None:
+def test_trimming_the_heap_needs_glibc() -> None:
     command = (
         "from phiz.system.malloc import trim_heap; x = b'x' * 500_000; del x; print(trim_heap())"
     )

@@ -31,7 +31,7 @@ def test_memory_is_what_is_resident(proc: Path) -> None:
 
 
 @pytest.mark.usefixtures("proc")
-def test_what_the_system_does_not_tell_is_none() -> None:
+def test_figures_that_the_system_lacks_are_none() -> None:
     for process in (7, 8):
         assert read_resident_bytes(process) is None
         assert read_processor_seconds(process) is None
@@ -44,7 +44,7 @@ def test_a_process_that_has_ended_is_not_known() -> None:
     assert read_processor_seconds(ended.pid) is None
 
 
-def test_this_process_is_known_where_the_system_tells() -> None:
+def test_figures_of_this_process_are_read() -> None:
     told = sys.platform == "linux"
     assert ((read_resident_bytes(os.getpid()) or 0) > 1 << 20) == told
     assert (read_processor_seconds(os.getpid()) is not None) == told

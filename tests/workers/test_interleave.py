@@ -21,7 +21,7 @@ def test_pieces_go_through_their_stages_side_by_side() -> None:
     assert seen == ["a0", "b0", "a1", "b1", "b2"]
 
 
-def test_what_pieces_ran_in_is_used_again() -> None:
+def test_greenlets_are_used_again() -> None:
     turns: Interleaver[greenlet] = Interleaver()
     once = turns.run_all([getcurrent, getcurrent])
     again = turns.run_all([getcurrent, getcurrent, getcurrent])
@@ -35,12 +35,12 @@ def test_a_piece_alone_pauses_for_nobody() -> None:
     assert seen == ["a0", "a1"]
 
 
-def test_only_pieces_side_by_side_take_turns() -> None:
+def test_pieces_take_turns_only_side_by_side() -> None:
     assert Interleaver[bool]().run_all([is_interleaved, is_interleaved]) == [True, True]
     assert not is_interleaved()
 
 
-def test_nothing_to_do_is_done_at_once() -> None:
+def test_run_of_no_pieces_is_empty() -> None:
     assert Interleaver[str]().run_all([]) == []
 
 

@@ -3,7 +3,7 @@ import pytest
 from phiz.workers.latency import LatencyEstimator
 
 
-def test_what_was_never_done_takes_what_was_said() -> None:
+def test_first_estimate_of_a_kind_is_the_default() -> None:
     assert LatencyEstimator(0.5).estimate_s("back") == 0.5
 
 

@@ -3,7 +3,7 @@ import socket
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,12 +46,48 @@ class Service:
         return self.heard.popleft()
 
 
+Start = Callable[[str], subprocess.Popen[bytes]]
+Ends = tuple[Service, socket.socket]
+
+
 @pytest.fixture
-def ends() -> Iterator[tuple[Service, socket.socket]]:
+def ends() -> Iterator[Ends]:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(PATIENCE_S)
         yield Service(ours), theirs
+
+
+@pytest.fixture
+def service(ends: Ends) -> Service:
+    return ends[0]
+
+
+@pytest.fixture
+def reader(ends: Ends) -> RequestReader:
+    return RequestReader(ends[1], is_never_batchable, rest)
+
+
+@pytest.fixture
+def start(ends: Ends, tmp_path: Path) -> Start:
+    """Starts a worker as the other end."""
+
+    def start(mode: str) -> subprocess.Popen[bytes]:
+        with ends[1] as theirs:
+            return subprocess.Popen(
+                [*command(mode, tmp_path), str(theirs.fileno()), "0"],
+                pass_fds=[theirs.fileno()],
+                stderr=subprocess.PIPE,
+            )
+
+    return start
+
+
+def end(worker: subprocess.Popen[bytes]) -> bytes:
+    """Return what a worker has said on standard error once it has ended, with success."""
+    _, said = worker.communicate(timeout=PATIENCE_S)
+    assert worker.returncode == 0
+    return said
 
 
 def call(number: int) -> WorkRequest:
@@ -62,20 +98,16 @@ def rest() -> None:
     """What is done while there is nothing to do."""
 
 
-def test_calls_are_taken_in_their_order(ends: tuple[Service, socket.socket]) -> None:
-    service, theirs = ends
+def test_calls_are_taken_in_their_order(service: Service, reader: RequestReader) -> None:
     service.say(call(1), call(2), image_bytes=b"picture")
     service.say(call(3))
-    reader = RequestReader(theirs, is_never_batchable, rest)
     taken = [reader.read_batch(), reader.read_batch(), reader.read_batch()]
     assert taken == [[(call(1), b"picture")], [(call(2), b"picture")], [(call(3), b"")]]
 
 
-def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
-    ends: tuple[Service, socket.socket],
+def test_request_cancelled_in_time_is_answered_for_and_not_taken(
+    service: Service, reader: RequestReader
 ) -> None:
-    service, theirs = ends
-    reader = RequestReader(theirs, is_never_batchable, rest)
     service.say(call(1), call(2), call(3), WorkCancel(2))
     assert reader.read_batch() == [(call(1), b"")]
     assert reader.read_batch() == [(call(3), b"")]
@@ -83,10 +115,8 @@ def test_one_that_is_withdrawn_in_time_is_answered_for_and_not_taken(
 
 
 def test_a_withdrawal_that_comes_while_work_is_done_is_seen_before_the_next(
-    ends: tuple[Service, socket.socket],
+    service: Service, reader: RequestReader
 ) -> None:
-    service, theirs = ends
-    reader = RequestReader(theirs, is_never_batchable, rest)
     service.say(call(1), call(2), call(3))
     assert reader.read_batch() == [(call(1), b"")]
     service.say(WorkCancel(2))
@@ -94,30 +124,24 @@ def test_a_withdrawal_that_comes_while_work_is_done_is_seen_before_the_next(
 
 
 def test_a_withdrawal_that_comes_too_late_is_forgotten(
-    ends: tuple[Service, socket.socket],
+    service: Service, reader: RequestReader
 ) -> None:
-    service, theirs = ends
-    reader = RequestReader(theirs, is_never_batchable, rest)
     service.say(call(1))
     assert reader.read_batch() == [(call(1), b"")]
     service.say(WorkCancel(1), call(2))
     assert reader.read_batch() == [(call(2), b"")]
 
 
-def test_there_are_no_more_calls_once_the_service_has_gone(
-    ends: tuple[Service, socket.socket],
+def test_no_requests_are_read_once_the_service_has_gone(
+    service: Service, reader: RequestReader
 ) -> None:
-    service, theirs = ends
     service.say(call(1))
-    reader = RequestReader(theirs, is_never_batchable, rest)
     assert reader.read_batch() == [(call(1), b"")]
     service.connection.close()
     assert reader.read_batch() == []
 
 
-def test_those_that_join_are_taken_together_and_no_others(
-    ends: tuple[Service, socket.socket],
-) -> None:
+def test_batchable_requests_are_taken_together_and_no_others(ends: Ends) -> None:
     service, theirs = ends
     reader = RequestReader(
         theirs,
@@ -134,14 +158,14 @@ def test_those_that_join_are_taken_together_and_no_others(
     assert [service.hear(), service.hear()] == [WorkResult(3), WorkResult(7)]
 
 
-def test_no_more_are_taken_together_than_may(ends: tuple[Service, socket.socket]) -> None:
+def test_no_more_are_taken_together_than_may(ends: Ends) -> None:
     service, theirs = ends
     reader = RequestReader(theirs, lambda *_: True, rest)
     service.say(*map(call, range(MAX_BATCH + 3)))
     assert [len(reader.read_batch()), len(reader.read_batch())] == [MAX_BATCH, 3]
 
 
-def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socket.socket]) -> None:
+def test_reader_calls_back_when_nothing_has_come_for_a_while(ends: Ends) -> None:
     service, theirs = ends
     idle: list[int] = []
 
@@ -155,51 +179,34 @@ def test_it_is_told_when_nothing_has_come_for_a_while(ends: tuple[Service, socke
     assert idle == [0, 1]
 
 
-def test_a_worker_ends_when_the_service_has_gone(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair()
-    with ours:
-        ours.settimeout(PATIENCE_S)
-        service = Service(ours)
-        with theirs:
-            worker = subprocess.Popen(
-                [*command("ready", tmp_path), str(theirs.fileno()), "0"],
-                pass_fds=[theirs.fileno()],
-            )
-        assert service.hear() == WorkResult(READY_NUMBER, 0)
-        service.say(call(1), image_bytes=b"picture")
-        assert service.hear().number == 1
-    assert worker.wait(PATIENCE_S) == 0
+def test_a_worker_ends_when_the_service_has_gone(service: Service, start: Start) -> None:
+    worker = start("ready")
+    assert service.hear() == WorkResult(READY_NUMBER, 0)
+    service.say(call(1), image_bytes=b"picture")
+    assert service.hear().number == 1
+    service.connection.close()
+    assert end(worker) == b""
 
 
-def test_a_worker_is_ready_before_it_does_what_nobody_waits_for(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair()
-    with ours:
-        ours.settimeout(PATIENCE_S)
-        service = Service(ours)
-        with theirs:
-            worker = subprocess.Popen(
-                [*command("measuring", tmp_path), str(theirs.fileno()), "0"],
-                pass_fds=[theirs.fileno()],
-            )
-        assert service.hear() == WorkResult(READY_NUMBER, 0)
-        service.say(call(1))
-        (tmp_path / "may-go-on").touch()
-        assert service.hear().number == 1
-    assert worker.wait(PATIENCE_S) == 0
+def test_a_worker_is_ready_before_it_does_what_nobody_waits_for(
+    service: Service, start: Start, tmp_path: Path
+) -> None:
+    worker = start("measuring")
+    assert service.hear() == WorkResult(READY_NUMBER, 0)
+    service.say(call(1))
+    (tmp_path / "may-go-on").touch()
+    assert service.hear().number == 1
+    service.connection.close()
+    assert end(worker) == b""
 
 
-def test_a_worker_whose_service_goes_while_it_prepares_ends_quietly(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair()
-    with theirs:
-        worker = subprocess.Popen(
-            [*command("slow", tmp_path), str(theirs.fileno()), "0"],
-            pass_fds=[theirs.fileno()],
-            stderr=subprocess.PIPE,
-        )
-    ours.close()
+def test_a_worker_whose_service_goes_while_it_prepares_ends_quietly(
+    service: Service, start: Start, tmp_path: Path
+) -> None:
+    worker = start("slow")
+    service.connection.close()
     (tmp_path / "may-be-ready").touch()
-    _, complaints = worker.communicate(timeout=PATIENCE_S)
-    assert (complaints, worker.returncode) == (b"", 0)
+    assert end(worker) == b""
 
 
 def test_a_worker_works_with_nothing_but_the_errors_and_the_calls() -> None:
@@ -211,24 +218,13 @@ def test_a_worker_works_with_nothing_but_the_errors_and_the_calls() -> None:
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
-def test_what_fails_is_logged_with_the_name_of_its_request(tmp_path: Path) -> None:
-    ours, theirs = socket.socketpair()
-    with ours:
-        ours.settimeout(PATIENCE_S)
-        service = Service(ours)
-        with theirs:
-            worker = subprocess.Popen(
-                [*command("ready", tmp_path), str(theirs.fileno()), "0"],
-                pass_fds=[theirs.fileno()],
-                stderr=subprocess.PIPE,
-            )
-        assert service.hear().number == READY_NUMBER
-        service.say(
-            WorkRequest(1, "fail", (ZeroDivisionError("by nothing"),), request_id="a-request")
-        )
-        assert isinstance(service.hear().error, WorkerFaultError)
-    _, errors = worker.communicate(timeout=PATIENCE_S)
-    told = json.loads(errors)
+def test_failed_task_is_logged_with_its_request_id(service: Service, start: Start) -> None:
+    worker = start("ready")
+    assert service.hear().number == READY_NUMBER
+    service.say(WorkRequest(1, "fail", (ZeroDivisionError("by nothing"),), request_id="a-request"))
+    assert isinstance(service.hear().error, WorkerFaultError)
+    service.connection.close()
+    told = json.loads(end(worker))
     assert (told["level"], told["request"]) == ("error", "a-request")
     assert told["message"] == "the request 'fail' failed"
     assert told["traceback"].endswith("ZeroDivisionError: by nothing")

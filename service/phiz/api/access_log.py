@@ -1,4 +1,4 @@
-"""What surrounds the answer to each request: its name, its line in the log, its span."""
+"""Surrounds each request with its id, its line in the log and its span."""
 
 import logging
 import time
@@ -12,7 +12,7 @@ from phiz.api.request_record import RECORD_KEY, RequestRecord
 from phiz.system.logs import make_extra
 
 LoggedRequests: TypeAlias = Literal["none", "failed", "all"]
-"""Of which requests there is a line in the log."""
+"""Requests that have a line in the log."""
 
 # Asked every few seconds, by machines: of these there is a line only if they fail.
 PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
@@ -26,23 +26,21 @@ class SpanHandle(Protocol):
 
     @property
     def trace_id(self) -> str:
-        """That it belongs to, 32 hexadecimal digits."""
+        """Id of the trace, 32 hexadecimal digits."""
 
     def end(self, record: RequestRecord) -> None:
-        """Take what has become of the request."""
+        """End the span of an answered request."""
 
 
 class SpanSource(Protocol):
-    """Where spans go."""
+    """A tracer of requests."""
 
     def start_span(self, record: RequestRecord, scope: Scope) -> SpanHandle | None:
-        """Return the span of a request that has come, if it gets one."""
+        """Return the span of a new request, or None if it has none."""
 
 
 class AccessLog:
-    """An application in front of another, which writes down what becomes of each request."""
-
-    __slots__ = ("_app", "_logged_requests", "_paths", "_tracer")
+    """An application in front of another, which logs each request."""
 
     def __init__(
         self,
@@ -51,13 +49,13 @@ class AccessLog:
         paths: Collection[str],
         tracer: SpanSource | None = None,
     ) -> None:
-        """Begin with an empty page.
+        """Return an application.
 
         Args:
-            app: What answers.
-            logged_requests: Which requests are logged.
-            paths: Of its routes; what else is asked for may be the name of somebody's picture.
-            tracer: Where their spans go; None for nowhere.
+            app: The application behind it.
+            logged_requests: Requests that are logged.
+            paths: Paths of its routes. Other paths are not logged: they may be names of files.
+            tracer: Tracer of the requests, if there is one.
         """
         self._app = app
         self._logged_requests = logged_requests
@@ -65,7 +63,7 @@ class AccessLog:
         self._tracer = tracer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have a request answered (ASGI)."""
+        """Answer a request (ASGI)."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Who is let in: only who can be answered in time, and only so many bytes at once."""
+"""Admits requests: only those that can be answered in time, and only so many bytes at once."""
 
 import math
 from collections.abc import Iterator
@@ -8,28 +8,26 @@ from typing import Final, Protocol
 
 from phiz.errors import OverloadedError
 
-# Of the time that an answer may take, so much may be spent waiting: what is ahead may take
-# longer than expected, and the work itself takes its time too.
+# Share of the deadline that a request may be queued. Requests ahead may take longer than expected,
+# and the work itself takes its time.
 MAX_WAIT_SHARE: Final = 0.5
-MAX_RETRY_AFTER_S: Final = 600  # when to try again at the latest
+MAX_RETRY_AFTER_S: Final = 600
 
 
 class QueueState(Protocol):
-    """What is known of those that wait."""
+    """The queue of a worker pool."""
 
     @property
     def queue_depth(self) -> int:
-        """How many."""
+        """Number of queued tasks."""
 
     @property
     def wait_s(self) -> float:
-        """How long one more would wait, as far as can be told, seconds."""
+        """Expected wait of one more task, in seconds."""
 
 
 class Admission:
-    """Decides by what waits, by the time that is left, and by the bytes that are held.
-
-    For the thread of the event loop alone.
+    """Decides by the queue, the deadline and the held bytes, in the thread of the event loop.
 
     Attributes:
         max_bytes: Limit of ``held_bytes``.
@@ -37,25 +35,16 @@ class Admission:
         arriving_bodies: Bodies that are not complete yet.
     """
 
-    __slots__ = (
-        "_max_bodies",
-        "_max_queued",
-        "_queue",
-        "arriving_bodies",
-        "held_bytes",
-        "max_bytes",
-    )
-
     def __init__(
         self, queue: QueueState, max_queued: int | None, max_bytes: int, max_bodies: int
     ) -> None:
-        """Admit nobody yet.
+        """Return an admission without requests.
 
         Args:
-            queue: That is waited in.
-            max_queued: So many may wait; None for as many as can be answered in time.
-            max_bytes: Bodies may have so many in all, until they are answered.
-            max_bodies: So many may come at once.
+            queue: Queue of the workers.
+            max_queued: Maximum number of queued tasks; None for no limit but the deadline.
+            max_bytes: Maximum bytes of all bodies together, until they are answered.
+            max_bodies: Maximum number of bodies that arrive at once.
         """
         self._queue = queue
         self._max_queued = max_queued
@@ -65,15 +54,15 @@ class Admission:
         self.arriving_bodies = 0
 
     def check(self, remaining_s: float, other_images: int = 0, other_images_s: float = 0.0) -> None:
-        """Admit what comes now.
+        """Admit a request.
 
         Args:
-            remaining_s: When its answer must be there, seconds from now.
-            other_images: How many detections come with it, all at once.
-            other_images_s: What these are expected to take.
+            remaining_s: Seconds until its deadline.
+            other_images: Number of images beside its first one.
+            other_images_s: Expected seconds of these.
 
         Raises:
-            OverloadedError: As many wait as may, or it would wait too long.
+            OverloadedError: The queue is full, or the wait would be too long.
         """
         wait_s = self._queue.wait_s + other_images_s
         if (
@@ -94,7 +83,7 @@ class Admission:
 
     @contextmanager
     def reserve_body(self) -> Iterator["BodyReservation"]:
-        """Keep a place for a body, from before its first byte until its request is answered.
+        """Reserve the place of a body, from before its first byte until its request is answered.
 
         Raises:
             OverloadedError: Too many bodies are arriving already.
@@ -118,7 +107,7 @@ class BodyReservation:
     """The place of one body.
 
     Attributes:
-        admission: Keeps it.
+        admission: Admission that holds the body.
         size_bytes: Bytes that have arrived.
         is_arriving: Whether more bytes may arrive.
     """
@@ -143,7 +132,7 @@ class BodyReservation:
         self.size_bytes += size_bytes
 
     def finish_receiving(self) -> None:
-        """Leave the place among the arriving bodies to another one."""
+        """Free the place among the arriving bodies."""
         if self.is_arriving:
             self.is_arriving = False
             self.admission.arriving_bodies -= 1

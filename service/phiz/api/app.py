@@ -1,40 +1,33 @@
-"""The application: its routes, and the workers that it begins before it answers."""
+"""The application: its routes, and the workers that it starts."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from http import HTTPStatus
 from pathlib import Path
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from starlette.responses import HTMLResponse, PlainTextResponse
 from starlette.routing import Route
 
 import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
-from phiz.api.docs_page import build_docs_routes
 from phiz.api.errors import add_error_handlers
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
-    describe_batch,
-    describe_batch_responses,
-    describe_classify,
-    describe_classify_responses,
-    describe_detect,
-    describe_detect_responses,
-    describe_problems,
+    build_docs_routes,
+    describe_batch_route,
+    describe_image_route,
 )
-from phiz.api.routes_classify import classify
-from phiz.api.routes_detect import detect, detect_batch
+from phiz.api.routes_detect import classify, detect, detect_batch
 from phiz.api.service import RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
+from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.messages import ModelInventory
+from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, DetectParameters
 from phiz.workers.pool import WorkerPool
 
-NOT_READY_RESPONSES = describe_problems(HTTPStatus.SERVICE_UNAVAILABLE)
-HANG_TIMEOUT_DEADLINES = 2  # deadlines; by then nobody has waited for its answer for as long again
+HANG_TIMEOUT_DEADLINES = 2  # of these, the request was answered one deadline ago
 
 
 def create_app(
@@ -43,16 +36,16 @@ def create_app(
     limits: RequestLimits,
     study_page: Path | None = None,
 ) -> FastAPI:
-    """Return the application; it begins its workers when its lifespan begins.
+    """Return the application, which starts its workers when its lifespan starts.
 
-    ``state.ready`` says whether it should be given requests, ``state.paths`` which it has.
+    ``state.ready`` tells whether it accepts requests, and ``state.methods`` has the methods of each
+    path.
 
     Args:
-        worker_command: The command of a worker (see ``WorkerPool``); its hello is a
-            ``ModelInventory``.
-        workers: How many, which is how many pictures are worked on at once.
-        limits: Of every request.
-        study_page: The page that ``phiz study`` writes; it need not be there.
+        worker_command: Command of a worker (see ``WorkerPool``); its hello is a ``ModelInventory``.
+        workers: Number of workers, and so of images at once.
+        limits: Limits of every request.
+        study_page: Page that ``phiz study`` writes; it need not exist.
     """
     app = FastAPI(
         title="phiz",
@@ -73,56 +66,34 @@ def create_app(
 
 
 def _add_routes(app: FastAPI) -> None:
-    # Names are what the document makes its operation ids and summaries of.
+    # OpenAPI's operation ids are the names of these functions.
     app.post(
         "/detect",
         tags=["detection"],
         summary="Find the faces of an image",
-        response_model=None,
-        responses=describe_detect_responses(),
-        openapi_extra=describe_detect(),
+        **describe_image_route(DetectParameters, DetectAnswer, DETECT_EXAMPLE),
     )(detect)
     app.post(
         "/detect/batch",
         tags=["detection"],
         summary="Find the faces of several images",
-        response_model=None,
-        responses=describe_batch_responses(),
-        openapi_extra=describe_batch(),
+        **describe_batch_route(),
     )(detect_batch)
     app.post(
         "/classify",
         tags=["classification"],
         summary="Classify an image",
-        response_model=None,
-        responses=describe_classify_responses(),
-        openapi_extra=describe_classify(),
+        **describe_image_route(ClassifyParameters, ClassifyAnswer, CLASSIFY_EXAMPLE),
     )(classify)
-    app.get("/models", name="models", tags=["detection"], responses=NOT_READY_RESPONSES)(
-        routes_ops.list_models
-    )
-    operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
-    operation.get("/healthz", name="healthz")(routes_ops.check_liveness)
-    operation.get("/readyz", name="readyz", responses=NOT_READY_RESPONSES)(
-        routes_ops.check_readiness
-    )
-    # Some health checks ask without wanting a body; the server sends none then.
-    operation.head("/healthz", include_in_schema=False)(routes_ops.check_liveness)
-    operation.head("/readyz", include_in_schema=False)(routes_ops.check_readiness)
-    operation.get("/metrics", name="metrics", responses=NOT_READY_RESPONSES)(
-        routes_ops.export_metrics
-    )
-    operation.get(
-        "/study",
-        name="study",
-        response_class=HTMLResponse,
-        responses=describe_problems(HTTPStatus.NOT_FOUND),
-    )(routes_ops.send_study_page)
-    app.include_router(operation)
+    app.include_router(routes_ops.models)
+    app.include_router(routes_ops.operation)
     app.router.routes.extend(build_docs_routes())
-    # What has been included is not among the application's own.
-    routes = [*app.routes, *operation.routes]
-    app.state.paths = frozenset(route.path for route in routes if isinstance(route, Route))
+    methods: dict[str, list[str]] = {}
+    # Included routes are not among the application's own.
+    for route in (*app.routes, *routes_ops.models.routes, *routes_ops.operation.routes):
+        if isinstance(route, Route):
+            methods.setdefault(route.path, []).extend(sorted(route.methods or ()))
+    app.state.methods = methods
 
 
 def _make_lifespan(

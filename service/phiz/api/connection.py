@@ -1,9 +1,8 @@
-"""A connection: what it may cost before there is a request, and how an early answer ends it."""
+"""A connection with limits on the heads of requests, which early answers end gracefully."""
 
 import asyncio
+from collections.abc import Callable
 from functools import partial
-from http import HTTPStatus
-from itertools import chain
 from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
@@ -11,64 +10,69 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
+from phiz.api.request_head import (
+    MAX_HEAD_BYTES,
+    RequestHeadError,
+    build_size_error,
+    check_head,
+    explain_parser_error,
+)
 
-MAX_HEAD_BYTES: Final = (
-    64 * 1024
-)  # of a request's line and headers; browsers' cookies have 4 KiB each
-MAX_HEADERS: Final = 100
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
-HEAD_TIMEOUT_S: Final = 20.0  # until they are there, from the connection or from their first byte
-# What is left of a body that short is read and forgotten, and the connection is kept: a new one
-# would cost both ends more.
+HEAD_TIMEOUT_S: Final = 20.0  # of a head, from the connection or from its first byte
+# A shorter rest of a body is read and discarded, because a new connection would cost more.
 MAX_DISCARDED_BYTES: Final = 256 * 1024
 LINGER_TIMEOUT_S: Final = 5.0
 
 
-class HeadTooLargeError(Exception):
-    """A request's line and headers are more than anybody needs."""
-
-
 class Connection(HttpToolsProtocol):
-    """One connection of uvicorn's, with bounds on all that comes before there is a request.
+    """A connection of uvicorn's with limits on the size and time of a head.
 
-    A client that is answered before the last byte of its body would be interrupted if the
-    connection were closed then: the system tells it so at once, and it never sees the answer.
-    So our end of the connection is closed for writing alone, and what still comes is read and
-    forgotten, for a while (RFC 9112, section 9.6).
+    A client that still sends its body would never see an early answer if the connection were
+    closed: its system reports the reset first. So the connection is closed for writing alone, and
+    the rest is read and discarded for a while (RFC 9112, section 9.6).
     """
 
-    def __init__(self, *args: Any, head_timeout_s: float = HEAD_TIMEOUT_S, **kwargs: Any) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        *args: Any,  # noqa: ANN401  uvicorn's
+        on_refusal: Callable[[str], None],
+        head_timeout_s: float = HEAD_TIMEOUT_S,
+        **kwargs: Any,  # noqa: ANN401
+    ) -> None:
         """Wait for a request.
 
         Args:
-            args: What uvicorn gives to a protocol.
-            head_timeout_s: How long a request's line and headers may take to come.
-            kwargs: Likewise.
+            args: Arguments that uvicorn gives to a protocol.
+            on_refusal: Called with the error code of each request that is refused here.
+            head_timeout_s: Maximum seconds until a request's line and headers are complete.
+            kwargs: As ``args``.
         """
         super().__init__(*args, **kwargs)
         self._inner_app = self.app
         self.app = self._run_app
+        self._on_refusal = on_refusal
         self._head_timeout_s = head_timeout_s
-        self._is_receiving = False  # whether a part of a request is here, and a part is not
-        self._is_receiving_head = False  # whether that is a part of its head
-        self._head_bytes = 0  # of it, behind the chunk that it began in
+        self._is_receiving = False  # whether a request has begun and is not complete
+        self._is_receiving_head = False  # whether its head is not complete
+        self._head_bytes = 0  # of the head, after the chunk that it began in
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
 
     def connection_made(  # type: ignore[override]  # a server's transport is one
         self, transport: asyncio.Transport
     ) -> None:
-        """Wait for the first request, and not for ever."""
+        """Wait for the first request, for a limited time."""
         super().connection_made(transport)
         self._abort_after(self._head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Wait for nothing more."""
+        """Stop the timer."""
         self._cancel_timer()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Read requests."""
         self._unset_keepalive_if_required()
         if self._is_lingering:
             return
@@ -78,7 +82,7 @@ class Connection(HttpToolsProtocol):
                 data = b""
             except HttpParserUpgrade as upgrade:
                 data = self._strip_upgrade(data[upgrade.args[0] :])
-            except (HttpParserError, HeadTooLargeError) as error:
+            except (HttpParserError, RequestHeadError) as error:
                 self._refuse(error)
                 data = b""
         if self._timer is None and not self._is_busy():
@@ -92,14 +96,12 @@ class Connection(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        """Have a request answered (httptools).
+        """Start the answer to a request (httptools).
 
         Raises:
-            HeadTooLargeError: It is not to be.
+            RequestHeadError: As ``check_head``.
         """
-        size = len(self.url) + sum(map(len, chain.from_iterable(self.headers)))
-        if size > MAX_HEAD_BYTES or len(self.headers) > MAX_HEADERS:
-            raise HeadTooLargeError
+        check_head(self.url, self.headers, self.parser.get_http_version())
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
         self._is_receiving_head = False
@@ -117,7 +119,7 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
 
     def close_lingering(self) -> None:
-        """End the connection once the client has had the time to read what it was told."""
+        """Close for writing, and close entirely when the client has had time to read."""
         if self._is_lingering or self.transport.is_closing():
             return
         self._is_lingering = True
@@ -127,14 +129,14 @@ class Connection(HttpToolsProtocol):
         self._abort_after(LINGER_TIMEOUT_S)
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Have a request answered (ASGI)."""
+        """Answer a request (ASGI)."""
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         await self._inner_app(scope, receive, send)
 
     async def _send_early(self, send: Send, message: Message) -> None:
-        """Send a part of an answer to a request whose body may not all be here."""
-        # Who waits for an answer while his body comes is the last of his connection.
+        """Send a part of an answer to a request whose body may be incomplete."""
+        # A pipelined request behind it is answered by closing.
         if message["type"] == "http.response.start" and not self.pipeline:
             cycle = self.cycle
             if cycle.more_body and not _is_body_short(cycle):
@@ -143,32 +145,30 @@ class Connection(HttpToolsProtocol):
         await send(message)
 
     def _feed_parser(self, data: bytes) -> None:
-        """Give the parser what has come.
+        """Feed the parser.
 
         Raises:
-            HeadTooLargeError: A head of so many bytes is not complete.
-            HttpParserError: It is no HTTP.
-            HttpParserUpgrade: It is, and another protocol is asked for.
+            RequestHeadError: A head of the maximum size is not complete.
+            HttpParserError: The data is not HTTP.
+            HttpParserUpgrade: The request asks for another protocol.
         """
         if self._is_receiving_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
-                raise HeadTooLargeError
+                raise build_size_error()
         self.parser.feed_data(data)
 
     def _strip_upgrade(self, rest: bytes) -> bytes:
-        """Return a request that would rather go on in another protocol, without that wish.
+        """Return a request without its wish for another protocol, and the rest after its head.
 
-        The parser takes all that follows such a head for the other protocol, and so would lose
-        the body. Java's client wishes for HTTP/2 whenever it has the choice.
-
-        Args:
-            rest: What follows its head.
+        The parser takes everything after such a head for the other protocol, and would lose the
+        body. Java's client asks for HTTP/2 by default.
         """
         if self.parser.get_method() == b"CONNECT":
             self._refuse(HttpParserUpgrade())
             return b""
-        lines = [b"%b %b HTTP/1.1" % (self.parser.get_method(), self.url)]
+        version = self.parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADE_HEADERS]
         self.parser = HttpRequestParser(self)
         self._is_receiving_head = False
@@ -180,25 +180,16 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, error: Exception) -> None:
-        """Answer what is no request, and end the connection."""
+        """Answer a request that cannot be read, and end the connection."""
+        refusal = explain_parser_error(error, self.headers or ())
+        self._on_refusal(refusal.code)
         if self._is_busy():
             if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
                 self.transport.close()  # an answer here would be taken for that to another request
                 return
             self.cycle.disconnected = True  # it was the body
             self.cycle.message_event.set()
-        if isinstance(error, HeadTooLargeError) or isinstance(error.__context__, HeadTooLargeError):
-            status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
-            detail = (
-                "the request head is too large; the limit is"
-                f" {MAX_HEADERS} headers and {MAX_HEAD_BYTES} bytes, including the address"
-            )
-            fields = encode_last_response(status, "head_too_large", detail)
-        else:
-            fields = encode_last_response(
-                HTTPStatus.BAD_REQUEST, "malformed_request", "the request is not HTTP/1.1"
-            )
-        self.transport.write(fields)
+        self.transport.write(encode_last_response(refusal.code, refusal.detail))
         self.close_lingering()
 
     def _abort_after(self, delay_s: float) -> None:
@@ -211,7 +202,7 @@ class Connection(HttpToolsProtocol):
 
 
 class _LingeringTransport(asyncio.Transport):
-    """What an early answer is written to; when it closes this, the connection lingers."""
+    """Transport of an early answer. Instead of closing, the connection lingers."""
 
     def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
         super().__init__()
@@ -229,7 +220,7 @@ class _LingeringTransport(asyncio.Transport):
 
 
 def _is_body_short(cycle: RequestResponseCycle) -> bool:
-    """Return whether the body that is still to come is known to come, and to be short."""
+    """Return whether the rest of a body will certainly arrive, and is short."""
     if cycle.waiting_for_100_continue:  # told no, the client may send it or leave it
         return False
     length = dict(cycle.scope["headers"]).get(b"content-length", b"")

@@ -1,4 +1,4 @@
-"""How long a request waits for what it has asked of the workers, and what ends that."""
+"""Waits for the workers until they answer, the deadline passes, or the client disconnects."""
 
 import asyncio
 from collections.abc import Sequence
@@ -11,30 +11,29 @@ from phiz.workers.handle import WorkTask
 from phiz.workers.pool import WorkerPool
 
 TaskOutcome: TypeAlias = Any | PhizError
-"""What a task gave, or the error that it ended with."""
+"""The answer of a task, or its error."""
 
-# What is answered sooner than this is done before anybody could stop it; longer than this
-# nobody works in vain for a client that has gone.
+# Most requests are answered sooner. After this time, work for disconnected clients is dropped.
 WATCH_AFTER_S: Final = 0.02
 
 
 async def await_tasks(
     tasks: Sequence[WorkTask], pool: WorkerPool, request: Request, remaining_s: float
 ) -> list[TaskOutcome]:
-    """Return what became of each task, in their order.
+    """Return the outcome of each task of the pool, in their order.
 
-    What is not done in time ends with a DeadlineError. If the client leaves, or the request
-    is cancelled, what has not begun is not done.
+    Late tasks end with a DeadlineError. If the client leaves, or the request is cancelled, queued
+    tasks are dropped.
 
     Args:
-        tasks: Of the pool.
-        pool: That has them.
-        request: Its body has been read.
-        remaining_s: When all must be done, seconds from now.
+        tasks: Tasks of the request.
+        pool: Pool of the tasks.
+        request: The request, whose body has been read.
+        remaining_s: Seconds until the deadline.
 
     Raises:
         ClientDisconnect: The client has left.
-        Exception: Of the connection, if it ends that way.
+        Exception: The connection ended with it.
     """
     watch = _DeadlineWatch(tasks, pool, request, remaining_s)
     try:
@@ -43,7 +42,7 @@ async def await_tasks(
         for task in tasks:
             pool.cancel(task)
             if not task.future.cancelled():
-                task.future.exception()  # nobody else may take it, and it would be logged
+                task.future.exception()  # otherwise it would be logged as never retrieved
         raise
     finally:
         watch.cancel()
@@ -57,7 +56,7 @@ async def _await_task(task: WorkTask) -> TaskOutcome:
 
 
 class _DeadlineWatch:
-    """Ends the wait for tasks: when the time is up, or the client has left."""
+    """Ends the wait for tasks at the deadline, or when the client has left."""
 
     __slots__ = ("_disconnect_task", "_pool", "_remaining_s", "_request", "_tasks", "_timer")
 

@@ -1,9 +1,11 @@
-"""What an error looks like over HTTP: one table from class to status, one shape."""
+"""Errors as answers: RFC 9457 problems, with the statuses of the error table."""
 
+import difflib
 import json
 import math
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
@@ -11,58 +13,34 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
-from phiz.api.request_record import get_record
-from phiz.errors import (
-    BodyTimeoutError,
-    DeadlineError,
-    ImageBytesError,
-    ImageError,
-    ImagePixelsError,
-    ModelError,
-    OptionError,
-    OverloadedError,
-    PhizError,
-    RequestError,
-    SettingError,
-    StudyMissingError,
-    UnsupportedImageError,
-    WorkError,
+from phiz.api.error_table import (
+    ERRORS_BY_CODE,
+    INTERNAL_CODE,
+    METHOD_CODE,
+    NOT_FOUND_CODE,
+    NOT_READY_CODE,
 )
+from phiz.api.request_record import get_record
+from phiz.errors import BodyTimeoutError, ContentCodingError, OverloadedError, PhizError
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
-
-STATUS_BY_ERROR: Mapping[type[PhizError], HTTPStatus] = {
-    ImageError: HTTPStatus.BAD_REQUEST,
-    UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    RequestError: HTTPStatus.BAD_REQUEST,
-    BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
-    OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
-    OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
-    DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
-    WorkError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    ModelError: HTTPStatus.SERVICE_UNAVAILABLE,
-    SettingError: HTTPStatus.INTERNAL_SERVER_ERROR,
-    StudyMissingError: HTTPStatus.NOT_FOUND,
-}
-"""A class that is not here has the status of the nearest one above it that is."""
-
-RETRY_AFTER: Mapping[str, str] = {"Retry-After": "1"}  # seconds
-HEADERS_BY_ERROR: Mapping[type[PhizError], Mapping[str, str]] = {
+HEADERS_BY_ERROR: Mapping[type[Exception], Mapping[str, str]] = {
     # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
     BodyTimeoutError: {"Connection": "close"},
+    # RFC 9110 section 12.5.3
+    ContentCodingError: {"Accept-Encoding": "identity"},
 }
-"""What the answer to an error of just this class has beside its content."""
+"""Headers of the answers to errors of exactly these classes."""
 
 FRAMEWORK_CODES: Mapping[int, str] = {
-    HTTPStatus.NOT_FOUND: "not_found",
-    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
-    HTTPStatus.SERVICE_UNAVAILABLE: "not_ready",
+    HTTPStatus.NOT_FOUND: NOT_FOUND_CODE,
+    HTTPStatus.METHOD_NOT_ALLOWED: METHOD_CODE,
+    HTTPStatus.SERVICE_UNAVAILABLE: NOT_READY_CODE,
 }
-INTERNAL_CODE = "internal"
 DISCONNECTED_CODE = "disconnected"
+FILE_METHODS: Final = ("GET", "HEAD")  # of the files of /docs, which are no routes
+MAX_COMPARED_CHARACTERS: Final = 64  # of an address; comparing takes the square of its length
 
 
 class NotReadyError(HTTPException):
@@ -72,20 +50,8 @@ class NotReadyError(HTTPException):
         super().__init__(
             HTTPStatus.SERVICE_UNAVAILABLE,
             "the service is starting or stopping; try again in a moment",
-            dict(RETRY_AFTER),
+            {"Retry-After": "1"},  # seconds
         )
-
-
-def get_status(kind: type[PhizError]) -> HTTPStatus:
-    """Return the status of a class of errors.
-
-    Raises:
-        LookupError: Neither the class nor one above it is in the table.
-    """
-    for ancestor in kind.__mro__:
-        if ancestor in STATUS_BY_ERROR:
-            return STATUS_BY_ERROR[ancestor]
-    raise LookupError(f"{kind.__name__} has no status")
 
 
 def get_error_code(error: BaseException) -> str:
@@ -100,21 +66,17 @@ def get_error_code(error: BaseException) -> str:
 
 
 def build_problem(error: Exception) -> JsonObject:
-    """Return an error in the shape of RFC 9457.
-
-    Args:
-        error: One that is not ours is not told.
-    """
-    if isinstance(error, PhizError):
-        return _build_content(get_status(type(error)), error.code, str(error))
-    return _build_content(
-        HTTPStatus.INTERNAL_SERVER_ERROR,
-        INTERNAL_CODE,
-        "the service failed; its log has the details",
-    )
+    """Return an error in the shape of RFC 9457. Errors that are not ours are not described."""
+    if not isinstance(error, PhizError):
+        return build_content(INTERNAL_CODE, "the service failed; its log has the details")
+    return build_content(error.code, str(error))
 
 
-def _build_content(status: int, code: str, detail: str) -> JsonObject:
+def build_content(code: str, detail: str, status: int | None = None) -> JsonObject:
+    """Return the members of a problem: by default with the status of the table, or else 500."""
+    if status is None:
+        entry = ERRORS_BY_CODE.get(code)
+        status = HTTPStatus.INTERNAL_SERVER_ERROR if entry is None else entry.status
     return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
@@ -124,47 +86,45 @@ def _build_content(status: int, code: str, detail: str) -> JsonObject:
     }
 
 
-def _build_response(content: JsonObject, headers: Mapping[str, str] | None = None) -> Response:
-    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
-
-
 def respond_to_error(error: Exception, scope: Scope) -> Response:
-    """Return the answer to an error, and note its code in the record of the request.
-
-    Args:
-        error: One that is not ours is not told to the caller.
-        scope: Of the request.
-    """
-    get_record(scope).error_code = get_error_code(error)
+    """Return the answer to an error, and note its code in the record of the request."""
+    code = get_error_code(error)
+    get_record(scope).error_code = code
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
-    if isinstance(error, NotReadyError):
-        return _build_response(
-            _build_content(error.status_code, FRAMEWORK_CODES[error.status_code], error.detail),
-            error.headers,
-        )
-    headers = HEADERS_BY_ERROR.get(type(error)) if isinstance(error, PhizError) else None
-    if isinstance(error, OverloadedError):
+    content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
+    if isinstance(error, HTTPException):
+        content, headers = build_content(code, error.detail, error.status_code), error.headers
+    elif isinstance(error, OverloadedError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
-    return _build_response(build_problem(error), headers)
+    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
 
 
-def encode_last_response(status: HTTPStatus, code: str, detail: str) -> bytes:
-    """Return a whole answer to what is no request, the last on its connection."""
-    body = json.dumps(_build_content(status, code, detail)).encode()
+def encode_last_response(code: str, detail: str) -> bytes:
+    """Return a whole answer to a request that cannot be read, the last on its connection."""
+    content = build_content(code, detail)
+    body = json.dumps(content).encode()
     head = (
-        f"HTTP/1.1 {int(status)} {status.phrase}\r\ncontent-type: {PROBLEM_JSON}\r\n"
+        f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"
         f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
     )
     return head.encode() + body
 
 
+def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an application of any framework
+    """Count a request that no route has answered, if the service of the application runs."""
+    service = getattr(app.state, "service", None)
+    if service is not None:
+        service.metrics.count_rejection(code)
+
+
 def add_error_handlers(app: FastAPI) -> None:
     """Let every error of an application leave it in that shape."""
-    app.add_exception_handler(HTTPException, _handle_framework_error)
-    # The framework passes what is not ours on to the server, which logs it with its traceback.
-    for kind in (PhizError, ClientDisconnect, Exception):
+    app.add_exception_handler(HTTPStatus.NOT_FOUND, _handle_unknown_address)
+    app.add_exception_handler(HTTPStatus.METHOD_NOT_ALLOWED, _handle_wrong_method)
+    # The framework raises what is not ours again, once it is answered.
+    for kind in (PhizError, HTTPException, ClientDisconnect, Exception):
         app.add_exception_handler(kind, _handle_error)
 
 
@@ -172,14 +132,21 @@ async def _handle_error(request: Request, error: Exception) -> Response:
     return respond_to_error(error, request.scope)
 
 
-async def _handle_framework_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    code = FRAMEWORK_CODES.get(error.status_code, "http_error")
-    detail = error.detail
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        allow = (error.headers or {}).get("Allow", "")
-        detail = f"{request.method} is not allowed at this address; use {allow}"
-    if error.status_code == HTTPStatus.NOT_FOUND:
-        detail = "there is nothing at this address; /docs lists the routes"
-    get_record(request.scope).error_code = code
-    return _build_response(_build_content(error.status_code, code, detail), error.headers)
+async def _handle_unknown_address(request: Request, _error: Exception) -> Response:
+    """Answer with the most similar route. The address itself is not repeated."""
+    count_rejection(request.app, NOT_FOUND_CODE)
+    path = request.scope["path"]
+    others = request.app.state.methods.keys() - {path}
+    nearest = difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS].lower(), others, 1)
+    hints = [f"did you mean {route}? " for route in nearest]
+    detail = f"there is nothing at this address; {''.join(hints)}/docs lists the routes"
+    return respond_to_error(HTTPException(HTTPStatus.NOT_FOUND, detail), request.scope)
+
+
+async def _handle_wrong_method(request: Request, _error: Exception) -> Response:
+    """Answer with the methods of all routes of the path; the framework has those of the first."""
+    count_rejection(request.app, METHOD_CODE)
+    allow = ", ".join(request.app.state.methods.get(request.scope["path"], FILE_METHODS))
+    detail = f"{request.method} is not allowed at this address; use {allow}"
+    error = HTTPException(HTTPStatus.METHOD_NOT_ALLOWED, detail, {"Allow": allow})
+    return respond_to_error(error, request.scope)

@@ -1,7 +1,7 @@
-"""What the service counts and times, as Prometheus collectors on a given registry.
+"""The metrics of the service, as Prometheus collectors on a given registry.
 
-A label never holds a caller's own text: ``model`` is one of the models or ``unknown``, and
-``outcome`` and ``reason`` are codes of errors.
+Labels never hold text of a caller: ``model`` is one of the models or ``unknown``, and ``outcome``
+and ``reason`` are codes of errors.
 """
 
 import asyncio
@@ -16,7 +16,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 import phiz
+from phiz.api.admission import QueueState
 from phiz.api.counts import Counter, Histogram
+from phiz.api.error_table import ROUTELESS_ERRORS
 from phiz.api.errors import NotReadyError, get_error_code
 from phiz.api.request_record import OK_CODE, UNKNOWN_MODEL, RequestRecord
 from phiz.errors import (
@@ -29,7 +31,7 @@ from phiz.errors import (
 from phiz.system.cgroups import get_processor_share
 from phiz.system.procfs import read_processor_seconds, read_resident_bytes
 
-# Seconds. The smallest network takes about 1 ms, a large picture through a cascade some 100.
+# The smallest network takes about 1 ms, and the cascade about 100 ms for a large image.
 BUCKETS_S: Final = (
     0.0005,
     0.001,
@@ -46,42 +48,24 @@ BUCKETS_S: Final = (
     5.0,
     10.0,
 )
-# What may become of a picture through no fault of its own.
+# Errors that are not the fault of an image.
 FAULT_CODES: Final = (DeadlineError.code, WorkerDiedError.code, WorkerFaultError.code)
 
 
-class PoolState(Protocol):
-    """What is shown of the workers."""
+class PoolState(QueueState, Protocol):
+    """The state of the workers."""
 
     @property
     def replaced_workers(self) -> int:
-        """How many workers ended and were replaced."""
-
-    @property
-    def queue_depth(self) -> int:
-        """How many calls wait."""
-
-    @property
-    def wait_s(self) -> float:
-        """How long one more would wait, seconds."""
+        """Number of workers that ended and were replaced."""
 
     @property
     def pids(self) -> Mapping[int, int]:
-        """The process id of each worker, by its index."""
+        """Process id of each worker, by its index."""
 
 
 class Metrics:
     """The collectors; ``registry`` is what ``/metrics`` shows."""
-
-    __slots__ = (
-        "_faces",
-        "_inflight",
-        "_pictures",
-        "_rejected",
-        "_requests",
-        "_stages",
-        "registry",
-    )
 
     def __init__(
         self,
@@ -90,13 +74,13 @@ class Metrics:
         kinds: Mapping[str, str],
         models: Collection[str] = (),
     ) -> None:
-        """Put every collector on the registry.
+        """Register all collectors, including those of the process.
 
         Args:
-            registry: Where they are put, together with those of the process.
-            pool: Who works.
-            kinds: The loaded models, name to kind.
-            models: What else may be asked for.
+            registry: Registry of the collectors.
+            pool: State of the workers.
+            kinds: Kind of each loaded model, by name.
+            models: Names of other models that requests may have.
         """
         self.registry = registry
         self._requests = Histogram(
@@ -120,7 +104,7 @@ class Metrics:
         self._faces = Counter("phiz_faces", "Returned faces.", ("model",))
         self._rejected = Counter(
             "phiz_rejected",
-            "Requests rejected before any work on the image, by error code.",
+            "Requests rejected before any work on an image, by error code.",
             ("reason",),
         )
         self._inflight = 0
@@ -146,7 +130,8 @@ class Metrics:
             info.labels(model, kind).set(1)
         registry.register(PoolCollector(pool))
         ProcessCollector(registry=registry)
-        self._rejected.add((OverloadedError.code,), 0)
+        for reason in (OverloadedError.code, *(entry.code for entry in ROUTELESS_ERRORS)):
+            self._rejected.add((reason,), 0)
         for model in (*kinds, *models):
             self._add_series(model)
 
@@ -174,6 +159,10 @@ class Metrics:
             self._inflight -= 1
             self._count_request(record, code)
 
+    def count_rejection(self, code: str) -> None:
+        """Count a request that no route has answered, by the code of its error."""
+        self._rejected.add((code,))
+
     def _count_request(self, record: RequestRecord, code: str) -> None:
         model = record.model
         self._requests.observe((model, code), time.perf_counter() - record.started_at_s)
@@ -190,10 +179,9 @@ class Metrics:
                 self._stages.observe((model, stage), seconds)
 
     def _add_series(self, model: str) -> None:
-        """Show what may go wrong with a model before it does: a rate begins at a first value.
+        """Show the failures of a model before the first one, which a rate would miss.
 
-        A few lines of counters, and of histograms, which have many, only the one that no counter
-        knows by the model.
+        Only one histogram is shown, because histograms have many lines.
         """
         self._requests.add_series((model, OverloadedError.code))
         for outcome in (OK_CODE, *FAULT_CODES):
@@ -201,15 +189,13 @@ class Metrics:
 
 
 class PoolCollector(Collector):
-    """Shows the workers and their queue, as they are when they are asked for."""
-
-    __slots__ = ("_pool",)
+    """Shows the current state of the workers and their queue."""
 
     def __init__(self, pool: PoolState) -> None:
         self._pool = pool
 
     def collect(self) -> Iterable[Metric]:
-        """Yield the metrics; memory and processor time where the system tells them."""
+        """Yield the metrics; memory and processor time only on Linux."""
         pool = self._pool
         processes = pool.pids
         yield GaugeMetricFamily("phiz_queue_depth", "Images queued for a worker.", pool.queue_depth)

@@ -1,19 +1,27 @@
-"""Descriptions, examples and errors of the routes for ``/openapi.json``."""
+"""Descriptions, examples and errors of the routes for ``/openapi.json``, and its page ``/docs``.
 
-from http import HTTPStatus
+The page loads nothing from other hosts, so it works without a network, and nobody learns of its
+readers. Its addresses are relative, so it works below any prefix of a proxy.
+"""
+
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
+from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
 
 from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
-from phiz.api.errors import PROBLEM_JSON
+from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
+from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
-from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
+from phiz.errors import StudyMissingError, UnsupportedImageError
+from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.schemas import (
     BatchAnswer,
-    ClassifyAnswer,
-    ClassifyParameters,
-    DetectAnswer,
     DetectParameters,
     JsonObject,
     Parameters,
@@ -33,6 +41,13 @@ Coordinates are pixels of the upright image (after the Exif orientation), from i
 corner. Left and right are the viewer's. Errors are `application/problem+json` with a stable `code`.
 """
 
+ASSETS_PACKAGE = "fastapi_offline"
+# The page has one script of its own, and its style sheet holds pictures as data.
+DOCS_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:;"
+    " script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+)
+
 IMAGE_SCHEMA: JsonObject = {
     "type": "string",
     "format": "binary",
@@ -47,91 +62,66 @@ DEADLINE_PARAMETER: JsonObject = {
     "schema": {"type": "number", "exclusiveMinimum": 0},
 }
 
-PROBLEM_EXAMPLES: dict[int, tuple[str, str, str]] = {
-    HTTPStatus.BAD_REQUEST: (
-        "The image is missing or cannot be decoded.",
-        "missing_image",
-        "the form has no field 'image'; it has 'file'",
-    ),
-    HTTPStatus.NOT_FOUND: (
-        "This machine has not been measured.",
-        "study_missing",
-        "this machine has not been measured; measure it with: phiz study",
-    ),
-    HTTPStatus.REQUEST_TIMEOUT: (
-        "The body arrived too slowly.",
-        "body_too_slow",
-        "the body was not complete after the limit of 30 s; send a smaller image",
-    ),
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: (
-        "The image has too many bytes or pixels.",
-        "too_many_bytes",
-        "the body has 31457280 bytes; the limit is 20971520; send a smaller image",
-    ),
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
-        "The bytes are not an image of a supported format.",
-        "unsupported_image",
-        "the 5 bytes are not an image of a supported format; send JPEG or PNG",
-    ),
-    HTTPStatus.UNPROCESSABLE_ENTITY: (
-        "An option is unknown or its value is invalid.",
-        "bad_option",
-        "min_score is '2'; it must be a number from 0 to 1",
-    ),
-    HTTPStatus.INTERNAL_SERVER_ERROR: (
-        "The service failed, or the worker process ended.",
-        "internal",
-        "the service failed; its log has the details",
-    ),
-    HTTPStatus.SERVICE_UNAVAILABLE: (
-        "The service is starting, stopping or full (see `Retry-After`), or the model is not built.",
-        "not_ready",
-        "the service is starting or stopping; try again in a moment",
-    ),
-    HTTPStatus.GATEWAY_TIMEOUT: (
-        "The deadline passed before the answer was ready.",
-        "deadline_exceeded",
-        "the answer was not ready after the limit of 10 s; send a smaller image",
-    ),
+TIMING_HEADER: JsonObject = {
+    "Server-Timing": {
+        "description": "The time of each stage in ms, for the developer tools of browsers.",
+        "schema": {"type": "string"},
+    }
 }
+IMAGE_ERRORS = [
+    entry.code
+    for entry in ERROR_TABLE
+    if entry not in ROUTELESS_ERRORS and entry.code != StudyMissingError.code
+]
 
 
-def describe_detect() -> JsonObject:
-    """Return the OpenAPI description of parameters and body of ``POST /detect``."""
-    return _describe_operation(DetectParameters)
-
-
-def describe_classify() -> JsonObject:
-    """Return the OpenAPI description of parameters and body of ``POST /classify``."""
-    return _describe_operation(ClassifyParameters)
-
-
-def _describe_operation(options_type: type[Parameters]) -> JsonObject:
-    return {
-        "parameters": _describe_parameters(options_type),
-        "requestBody": {
-            "required": True,
-            "description": "A form with the image, or the image itself. The form may also hold"
-            " options; an empty field is ignored. A query parameter wins over a form field.",
-            "content": {
-                MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
-                OCTET_STREAM: {"schema": IMAGE_SCHEMA},
-                "image/*": {"schema": IMAGE_SCHEMA},
-            },
+def describe_image_route(
+    options_type: type[Parameters], answer: type[BaseModel], example: JsonObject
+) -> dict[str, Any]:
+    """Return what FastAPI needs to describe ``POST`` with one image, beside its summary."""
+    body = {
+        "required": True,
+        "description": "A form with the image, or the image itself. The form may also hold"
+        " options; an empty field is ignored. A query parameter wins over a form field.",
+        "content": {
+            MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
+            OCTET_STREAM: {"schema": IMAGE_SCHEMA},
+            "image/*": {"schema": IMAGE_SCHEMA},
         },
     }
+    return _describe_route(options_type, body, answer, example, TIMING_HEADER)
 
 
-def describe_batch() -> JsonObject:
-    """Return the OpenAPI description of parameters and body of ``POST /detect/batch``."""
+def describe_batch_route() -> dict[str, Any]:
+    """Return what FastAPI needs to describe ``POST /detect/batch``, beside its summary."""
     images = {"type": "array", "items": IMAGE_SCHEMA, "minItems": 1}
+    body = {
+        "required": True,
+        "description": "A form with one field `image` per image. Options apply to all images.",
+        "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
+    }
+    problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
+    example = {"results": [DETECT_EXAMPLE, problem]}
+    return _describe_route(DetectParameters, body, BatchAnswer, example)
+
+
+def _describe_route(
+    options_type: type[Parameters],
+    body: JsonObject,
+    answer: type[BaseModel],
+    example: JsonObject,
+    headers: JsonObject | None = None,
+) -> dict[str, Any]:
+    found = {
+        "description": answer.__doc__,
+        "model": answer,
+        "content": {"application/json": {"example": example}},
+        "headers": headers or {},
+    }
     return {
-        "parameters": _describe_parameters(DetectParameters),
-        "requestBody": {
-            "required": True,
-            "description": "A form with one field `image` per image. Options apply to all images.",
-            "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
-        },
+        "response_model": None,
+        "responses": {200: found, **describe_errors(*IMAGE_ERRORS)},
+        "openapi_extra": {"parameters": _describe_parameters(options_type), "requestBody": body},
     }
 
 
@@ -159,8 +149,8 @@ def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
 def _describe_field(schema: JsonObject) -> JsonObject:
     """Return an option as a field of the form.
 
-    Where there is no default the page would fill in a value of its own, such as the lowest
-    or the highest; an empty example keeps the field empty, which counts as not given.
+    Without a default, the page would fill in a value such as the lowest. An empty example keeps the
+    field empty, which counts as not given.
     """
     return schema if "default" in schema else {**schema, "example": ""}
 
@@ -168,7 +158,7 @@ def _describe_field(schema: JsonObject) -> JsonObject:
 def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
     """Return an option as a query parameter, its default in words.
 
-    As a value the page would send it, and so overrule what was chosen in the form.
+    The page would send a default as a value, which would overrule the form.
     """
     bare = {key: value for key, value in schema.items() if key != "default"}
     if "default" in schema:
@@ -182,67 +172,45 @@ def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
     }
 
 
-IMAGE_STATUSES = PROBLEM_EXAMPLES.keys() - {HTTPStatus.NOT_FOUND}
+def describe_errors(*codes: str) -> Responses:
+    """Return the description of some errors by status, each status with an example."""
+    entries = [ERRORS_BY_CODE[code] for code in codes]
+    return {
+        int(status): _describe_status([entry for entry in entries if entry.status == status])
+        for status in sorted({entry.status for entry in entries})
+    }
 
 
-def describe_detect_responses() -> Responses:
-    """Return the answers of ``POST /detect``, each with an example."""
-    return _describe_responses(
-        "The faces and the time of every stage.", DetectAnswer, DETECT_EXAMPLE
+def _describe_status(entries: Sequence[ErrorEntry]) -> JsonObject:
+    content = {"schema": Problem.model_json_schema(), "example": _build_example(entries[0])}
+    return {
+        "description": "\n".join(
+            f"- `{entry.code}`: {entry.cause}. Remedy: {entry.remedy}." for entry in entries
+        ),
+        "content": {PROBLEM_JSON: content},
+    }
+
+
+def _build_example(entry: ErrorEntry) -> JsonObject:
+    detail = f"{entry.cause}; {entry.remedy}".replace("`", "")
+    return build_content(entry.code, detail)
+
+
+def build_docs_routes() -> list[BaseRoute]:
+    """Return the routes of the page and its files."""
+    files = StaticFiles(packages=[(ASSETS_PACKAGE, "static")])
+    return [Route("/docs", _serve_docs_page, include_in_schema=False), Mount("/docs", files)]
+
+
+async def _serve_docs_page(request: Request) -> HTMLResponse:
+    page = get_swagger_ui_html(
+        openapi_url="openapi.json",
+        title=request.app.title,
+        swagger_js_url="docs/swagger-ui-bundle.js",
+        swagger_css_url="docs/swagger-ui.css",
+        swagger_favicon_url="data:,",
+        # Swagger's validator would send the address of this service to its own host.
+        swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
     )
-
-
-def describe_classify_responses() -> Responses:
-    """Return the answers of ``POST /classify``, each with an example."""
-    return _describe_responses(
-        "The classes and the time of every stage.", ClassifyAnswer, CLASSIFY_EXAMPLE
-    )
-
-
-def _describe_responses(
-    description: str, answer: type[BaseModel], example: JsonObject
-) -> Responses:
-    found = {
-        "description": description,
-        "model": answer,
-        "content": {"application/json": {"example": example}},
-        "headers": {
-            "Server-Timing": {
-                "description": "The time of each stage in ms, for the developer tools of browsers.",
-                "schema": {"type": "string"},
-            }
-        },
-    }
-    return {200: found, **describe_problems(*IMAGE_STATUSES)}
-
-
-def describe_batch_responses() -> Responses:
-    """Return the answers of ``POST /detect/batch``, each with an example."""
-    _, code, detail = PROBLEM_EXAMPLES[HTTPStatus.UNSUPPORTED_MEDIA_TYPE]
-    problem = _build_example(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, code, detail)
-    answer = {
-        "description": "The faces or the error of each image, in the order of the request.",
-        "model": BatchAnswer,
-        "content": {"application/json": {"example": {"results": [DETECT_EXAMPLE, problem]}}},
-    }
-    return {200: answer, **describe_problems(*IMAGE_STATUSES)}
-
-
-def describe_problems(*statuses: int) -> Responses:
-    """Return the description of some errors, each with an example."""
-    return {int(status): _describe_problem(status) for status in statuses}
-
-
-def _describe_problem(status: int) -> JsonObject:
-    description, code, detail = PROBLEM_EXAMPLES[status]
-    content = {
-        "schema": Problem.model_json_schema(),
-        "example": _build_example(status, code, detail),
-    }
-    return {"description": description, "content": {PROBLEM_JSON: content}}
-
-
-def _build_example(status: int, code: str, detail: str) -> JsonObject:
-    title = HTTPStatus(status).phrase
-    problem = Problem(type="about:blank", title=title, status=status, code=code, detail=detail)
-    return problem.model_dump()
+    page.headers["Content-Security-Policy"] = DOCS_POLICY
+    return page

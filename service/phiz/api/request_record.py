@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from typing import Final, Self
 
 from starlette.types import Scope
@@ -23,7 +24,6 @@ _TRACEPARENT_PATTERN: Final = re.compile(
 _FIRST_VERSION: Final = b"00"
 RECORD_KEY: Final = "phiz.record"
 """Key of a request's record in its scope (ASGI)."""
-_MIN_ERROR_STATUS: Final = 400
 OK_CODE: Final = "ok"
 UNKNOWN_MODEL: Final = "unknown"
 
@@ -82,7 +82,7 @@ class RequestRecord:
     @property
     def code(self) -> str:
         """``ok``, or the code of the error that the request ended with."""
-        if 0 < self.status < _MIN_ERROR_STATUS:
+        if 0 < self.status < HTTPStatus.BAD_REQUEST:
             return OK_CODE
         return self.error_code or WorkerFaultError.code
 

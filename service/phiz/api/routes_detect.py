@@ -1,11 +1,8 @@
-"""``POST /detect`` and ``POST /detect/batch``: admit, read, detect, respond.
-
-``POST /classify`` goes the same way.
-"""
+"""``POST /detect``, ``/detect/batch`` and ``/classify``: admit, read, detect, respond."""
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -21,7 +18,7 @@ from phiz.api.request_record import RequestRecord, get_record
 from phiz.api.service import Service, get_service
 from phiz.errors import PhizError
 from phiz.wire.messages import EncodedAnswer
-from phiz.wire.schemas import DetectParameters, Parameters
+from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
 from phiz.workers.handle import WorkTask
 
 ImageOutcome: TypeAlias = EncodedAnswer | PhizError
@@ -30,11 +27,11 @@ ImageOutcome: TypeAlias = EncodedAnswer | PhizError
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """What a request asks of its images.
+    """The work that a route does with images.
 
     Attributes:
-        handler: Name of the work at the workers.
-        options_type: Its options.
+        handler: Name of the handler in the workers.
+        options_type: Options of the request.
         respond: Returns the response to the outcomes, or raises the error of the only image.
         is_batch: Whether a request may have several images.
     """
@@ -63,12 +60,17 @@ class EncodedResponse(Response):
 
 async def detect(request: Request) -> Response:
     """Return the faces of an image and the time of every stage."""
-    return await answer_request(DETECTION, request)
+    return await answer_request(OPERATIONS["/detect"], request)
 
 
 async def detect_batch(request: Request) -> Response:
     """Return the faces or the error of each image, in the order of the request."""
-    return await answer_request(BATCH_DETECTION, request)
+    return await answer_request(OPERATIONS["/detect/batch"], request)
+
+
+async def classify(request: Request) -> Response:
+    """Return the most likely ImageNet classes of an image."""
+    return await answer_request(OPERATIONS["/classify"], request)
 
 
 async def answer_request(operation: Operation, request: Request) -> Response:
@@ -101,13 +103,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
 def _admit_request(
     operation: Operation, request: Request, service: Service, record: RequestRecord
 ) -> Parameters:
-    """Return the options of the query, before the body is read.
-
-    Raises:
-        OptionError: An option or the deadline is wrong.
-        OverloadedError: The answer would be late, or the queue is full.
-        NotReadyError: There are no workers, and none can be started.
-    """
+    """Return the options of the query, before the body is read."""
     if not service.pool.is_healthy:
         raise NotReadyError
     options = read_query(operation.options_type, request.scope["query_string"])
@@ -121,11 +117,7 @@ def _admit_request(
 def _read_form_options(
     operation: Operation, request: Request, upload: Upload, record: RequestRecord
 ) -> Parameters:
-    """Return the options of the query and of the form.
-
-    Raises:
-        OptionError: An option is wrong.
-    """
+    """Return the options of the query and of the form."""
     query = request.query_params.multi_items()
     options = read_options(operation.options_type, query, upload.fields)
     record.model = options.model
@@ -139,11 +131,7 @@ def _submit_images(
     service: Service,
     record: RequestRecord,
 ) -> list[WorkTask]:
-    """Return a task for each image.
-
-    Raises:
-        OverloadedError: The queue has grown too long while the body arrived.
-    """
+    """Return a task for each image, unless the queue has grown too long meanwhile."""
     others, pool = len(images) - 1, service.pool
     others_s = others * pool.latencies.estimate_s(options.model) / pool.size if others else 0.0
     service.admission.check(record.deadline_s, others, others_s)
@@ -161,18 +149,14 @@ def _submit_images(
     ]
 
 
-# Most callers choose the same again and again.
+# Most requests repeat the options of earlier ones.
 @lru_cache(256)
 def _get_arguments(options: Parameters) -> tuple[Any, ...]:
     return options.to_arguments()
 
 
 def respond_with_one(outcomes: Sequence[ImageOutcome]) -> Response:
-    """Return the answer to the only image.
-
-    Raises:
-        PhizError: It has an error instead.
-    """
+    """Return the answer to the only image, or raise its error."""
     (outcome,) = outcomes
     if isinstance(outcome, PhizError):
         raise outcome
@@ -190,5 +174,9 @@ def _encode_outcome(outcome: ImageOutcome) -> bytes:
     return outcome.body
 
 
-DETECTION: Final = Operation("detect", DetectParameters, respond_with_one)
-BATCH_DETECTION: Final = Operation("detect", DetectParameters, respond_with_all, is_batch=True)
+OPERATIONS: Final[Mapping[str, Operation]] = {
+    "/detect": Operation("detect", DetectParameters, respond_with_one),
+    "/detect/batch": Operation("detect", DetectParameters, respond_with_all, is_batch=True),
+    "/classify": Operation("classify", ClassifyParameters, respond_with_one),
+}
+"""By path; their method is POST."""

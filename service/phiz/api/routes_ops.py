@@ -1,12 +1,15 @@
-"""What operators and clients ask before and beside the detections."""
+"""Routes for operators, and for clients before their first image."""
 
 from dataclasses import asdict, replace
 
+from fastapi import APIRouter
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
 
+from phiz.api.error_table import NOT_READY_CODE
 from phiz.api.errors import NotReadyError
+from phiz.api.openapi import describe_errors
 from phiz.api.service import get_service
 from phiz.errors import StudyMissingError
 from phiz.models.operating_point import OperatingPoint
@@ -23,10 +26,16 @@ from phiz.wire.models import (
 )
 
 STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the page has
+NOT_READY_RESPONSES = describe_errors(NOT_READY_CODE)
+
+# OpenAPI's operation ids are made from the names.
+models = APIRouter(tags=["detection"])
+operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
 
 
+@models.get("/models", name="models", responses=NOT_READY_RESPONSES)
 async def list_models(request: Request) -> ModelList:
-    """Return what a detection may ask for, and a classification where it is built."""
+    """Return the detectors, and the classifiers, built or not."""
     service = get_service(request)
     if not service.pool.is_healthy:
         raise NotReadyError
@@ -36,23 +45,16 @@ async def list_models(request: Request) -> ModelList:
     return ModelList(models=[*entries, _build_auto_entry(inventory)], classifiers=classifiers)
 
 
-async def send_study_page(request: Request) -> FileResponse:
-    """Return the report of `phiz study` for this machine, as a page.
-
-    Raises:
-        StudyMissingError: This machine has not been measured.
-    """
-    page = request.app.state.study
-    if page is None or not page.is_file():
-        raise StudyMissingError("this machine has not been measured; measure it with: phiz study")
-    return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
-
-
+# Some health checks send HEAD; the server omits the body then.
+@operation.head("/healthz", include_in_schema=False)
+@operation.get("/healthz", name="healthz")
 async def check_liveness() -> PlainTextResponse:
     """Return 200 while the process answers at all."""
     return PlainTextResponse("alive\n")
 
 
+@operation.head("/readyz", include_in_schema=False)
+@operation.get("/readyz", name="readyz", responses=NOT_READY_RESPONSES)
 async def check_readiness(request: Request) -> PlainTextResponse:
     """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
     if not request.app.state.ready or not get_service(request).pool.is_healthy:
@@ -60,11 +62,29 @@ async def check_readiness(request: Request) -> PlainTextResponse:
     return PlainTextResponse("ready\n")
 
 
+@operation.get("/metrics", name="metrics", responses=NOT_READY_RESPONSES)
 async def export_metrics(request: Request) -> Response:
     """Return the metrics of the service in a Prometheus format."""
-    encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    try:
+        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:  # it cannot compare the version of the header
+        encode, media_type = choose_encoder("")
     content = encode(get_service(request).metrics.registry)
     return Response(content, headers={"Content-Type": media_type})
+
+
+@operation.get(
+    "/study",
+    name="study",
+    response_class=HTMLResponse,
+    responses=describe_errors(StudyMissingError.code),
+)
+async def send_study_page(request: Request) -> FileResponse:
+    """Return the report of `phiz study` for this machine, as a page."""
+    page = request.app.state.study
+    if page is None or not page.is_file():
+        raise StudyMissingError("this machine has not been measured; measure it with: phiz study")
+    return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
 
 
 def _build_entry(spec: ModelSpec, inventory: ModelInventory) -> ModelEntry:
@@ -131,7 +151,7 @@ def _build_classifier_entry(spec: ModelSpec, inventory: ModelInventory) -> Class
         precisions=[
             ClassifierForm(
                 precision=each.precision,
-                # Its bytes are verified before it is used; this is asked for more often.
+                # Whether the file is valid is checked when it is loaded.
                 built=(inventory.folder / each.file_name).is_file(),
                 sha256=each.sha256,
                 bytes=each.size_bytes,
@@ -145,7 +165,7 @@ def _build_classifier_entry(spec: ModelSpec, inventory: ModelInventory) -> Class
 def _build_measured_at(
     precision: Precision, variant: MeasuredVariant | None
 ) -> MeasuredEntry | None:
-    """Return what was measured of a classifier at a precision: of the best one, and of float32."""
+    """Return the measurement of a classifier at a precision: the best one, or float32."""
     if variant is None:
         return None
     if precision == variant.precision:

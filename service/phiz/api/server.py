@@ -1,4 +1,4 @@
-"""One process that answers: its socket, its signals, its end."""
+"""The server: its socket, its signals and its end."""
 
 import asyncio
 import errno
@@ -15,66 +15,61 @@ from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
 from phiz.api.connection import HEAD_TIMEOUT_S, Connection
+from phiz.api.errors import count_rejection
 from phiz.api.fast_path import FastPath
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
 
 
 class Server(uvicorn.Server):
-    """A server that says when it listens, and ends with exit code 0 when it is told to stop."""
+    """A server that reports when it listens, and exits with 0 when it is stopped."""
 
     def __init__(
         self, config: uvicorn.Config, app: FastAPI, on_listening: Callable[[], None]
     ) -> None:
-        """Begin nothing yet.
-
-        Args:
-            config: Of the server.
-            app: What it serves.
-            on_listening: Called once connections are accepted.
-        """
+        """Return a server that calls ``on_listening`` once it accepts connections."""
         super().__init__(config)
         self._app = app
         self._on_listening = on_listening
         self._main_task: asyncio.Task[None] | None = None
 
     async def load_and_serve(self, listener: socket.socket) -> None:
-        """Load the application and answer, until told to stop.
+        """Load the application and answer, until stopped.
 
         Raises:
-            CancelledError: It was told so before it could answer.
+            CancelledError: It was stopped before it could answer.
             PhizError: The application cannot be loaded, or the port has been taken.
         """
         self._main_task = asyncio.current_task()
         with self.capture_signals():
             async with self._app.router.lifespan_context(self._app):
-                # What is here now stays: the collector need not look through it again and again.
+                # These objects stay, so the collector need not visit them again.
                 gc.freeze()
                 set_batch_policy()
                 _listen(listener, self.config.backlog)
                 await self.serve([listener])
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Accept connections from now on."""
+        """Accept connections."""
         await super().startup(sockets)
         self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's
-        """Finish what has begun and stop; a second Ctrl+C stops at once.
+        """Finish the running requests and stop; a second Ctrl+C stops at once.
 
-        Unlike uvicorn's own it does not keep the signal to raise it again in the end: to stop
-        when told to is a success. Before there is anything to finish, loading is cut short.
+        Unlike uvicorn's own, this does not raise the signal again: stopping is a success. Loading
+        is interrupted.
         """
         self._app.state.ready = False
         self.force_exit = self.should_exit and sig == signal.SIGINT
         if not self.should_exit and not self.started and self._main_task is not None:
-            # Not from here: the loop may be in the middle of something, such as beginning a worker.
+            # Not from here: the loop may be starting a worker.
             self._main_task.get_loop().call_soon_threadsafe(self._main_task.cancel)
         self.should_exit = True
 
 
 def bind_socket(host: str, port: int) -> socket.socket:
-    """Return a socket that is bound and does not accept connections yet.
+    """Return a bound socket that does not accept connections yet.
 
     Raises:
         SettingError: There is no such host, or the port is taken or not allowed.
@@ -97,29 +92,29 @@ def bind_socket(host: str, port: int) -> socket.socket:
 
 
 def _bind_exclusively(listener: socket.socket, address: tuple[Any, ...]) -> None:
-    """Bind a socket so that no other can be bound to its port, although it does not listen.
+    """Bind a socket so that no other can be bound to its port before it listens.
 
-    Linux lets several sockets have one port as long as all of them allow that and none
-    listens; so ours does not allow it, until it does (``_listen``).
+    Linux lets several sockets share a port if all of them allow it and none listens. This one does
+    not allow it until it listens (``_listen``).
     """
     try:
         listener.bind(address)
     except OSError as error:
         if error.errno != errno.EADDRINUSE:
             raise
-        # Taken, or its last connections are still being closed: then it is free for us.
+        # The port is taken, or its last connections are still being closed, which may be shared.
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
 
 
 def _listen(listener: socket.socket, backlog: int) -> None:
-    """Accept connections from now on.
+    """Accept connections.
 
     Raises:
         SettingError: Another socket listens there.
     """
-    # Its connections inherit this, and must not keep the port from the next service.
+    # Connections inherit this, and must not keep the port from the next service.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.listen(backlog)
@@ -136,7 +131,7 @@ def format_url(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def run_server(  # noqa: PLR0913  what an entry point chooses
+def run_server(  # noqa: PLR0913  the choices of an entry point
     app: FastAPI,
     listener: socket.socket,
     drain_s: int,
@@ -151,30 +146,33 @@ def run_server(  # noqa: PLR0913  what an entry point chooses
     The socket accepts connections when everything is loaded and warm.
 
     Args:
-        app: What answers.
-        listener: A bound socket; it is closed in the end.
-        drain_s: How long requests already begun get to finish.
+        app: Application of ``create_app``.
+        listener: Bound socket; it is closed in the end.
+        drain_s: Maximum seconds for running requests when the server stops.
         on_listening: Called once connections are accepted.
-        head_timeout_s: How long a request's line and headers may take to come.
-        logged_requests: Which requests are logged.
-        tracer: Where their spans go, if they go anywhere.
+        head_timeout_s: Maximum seconds until a request's line and headers are complete.
+        logged_requests: Requests that are logged.
+        tracer: Tracer of the requests, if there is one.
 
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
+    connection = partial(
+        Connection, on_refusal=partial(count_rejection, app), head_timeout_s=head_timeout_s
+    )
     config = uvicorn.Config(
-        AccessLog(FastPath(app), logged_requests, app.state.paths, tracer),
-        http=cast("type[asyncio.Protocol]", partial(Connection, head_timeout_s=head_timeout_s)),
+        AccessLog(FastPath(app), logged_requests, app.state.methods, tracer),
+        http=cast("type[asyncio.Protocol]", connection),
         ws="none",
-        lifespan="off",  # it is entered here, so that its errors come to the caller
-        log_config=None,  # its lines are written as ours are
+        lifespan="off",  # entered here, so that errors reach the caller
+        log_config=None,  # lines of uvicorn have our format
         log_level="warning",
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # nobody here asks for the client's address
+        proxy_headers=False,  # the client's address is not used
         timeout_graceful_shutdown=drain_s,
-        # Longer than balancers keep a connection (60 s are common): who closes first must not be
-        # the one that a request is being sent to.
+        # Longer than balancers keep a connection (60 s are common), so that none is closed while a
+        # request is sent on it.
         timeout_keep_alive=75,
     )
     server = Server(config, app, on_listening)

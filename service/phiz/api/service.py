@@ -1,4 +1,4 @@
-"""What the routes share while the service runs."""
+"""The state of a running service, which its routes share."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,17 +33,17 @@ class BodyLimits:
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """How much of everything a request may have.
+    """Limits of every request.
 
     Attributes:
-        max_image_bytes: Of one picture.
-        max_images: So many in one request.
-        body_timeout_s: How long a body may take to come.
-        deadline_s: How long the answer may take after that.
-        max_bodies: How many may come at once; a slow one costs little but its connection.
-        max_queued: How many detections may wait; None for what can be answered in time.
-        hang_timeout_s: A worker that spends so long on one picture, and twice the deadline, hangs;
-            a large one through a cascade takes its time.
+        max_image_bytes: Maximum size of an image.
+        max_images: Maximum number of images in one request.
+        body_timeout_s: Maximum seconds until a body is complete.
+        deadline_s: Maximum seconds from then to the answer.
+        max_bodies: Maximum number of bodies that arrive at once.
+        max_queued: Maximum number of queued images; None for as many as can be answered in time.
+        hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
+            works on one image counts as hanging.
     """
 
     max_image_bytes: int
@@ -56,12 +56,12 @@ class RequestLimits:
 
     @property
     def max_body_bytes(self) -> int:
-        """Of all the pictures of one request."""
+        """Maximum bytes of all images of one request."""
         return 2 * self.max_image_bytes
 
     @property
     def max_held_bytes(self) -> int:
-        """Of all the bodies that are here at once."""
+        """Maximum bytes of all bodies together."""
         return 8 * self.max_image_bytes
 
     def for_image(self) -> BodyLimits:
@@ -70,7 +70,7 @@ class RequestLimits:
 
     def for_batch(self) -> BodyLimits:
         """Return the limits of a body with several images."""
-        # More than the queue holds could never be admitted.
+        # A request with more images than the queue has places could never be admitted.
         queued = self.max_images if self.max_queued is None else self.max_queued
         max_images = min(self.max_images, queued)
         return BodyLimits(
@@ -83,13 +83,13 @@ class Service:
     """A started service.
 
     Attributes:
-        inventory: What it detects with.
-        pool: Who does.
-        limits: Of every request.
-        image_limits: Of a body with one image.
-        batch_limits: Of a body with several images.
-        admission: Who may wait for an answer.
-        metrics: What it counts.
+        inventory: Its models.
+        pool: Its workers.
+        limits: Limits of every request.
+        image_limits: Limits of a body with one image.
+        batch_limits: Limits of a body with several images.
+        admission: Its admission.
+        metrics: Its metrics.
     """
 
     inventory: ModelInventory

@@ -1,6 +1,6 @@
-"""Traces for OpenTelemetry: a span for each request with pictures, and one for each stage below it.
+"""Traces for OpenTelemetry: a span for each request with images, and one for each of its stages.
 
-Nothing else of the service imports this, so that without traces none of OpenTelemetry is loaded.
+No other module of the service imports this one, so OpenTelemetry is loaded only with tracing.
 """
 
 import time
@@ -29,8 +29,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_
 from starlette.types import Scope
 
 import phiz
-from phiz.api.fast_path import ENDPOINTS
 from phiz.api.request_record import RequestRecord
+from phiz.api.routes_detect import OPERATIONS
 from phiz.wire.messages import EncodedAnswer
 
 PROGRAM_NAME: Final = "phiz"
@@ -41,9 +41,7 @@ _NS_PER_S: Final = 1_000_000_000
 
 
 class RequestTracer:
-    """Begins the spans of requests, and sends them where they go."""
-
-    __slots__ = ("_provider", "_tracer")
+    """Starts the spans of requests, and exports them."""
 
     def __init__(self, provider: TracerProvider) -> None:
         self._provider = provider
@@ -51,7 +49,7 @@ class RequestTracer:
 
     @classmethod
     def from_environment(cls) -> Self:
-        """Return spans that go out by OTLP, as the variables of OpenTelemetry say."""
+        """Return a tracer that exports by OTLP, configured by OpenTelemetry's variables."""
         detected = OTELResourceDetector().detect().attributes
         named = {SERVICE_NAME: PROGRAM_NAME, SERVICE_VERSION: phiz.__version__, **detected}
         provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
@@ -59,8 +57,8 @@ class RequestTracer:
         return cls(provider)
 
     def start_span(self, record: RequestRecord, scope: Scope) -> "RequestSpan | None":
-        """Return the span of a request that has come, if it asks something of pictures."""
-        if record.method != "POST" or record.path not in ENDPOINTS:
+        """Return the span of a new request, or None if its route takes no images."""
+        if record.method != "POST" or record.path not in OPERATIONS:
             return None
         origin_ns = time.time_ns() - _to_ns(time.perf_counter() - record.started_at_s)
         headers: dict[str, list[str]] = {}
@@ -76,7 +74,7 @@ class RequestTracer:
         return RequestSpan(self._tracer, span, record.started_at_s, origin_ns)
 
     def close(self) -> None:
-        """Send what has not been sent, as far as that is quickly done."""
+        """Export the last spans, for a limited time."""
         closing = Thread(target=self._provider.shutdown, daemon=True)
         closing.start()
         closing.join(CLOSE_TIMEOUT_S)
@@ -87,10 +85,10 @@ class RequestSpan:
     """The span of a request.
 
     Attributes:
-        tracer: Makes those below it.
-        span: Itself.
-        started_at_s: When the request came, by ``time.perf_counter``.
-        origin_ns: The same moment, nanoseconds since 1970.
+        tracer: Tracer of its child spans.
+        span: The span itself.
+        started_at_s: Start of the request, by ``time.perf_counter``.
+        origin_ns: The same moment in nanoseconds since 1970.
     """
 
     tracer: Tracer
@@ -100,11 +98,11 @@ class RequestSpan:
 
     @property
     def trace_id(self) -> str:
-        """Return the trace that it belongs to, 32 hexadecimal digits."""
+        """Id of the trace, 32 hexadecimal digits."""
         return f"{self.span.get_span_context().trace_id:032x}"
 
     def end(self, record: RequestRecord) -> None:
-        """End it, and make those of its stages."""
+        """End the span, and add those of its stages."""
         if self.span.is_recording():
             self._add_stages(record)
             self.span.set_attributes(_describe_response(record))
@@ -128,7 +126,7 @@ class RequestSpan:
             self._add_consecutive(answer, within, received_at_s)
 
     def _add_consecutive(self, answer: EncodedAnswer, parent: Context, start: float) -> None:
-        """Make a span for each stage, one behind the other; a stage that came twice is one."""
+        """Add a span for each stage, one after the other; a repeated stage has one span."""
         for stage, seconds in answer.stages.items():
             child = self._add_child(stage, parent, start, start + seconds)
             if stage == "inference":
@@ -149,7 +147,7 @@ class RequestSpan:
 
 
 def _describe_request(record: RequestRecord, scope: Scope) -> Mapping[str, Any]:
-    """Return what is known of a request when it comes."""
+    """Return the attributes of a new request."""
     address, port = scope.get("server") or ("", None)
     return {
         HTTP_REQUEST_METHOD: record.method,
@@ -163,7 +161,7 @@ def _describe_request(record: RequestRecord, scope: Scope) -> Mapping[str, Any]:
 
 
 def _describe_response(record: RequestRecord) -> Mapping[str, Any]:
-    """Return what is known of a request once it has been answered."""
+    """Return the attributes of an answered request."""
     known: dict[str, Any] = {HTTP_RESPONSE_STATUS_CODE: record.status, "phiz.code": record.code}
     if record.model:
         known["phiz.model"] = record.model

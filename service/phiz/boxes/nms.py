@@ -103,8 +103,6 @@ def find_single_faces(boxes: Boxes, scores: Scores, size_wh: tuple[int, int]) ->
         scores: (N,); of equal scores the first leads.
         size_wh: Size of the image.
     """
-    if len(boxes) < 2:  # noqa: PLR2004  a pair
-        return np.arange(len(boxes))
     areas = box_area(boxes)  # (N,)
     is_large = areas >= np.float32((LARGE_FACE_SHARE * min(size_wh)) ** 2)  # (N,)
     limits = np.where(is_large, MAX_SHARED_LARGE, MAX_SHARED)  # (N,)

@@ -95,7 +95,9 @@ def _connect_cluster() -> Iterator[None]:
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     try:
-        ray.init(log_to_driver=False, logging_level=logging.WARNING)
+        # A cluster for this command alone needs no dashboard, which is ten processes. On a busy
+        # machine they would keep Ray from starting in the time that it allows.
+        ray.init(include_dashboard=False, log_to_driver=False, logging_level=logging.WARNING)
     except (ConnectionError, ValueError) as error:
         raise SettingError(f"cannot reach the Ray cluster: {error}; check RAY_ADDRESS") from error
     try:

@@ -130,7 +130,7 @@ class BlazeFace:
         )
         boxes = letterbox.to_image_points(boxes.reshape(-1, 2, 2)).reshape(-1, 4)  # (F, 4)
         boxes = clip_boxes(boxes, *size_wh)
-        if not self.reference:
+        if len(boxes) > 1 and not self.reference:
             single = find_single_faces(boxes, scores, size_wh)  # (F,)
             boxes, keypoints, scores = boxes[single], keypoints[single], scores[single]
         min_side_px = options.min_face or MIN_VISIBLE_SIDE_PX

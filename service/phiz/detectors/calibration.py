@@ -30,7 +30,11 @@ MIN_LOG_SIZE, LOG_SIZE_SPAN = -4.0, 2.5
 
 def calibrate_scores(features: Features, weights: LogisticWeights) -> Scores:
     """Return the confidences (N,) of features (N, E), 0 to 1."""
-    odds = features @ np.array(weights.coefficients, np.float32) + np.float32(weights.bias)  # (N,)
+    coefficients = np.array(weights.coefficients, np.float32)  # (E,)
+    # OpenBLAS at times leaves the flag of an invalid operation behind finite products (numpy
+    # issue 24067); features are finite, and a NaN among them would still be seen in the result.
+    with np.errstate(invalid="ignore"):
+        odds = features @ coefficients + np.float32(weights.bias)  # (N,)
     probabilities: Scores = np.float32(1) / (
         np.float32(1) + np.exp(-np.clip(odds, -80, 80))
     )  # (N,)

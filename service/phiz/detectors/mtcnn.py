@@ -126,7 +126,7 @@ class Mtcnn:
         candidates = self._refine_boxes(sums, proposals, stopwatch)  # (M, 4)
         boxes, scores, keypoints = self._select_faces(sums, candidates, options, stopwatch)
         boxes = clip_boxes(boxes, width, height)  # (K, 4)
-        if not self.reference:
+        if len(boxes) > 1 and not self.reference:
             single = find_single_faces(boxes, scores, (width, height))  # (K',)
             boxes, scores, keypoints = boxes[single], scores[single], keypoints[single]
         best = slice(options.max_faces)

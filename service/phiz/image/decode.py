@@ -15,6 +15,7 @@ from phiz.errors import (
     UnsupportedImageError,
 )
 from phiz.faces import RgbImage
+from phiz.image.foreign_formats import describe_foreign_format
 from phiz.image.headers import ImageFormat, read_exif_orientation, read_jpeg_header, sniff_format
 from phiz.image.jpeg import decode_jpeg, read_jpeg_size
 from phiz.image.lazy import LazyImage, ScaledImage
@@ -102,8 +103,9 @@ def _identify_format(image_bytes: bytes, limits: DecodingLimits) -> ImageFormat:
         )
     image_format = sniff_format(image_bytes)
     if image_format not in SUPPORTED_FORMATS:
+        foreign = describe_foreign_format(image_bytes)
+        description = f"{foreign}, and" if foreign else "are not an image of a supported format;"
         raise UnsupportedImageError(
-            f"the {len(image_bytes)} bytes are not an image of a supported format; "
-            f"send one of {', '.join(SUPPORTED_FORMATS)}"
+            f"the {len(image_bytes)} bytes {description} send one of {', '.join(SUPPORTED_FORMATS)}"
         )
     return image_format

@@ -1,1 +1,1 @@
-"""What leaves a process: schemas, encoded answers, and what workers tell the service."""
+"""Data that leaves a process: schemas, encoded answers, and messages of the workers."""

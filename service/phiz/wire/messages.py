@@ -1,4 +1,4 @@
-"""What a worker tells the service, which itself loads nothing that detects."""
+"""Messages from a worker to the service, which loads no model itself."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,13 +11,13 @@ from phiz.models.specs import ModelKind, ModelSpec, Precision
 
 @dataclass(frozen=True, slots=True)
 class MeasuredVariant:
-    """What a study of this machine found best for a network, one picture on one thread.
+    """The best variant of a network in a study of this machine.
 
     Attributes:
-        runtime: That runs it.
-        precision: That it is computed in.
-        median_ms: Its time.
-        reference_ms: That of onnxruntime in float32.
+        runtime: Name of its runtime.
+        precision: Its precision.
+        median_ms: Median time of one image on one thread.
+        reference_ms: The same with onnxruntime and float32.
     """
 
     runtime: str
@@ -28,17 +28,17 @@ class MeasuredVariant:
 
 @dataclass(frozen=True, slots=True)
 class ModelInventory:
-    """The models that are loaded, and those that are as soon as they are asked for.
+    """The loaded models, and the classifiers that are loaded on request.
 
     Attributes:
-        specs: Of the models.
-        router_config: What ``auto`` goes by.
-        landmarks: What each kind of model finds in a face.
-        warm_up_s: What each name that a detection may ask for took in the warm-up.
-        classifiers: Specs of what can be asked for where it is built.
-        folder: Where built models lie.
-        default_precisions: By classifier, what it is computed in where nobody says otherwise.
-        measured: By network, if this machine was.
+        specs: Specs of the loaded models.
+        router_config: Configuration of ``auto``.
+        landmarks: Landmarks of a face, by kind of model.
+        warm_up_s: Seconds of one detection in the warm-up, by model, including ``auto``.
+        classifiers: Specs of the classifiers.
+        folder: Folder of the built models.
+        default_precisions: Precision of requests that name none, by classifier.
+        measured: Best variant by network, if this machine was measured.
     """
 
     specs: tuple[ModelSpec, ...]
@@ -57,9 +57,9 @@ class EncodedAnswer(NamedTuple):
     Attributes:
         body: JSON.
         server_timing: The stages in ms as a ``Server-Timing`` header (W3C), which browsers draw.
-        face_count: How many; None where none were looked for.
+        face_count: Number of faces; None for a classification.
         stages: Seconds of each stage, as in ``Timings``.
-        parts: Seconds of each network of a cascade, likewise.
+        parts: Seconds of each network of a cascade.
         total_s: Seconds of all stages.
     """
 

@@ -37,7 +37,7 @@ def test_the_same_faces_are_the_same_in_both_forms() -> None:
     assert find_differing(parse_json_lines(line()), parse_rows(rows({}))) == []
 
 
-def test_what_differs_is_told() -> None:
+def test_differing_answers_are_found() -> None:
     moved = FACE | {"score": 0.7500001}
     assert find_differing(parse_json_lines(line(faces=[moved])), parse_rows(rows({}))) == ["/a.jpg"]
     assert find_differing(parse_json_lines(line(faces=[])), parse_rows(rows({}))) == ["/a.jpg"]
@@ -47,6 +47,6 @@ def test_what_differs_is_told() -> None:
     ]
 
 
-def test_what_only_one_has_read_differs() -> None:
+def test_image_with_one_answer_differs() -> None:
     assert find_differing(parse_json_lines(line()), parse_rows(rows())) == ["/a.jpg"]
     assert find_differing({}, parse_rows(rows({}))) == ["/a.jpg"]

@@ -1,15 +1,18 @@
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import pytest
 
-from benchmarks.endurance.instance import ProcessUsage, find_decreased, sum_samples
 from benchmarks.endurance.mixture import ANSWERED, REFUSED, choose_request, encode_images
-from benchmarks.endurance.service import Endurance, Sample
+from benchmarks.endurance.service import Endurance, Usage
+from benchmarks.kit.service import ProcessUsage, find_decreased, sum_samples
 
 COUNT = 2000
-STEADY = Sample(ProcessUsage(50, 20, 2), (ProcessUsage(80, 10, 3), ProcessUsage(90, 10, 3)))
+STEADY = {
+    "service": ProcessUsage(50, 20, 2),
+    "worker 0": ProcessUsage(80, 10, 3),
+    "worker 1": ProcessUsage(90, 10, 3),
+}
 
 
 def seeded(seed: int) -> random.Random:
@@ -17,15 +20,15 @@ def seeded(seed: int) -> random.Random:
 
 
 def seen(
-    last: Sample,
+    last: Usage,
     statuses: Mapping[str, int] | None = None,
     left: Mapping[str, float] | None = None,
-    before: Sequence[Sample] = (STEADY,) * 3,
+    before: Sequence[Usage] = (STEADY,) * 3,
 ) -> Endurance:
     return Endurance(1000, 10.0, [*before, last], statuses or {"200": 990}, left or {"a": 0.0})
 
 
-def test_what_stays_as_it_is_has_no_problems() -> None:
+def test_constant_usage_is_no_problem() -> None:
     assert seen(STEADY).list_problems(5) == []
 
 
@@ -33,12 +36,12 @@ def test_what_stays_as_it_is_has_no_problems() -> None:
     ("last", "expected"),
     [
         pytest.param(
-            replace(STEADY, service=ProcessUsage(52.6, 20, 2)),
+            STEADY | {"service": ProcessUsage(52.6, 20, 2)},
             ["the memory of service grew by 5.2 % in the last half"],
             id="service",
         ),
         pytest.param(
-            replace(STEADY, workers=(ProcessUsage(80, 10, 3), ProcessUsage(100, 10, 3))),
+            STEADY | {"worker 1": ProcessUsage(100, 10, 3)},
             [
                 "the memory of worker 1 grew by 11.11 % in the last half",
                 "the memory of worker 1 grew by 11.11 % since the first tenth",
@@ -46,25 +49,25 @@ def test_what_stays_as_it_is_has_no_problems() -> None:
             id="worker",
         ),
         pytest.param(
-            replace(STEADY, service=ProcessUsage(50, 22, 3)),
+            STEADY | {"service": ProcessUsage(50, 22, 3)},
             ["2 files are left over", "1 threads are left over"],
             id="files-and-threads",
         ),
     ],
 )
-def test_what_grows_is_a_problem(last: Sample, expected: list[str]) -> None:
+def test_growing_usage_is_a_problem(last: Usage, expected: list[str]) -> None:
     assert seen(last).list_problems(5) == expected
 
 
 def test_growth_before_the_last_half_is_a_problem_too() -> None:
-    grown = replace(STEADY, service=ProcessUsage(56, 20, 2))
+    grown = STEADY | {"service": ProcessUsage(56, 20, 2)}
     before = [STEADY, STEADY, grown, grown, grown]
     assert seen(grown, before=before).list_problems(5) == [
         "the memory of service grew by 12 % since the first tenth"
     ]
 
 
-def test_unexpected_statuses_and_what_is_left_are_problems() -> None:
+def test_unexpected_statuses_and_unfinished_requests_are_problems() -> None:
     last = seen(STEADY, {"200": 9, "500 unexpected": 1}, {"phiz_inflight_requests": 2.0, "b": 0.0})
     assert last.list_problems(5) == ["status 500 unexpected", "phiz_inflight_requests is 2"]
 
@@ -91,7 +94,7 @@ def test_requests_are_of_all_kinds_and_the_same_for_a_seed() -> None:
         assert any(piece in request.message[:400] for request in answered), piece
 
 
-def test_only_what_is_counted_can_go_back() -> None:
+def test_only_counters_can_decrease() -> None:
     one, two = frozenset({("model", "front")}), frozenset({("model", "back")})
     before = {
         ("a_total", one): 3.0,

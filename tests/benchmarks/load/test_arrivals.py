@@ -55,7 +55,7 @@ def serving(answers: Iterable[bytes], size: int, read_before: int) -> Iterator[S
 def sent(
     answers: Iterable[bytes], size: int = 1000, *, early: bool = False
 ) -> tuple[Arrivals, Server]:
-    """What becomes of ten requests in a tenth of a second, and who answered them."""
+    """Return the answers to ten requests in a tenth of a second, and their server."""
     message = Request("/", "image/jpeg", bytes(size)).to_message(80)
     with serving(answers, len(message), 1 if early else len(message)) as server:
         port: int = server.server_address[1]
@@ -88,7 +88,7 @@ def test_a_connection_that_is_closed_is_replaced() -> None:
     assert server.connections == 10
 
 
-def test_what_is_not_answered_is_lost() -> None:
+def test_request_without_an_answer_is_lost() -> None:
     arrivals, _ = sent([NOTHING])
     assert (arrivals.lost, arrivals.answers) == (10, {})
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as Pillow
 
 from benchmarks.kit.requests import encode_test_image
-from benchmarks.load.batching import MODEL, RequestQueue, answer_batch
+from benchmarks.load.batching import MODEL, answer_batch, read_batches
 from phiz import engine
 from phiz.engine import Engine
 from phiz.faces import DetectOptions
@@ -65,12 +65,12 @@ def test_all_calls_that_wait_are_taken_as_far_as_a_batch_goes() -> None:
         calls = called([b"picture"] * (MOST + 2))
         for request, image_bytes in calls:
             ours.sendall(b"".join(encode_message(request, image_bytes)))
-        taking = RequestQueue(theirs, MOST)
-        assert [taking.take(), taking.take()] == [calls[:MOST], calls[MOST:]]
+        batches = read_batches(theirs, MOST)
+        assert [next(batches), next(batches)] == [calls[:MOST], calls[MOST:]]
 
 
 def test_there_are_no_calls_once_the_service_has_gone() -> None:
     ours, theirs = socket.socketpair()
     with theirs:
         ours.close()
-        assert RequestQueue(theirs, MOST).take() == []
+        assert list(read_batches(theirs, MOST)) == []

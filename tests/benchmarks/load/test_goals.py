@@ -41,7 +41,7 @@ def test_every_goal_is_the_figure_that_it_names() -> None:
     assert [goal.figure for goal in build_goals([ROUND])] == pytest.approx(list(EXPECTED))
 
 
-def test_what_was_not_measured_is_no_goal() -> None:
+def test_part_that_was_not_measured_has_no_goal() -> None:
     alone = Round(alone_ms={PHIZ: 2.0}, closed={PHIZ: ClosedLoopResult(400, 20, 30)})
     assert [goal.figure for goal in build_goals([alone])] == pytest.approx([0.8])
 
@@ -52,5 +52,5 @@ def test_a_figure_is_the_median_of_those_of_the_rounds() -> None:
     assert goal.rounds == [0.9, 0.1, 0.5]
 
 
-def test_overhead_is_what_an_answer_takes_beyond_the_same_in_process() -> None:
+def test_overhead_is_the_time_of_an_answer_beyond_the_same_in_process() -> None:
     assert compute_overhead_ms(ROUND, LITSERVE) == pytest.approx(2)

@@ -6,13 +6,13 @@ from benchmarks.load.opened import EXPIRED, REFUSED, SUCCESS, WARM_UP_S, summari
 UNTIL = WARM_UP_S + 2
 
 
-def test_what_comes_in_the_warm_up_does_not_count() -> None:
+def test_request_of_the_warm_up_does_not_count() -> None:
     answers = np.array([(0.0, 500.0), (0.5, 400.0), (1.0, 10.0), (1.5, 20.0), (2.0, 30.0)])
     found = summarise_answers({SUCCESS: answers}, 2, UNTIL, 0)
     assert (found.p50_ms, found.most_ms, found.rate) == (20, 30, 3 / 2)
 
 
-def test_what_is_answered_after_the_last_request_is_no_part_of_the_rate() -> None:
+def test_answer_after_the_last_request_is_no_part_of_the_rate() -> None:
     answers = np.array([(1.5, 10.0), (2.9, 99.0), (2.9, 101.0)])
     found = summarise_answers({SUCCESS: answers}, 2, UNTIL, 0)
     assert (found.rate, found.most_ms) == (2 / 2, 101)
@@ -28,7 +28,7 @@ def test_every_answer_is_counted_by_its_status() -> None:
     assert (found.refused, found.refusal_ms, found.expired) == (3, 2, 1)
 
 
-def test_nothing_refused_takes_no_time() -> None:
+def test_refusals_take_no_time_if_there_are_none() -> None:
     found = summarise_answers({SUCCESS: np.array([(1.5, 10.0)])}, 2, UNTIL, 0.5)
     assert (found.refused, found.refusal_ms, found.expired, found.late_ms) == (0, 0, 0, 0.5)
 

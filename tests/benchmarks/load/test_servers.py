@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.kit.errors import LoadError
+from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HOST
 from benchmarks.load.contenders import Contender
 from benchmarks.load.servers import check_answer, start_server
@@ -59,14 +59,14 @@ def comes_to_end(port: int) -> bool:
     return not listens(port)
 
 
-def test_a_server_is_ended_with_all_that_it_began() -> None:
+def test_server_is_ended_with_all_its_processes() -> None:
     with start_server(contender(SERVER), b"picture", ANYWHERE) as server:
         ports = (server.port, server.answer["port"])
         assert all(map(listens, ports))
     assert all(map(comes_to_end, ports))
 
 
-def test_it_is_ended_when_the_benchmark_is_interrupted() -> None:
+def test_server_is_ended_when_the_benchmark_is_interrupted() -> None:
     starting = start_server(contender(SERVER), b"picture", ANYWHERE)
     server = starting.__enter__()
     ports = (server.port, server.answer["port"])
@@ -75,10 +75,10 @@ def test_it_is_ended_when_the_benchmark_is_interrupted() -> None:
     assert all(map(comes_to_end, ports))
 
 
-def test_one_that_ends_by_itself_is_an_error_with_what_it_said() -> None:
+def test_server_that_ends_by_itself_is_an_error_with_its_output() -> None:
     failing = contender("import sys; sys.exit('there is no model')")
     with (
-        pytest.raises(LoadError, match="there is no model"),
+        pytest.raises(BenchmarkError, match="there is no model"),
         start_server(failing, b"picture", ANYWHERE),
     ):
         pass
@@ -110,5 +110,5 @@ def test_an_answer_that_is_not_worth_a_time(
     same: bool,  # noqa: FBT001
     faces: list[Any],
 ) -> None:
-    with pytest.raises(LoadError, match="double finds"):
+    with pytest.raises(BenchmarkError, match="double finds"):
         check_answer(contender("", same=same), [FACE], {"faces": faces})

@@ -1,0 +1,96 @@
+"""The head of a request: its limits, and the errors of heads that cannot be read."""
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Final, TypeAlias
+
+from phiz.api.error_table import HEAD_SIZE_CODE, MALFORMED_REQUEST_CODE, TRANSFER_CODING_CODE
+
+HeaderLines: TypeAlias = Sequence[tuple[bytes, bytes]]
+"""Names in lower case, and values."""
+
+MAX_HEAD_BYTES: Final = 64 * 1024  # of line and headers; the cookies of browsers have 4 KiB each
+MAX_HEADERS: Final = 100
+
+
+class RequestHeadError(Exception):
+    """A request cannot be answered, because of its head.
+
+    Attributes:
+        code: Code of the error.
+        detail: The error and its remedy.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+
+
+def check_head(url: bytes, headers: HeaderLines, http_version: str) -> None:
+    """Check the complete head of a request.
+
+    Raises:
+        RequestHeadError: It is too large, or does not have one ``Host`` (RFC 9112 section 3.2), or
+            the body has an unsupported transfer coding.
+    """
+    size = len(url) + sum(map(len, chain.from_iterable(headers)))
+    if size > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
+        raise build_size_error()
+    names = [name for name, _ in headers]
+    hosts = names.count(b"host")
+    if hosts != 1 and (hosts or http_version == "1.1"):
+        raise RequestHeadError(
+            MALFORMED_REQUEST_CODE,
+            f"the request has {hosts or 'no'} Host header{'s' * (hosts > 1)}; send one with the"
+            " name of the service",
+        )
+    if b"transfer-encoding" in names:
+        check_transfer_coding(headers)
+
+
+def check_transfer_coding(headers: HeaderLines) -> None:
+    """Check the transfer codings of a body.
+
+    Raises:
+        RequestHeadError: One of them is not ``chunked``.
+    """
+    values = [value for name, value in headers if name == b"transfer-encoding"]
+    if any(coding.strip().lower() != b"chunked" for coding in b",".join(values).split(b",")):
+        raise RequestHeadError(
+            TRANSFER_CODING_CODE,
+            "the header Transfer-Encoding has a coding other than chunked; send the body with a"
+            " Content-Length, or with chunked alone",
+        )
+
+
+def build_size_error() -> RequestHeadError:
+    """Return the error of a head that is too large."""
+    return RequestHeadError(
+        HEAD_SIZE_CODE,
+        f"the request head is too large; the limit is {MAX_HEADERS} headers and {MAX_HEAD_BYTES}"
+        " bytes, including the address; send fewer or shorter headers",
+    )
+
+
+def explain_parser_error(error: Exception, headers: HeaderLines) -> RequestHeadError:
+    """Return the error of a request that the parser refuses.
+
+    Args:
+        error: Of the parser. An error of a callback is its context.
+        headers: Headers that were read before the error.
+    """
+    for known in (error, error.__context__):
+        if isinstance(known, RequestHeadError):
+            return known
+    try:
+        # The parser refuses other codings too, but as malformed.
+        if any(name == b"transfer-encoding" for name, _ in headers):
+            check_transfer_coding(headers)
+    except RequestHeadError as coding_error:
+        return coding_error
+    return RequestHeadError(
+        MALFORMED_REQUEST_CODE,
+        f"the request is not HTTP/1.1{f': {error}' if str(error) else ''}; use an HTTP client, and"
+        " an address that begins with http://",
+    )
