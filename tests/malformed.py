@@ -117,6 +117,8 @@ def _garbled() -> Iterator[tuple[str, bytes]]:
         "jpeg-of-nine-components",
         jpeg.replace(b"\xff\xc0\0\x11\x08\0\x30\0\x40\3", b"\xff\xc0\0\x11\x08\0\x30\0\x40\x09"),
     )
+    lzw = _encoded("RGB", "TIFF", compression="tiff_lzw")
+    yield "tiff-lzw-wrong-codes", lzw[:200] + b"\xff\x5a" * 100 + lzw[400:]
     yield "jpeg-markers-only", b"\xff\xd8\xff\xd9"
     yield "jpeg-fill-only", b"\xff\xd8" + b"\xff" * 3000
 

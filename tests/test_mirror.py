@@ -36,6 +36,7 @@ TESTED_ELSEWHERE = {
     "errors": ("api/test_errors.py", "answers each of them over HTTP"),
     "image/limits": ("image/test_decode.py", "decodes images at each limit and beyond"),
     "image/pillow": ("image/test_decode.py", "decodes every format but JPEG by it"),
+    "image/properties": ("image/test_varieties.py", "describes every file of the corpus"),
     "lab/accuracy/predictions": ("lab/accuracy/test_figures.py", "summarises them"),
     "lab/accuracy/summary": ("lab/accuracy/test_figures.py", "compares its figures"),
     "lab/commands/bench_run": ("lab/commands/test_bench.py", "runs the command"),

@@ -48,7 +48,9 @@ class Settings(BaseSettings):
         default=20 * 1024 * 1024, ge=1, description="Maximum bytes of an image, as sent."
     )
     max_pixels: int = Field(
-        default=50_000_000, ge=1, description="Maximum pixels of an image, width times height."
+        default=50_000_000,
+        ge=1,
+        description="Maximum pixels of an image, as decoded, width times height.",
     )
     workers: int | None = Field(
         default=None,

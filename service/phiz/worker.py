@@ -19,8 +19,8 @@ from phiz.engine import Engine
 from phiz.errors import ModelError, ModelNotBuiltError
 from phiz.faces import DetectOptions
 from phiz.image.decode import open_image
-from phiz.image.headers import sniff_format
-from phiz.image.jpeg import read_header_size
+from phiz.image.formats import sniff_format
+from phiz.image.jpeg import read_jpeg_size
 from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
 from phiz.loading import (
@@ -203,7 +203,7 @@ def is_batchable(request: WorkRequest, image_bytes: bytes) -> bool:
     model, *_ = request.arguments
     if model not in BATCHABLE_MODELS or sniff_format(image_bytes) != "JPEG":
         return False
-    size_wh = read_header_size(image_bytes)
+    size_wh = read_jpeg_size(image_bytes)
     return size_wh is not None and math.prod(size_wh) <= MAX_BATCHABLE_PIXELS
 
 

@@ -23,7 +23,9 @@ from phiz.errors import (
     UnsupportedImageError,
 )
 from phiz.image.decode import decode_image, open_image
-from phiz.image.headers import find_gif_blocks, find_jpeg_segments, find_png_chunks, sniff_format
+from phiz.image.formats import sniff_format
+from phiz.image.headers import find_gif_blocks, find_png_chunks
+from phiz.image.jpeg_header import find_jpeg_segments
 from phiz.image.limits import DecodingLimits, check_scans
 from phiz.image.pixels import unpack_rgb
 from tests.malformed import malformed_inputs
@@ -296,6 +298,83 @@ def test_limits_are_met_exactly_or_not_at_all(name: str) -> None:
         decode_image(image_bytes, DecodingLimits(at_limit.max_bytes, at_limit.max_pixels - 1))
 
 
+LARGE_WH = (1601, 800)  # an eighth has 201 x 100, a half 801 x 400
+LARGE = scene().resize(LARGE_WH)
+
+
+@pytest.mark.parametrize(
+    ("max_pixels", "finest"),
+    [
+        pytest.param(1601 * 800, 1, id="whole"),
+        pytest.param(1601 * 800 - 1, 2, id="half"),
+        pytest.param(801 * 400, 2, id="half-exactly"),
+        pytest.param(801 * 400 - 1, 4, id="quarter"),
+        pytest.param(201 * 100, 8, id="eighth-exactly"),
+    ],
+)
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_limit_of_a_jpeg_is_of_the_decoded_pixels(
+    orientation: int, max_pixels: int, finest: int
+) -> None:
+    file = save(LARGE, "JPEG", exif=oriented(orientation))
+    limits = DecodingLimits(len(file), max_pixels)
+    image = open_image(file, limits)
+    assert {image.width, image.height} == set(LARGE_WH)
+    assert image.decode_scaled(1).factor == 8
+    assert image.decode_finest().factor == finest
+    assert image.decode_scaled(np.inf).factor == finest
+    assert image.rotate_to_upright(6).decode_finest().factor == finest
+    if finest > 1:
+        with pytest.raises(ImagePixelsError, match="choose a model that reads large JPEGs at a"):
+            image.decode_full()
+
+
+def test_damage_of_a_jpeg_over_the_limit_of_pixels_is_not_tolerated() -> None:
+    file = bytearray(save(LARGE, "JPEG"))
+    file[-900:-800] = bytes(100)
+    damaged = bytes(file)
+    assert open_image(damaged, LIMITS).decode_scaled(1).factor == 8
+    image = open_image(damaged, DecodingLimits(len(damaged), 1601 * 800 - 1))
+    with pytest.raises(UndecodableImageError, match=f"the JPEG of {len(damaged)} bytes is damaged"):
+        image.decode_scaled(1)
+
+
+def test_jpeg_with_too_many_pixels_at_every_scale_is_refused() -> None:
+    file = save(LARGE, "JPEG")
+    with pytest.raises(
+        ImagePixelsError,
+        match="1601 x 800, 1280800 pixels; the limit is 20099 pixels at a scale of 1/8; send a",
+    ):
+        open_image(file, DecodingLimits(len(file), 201 * 100 - 1))
+
+
+@pytest.mark.parametrize(
+    ("mode", "channel_bytes"),
+    [
+        pytest.param("L", 2, id="grey"),
+        pytest.param("RGB", 3, id="420"),
+        pytest.param("CMYK", 8, id="cmyk"),
+    ],
+)
+def test_coefficients_of_a_progressive_jpeg_count(mode: str, channel_bytes: float) -> None:
+    side = 1600  # whole blocks
+    file = save(scene().resize((side, side)).convert(mode), "JPEG", progressive=True)
+    # An eighth takes 12 bytes for each of its pixels beside them, of 20 for each of the limit.
+    needed_bytes = channel_bytes * side**2 + 12 * (side // 8) ** 2
+    at_limit = DecodingLimits(len(file), -(-int(needed_bytes) // 20))
+    assert open_image(file, at_limit).decode_scaled(1).factor == 8
+    with pytest.raises(ImagePixelsError, match=r"its scans need \d+ bytes .* as a baseline JPEG"):
+        open_image(file, DecodingLimits(len(file), at_limit.max_pixels - 1))
+
+
+def test_jpeg_has_a_limit_of_pixels_at_any_scale() -> None:
+    file = save(scene(), "JPEG")
+    frame = file.index(b"\xff\xc0") + 5
+    large = file[:frame] + struct.pack(">2H", 40_000, 25_001) + file[frame + 4 :]
+    with pytest.raises(ImagePixelsError, match="1000040000 pixels; the limit is 1000000000"):
+        open_image(large, DecodingLimits(10**9, 10**9))
+
+
 def test_the_pixel_limit_counts_both_sides_of_a_turned_picture() -> None:
     image_bytes = save(scene(), "JPEG", exif=oriented(6))
     assert decode_image(image_bytes, DecodingLimits(len(image_bytes), 48 * 32)).shape == (48, 32, 3)
@@ -318,7 +397,7 @@ def tiff(**changes: int) -> bytes:
     }
     for name, value in changes.items():
         number, count, _ = tags[name]
-        tags[name] = (number, value if name == "extra" else count, value)
+        tags[name] = (number, value if name in {"extra", "strips"} else count, value)
     entries = b"".join(struct.pack("<2H2I", tag, 4, *rest) for tag, *rest in tags.values())
     return struct.pack("<4sIH", b"II*\0", 8, len(tags)) + entries + bytes(4) + bytes(range(256))
 
@@ -374,35 +453,35 @@ def test_scaled_jpeg_begins_with_its_partial_block_where_a_side_is_flipped(
         pytest.param(
             save(scene().convert("F"), "TIFF"),
             UnsupportedImageError,
-            "save it with 8 or 16 bits",
+            "grey, 32 bits, floating-point, uncompressed; save it with 8 bits",
             id="tiff-float",
         ),
         pytest.param(
             save(scene().convert("I"), "TIFF"),
             UnsupportedImageError,
-            "save it with 8 or 16 bits",
+            "grey, 32 bits, signed, uncompressed; save it with 8 bits",
             id="tiff-32-bits",
         ),
         pytest.param(
             save(scene(), "TIFF", compression="jpeg"),
             UnsupportedImageError,
-            "save it with LZW, deflate or no compression",
+            "8 bits, JPEG; .* LZW, deflate or no compression",
             id="tiff-jpeg",
         ),
         pytest.param(
             save(scene().convert("1"), "TIFF", compression="group4"),
             UnsupportedImageError,
-            "save it with LZW, deflate or no compression",
+            "CCITT group 4; .* LZW, deflate or no compression",
             id="tiff-fax",
         ),
         pytest.param(
-            tiff(compression=50_000), UnsupportedImageError, "save it with LZW", id="tiff-zstd"
+            tiff(compression=50_000), UnsupportedImageError, "Zstandard; save it", id="tiff-zstd"
         ),
         pytest.param(
-            tiff(extra=65_537),
+            tiff(strips=65_537),
             UndecodableImageError,
-            "tag 600 of the TIFF has 65537 values; the limit is 65536",
-            id="tiff-values",
+            "the TIFF has 65537 strips or tiles; the limit is 65536",
+            id="tiff-strips",
         ),
         pytest.param(
             save(scene(), "JPEG")[:400], UndecodableImageError, "JPEG of 400 bytes", id="jpeg-cut"
@@ -467,7 +546,7 @@ def test_run_lengths_of_a_bmp_are_not_read(compression: int, bits: int) -> None:
     header = struct.pack("<I2i2H6I", 40, 2, 1, 1, bits, compression, 4, 0, 0, 2, 0)
     file = struct.pack("<2sI2HI", b"BM", 66, 0, 0, 62) + header + bytes(8) + b"\2\0\0\1"
     with pytest.raises(
-        UnsupportedImageError, match=r"run-length compression, .*; save it without compression"
+        UnsupportedImageError, match=rf"run lengths of {bits} bits; save it without compression"
     ):
         decode_image(file, LIMITS)
 
@@ -518,6 +597,37 @@ def test_parts_of_a_file_are_limited(
     )
     with pytest.raises(UndecodableImageError, match=message):
         decode_image(good[:at] + part * (left + 1) + good[at:], LIMITS)
+
+
+JPEGS = {
+    "baseline": save(scene().resize((320, 240)), "JPEG"),
+    "progressive": save(scene().resize((320, 240)), "JPEG", progressive=True),
+    "grey": save(scene().resize((320, 240)).convert("L"), "JPEG"),
+    "CMYK": save(scene().resize((320, 240)).convert("CMYK"), "JPEG"),
+    "turned": save(scene().resize((320, 240)), "JPEG", exif=oriented(6)),
+}
+
+
+@pytest.mark.parametrize("name", JPEGS)
+def test_jpeg_without_its_end_marker_is_complete(name: str) -> None:
+    whole = JPEGS[name]
+    np.testing.assert_array_equal(decode_image(whole[:-2], LIMITS), decode_image(whole, LIMITS))
+    eighth, same = (
+        unpack_rgb(open_image(file, LIMITS).decode_scaled(40).pixels)
+        for file in (whole, whole[:-2])
+    )
+    np.testing.assert_array_equal(eighth, same)
+
+
+@pytest.mark.parametrize("cut", [3, 10, 40, 0.2], ids=str)
+@pytest.mark.parametrize("name", JPEGS)
+def test_jpeg_without_some_of_its_pixels_is_refused(name: str, cut: float) -> None:
+    whole = JPEGS[name]
+    left = whole[: -cut if isinstance(cut, int) else -int(cut * len(whole))]
+    image = open_image(left, LIMITS)
+    for min_side_px in (40, np.inf):
+        with pytest.raises(UndecodableImageError, match=f"JPEG of {len(left)} bytes is damaged"):
+            image.decode_scaled(min_side_px)
 
 
 def test_fill_before_a_segment_is_no_damage() -> None:
@@ -583,18 +693,39 @@ def test_threads_share_nothing() -> None:
         np.testing.assert_array_equal(image, same)
 
 
-def test_pillows_warnings_and_logs_stay_inside() -> None:
-    """A tag that is cut off makes Pillow warn; a process that decodes it says nothing."""
-    script = (
-        "import sys; from phiz.image.limits import DecodingLimits;"
-        "from phiz.image.decode import decode_image;"
-        "print(decode_image(sys.stdin.buffer.read(), DecodingLimits(10**6, 10**6)).shape)"
-    )
+def damaged_lzw() -> bytes:
+    image_bytes = bytearray(save(scene(), "TIFF", compression="tiff_lzw"))
+    image_bytes[200:400] = b"\xff\x5a" * 100
+    return bytes(image_bytes)
+
+
+@pytest.mark.parametrize(
+    ("image_bytes", "expected"),
+    [
+        pytest.param(tiff(extra=4000), "(16, 16, 3)", id="tag-is-cut-off"),
+        pytest.param(damaged_lzw(), "UndecodableImageError", id="libtiff-has-an-error"),
+        pytest.param(tiff(width=17, compression=5), "UndecodableImageError", id="no-lzw"),
+        pytest.param(tiff(bits=12), "UndecodableImageError", id="too-few-bytes"),
+    ],
+)
+def test_pillow_and_libtiff_write_nothing(image_bytes: bytes, expected: str) -> None:
+    """Their warnings, log records and lines are about files of clients."""
+    script = """
+import logging, sys
+from phiz.errors import ImageError
+from phiz.image.decode import decode_image
+from phiz.image.limits import DecodingLimits
+logging.basicConfig(level=logging.DEBUG)
+try:
+    print(decode_image(sys.stdin.buffer.read(), DecodingLimits(10**6, 10**6)).shape)
+except ImageError as error:
+    print(type(error).__name__)
+"""
     done = subprocess.run(
         [sys.executable, "-W", "always", "-c", script],
-        input=tiff(extra=4000),
+        input=image_bytes,
         capture_output=True,
         check=True,
     )
-    assert done.stdout.strip() == b"(16, 16, 3)"
+    assert done.stdout.decode().strip() == expected
     assert done.stderr == b""

@@ -55,5 +55,5 @@ def test_sdist_has_no_weights_and_no_foreign_pictures(
     folders = {str(path.parent) for path in paths if path.suffix in PICTURES}
     # Those of the tests and the one of the README show what NASA gave to the public domain; the
     # others are drawn.
-    assert folders == {"tests/pictures", "docs", "docs/measured/study"}
+    assert folders == {"tests/pictures", "tests/image/cases", "docs", "docs/measured/study"}
     assert distributions.sdist.stat().st_size < ALLOWED_BYTES

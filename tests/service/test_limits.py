@@ -3,6 +3,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from tests.api.doubles import BEGUN, MAY_END
 
@@ -54,6 +55,33 @@ def test_a_form_over_the_limit_is_told_the_limit_that_is_documented(service: Run
         answer = received(connection)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"the body has 21037057 bytes; the limit is 20971520 for the image" in answer
+
+
+@pytest.fixture(scope="module")
+def large_jpeg(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """59 megapixels, more than the limit of 50; a half has 15."""
+    path = tmp_path_factory.mktemp("large") / "image.jpg"
+    Image.open(GROUP).convert("RGB").resize((16_382, 3628)).save(path, quality=50)
+    return path
+
+
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("model", ["front", "back", "full", "auto"])
+def test_large_jpeg_is_answered_by_models_that_read_it_at_a_smaller_scale(
+    service: Running, large_jpeg: Path, model: str
+) -> None:
+    status, answer = curl("-F", f"image=@{large_jpeg}", f"{service.url}/detect?model={model}")
+    assert status == 200
+    assert answer["image"] == {"width": 16_382, "height": 3628}
+
+
+@pytest.mark.needs("curl")
+def test_large_jpeg_is_refused_by_the_model_that_reads_every_pixel(
+    service: Running, large_jpeg: Path
+) -> None:
+    status, problem = curl("-F", f"image=@{large_jpeg}", f"{service.url}/detect?model=mtcnn")
+    assert (status, problem["code"]) == (413, "too_many_pixels")
+    assert "59433896 pixels; the limit is 50000000 pixels" in problem["detail"]
 
 
 def test_a_client_that_leaves_is_no_error(service: Running) -> None:

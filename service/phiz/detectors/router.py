@@ -215,7 +215,7 @@ class Router:
             full_decode_s, DECODE_TIME_SHARE, 1
         ):
             return context.scaled
-        full = ScaledImage(context.image.decode_full())
+        full = context.image.decode_finest()
         context.time_budget.stopwatch.lap("decode")
         return full
 

@@ -1,13 +1,11 @@
 """Decodes bytes to an upright RGB image. Limits are checked before any pixel is decoded.
 
-Supported formats are JPEG, PNG, WebP, GIF (the first frame), BMP (without run lengths), TIFF (the
-first page; LZW, deflate, PackBits or plain) and AVIF, if Pillow is built with it. No other
-format is tried. Colours are those of Pillow's ``convert`` at full scale; colour profiles are not
-applied. Transparent pixels are blended with white. Sixteen-bit grey is scaled to eight bits. The
-Exif orientation is applied; damaged Exif data is ignored.
+``VARIETIES`` lists the varieties of each format that are read; all others are refused by name. Of
+several frames or pages the first one is read, except thumbnails. Colours are those of Pillow's
+``convert`` at full scale; colour profiles are not applied. Transparent pixels are blended with
+white. Sixteen-bit grey is scaled to eight bits. The Exif orientation is applied; damaged Exif data
+is ignored.
 """
-
-from functools import partial
 
 from phiz.errors import (
     EmptyImageError,
@@ -15,19 +13,36 @@ from phiz.errors import (
     UnsupportedImageError,
 )
 from phiz.faces import RgbImage
+from phiz.image import tiff
 from phiz.image.foreign_formats import describe_foreign_format
-from phiz.image.headers import ImageFormat, read_exif_orientation, read_jpeg_header, sniff_format
-from phiz.image.jpeg import decode_jpeg, read_jpeg_size
+from phiz.image.formats import ImageFormat, sniff_format
+from phiz.image.jpeg import decode_jpeg
+from phiz.image.jpeg_header import read_jpeg_header
 from phiz.image.lazy import LazyImage, ScaledImage
-from phiz.image.limits import MAX_JPEG_SEGMENTS, DecodingLimits, check_jpeg, check_parts
+from phiz.image.limits import (
+    MAX_JPEG_SEGMENTS,
+    DecodingLimits,
+    check_jpeg,
+    check_parts,
+    check_scaled_size,
+    check_tiff,
+    find_finest_factor,
+)
 from phiz.image.orientation import (
     UPRIGHT_EXIF,
     apply_orientation,
     compute_upright_origin,
     to_upright_size,
 )
-from phiz.image.pillow import SUPPORTED_FORMATS, decode_with_pillow
-from phiz.image.pixels import unpack_rgb
+from phiz.image.pillow import (
+    SUPPORTED_FORMATS,
+    build_damage_error,
+    decode_jpeg_with_pillow,
+    decode_with_pillow,
+)
+from phiz.image.pixels import PackedPixels, unpack_rgb
+from phiz.image.properties import DESCRIBE, describe_jpeg, describe_tiff
+from phiz.image.varieties import check_variety
 
 
 def decode_image(image_bytes: bytes, limits: DecodingLimits) -> RgbImage:
@@ -45,8 +60,9 @@ def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
     Raises:
         EmptyImageError: There are no bytes.
         ImageBytesError: There are more bytes than the limit.
-        ImagePixelsError: The header declares more pixels than the limit.
-        UnsupportedImageError: The bytes are not an image of a supported format.
+        ImagePixelsError: The header declares more pixels than the limit. For a JPEG, this may be
+            raised later, when it is decoded at a scale with more pixels.
+        UnsupportedImageError: The bytes are not an image of a supported format and variety.
         UndecodableImageError: The file is damaged, truncated or split into too many parts. For a
             JPEG, the first two may be raised later, when its pixels are decoded.
     """
@@ -54,33 +70,54 @@ def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
     if image_format == "JPEG":
         return _open_jpeg(image_bytes, limits.max_pixels)
     check_parts(image_format, image_bytes)
+    if image_format == "TIFF":
+        return _open_tiff(image_bytes, limits.max_pixels)
+    check_variety(image_format, DESCRIBE[image_format](image_bytes))
     return LazyImage.from_packed(decode_with_pillow(image_format, image_bytes, limits.max_pixels))
+
+
+def _open_tiff(image_bytes: bytes, max_pixels: int) -> LazyImage:
+    page = tiff.find_full_page(image_bytes)
+    check_variety("TIFF", describe_tiff(image_bytes, page))
+    if page is None:
+        raise build_damage_error("TIFF", len(image_bytes))
+    check_tiff(page, max_pixels)
+    return LazyImage.from_packed(
+        decode_with_pillow("TIFF", tiff.extract_page(page), max_pixels, tiff.read_grey_range(page))
+    )
 
 
 def _open_jpeg(image_bytes: bytes, max_pixels: int) -> LazyImage:
     header = read_jpeg_header(image_bytes, MAX_JPEG_SEGMENTS + 1)
-    size_wh = read_jpeg_size(header)
-    check_jpeg(header, size_wh, max_pixels)
-    orientation = read_exif_orientation(header.exif) if header.exif else UPRIGHT_EXIF
-    # Without metadata, because Pillow reads the Exif structure while opening and fails
-    # where that is damaged.
-    lean_bytes = header.lean_bytes
-    if size_wh is None:
-        full = decode_with_pillow("JPEG", lean_bytes, max_pixels)
-        return LazyImage.from_packed(apply_orientation(full, orientation))
-    return LazyImage(
-        to_upright_size(size_wh, orientation),
-        partial(_decode_scaled_jpeg, lean_bytes, size_wh, orientation, max_pixels),
-    )
+    check_variety("JPEG", describe_jpeg(header))
+    check_jpeg(header)
+    if not header.frames or 0 in header.frames[0].size_wh:
+        raise build_damage_error("JPEG", len(image_bytes))
+    (frame,) = header.frames
+    coefficient_bytes = 0 if header.has_one_scan else frame.count_coefficient_bytes()
+    finest_factor = find_finest_factor(frame.size_wh, coefficient_bytes, max_pixels)
+    orientation = tiff.read_exif_orientation(header.exif) if header.exif else UPRIGHT_EXIF
+
+    def decode_scaled(factor: int) -> ScaledImage:
+        check_scaled_size(frame.size_wh, factor, max_pixels)
+        pixels = decode_jpeg(header.lean_bytes, frame.size_wh, factor, len(frame.factors))
+        if pixels is None and finest_factor > 1:  # a second decoder takes ever longer
+            raise build_damage_error("JPEG", len(image_bytes))
+        if pixels is None:  # Pillow tolerates more damage and reports the rest
+            # Without metadata, because Pillow reads the Exif structure while opening and fails
+            # where that is damaged.
+            pixels = decode_jpeg_with_pillow(
+                header.lean_bytes, frame.size_wh, factor, len(image_bytes)
+            )
+        return _orient_scaled(pixels, frame.size_wh, factor, orientation)
+
+    return LazyImage(to_upright_size(frame.size_wh, orientation), decode_scaled, finest_factor)
 
 
-def _decode_scaled_jpeg(
-    image_bytes: bytes, size_wh: tuple[int, int], orientation: int, max_pixels: int, factor: int
+def _orient_scaled(
+    pixels: PackedPixels, size_wh: tuple[int, int], factor: int, orientation: int
 ) -> ScaledImage:
-    pixels = decode_jpeg(image_bytes, size_wh, factor)
-    if pixels is None:  # Pillow tolerates more damage and reports the rest
-        full = decode_with_pillow("JPEG", image_bytes, max_pixels)
-        return ScaledImage(apply_orientation(full, orientation))
+    """Return an image upright, from the blocks as they are stored."""
     if orientation == UPRIGHT_EXIF:
         return ScaledImage(pixels, factor)
     width, height = size_wh
@@ -102,10 +139,10 @@ def _identify_format(image_bytes: bytes, limits: DecodingLimits) -> ImageFormat:
             "send a smaller file"
         )
     image_format = sniff_format(image_bytes)
-    if image_format not in SUPPORTED_FORMATS:
-        foreign = describe_foreign_format(image_bytes)
-        description = f"{foreign}, and" if foreign else "are not an image of a supported format;"
-        raise UnsupportedImageError(
-            f"the {len(image_bytes)} bytes {description} send one of {', '.join(SUPPORTED_FORMATS)}"
-        )
-    return image_format
+    if image_format in SUPPORTED_FORMATS:
+        return image_format
+    foreign = describe_foreign_format(image_bytes)
+    description = f"{foreign}, and" if foreign else "are not an image of a supported format;"
+    raise UnsupportedImageError(
+        f"the {len(image_bytes)} bytes {description} send one of {', '.join(SUPPORTED_FORMATS)}"
+    )

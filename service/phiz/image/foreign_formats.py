@@ -15,7 +15,7 @@ _KINDS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = tuple(
         (
             rb".{4}ftyp(?!(.{4}){0,30}?avi[fs])(.{4}){0,30}?(hei[cfmsvx]|hev[cmsx]|mif1|msf1)",
             "an HEIC image",
-            "convert it",
+            "convert it, or choose Most Compatible in the iPhone's camera settings",
         ),
         (rb".{4}ftyp(?!(.{4}){0,30}?avi[fs])", "a video (MP4)", "extract single frames"),
         (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image", "convert it"),

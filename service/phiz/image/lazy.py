@@ -43,12 +43,31 @@ class LazyImage:
         height: Pixels, upright.
     """
 
-    __slots__ = ("_decode", "_full_only", "_scaled_by_factor", "height", "width")
+    __slots__ = (
+        "_decode",
+        "_finest_factor",
+        "_full_only",
+        "_scaled_by_factor",
+        "height",
+        "width",
+    )
 
-    def __init__(self, size_wh: tuple[int, int], decode: Callable[[int], ScaledImage]) -> None:
-        """Store the size and the function that decodes pixels by at most a factor."""
+    def __init__(
+        self,
+        size_wh: tuple[int, int],
+        decode: Callable[[int], ScaledImage],
+        finest_factor: int = 1,
+    ) -> None:
+        """Store the size and the function that decodes pixels by at most a factor.
+
+        Args:
+            size_wh: Width and height, upright.
+            decode: Returns the image at a scale of 1 by the factor, or at full scale.
+            finest_factor: Factor of the largest scale within the limits.
+        """
         self.width, self.height = size_wh
         self._decode = decode
+        self._finest_factor = finest_factor
         self._scaled_by_factor: dict[int, ScaledImage] = {}
         self._full_only: ScaledImage | None = None
 
@@ -73,17 +92,24 @@ class LazyImage:
     def decode_scaled(self, min_side_px: float) -> ScaledImage:
         """Return the image at the smallest scale whose longer side has ``min_side_px`` pixels.
 
-        A smaller image has full scale. For formats without scales, blocks of pixels are
-        averaged, as in the transform of a JPEG. Without averaging, sparse samples would miss
-        pixels, and miss others when the image moves.
+        A smaller image has full scale, or the largest scale within the limits. For formats without
+        scales, blocks of pixels are averaged, as in the transform of a JPEG. Without averaging,
+        sparse samples would miss pixels, and miss others when the image moves.
 
         Raises:
             ImageError: The pixels cannot be decoded.
         """
         longer = max(self.width, self.height)
-        return self._get_scaled(
-            next((factor for factor in SCALE_FACTORS if longer >= min_side_px * factor), 1)
-        )
+        wanted = next((factor for factor in SCALE_FACTORS if longer >= min_side_px * factor), 1)
+        return self._get_scaled(max(wanted, self._finest_factor))
+
+    def decode_finest(self) -> ScaledImage:
+        """Return the image at the largest scale within the limits.
+
+        Raises:
+            ImageError: The pixels cannot be decoded.
+        """
+        return self._get_scaled(self._finest_factor)
 
     def get_finest_scale(self) -> ScaledImage:
         """Return the image at the largest scale that has been decoded.
@@ -91,7 +117,7 @@ class LazyImage:
         Raises:
             ImageError: Nothing has been decoded, and the pixels cannot be.
         """
-        return self._get_scaled(min(self._scaled_by_factor, default=1))
+        return self._get_scaled(min(self._scaled_by_factor, default=self._finest_factor))
 
     def rotate_to_upright(self, orientation: int) -> "LazyImage":
         """Return the image turned upright, as if stored in an Exif orientation, 1 to 8."""
@@ -99,6 +125,7 @@ class LazyImage:
         return LazyImage(
             to_upright_size(size_wh, orientation),
             lambda factor: _orient_scaled(self._get_scaled(factor), size_wh, orientation),
+            self._finest_factor,
         )
 
     def _get_scaled(self, factor: int) -> ScaledImage:

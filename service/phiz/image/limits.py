@@ -9,15 +9,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 
-from phiz.errors import ImagePixelsError, UndecodableImageError, UnsupportedImageError
-from phiz.image.headers import (
-    ImageFormat,
-    JpegHeader,
-    find_gif_blocks,
-    find_png_chunks,
-    has_more_scans,
-    read_first_directory,
-)
+from phiz.errors import ImagePixelsError, UndecodableImageError
+from phiz.image import tiff
+from phiz.image.formats import ImageFormat
+from phiz.image.headers import find_gif_blocks, find_png_chunks
+from phiz.image.jpeg_header import JpegHeader, has_more_scans
+from phiz.image.lazy import SCALE_FACTORS
+from phiz.image.tiff import TiffDirectory
 
 # The largest real metadata is a colour profile in 255 segments. A PNG also stores its pixels in
 # chunks, of 8 KiB if libpng wrote it, so that its limit allows 128 MiB.
@@ -29,22 +27,16 @@ _PART_LIMITS: dict[ImageFormat, tuple[str, int, Callable[[bytes], Iterator[objec
 """Name, maximum number and finder of a format's parts."""
 # A progressive JPEG has about ten. Each is a pass over all pixels, however few its bytes.
 _MAX_SCANS = 100
-# Pixels of all scans together, about 1.3 s. The next limit allows so many scans at any size,
-# for deployments with a higher limit of pixels.
+# Pixels of all scans together, about 1.3 s. The next limit allows so many scans at any size.
 _MAX_SCAN_PIXELS = 1_000_000_000
 _SCANS_OF_ANY_SIZE = 16
-_BMP_COMPRESSION_OFFSET = 30  # its place, except in a header of OS/2's first version
-_BMP_SHORT_HEADER_BYTES = 12  # which has none
-_BMP_RLE_COMPRESSIONS = (1, 2)  # of 8 and of 4 bits
+# Memory that a worker has for each pixel of the limit, and what decoding one at the wanted scale
+# takes of it at most, a CMYK.
+_BYTES_PER_PIXEL = 20
+_DECODED_BYTES_PER_PIXEL = 12
 # Enough for 50 megapixels in tiles of 32 x 32; each is a Python object in Pillow.
 _MAX_TIFF_VALUES = 65_536
-_TIFF_FIRST_METADATA_TAG = 700  # from this tag on none says where pixels are
-_TIFF_ASCII_TYPE = 2
-_TIFF_COMPRESSION_TAG = 259
-# Plain, LZW, deflate (twice), PackBits. Not JPEG: each strip has its own scans, so that they
-# tell nothing. Not fax: libtiff complains of its damage on standard error, line by line.
-_TIFF_COMPRESSIONS = (1, 5, 8, 32_946, 32_773)
-_TIFF_TILE_SIDE_TAGS = (322, 323)
+_TIFF_PART_TAGS = (tiff.STRIP_OFFSETS, tiff.STRIP_BYTES, tiff.TILE_OFFSETS, tiff.TILE_BYTES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +45,7 @@ class DecodingLimits:
 
     Attributes:
         max_bytes: Bytes of the encoded image.
-        max_pixels: Width times height.
+        max_pixels: Width times height at the scale at which the image is decoded.
     """
 
     max_bytes: int
@@ -74,6 +66,57 @@ def check_size(size_wh: tuple[int, int], max_pixels: int) -> None:
         )
 
 
+def find_finest_factor(size_wh: tuple[int, int], coefficient_bytes: int, max_pixels: int) -> int:
+    """Return the factor of the largest scale of a JPEG within the limits.
+
+    Args:
+        size_wh: Width and height at full scale.
+        coefficient_bytes: Memory that the decoder needs beside the pixels.
+        max_pixels: At the scale of the result.
+
+    Raises:
+        ImagePixelsError: The smallest scale exceeds a limit.
+    """
+    for factor in reversed(SCALE_FACTORS):
+        pixels = count_scaled_pixels(size_wh, factor)
+        needed_bytes = coefficient_bytes + _DECODED_BYTES_PER_PIXEL * pixels
+        if pixels <= max_pixels and needed_bytes <= _BYTES_PER_PIXEL * max_pixels:
+            return factor
+    width, height = size_wh
+    if pixels > max_pixels:
+        check_scaled_size(size_wh, SCALE_FACTORS[0], max_pixels)
+    raise ImagePixelsError(
+        f"the image is {width} x {height}, and its scans need {needed_bytes} bytes of memory; "
+        f"the limit is {_BYTES_PER_PIXEL * max_pixels} bytes; save it as a baseline JPEG"
+    )
+
+
+def check_scaled_size(size_wh: tuple[int, int], factor: int, max_pixels: int) -> None:
+    """Refuse to decode a JPEG at a scale with too many pixels.
+
+    Raises:
+        ImagePixelsError: There are more than the limit.
+    """
+    if count_scaled_pixels(size_wh, factor) <= max_pixels:
+        return
+    width, height = size_wh
+    scale, remedy = "", "send a smaller image"
+    if factor > 1:
+        scale = f" at a scale of 1/{factor}"
+    if factor < SCALE_FACTORS[0]:
+        remedy += ", or choose a model that reads large JPEGs at a smaller scale: auto or back"
+    raise ImagePixelsError(
+        f"the image is {width} x {height}, {width * height} pixels; "
+        f"the limit is {max_pixels} pixels{scale}; {remedy}"
+    )
+
+
+def count_scaled_pixels(size_wh: tuple[int, int], factor: int) -> int:
+    """Return the pixels of a JPEG that is decoded at a scale."""
+    width, height = (-(-side // factor) for side in size_wh)
+    return width * height
+
+
 def check_parts(image_format: ImageFormat, image_bytes: bytes) -> None:
     """Refuse a file with too many parts, if its format has parts that are read one by one.
 
@@ -87,30 +130,28 @@ def check_parts(image_format: ImageFormat, image_bytes: bytes) -> None:
         raise _build_parts_error(image_format, limit, parts)
 
 
-def check_jpeg(header: JpegHeader, size_wh: tuple[int, int] | None, max_pixels: int) -> None:
-    """Check the segments, pixels and scans of a JPEG against their limits.
-
-    Args:
-        header: With up to one segment more than ``MAX_JPEG_SEGMENTS``.
-        size_wh: None if the header has no size.
-        max_pixels: Of the image.
-
-    Raises:
-        ImagePixelsError: There are more pixels than the limit.
-        UndecodableImageError: There are more segments or scans than the limit.
-    """
-    if header.segment_count > MAX_JPEG_SEGMENTS:
-        raise _build_parts_error("JPEG", MAX_JPEG_SEGMENTS, "segments before the pixels")
-    if size_wh is not None:
-        check_size(size_wh, max_pixels)
-        if not header.has_one_scan:
-            check_scans(header.lean_bytes, size_wh)
-
-
 def _build_parts_error(image_format: ImageFormat, limit: int, parts: str) -> UndecodableImageError:
     return UndecodableImageError(
         f"the {image_format} exceeds the limit of {limit} {parts}; save it without metadata"
     )
+
+
+def check_jpeg(header: JpegHeader) -> None:
+    """Check the segments, pixels and scans of a JPEG against the limits of time.
+
+    Args:
+        header: With up to one segment more than ``MAX_JPEG_SEGMENTS``.
+
+    Raises:
+        ImagePixelsError: There are more pixels than can be read in time at any scale.
+        UndecodableImageError: There are more segments or scans than the limit.
+    """
+    if header.segment_count > MAX_JPEG_SEGMENTS:
+        raise _build_parts_error("JPEG", MAX_JPEG_SEGMENTS, "segments before the pixels")
+    for frame in header.frames:
+        check_size(frame.size_wh, _MAX_SCAN_PIXELS)
+        if not header.has_one_scan:
+            check_scans(header.lean_bytes, frame.size_wh)
 
 
 def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:
@@ -129,47 +170,18 @@ def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:
         )
 
 
-def check_bmp(image_bytes: bytes) -> None:
-    """Refuse a BMP with run lengths, which Pillow decodes byte by byte in Python, for seconds.
-
-    Raises:
-        UnsupportedImageError: The BMP has run-length compression.
-    """
-    header = int.from_bytes(image_bytes[14:18], "little")
-    compression = int.from_bytes(
-        image_bytes[_BMP_COMPRESSION_OFFSET : _BMP_COMPRESSION_OFFSET + 4], "little"
-    )
-    if header != _BMP_SHORT_HEADER_BYTES and compression in _BMP_RLE_COMPRESSIONS:
-        raise UnsupportedImageError(
-            "the BMP has run-length compression, which is not supported; "
-            "save it without compression, or as a PNG"
-        )
-
-
-def check_tiff(image_bytes: bytes, max_pixels: int) -> None:
-    """Refuse a TIFF with larger or more tiles than an image needs.
+def check_tiff(page: TiffDirectory, max_pixels: int) -> None:
+    """Refuse a page of a TIFF with larger or more parts than an image needs.
 
     Raises:
         ImagePixelsError: A tile has more pixels than the limit.
-        UndecodableImageError: A tag has more values than the limit.
-        UnsupportedImageError: Its compression is not supported.
+        UndecodableImageError: There are more strips or tiles than the limit.
     """
-    tags = read_first_directory(image_bytes)
-    width, height = (
-        max((tag.value for tag in tags if tag.number == side), default=0)
-        for side in _TIFF_TILE_SIDE_TAGS
-    )
-    check_size((width, height), max_pixels)
-    for tag in tags:
-        structural = tag.number < _TIFF_FIRST_METADATA_TAG and tag.value_type != _TIFF_ASCII_TYPE
-        if structural and tag.count > _MAX_TIFF_VALUES:
-            raise UndecodableImageError(
-                f"tag {tag.number} of the TIFF has {tag.count} values; "
-                f"the limit is {_MAX_TIFF_VALUES}; save it in fewer, larger strips"
-            )
-        readable = tag.count == 1 and tag.value in _TIFF_COMPRESSIONS
-        if tag.number == _TIFF_COMPRESSION_TAG and not readable:
-            raise UnsupportedImageError(
-                "the compression of the TIFF is not supported; "
-                "save it with LZW, deflate or no compression"
-            )
+    tile_wh = page.read_value(tiff.TILE_WIDTH, 0), page.read_value(tiff.TILE_HEIGHT, 0)
+    check_size(tile_wh, max_pixels)
+    counts = [page.tags[number].count for number in _TIFF_PART_TAGS if number in page.tags]
+    if max(counts, default=0) > _MAX_TIFF_VALUES:
+        raise UndecodableImageError(
+            f"the TIFF has {max(counts)} strips or tiles; "
+            f"the limit is {_MAX_TIFF_VALUES}; save it in fewer, larger ones"
+        )

@@ -1,15 +1,20 @@
-"""Decodes images of all formats with Pillow, at full scale.
+"""Decodes images of all formats with Pillow.
 
 Colours are those of Pillow's ``convert``; colour profiles are not applied. Transparent pixels are
-blended with white. Sixteen-bit grey is scaled to eight bits. The Exif orientation is applied;
-damaged Exif data is ignored.
+blended with white. Grey of more than eight bits is scaled to eight. The Exif orientation is
+applied; damaged Exif data is ignored.
 """
 
+import ctypes
 import io
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
-from PIL import AvifImagePlugin
+from numpy.typing import NDArray
+from PIL import AvifImagePlugin, _imaging
 from PIL import Image as Pillow
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -19,26 +24,33 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from phiz.errors import (
-    ImageError,
-    ImagePixelsError,
-    UndecodableImageError,
-    UnsupportedImageError,
-)
-from phiz.image.headers import (
-    ImageFormat,
-    read_exif_orientation,
-    read_gif_size,
-    read_jpeg_header,
-)
-from phiz.image.limits import check_bmp, check_jpeg, check_size, check_tiff
-from phiz.image.orientation import apply_orientation
+from phiz.errors import ImageError, ImagePixelsError, UndecodableImageError
+from phiz.image.formats import ImageFormat
+from phiz.image.headers import read_gif_size
+from phiz.image.limits import check_size
+from phiz.image.orientation import UPRIGHT_EXIF, apply_orientation
 from phiz.image.pixels import PackedPixels, pack_rgbx
+from phiz.image.tiff import read_exif_orientation
 
-# Pillow warns about damaged metadata, which does not matter here. Filters belong to the whole
-# process, so changing them around each call is unsafe between threads. These are set once, for
-# the modules of Pillow only.
+
+def _silence_libtiff() -> None:
+    """Stop libtiff from writing about damaged files to standard error, past the log.
+
+    Pillow has no setting for this, but the library's own functions are found through Pillow's.
+    """
+    library = ctypes.CDLL(_imaging.__file__)
+    for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+        if set_handler := getattr(library, name, None):
+            set_handler.argtypes, set_handler.restype = [ctypes.c_void_p], ctypes.c_void_p
+            set_handler(None)
+
+
+# Pillow warns and logs about damaged metadata, which does not matter here. Filters belong to the
+# whole process, so changing them around each call is unsafe between threads. These are set once,
+# for the modules of Pillow only.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
+_silence_libtiff()
 
 # Pillow's own `open` is not used: it does not distinguish damaged images from other files, and
 # it has its own limit of pixels.
@@ -57,32 +69,79 @@ SUPPORTED_FORMATS = tuple(_DECODERS)
 """The supported formats."""
 
 _BAND_PIXELS = 1 << 17  # a band of this many stays in a processor's cache
+_PNG_DEPTH_OFFSET = 24
+_WHITE = 65_535
 
 
 def decode_with_pillow(
-    image_format: ImageFormat, image_bytes: bytes, max_pixels: int
+    image_format: ImageFormat,
+    image_bytes: bytes,
+    max_pixels: int,
+    grey_range: tuple[int, int] = (0, _WHITE),
 ) -> PackedPixels:
-    """Return an encoded image (H, W), upright, from a file with checked parts.
+    """Return an encoded image (H, W), upright, from a file of a known variety.
 
-    A JPEG comes without its metadata and is not turned.
+    Args:
+        image_format: Any but JPEG.
+        image_bytes: The file, with checked parts.
+        max_pixels: Width times height.
+        grey_range: Black and white of grey with more than eight bits.
 
     Raises:
         ImagePixelsError: The header declares more pixels than the limit.
-        UnsupportedImageError: Its kind is not supported.
-        UndecodableImageError: It is damaged or truncated.
+        UndecodableImageError: The file is damaged or truncated.
     """
+    if image_format == "GIF":  # Pillow fills a frame while opening
+        check_size(read_gif_size(image_bytes), max_pixels)
+    with (
+        _translate_errors(image_format, len(image_bytes), max_pixels),
+        _DECODERS[image_format](io.BytesIO(image_bytes)) as image,
+    ):
+        check_size(image.size, max_pixels)
+        if image_format == "PNG":
+            _scale_transparent_grey(image, image_bytes[_PNG_DEPTH_OFFSET])
+        image.load()
+        exif = image.info.get("exif")
+        # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.
+        return apply_orientation(
+            _pack_image(_convert_to_rgb(image, grey_range)),
+            read_exif_orientation(exif) if exif else UPRIGHT_EXIF,
+        )
+
+
+def decode_jpeg_with_pillow(
+    image_bytes: bytes, size_wh: tuple[int, int], factor: int, byte_count: int
+) -> PackedPixels:
+    """Return a JPEG (ceil(H / factor), ceil(W / factor)), as it is stored.
+
+    Args:
+        image_bytes: The file, without its metadata.
+        size_wh: W and H.
+        factor: 1, 2, 4 or 8.
+        byte_count: Of the file with its metadata.
+
+    Raises:
+        UndecodableImageError: The file is damaged or truncated.
+    """
+    width, height = size_wh
+    with (
+        _translate_errors("JPEG", byte_count, width * height),
+        JpegImageFile(io.BytesIO(image_bytes)) as image,
+    ):
+        image.draft(image.mode, (max(1, width // factor), max(1, height // factor)))
+        scaled = image.convert("RGB")
+        wanted = -(-width // factor), -(-height // factor)
+        # A side below the factor has no smaller scale.
+        return _pack_image(scaled if scaled.size == wanted else scaled.resize(wanted))
+
+
+@contextmanager
+def _translate_errors(
+    image_format: ImageFormat, byte_count: int, max_pixels: int
+) -> Iterator[None]:
+    """Raise errors of Pillow as errors of the image."""
     try:
-        with _open_image_file(image_format, image_bytes, max_pixels) as image:
-            if image_format == "JPEG":
-                check_jpeg(read_jpeg_header(image_bytes), image.size, max_pixels)
-            else:
-                check_size(image.size, max_pixels)
-            image.load()
-            exif = image.info.get("exif")
-            # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.
-            return apply_orientation(
-                _pack_image(_convert_to_rgb(image)), read_exif_orientation(exif) if exif else 1
-            )
+        yield
     except ImageError:
         raise
     except Pillow.DecompressionBombError:
@@ -93,32 +152,30 @@ def decode_with_pillow(
     # The parsers of Pillow raise anything from struct.error to MemoryError for a damaged file.
     # Their messages may quote the file, so there is no cause.
     except Exception:  # noqa: BLE001
-        raise UndecodableImageError(
-            f"the {image_format} of {len(image_bytes)} bytes is damaged, truncated or without "
-            "pixels; send the complete file"
-        ) from None
+        raise build_damage_error(image_format, byte_count) from None
 
 
-def _open_image_file(image_format: ImageFormat, image_bytes: bytes, max_pixels: int) -> ImageFile:
-    """Return an opened image, after a check of what opening costs."""
-    if image_format == "GIF":
-        # Pillow fills a frame while opening.
-        check_size(read_gif_size(image_bytes), max_pixels)
-    elif image_format == "TIFF":
-        check_tiff(image_bytes, max_pixels)
-    elif image_format == "BMP":
-        check_bmp(image_bytes)
-    return _DECODERS[image_format](io.BytesIO(image_bytes))
+def build_damage_error(image_format: ImageFormat, byte_count: int) -> UndecodableImageError:
+    """Return the error of a file that breaks while its pixels are read."""
+    return UndecodableImageError(
+        f"the {image_format} of {byte_count} bytes is damaged, truncated or without pixels; "
+        "send the complete file"
+    )
 
 
-def _convert_to_rgb(image: Pillow.Image) -> Pillow.Image:
+def _scale_transparent_grey(image: ImageFile, bits: int) -> None:
+    """Scale the transparent grey of a PNG as Pillow scales its pixels, which it does not do."""
+    transparent = image.info.get("transparency")
+    if image.mode == "L" and isinstance(transparent, int):
+        image.info["transparency"] = transparent * 255 // (2**bits - 1)
+
+
+def _convert_to_rgb(image: Pillow.Image, grey_range: tuple[int, int]) -> Pillow.Image:
     """Return a loaded image in mode RGB."""
     if image.mode.startswith("I;16"):
-        image = _convert_to_8_bits(image)
-    if image.mode in ("I", "F"):
-        raise UnsupportedImageError(
-            "the image has 32 bits per channel without a defined white; save it with 8 or 16 bits"
-        )
+        image = _convert_to_8_bits(image, grey_range)
+    if image.mode == "La":  # grey with associated alpha, which has one way alone out of it
+        image = image.convert("LA")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         canvas = Pillow.new("RGB", image.size, "white")
@@ -127,18 +184,31 @@ def _convert_to_rgb(image: Pillow.Image) -> Pillow.Image:
     return image if image.mode == "RGB" else image.convert("RGB")
 
 
-def _convert_to_8_bits(image: Pillow.Image) -> Pillow.Image:
+def _convert_to_8_bits(image: Pillow.Image, grey_range: tuple[int, int]) -> Pillow.Image:
     """Return sixteen-bit grey as eight-bit grey, rounded to nearest, with alpha if needed.
 
     The transparent grey of a PNG has sixteen bits too; eight bits cannot tell it from 256 others.
     """
-    values = np.asarray(image).astype(np.uint32)  # (H, W), 0 to 65535 = 255 * 257
-    grey = ((values + 128) // 257).astype(np.uint8)
+    black, white = grey_range
+    share = (np.arange(_WHITE + 1) - black) / (white - black)  # (65536,)
+    greys = np.rint(255 * share.clip(0, 1)).astype(np.uint8)
+    values = np.asarray(image)  # (H, W)
+    grey = greys[values]
     transparent = image.info.get("transparency")
     if transparent is None:
         return Pillow.fromarray(grey)
     alpha = np.where(values == transparent, 0, 255).astype(np.uint8)
     return Pillow.fromarray(np.stack([grey, alpha], axis=-1))  # (H, W, 2)
+
+
+def pack_cmyk(samples: NDArray[np.uint8]) -> PackedPixels:
+    """Return the inverted inks (H, W, 4) of a JPEG as packed pixels (H, W).
+
+    All programs invert them, as Adobe's do; a file that has them upright is unknown.
+    """
+    height, width, _ = samples.shape
+    inks = Pillow.frombuffer("CMYK", (width, height), samples, "raw", "CMYK;I", 0, 1)
+    return _pack_image(inks.convert("RGB"))
 
 
 def _pack_image(image: Pillow.Image) -> PackedPixels:
