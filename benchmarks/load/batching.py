@@ -20,7 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from phiz.boxes.geometry import Letterbox
-from phiz.cli import serve_run
+from phiz.cli import serve_run as cli_serve
 from phiz.cli.main import main
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.detectors.factory import LANDMARKS_BY_KIND
@@ -129,7 +129,7 @@ def serve_batches(connection: socket.socket, most: int) -> None:
 def serve(most: int) -> None:
     """Run the command line of phiz with this worker in the place of its own."""
     command = (sys.executable, "-m", "benchmarks.load.batching", str(most))
-    serve_run.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's is shorter
+    cli_serve.WORKER_COMMAND = command  # type: ignore[assignment,attr-defined]  # phiz's is shorter
     pool.LOOKAHEAD_S = LOOKAHEAD_S  # type: ignore[misc]  # phiz does not change it
     main()
 

@@ -104,7 +104,8 @@ def test_the_names_in_a_query_are_found() -> None:
 
 def test_every_error_of_the_service_counts_as_one() -> None:
     document = (ROOT / "docs" / "http.md").read_text("utf-8")
-    documented = set(re.findall(r"^\| 5\d\d \| `(\w+)`", document, re.MULTILINE))
+    # 501 is a request that the service does not understand, not an error of the service.
+    documented = set(re.findall(r"^\| 5(?!01)\d\d \| `(\w+)`", document, re.MULTILINE))
     (rule,) = (rule for rule in RULES if rule.get("record") == "phiz:errors:rate5m")
     (counted,) = re.findall(r'outcome=~"([^"]+)"', rule["expr"])
     assert set(counted.split("|")) == documented
