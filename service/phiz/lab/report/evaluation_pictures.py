@@ -26,7 +26,6 @@ from phiz.lab.report.evaluation_charts import (
     draw_panels,
 )
 
-PERCENT: Final = 100
 JPEG_QUALITY: Final = 85
 
 
@@ -97,7 +96,7 @@ def build_error_panels(runs: Sequence[Evaluation]) -> list[Panel]:
         },
     }
     return [
-        build_histogram_panel(title, "%", {name: PERCENT * each for name, each in values.items()})
+        build_histogram_panel(title, "%", {name: 100 * each for name, each in values.items()})
         for title, values in measures.items()
         if values
     ]

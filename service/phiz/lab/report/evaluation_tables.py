@@ -10,7 +10,6 @@ from rich.table import Table
 
 from phiz.lab.accuracy.summary import EvaluationSummary
 
-PERCENT = 100
 TableCells = list[tuple[str, str]]
 """Headings, and the texts below them."""
 
@@ -81,7 +80,7 @@ def _list_errors(summary: EvaluationSummary) -> TableCells:
                 ("p90", _format_percent(each.p90)),
             )
         ),
-        ("box offset", " ".join(f"{PERCENT * each:+.0f}" for each in errors.box_offset)),
+        ("box offset", " ".join(f"{100 * each:+.0f}" for each in errors.box_offset)),
     ]
 
 
@@ -91,7 +90,7 @@ def _list_jitters(summary: EvaluationSummary) -> TableCells:
     if not jitter:
         return []
     blend, nms = jitter["blend"], jitter["nms"]
-    change = f"{PERCENT * (blend.square / nms.square - 1):+.0f} %" if nms.square else "-"
+    change = f"{100 * (blend.square / nms.square - 1):+.0f} %" if nms.square else "-"
     return [
         ("blend", _format_percent(blend.rms)),
         ("nms", _format_percent(nms.rms)),
@@ -141,7 +140,7 @@ TABLES: dict[str, Callable[[EvaluationSummary], TableCells]] = {
 
 
 def _format_percent(value: float) -> str:
-    return _format_decimals(PERCENT * value, 2)
+    return _format_decimals(100 * value, 2)
 
 
 def _format_decimals(value: float, count: int) -> str:

@@ -22,11 +22,10 @@ from phiz.lab.report.recommendations import (
     list_candidates,
     recommend_variants,
 )
-from phiz.lab.report.tables import render_devices, render_measurements
+from phiz.lab.report.tables import MEGABYTE, render_devices, render_measurements
 from phiz.lab.study.record import Measurement, Study
 from phiz.lab.study.summary import list_plain_measurements
 
-MEGABYTE: Final = 1_000_000
 GROUP_HEADINGS: Final = {
     "classify": "Classifiers",
     "face": "Face models",

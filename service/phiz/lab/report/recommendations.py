@@ -8,6 +8,7 @@ from operator import itemgetter
 from typing import Final
 
 from phiz.lab.accuracy.gates import MAX_TIME_RATIO
+from phiz.lab.report.tables import MEGABYTE
 from phiz.lab.study.quality import VariantQuality
 from phiz.lab.study.record import Study
 from phiz.lab.study.summary import (
@@ -21,7 +22,6 @@ from phiz.runtime.variants import REFERENCE_VARIANT, Variant
 
 GOALS: Final = ("lowest latency", "best answers", "smallest memory")
 ACCURACY_NAMES: Final = {"classify": "right", "face": "average precision"}
-MEGABYTE: Final = 1_000_000
 MAX_NAMED: Final = 3
 ACCURACY_TOLERANCE: Final = 0.001  # apart, two shares of right answers are not worth another choice
 BUDGETS_MS: Final = (1, 2, 3, 5, 10, 20, 50, 100, 200)
