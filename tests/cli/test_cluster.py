@@ -33,7 +33,7 @@ def detect(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         env={**os.environ, **ENVIRONMENT},
-        timeout=120,
+        timeout=300,  # a guard against hanging; on a busy machine Ray takes minutes to start
     )
 
 
