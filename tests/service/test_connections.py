@@ -4,7 +4,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import pytest
@@ -250,6 +250,41 @@ def test_ten_megabytes_of_head_take_no_memory(mirror: Running) -> None:
             connection = stack.enter_context(mirror.connect())
             connection.sendall(padded(10_000_000)[:-4])
         assert grown_bytes() < 40_000_000
+
+
+CHUNKED = b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+
+
+@pytest.mark.parametrize(
+    "trailers",
+    [
+        pytest.param(b"x: %b\r\n" % bytes.ljust(b"", 1000, b"y"), id="ordinary-lines"),
+        pytest.param(b"T:\r\n", id="empty-lines"),
+        pytest.param(bytes.ljust(b"", 1000, b"x"), id="one-endless-line"),
+    ],
+)
+def test_endless_trailers_are_refused_and_take_no_memory(mirror: Running, trailers: bytes) -> None:
+    before = mirror.metric("process_resident_memory_bytes")
+    with ExitStack() as stack:
+        for _ in range(10):
+            connection = stack.enter_context(mirror.connect())
+            connection.sendall(CHUNKED)
+            with suppress(OSError):  # the service may close while this is sent
+                for _ in range(100):
+                    connection.sendall(trailers * (50_000 // len(trailers)))
+            assert received(connection).startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 415 "))
+        assert mirror.metric("process_resident_memory_bytes") - before < 20_000_000
+    wait_for(lambda: mirror.metric("phiz_inflight_requests") == 0)
+    assert mirror.log.read_text() == ""
+
+
+def test_trailers_are_no_headers(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(CHUNKED + b"content-encoding: gzip\r\n\r\n")
+        answer = received(connection)
+        assert b"content_coding" not in answer
+        connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_body_that_is_no_http_is_told_so(mirror: Running) -> None:

@@ -1,6 +1,7 @@
 """A connection with limits on the heads of requests, which early answers end gracefully."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -14,6 +15,7 @@ from phiz.api.request_head import (
     MAX_HEAD_BYTES,
     RequestHeadError,
     build_size_error,
+    build_trailer_error,
     check_head,
     explain_parser_error,
 )
@@ -56,6 +58,8 @@ class Connection(HttpToolsProtocol):
         self._is_receiving = False  # whether a request has begun and is not complete
         self._is_receiving_head = False  # whether its head is not complete
         self._head_bytes = 0  # of the head, after the chunk that it began in
+        self._has_body = False  # whether the last data had a part of the body
+        self._trailer_bytes = 0  # since the last part of the body
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
 
@@ -105,9 +109,16 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
         self._is_receiving_head = False
-        self._head_bytes = 0
+        self._head_bytes = self._trailer_bytes = 0
         self._cancel_timer()
         super().on_headers_complete()
+        # The trailers of a chunked body would be added to the headers (RFC 9110, section 6.5.1).
+        self.headers = deque(maxlen=0)  # type: ignore[assignment]  # keeps nothing
+
+    def on_body(self, body: bytes) -> None:
+        """Read a part of a request's body (httptools)."""
+        self._has_body = True
+        super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request's body (httptools)."""
@@ -148,7 +159,7 @@ class Connection(HttpToolsProtocol):
         """Feed the parser.
 
         Raises:
-            RequestHeadError: A head of the maximum size is not complete.
+            RequestHeadError: A head of the maximum size is not complete, or neither are trailers.
             HttpParserError: The data is not HTTP.
             HttpParserUpgrade: The request asks for another protocol.
         """
@@ -156,7 +167,14 @@ class Connection(HttpToolsProtocol):
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 raise build_size_error()
+        self._has_body = False
         self.parser.feed_data(data)
+        if self._has_body or self._is_receiving_head or not self._is_receiving:
+            self._trailer_bytes = 0
+            return
+        self._trailer_bytes += len(data)
+        if self._trailer_bytes > MAX_HEAD_BYTES:
+            raise build_trailer_error()
 
     def _strip_upgrade(self, rest: bytes) -> bytes:
         """Return a request without its wish for another protocol, and the rest after its head.

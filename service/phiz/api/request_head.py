@@ -73,6 +73,15 @@ def build_size_error() -> RequestHeadError:
     )
 
 
+def build_trailer_error() -> RequestHeadError:
+    """Return the error of trailers that are too large."""
+    return RequestHeadError(
+        HEAD_SIZE_CODE,
+        f"the trailers of the request are too large; the limit is {MAX_HEAD_BYTES} bytes; send no"
+        " trailers",
+    )
+
+
 def explain_parser_error(error: Exception, headers: HeaderLines) -> RequestHeadError:
     """Return the error of a request that the parser refuses.
 
