@@ -59,7 +59,7 @@ def _write_section(image_format: str) -> Iterator[str]:
     yield "|---" * len(names) + "|"
     for row in varieties:
         yield _write_line([_write_values(row, name) for name in names])
-    yield f"\nOther varieties: {remedy}.\n"
+    yield f"\nAny other {image_format} is refused: {remedy}.\n"
 
 
 def _write_values(row: Variety, name: str) -> str:
