@@ -27,7 +27,8 @@ html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False
 html_use_index = False
-html_static_path: list[str] = []
+html_static_path = ["_static"]
+html_css_files = ["tables.css"]
 templates_path: list[str] = []
 
 _LINK: Final = re.compile(r"(?<=\]\()(?!\w+:|#)([^)\s#]+)(#[^)\s]*)?(?=\))")

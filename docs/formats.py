@@ -33,12 +33,12 @@ per channel and LZW, deflate or no compression, or as a PNG"
 
 A file that breaks while its pixels are read gets 400 with `undecodable_image`.
 
-- HEIC and BigTIFF are named, and are not read.
-- Of several frames or pages, the first one is read. Thumbnails and masks of a TIFF are skipped.
+- HEIC and BigTIFF are not supported, and the error names them.
+- Only the first of several frames or pages is read. Thumbnails and masks of a TIFF are skipped.
 - Transparent pixels are blended with white.
 - The Exif orientation is applied. Colour profiles are not.
-- Grey of 9 to 15 bits in a TIFF of 16 is scaled by its tag `MaxSampleValue` or `SMaxSampleValue`.
-- A JPEG that lacks only its end marker is read. Without some of its pixels it is damaged.
+- In a 16-bit TIFF, grey of 9 to 15 bits is scaled by the tag `MaxSampleValue` or `SMaxSampleValue`.
+- A JPEG without its end marker is read. A JPEG without some of its pixels is refused.
 
 Every combination of the values in a row is read. A dash stands for the usual case.
 """
@@ -59,7 +59,7 @@ def _write_section(image_format: str) -> Iterator[str]:
     yield "|---" * len(names) + "|"
     for row in varieties:
         yield _write_line([_write_values(row, name) for name in names])
-    yield f"\nOther varieties: {remedy}.\n"
+    yield f"\nAny other {image_format} is refused: {remedy}.\n"
 
 
 def _write_values(row: Variety, name: str) -> str:

@@ -26,7 +26,7 @@ class Silent:
 
 def test_a_budget_is_for_the_router_alone() -> None:
     engine = Engine({"front": Silent()}, DecodingLimits(100, 100))  # type: ignore[dict-item]  # on purpose
-    with pytest.raises(OptionError, match="only 'auto' takes budget_ms"):
+    with pytest.raises(OptionError, match="only 'auto' supports budget_ms"):
         engine.detect(b"", "front", DetectOptions(budget_ms=5), Stopwatch())
 
 

@@ -73,7 +73,7 @@ class Engine:
         if detector is None:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
         if options.budget_ms is not None and model != AUTO:
-            raise OptionError(f"model is {model!r}; only {AUTO!r} takes budget_ms")
+            raise OptionError(f"model is {model!r}; only {AUTO!r} supports budget_ms")
         image = open_image(image_bytes, self.limits)
         stopwatch.lap("decode")
         detect = detector.detect

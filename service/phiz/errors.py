@@ -64,18 +64,18 @@ class UnsupportedImageError(ImageError):
     """The bytes are not an image of a supported format and variety."""
 
     code = "unsupported_image"
-    remedy = "send a JPEG or a PNG, as bytes; the detail names many other formats"
+    remedy = "send a JPEG or a PNG, as bytes; the detail often names the format received"
 
 
 class UndecodableImageError(ImageError):
-    """The header is an image's, but the rest is damaged, truncated or without pixels."""
+    """The file begins like an image, but is damaged, truncated or without pixels."""
 
     code = "undecodable_image"
     remedy = "send the complete file"
 
 
 class ImageBytesError(ImageError):
-    """The image, or the body that carries it, has more than `PHIZ_MAX_BYTES` bytes."""
+    """The image, or the request body, is larger than `PHIZ_MAX_BYTES` bytes."""
 
     code = "too_many_bytes"
     remedy = "send a smaller file, such as a JPEG"
@@ -130,14 +130,14 @@ class OptionError(RequestError):
 
 
 class OverloadedError(PhizError):
-    """The answer would be late, the queue is full, or the pending bodies have too many bytes.
+    """The answer would be late, the queue is full, or the pending bodies are too large.
 
     Attributes:
         retry_after_s: Seconds after which the client should try again.
     """
 
     code = "overloaded"
-    remedy = "try again after the time of the header `Retry-After`"
+    remedy = "try again after the seconds given in the header `Retry-After`"
 
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
@@ -145,7 +145,7 @@ class OverloadedError(PhizError):
 
 
 class DeadlineError(PhizError):
-    """The answer was not ready after `PHIZ_DEADLINE` seconds, or those of `Phiz-Deadline`."""
+    """The answer was not ready within `PHIZ_DEADLINE` or `Phiz-Deadline` seconds."""
 
     code = "deadline_exceeded"
     remedy = "send a smaller image, choose a faster model, or try again later"
@@ -218,7 +218,7 @@ class ModelNotBuiltError(ModelError):
     """The model is not built."""
 
     code = "model_not_built"
-    remedy = "run the command of the detail on the machine of the service"
+    remedy = "run the command given in the detail on the machine of the service"
 
 
 class ModelCorruptError(ModelError):

@@ -94,17 +94,17 @@ DETECT_OPTIONS: Final[Mapping[str, Option]] = {
     ),
     "passes": Option(
         1,
-        "Number of times that `front`, `back` and `full` process an image. The second pass is half"
-        " a grid cell away. Two passes take twice the inference time, and boxes and landmarks are"
-        " steadier and more accurate.",
+        "Number of times that `front`, `back` and `full` process an image. The second pass is"
+        " shifted by half a grid cell. Two passes take twice the inference time, and make boxes and"
+        " landmarks steadier and more accurate.",
         maximum=2,
         is_whole=True,
     ),
     "rotate": Option(
         "none",
         "With `auto`, an image without a clear upright face is also turned by 90, 180 and 270"
-        " degrees, which takes up to four times as long. Coordinates remain those of the image as"
-        " sent, and each face has its `roll`.",
+        " degrees, which takes up to four times as long. Coordinates refer to the image as sent,"
+        " and each face has its `roll`.",
         choices=get_args(Rotate),
     ),
     "details": Option(

@@ -103,8 +103,8 @@ def test_site_loads_nothing_from_elsewhere(site: Path) -> None:
 @pytest.mark.integration
 def test_broken_link_fails_the_site(tmp_path: Path, target: str, status: int) -> None:
     folder = tmp_path / "docs"
-    folder.mkdir()
-    for name in ("conf.py", "faces.jpg"):
+    (folder / "_static").mkdir(parents=True)
+    for name in ("conf.py", "faces.jpg", "_static/tables.css"):
         (folder / name).write_bytes((ROOT / "docs" / name).read_bytes())
     (tmp_path / "pyproject.toml").write_bytes((ROOT / "pyproject.toml").read_bytes())
     (folder / "index.md").write_text(f"# Page\n\nA [link]({target}).\n")

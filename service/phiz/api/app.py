@@ -49,7 +49,7 @@ def create_app(
     """
     app = FastAPI(
         title="phiz",
-        summary="Face detection over HTTP, with the time of every stage.",
+        summary="Face detection over HTTP, with the time that each stage took.",
         description=DESCRIPTION,
         version=phiz.__version__,
         docs_url=None,

@@ -78,19 +78,19 @@ ROUTELESS_ERRORS: Final = (
     ErrorEntry(
         HTTPStatus.METHOD_NOT_ALLOWED,
         METHOD_CODE,
-        "the address has no such method",
+        "the address does not support this method",
         "use a method that the header `Allow` lists",
     ),
     ErrorEntry(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
         HEAD_SIZE_CODE,
-        "request line and headers exceed 64 KiB or 100 lines; the connection is closed",
+        "the request line and headers exceed 64 KiB or 100 lines; the connection is closed",
         "send fewer or shorter headers, such as cookies",
     ),
     ErrorEntry(
         HTTPStatus.NOT_IMPLEMENTED,
         TRANSFER_CODING_CODE,
-        "the header `Transfer-Encoding` has another value than `chunked`; the connection is closed",
+        "the header `Transfer-Encoding` is not just `chunked`; the connection is closed",
         "send the body with a `Content-Length`, or with `chunked` alone",
     ),
 )
@@ -100,7 +100,7 @@ NOT_READY_ERROR: Final = ErrorEntry(
     HTTPStatus.SERVICE_UNAVAILABLE,
     NOT_READY_CODE,
     "the service is starting or stopping",
-    "try again after the time of the header `Retry-After`",
+    "try again after the seconds given in the header `Retry-After`",
 )
 
 ERROR_TABLE: Final = sorted(

@@ -31,13 +31,13 @@ from phiz.wire.schemas import (
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
 
 DESCRIPTION = """\
-phiz finds faces in images. It returns boxes, scores, landmarks and the time of every stage.
+phiz finds faces in images. It returns boxes, scores, landmarks and the time that each stage took.
 
     curl -F image=@face.jpg http://127.0.0.1:8000/detect
 
 `/classify` returns the ImageNet classes of an image, if the classifiers are built.
 
-Coordinates are pixels of the upright image (after the Exif orientation), from its upper left
+Coordinates are in pixels of the upright image (after the Exif orientation), from its upper left
 corner. Left and right are the viewer's. Errors are `application/problem+json` with a stable `code`.
 """
 
@@ -82,7 +82,7 @@ def describe_image_route(
     body = {
         "required": True,
         "description": "A form with the image, or the image itself. The form may also hold"
-        " options; an empty field is ignored. A query parameter wins over a form field.",
+        " options; an empty field is ignored. A query parameter overrides a form field.",
         "content": {
             MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
             OCTET_STREAM: {"schema": IMAGE_SCHEMA},

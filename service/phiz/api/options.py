@@ -22,7 +22,7 @@ def read_options(
     query: Iterable[tuple[str, str]],
     form: Iterable[tuple[str, str]] = (),
 ) -> OptionsT:
-    """Return the checked options; a query parameter wins over a form field.
+    """Return the checked options; a query parameter overrides a form field.
 
     An option's form field that is empty counts as not given: web pages send all they have.
 

@@ -33,9 +33,15 @@ models = APIRouter(tags=["detection"])
 operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
 
 
-@models.get("/models", name="models", responses=NOT_READY_RESPONSES)
+@models.get(
+    "/models",
+    name="models",
+    summary="List the models",
+    response_description="The detectors and the classifiers.",
+    responses=NOT_READY_RESPONSES,
+)
 async def list_models(request: Request) -> ModelList:
-    """Return the detectors, and the classifiers, built or not."""
+    """Return the detectors, and the classifiers, whether or not they are built."""
     service = get_service(request)
     if not service.pool.is_healthy:
         raise NotReadyError
@@ -47,14 +53,25 @@ async def list_models(request: Request) -> ModelList:
 
 # Some health checks send HEAD; the server omits the body then.
 @operation.head("/healthz", include_in_schema=False)
-@operation.get("/healthz", name="healthz")
+@operation.get(
+    "/healthz",
+    name="healthz",
+    summary="Check whether the process is alive",
+    response_description="The process is alive.",
+)
 async def check_liveness() -> PlainTextResponse:
-    """Return 200 while the process answers at all."""
+    """Return 200 while the process is alive."""
     return PlainTextResponse("alive\n")
 
 
 @operation.head("/readyz", include_in_schema=False)
-@operation.get("/readyz", name="readyz", responses=NOT_READY_RESPONSES)
+@operation.get(
+    "/readyz",
+    name="readyz",
+    summary="Check whether the service is ready",
+    response_description="The service is ready for requests.",
+    responses=NOT_READY_RESPONSES,
+)
 async def check_readiness(request: Request) -> PlainTextResponse:
     """Return 200 once every model is loaded and warm, and 503 before that and while stopping."""
     if not request.app.state.ready or not get_service(request).pool.is_healthy:
@@ -62,7 +79,13 @@ async def check_readiness(request: Request) -> PlainTextResponse:
     return PlainTextResponse("ready\n")
 
 
-@operation.get("/metrics", name="metrics", responses=NOT_READY_RESPONSES)
+@operation.get(
+    "/metrics",
+    name="metrics",
+    summary="Get the metrics",
+    response_description="The metrics, in a Prometheus format.",
+    responses=NOT_READY_RESPONSES,
+)
 async def export_metrics(request: Request) -> Response:
     """Return the metrics of the service in a Prometheus format."""
     try:
@@ -76,6 +99,8 @@ async def export_metrics(request: Request) -> Response:
 @operation.get(
     "/study",
     name="study",
+    summary="Show the report of the study",
+    response_description="The report, as HTML.",
     response_class=HTMLResponse,
     responses=describe_errors(StudyMissingError.code),
 )
@@ -117,7 +142,7 @@ def _build_auto_entry(inventory: ModelInventory) -> ModelEntry:
     first, *others = inventory.landmarks.values()
     return ModelEntry(
         name=AUTO,
-        title="one network first, then the cascade while more faces are likely",
+        title="a fast model first, then mtcnn while more faces are likely",
         kind=AUTO,
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),

@@ -27,7 +27,7 @@ from phiz.models.specs import SERVICE_GROUP, VARIANT_PRECISIONS, Precision
     help="Also build this variant of the networks.",
 )
 @click.option("--force", is_flag=True, help="Rebuild files that are already built.")
-@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+@click.option("--quiet", is_flag=True, help="Print only errors.")
 @click.option(
     "--group",
     default=SERVICE_GROUP,

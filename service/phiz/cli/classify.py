@@ -35,7 +35,7 @@ def classify(**arguments: Any) -> None:  # noqa: ANN401  what the options say
     """Classify images into the 1000 classes of ImageNet.
 
     PATH is an image, a folder (searched with its subfolders), or - for standard input. An
-    unreadable image is reported on standard error, and the others are processed.
+    unreadable image is reported on standard error, and the rest are processed.
 
     \b
     Build the models once with:

@@ -20,7 +20,7 @@ Examples:
 
 \b
 Exit status: 0 if every image was read, and drawn with --draw; 1 if one failed; 2 if the
-command is invalid. An image without faces is no failure. With --ray, 0 if every image has a
+command is invalid. An image without faces is not a failure. With --ray, 0 if every image has a
 row; the row of an unreadable image holds its error.
 """
 
@@ -54,8 +54,8 @@ def detect(**arguments: Any) -> None:  # noqa: ANN401  what the options say
     """Find faces in images.
 
     PATH is an image, a folder (searched with its subfolders), or - for standard input. Boxes
-    and landmarks are pixels of the upright image, from its upper left corner. An unreadable
-    image is reported on standard error, and the others are processed.
+    and landmarks are in pixels of the upright image, from its upper left corner. An unreadable
+    image is reported on standard error, and the rest are processed.
     """
     # Not at the top: numpy and the runtime take a while to import; --help should not wait.
     from phiz.cli.detect_run import detect_images  # noqa: PLC0415

@@ -56,7 +56,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     POST /classify       classify an image; needs phiz models build --group classify
     GET  /models         list the available models
     GET  /study          show the report of phiz study
-    GET  /docs           show the interface, to try out
+    GET  /docs           interactive documentation
     GET  /healthz        200 while the process is alive
     GET  /readyz         200 while the service is ready for requests
     GET  /metrics        metrics for Prometheus

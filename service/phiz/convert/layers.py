@@ -4,7 +4,7 @@ On processors with wide vectors its convolutions keep channels in blocks of 8 or
 block innermost. Max-pools, and the Relu and Add that are fused into a convolution, leave
 that layout alone; a Transpose, a PRelu, or channels that do not fill their blocks make it
 put everything into another order and back. None of the precisions here does. In algebra all are
-exact: what differs is rounding.
+exact; they differ only in rounding.
 
 Arrays are (N, C, H, W) but for the pixels, (N, H, W, C).
 """

@@ -27,7 +27,7 @@ class NetworkSize:
 def measure_size(graph: bytes) -> NetworkSize | None:
     """Return the size of a float graph, or None if its input may be of any size.
 
-    Weights that are 0 in a whole input or output channel do not count: what is built fills
+    Weights that are 0 in a whole input or output channel do not count: the converter fills
     blocks of channels with them.
     """
     model = shape_inference.infer_shapes(onnx.load_from_string(graph))

@@ -1,1 +1,1 @@
-"""The models: what is known of each, and where its numbers come from."""
+"""The models: their specifications and the sources of their numbers."""

@@ -1,4 +1,4 @@
-"""``phiz bench``: what is fastest on this machine, and as good."""
+"""``phiz bench``: choose the fastest way to run each model here, at equal accuracy."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""``phiz study``: what every way to run every network costs here, and which to choose."""
+"""``phiz study``: measure every way to run every network here, and recommend one."""
 
 from pathlib import Path
 from typing import Any
@@ -66,7 +66,7 @@ Examples:
     help="Compare STUDY files in one report, oldest device first. Nothing is measured.",
 )
 def study(**options: Any) -> None:  # noqa: ANN401  as many types as options
-    """Measure models in every precision, runtime, thread count and batch size, and recommend.
+    """Measure every precision, runtime, thread count and batch size, and recommend the best.
 
     Measurements are interleaved over several rounds. Run the same command again to resume an
     interrupted study. Figures go to study.json, the report to study.html, and the choice to the

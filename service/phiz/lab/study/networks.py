@@ -71,7 +71,7 @@ def keep_offered(model: ModelSpec) -> ModelSpec:
 def offer_all_precisions(model: ModelSpec) -> ModelSpec:
     """Return a model that is offered in 8 bits even where it is not worth it.
 
-    A model that is offered in part stays as it is: that part is what one would run.
+    A model that is offered in part stays as it is, because only that part is worth running.
     """
     if any(variant.is_offered for spec in model.networks for variant in spec.variants):
         return model

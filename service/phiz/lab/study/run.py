@@ -1,4 +1,4 @@
-"""A study from its first task to its last: what is there, what is done, what is left."""
+"""A study from its first task to its last: checkpoint, progress and remaining tasks."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A call in a process of its own: what it used is given back, and its peak of memory is its own."""
+"""A call in a process of its own, to return its memory and to measure its peak alone."""
 
 import multiprocessing
 import signal
