@@ -252,7 +252,9 @@ def test_ten_megabytes_of_head_take_no_memory(mirror: Running) -> None:
         assert grown_bytes() < 40_000_000
 
 
-CHUNKED = b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+CHUNKED_REQUEST = (
+    b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\na\r\n0\r\n"
+)
 
 
 @pytest.mark.parametrize(
@@ -268,7 +270,7 @@ def test_endless_trailers_are_refused_and_take_no_memory(mirror: Running, traile
     with ExitStack() as stack:
         for _ in range(10):
             connection = stack.enter_context(mirror.connect())
-            connection.sendall(CHUNKED)
+            connection.sendall(CHUNKED_REQUEST)
             with suppress(OSError):  # the service may close while this is sent
                 for _ in range(100):
                     connection.sendall(trailers * (50_000 // len(trailers)))
@@ -280,7 +282,7 @@ def test_endless_trailers_are_refused_and_take_no_memory(mirror: Running, traile
 
 def test_trailers_are_no_headers(mirror: Running) -> None:
     with mirror.connect() as connection:
-        connection.sendall(CHUNKED + b"content-encoding: gzip\r\n\r\n")
+        connection.sendall(CHUNKED_REQUEST + b"content-encoding: gzip\r\n\r\n")
         answer = received(connection)
         assert b"content_coding" not in answer
         connection.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
