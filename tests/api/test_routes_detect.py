@@ -268,7 +268,16 @@ def test_compressed_body_is_refused_before_it_is_read(client: Client, path: str)
     assert "'gzip'" in response.json()["detail"]
 
 
-@pytest.mark.parametrize("coding", ["identity", "Identity"])
+def test_second_content_encoding_is_refused_too(client: Client, png: bytes) -> None:
+    headers = [("content-type", "image/png"), ("content-encoding", "identity")]
+    headers.append(("content-encoding", "gzip"))
+    request = client.http.post("/detect", content=png, headers=headers)
+    response = client.runner.run(request)
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_content_coding")
+    assert "'identity, gzip'" in response.json()["detail"]
+
+
+@pytest.mark.parametrize("coding", ["identity", "Identity", ""])
 def test_body_may_say_that_it_is_not_compressed(client: Client, png: bytes, coding: str) -> None:
     headers = {"content-encoding": coding}
     response = client.ask("POST", "/detect", content=png, kind="image/png", headers=headers)

@@ -66,7 +66,8 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
         ClientDisconnect: The client left before the last byte.
     """
     headers = request.headers
-    if (coding := headers.get("content-encoding", "identity")).lower() != "identity":
+    coding = ", ".join(headers.getlist("content-encoding"))  # a header may be repeated
+    if coding.lower() not in {"", "identity"}:
         raise ContentCodingError(
             f"the body has the Content-Encoding {quote_text(coding)}, which is not supported; send"
             " it without compression"
