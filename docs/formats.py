@@ -31,7 +31,7 @@ per channel and LZW, deflate or no compression, or as a PNG"
 }
 ```
 
-A file that breaks while its pixels are read gets 400 with `undecodable_image`.
+A file that the decoder cannot read to its end gets 400 with `undecodable_image`.
 
 - HEIC and BigTIFF are not supported, and the error names them.
 - Only the first of several frames or pages is read. Thumbnails and masks of a TIFF are skipped.

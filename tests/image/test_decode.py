@@ -28,6 +28,9 @@ from phiz.image.headers import find_gif_blocks, find_png_chunks
 from phiz.image.jpeg_header import find_jpeg_segments
 from phiz.image.limits import DecodingLimits, check_scans
 from phiz.image.pixels import unpack_rgb
+from tests.image.corpus.bmp import BITFIELDS, encode_bmp, pack_words
+from tests.image.corpus.bmp_cases import READ_ALPHA
+from tests.image.corpus.picture import draw_samples
 from tests.malformed import malformed_inputs
 
 LIMITS = DecodingLimits(max_bytes=20 * 1024 * 1024, max_pixels=50_000_000)
@@ -208,6 +211,15 @@ def test_what_is_transparent_becomes_white(
     opaque = picture.convert("RGBA").getpixel((0, 0))
     assert isinstance(opaque, tuple)
     np.testing.assert_array_equal(image[0], [opaque[:3], [255, 255, 255]])
+
+
+@pytest.mark.parametrize("masks", READ_ALPHA.values(), ids=READ_ALPHA)
+def test_bmp_whose_alpha_is_zero_everywhere_is_opaque(masks: tuple[int, ...]) -> None:
+    samples = draw_samples(8, 4)
+    samples[..., 3] = 0
+    words = pack_words(samples, masks)
+    file = encode_bmp(words, 32, header_bytes=124, compression=BITFIELDS, masks=masks)
+    assert np.array_equal(decode_image(file, LIMITS), samples[..., :3])
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,10 @@ def _convert_to_rgb(image: Pillow.Image, grey_range: tuple[int, int]) -> Pillow.
         image = image.convert("LA")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
+        if isinstance(image, BmpImageFile) and rgba.getchannel("A").getextrema() == (0, 0):
+            return rgba.convert(
+                "RGB"
+            )  # programs leave the alpha of a BMP at zero, as browsers know
         canvas = Pillow.new("RGB", image.size, "white")
         canvas.paste(rgba, mask=rgba)
         return canvas

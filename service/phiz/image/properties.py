@@ -193,7 +193,9 @@ def _describe_page(page: TiffDirectory) -> Properties:
     colours = _name(_TIFF_COLOURS, photometric, "photometric")
     if colours == "CMYK" and page.read_value(tiff.INK_SET, 1) != 1:
         colours = "other inks"
-    numbers = page.read_value(tiff.SAMPLE_FORMAT, 1)
+    if colours == "palette" and page.has_8_bit_colour_map():
+        colours = "palette of 8-bit colours"
+    numbers = sorted(set(page.read_values(tiff.SAMPLE_FORMAT))) or [1]
     planes = ""
     if samples > 1 and page.read_value(tiff.PLANES, 1) != 1:
         planes = "separate planes in tiles" if tiff.TILE_OFFSETS in page.tags else "separate planes"
@@ -201,7 +203,7 @@ def _describe_page(page: TiffDirectory) -> Properties:
     return {
         "colours": colours,
         "bits": _count_bits(*bits),
-        "numbers": _name(_TIFF_NUMBERS, numbers, "sample format"),
+        "numbers": " and ".join(_name(_TIFF_NUMBERS, each, "sample format") for each in numbers),
         "extra": _describe_extra(page, samples - _TIFF_CHANNELS.get(photometric, samples)),
         "bit order": "reversed bits" if page.read_value(tiff.FILL_ORDER, 1) != 1 else "",
         "byte order": "big-endian" if is_wide and page.byte_order == ">" else "",

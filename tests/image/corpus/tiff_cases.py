@@ -162,6 +162,10 @@ def _list_refused() -> Iterator[Case]:
     yield from _vary("no photometric", Tiff(-1 % 65536), 3, "photometric 65535", plain)
     wide = Tiff(3, 16, tags={320: draw_palette(16)})
     yield from _vary("16-bit palette", wide, 1, "palette, 16 bits", plain)
+    dim = Tiff(3, 8, tags={320: [colour // 257 for colour in draw_palette(8)]})
+    yield from _vary("palette of 8 bits", dim, 1, "palette of 8-bit colours, 8 bits", plain)
+    mixed = Tiff(2, 8, tags={339: [1, 1, 2]})
+    yield from _vary("mixed numbers", mixed, 3, "signed", plain)
     for photometric, name in (
         (4, "transparency mask"),
         (32803, "colour filter array"),
