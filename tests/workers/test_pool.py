@@ -107,7 +107,7 @@ def anyio_backend() -> tuple[str, dict[str, Any]]:
 
 @pytest.fixture(autouse=True)
 def complaints(tmp_path: Path) -> Iterator[list[Any]]:
-    """What the event loop complains of: in the end of a test nothing, and no process is left."""
+    """Complaints of the event loop. At the end of a test there are none, and no process is left."""
     complaints: list[Any] = []
     yield complaints
     gc.collect()

@@ -155,8 +155,8 @@ def has_more_scans(image_bytes: bytes, limit: int) -> bool:
     """
     if image_bytes.count(_START_OF_SCAN) <= limit:
         return False
-    # What follows the image, such as the film that telephones append, has the marker by
-    # chance too; compressed data has not: a 255 in it is followed by 0 or by a restart marker.
+    # Data after the image, such as the film that telephones append, has the marker by chance too.
+    # Compressed data has not: a 255 in it is followed by 0 or by a restart marker.
     most = _MARKERS_PER_SCAN * limit
     markers = list(islice(_find_markers(image_bytes), most + 1))
     return markers.count(_START_OF_SCAN) > limit or len(markers) > most

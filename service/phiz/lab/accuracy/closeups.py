@@ -4,7 +4,6 @@ Only the labelled face of a portrait is known, so another box elsewhere may be a
 box over the labelled face is a false alarm. Heads that fill the image get most of them.
 """
 
-from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -39,12 +38,9 @@ def crop_to_face(image: RgbImage, box: Boxes, margin: float) -> tuple[RgbImage, 
 def count_second_boxes(prediction: Prediction) -> int:
     """Return the number of boxes over the labelled faces beyond one for each face."""
     boxes = to_boxes(prediction.faces)  # (N, 4)
-    return sum(max(0, count - 1) for count in _count_boxes_over(prediction.label.faces, boxes))
-
-
-def _count_boxes_over(faces: Sequence[Boxes] | Boxes, boxes: Boxes) -> Iterator[int]:
-    """Yield the number of boxes (N, 4) over each of faces (F, 4)."""
-    for face in faces:
+    second = 0
+    for face in prediction.label.faces:
         smaller = np.minimum(box_area(face), box_area(boxes))  # (N,)
         is_over = compute_intersections(face, boxes) >= MIN_COVERED_SHARE * smaller  # (N,)
-        yield int(is_over.sum())
+        second += max(0, int(is_over.sum()) - 1)
+    return second
