@@ -12,7 +12,7 @@ import click
 
 from phiz.api.app import create_app
 from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count, find_study_page
-from phiz.api.server import bind_socket, format_url, run_server
+from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
 from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
-from phiz.api.request_head import (
+from phiz.api.server.request_head import (
     MAX_HEAD_BYTES,
     RequestHeadError,
     build_size_error,
