@@ -98,6 +98,8 @@ MISTAKES: Final = {
 }
 # Failures that no request can cause in a service that is well: see the tests below.
 FAILURES: Final = {"internal", "worker_died", "not_ready"}
+# Half a head, which curl does not send: test_connections.py does.
+INCOMPLETE: Final = {"head_too_slow"}
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +146,7 @@ def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int
 
 
 def test_every_row_has_its_request() -> None:
-    assert {*WRONG_REQUESTS, *FAILURES} == ERRORS_BY_CODE.keys()
+    assert {*WRONG_REQUESTS, *FAILURES, *INCOMPLETE} == ERRORS_BY_CODE.keys()
 
 
 @pytest.mark.parametrize("code", WRONG_REQUESTS)

@@ -16,6 +16,7 @@ NOT_READY_CODE: Final = "not_ready"
 INTERNAL_CODE: Final = errors.WorkerFaultError.code
 MALFORMED_REQUEST_CODE: Final = "malformed_request"
 HEAD_SIZE_CODE: Final = "head_too_large"
+HEAD_TIMEOUT_CODE: Final = "head_too_slow"
 TRANSFER_CODING_CODE: Final = "unsupported_transfer_coding"
 
 
@@ -80,6 +81,12 @@ ROUTELESS_ERRORS: Final = (
         METHOD_CODE,
         "the address does not support this method",
         "use a method that the header `Allow` lists",
+    ),
+    ErrorEntry(
+        HTTPStatus.REQUEST_TIMEOUT,
+        HEAD_TIMEOUT_CODE,
+        "the request line and headers were not complete after 20 seconds; the connection is closed",
+        "send them at once, or use a faster connection",
     ),
     ErrorEntry(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

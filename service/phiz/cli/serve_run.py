@@ -42,6 +42,7 @@ def run_service(host: str, port: int, workers: int | None) -> None:
             listener,
             settings.drain,
             partial(_announce_address, listener, settings.log),
+            max_connections=limits.max_connections,
             logged_requests=logged_requests,
             tracer=tracer,
         )
@@ -54,7 +55,7 @@ def _announce_address(listener: socket, log_format: LogFormat) -> None:
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
     try:
         click.echo(line)
-    except BrokenPipeError:  # the parent has stopped reading, and other clients send requests
+    except OSError:  # the parent has stopped reading or the disk is full; clients are answered
         # Python would try to write the line again when it exits, and exit with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
