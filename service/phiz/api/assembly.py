@@ -4,6 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
+from phiz.api.fetch.hosts import HostRules
 from phiz.api.service import MAX_BODIES, MAX_CONNECTIONS, RequestLimits
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
@@ -34,7 +35,11 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
 
 
 def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLimits:
-    """Return what a request may have in a service that may have so many files open."""
+    """Return what a request may have in a service that may have so many files open.
+
+    Raises:
+        SettingError: The list of hosts has an entry that is not a host.
+    """
     files = max(1, max_files - workers - _RESERVED_FILES)
     bodies = min(MAX_BODIES, files)
     if bodies < MAX_BODIES:
@@ -52,6 +57,7 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         max_bodies=bodies,
         max_connections=min(MAX_CONNECTIONS, files),
         max_queued=settings.queue,
+        url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,
     )
 
 

@@ -32,11 +32,11 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     _warn_unknown_variables()
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
     with open_tracer(os.environ) as tracer:
-        listener = bind_socket(host, port)
         size = workers or choose_worker_count(
             count_processors(), read_memory_limit(), settings.max_pixels
         )
         limits = build_limits(settings, raise_file_limit(), size)
+        listener = bind_socket(host, port)
         run_server(
             create_app(WORKER_COMMAND, size, limits, find_study_page(settings)),
             listener,
