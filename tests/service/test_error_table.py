@@ -96,6 +96,8 @@ MISTAKES: Final = {
     "data-url": ("/detect", ("-F", "image=<face.url"), 415, "the part after the comma"),
     "no-such-check": ("/health", (), 404, "did you mean /healthz?"),
 }
+# Refusals of a service with keys and rates, which tests/service/test_access.py asks for.
+REFUSALS: Final = {"invalid_api_key", "missing_scope", "rate_exceeded"}
 # Failures that no request can cause in a service that is well: see the tests below.
 FAILURES: Final = {"internal", "worker_died", "not_ready"}
 
@@ -144,7 +146,7 @@ def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int
 
 
 def test_every_row_has_its_request() -> None:
-    assert {*WRONG_REQUESTS, *FAILURES} == ERRORS_BY_CODE.keys()
+    assert {*WRONG_REQUESTS, *REFUSALS, *FAILURES} == ERRORS_BY_CODE.keys()
 
 
 @pytest.mark.parametrize("code", WRONG_REQUESTS)

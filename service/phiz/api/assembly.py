@@ -4,6 +4,9 @@ import logging
 import sys
 from pathlib import Path
 
+from phiz.api.security.guard import Guard
+from phiz.api.security.keys import open_key_ring
+from phiz.api.security.rates import parse_rate_setting
 from phiz.api.service import MAX_BODIES, RequestLimits
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
@@ -52,6 +55,18 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         max_bodies=bodies,
         max_queued=settings.queue,
     )
+
+
+def build_guard(settings: Settings) -> Guard | None:
+    """Return the rules of access, or None if there are none.
+
+    Raises:
+        SettingError: The keys or the rate are unusable.
+    """
+    secret = settings.api_keys
+    keys = open_key_ring(secret.get_secret_value() if secret else None)
+    rate = parse_rate_setting(settings.rate)
+    return None if keys is None and rate is None else Guard(keys, rate)
 
 
 def find_study_page(settings: Settings) -> Path:

@@ -15,6 +15,7 @@ from phiz.api.deadline import await_tasks
 from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
+from phiz.api.security.headers import SECURITY_HEADERS
 from phiz.api.service import Service, get_service
 from phiz.errors import PhizError
 from phiz.wire.messages import EncodedAnswer
@@ -53,6 +54,7 @@ class EncodedResponse(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
+            *SECURITY_HEADERS,
         ]
         if server_timing:
             self.raw_headers.append((b"server-timing", server_timing.encode()))
@@ -88,6 +90,8 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             upload = await read_upload(request, limits, body)
             record.received_at_s = time.perf_counter()
+            if record.charge is not None:
+                record.charge(len(upload.images) - 1)
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
