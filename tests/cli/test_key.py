@@ -1,6 +1,6 @@
 from click.testing import CliRunner
 
-from phiz.api.security.keys import SCOPES, hash_key, parse_keys
+from phiz.api.security.keys import SCOPES, ApiKey, hash_key, parse_keys
 from phiz.api.security.rates import Rate
 from phiz.cli.key import SCOPE_NAMES
 from phiz.cli.main import main
@@ -16,7 +16,7 @@ def test_line_of_standard_output_belongs_to_the_key_of_standard_error() -> None:
     assert key not in line
     ((digest, entry),) = parse_keys(line).items()
     assert digest == hash_key(key.encode())
-    assert (entry.name, entry.scopes, entry.rate) == ("alice", {"detect", "docs"}, Rate(20, 1, 20))
+    assert entry == ApiKey("alice", frozenset({"detect", "docs"}), Rate(20, 1, 20))
 
 
 def test_each_call_creates_another_key() -> None:
