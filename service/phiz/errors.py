@@ -21,6 +21,10 @@
     │   ├── UrlUnreachableError    no connection to the host
     │   ├── UrlAnswerError         the host did not answer with an image
     │   └── UrlTimeoutError        the image arrived too slowly
+    ├── AccessError                who sent it
+    │   ├── ApiKeyError            no valid API key
+    │   ├── ScopeError             the key does not allow it
+    │   └── RateLimitError         more requests than the rate
     ├── OverloadedError            the queue is full
     ├── DeadlineError              the deadline passed before the answer
     ├── WorkError                  the worker
@@ -177,6 +181,41 @@ class UrlTimeoutError(UrlError):
 
     code = "url_too_slow"
     remedy = "send the image itself, or try again later"
+
+
+class AccessError(PhizError):
+    """The client may not send the request."""
+
+    code = "no_access"
+
+
+class ApiKeyError(AccessError):
+    """The service needs an API key, and the request has none that is valid."""
+
+    code = "invalid_api_key"
+    remedy = "send a key of the operator as `X-API-Key: KEY` or `Authorization: Bearer KEY`"
+
+
+class ScopeError(AccessError):
+    """The API key does not have the scope that the address needs."""
+
+    code = "missing_scope"
+    remedy = "ask the operator for a key with the scope that the detail names"
+
+
+class RateLimitError(AccessError):
+    """The client has sent more requests than its rate.
+
+    Attributes:
+        retry_after_s: Seconds after which the next request is allowed.
+    """
+
+    code = "rate_exceeded"
+    remedy = "send fewer requests, or try again after the seconds in the header `Retry-After`"
+
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class OverloadedError(PhizError):

@@ -111,6 +111,8 @@ FETCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "url_bad_answer": ("/missing", (), "the status 404, not 200"),
     "url_too_slow": ("/silent", ("-H", "phiz-deadline: 0.3"), "send the image itself"),
 }
+# Refusals of a service with keys and rates, which tests/service/test_access.py asks for.
+REFUSALS: Final = {"invalid_api_key", "missing_scope", "rate_exceeded"}
 # Failures that no request can cause in a service that is well: see the tests below.
 FAILURES: Final = {"internal", "worker_died", "not_ready"}
 # Half a head, which curl does not send: test_connections.py does.
@@ -163,6 +165,7 @@ def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int
 def test_every_row_has_its_request() -> None:
     expected = {*WRONG_REQUESTS, *FETCHES, *FAILURES, *INCOMPLETE}
     assert expected == ERRORS_BY_CODE.keys()
+    assert {*WRONG_REQUESTS, *REFUSALS, *FAILURES} == ERRORS_BY_CODE.keys()
 
 
 @pytest.mark.parametrize("code", WRONG_REQUESTS)
