@@ -766,7 +766,12 @@ def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     folder = tmp_path_factory.mktemp("peaks")
     for name, (image_bytes, _) in MEMORY_CASES.items():
         (folder / name).write_bytes(image_bytes)
-    command = [sys.executable, "-m", "tests.image.peak", *(folder / name for name in MEMORY_CASES)]
+    command = [
+        sys.executable,
+        "-m",
+        "tests.image.peak",
+        *(str(folder / name) for name in MEMORY_CASES),
+    ]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return dict(zip(MEMORY_CASES, map(int, output.split()), strict=True))
 

@@ -251,7 +251,8 @@ def _compute_greys(grey_range: tuple[int, int]) -> NDArray[np.uint8]:
     """Return the eight-bit grey of each sixteen-bit grey (65536,), rounded to nearest."""
     black, white = grey_range
     share = (np.arange(_WHITE + 1) - black) / (white - black)  # (65536,)
-    return np.rint(255 * share.clip(0, 1)).astype(np.uint8)
+    greys: NDArray[np.uint8] = np.rint(255 * share.clip(0, 1)).astype(np.uint8)
+    return greys
 
 
 def _convert_to_8_bits(image: Pillow.Image, greys: NDArray[np.uint8]) -> Pillow.Image:
