@@ -50,7 +50,9 @@ def test_growing_process_misses_its_goal_but_not_by_its_start() -> None:
 
 
 def test_replaced_worker_is_compared_from_its_own_start() -> None:
-    usages = [USAGE] * 6 + [{**USAGE, "worker 2": ProcessUsage(mb, 10, 3)} for mb in range(90, 108, 2)]
+    usages = [USAGE] * 6 + [
+        {**USAGE, "worker 2": ProcessUsage(mb, 10, 3)} for mb in range(90, 108, 2)
+    ]
     assert list_missed(soak_of(usages)) == ["memory of worker 2, likewise"]
     assert "worker 2" not in soak_of(usages[:10]).list_lives()
 

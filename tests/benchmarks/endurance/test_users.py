@@ -24,12 +24,14 @@ def send(request: Request, answer: bytes, rate: float = 100.0) -> tuple[Answers,
             if b"content-length" not in answer:
                 break
         writer.close()
+        await writer.wait_closed()
 
     async def run() -> Answers:
         async with await asyncio.start_server(serve, HOST, 0) as server:
             users = Users(server.sockets[0].getsockname()[1], ["127.0.0.1", "127.0.0.2"])
             await users.send_at_rate(repeat(request), rate, 10 / rate)
             users.close()
+            await asyncio.sleep(0.01)  # for the server to see that they left
             return users.take_answers()
 
     return asyncio.run(run()), hosts
