@@ -6,7 +6,7 @@ import json
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import chain, cycle
 from typing import Final, TypeAlias
 
 import numpy as np
@@ -45,9 +45,9 @@ class Answers:
         return self.counts.get(SUCCESS, 0) / max(waited, 1)
 
     def compute_percentile(self, percent: float, answer: str = SUCCESS) -> float:
-        """Return a percentile of the times with an answer, ms; NaN if there is none."""
-        times = self.times_ms.get(answer)
-        return float(np.percentile(times, percent)) if times else float("nan")
+        """Return a percentile of the times with an answer, ms, or of all if there is none."""
+        times = self.times_ms.get(answer) or [*chain(*self.times_ms.values())]
+        return float(np.percentile(times, percent))
 
     def add(self, answer: str, due_s: float) -> None:
         """Add a request that was due at a time of ``time.perf_counter``."""
@@ -60,11 +60,15 @@ class Users:
     Args:
         port: The service's.
         hosts: Addresses that they send from, in turns.
+        patience_s: Seconds that they wait for an answer.
     """
 
-    def __init__(self, port: int, hosts: Sequence[str] = (HOST,)) -> None:
+    def __init__(
+        self, port: int, hosts: Sequence[str] = (HOST,), patience_s: float = PATIENCE_S
+    ) -> None:
         self.answers = Answers()
         self._port = port
+        self._patience_s = patience_s
         self._hosts = cycle(hosts)
         self._idle: dict[str, list[Streams]] = {host: [] for host in hosts}
 
@@ -92,7 +96,7 @@ class Users:
         """Send a request, and add its answer to ``answers``."""
         host = next(self._hosts)
         try:
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(self._patience_s):
                 answer = await self._exchange(request, host)
         except TimeoutError:
             answer = NEVER

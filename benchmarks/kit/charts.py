@@ -179,7 +179,7 @@ def _draw_panel(panel: Panel, top: float, end: float, marks: Sequence[float]) ->
     for y in (0.0, most / 2, most):
         left, right = locate((0, y)), locate((end, y))
         yield draw_line((left, right), stroke=GRID)
-        yield draw_text(left[0] - 8, left[1] + 4, f"{y:.3g}", text_anchor="end")
+        yield draw_text(left[0] - 8, left[1] + 4, f"{y:,.0f}", text_anchor="end")
     for minute in (0.0, end / 2, end):
         x, _ = locate((minute, 0))
         yield draw_text(x, bottom + 16, f"{minute:.3g}", FAINT, text_anchor="middle")
