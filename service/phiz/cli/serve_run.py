@@ -12,7 +12,7 @@ import click
 
 from phiz.api.app import create_app
 from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count, find_study_page
-from phiz.api.server import bind_socket, format_url, run_server
+from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
 from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit
@@ -32,16 +32,17 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     _warn_unknown_variables()
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
     with open_tracer(os.environ) as tracer:
-        listener = bind_socket(host, port)
         size = workers or choose_worker_count(
             count_processors(), read_memory_limit(), settings.max_pixels
         )
         limits = build_limits(settings, raise_file_limit(), size)
+        listener = bind_socket(host, port)
         run_server(
             create_app(WORKER_COMMAND, size, limits, find_study_page(settings)),
             listener,
             settings.drain,
             partial(_announce_address, listener, settings.log),
+            max_connections=limits.max_connections,
             logged_requests=logged_requests,
             tracer=tracer,
         )
@@ -54,7 +55,7 @@ def _announce_address(listener: socket, log_format: LogFormat) -> None:
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
     try:
         click.echo(line)
-    except BrokenPipeError:  # the parent has stopped reading, and other clients send requests
+    except OSError:  # the parent has stopped reading or the disk is full; clients are answered
         # Python would try to write the line again when it exits, and exit with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
