@@ -119,3 +119,11 @@ def test_refused_work_is_tried_again_some_time(latencies: LatencyEstimator) -> N
 def test_unclear_size_waits_long_and_is_never_refused(latencies: LatencyEstimator) -> None:
     latencies.observe(EIGHT, 3)
     assert latencies.forecast(EIGHT._replace(is_size_known=False)) == (3, 0)
+
+
+def test_shortest_tasks_of_a_model_are_known(latencies: LatencyEstimator) -> None:
+    assert latencies.estimate_least_s("mtcnn") == 0.5
+    for _ in range(10):
+        latencies.observe(MEGAPIXEL, 0.1)
+        latencies.observe(EIGHT, 3)
+    assert 0.1 < latencies.estimate_least_s("mtcnn") < 0.3

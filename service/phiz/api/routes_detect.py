@@ -116,7 +116,7 @@ def _admit_request(
     record.model = options.model
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
-    least_s = service.pool.latencies.estimate_s(Workload(options.model))
+    least_s = service.pool.latencies.estimate_least_s(options.model)
     service.admission.check(record.deadline_s, get_client(request.scope), least_s)
     return options
 

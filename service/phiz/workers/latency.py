@@ -70,12 +70,17 @@ class _Times:
 class LatencyEstimator:
     """Forecasts the time of tasks."""
 
-    __slots__ = ("_default_s", "_times")
+    __slots__ = ("_default_s", "_least_s", "_times")
 
     def __init__(self, default_s: float) -> None:
         """Start with a default for unknown models."""
         self._default_s = default_s
         self._times: dict[tuple[str, str], dict[int, _Times]] = {}
+        self._least_s: dict[str, float] = {}
+
+    def estimate_least_s(self, model: str) -> float:
+        """Return the expected seconds of a model's shortest tasks."""
+        return self._least_s.get(model, self._default_s)
 
     def estimate_s(self, workload: Workload) -> float:
         """Return the expected seconds of a task."""
@@ -110,14 +115,15 @@ class LatencyEstimator:
         if not is_complete:
             times.mean_s += NEWEST_WEIGHT * max(0.0, seconds - times.mean_s)
             return
+        least_s = self._least_s.get(workload.model, seconds)
+        self._least_s[workload.model] = _follow_low(least_s, seconds)
         if times.is_guess:
             times.is_guess = False
             times.pixels = workload.pixels
             times.mean_s = times.low_s = seconds
             return
         times.mean_s += NEWEST_WEIGHT * (seconds - times.mean_s)
-        weight = _SHORTER_WEIGHT if seconds < times.low_s else _LONGER_WEIGHT
-        times.low_s += weight * (seconds - times.low_s)
+        times.low_s = _follow_low(times.low_s, seconds)
 
     def count_refusal(self, workload: Workload) -> None:
         """Reduce the low time of a task that has been refused because of it."""
@@ -131,6 +137,12 @@ class LatencyEstimator:
             times = _Times(workload.pixels, self.forecast(workload))
             kinds[bucket] = times
         return times
+
+
+def _follow_low(low_s: float, seconds: float) -> float:
+    """Return a low time after one more time."""
+    weight = _SHORTER_WEIGHT if seconds < low_s else _LONGER_WEIGHT
+    return low_s + weight * (seconds - low_s)
 
 
 def _find_nearest(kinds: dict[int, _Times], pixels: int) -> _Times | None:

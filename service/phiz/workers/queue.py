@@ -1,9 +1,9 @@
 """The queue of tasks that wait for a worker: fair between clients, and by price.
 
 The price of a task is its expected time. Short and long tasks are in two lanes, which share the
-workers equally if both wait. In a lane, each client gets the same worker time, and the requests of
-a client take turns. No task waits forever: its turn comes when each other client has had as much
-time.
+workers equally if both wait. In a lane, clients share them equally, and in a client its requests
+do. A task is due once each other flow has had as much time as it takes, so short tasks overtake
+longer ones, and no task waits forever.
 
 Source: Golestani, "A self-clocked fair queueing scheme for broadband applications" (1994).
 """
@@ -19,99 +19,119 @@ LONG_S: Final = 0.5
 """Expected seconds from which a task is long."""
 
 
-class _Client:
-    """The queued tasks of a client: one deque for each request, in turn."""
+class _Flow:
+    """Tasks that are served one after the other: those of a request, or a group of flows.
 
-    __slots__ = ("backlog_s", "requests")
+    Attributes:
+        served_s: When its last task was due, by the clock of its group.
+        due_s: When its next task is due.
+        backlog_s: Expected time of its tasks.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_tasks", "backlog_s", "due_s", "served_s")
+
+    def __init__(self, served_s: float = 0.0) -> None:
+        self._tasks: deque[WorkTask] = deque()
+        self.served_s = served_s
+        self.due_s = -1.0
         self.backlog_s = 0.0
-        self.requests: dict[str, deque[WorkTask]] = {}
 
-    def add(self, task: WorkTask) -> None:
-        self.requests.setdefault(task.owner.request, deque()).append(task)
+    def add(self, task: WorkTask, *_path: str) -> None:
+        self._tasks.append(task)
 
     def peek(self) -> WorkTask | None:
         """Return the next task, after the removal of complete ones."""
-        while self.requests:
-            request, tasks = next(iter(self.requests.items()))
-            while tasks and tasks[0].is_complete:
-                tasks.popleft()
-            if tasks:
-                return tasks[0]
-            del self.requests[request]
-        return None
-
-    def pop(self) -> None:
-        """Remove the next task. The other requests have their turn before the rest of its own."""
-        request, tasks = next(iter(self.requests.items()))
-        del self.requests[request]
-        tasks.popleft()
-        if tasks:
-            self.requests[request] = tasks
-
-
-class _Lane:
-    """Tasks of several clients. A client is served when its time and the next task's are due."""
-
-    __slots__ = ("_clients", "_due", "_now_s", "_ticks", "backlog_s", "due_s", "length")
-
-    def __init__(self) -> None:
-        self._clients: dict[str, _Client] = {}
-        self._due: list[tuple[float, int, str]] = []  # when each client's next task is due
-        self._now_s = 0.0  # of the last task that was served
-        self._ticks = itertools.count()  # those that are due at once keep their order
-        self.length = 0
-        self.backlog_s = 0.0
-        self.due_s = 0.0
-
-    def add(self, task: WorkTask) -> None:
-        name = task.owner.client
-        client = self._clients.get(name)
-        if client is None:
-            client = self._clients[name] = _Client()
-            self._push_due(name, task)
-        client.add(task)
-
-    def peek(self) -> WorkTask | None:
-        while self._due:
-            name = self._due[0][2]
-            task = self._clients[name].peek()
-            if task is not None:
-                return task
-            heapq.heappop(self._due)
-            del self._clients[name]
-        return None
+        while self._tasks and self._tasks[0].is_complete:
+            self._tasks.popleft()
+        return self._tasks[0] if self._tasks else None
 
     def pop(self) -> None:
         """Remove the task that ``peek`` returns."""
+        self._tasks.popleft()
+
+
+class _FlowGroup(_Flow):
+    """Flows by name. Its clock is the time that each of them has had since it began."""
+
+    __slots__ = ("_due", "_now_s", "_ticks", "flows")
+
+    def __init__(self, served_s: float = 0.0) -> None:
+        super().__init__(served_s)
+        self.flows: dict[str, _Flow] = {}
+        self._due: list[tuple[float, int, str]] = []  # when flows are due; it may be outdated
+        self._now_s = 0.0
+        self._ticks = itertools.count()  # flows that are due at once keep their order
+
+    def add(self, task: WorkTask, *path: str) -> None:
+        name, *rest = path
+        flow = self.flows.get(name)
+        if flow is None:
+            flow = _FlowGroup(self._now_s) if rest else _Flow(self._now_s)
+            self.flows[name] = flow
+        flow.add(task, *rest)
+        self._schedule(name, flow)
+
+    def peek(self) -> WorkTask | None:
+        while self._due:
+            due_s, _, name = self._due[0]
+            flow = self.flows.get(name)
+            if flow is not None and flow.due_s == due_s:
+                if (task := flow.peek()) is not None:
+                    return task
+                del self.flows[name]
+            heapq.heappop(self._due)
+        return None
+
+    def pop(self) -> None:
         self._now_s, _, name = heapq.heappop(self._due)
-        client = self._clients[name]
-        client.pop()
-        following = client.peek()
-        if following is None:
-            del self._clients[name]
-        else:
-            self._push_due(name, following)
+        flow = self.flows[name]
+        flow.pop()
+        flow.served_s, flow.due_s = self._now_s, -1.0
+        self._schedule(name, flow)
+
+    def _schedule(self, name: str, flow: _Flow) -> None:
+        task = flow.peek()
+        if task is None:
+            del self.flows[name]
+            return
+        due_s = flow.served_s + task.expected_s
+        if due_s != flow.due_s:
+            flow.due_s = due_s
+            heapq.heappush(self._due, (due_s, next(self._ticks), name))
+
+
+class _Lane(_FlowGroup):
+    """The tasks of all clients: a group of groups of requests.
+
+    Attributes:
+        length: Number of tasks.
+    """
+
+    __slots__ = ("length",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.length = 0
 
     def update_totals(self, task: WorkTask, change: int) -> None:
         """Count a task that was added or removed."""
         self.length += change
         # Reset when empty, because rounding errors of the differences add up.
         self.backlog_s = self.backlog_s + change * task.expected_s if self.length else 0.0
-        if (client := self._clients.get(task.owner.client)) is not None:
+        if (client := self.flows.get(task.owner.client)) is not None:
             client.backlog_s += change * task.expected_s
 
     def estimate_ahead_s(self, name: str, expected_s: float) -> float:
         """Return the seconds of work that a new task of a client would have ahead of it."""
-        client = self._clients.get(name)
-        own_s = client.backlog_s if client is not None else 0.0
-        others = len(self._clients) - (client is not None)
-        # By its turn, each other client has had as much time at most.
-        return own_s + min(max(0.0, self.backlog_s - own_s), others * (own_s + expected_s))
-
-    def _push_due(self, name: str, task: WorkTask) -> None:
-        heapq.heappush(self._due, (self._now_s + task.expected_s, next(self._ticks), name))
+        # Until it is due, each other request of its client has had as much time at most, and each
+        # other client as much as its own.
+        own_s = ahead_s = 0.0
+        client = self.flows.get(name)
+        if isinstance(client, _FlowGroup):
+            own_s = max(0.0, client.backlog_s)
+            ahead_s = min(own_s, len(client.flows) * expected_s)
+        others = len(self.flows) - (client is not None)
+        return ahead_s + min(max(0.0, self.backlog_s - own_s), others * (ahead_s + expected_s))
 
 
 class TaskQueue:
@@ -157,7 +177,7 @@ class TaskQueue:
         lane = self._lanes[task.is_long]
         if not lane.length:
             lane.due_s = self._now_s
-        lane.add(task)
+        lane.add(task, *task.owner)
         lane.update_totals(task, 1)
 
     def requeue(self, task: WorkTask) -> None:
