@@ -42,7 +42,7 @@ from benchmarks.kit.service import (
     start_service,
     sum_samples,
 )
-from phiz.workers.loop import IDLE_TIMEOUT_S
+from phiz.workers.reader import IDLE_TIMEOUT_S
 
 PARTS: Final = 20  # lines of the report
 SETTLE_S: Final = 2 * IDLE_TIMEOUT_S  # until cut-off requests are noticed, and workers tidy up

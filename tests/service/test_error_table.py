@@ -97,7 +97,7 @@ MISTAKES: Final = {
     "no-such-check": ("/health", (), 404, "did you mean /healthz?"),
 }
 # Failures that no request can cause in a service that is well: see the tests below.
-FAILURES: Final = {"internal", "worker_died", "not_ready"}
+FAILURES: Final = {"internal", "worker_died", "not_ready", "out_of_memory"}
 
 
 @pytest.fixture(scope="module")

@@ -51,6 +51,7 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         deadline_s=settings.deadline,
         max_bodies=bodies,
         max_queued=settings.queue,
+        hang_timeout_s=settings.hang,
     )
 
 

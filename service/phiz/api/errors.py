@@ -21,7 +21,7 @@ from phiz.api.error_table import (
     NOT_READY_CODE,
 )
 from phiz.api.request_record import get_record
-from phiz.errors import BodyTimeoutError, ContentCodingError, OverloadedError, PhizError
+from phiz.errors import BodyTimeoutError, CapacityError, ContentCodingError, PhizError
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
@@ -96,7 +96,7 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
     content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
     if isinstance(error, HTTPException):
         content, headers = build_content(code, error.detail, error.status_code), error.headers
-    elif isinstance(error, OverloadedError):
+    elif isinstance(error, CapacityError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
     return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
 

@@ -144,6 +144,7 @@ def _submit_images(
             options.model,
             record.received_at_s,
             record.request_id,
+            record.deadline_s,
         )
         for image_bytes in images
     ]

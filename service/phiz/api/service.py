@@ -42,8 +42,7 @@ class RequestLimits:
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
-        hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
-            works on one image counts as hanging.
+        hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
     """
 
     max_image_bytes: int
@@ -52,7 +51,7 @@ class RequestLimits:
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
     max_queued: int | None = None
-    hang_timeout_s: float = 30
+    hang_timeout_s: float = 2
 
     @property
     def max_body_bytes(self) -> int:

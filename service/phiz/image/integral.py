@@ -13,6 +13,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.cancellation import checkpoint
 from phiz.faces import Indices
 from phiz.image.pixels import CHANNEL_BITS, PackedPixels, spread_channels
 
@@ -35,6 +36,7 @@ def compute_integral(pixels: PackedPixels) -> IntegralImage:
     sums = np.zeros((height + 1, width + 1), np.uint64)
     rows = max(1, BLOCK_PIXELS // width)
     for top in range(0, height, rows):
+        checkpoint()
         block = sums[top + 1 : top + 1 + rows, 1:]  # (B, W)
         np.cumsum(spread_channels(pixels[top : top + rows]), axis=1, out=block)
         block[0] += sums[top, 1:]

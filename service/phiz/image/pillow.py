@@ -24,6 +24,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from phiz.cancellation import checkpoint
 from phiz.errors import ImageError, ImagePixelsError, UndecodableImageError
 from phiz.image.formats import ImageFormat
 from phiz.image.headers import read_gif_size
@@ -31,6 +32,7 @@ from phiz.image.limits import check_size
 from phiz.image.orientation import UPRIGHT_EXIF, apply_orientation
 from phiz.image.pixels import PackedPixels, pack_rgbx
 from phiz.image.tiff import read_exif_orientation
+from phiz.system.malloc import can_allocate
 
 
 def _silence_libtiff() -> None:
@@ -68,6 +70,7 @@ if AvifImagePlugin.SUPPORTED:
 SUPPORTED_FORMATS = tuple(_DECODERS)
 """The supported formats."""
 
+_DECODER_BYTES = 4  # a pixel, at least
 _BAND_PIXELS = 1 << 17  # a band of this many stays in a processor's cache
 _PNG_DEPTH_OFFSET = 24
 _WHITE = 65_535
@@ -101,6 +104,7 @@ def decode_with_pillow(
         if image_format == "PNG":
             _scale_transparent_grey(image, image_bytes[_PNG_DEPTH_OFFSET])
         image.load()
+        checkpoint()
         exif = image.info.get("exif")
         # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.
         return apply_orientation(
@@ -142,16 +146,19 @@ def _translate_errors(
     """Raise errors of Pillow as errors of the image."""
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Pillow.DecompressionBombError:
         raise ImagePixelsError(
             f"the header of the {image_format} declares too many pixels; "
             f"the limit is {max_pixels} pixels; send a smaller image"
         ) from None
-    # The parsers of Pillow raise anything from struct.error to MemoryError for a damaged file.
-    # Their messages may quote the file, so there is no cause.
+    # The parsers of Pillow raise anything, such as struct.error, for a damaged file. Their messages
+    # may quote the file, so there is no cause.
     except Exception:  # noqa: BLE001
+        # Some decoders have one error for damage and for lack of memory.
+        if not can_allocate(_DECODER_BYTES * max_pixels):
+            raise MemoryError(f"the decoder of {image_format} failed") from None
         raise build_damage_error(image_format, byte_count) from None
 
 
@@ -225,6 +232,7 @@ def _pack_image(image: Pillow.Image) -> PackedPixels:
     rows = max(1, _BAND_PIXELS // width)
     padded = np.empty((height, width, 4), np.uint8)
     for top in range(0, height, rows):
+        checkpoint()
         band = image.crop((0, top, width, min(top + rows, height)))
         pixels = np.frombuffer(band.tobytes("raw", "RGBX"), np.uint8)
         padded[top : top + rows] = pixels.reshape(-1, width, 4)
