@@ -15,6 +15,16 @@
     │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
     │   └── OptionError            an option is unknown or out of range
+    ├── UrlError                   the address of the image
+    │   ├── UrlDisabledError       the service fetches no images
+    │   ├── UrlNotAllowedError     the service does not fetch from this address
+    │   ├── UrlUnreachableError    no connection to the host
+    │   ├── UrlAnswerError         the host did not answer with an image
+    │   └── UrlTimeoutError        the image arrived too slowly
+    ├── AccessError                who sent it
+    │   ├── ApiKeyError            no valid API key
+    │   ├── ScopeError             the key does not allow it
+    │   └── RateLimitError         more requests than the rate
     ├── CapacityError              the service has too little of something
     │   ├── OverloadedError        the queue is full
     │   └── OutOfMemoryError       the memory was not enough for the image
@@ -129,6 +139,85 @@ class OptionError(RequestError):
 
     code = "bad_option"
     remedy = "use an option and a value that the detail lists"
+
+
+class UrlError(PhizError):
+    """The image cannot be fetched from its address.
+
+    No message contains the address, or tells what is inside of the service's network.
+    """
+
+    code = "bad_url"
+
+
+class UrlDisabledError(UrlError):
+    """The service does not fetch images: `PHIZ_URL_HOSTS` is not set."""
+
+    code = "url_disabled"
+    remedy = "send the image itself, or set `PHIZ_URL_HOSTS` on the machine of the service"
+
+
+class UrlNotAllowedError(UrlError):
+    """The option `url` is not an `https` address of a host that `PHIZ_URL_HOSTS` allows."""
+
+    code = "url_not_allowed"
+    remedy = "use an `https` address of an allowed host, or send the image itself"
+
+
+class UrlUnreachableError(UrlError):
+    """The host has no allowed address, accepts no connection, or has no valid certificate."""
+
+    code = "url_unreachable"
+    remedy = "check that the address opens in a browser, or send the image itself"
+
+
+class UrlAnswerError(UrlError):
+    """The host answered without an image: with another status than 200, or compressed."""
+
+    code = "url_bad_answer"
+    remedy = "use an address that opens without signing in, or send the image itself"
+
+
+class UrlTimeoutError(UrlError):
+    """The image was not fetched within `PHIZ_DEADLINE` or `Phiz-Deadline` seconds."""
+
+    code = "url_too_slow"
+    remedy = "send the image itself, or try again later"
+
+
+class AccessError(PhizError):
+    """The client may not send the request."""
+
+    code = "no_access"
+
+
+class ApiKeyError(AccessError):
+    """The service needs an API key, and the request has none that is valid."""
+
+    code = "invalid_api_key"
+    remedy = "send a key of the operator as `X-API-Key: KEY` or `Authorization: Bearer KEY`"
+
+
+class ScopeError(AccessError):
+    """The API key does not have the scope that the address needs."""
+
+    code = "missing_scope"
+    remedy = "ask the operator for a key with the scope that the detail names"
+
+
+class RateLimitError(AccessError):
+    """The client has sent more requests than its rate.
+
+    Attributes:
+        retry_after_s: Seconds after which the next request is allowed.
+    """
+
+    code = "rate_exceeded"
+    remedy = "send fewer requests, or try again after the seconds in the header `Retry-After`"
+
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class CapacityError(PhizError):

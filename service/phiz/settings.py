@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phiz.errors import SettingError
@@ -89,6 +89,24 @@ class Settings(BaseSettings):
         le=3600,
         description="Maximum seconds for the body of a request to arrive.",
     )
+    url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts of the option url, separated by commas: 'public' for all public ones,"
+        " names, *.names, addresses. Default: none.",
+    )
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="API keys that requests need: the path of their file, or its entries separated"
+        " by semicolons.",
+    )
+    rate: str | None = Field(
+        default=None,
+        description="Rate of each key without one of its own, or of each source address without"
+        " keys, such as '20/s burst=40'. Default: no limit.",
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of /metrics alone. Default: the API's port."
+    )
     log: Literal["text", "json"] = Field(
         default="text", description="Format of the log on standard error."
     )
@@ -103,9 +121,9 @@ class Settings(BaseSettings):
         description="Maximum seconds for requests in progress when the service stops.",
     )
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "url_hosts", mode="before")
     @classmethod
-    def _split_providers(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip())

@@ -20,7 +20,9 @@ from phiz.api.openapi import (
     describe_image_route,
 )
 from phiz.api.routes_detect import classify, detect, detect_batch
-from phiz.api.service import RequestLimits, Service
+from phiz.api.security.guard import Guard
+from phiz.api.security.schemes import describe_access
+from phiz.api.service import Fetcher, RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.messages import ModelInventory
@@ -33,6 +35,7 @@ def create_app(
     workers: int,
     limits: RequestLimits,
     study_page: Path | None = None,
+    guard: Guard | None = None,
 ) -> FastAPI:
     """Return the application, which starts its workers when its lifespan starts.
 
@@ -44,6 +47,7 @@ def create_app(
         workers: Number of workers, and so of images at once.
         limits: Limits of every request.
         study_page: Page that ``phiz study`` writes; it need not exist.
+        guard: Rules of access, for the description. ``run_server`` and a ``Gate`` apply them.
     """
     app = FastAPI(
         title="phiz",
@@ -60,6 +64,8 @@ def create_app(
     app.state.study = study_page
     _add_routes(app)
     add_error_handlers(app)
+    if guard is not None:
+        describe_access(app, guard)
     return app
 
 
@@ -85,7 +91,7 @@ def _add_routes(app: FastAPI) -> None:
     )(classify)
     app.include_router(routes_ops.models)
     app.include_router(routes_ops.operation)
-    app.router.routes.extend(build_docs_routes())
+    app.router.routes.extend(build_docs_routes(app.title))
     methods: dict[str, list[str]] = {}
     # Included routes are not among the application's own.
     for route in (*app.routes, *routes_ops.models.routes, *routes_ops.operation.routes):
@@ -117,6 +123,7 @@ def _make_lifespan(
                 limits.for_batch(),
                 admission,
                 metrics,
+                _open_fetcher(limits),
             )
             app.state.ready = True
             yield
@@ -126,3 +133,12 @@ def _make_lifespan(
             await pool.close()
 
     return lifespan
+
+
+def _open_fetcher(limits: RequestLimits) -> Fetcher | None:
+    if limits.url_hosts is None:
+        return None
+    # Its HTTP client takes memory, and most services fetch nothing.
+    from phiz.api.fetch.fetcher import ImageFetcher  # noqa: PLC0415
+
+    return ImageFetcher(limits.url_hosts, limits.max_image_bytes)
