@@ -24,7 +24,10 @@ class _NoQueue:
     """The queue of a service without requests."""
 
     queue_depth = 0
-    wait_s = 0.0
+
+    def estimate_wait_s(self, _client: str, _expected_s: float) -> float:
+        """Return 0: no task is queued."""
+        return 0.0
 
 
 def read_form(content: bytes) -> None:
