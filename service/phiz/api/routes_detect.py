@@ -192,9 +192,9 @@ def _check_work(
         for workload in workloads:
             latencies.count_refusal(workload)
         raise
-    means_s = [forecast.mean_s for forecast in forecasts]
-    others_s = sum(means_s[1:]) / pool.size
-    service.admission.check(remaining_s, owner.client, max(means_s), len(workloads) - 1, others_s)
+    longest_s = max(forecast.mean_s for forecast in forecasts)
+    others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
+    service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 
 
 # Most requests repeat the options of earlier ones.
