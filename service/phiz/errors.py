@@ -26,6 +26,7 @@
     │   ├── ScopeError             the key does not allow it
     │   └── RateLimitError         more requests than the rate
     ├── OverloadedError            the queue is full
+    ├── ExcessiveWorkError         the work would take longer than the deadline allows
     ├── DeadlineError              the deadline passed before the answer
     ├── WorkError                  the worker
     │   ├── WorkerDiedError        the worker process ended
@@ -231,6 +232,16 @@ class OverloadedError(PhizError):
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ExcessiveWorkError(PhizError):
+    """The images would take far longer than the deadline, by the times of similar ones."""
+
+    code = "too_much_work"
+    remedy = (
+        "send a smaller image or fewer images, choose a faster model, or set `min_face` or"
+        " `budget_ms`"
+    )
 
 
 class DeadlineError(PhizError):

@@ -1,5 +1,6 @@
 """The application: its routes, and the workers that it starts."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -25,8 +26,9 @@ from phiz.api.security.schemes import describe_access
 from phiz.api.service import Fetcher, RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
-from phiz.wire.messages import ModelInventory
+from phiz.wire.messages import WARM_UP_SIZE_WH, ModelInventory
 from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, DetectParameters
+from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
 
 HANG_TIMEOUT_DEADLINES = 2  # of these, the request was answered one deadline ago
@@ -112,8 +114,9 @@ def _make_lifespan(
         inventory, *_ = await pool.start()
         try:
             assert isinstance(inventory, ModelInventory), "the hello of a worker is its inventory"
-            for kind, seconds in inventory.warm_up_s.items():
-                pool.latencies.observe(kind, seconds)
+            for model, seconds in inventory.warm_up_s.items():
+                workload = Workload(model, pixels=math.prod(WARM_UP_SIZE_WH))
+                pool.latencies.observe(workload, seconds)
             kinds = {spec.name: spec.kind for spec in inventory.specs}
             others = (AUTO, *(spec.name for spec in inventory.classifiers))
             metrics = Metrics(CollectorRegistry(), pool, kinds, others)

@@ -55,6 +55,7 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     errors.ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ExcessiveWorkError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ContentCodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
