@@ -115,7 +115,7 @@ class MalformedBodyError(RequestError):
 
 
 class BodyTimeoutError(RequestError):
-    """The body was not complete after `PHIZ_BODY_TIMEOUT` seconds."""
+    """The body was too slow: over `PHIZ_BODY_TIMEOUT` seconds, or the slowest of too many."""
 
     code = "body_too_slow"
     remedy = "send a smaller image, or use a faster connection"

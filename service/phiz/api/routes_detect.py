@@ -91,7 +91,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
         options = _admit_request(operation, request, service, record)
-        with service.admission.reserve_body() as body:
+        with service.admission.reserve_body(_get_host(request)) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
                 upload = await read_upload(request, limits, body)
@@ -111,6 +111,12 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             for outcome in outcomes
         ]
         return operation.respond(record.outcomes)
+
+
+def _get_host(request: Request) -> str:
+    """Return the address that a connection comes from, or an empty text without one."""
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _admit_request(

@@ -13,8 +13,8 @@ from phiz.api.metrics import Metrics
 from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
-MAX_BODIES: Final = 1024
-MAX_CONNECTIONS: Final = 2 * MAX_BODIES
+MAX_BODIES: Final = 512
+MAX_CONNECTIONS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,6 +98,8 @@ class Connection(HttpToolsProtocol):
             self._running_cycle.disconnected = True
             self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Without this cycle the memory is free at once, and not when the collector runs.
+        self.app = self._inner_app
 
     def data_received(self, data: bytes) -> None:
         """Read requests."""
