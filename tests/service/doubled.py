@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from phiz.api.app import create_app
-from phiz.api.server import bind_socket, format_url, run_server
+from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.api.service import RequestLimits
 
 MAX_BYTES = 10**6

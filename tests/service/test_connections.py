@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from phiz.api.connection import MAX_DISCARDED_BYTES
-from phiz.api.request_head import MAX_HEAD_BYTES
+from phiz.api.server.connection import MAX_DISCARDED_BYTES
+from phiz.api.server.request_head import MAX_HEAD_BYTES
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled

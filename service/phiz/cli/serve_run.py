@@ -21,7 +21,7 @@ from phiz.api.assembly import (
     find_study_page,
 )
 from phiz.api.security.guard import Guard
-from phiz.api.server import bind_socket, format_url, run_server
+from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
 from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit

@@ -14,10 +14,10 @@ import uvicorn
 from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
-from phiz.api.connection import HEAD_TIMEOUT_S, Connection
 from phiz.api.errors import count_rejection
 from phiz.api.fast_path import FastPath
 from phiz.api.security.guard import Gate, Guard
+from phiz.api.server.connection import HEAD_TIMEOUT_S, Connection
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
 

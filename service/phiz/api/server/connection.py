@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
-from phiz.api.request_head import (
+from phiz.api.server.request_head import (
     MAX_HEAD_BYTES,
     RequestHeadError,
     build_size_error,
@@ -62,6 +62,7 @@ class Connection(HttpToolsProtocol):
         self._trailer_bytes = 0  # since the last part of the body
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
+        self._answered_cycle: RequestResponseCycle | None = None  # the last one that began
 
     def connection_made(  # type: ignore[override]  # a server's transport is one
         self, transport: asyncio.Transport
@@ -71,8 +72,13 @@ class Connection(HttpToolsProtocol):
         self._abort_after(self._head_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
+        """Stop the timer, and end the request that is being answered."""
         self._cancel_timer()
+        # uvicorn ends the last of pipelined requests, which has not begun.
+        if self._answered_cycle is not None and not self._answered_cycle.response_complete:
+            self._answered_cycle.disconnected = True
+            self._answered_cycle.message_event.set()
+        self.pipeline.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -141,6 +147,7 @@ class Connection(HttpToolsProtocol):
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
+        self._answered_cycle = send.__self__  # type: ignore[attr-defined]  # uvicorn's, bound
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         await self._inner_app(scope, receive, send)
