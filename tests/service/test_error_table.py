@@ -63,6 +63,7 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("--data-binary", "@face.png", *PNG, "-H", "content-encoding: gzip"),
         "without compression",
     ),
+    "bad_range": ("/docs/swagger-ui.css", ("-H", "range: bytes=x"), "send no Range"),
     "bad_option": ("/detect?size=1", ("-F", "image=@face.png"), "the options are model"),
     "head_too_large": ("/healthz", ("-H", "x: " + "y" * 70_000), "shorter headers"),
     "unsupported_transfer_coding": (

@@ -54,6 +54,7 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ContentCodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.RangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.RateLimitError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.WorkerFaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
