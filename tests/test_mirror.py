@@ -11,6 +11,8 @@ TESTED_ELSEWHERE = {
     "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
     "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
     "api/server/connection": ("service/test_connections.py", "sends heads and bodies"),
+    "api/server/lingering": ("service/test_connections.py", "answers while bodies arrive"),
+    "api/server/readers": ("service/test_connections.py", "does not read, and reads slowly"),
     "api/server/request_head": ("service/test_connections.py", "sends malformed heads"),
     "api/server/server": ("service/test_stopping.py", "starts and stops real servers"),
     "cli/build": ("cli/test_models.py", "builds from real sources, and without them"),

@@ -16,6 +16,12 @@
     │   ├── MissingImageError      no image in the body
     │   ├── RangeError             the range of a file
     │   └── OptionError            an option is unknown or out of range
+    ├── UrlError                   the address of the image
+    │   ├── UrlDisabledError       the service fetches no images
+    │   ├── UrlNotAllowedError     the service does not fetch from this address
+    │   ├── UrlUnreachableError    no connection to the host
+    │   ├── UrlAnswerError         the host did not answer with an image
+    │   └── UrlTimeoutError        the image arrived too slowly
     ├── AccessError                who sent it
     │   ├── ApiKeyError            no valid API key
     │   ├── ScopeError             the key does not allow it
@@ -139,6 +145,50 @@ class OptionError(RequestError):
 
     code = "bad_option"
     remedy = "use an option and a value that the detail lists"
+
+
+class UrlError(PhizError):
+    """The image cannot be fetched from its address.
+
+    No message contains the address, or tells what is inside of the service's network.
+    """
+
+    code = "bad_url"
+
+
+class UrlDisabledError(UrlError):
+    """The service does not fetch images: `PHIZ_URL_HOSTS` is not set."""
+
+    code = "url_disabled"
+    remedy = "send the image itself, or set `PHIZ_URL_HOSTS` on the machine of the service"
+
+
+class UrlNotAllowedError(UrlError):
+    """The option `url` is not an `https` address of a host that `PHIZ_URL_HOSTS` allows."""
+
+    code = "url_not_allowed"
+    remedy = "use an `https` address of an allowed host, or send the image itself"
+
+
+class UrlUnreachableError(UrlError):
+    """The host has no allowed address, accepts no connection, or has no valid certificate."""
+
+    code = "url_unreachable"
+    remedy = "check that the address opens in a browser, or send the image itself"
+
+
+class UrlAnswerError(UrlError):
+    """The host answered without an image: with another status than 200, or compressed."""
+
+    code = "url_bad_answer"
+    remedy = "use an address that opens without signing in, or send the image itself"
+
+
+class UrlTimeoutError(UrlError):
+    """The image was not fetched within `PHIZ_DEADLINE` or `Phiz-Deadline` seconds."""
+
+    code = "url_too_slow"
+    remedy = "send the image itself, or try again later"
 
 
 class AccessError(PhizError):

@@ -82,6 +82,11 @@ class Settings(BaseSettings):
         le=3600,
         description="Maximum seconds for the body of a request to arrive.",
     )
+    url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts of the option url, separated by commas: 'public' for all public ones,"
+        " names, *.names, addresses. Default: none.",
+    )
     api_keys: SecretStr | None = Field(
         default=None,
         description="API keys that requests need: the path of their file, or its entries separated"
@@ -109,9 +114,9 @@ class Settings(BaseSettings):
         description="Maximum seconds for requests in progress when the service stops.",
     )
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "url_hosts", mode="before")
     @classmethod
-    def _split_providers(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip())

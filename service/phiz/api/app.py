@@ -22,7 +22,7 @@ from phiz.api.openapi import (
 from phiz.api.routes_detect import classify, detect, detect_batch
 from phiz.api.security.guard import Guard
 from phiz.api.security.schemes import describe_access
-from phiz.api.service import RequestLimits, Service
+from phiz.api.service import Fetcher, RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.messages import ModelInventory
@@ -126,6 +126,7 @@ def _make_lifespan(
                 limits.for_batch(),
                 admission,
                 metrics,
+                _open_fetcher(limits),
             )
             app.state.ready = True
             yield
@@ -135,3 +136,12 @@ def _make_lifespan(
             await pool.close()
 
     return lifespan
+
+
+def _open_fetcher(limits: RequestLimits) -> Fetcher | None:
+    if limits.url_hosts is None:
+        return None
+    # Its HTTP client takes memory, and most services fetch nothing.
+    from phiz.api.fetch.fetcher import ImageFetcher  # noqa: PLC0415
+
+    return ImageFetcher(limits.url_hosts, limits.max_image_bytes)

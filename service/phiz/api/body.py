@@ -269,8 +269,8 @@ def _describe_file_name(content: bytes) -> str:
     text = quote_text(content.decode("utf-8", "replace"))
     if _URL.match(content):
         return (
-            f"the field {IMAGE_FIELD!r} has the address {text}; the service downloads nothing:"
-            " download the image, and send its bytes"
+            f"the field {IMAGE_FIELD!r} has the address {text}; download the image, and send its"
+            " bytes; a service that fetches images takes the address as the query parameter url"
         )
     return (
         f"the field {IMAGE_FIELD!r} has the text {text} instead of a file; with curl, write @"

@@ -121,9 +121,10 @@ def encode_last_response(code: str, detail: str) -> bytes:
     """Return a whole answer to a request that cannot be read, the last on its connection."""
     content = build_content(code, detail)
     body = json.dumps(content).encode()
+    retry_after = "retry-after: 1\r\n" * (code == OverloadedError.code)
     head = (
         f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n"
+        f"content-length: {len(body)}\r\n{retry_after}connection: close\r\n"
     )
     shield = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
     return head.encode() + shield + b"\r\n" + body
@@ -134,6 +135,13 @@ def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an applicatio
     service = getattr(app.state, "service", None)
     if service is not None:
         service.metrics.count_rejection(code)
+
+
+def count_slow_reader(app: Any) -> None:  # noqa: ANN401  as above
+    """Count a connection whose client does not read, if the service of the application runs."""
+    service = getattr(app.state, "service", None)
+    if service is not None:
+        service.metrics.count_slow_reader()
 
 
 def add_error_handlers(app: FastAPI) -> None:

@@ -110,6 +110,12 @@ class Metrics:
             "Requests rejected before any work on an image, by error code.",
             ("reason",),
         )
+        self._slow_readers = Counter(
+            "phiz_slow_readers",
+            "Connections ended because the client did not read its answer.",
+            (),
+        )
+        self._slow_readers.add((), 0)
         self._inflight = 0
         inflight = Gauge(
             "phiz_inflight_requests",
@@ -117,7 +123,14 @@ class Metrics:
             registry=registry,
         )
         inflight.set_function(lambda: self._inflight)
-        for own in (self._requests, self._stages, self._pictures, self._faces, self._rejected):
+        for own in (
+            self._requests,
+            self._stages,
+            self._pictures,
+            self._faces,
+            self._rejected,
+            self._slow_readers,
+        ):
             registry.register(own)
         build = Gauge(
             "phiz_build_info",
@@ -167,6 +180,10 @@ class Metrics:
     def count_rejection(self, code: str) -> None:
         """Count a request that no route has answered, by the code of its error."""
         self._rejected.add((code,))
+
+    def count_slow_reader(self) -> None:
+        """Count a connection that was ended because its client did not read."""
+        self._slow_readers.add(())
 
     def _count_request(self, record: RequestRecord, code: str) -> None:
         model = record.model

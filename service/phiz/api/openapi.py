@@ -30,6 +30,7 @@ from phiz.errors import (
     ScopeError,
     StudyMissingError,
     UnsupportedImageError,
+    UrlError,
 )
 from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.schemas import (
@@ -83,13 +84,15 @@ TIMING_HEADER: JsonObject = {
         "schema": {"type": "string"},
     }
 }
+URL_ERRORS = [kind.code for kind in UrlError.__subclasses__()]
 # Possible if keys or a rate are set.
 ACCESS_ERRORS = (ApiKeyError.code, ScopeError.code, RateLimitError.code)
+# The last ones appear if a setting asks for them.
+OTHER_ERRORS = {StudyMissingError.code, RangeError.code, *URL_ERRORS, *ACCESS_ERRORS}
 IMAGE_ERRORS = [
     entry.code
     for entry in ERROR_TABLE
-    if entry not in ROUTELESS_ERRORS
-    and entry.code not in {StudyMissingError.code, RangeError.code, *ACCESS_ERRORS}
+    if entry not in ROUTELESS_ERRORS and entry.code not in OTHER_ERRORS
 ]
 
 
@@ -100,14 +103,16 @@ def describe_image_route(
     body = {
         "required": True,
         "description": "A form with the image, or the image itself. The form may also hold"
-        " options; an empty field is ignored. A query parameter overrides a form field.",
+        " options; an empty field is ignored. A query parameter overrides a form field. If"
+        " `PHIZ_URL_HOSTS` is set, the query parameter `url` may give the address of the image"
+        " instead of a body.",
         "content": {
             MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
             OCTET_STREAM: {"schema": IMAGE_SCHEMA},
             "image/*": {"schema": IMAGE_SCHEMA},
         },
     }
-    return _describe_route(options_type, body, answer, example, TIMING_HEADER)
+    return _describe_route(options_type, body, answer, example, is_batch=False)
 
 
 def describe_batch_route() -> dict[str, Any]:
@@ -120,7 +125,7 @@ def describe_batch_route() -> dict[str, Any]:
     }
     problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
     example = {"results": [DETECT_EXAMPLE, problem]}
-    return _describe_route(DetectParameters, body, BatchAnswer, example)
+    return _describe_route(DetectParameters, body, BatchAnswer, example, is_batch=True)
 
 
 def _describe_route(
@@ -128,17 +133,19 @@ def _describe_route(
     body: JsonObject,
     answer: type[BaseModel],
     example: JsonObject,
-    headers: JsonObject | None = None,
+    *,
+    is_batch: bool,
 ) -> dict[str, Any]:
     found = {
         "description": answer.__doc__,
         "model": answer,
         "content": {"application/json": {"example": example}},
-        "headers": headers or {},
+        "headers": {} if is_batch else TIMING_HEADER,
     }
+    codes = IMAGE_ERRORS if is_batch else [*IMAGE_ERRORS, *URL_ERRORS]
     return {
         "response_model": None,
-        "responses": {200: found, **describe_errors(*IMAGE_ERRORS)},
+        "responses": {200: found, **describe_errors(*codes)},
         "openapi_extra": {"parameters": _describe_parameters(options_type), "requestBody": body},
     }
 

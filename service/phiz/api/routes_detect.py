@@ -13,6 +13,7 @@ from starlette.responses import Response
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
 from phiz.api.errors import NotReadyError, build_problem
+from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
 from phiz.api.security.headers import SECURITY_HEADERS
@@ -85,10 +86,14 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     """
     service, record = get_service(request), get_record(request.scope)
     with service.metrics.track_request(record):
+        url = None if operation.is_batch else take_url(request.scope)
         options = _admit_request(operation, request, service, record)
         with service.admission.reserve_body() as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
-            upload = await read_upload(request, limits, body)
+            if url is None:
+                upload = await read_upload(request, limits, body)
+            else:
+                upload = await fetch_upload(url, request, service, record, body)
             record.received_at_s = time.perf_counter()
             if record.charge is not None:
                 record.charge(len(upload.images) - 1)

@@ -42,21 +42,22 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
     guard = build_guard(settings)
     with open_tracer(os.environ) as tracer, ExitStack() as sockets:
+        size = workers or choose_worker_count(
+            count_processors(), read_memory_limit(), settings.max_pixels
+        )
+        limits = build_limits(settings, raise_file_limit(), size)
         listener = sockets.enter_context(bind_socket(host, port))
         metrics_listener = None
         if settings.metrics_port is not None:
             metrics_listener = sockets.enter_context(_bind_metrics(host, settings.metrics_port))
             metrics_port = metrics_listener.getsockname()[1]
             guard = replace(guard or Guard(), metrics_port=metrics_port)
-        size = workers or choose_worker_count(
-            count_processors(), read_memory_limit(), settings.max_pixels
-        )
-        limits = build_limits(settings, raise_file_limit(), size)
         run_server(
             create_app(WORKER_COMMAND, size, limits, find_study_page(settings), guard),
             listener,
             settings.drain,
             partial(_announce_address, listener, settings.log),
+            max_connections=limits.max_connections,
             logged_requests=logged_requests,
             tracer=tracer,
             guard=guard,
@@ -77,7 +78,7 @@ def _announce_address(listener: socket, log_format: LogFormat) -> None:
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
     try:
         click.echo(line)
-    except BrokenPipeError:  # the parent has stopped reading, and other clients send requests
+    except OSError:  # the parent has stopped reading or the disk is full; clients are answered
         # Python would try to write the line again when it exits, and exit with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

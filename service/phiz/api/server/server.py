@@ -14,10 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
-from phiz.api.errors import count_rejection
+from phiz.api.errors import count_rejection, count_slow_reader
 from phiz.api.fast_path import FastPath
 from phiz.api.security.guard import Gate, Guard
+from phiz.api.server.clients import ClientPlaces
 from phiz.api.server.connection import HEAD_TIMEOUT_S, Connection
+from phiz.api.server.readers import ReaderWatch
+from phiz.api.service import MAX_CONNECTIONS
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
 
@@ -54,6 +57,9 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections."""
         await super().startup(sockets)
+        # Also while the server stops, which waits for all connections.
+        connections = cast("set[Connection]", self.server_state.connections)
+        ReaderWatch(connections, partial(count_slow_reader, self._app)).check()
         self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's
@@ -144,6 +150,7 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     drain_s: int,
     on_listening: Callable[[], None],
     *,
+    max_connections: int = MAX_CONNECTIONS,
     head_timeout_s: float = HEAD_TIMEOUT_S,
     logged_requests: LoggedRequests = "none",
     tracer: SpanSource | None = None,
@@ -159,6 +166,7 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         listener: Bound socket; it is closed in the end.
         drain_s: Maximum seconds for running requests when the server stops.
         on_listening: Called once connections are accepted.
+        max_connections: Maximum number of connections.
         head_timeout_s: Maximum seconds until a request's line and headers are complete.
         logged_requests: Requests that are logged.
         tracer: Tracer of the requests, if there is one.
@@ -170,7 +178,10 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     connection = partial(
-        Connection, on_refusal=partial(count_rejection, app), head_timeout_s=head_timeout_s
+        Connection,
+        places=ClientPlaces[Connection](max_connections),
+        on_refusal=partial(count_rejection, app),
+        head_timeout_s=head_timeout_s,
     )
     guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
     config = uvicorn.Config(
