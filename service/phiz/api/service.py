@@ -14,6 +14,7 @@ from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
 MAX_BODIES: Final = 1024
+MAX_CONNECTIONS: Final = 2 * MAX_BODIES
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class RequestLimits:
         body_timeout_s: Maximum seconds until a body is complete.
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
+        max_connections: Maximum number of connections.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
         url_hosts: Hosts that images may be fetched from; None if none may be fetched.
         hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
@@ -54,6 +56,7 @@ class RequestLimits:
     body_timeout_s: float = 30
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
+    max_connections: int = MAX_CONNECTIONS
     max_queued: int | None = None
     url_hosts: HostRules | None = None
     hang_timeout_s: float = 30
