@@ -1,13 +1,13 @@
 """The state of a running service, which its routes share."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.requests import Request
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
+from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.fetch.hosts import HostRules
 from phiz.api.metrics import Metrics
 from phiz.wire.messages import ModelInventory
@@ -84,15 +84,6 @@ class RequestLimits:
         )
 
 
-class Fetcher(Protocol):
-    """A client that fetches images by their addresses."""
-
-    async def fetch_image(
-        self, url: str, limit_s: float, count_bytes: Callable[[int], None]
-    ) -> bytes:
-        """Return the bytes at an address."""
-
-
 @dataclass(frozen=True, slots=True)
 class Service:
     """A started service.
@@ -115,7 +106,7 @@ class Service:
     batch_limits: BodyLimits
     admission: Admission
     metrics: Metrics
-    fetcher: Fetcher | None = None
+    fetcher: ImageFetcher | None = None
 
 
 def get_service(request: Request) -> Service:
