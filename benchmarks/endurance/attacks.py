@@ -246,17 +246,19 @@ class Trial:
         answered = json.loads(await process.stdout.read())
         await process.wait()
         users.close()
+        answers = users.answers
         phase = Phase(
-            self.attack,
-            self.way,
-            addresses,
-            clients,
-            users.answers.success_share,
-            *(users.answers.compute_percentile(percent) for percent in (50, 99)),
-            peaks_mb.pop("service", float("nan")),
-            sum(peaks_mb.values()),
-            users.answers.counts,
-            answered,
+            attack=self.attack,
+            way=self.way,
+            addresses=addresses,
+            clients=clients,
+            success=answers.success_share,
+            p50_ms=answers.compute_percentile(50),
+            p99_ms=answers.compute_percentile(99),
+            service_mb=peaks_mb.pop("service", float("nan")),
+            workers_mb=sum(peaks_mb.values()),
+            users=answers.counts,
+            attackers=answered,
         )
         click.echo(phase.to_line())
         return phase

@@ -74,8 +74,11 @@ def test_code_of_an_error_is_part_of_its_answer() -> None:
 
 
 def test_percentiles_are_of_one_answer() -> None:
-    answers = Answers({"200": [1.0, 2.0, 3.0], "503 overloaded": [9.0]})
+    answers = Answers({"200": [(0, 1.0), (1, 2.0), (2, 3.0)], "503 overloaded": [(1.5, 9.0)]})
     assert answers.compute_percentile(50) == 2
     assert answers.compute_percentile(50, "503 overloaded") == 9
     assert answers.compute_percentile(100, "504 deadline_exceeded") == 9
     assert answers.success_share == 0.75
+    assert answers.find_last_bad(2.5) == 2
+    assert answers.find_last_bad(3) == 1.5
+    assert Answers({"200": [(3, 1.0)]}).find_last_bad(3) == 0
