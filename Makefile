@@ -8,6 +8,8 @@
 #   make bench DATA=DIR   speed beside other libraries, the gain of 8 bits, and memory: all figures
 #                into docs/measured/speed.json, and the tables and charts of docs/
 #   make load    load beside other servers, into docs/measured/load.json and load.svg (needs wrk)
+#   make fuzz    an hour of invented inputs for every reader, and of requests for the service
+#                (SECONDS=60 for another time)
 #   make docs    the documentation as a site, into build/docs/
 #   make dist    wheel and sdist, into dist/
 #   make sbom    the packages of the service, as CycloneDX, into build/
@@ -25,7 +27,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 3
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom
+.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom fuzz
 
 setup: .venv/run models
 
@@ -60,6 +62,15 @@ bench: setup
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
 	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
+
+# A target that fails leaves its input in build/fuzzing, and the next run starts from all inputs
+# that the last one kept.
+SECONDS ?= 3600
+EXAMPLES ?= 1500
+
+fuzz: setup .venv/dev
+	$(BIN)/python -m fuzzing readers --seconds $(SECONDS)
+	$(BIN)/python -m fuzzing http --examples $(EXAMPLES)
 
 # A warning is an error, and so is a link that leads nowhere.
 docs: .venv/docs

@@ -109,14 +109,14 @@ def check_curl(arguments: list[str]) -> None:
     (url,) = [
         word for word in arguments if re.match(r"(http://)?(localhost|127\.0\.0\.1):8000", word)
     ]
-    parts = urlsplit(url if "//" in url else f"//{url}")
+    parts = urlsplit(url if url.startswith("http://") else f"//{url}")
     assert parts.path in ROUTES
     parameters = ClassifyParameters if parts.path == "/classify" else DetectParameters
     fields = [field for flag, field in pairwise(arguments) if flag == "-F"]
     names = {field.partition("=")[0] for field in fields} | {
         name for name, _ in parse_qsl(parts.query)
     }
-    assert names <= {"image", *parameters.model_fields}
+    assert names <= {"image", "url", *parameters.model_fields}
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)

@@ -1,17 +1,20 @@
 """The state of a running service, which its routes share."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.requests import Request
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
+from phiz.api.fetch.hosts import HostRules
 from phiz.api.metrics import Metrics
 from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
-MAX_BODIES: Final = 1024
+MAX_BODIES: Final = 512
+MAX_CONNECTIONS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +44,10 @@ class RequestLimits:
         body_timeout_s: Maximum seconds until a body is complete.
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
+        max_connections: Maximum number of connections.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
-        hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
-            works on one image counts as hanging.
+        url_hosts: Hosts that images may be fetched from; None if none may be fetched.
+        hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
     """
 
     max_image_bytes: int
@@ -51,8 +55,10 @@ class RequestLimits:
     body_timeout_s: float = 30
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
+    max_connections: int = MAX_CONNECTIONS
     max_queued: int | None = None
-    hang_timeout_s: float = 30
+    url_hosts: HostRules | None = None
+    hang_timeout_s: float = 2
 
     @property
     def max_body_bytes(self) -> int:
@@ -78,6 +84,15 @@ class RequestLimits:
         )
 
 
+class Fetcher(Protocol):
+    """A client that fetches images by their addresses."""
+
+    async def fetch_image(
+        self, url: str, limit_s: float, count_bytes: Callable[[int], None]
+    ) -> bytes:
+        """Return the bytes at an address."""
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """A started service.
@@ -90,6 +105,7 @@ class Service:
         batch_limits: Limits of a body with several images.
         admission: Its admission.
         metrics: Its metrics.
+        fetcher: Fetches images by their addresses, if it may.
     """
 
     inventory: ModelInventory
@@ -99,6 +115,7 @@ class Service:
     batch_limits: BodyLimits
     admission: Admission
     metrics: Metrics
+    fetcher: Fetcher | None = None
 
 
 def get_service(request: Request) -> Service:
