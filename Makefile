@@ -57,7 +57,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the folder of images: make bench DATA=DIR)) \
 		--json docs/measured/speed.json --picture docs/measured/speed.svg
 	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
-	$(OURS) -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
+	$(OURS) -m benchmarks.endurance.engine --json docs/measured/speed.json --table docs/runtimes.md
 
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup

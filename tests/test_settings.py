@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from phiz import settings
 from phiz.errors import SettingError
@@ -29,6 +29,9 @@ def test_defaults_hold_without_variables() -> None:
         max_pictures=16,
         body_timeout=30,
         url_hosts=(),
+        api_keys=None,
+        rate=None,
+        metrics_port=None,
         log="text",
         log_requests=None,
         drain=30,
@@ -63,6 +66,10 @@ def test_defaults_hold_without_variables() -> None:
         ("PHIZ_BODY_TIMEOUT", "3600", 3600),
         ("PHIZ_URL_HOSTS", "", ()),
         ("PHIZ_URL_HOSTS", "public, *.example.org:8443", ("public", "*.example.org:8443")),
+        ("PHIZ_API_KEYS", "/run/keys", SecretStr("/run/keys")),
+        ("PHIZ_RATE", "20/s", "20/s"),
+        ("PHIZ_METRICS_PORT", "0", 0),
+        ("PHIZ_METRICS_PORT", "65535", 65_535),
         ("PHIZ_LOG", "json", "json"),
         ("PHIZ_LOG_REQUESTS", "", None),
         ("PHIZ_LOG_REQUESTS", "failed", "failed"),
@@ -99,6 +106,8 @@ def test_a_variable_is_read(
         ("PHIZ_QUEUE", "100001", "less than or equal to 100000"),
         ("PHIZ_BODY_TIMEOUT", "0", "greater than or equal to 1"),
         ("PHIZ_BODY_TIMEOUT", "3601", "less than or equal to 3600"),
+        ("PHIZ_METRICS_PORT", "-1", "greater than or equal to 0"),
+        ("PHIZ_METRICS_PORT", "65536", "less than or equal to 65535"),
         ("PHIZ_DRAIN", "-1", "greater than or equal to 0"),
         ("PHIZ_DRAIN", "3601", "less than or equal to 3600"),
     ],

@@ -63,7 +63,7 @@ class RunningClients:
         while not self.ending:
             writer.write(self.message)
             try:
-                status, _ = await asyncio.wait_for(read_answer(reader), TIMEOUT_S)
+                status, _, _ = await asyncio.wait_for(read_answer(reader), TIMEOUT_S)
             except (OSError, EOFError, TimeoutError):
                 self.statuses["lost"] += 1
                 reader, writer = await asyncio.open_connection(HOST, port)

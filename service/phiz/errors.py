@@ -21,7 +21,12 @@
     │   ├── UrlUnreachableError    no connection to the host
     │   ├── UrlAnswerError         the host did not answer with an image
     │   └── UrlTimeoutError        the image arrived too slowly
+    ├── AccessError                who sent it
+    │   ├── ApiKeyError            no valid API key
+    │   ├── ScopeError             the key does not allow it
+    │   └── RateLimitError         more requests than the rate
     ├── OverloadedError            the queue is full
+    ├── ExcessiveWorkError         the work would take longer than the deadline allows
     ├── DeadlineError              the deadline passed before the answer
     ├── WorkError                  the worker
     │   ├── WorkerDiedError        the worker process ended
@@ -179,6 +184,41 @@ class UrlTimeoutError(UrlError):
     remedy = "send the image itself, or try again later"
 
 
+class AccessError(PhizError):
+    """The client may not send the request."""
+
+    code = "no_access"
+
+
+class ApiKeyError(AccessError):
+    """The service needs an API key, and the request has none that is valid."""
+
+    code = "invalid_api_key"
+    remedy = "send a key of the operator as `X-API-Key: KEY` or `Authorization: Bearer KEY`"
+
+
+class ScopeError(AccessError):
+    """The API key does not have the scope that the address needs."""
+
+    code = "missing_scope"
+    remedy = "ask the operator for a key with the scope that the detail names"
+
+
+class RateLimitError(AccessError):
+    """The client has sent more requests than its rate.
+
+    Attributes:
+        retry_after_s: Seconds after which the next request is allowed.
+    """
+
+    code = "rate_exceeded"
+    remedy = "send fewer requests, or try again after the seconds in the header `Retry-After`"
+
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class OverloadedError(PhizError):
     """The answer would be late, the queue is full, or the pending bodies are too large.
 
@@ -192,6 +232,16 @@ class OverloadedError(PhizError):
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class ExcessiveWorkError(PhizError):
+    """The images would take far longer than the deadline, by the times of similar ones."""
+
+    code = "too_much_work"
+    remedy = (
+        "send a smaller image or fewer images, choose a faster model, or set `min_face` or"
+        " `budget_ms`"
+    )
 
 
 class DeadlineError(PhizError):

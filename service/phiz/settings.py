@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phiz.errors import SettingError
@@ -86,6 +86,19 @@ class Settings(BaseSettings):
         default=(),
         description="Hosts of the option url, separated by commas: 'public' for all public ones,"
         " names, *.names, addresses. Default: none.",
+    )
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="API keys that requests need: the path of their file, or its entries separated"
+        " by semicolons.",
+    )
+    rate: str | None = Field(
+        default=None,
+        description="Rate of each key without one of its own, or of each source address without"
+        " keys, such as '20/s burst=40'. Default: no limit.",
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of /metrics alone. Default: the API's port."
     )
     log: Literal["text", "json"] = Field(
         default="text", description="Format of the log on standard error."

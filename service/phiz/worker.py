@@ -37,12 +37,11 @@ from phiz.system.logs import configure_logging
 from phiz.system.malloc import trim_heap
 from phiz.timings import Stopwatch
 from phiz.wire.encode import encode_answer, encode_classification, encode_result
-from phiz.wire.messages import EncodedAnswer, ModelInventory
+from phiz.wire.messages import WARM_UP_SIZE_WH, EncodedAnswer, ModelInventory
 from phiz.workers.interleave import is_interleaved, yield_turn
 from phiz.workers.loop import WorkerSetup, run_worker
 from phiz.workers.protocol import WorkRequest
 
-WARM_UP_SIZE_WH = (320, 240)
 MAX_BATCHABLE_PIXELS = 4_000_000
 WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
 

@@ -10,7 +10,8 @@ import pytest
 
 from phiz.api.admission import MAX_WAIT_SHARE, Admission
 from phiz.api.service import RequestLimits, Service
-from phiz.errors import OverloadedError
+from phiz.errors import ExcessiveWorkError, OverloadedError
+from phiz.workers.latency import Forecast
 
 from .client import Client, doubles, encoded, form, until
 from .doubles import BEGUN, LARGE, MAY_END, PATIENCE_S, command
@@ -28,6 +29,10 @@ class Queue:
 
     queue_depth: int = 0
     wait_s: float = 0.0
+
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:
+        del client, expected_s
+        return self.wait_s
 
 
 @pytest.mark.parametrize("waiting", [3, 4])
@@ -50,7 +55,7 @@ def test_those_that_come_together_are_counted_together(others: int, *, admitted:
         if admitted
         else pytest.raises(OverloadedError, match="the limit of 3 detections")
     ):
-        Admission(Queue(1), 3, 1, BODIES).check(10, others)
+        Admission(Queue(1), 3, 1, BODIES).check(10, other_images=others)
 
 
 @pytest.mark.parametrize(("others_s", "admitted"), [(1.0, True), (1.1, False)])
@@ -58,7 +63,9 @@ def test_those_that_come_together_wait_for_each_other(others_s: float, *, admitt
     with (
         nullcontext() if admitted else pytest.raises(OverloadedError, match="the expected wait is")
     ):
-        Admission(Queue(1, 1.0), None, 1, BODIES).check(2.0 / MAX_WAIT_SHARE, 2, others_s)
+        Admission(Queue(1, 1.0), None, 1, BODIES).check(
+            2.0 / MAX_WAIT_SHARE, other_images=2, other_images_s=others_s
+        )
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 2.0])
@@ -79,6 +86,34 @@ def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again
         admission.check(2.0 / MAX_WAIT_SHARE)
     assert str(caught.value).startswith(f"the expected wait is {wait_s:.2g} s and the deadline is")
     assert caught.value.retry_after_s == again_s
+
+
+@pytest.mark.parametrize(
+    ("lows_s", "deadline_s"),
+    [
+        pytest.param([2.1], 1, id="one-image"),
+        pytest.param([0.11], 0.05, id="early-deadline"),
+        pytest.param([0, 2.1, 0], 1, id="one-of-several"),
+        pytest.param([1.1] * 4, 1, id="all-together"),
+    ],
+)
+def test_work_that_would_be_far_too_late_is_refused(lows_s: list[float], deadline_s: float) -> None:
+    forecasts = [Forecast(low_s, low_s) for low_s in lows_s]
+    with pytest.raises(ExcessiveWorkError, match=f"the deadline is {deadline_s:g} s; send"):
+        Admission(Queue(), None, 1, BODIES).check_work(forecasts, 2, deadline_s)
+
+
+@pytest.mark.parametrize(
+    ("lows_s", "deadline_s"),
+    [
+        pytest.param([2.0], 1, id="within-the-tolerance"),
+        pytest.param([0.09], 0.001, id="short-work"),
+        pytest.param([1.0] * 4, 1, id="together-on-two-workers"),
+    ],
+)
+def test_work_that_may_be_in_time_is_admitted(lows_s: list[float], deadline_s: float) -> None:
+    forecasts = [Forecast(100.0, low_s) for low_s in lows_s]
+    Admission(Queue(), None, 1, BODIES).check_work(forecasts, 2, deadline_s)
 
 
 def test_only_so_many_bodies_come_at_once() -> None:

@@ -13,7 +13,7 @@ from phiz.api.service import RequestLimits
 from phiz.settings import CLI_VARIABLES, list_variables
 
 from .memory import needed_bytes
-from .metrics import ROOT
+from .metrics import PROMETHEUS, ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
@@ -23,6 +23,12 @@ DEFAULTS = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", TEXT))
 NAMES = {entry.partition("=")[0] for entry in SERVICES["phiz"]["environment"]}
 OPTIONAL = {"TLS_HSTS"}  # of the proxy
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
+# Fixed, because Prometheus's configuration has no variables.
+FIXED = dict(
+    entry.split("=")
+    for entry in SERVICES["phiz"]["environment"]
+    if "=" in entry and "$" not in entry
+)
 PROXY = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text("utf-8")
 
 
@@ -33,7 +39,16 @@ def test_every_setting_can_be_given() -> None:
 
 def test_the_example_has_every_variable_with_its_default() -> None:
     lines = dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
-    assert lines == dict.fromkeys(NAMES | OPTIONAL, "") | DEFAULTS
+    required = (NAMES - FIXED.keys()) | OPTIONAL
+    assert lines == dict.fromkeys(required, "") | DEFAULTS
+
+
+def test_prometheus_asks_at_the_metrics_port() -> None:
+    assert FIXED.keys() == {"PHIZ_METRICS_PORT"}
+    (job, _) = yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text("utf-8"))["scrape_configs"]
+    (found,) = job["dns_sd_configs"]
+    assert str(found["port"]) == FIXED["PHIZ_METRICS_PORT"]
+    assert FIXED["PHIZ_METRICS_PORT"] in SERVICES["phiz"]["expose"]
 
 
 def test_each_worker_can_have_the_largest_picture_at_once() -> None:

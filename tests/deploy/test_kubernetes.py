@@ -85,14 +85,17 @@ def test_selectors_mean_the_same_pods() -> None:
 
 
 def test_every_port_is_the_one_that_the_image_listens_on() -> None:
-    (port,) = CONTAINER["ports"]
+    port, metrics = CONTAINER["ports"]
     (exposed,) = re.findall(r"^EXPOSE (\d+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert port["containerPort"] == int(exposed)
-    (offered,) = MANIFESTS["service"]["spec"]["ports"]
+    offered, offered_metrics = MANIFESTS["service"]["spec"]["ports"]
     (scraped,) = MANIFESTS["monitor"]["spec"]["endpoints"]
     probes = [CONTAINER[f"{kind}Probe"]["httpGet"] for kind in ("startup", "readiness", "liveness")]
     assert {port["name"], offered["targetPort"], *(probe["port"] for probe in probes)} == {"http"}
-    assert scraped["port"] == offered["name"]
+    assert scraped["port"] == offered_metrics["name"]
+    assert offered_metrics["targetPort"] == metrics["name"]
+    (told,) = (one["value"] for one in CONTAINER["env"] if one["name"] == "PHIZ_METRICS_PORT")
+    assert metrics["containerPort"] == int(told)
 
 
 def test_the_job_is_called_as_the_rules_call_it() -> None:

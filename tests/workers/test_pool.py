@@ -20,6 +20,7 @@ import pytest
 from phiz.errors import ModelCorruptError, OptionError, PhizError, WorkerDiedError, WorkerFaultError
 from phiz.system.procfs import read_resident_bytes
 from phiz.workers.handle import WorkerHandle, WorkTask
+from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
 from phiz.workers.pool import LOOKAHEAD_S, WorkerPool
 from phiz.workers.protocol import WorkResult, encode_message
@@ -43,7 +44,7 @@ class Doubles:
     def submit(
         self, name: str, *arguments: object, image_bytes: bytes = b"", kind: str = SLOW
     ) -> WorkTask:
-        return self.pool.submit(name, image_bytes, arguments, kind)
+        return self.pool.submit(name, image_bytes, arguments, Workload(kind))
 
     def hold(self, name: str, kind: str = SLOW) -> WorkTask:
         return self.submit("hold", str(self.folder), name, kind=kind)
@@ -52,7 +53,7 @@ class Doubles:
         return self.submit("note", str(self.folder), name, kind=kind)
 
     def staged(self, name: str, image_bytes: bytes = b"") -> WorkTask:
-        return self.pool.submit("staged", image_bytes, (str(self.folder), name), STAGED)
+        return self.pool.submit("staged", image_bytes, (str(self.folder), name), Workload(STAGED))
 
     def stages(self) -> list[str]:
         return (self.folder / "stages").read_text().split()
@@ -91,9 +92,9 @@ def there(process: int) -> bool:
 async def working(folder: Path, size: int, limit_s: float = PATIENCE_S) -> AsyncIterator[Doubles]:
     pool = WorkerPool(command("ready", folder), size, limit_s, {STAGED})
     assert await pool.start() == list(range(size))
-    pool.latencies.observe(QUICK, LOOKAHEAD_S / 100)
-    pool.latencies.observe(SLOW, 1.0)
-    pool.latencies.observe(STAGED, LOOKAHEAD_S / 100)
+    pool.latencies.observe(Workload(QUICK), LOOKAHEAD_S / 100)
+    pool.latencies.observe(Workload(SLOW), 1.0)
+    pool.latencies.observe(Workload(STAGED), LOOKAHEAD_S / 100)
     try:
         yield Doubles(pool, folder)
     finally:
@@ -260,10 +261,10 @@ async def test_duration_of_each_kind_is_learnt(worker: Doubles) -> None:
     await asyncio.sleep(0.1)
     worker.end("a")
     await held.future
-    assert 0.1 <= worker.pool.latencies.estimate_s("new") < PATIENCE_S
+    assert 0.1 <= worker.pool.latencies.estimate_s(Workload("new")) < PATIENCE_S
     with pytest.raises(OptionError):
         await worker.submit("fail", OptionError("at once"), kind="failing").future
-    assert worker.pool.latencies.estimate_s("failing") == LOOKAHEAD_S
+    assert worker.pool.latencies.estimate_s(Workload("failing")) == LOOKAHEAD_S
 
 
 @pytest.mark.parametrize(
@@ -389,11 +390,11 @@ async def test_pool_without_workers_is_not_healthy(worker: Doubles, tmp_path: Pa
 
 async def test_image_bytes_are_released_once_nobody_waits_for_them(worker: Doubles) -> None:
     held = worker.hold("first")
-    waits = worker.pool.submit("measure", bytes(1000), (), SLOW)
+    waits = worker.pool.submit("measure", bytes(1000), (), Workload(SLOW))
     assert len(waits.image_bytes) == 1000
     worker.pool.cancel(waits)
     assert waits.image_bytes == b""
-    done = worker.pool.submit("measure", bytes(1000), (), SLOW)
+    done = worker.pool.submit("measure", bytes(1000), (), Workload(SLOW))
     worker.end("first")
     assert await held.future == "first"
     await done.future

@@ -1,17 +1,22 @@
 """Admits requests: only those that can be answered in time, and only so many bytes at once."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from phiz.errors import OverloadedError
+from phiz.errors import ExcessiveWorkError, OverloadedError
+from phiz.workers.latency import Forecast
 
 # Share of the deadline that a request may be queued. Requests ahead may take longer than expected,
 # and the work itself takes its time.
 MAX_WAIT_SHARE: Final = 0.5
 MAX_RETRY_AFTER_S: Final = 600
+# A forecast may be wrong by so much before a request is refused by it.
+FORECAST_TOLERANCE: Final = 2.0
+# Work shorter than this is never refused: it costs little, however early its deadline.
+LEAST_REFUSED_S: Final = 0.1
 
 
 class QueueState(Protocol):
@@ -23,7 +28,18 @@ class QueueState(Protocol):
 
     @property
     def wait_s(self) -> float:
-        """Expected wait of one more task, in seconds."""
+        """Expected seconds until all tasks have begun."""
+
+
+class AdmissionQueue(Protocol):
+    """The queue that requests are admitted to."""
+
+    @property
+    def queue_depth(self) -> int:
+        """Number of queued tasks."""
+
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:
+        """Return the expected wait of one more task in seconds, by its client and its time."""
 
 
 class Admission:
@@ -36,7 +52,7 @@ class Admission:
     """
 
     def __init__(
-        self, queue: QueueState, max_queued: int | None, max_bytes: int, max_bodies: int
+        self, queue: AdmissionQueue, max_queued: int | None, max_bytes: int, max_bodies: int
     ) -> None:
         """Return an admission without requests.
 
@@ -53,18 +69,27 @@ class Admission:
         self.held_bytes = 0
         self.arriving_bodies = 0
 
-    def check(self, remaining_s: float, other_images: int = 0, other_images_s: float = 0.0) -> None:
+    def check(
+        self,
+        remaining_s: float,
+        client: str = "",
+        expected_s: float = 0.0,
+        other_images: int = 0,
+        other_images_s: float = 0.0,
+    ) -> None:
         """Admit a request.
 
         Args:
             remaining_s: Seconds until its deadline.
+            client: Its client.
+            expected_s: Expected seconds of its longest image.
             other_images: Number of images beside its first one.
             other_images_s: Expected seconds of these.
 
         Raises:
             OverloadedError: The queue is full, or the wait would be too long.
         """
-        wait_s = self._queue.wait_s + other_images_s
+        wait_s = self._queue.estimate_wait_s(client, expected_s) + other_images_s
         if (
             self._max_queued is not None
             and self._queue.queue_depth + other_images >= self._max_queued
@@ -80,6 +105,30 @@ class Admission:
                 " try again in a moment",
                 _round_retry_after(wait_s),
             )
+
+    def check_work(self, forecasts: Sequence[Forecast], workers: int, remaining_s: float) -> None:
+        """Refuse a request whose images would take far longer than its deadline.
+
+        Args:
+            forecasts: Those of its images.
+            workers: Number of workers.
+            remaining_s: Seconds until its deadline.
+
+        Raises:
+            ExcessiveWorkError: Even quick images of their size would be late.
+        """
+        low_s = max(forecast.low_s for forecast in forecasts)
+        if len(forecasts) > 1:
+            low_s = max(low_s, sum(forecast.low_s for forecast in forecasts) / workers)
+        if low_s < LEAST_REFUSED_S or low_s <= FORECAST_TOLERANCE * remaining_s:
+            return
+        images = "these images" if len(forecasts) > 1 else "an image of this size"
+        fewer = "fewer or smaller images" if len(forecasts) > 1 else "a smaller image"
+        raise ExcessiveWorkError(
+            f"{images} would take at least {low_s:.2g} s with this model and these options; the"
+            f" deadline is {remaining_s:g} s; send {fewer}, choose a faster model, or set min_face"
+            " (mtcnn) or budget_ms (auto)"
+        )
 
     @contextmanager
     def reserve_body(self) -> Iterator["BodyReservation"]:

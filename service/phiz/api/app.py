@@ -1,5 +1,6 @@
 """The application: its routes, and the workers that it starts."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -20,11 +21,14 @@ from phiz.api.openapi import (
     describe_image_route,
 )
 from phiz.api.routes_detect import classify, detect, detect_batch
+from phiz.api.security.guard import Guard
+from phiz.api.security.schemes import describe_access
 from phiz.api.service import Fetcher, RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
-from phiz.wire.messages import ModelInventory
+from phiz.wire.messages import WARM_UP_SIZE_WH, ModelInventory
 from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, DetectParameters
+from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
 
 HANG_TIMEOUT_DEADLINES = 2  # of these, the request was answered one deadline ago
@@ -35,6 +39,7 @@ def create_app(
     workers: int,
     limits: RequestLimits,
     study_page: Path | None = None,
+    guard: Guard | None = None,
 ) -> FastAPI:
     """Return the application, which starts its workers when its lifespan starts.
 
@@ -46,6 +51,7 @@ def create_app(
         workers: Number of workers, and so of images at once.
         limits: Limits of every request.
         study_page: Page that ``phiz study`` writes; it need not exist.
+        guard: Rules of access, for the description. ``run_server`` and a ``Gate`` apply them.
     """
     app = FastAPI(
         title="phiz",
@@ -62,6 +68,8 @@ def create_app(
     app.state.study = study_page
     _add_routes(app)
     add_error_handlers(app)
+    if guard is not None:
+        describe_access(app, guard)
     return app
 
 
@@ -87,7 +95,7 @@ def _add_routes(app: FastAPI) -> None:
     )(classify)
     app.include_router(routes_ops.models)
     app.include_router(routes_ops.operation)
-    app.router.routes.extend(build_docs_routes())
+    app.router.routes.extend(build_docs_routes(app.title))
     methods: dict[str, list[str]] = {}
     # Included routes are not among the application's own.
     for route in (*app.routes, *routes_ops.models.routes, *routes_ops.operation.routes):
@@ -106,8 +114,9 @@ def _make_lifespan(
         inventory, *_ = await pool.start()
         try:
             assert isinstance(inventory, ModelInventory), "the hello of a worker is its inventory"
-            for kind, seconds in inventory.warm_up_s.items():
-                pool.latencies.observe(kind, seconds)
+            for model, seconds in inventory.warm_up_s.items():
+                workload = Workload(model, pixels=math.prod(WARM_UP_SIZE_WH))
+                pool.latencies.observe(workload, seconds)
             kinds = {spec.name: spec.kind for spec in inventory.specs}
             others = (AUTO, *(spec.name for spec in inventory.classifiers))
             metrics = Metrics(CollectorRegistry(), pool, kinds, others)

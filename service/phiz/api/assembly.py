@@ -5,6 +5,9 @@ import sys
 from pathlib import Path
 
 from phiz.api.fetch.hosts import HostRules
+from phiz.api.security.guard import Guard
+from phiz.api.security.keys import open_key_ring
+from phiz.api.security.rates import parse_rate_setting
 from phiz.api.service import MAX_BODIES, MAX_CONNECTIONS, RequestLimits
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
@@ -59,6 +62,18 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         max_queued=settings.queue,
         url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,
     )
+
+
+def build_guard(settings: Settings) -> Guard | None:
+    """Return the rules of access, or None if there are none.
+
+    Raises:
+        SettingError: The keys or the rate are unusable.
+    """
+    secret = settings.api_keys
+    keys = open_key_ring(secret.get_secret_value() if secret else None)
+    rate = parse_rate_setting(settings.rate)
+    return None if keys is None and rate is None else Guard(keys, rate)
 
 
 def find_study_page(settings: Settings) -> Path:

@@ -21,7 +21,14 @@ from phiz.api.error_table import (
     NOT_READY_CODE,
 )
 from phiz.api.request_record import get_record
-from phiz.errors import BodyTimeoutError, ContentCodingError, OverloadedError, PhizError
+from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.errors import (
+    BodyTimeoutError,
+    ContentCodingError,
+    OverloadedError,
+    PhizError,
+    RateLimitError,
+)
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
@@ -96,9 +103,11 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
     content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
     if isinstance(error, HTTPException):
         content, headers = build_content(code, error.detail, error.status_code), error.headers
-    elif isinstance(error, OverloadedError):
+    elif isinstance(error, OverloadedError | RateLimitError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
-    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
+    response = Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
+    response.raw_headers += SECURITY_HEADERS
+    return response
 
 
 def encode_last_response(code: str, detail: str) -> bytes:
@@ -108,9 +117,10 @@ def encode_last_response(code: str, detail: str) -> bytes:
     retry_after = "retry-after: 1\r\n" * (code == OverloadedError.code)
     head = (
         f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-        f"content-length: {len(body)}\r\n{retry_after}connection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\n{retry_after}connection: close\r\n"
     )
-    return head.encode() + body
+    shield = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
+    return head.encode() + shield + b"\r\n" + body
 
 
 def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an application of any framework

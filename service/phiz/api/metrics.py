@@ -22,9 +22,12 @@ from phiz.api.error_table import ROUTELESS_ERRORS
 from phiz.api.errors import NotReadyError, get_error_code
 from phiz.api.request_record import OK_CODE, UNKNOWN_MODEL, RequestRecord
 from phiz.errors import (
+    ApiKeyError,
     DeadlineError,
     OverloadedError,
     PhizError,
+    RateLimitError,
+    ScopeError,
     WorkerDiedError,
     WorkerFaultError,
 )
@@ -143,7 +146,9 @@ class Metrics:
             info.labels(model, kind).set(1)
         registry.register(PoolCollector(pool))
         ProcessCollector(registry=registry)
-        for reason in (OverloadedError.code, *(entry.code for entry in ROUTELESS_ERRORS)):
+        refusals = (OverloadedError, ApiKeyError, ScopeError, RateLimitError)
+        codes = (kind.code for kind in refusals)
+        for reason in (*codes, *(entry.code for entry in ROUTELESS_ERRORS)):
             self._rejected.add((reason,), 0)
         for model in (*kinds, *models):
             self._add_series(model)

@@ -4,13 +4,16 @@ The page loads nothing from other hosts, so it works without a network, and nobo
 readers. Its addresses are relative, so it works below any prefix of a proxy.
 """
 
+import base64
+import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -18,7 +21,14 @@ from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
 from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
-from phiz.errors import StudyMissingError, UnsupportedImageError, UrlError
+from phiz.errors import (
+    ApiKeyError,
+    RateLimitError,
+    ScopeError,
+    StudyMissingError,
+    UnsupportedImageError,
+    UrlError,
+)
 from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.schemas import (
     BatchAnswer,
@@ -42,11 +52,13 @@ corner. Left and right are the viewer's. Errors are `application/problem+json` w
 """
 
 ASSETS_PACKAGE = "fastapi_offline"
-# The page has one script of its own, and its style sheet holds pictures as data.
+# The style sheet holds pictures as data, and the script sets styles of elements.
 DOCS_POLICY = (
-    "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:;"
-    " script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+    "default-src 'none'; connect-src 'self'; img-src 'self' data:;"
+    " script-src 'self' {inline_scripts}; style-src 'self' 'unsafe-inline';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+INLINE_SCRIPT_PATTERN = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 IMAGE_SCHEMA: JsonObject = {
     "type": "string",
@@ -69,10 +81,13 @@ TIMING_HEADER: JsonObject = {
     }
 }
 URL_ERRORS = [kind.code for kind in UrlError.__subclasses__()]
+ACCESS_ERRORS = (ApiKeyError.code, ScopeError.code, RateLimitError.code)
+# The last ones appear if a setting asks for them.
+OTHER_ERRORS = {StudyMissingError.code, *URL_ERRORS, *ACCESS_ERRORS}
 IMAGE_ERRORS = [
     entry.code
     for entry in ERROR_TABLE
-    if entry not in ROUTELESS_ERRORS and entry.code not in {StudyMissingError.code, *URL_ERRORS}
+    if entry not in ROUTELESS_ERRORS and entry.code not in OTHER_ERRORS
 ]
 
 
@@ -201,21 +216,38 @@ def _build_example(entry: ErrorEntry) -> JsonObject:
     return build_content(entry.code, detail)
 
 
-def build_docs_routes() -> list[BaseRoute]:
+class _AssetFiles(StaticFiles):
+    """The files of the page, which a browser may keep if it asks whether they have changed."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401  Starlette's
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+
+def build_docs_routes(title: str) -> list[BaseRoute]:
     """Return the routes of the page and its files."""
-    files = StaticFiles(packages=[(ASSETS_PACKAGE, "static")])
-    return [Route("/docs", _serve_docs_page, include_in_schema=False), Mount("/docs", files)]
-
-
-async def _serve_docs_page(request: Request) -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
-        title=request.app.title,
+        title=title,
         swagger_js_url="docs/swagger-ui-bundle.js",
         swagger_css_url="docs/swagger-ui.css",
         swagger_favicon_url="data:,",
         # Swagger's validator would send the address of this service to its own host.
         swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
     )
-    page.headers["Content-Security-Policy"] = DOCS_POLICY
-    return page
+    # Only the page's own script may run inline.
+    scripts = INLINE_SCRIPT_PATTERN.findall(page.body)
+    policy = DOCS_POLICY.format(inline_scripts=" ".join(map(_format_script_source, scripts)))
+    page.headers["Content-Security-Policy"] = policy
+    files = _AssetFiles(packages=[(ASSETS_PACKAGE, "static")])
+
+    async def serve_docs_page(_request: Request) -> HTMLResponse:
+        return page
+
+    return [Route("/docs", serve_docs_page, include_in_schema=False), Mount("/docs", files)]
+
+
+def _format_script_source(script: bytes) -> str:
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return f"'sha256-{digest}'"

@@ -9,6 +9,7 @@ from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
@@ -16,14 +17,19 @@ from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
+from phiz.api.security.headers import SECURITY_HEADERS
 from phiz.api.service import Service, get_service
-from phiz.errors import PhizError
+from phiz.errors import ExcessiveWorkError, PhizError
 from phiz.wire.messages import EncodedAnswer
 from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
-from phiz.workers.handle import WorkTask
+from phiz.wire.workload import describe_workload
+from phiz.workers.handle import TaskOwner, WorkTask
+from phiz.workers.latency import Workload
 
 ImageOutcome: TypeAlias = EncodedAnswer | PhizError
 """The answer to an image, or its error."""
+CLIENT_KEY: Final = "phiz.client"
+"""Key of a request's client in its scope (ASGI), if it is not the source address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,7 @@ class EncodedResponse(Response):
         self.raw_headers = [
             (b"content-type", b"application/json"),
             (b"content-length", b"%d" % len(body)),
+            *SECURITY_HEADERS,
         ]
         if server_timing:
             self.raw_headers.append((b"server-timing", server_timing.encode()))
@@ -93,10 +100,13 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             else:
                 upload = await fetch_upload(url, request, service, record, body)
             record.received_at_s = time.perf_counter()
+            if record.charge is not None:
+                record.charge(len(upload.images) - 1)
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
-            tasks = _submit_images(operation, upload.images, options, service, record)
+            owner = TaskOwner(get_client(request.scope), record.request_id)
+            tasks = _submit_images(operation, upload.images, options, service, record, owner)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
         record.outcomes = [
             outcome if isinstance(outcome, PhizError) else EncodedAnswer(*outcome)
@@ -115,8 +125,18 @@ def _admit_request(
     record.model = options.model
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
-    service.admission.check(record.deadline_s)
+    least_s = service.pool.latencies.estimate_least_s(options.model)
+    service.admission.check(record.deadline_s, get_client(request.scope), least_s)
     return options
+
+
+def get_client(scope: Scope) -> str:
+    """Return the client of a request, with whom others share the workers."""
+    named = scope.get(CLIENT_KEY)
+    if named is not None:
+        return str(named)
+    address = scope.get("client")
+    return address[0] if address else ""
 
 
 def _read_form_options(
@@ -129,29 +149,46 @@ def _read_form_options(
     return options
 
 
-def _submit_images(
+def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a request
     operation: Operation,
     images: Sequence[bytes],
     options: Parameters,
     service: Service,
     record: RequestRecord,
+    owner: TaskOwner,
 ) -> list[WorkTask]:
     """Return a task for each image, unless the queue has grown too long meanwhile."""
-    others, pool = len(images) - 1, service.pool
-    others_s = others * pool.latencies.estimate_s(options.model) / pool.size if others else 0.0
-    service.admission.check(record.deadline_s, others, others_s)
+    workloads = [describe_workload(options, image_bytes) for image_bytes in images]
+    _check_work(workloads, service, record.deadline_s, owner)
     arguments = _get_arguments(options)
     return [
-        pool.submit(
-            operation.handler,
-            image_bytes,
-            arguments,
-            options.model,
-            record.received_at_s,
-            record.request_id,
+        service.pool.submit(
+            operation.handler, image_bytes, arguments, workload, record.received_at_s, owner
         )
-        for image_bytes in images
+        for image_bytes, workload in zip(images, workloads, strict=True)
     ]
+
+
+def _check_work(
+    workloads: Sequence[Workload], service: Service, remaining_s: float, owner: TaskOwner
+) -> None:
+    """Admit the images of a request.
+
+    Raises:
+        ExcessiveWorkError: They would take far longer than the deadline.
+        OverloadedError: The queue is full, or the wait would be too long.
+    """
+    pool, latencies = service.pool, service.pool.latencies
+    forecasts = [latencies.forecast(workload) for workload in workloads]
+    try:
+        service.admission.check_work(forecasts, pool.size, remaining_s)
+    except ExcessiveWorkError:
+        for workload in workloads:
+            latencies.count_refusal(workload)
+        raise
+    means_s = [forecast.mean_s for forecast in forecasts]
+    others_s = sum(means_s[1:]) / pool.size
+    service.admission.check(remaining_s, owner.client, max(means_s), len(workloads) - 1, others_s)
 
 
 # Most requests repeat the options of earlier ones.

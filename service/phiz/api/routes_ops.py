@@ -10,6 +10,7 @@ from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, R
 from phiz.api.error_table import NOT_READY_CODE
 from phiz.api.errors import NotReadyError
 from phiz.api.openapi import describe_errors
+from phiz.api.security.headers import STUDY_POLICY
 from phiz.api.service import get_service
 from phiz.errors import StudyMissingError
 from phiz.models.operating_point import OperatingPoint
@@ -25,7 +26,6 @@ from phiz.wire.models import (
     OperatingPointEntry,
 )
 
-STUDY_POLICY = "default-src 'none'; style-src 'unsafe-inline'"  # all that the page has
 NOT_READY_RESPONSES = describe_errors(NOT_READY_CODE)
 
 # OpenAPI's operation ids are made from the names.

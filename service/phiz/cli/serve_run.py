@@ -5,13 +5,22 @@ import logging
 import os
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from socket import socket
 
 import click
 
 from phiz.api.app import create_app
-from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count, find_study_page
+from phiz.api.assembly import (
+    WORKER_COMMAND,
+    build_guard,
+    build_limits,
+    choose_worker_count,
+    find_study_page,
+)
+from phiz.api.security.guard import Guard
 from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
@@ -31,21 +40,35 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     configure_logging(settings.log)
     _warn_unknown_variables()
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
-    with open_tracer(os.environ) as tracer:
+    guard = build_guard(settings)
+    with open_tracer(os.environ) as tracer, ExitStack() as sockets:
         size = workers or choose_worker_count(
             count_processors(), read_memory_limit(), settings.max_pixels
         )
         limits = build_limits(settings, raise_file_limit(), size)
-        listener = bind_socket(host, port)
+        listener = sockets.enter_context(bind_socket(host, port))
+        metrics_listener = None
+        if settings.metrics_port is not None:
+            metrics_listener = sockets.enter_context(_bind_metrics(host, settings.metrics_port))
+            metrics_port = metrics_listener.getsockname()[1]
+            guard = replace(guard or Guard(), metrics_port=metrics_port)
         run_server(
-            create_app(WORKER_COMMAND, size, limits, find_study_page(settings)),
+            create_app(WORKER_COMMAND, size, limits, find_study_page(settings), guard),
             listener,
             settings.drain,
             partial(_announce_address, listener, settings.log),
             max_connections=limits.max_connections,
             logged_requests=logged_requests,
             tracer=tracer,
+            guard=guard,
+            metrics_listener=metrics_listener,
         )
+
+
+def _bind_metrics(host: str, port: int) -> socket:
+    listener = bind_socket(host, port, "change PHIZ_METRICS_PORT")
+    _log.info("metrics are at %s/metrics", format_url(listener))
+    return listener
 
 
 def _announce_address(listener: socket, log_format: LogFormat) -> None:

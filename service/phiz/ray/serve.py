@@ -17,8 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from phiz.api.app import create_app
-from phiz.api.assembly import WORKER_COMMAND, build_limits, find_study_page
+from phiz.api.assembly import WORKER_COMMAND, build_guard, build_limits, find_study_page
 from phiz.api.errors import NotReadyError
+from phiz.api.security.guard import Gate
+from phiz.api.security.headers import HeaderShield
 from phiz.api.service import MAX_BODIES
 from phiz.settings import load_settings
 from phiz.system.cgroups import raise_file_limit
@@ -55,7 +57,11 @@ def build_app() -> FastAPI:
     processors = ray.get_runtime_context().get_assigned_resources().get("CPU", CPUS_PER_REPLICA)
     workers = settings.workers or max(1, int(processors))
     request_limits = build_limits(settings, raise_file_limit(), workers)
-    app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings))
+    guard = build_guard(settings)
+    app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings), guard)
+    app.add_middleware(HeaderShield)
+    if guard is not None:
+        app.add_middleware(Gate, guard)
     app.router.routes.insert(0, Route(METRICS_PATH, _raise_not_found))
     return app
 

@@ -5,9 +5,10 @@ import itertools
 import subprocess
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from phiz.errors import WorkerDiedError
+from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import (
     MessageDecoder,
@@ -18,6 +19,21 @@ from phiz.workers.protocol import (
 )
 
 
+class TaskOwner(NamedTuple):
+    """The owner of a task.
+
+    Attributes:
+        client: Its client. Clients share the workers equally.
+        request: Its request. The requests of a client take turns.
+    """
+
+    client: str = ""
+    request: str = ""
+
+
+NO_OWNER: Final = TaskOwner()
+
+
 @dataclass(slots=True, eq=False)
 class WorkTask:
     """A request for a worker.
@@ -25,18 +41,22 @@ class WorkTask:
     Attributes:
         request: The request.
         image_bytes: Its image.
-        kind: The key of its expected time.
+        workload: Everything that its time is forecast by.
         expected_s: The expected time.
         future: The result.
+        owner: Its owner.
+        is_long: Whether it is expected to take long.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
     """
 
     request: WorkRequest
     image_bytes: bytes
-    kind: str
+    workload: Workload
     expected_s: float
     future: asyncio.Future[Any]
+    owner: TaskOwner = NO_OWNER
+    is_long: bool = False
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
 
@@ -122,7 +142,9 @@ class WorkerHandle(asyncio.Protocol):
         return sum(not task.is_complete for task in itertools.islice(self.tasks, 1, None))
 
     def estimate_load_s(self, now: float) -> float:
-        """Return the estimated seconds until a busy worker has finished its tasks."""
+        """Return the estimated seconds until the worker has finished its tasks."""
+        if not self.tasks:
+            return 0.0
         elapsed = now - self.task_started_s
         expected = self.tasks[0].expected_s
         # A task that takes longer than expected may take as long again.

@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kit.requests import encode_raw, encode_test_image, open_connection, send_request
-from benchmarks.kit.service import start_service
-
-pytestmark = pytest.mark.integration
+from benchmarks.kit.service import find_decreased, start_service, sum_samples
 
 
+@pytest.mark.integration
 def test_service_has_its_workers_and_answers_until_it_is_stopped(models_folder: Path) -> None:
     request = encode_raw("/detect?model=front", encode_test_image())
     with start_service(1, {"PHIZ_MODELS": str(models_folder)}) as service:
@@ -20,6 +19,7 @@ def test_service_has_its_workers_and_answers_until_it_is_stopped(models_folder: 
         open_connection(service.port).connect()
 
 
+@pytest.mark.integration
 def test_service_that_ends_by_itself_is_an_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -29,3 +29,17 @@ def test_service_that_ends_by_itself_is_an_error(
     ):
         pass
     assert "phiz models build" in capfd.readouterr().err
+
+
+def test_only_counters_can_decrease() -> None:
+    one, two = frozenset({("model", "front")}), frozenset({("model", "back")})
+    before = {
+        ("a_total", one): 3.0,
+        ("a_total", two): 1.0,
+        ("gauge", one): 9.0,
+        ("b_sum", one): 1.0,
+    }
+    assert find_decreased(before, {**before, ("gauge", one): 1.0}) == []
+    assert find_decreased(before, {**before, ("a_total", two): 0.0}) == ["a_total"]
+    assert find_decreased(before, {("a_total", one): 3.0, ("a_total", two): 1.0}) == ["b_sum"]
+    assert sum_samples(before, "a_total") == 4
