@@ -24,7 +24,10 @@ class _NoQueue:
     """The queue of a service without requests."""
 
     queue_depth = 0
-    wait_s = 0.0
+
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:  # noqa: ARG002
+        """Return no wait."""
+        return 0.0
 
 
 def read_form(content: bytes) -> None:

@@ -120,7 +120,13 @@ def test_a_port_is_open_to_this_machine_alone_unless_asked(name: str) -> None:
 def read_config(**variables: str) -> Any:
     """The services as compose reads them, with these variables and every profile."""
     compose = Path(sys.executable).with_name("docker-compose")
-    command = [compose, "--env-file=/dev/null", "--profile=*", "config", "--format=json"]
+    command: list[str | Path] = [
+        compose,
+        "--env-file=/dev/null",
+        "--profile=*",
+        "config",
+        "--format=json",
+    ]
     ran = subprocess.run(
         command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True
     )

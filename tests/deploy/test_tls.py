@@ -35,14 +35,15 @@ class Proxy(NamedTuple):
         """Return the heads and the last body of an answer."""
         port = self.tls if scheme == "https" else self.plain
         command = [program("curl"), "--silent", "--show-error", "--include"]
-        trust = ["--cacert", self.certificate]
-        return subprocess.run(
-            [*command, *trust, *arguments, f"{scheme}://localhost:{port}{path}"],
+        asked = [*arguments, f"{scheme}://localhost:{port}{path}"]
+        ran: subprocess.CompletedProcess[str] = subprocess.run(
+            [*command, "--cacert", self.certificate, *asked],
             check=True,
             capture_output=True,
             text=True,
             timeout=PATIENCE_S,
-        ).stdout
+        )
+        return ran.stdout
 
 
 @pytest.fixture(scope="module")
