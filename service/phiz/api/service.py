@@ -1,5 +1,6 @@
 """The state of a running service, which its routes share."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,6 +42,7 @@ class RequestLimits:
         body_timeout_s: Maximum seconds until a body is complete.
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
+        spare_bytes: Memory for all bodies.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
         hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
             works on one image counts as hanging.
@@ -51,6 +53,7 @@ class RequestLimits:
     body_timeout_s: float = 30
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
+    spare_bytes: float = math.inf
     max_queued: int | None = None
     hang_timeout_s: float = 30
 
@@ -62,7 +65,9 @@ class RequestLimits:
     @property
     def max_held_bytes(self) -> int:
         """Maximum bytes of all bodies together."""
-        return 8 * self.max_image_bytes
+        # The largest body with its form is always accepted, however little memory there is.
+        least = 9 * self.max_image_bytes / 4
+        return int(min(8 * self.max_image_bytes, max(least, self.spare_bytes)))
 
     def for_image(self) -> BodyLimits:
         """Return the limits of a body with one image."""

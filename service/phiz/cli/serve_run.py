@@ -33,10 +33,9 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
     with open_tracer(os.environ) as tracer:
         listener = bind_socket(host, port)
-        size = workers or choose_worker_count(
-            count_processors(), read_memory_limit(), settings.max_pixels
-        )
-        limits = build_limits(settings, raise_file_limit(), size)
+        memory_bytes = read_memory_limit()
+        size = workers or choose_worker_count(count_processors(), memory_bytes, settings.max_pixels)
+        limits = build_limits(settings, raise_file_limit(), memory_bytes, size)
         run_server(
             create_app(WORKER_COMMAND, size, limits, find_study_page(settings)),
             listener,
