@@ -1,5 +1,6 @@
 """The state of a running service, which its routes share."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -45,6 +46,7 @@ class RequestLimits:
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
         max_connections: Maximum number of connections.
+        spare_bytes: Memory for all bodies.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
         url_hosts: Hosts that images may be fetched from; None if none may be fetched.
         hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
@@ -56,6 +58,7 @@ class RequestLimits:
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
     max_connections: int = MAX_CONNECTIONS
+    spare_bytes: float = math.inf
     max_queued: int | None = None
     url_hosts: HostRules | None = None
     hang_timeout_s: float = 2
@@ -68,7 +71,9 @@ class RequestLimits:
     @property
     def max_held_bytes(self) -> int:
         """Maximum bytes of all bodies together."""
-        return 8 * self.max_image_bytes
+        # The largest body with its form is always accepted, however little memory there is.
+        least = 9 * self.max_image_bytes / 4
+        return int(min(8 * self.max_image_bytes, max(least, self.spare_bytes)))
 
     def for_image(self) -> BodyLimits:
         """Return the limits of a body with one image."""
