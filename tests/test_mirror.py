@@ -57,6 +57,7 @@ TESTED_ELSEWHERE = {
     "workers/handle": ("workers/test_pool.py", "runs real processes by it"),
     "workers/reader": ("workers/test_loop.py", "reads requests by it"),
     "workers/supervisor": ("workers/test_pool.py", "has workers die, hang and fail to start"),
+    "workers/vitals": ("workers/test_pool.py", "has workers stop, hang and work for too long"),
 }
 
 
