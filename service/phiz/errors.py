@@ -14,6 +14,7 @@
     │   ├── BodyTimeoutError       the body arrived too slowly
     │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
+    │   ├── RangeError             the range of a file
     │   └── OptionError            an option is unknown or out of range
     ├── UrlError                   the address of the image
     │   ├── UrlDisabledError       the service fetches no images
@@ -28,6 +29,7 @@
     ├── CapacityError              the service has too little of something
     │   ├── OverloadedError        the queue is full
     │   └── OutOfMemoryError       the memory was not enough for the image
+    ├── ExcessiveWorkError         the work would take longer than the deadline allows
     ├── DeadlineError              the deadline passed before the answer
     ├── WorkError                  the worker
     │   ├── WorkerDiedError        the worker process ended
@@ -114,7 +116,7 @@ class MalformedBodyError(RequestError):
 
 
 class BodyTimeoutError(RequestError):
-    """The body was not complete after `PHIZ_BODY_TIMEOUT` seconds."""
+    """The body was too slow: over `PHIZ_BODY_TIMEOUT` seconds, or the slowest of too many."""
 
     code = "body_too_slow"
     remedy = "send a smaller image, or use a faster connection"
@@ -132,6 +134,13 @@ class MissingImageError(RequestError):
 
     code = "missing_image"
     remedy = "name the field `image`; with curl, write `@` before the name: `-F image=@face.jpg`"
+
+
+class RangeError(RequestError):
+    """The header `Range` is malformed, or there is no such range in the file."""
+
+    code = "bad_range"
+    remedy = "send no `Range`, or one such as `bytes=0-999`"
 
 
 class OptionError(RequestError):
@@ -246,6 +255,16 @@ class OutOfMemoryError(CapacityError):
 
     code = "out_of_memory"
     remedy = "send a smaller image, or try again after the seconds given in `Retry-After`"
+
+
+class ExcessiveWorkError(PhizError):
+    """The images would take far longer than the deadline, by the times of similar ones."""
+
+    code = "too_much_work"
+    remedy = (
+        "send a smaller image or fewer images, choose a faster model, or set `min_face` or"
+        " `budget_ms`"
+    )
 
 
 class DeadlineError(PhizError):

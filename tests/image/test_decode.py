@@ -741,3 +741,43 @@ except ImageError as error:
     )
     assert done.stdout.decode().strip() == expected
     assert done.stderr == b""
+
+
+WIDE = (2000, 2000)
+MEMORY_CASES = {
+    "png": (save(Image.new("RGB", WIDE), "PNG"), 8),
+    "png-palette": (save(Image.new("P", WIDE), "PNG", transparency=0), 5),
+    "png-grey-alpha": (save(Image.new("LA", WIDE), "PNG"), 8),
+    "png-alpha": (save(Image.new("RGBA", WIDE), "PNG"), 8),
+    "png-16-bits": (save(Image.new("I;16", WIDE), "PNG", transparency=0), 6),
+    "gif": (save(Image.new("P", WIDE), "GIF", transparency=0), 5),
+    "bmp-alpha": (save(Image.new("RGBA", WIDE), "BMP"), 8),
+    "tiff": (save(Image.new("RGB", WIDE), "TIFF", compression="tiff_lzw"), 8),
+    "webp": (save(Image.new("RGB", WIDE), "WEBP"), 12),
+    "webp-alpha": (save(Image.new("RGBA", WIDE), "WEBP", lossless=True), 12),
+    "jpeg-cmyk": (save(Image.new("CMYK", WIDE), "JPEG"), 8),
+    "jpeg-progressive": (save(Image.new("RGB", WIDE), "JPEG", progressive=True), 7),
+}
+"""A file, and the bytes for each of its pixels that decoding takes at most."""
+
+
+@pytest.fixture(scope="module")
+def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
+    folder = tmp_path_factory.mktemp("peaks")
+    for name, (image_bytes, _) in MEMORY_CASES.items():
+        (folder / name).write_bytes(image_bytes)
+    command = [
+        sys.executable,
+        "-m",
+        "tests.image.peak",
+        *(str(folder / name) for name in MEMORY_CASES),
+    ]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return dict(zip(MEMORY_CASES, map(int, output.split()), strict=True))
+
+
+@pytest.mark.parametrize("name", MEMORY_CASES)
+def test_decoding_takes_few_bytes_for_each_pixel(peaks: dict[str, int], name: str) -> None:
+    width, height = WIDE
+    _, limit = MEMORY_CASES[name]
+    assert peaks[name] / (width * height) < limit + 1

@@ -65,6 +65,7 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("--data-binary", "@face.png", *PNG, "-H", "content-encoding: gzip"),
         "without compression",
     ),
+    "bad_range": ("/docs/swagger-ui.css", ("-H", "range: bytes=x"), "send no Range"),
     "url_disabled": (
         "/detect?url=https://images.example.org/face.jpg",
         ("-X", "POST"),
@@ -81,6 +82,11 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         "/detect/batch?model=mtcnn",
         (*16 * ("-F", "image=@small.jpg"), "-H", "phiz-deadline: 0.05"),
         "try again",
+    ),
+    "too_much_work": (
+        "/detect?model=mtcnn",
+        ("-F", "image=@large.webp", "-H", "phiz-deadline: 0.01"),
+        "smaller image",
     ),
     "model_not_built": ("/classify", ("-F", "image=@face.png"), "phiz models build"),
     "model_corrupt": (
@@ -124,6 +130,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     (folder / "empty").write_bytes(b"")
     (folder / "large").write_bytes(bytes(300_000))
+    # 16383 x 3000 pixels
+    (folder / "large.webp").write_bytes(
+        bytes.fromhex("524946461a000000574542505650384c0e0000002ffeffed02071011fd0f4444ff03")
+    )
     (folder / "page.html").write_text("<!doctype html><title>Not found</title>")
     (folder / "cut.png").write_bytes(SELFIE.read_bytes()[:1000])
     shutil.copy(SELFIE, folder / "face.png")

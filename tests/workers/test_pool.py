@@ -31,9 +31,11 @@ from phiz.settings import Settings
 from phiz.system.procfs import read_resident_bytes
 from phiz.workers import supervisor
 from phiz.workers.handle import WorkerHandle, WorkTask
+from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
-from phiz.workers.pool import LOOKAHEAD_S, WorkerPool
+from phiz.workers.pool import LATE_S, LOOKAHEAD_S, WorkerPool
 from phiz.workers.protocol import WorkResult, encode_message
+from phiz.workers.queue import LONG_S
 
 from .doubles import BROKEN, PATIENCE_S, POISON, command
 
@@ -55,7 +57,7 @@ class Doubles:
     def submit(
         self, name: str, *arguments: object, image_bytes: bytes = b"", kind: str = SLOW
     ) -> WorkTask:
-        return self.pool.submit(name, image_bytes, arguments, kind)
+        return self.pool.submit(name, image_bytes, arguments, Workload(kind))
 
     def hold(self, name: str, kind: str = SLOW) -> WorkTask:
         return self.submit("hold", str(self.folder), name, kind=kind)
@@ -64,7 +66,7 @@ class Doubles:
         return self.submit("note", str(self.folder), name, kind=kind)
 
     def staged(self, name: str, image_bytes: bytes = b"") -> WorkTask:
-        return self.pool.submit("staged", image_bytes, (str(self.folder), name), STAGED)
+        return self.pool.submit("staged", image_bytes, (str(self.folder), name), Workload(STAGED))
 
     def stages(self) -> list[str]:
         return (self.folder / "stages").read_text().split()
@@ -103,9 +105,9 @@ def there(process: int) -> bool:
 async def working(folder: Path, size: int, limit_s: float = PATIENCE_S) -> AsyncIterator[Doubles]:
     pool = WorkerPool(command("ready", folder), size, limit_s, {STAGED})
     assert await pool.start() == list(range(size))
-    pool.latencies.observe(QUICK, LOOKAHEAD_S / 100)
-    pool.latencies.observe(SLOW, 1.0)
-    pool.latencies.observe(STAGED, LOOKAHEAD_S / 100)
+    pool.latencies.observe(Workload(QUICK), LOOKAHEAD_S / 100)
+    pool.latencies.observe(Workload(SLOW), 1.0)
+    pool.latencies.observe(Workload(STAGED), LOOKAHEAD_S / 100)
     try:
         yield Doubles(pool, folder)
     finally:
@@ -266,16 +268,69 @@ async def test_expected_wait_is_the_time_of_the_tasks_ahead(workers: Doubles) ->
     await tasks[1].future
 
 
+async def test_expected_wait_is_that_of_the_first_free_worker(workers: Doubles) -> None:
+    held = [workers.hold("a", SLOW), workers.hold("b", QUICK)]
+    assert workers.pool.wait_s < LOOKAHEAD_S
+    assert workers.pool.estimate_wait_s("", 0.001) < LOOKAHEAD_S
+    for name in "ab":
+        workers.end(name)
+    assert await asyncio.gather(*(task.future for task in held)) == ["a", "b"]
+
+
+async def test_late_worker_gets_no_work_ahead(workers: Doubles) -> None:
+    held = [workers.hold("stopped", QUICK), workers.hold("b", QUICK)]
+    await workers.until_begun("stopped", "b")
+    await asyncio.sleep(LATE_S + LOOKAHEAD_S)
+    behind = [workers.note(f"{number}", QUICK) for number in range(5)]
+    assert [task.worker for task in behind] == [None] * 5
+    workers.end("b")
+    assert [await task.future for task in behind] == ["0", "1", "2", "3", "4"]
+    assert not held[0].future.done()
+    workers.end("stopped")
+    assert await held[0].future == "stopped"
+
+
+async def test_one_worker_takes_no_long_tasks_while_short_ones_come(workers: Doubles) -> None:
+    await workers.note("short", QUICK).future
+    long = [workers.hold(name) for name in "abc"]
+    await workers.until_begun("a")
+    assert [task.worker is not None for task in long] == [True, False, False]
+    assert workers.pool.estimate_wait_s("", 0.001) == 0
+    assert workers.pool.estimate_wait_s("other", 1.0) > 1
+    for number in range(10):
+        assert await workers.note(f"{number}", QUICK).future == f"{number}"
+    for name in "abc":
+        workers.end(name)
+        await workers.until_begun(name)
+    assert await asyncio.gather(*(task.future for task in long)) == ["a", "b", "c"]
+
+
+async def test_only_worker_takes_long_tasks_too(worker: Doubles) -> None:
+    await worker.note("short", QUICK).future
+    assert await worker.note("long", SLOW).future == "long"
+
+
+async def test_task_that_takes_long_against_its_forecast_counts_as_long(workers: Doubles) -> None:
+    held = workers.hold("unexpected", QUICK)
+    await workers.until_begun("unexpected")
+    await asyncio.sleep(LONG_S + LATE_S)
+    long = workers.note("long")
+    assert long.worker is None
+    assert await workers.note("short", QUICK).future == "short"
+    workers.end("unexpected")
+    assert [await held.future, await long.future] == ["unexpected", "long"]
+
+
 async def test_duration_of_each_kind_is_learnt(worker: Doubles) -> None:
     held = worker.hold("a", "new")
     await worker.until_begun("a")
     await asyncio.sleep(0.1)
     worker.end("a")
     await held.future
-    assert 0.1 <= worker.pool.latencies.estimate_s("new") < PATIENCE_S
+    assert 0.1 <= worker.pool.latencies.estimate_s(Workload("new")) < PATIENCE_S
     with pytest.raises(OptionError):
         await worker.submit("fail", OptionError("at once"), kind="failing").future
-    assert worker.pool.latencies.estimate_s("failing") == LOOKAHEAD_S
+    assert worker.pool.latencies.estimate_s(Workload("failing")) == LOOKAHEAD_S
 
 
 @pytest.mark.parametrize(
@@ -401,11 +456,11 @@ async def test_pool_without_workers_is_not_healthy(worker: Doubles, tmp_path: Pa
 
 async def test_image_bytes_are_released_once_nobody_waits_for_them(worker: Doubles) -> None:
     held = worker.hold("first")
-    waits = worker.pool.submit("measure", bytes(1000), (), SLOW)
+    waits = worker.pool.submit("measure", bytes(1000), (), Workload(SLOW))
     assert len(waits.image_bytes) == 1000
     worker.pool.cancel(waits)
     assert waits.image_bytes == b""
-    done = worker.pool.submit("measure", bytes(1000), (), SLOW)
+    done = worker.pool.submit("measure", bytes(1000), (), Workload(SLOW))
     worker.end("first")
     assert await held.future == "first"
     await done.future
@@ -517,7 +572,10 @@ async def test_cancelled_task_ends_at_its_next_checkpoint(worker: Doubles) -> No
 async def test_worker_ends_a_task_at_its_deadline(worker: Doubles) -> None:
     """It does so by itself: the service may be busy, and cancels nothing here."""
     arguments = (str(worker.folder), "late")
-    tasks = [worker.pool.submit("step", b"", arguments, QUICK, deadline_s=0.1) for _ in range(2)]
+    tasks = [
+        worker.pool.submit("step", b"", arguments, Workload(QUICK), deadline_s=0.1)
+        for _ in range(2)
+    ]
     for task in tasks:
         with pytest.raises(DeadlineError, match=r"after the limit of 0\.1 s"):
             await task.future
@@ -527,7 +585,7 @@ async def test_worker_ends_a_task_at_its_deadline(worker: Doubles) -> None:
 
 async def test_task_whose_deadline_has_passed_does_not_begin(worker: Doubles) -> None:
     arguments = (str(worker.folder), "late")
-    late = worker.pool.submit("note", b"", arguments, QUICK, deadline_s=-1)
+    late = worker.pool.submit("note", b"", arguments, Workload(QUICK), deadline_s=-1)
     with pytest.raises(DeadlineError):
         await late.future
     assert not worker.begun("late")

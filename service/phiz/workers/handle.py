@@ -5,9 +5,10 @@ import itertools
 import subprocess
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
 from phiz.errors import OutOfMemoryError, WorkerDiedError
+from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import (
     MessageDecoder,
@@ -20,6 +21,25 @@ from phiz.workers.protocol import (
 from phiz.workers.vitals import WorkerVitals
 
 
+class TaskOwner(NamedTuple):
+    """The owner of a task.
+
+    Attributes:
+        client: Its client. Clients share the workers equally.
+        request: Its request. The requests of a client take turns.
+    """
+
+    client: str = ""
+    request: str = ""
+
+
+NO_OWNER: Final = TaskOwner()
+
+
+CHECKPOINT_INTERVAL_S: Final = 0.2
+"""Seconds in which cancelled work mostly ends."""
+
+
 @dataclass(slots=True, eq=False)
 class WorkTask:
     """A request for a worker.
@@ -27,18 +47,22 @@ class WorkTask:
     Attributes:
         request: The request.
         image_bytes: Its image.
-        kind: The key of its expected time.
+        workload: Everything that its time is forecast by.
         expected_s: The expected time.
         future: The result.
+        owner: Its owner.
+        is_long: Whether it is expected to take long.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
     """
 
     request: WorkRequest
     image_bytes: bytes
-    kind: str
+    workload: Workload
     expected_s: float
     future: asyncio.Future[Any]
+    owner: TaskOwner = NO_OWNER
+    is_long: bool = False
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
 
@@ -132,11 +156,15 @@ class WorkerHandle(asyncio.Protocol):
         return sum(not task.is_complete for task in itertools.islice(self.tasks, 1, None))
 
     def estimate_load_s(self, now: float) -> float:
-        """Return the estimated seconds until a busy worker has finished its tasks."""
+        """Return the estimated seconds until the worker has finished its tasks."""
+        if not self.tasks:
+            return 0.0
         elapsed = now - self.task_started_s
         expected = self.tasks[0].expected_s
         # A task that takes longer than expected may take as long again.
         left = expected - elapsed if elapsed < expected else elapsed
+        if self.tasks[0].is_complete:  # it is cancelled
+            left = min(left, CHECKPOINT_INTERVAL_S)
         return self.backlog_s - expected + left
 
     def assign(self, task: WorkTask, now: float) -> None:
