@@ -371,9 +371,9 @@ def test_jpeg_with_too_many_pixels_at_every_scale_is_refused() -> None:
 def test_coefficients_of_a_progressive_jpeg_count(mode: str, channel_bytes: float) -> None:
     side = 1600  # whole blocks
     file = save(scene().resize((side, side)).convert(mode), "JPEG", progressive=True)
-    # An eighth takes 12 bytes for each of its pixels beside them, of 20 for each of the limit.
-    needed_bytes = channel_bytes * side**2 + 12 * (side // 8) ** 2
-    at_limit = DecodingLimits(len(file), -(-int(needed_bytes) // 20))
+    # An eighth takes 8 bytes for each of its pixels beside them, of 16 for each of the limit.
+    needed_bytes = channel_bytes * side**2 + 8 * (side // 8) ** 2
+    at_limit = DecodingLimits(len(file), -(-int(needed_bytes) // 16))
     assert open_image(file, at_limit).decode_scaled(1).factor == 8
     with pytest.raises(ImagePixelsError, match=r"its scans need \d+ bytes .* as a baseline JPEG"):
         open_image(file, DecodingLimits(len(file), at_limit.max_pixels - 1))

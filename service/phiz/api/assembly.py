@@ -7,7 +7,7 @@ from pathlib import Path
 from phiz.api.service import MAX_BODIES, RequestLimits
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
-from phiz.system.cgroups import compute_spare_bytes, count_affordable_workers
+from phiz.system.cgroups import count_affordable_workers
 
 WORKER_COMMAND = (sys.executable, "-m", "phiz.worker")
 
@@ -35,9 +35,9 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
 
 
 def build_limits(
-    settings: Settings, max_files: int, memory_bytes: float, workers: int
+    settings: Settings, max_files: int, spare_bytes: float, workers: int
 ) -> RequestLimits:
-    """Return what a request may have in a service with limits of its open files and memory."""
+    """Return what a request may have, by the open files and the memory that the service may use."""
     bodies = max(1, min(MAX_BODIES, max_files - workers - _RESERVED_FILES))
     if bodies < MAX_BODIES:
         _log.warning(
@@ -52,7 +52,7 @@ def build_limits(
         body_timeout_s=settings.body_timeout,
         deadline_s=settings.deadline,
         max_bodies=bodies,
-        spare_bytes=compute_spare_bytes(memory_bytes, workers, settings.max_pixels),
+        spare_bytes=spare_bytes,
         max_queued=settings.queue,
     )
 

@@ -15,7 +15,13 @@ from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count,
 from phiz.api.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
-from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit
+from phiz.system.cgroups import (
+    choose_max_pixels,
+    compute_spare_bytes,
+    count_processors,
+    raise_file_limit,
+    read_memory_limit,
+)
 from phiz.system.logs import LogFormat, configure_logging
 
 _log = logging.getLogger(__name__)
@@ -34,8 +40,10 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     with open_tracer(os.environ) as tracer:
         listener = bind_socket(host, port)
         memory_bytes = read_memory_limit()
-        size = workers or choose_worker_count(count_processors(), memory_bytes, settings.max_pixels)
-        limits = build_limits(settings, raise_file_limit(), memory_bytes, size)
+        max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
+        size = workers or choose_worker_count(count_processors(), memory_bytes, max_pixels)
+        spare_bytes = compute_spare_bytes(memory_bytes, size, max_pixels)
+        limits = build_limits(settings, raise_file_limit(), spare_bytes, size)
         run_server(
             create_app(WORKER_COMMAND, size, limits, find_study_page(settings)),
             listener,

@@ -21,7 +21,12 @@ from phiz.api.assembly import WORKER_COMMAND, build_limits, find_study_page
 from phiz.api.errors import NotReadyError
 from phiz.api.service import MAX_BODIES
 from phiz.settings import load_settings
-from phiz.system.cgroups import raise_file_limit, read_memory_limit
+from phiz.system.cgroups import (
+    choose_max_pixels,
+    compute_spare_bytes,
+    raise_file_limit,
+    read_memory_limit,
+)
 from phiz.system.logs import configure_logging
 
 DEPLOYMENT_NAME: Final = "phiz"
@@ -54,7 +59,10 @@ def build_app() -> FastAPI:
     configure_logging(settings.log)
     processors = ray.get_runtime_context().get_assigned_resources().get("CPU", CPUS_PER_REPLICA)
     workers = settings.workers or max(1, int(processors))
-    request_limits = build_limits(settings, raise_file_limit(), read_memory_limit(), workers)
+    memory_bytes = read_memory_limit()
+    max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
+    spare_bytes = compute_spare_bytes(memory_bytes, workers, max_pixels)
+    request_limits = build_limits(settings, raise_file_limit(), spare_bytes, workers)
     app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings))
     app.router.routes.insert(0, Route(METRICS_PATH, _raise_not_found))
     return app
