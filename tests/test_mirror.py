@@ -10,9 +10,11 @@ TESTED_ELSEWHERE = {
     "__main__": ("cli/test_detect.py", "runs python -m phiz"),
     "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
     "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
-    "api/connection": ("service/test_connections.py", "sends heads and bodies over real sockets"),
-    "api/request_head": ("service/test_connections.py", "sends heads that no parser accepts"),
-    "api/server": ("service/test_stopping.py", "starts and stops real servers"),
+    "api/server/connection": ("service/test_connections.py", "sends heads and bodies"),
+    "api/server/lingering": ("service/test_connections.py", "answers while bodies arrive"),
+    "api/server/readers": ("service/test_connections.py", "does not read, and reads slowly"),
+    "api/server/request_head": ("service/test_connections.py", "sends malformed heads"),
+    "api/server/server": ("service/test_stopping.py", "starts and stops real servers"),
     "cli/build": ("cli/test_models.py", "builds from real sources, and without them"),
     "cli/build_run": ("cli/test_models.py", "builds from real sources, and shows how far it is"),
     "cli/classify_run": ("cli/test_classify.py", "runs the command"),
@@ -53,6 +55,7 @@ TESTED_ELSEWHERE = {
     "wire/messages": ("test_worker.py", "sends them to a worker"),
     "wire/models": ("api/test_routes_ops.py", "reads the models that it describes"),
     "workers/handle": ("workers/test_pool.py", "runs real processes by it"),
+    "workers/reader": ("workers/test_loop.py", "reads requests by it"),
     "workers/supervisor": ("workers/test_pool.py", "has workers die, hang and fail to start"),
 }
 

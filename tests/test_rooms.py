@@ -17,7 +17,8 @@ GROUP = PROJECT / "tests" / "pictures" / "group_640x480.png"
 
 # A room is a folder or a module. Rooms on one line know nothing of each other.
 ROOMS = (
-    "errors timings",
+    "cancellation errors",
+    "timings",
     "settings system models",
     "options",
     "faces",
@@ -127,7 +128,8 @@ def test_serving_needs_no_package_of_the_extras_that_build_and_measure() -> None
     program = (
         "import sys\n"
         f"sys.modules.update(dict.fromkeys({sorted({*packages, *APART})}))\n"
-        "import phiz.api.app, phiz.api.server, phiz.api.assembly, phiz.cli.serve_run, phiz.worker\n"
+        "import phiz.api.app, phiz.api.server.server, phiz.api.assembly\n"
+        "import phiz.cli.serve_run, phiz.worker\n"
         "from phiz.cli.main import main\n"
         f"main(['detect', '--model', 'front', '--format', 'csv', {str(GROUP)!r}])\n"
     )
@@ -158,7 +160,8 @@ def test_pydantic_is_at_the_edge_and_http_in_few_rooms() -> None:
 
 def test_the_service_itself_loads_nothing_that_detects_or_that_nobody_asked_for() -> None:
     program = (
-        "import sys; import phiz.api.app, phiz.api.server, phiz.cli.serve_run, phiz.cli.traces;"
+        "import sys; import phiz.api.app, phiz.api.server.server;"
+        "import phiz.cli.serve_run, phiz.cli.traces;"
         "print(*sys.modules.keys() & {'PIL', 'onnxruntime', 'phiz.engine', 'phiz.detectors',"
         " 'opentelemetry.sdk', 'opentelemetry.exporter', 'requests',"
         " 'ray', 'pyarrow'})"

@@ -1,7 +1,7 @@
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from phiz import settings
 from phiz.errors import SettingError
@@ -26,8 +26,13 @@ def test_defaults_hold_without_variables() -> None:
         workers=None,
         queue=None,
         deadline=10,
+        hang=2,
         max_pictures=16,
         body_timeout=30,
+        url_hosts=(),
+        api_keys=None,
+        rate=None,
+        metrics_port=None,
         log="text",
         log_requests=None,
         drain=30,
@@ -53,6 +58,8 @@ def test_defaults_hold_without_variables() -> None:
         ("PHIZ_WORKERS", "", None),
         ("PHIZ_DEADLINE", "0.001", 0.001),
         ("PHIZ_DEADLINE", "3600", 3600),
+        ("PHIZ_HANG", "0.5", 0.5),
+        ("PHIZ_HANG", "3600", 3600),
         ("PHIZ_MAX_PICTURES", "1", 1),
         ("PHIZ_MAX_PICTURES", "1000", 1000),
         ("PHIZ_QUEUE", "1", 1),
@@ -60,6 +67,12 @@ def test_defaults_hold_without_variables() -> None:
         ("PHIZ_QUEUE", "", None),
         ("PHIZ_BODY_TIMEOUT", "1", 1),
         ("PHIZ_BODY_TIMEOUT", "3600", 3600),
+        ("PHIZ_URL_HOSTS", "", ()),
+        ("PHIZ_URL_HOSTS", "public, *.example.org:8443", ("public", "*.example.org:8443")),
+        ("PHIZ_API_KEYS", "/run/keys", SecretStr("/run/keys")),
+        ("PHIZ_RATE", "20/s", "20/s"),
+        ("PHIZ_METRICS_PORT", "0", 0),
+        ("PHIZ_METRICS_PORT", "65535", 65_535),
         ("PHIZ_LOG", "json", "json"),
         ("PHIZ_LOG_REQUESTS", "", None),
         ("PHIZ_LOG_REQUESTS", "failed", "failed"),
@@ -90,12 +103,17 @@ def test_a_variable_is_read(
         ("PHIZ_DEADLINE", "3600.1", "less than or equal to 3600"),
         ("PHIZ_DEADLINE", "nan", "finite number"),
         ("PHIZ_DEADLINE", "inf", "finite number"),
+        ("PHIZ_HANG", "0.4", "greater than or equal to 0.5"),
+        ("PHIZ_HANG", "3601", "less than or equal to 3600"),
+        ("PHIZ_HANG", "nan", "finite number"),
         ("PHIZ_MAX_PICTURES", "0", "greater than or equal to 1"),
         ("PHIZ_MAX_PICTURES", "1001", "less than or equal to 1000"),
         ("PHIZ_QUEUE", "0", "greater than or equal to 1"),
         ("PHIZ_QUEUE", "100001", "less than or equal to 100000"),
         ("PHIZ_BODY_TIMEOUT", "0", "greater than or equal to 1"),
         ("PHIZ_BODY_TIMEOUT", "3601", "less than or equal to 3600"),
+        ("PHIZ_METRICS_PORT", "-1", "greater than or equal to 0"),
+        ("PHIZ_METRICS_PORT", "65536", "less than or equal to 65535"),
         ("PHIZ_DRAIN", "-1", "greater than or equal to 0"),
         ("PHIZ_DRAIN", "3601", "less than or equal to 3600"),
     ],

@@ -14,8 +14,22 @@
     │   ├── BodyTimeoutError       the body arrived too slowly
     │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
+    │   ├── RangeError             the range of a file
     │   └── OptionError            an option is unknown or out of range
-    ├── OverloadedError            the queue is full
+    ├── UrlError                   the address of the image
+    │   ├── UrlDisabledError       the service fetches no images
+    │   ├── UrlNotAllowedError     the service does not fetch from this address
+    │   ├── UrlUnreachableError    no connection to the host
+    │   ├── UrlAnswerError         the host did not answer with an image
+    │   └── UrlTimeoutError        the image arrived too slowly
+    ├── AccessError                who sent it
+    │   ├── ApiKeyError            no valid API key
+    │   ├── ScopeError             the key does not allow it
+    │   └── RateLimitError         more requests than the rate
+    ├── CapacityError              the service has too little of something
+    │   ├── OverloadedError        the queue is full
+    │   └── OutOfMemoryError       the memory was not enough for the image
+    ├── ExcessiveWorkError         the work would take longer than the deadline allows
     ├── DeadlineError              the deadline passed before the answer
     ├── WorkError                  the worker
     │   ├── WorkerDiedError        the worker process ended
@@ -37,7 +51,7 @@ If a request can cause the error, the class also has a ``remedy``, and the first
 docstring is the cause. Both are Markdown, for the table of the reference (``docs/http.md``).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class PhizError(Exception):
@@ -102,7 +116,7 @@ class MalformedBodyError(RequestError):
 
 
 class BodyTimeoutError(RequestError):
-    """The body was not complete after `PHIZ_BODY_TIMEOUT` seconds."""
+    """The body was too slow: over `PHIZ_BODY_TIMEOUT` seconds, or the slowest of too many."""
 
     code = "body_too_slow"
     remedy = "send a smaller image, or use a faster connection"
@@ -122,6 +136,13 @@ class MissingImageError(RequestError):
     remedy = "name the field `image`; with curl, write `@` before the name: `-F image=@face.jpg`"
 
 
+class RangeError(RequestError):
+    """The header `Range` is malformed, or there is no such range in the file."""
+
+    code = "bad_range"
+    remedy = "send no `Range`, or one such as `bytes=0-999`"
+
+
 class OptionError(RequestError):
     """An option is unknown or repeated, or its value is out of range."""
 
@@ -129,19 +150,121 @@ class OptionError(RequestError):
     remedy = "use an option and a value that the detail lists"
 
 
-class OverloadedError(PhizError):
-    """The answer would be late, the queue is full, or the pending bodies are too large.
+class UrlError(PhizError):
+    """The image cannot be fetched from its address.
+
+    No message contains the address, or tells what is inside of the service's network.
+    """
+
+    code = "bad_url"
+
+
+class UrlDisabledError(UrlError):
+    """The service does not fetch images: `PHIZ_URL_HOSTS` is not set."""
+
+    code = "url_disabled"
+    remedy = "send the image itself, or set `PHIZ_URL_HOSTS` on the machine of the service"
+
+
+class UrlNotAllowedError(UrlError):
+    """The option `url` is not an `https` address of a host that `PHIZ_URL_HOSTS` allows."""
+
+    code = "url_not_allowed"
+    remedy = "use an `https` address of an allowed host, or send the image itself"
+
+
+class UrlUnreachableError(UrlError):
+    """The host has no allowed address, accepts no connection, or has no valid certificate."""
+
+    code = "url_unreachable"
+    remedy = "check that the address opens in a browser, or send the image itself"
+
+
+class UrlAnswerError(UrlError):
+    """The host answered without an image: with another status than 200, or compressed."""
+
+    code = "url_bad_answer"
+    remedy = "use an address that opens without signing in, or send the image itself"
+
+
+class UrlTimeoutError(UrlError):
+    """The image was not fetched within `PHIZ_DEADLINE` or `Phiz-Deadline` seconds."""
+
+    code = "url_too_slow"
+    remedy = "send the image itself, or try again later"
+
+
+class AccessError(PhizError):
+    """The client may not send the request."""
+
+    code = "no_access"
+
+
+class ApiKeyError(AccessError):
+    """The service needs an API key, and the request has none that is valid."""
+
+    code = "invalid_api_key"
+    remedy = "send a key of the operator as `X-API-Key: KEY` or `Authorization: Bearer KEY`"
+
+
+class ScopeError(AccessError):
+    """The API key does not have the scope that the address needs."""
+
+    code = "missing_scope"
+    remedy = "ask the operator for a key with the scope that the detail names"
+
+
+class RateLimitError(AccessError):
+    """The client has sent more requests than its rate.
+
+    Attributes:
+        retry_after_s: Seconds after which the next request is allowed.
+    """
+
+    code = "rate_exceeded"
+    remedy = "send fewer requests, or try again after the seconds in the header `Retry-After`"
+
+    def __init__(self, message: str, retry_after_s: float = 1) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class CapacityError(PhizError):
+    """The service cannot answer now, but may later.
 
     Attributes:
         retry_after_s: Seconds after which the client should try again.
     """
 
-    code = "overloaded"
-    remedy = "try again after the seconds given in the header `Retry-After`"
+    code = "no_capacity"
 
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class OverloadedError(CapacityError):
+    """The answer would be late, the queue is full, or the pending bodies are too large."""
+
+    code = "overloaded"
+    remedy = "try again after the seconds given in the header `Retry-After`"
+
+
+class OutOfMemoryError(CapacityError):
+    """The memory of the service was not enough for the image. The worker has been replaced."""
+
+    code = "out_of_memory"
+    remedy = "send a smaller image, or try again after the seconds given in `Retry-After`"
+
+
+class ExcessiveWorkError(PhizError):
+    """The images would take far longer than the deadline, by the times of similar ones."""
+
+    code = "too_much_work"
+    remedy = (
+        "send a smaller image or fewer images, choose a faster model, or set `min_face` or"
+        " `budget_ms`"
+    )
 
 
 class DeadlineError(PhizError):
@@ -149,6 +272,11 @@ class DeadlineError(PhizError):
 
     code = "deadline_exceeded"
     remedy = "send a smaller image, choose a faster model, or try again later"
+
+    @classmethod
+    def from_limit(cls, deadline_s: float) -> Self:
+        """Return the error of an answer that was not ready after so many seconds."""
+        return cls(f"the answer was not ready after the limit of {deadline_s:g} s; {cls.remedy}")
 
 
 class WorkError(PhizError):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from phiz.errors import SettingError
@@ -74,6 +74,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Maximum seconds from the last byte of the body to the answer.",
     )
+    hang: float = Field(
+        default=2,
+        ge=0.5,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds without a sign of life after which a worker is replaced.",
+    )
     max_pictures: int = Field(
         default=16, ge=1, le=1000, description="Maximum images per request to /detect/batch."
     )
@@ -82,6 +89,24 @@ class Settings(BaseSettings):
         ge=1,
         le=3600,
         description="Maximum seconds for the body of a request to arrive.",
+    )
+    url_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts of the option url, separated by commas: 'public' for all public ones,"
+        " names, *.names, addresses. Default: none.",
+    )
+    api_keys: SecretStr | None = Field(
+        default=None,
+        description="API keys that requests need: the path of their file, or its entries separated"
+        " by semicolons.",
+    )
+    rate: str | None = Field(
+        default=None,
+        description="Rate of each key without one of its own, or of each source address without"
+        " keys, such as '20/s burst=40'. Default: no limit.",
+    )
+    metrics_port: int | None = Field(
+        default=None, ge=0, le=65535, description="Port of /metrics alone. Default: the API's port."
     )
     log: Literal["text", "json"] = Field(
         default="text", description="Format of the log on standard error."
@@ -97,9 +122,9 @@ class Settings(BaseSettings):
         description="Maximum seconds for requests in progress when the service stops.",
     )
 
-    @field_validator("providers", mode="before")
+    @field_validator("providers", "url_hosts", mode="before")
     @classmethod
-    def _split_providers(cls, value: object) -> object:
+    def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip())

@@ -281,6 +281,7 @@ def test_every_metric_says_what_it_is(used: Metrics) -> None:
         "phiz_faces",
         "phiz_inflight_requests",
         "phiz_rejected",
+        "phiz_slow_readers",
         "phiz_queue_depth",
         "phiz_queue_wait_seconds",
         "phiz_build_info",

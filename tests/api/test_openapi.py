@@ -62,7 +62,8 @@ def test_every_answer_has_an_example_of_its_schema(
     client: Client, path: str, answer: type[BaseModel]
 ) -> None:
     responses = client.ask("GET", "/openapi.json").json()["paths"][path]["post"]["responses"]
-    assert set(responses) == {"200", "400", "408", "413", "415", "422", "500", "503", "504"}
+    common = {"200", "400", "408", "413", "415", "422", "500", "503", "504"}
+    assert set(responses) == common | (set() if path == "/detect/batch" else {"403"})
     told = responses.pop("200")["content"]["application/json"]
     assert told["schema"]["$ref"].endswith(f"/{answer.__name__}")
     answer.model_validate(told["example"])

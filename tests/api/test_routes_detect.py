@@ -176,7 +176,7 @@ MULTIPART = "multipart/form-data; boundary=limit"
             *form(("image", b"https://example.org/face.png")),
             400,
             "missing_image",
-            "downloads nothing",
+            "download the image",
             id="address",
         ),
         pytest.param(

@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from phiz.api.app import create_app
-from phiz.api.server import bind_socket, format_url, run_server
-from phiz.api.service import RequestLimits
+from phiz.api.server.server import bind_socket, format_url, run_server
+from phiz.api.service import MAX_CONNECTIONS, RequestLimits
 
 MAX_BYTES = 10**6
 
@@ -21,8 +21,9 @@ def serve(
     *,
     deadline_s: float = 10,
     queue: int | None = None,
-    hangs_s: float = 30,
+    hangs_s: float = 2,
     head_s: float = 20,
+    connections: int = MAX_CONNECTIONS,
     drain_s: int = 5,
 ) -> None:
     limits = RequestLimits(
@@ -30,7 +31,14 @@ def serve(
     )
     listener = bind_socket("127.0.0.1", 0)
     ready = lambda: print(f"phiz listens on {format_url(listener)}", flush=True)  # noqa: E731, T201
-    run_server(create_app(command, 1, limits), listener, drain_s, ready, head_timeout_s=head_s)
+    run_server(
+        create_app(command, 1, limits),
+        listener,
+        drain_s,
+        ready,
+        max_connections=connections,
+        head_timeout_s=head_s,
+    )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What a connection may cost, by real sockets."""
 
+import socket
 import subprocess
 import sys
 import time
@@ -9,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from phiz.api.connection import MAX_DISCARDED_BYTES
-from phiz.api.request_head import MAX_HEAD_BYTES
+from phiz.api.server.lingering import MAX_DISCARDED_BYTES
+from phiz.api.server.request_head import MAX_HEAD_BYTES
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
@@ -181,6 +182,7 @@ def test_requests_that_cannot_be_read_are_counted(mirror: Running) -> None:
 @pytest.mark.parametrize(
     ("head", "status", "detail"),
     [
+        pytest.param(b"GET /healthz\r\n\r\n", 400, b"HTTP/0.9, which", id="http-0.9"),
         pytest.param(b"GET /healthz HTTP/1.1\r\n\r\n", 400, b"no Host header;", id="no-host"),
         pytest.param(b"GET /healthz HTTP/1.0\r\n\r\n", 200, b"", id="no-host-in-http-1.0"),
         pytest.param(
@@ -350,20 +352,29 @@ def test_requests_that_come_together_are_answered_in_their_order(mirror: Running
 
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
+METRICS = b"GET /metrics HTTP/1.1\r\nhost: x\r\n"
 
 
 @pytest.mark.parametrize(
-    "begin",
-    [
-        pytest.param(b"", id="nothing"),
-        pytest.param(b"\r\n", id="an-empty-line"),
-        pytest.param(GET, id="half-a-head"),
-    ],
+    "begin", [pytest.param(b"", id="nothing"), pytest.param(b"\r\n", id="an-empty-line")]
 )
-def test_a_head_may_take_only_so_long(mirror: Running, begin: bytes) -> None:
+def test_connection_without_a_request_is_closed_without_an_answer(
+    mirror: Running, begin: bytes
+) -> None:
     with mirror.connect() as connection:
         connection.sendall(begin)
         assert all_received(connection) == b""
+
+
+def test_head_that_is_not_complete_in_time_is_refused(mirror: Running) -> None:
+    before = mirror.metric("phiz_rejected_total", reason="head_too_slow")
+    with mirror.connect() as connection:
+        connection.sendall(GET)
+        answer = all_received(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"not complete after the limit of 0.5 s" in answer
+    assert mirror.metric("phiz_rejected_total", reason="head_too_slow") == before + 1
+    assert mirror.log.read_text() == ""
 
 
 def test_head_of_a_further_request_may_take_only_so_long(mirror: Running) -> None:
@@ -371,7 +382,7 @@ def test_head_of_a_further_request_may_take_only_so_long(mirror: Running) -> Non
         connection.sendall(GET + b"\r\n")
         assert received(connection).startswith(b"HTTP/1.1 200 ")
         connection.sendall(GET)
-        assert all_received(connection) == b""
+        assert all_received(connection).startswith(b"HTTP/1.1 408 ")
 
 
 def test_a_head_that_trickles_is_ended_too(mirror: Running) -> None:
@@ -443,6 +454,134 @@ def test_a_service_whose_files_are_used_up_goes_on_when_they_are_free(
         log = service.log.read_text()
     assert log.count("\n") == 1
     assert log.endswith(
-        " warning the limit of 100 open files allows 35 bodies at once instead of 1024; raise it"
+        " warning the limit of 100 open files allows 35 bodies at once instead of 512; raise it"
         " with ulimit -n\n"
     )
+
+
+def test_full_service_ends_the_connections_that_wait_longest(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    program = doubled(command("held", "/nowhere"), connections=10)
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        ExitStack() as stack,
+    ):
+        idle, silent, half, *others = [stack.enter_context(service.connect()) for _ in range(10)]
+        time.sleep(0.1)  # all are accepted
+        idle.sendall(GET + b"\r\n")
+        assert received(idle).startswith(b"HTTP/1.1 200 ")
+        for connection in (half, *others):
+            connection.sendall(GET)
+        time.sleep(0.1)
+        # The idle one has had an answer since the others connected.
+        for _ in range(9):
+            stack.enter_context(service.connect()).sendall(GET)
+        assert b"503 Service Unavailable" in all_received(silent)
+        for connection in (half, *others):
+            answer = all_received(connection)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"\r\nretry-after: 1\r\n" in answer
+            assert b"the limit of 10 connections" in answer
+        idle.sendall(GET + b"\r\n")
+        assert received(idle).startswith(b"HTTP/1.1 200 ")
+        stack.enter_context(service.connect())
+        stack.enter_context(service.connect()).sendall(GET)
+        assert service.metric("phiz_rejected_total", reason="overloaded") >= 9
+        assert service.log.read_text() == ""
+
+
+def test_one_address_cannot_keep_another_out(models_folder: Path, tmp_path: Path) -> None:
+    program = doubled(command("held", "/nowhere"), connections=10)
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        ExitStack() as stack,
+    ):
+        user = stack.enter_context(service.connect())
+        time.sleep(0.1)
+        for _ in range(30):
+            hostile = socket.create_connection(service.address, 20, ("127.0.0.2", 0))
+            stack.enter_context(hostile).sendall(GET)
+        user.sendall(GET + b"\r\n")
+        assert received(user).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_client_that_stops_sending_gets_its_answer(mirror: Running, version: str) -> None:
+    head = head_of(IMAGE, "?model=back").replace(b"HTTP/1.1", b"HTTP/" + version.encode())
+    with mirror.connect() as connection:
+        connection.sendall(GET + b"\r\n" + head + IMAGE)
+        connection.shutdown(socket.SHUT_WR)
+        answers = all_received(connection)
+    assert answers.count(b"HTTP/1.1 200 ") == 2
+    assert b'"faces":[{' in answers
+    assert answers.count(b" 100 Continue") <= 1
+    assert mirror.log.read_text() == ""
+
+
+@pytest.mark.parametrize(
+    ("rest", "code"),
+    [
+        pytest.param(b"no request\r\n\r\n", b"malformed_request", id="no-request"),
+        pytest.param(padded(MAX_HEAD_BYTES + 1), b"head_too_large", id="large-head"),
+        pytest.param(
+            b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nno length\r\n",
+            b"malformed_request",
+            id="malformed-body",
+        ),
+    ],
+)
+def test_bad_request_behind_another_is_refused_after_its_answer(
+    mirror: Running, rest: bytes, code: bytes
+) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(head_of(IMAGE, "?model=back") + IMAGE + GET + b"\r\n" + rest)
+        answers = all_received(connection).split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers[:2]] == [b"200", b"200"]
+    assert len(answers) == 3
+    assert code in answers[2]
+    wait_for(lambda: mirror.metric("phiz_inflight_requests") == 0)
+    assert mirror.log.read_text() == ""
+
+
+def test_client_that_does_not_read_is_ended_and_delays_no_stop(
+    models_folder: Path, tmp_path: Path
+) -> None:
+    program = doubled(command("held", "/nowhere"), drain_s=60)
+    with (
+        running(program, environment(models_folder), tmp_path / "log") as service,
+        ExitStack() as stack,
+    ):
+
+        def send_unread(count: int) -> None:
+            for _ in range(count):
+                connection = socket.socket()
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+                connection.connect(service.address)
+                connection.setblocking(False)
+                with suppress(BlockingIOError):
+                    stack.enter_context(connection).sendall(1000 * (METRICS + b"\r\n"))
+
+        send_unread(5)
+        wait_for(lambda: service.metric("phiz_slow_readers_total") == 5)
+        send_unread(5)
+        time.sleep(0.5)
+        assert service.stop() == 0  # within 20 s
+        assert service.log.read_text() == ""
+
+
+def test_client_that_reads_slowly_gets_its_answer(mirror: Running) -> None:
+    requests = 300
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(20)
+        connection.connect(mirror.address)
+        connection.sendall(requests * (METRICS + b"\r\n"))
+        answers, begun_s = b"", time.monotonic()
+        while time.monotonic() - begun_s < 8:
+            answers += connection.recv(2000)
+            time.sleep(0.5)
+        while answers.count(b"HTTP/1.1 200 ") < requests:
+            received_now = connection.recv(1_000_000)
+            assert received_now
+            answers += received_now

@@ -14,6 +14,8 @@ from PIL import Image
 
 from phiz.api.error_table import ERRORS_BY_CODE
 from tests.api.doubles import command
+from tests.api.fetch.conftest import PAGES
+from tests.api.fetch.server import serving
 
 from .doubled import doubled
 from .running import (
@@ -63,6 +65,12 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("--data-binary", "@face.png", *PNG, "-H", "content-encoding: gzip"),
         "without compression",
     ),
+    "bad_range": ("/docs/swagger-ui.css", ("-H", "range: bytes=x"), "send no Range"),
+    "url_disabled": (
+        "/detect?url=https://images.example.org/face.jpg",
+        ("-X", "POST"),
+        "PHIZ_URL_HOSTS",
+    ),
     "bad_option": ("/detect?size=1", ("-F", "image=@face.png"), "the options are model"),
     "head_too_large": ("/healthz", ("-H", "x: " + "y" * 70_000), "shorter headers"),
     "unsupported_transfer_coding": (
@@ -74,6 +82,11 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         "/detect/batch?model=mtcnn",
         (*16 * ("-F", "image=@small.jpg"), "-H", "phiz-deadline: 0.05"),
         "try again",
+    ),
+    "too_much_work": (
+        "/detect?model=mtcnn",
+        ("-F", "image=@large.webp", "-H", "phiz-deadline: 0.01"),
+        "smaller image",
     ),
     "model_not_built": ("/classify", ("-F", "image=@face.png"), "phiz models build"),
     "model_corrupt": (
@@ -96,8 +109,20 @@ MISTAKES: Final = {
     "data-url": ("/detect", ("-F", "image=<face.url"), 415, "the part after the comma"),
     "no-such-check": ("/health", (), 404, "did you mean /healthz?"),
 }
+# Code: the path of an address that a service may fetch from, curl's other arguments, and a word of
+# the remedy.
+FETCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
+    "url_not_allowed": ("/to-http", (), "send the image itself"),
+    "url_unreachable": ("/face.png", (), "check the address"),
+    "url_bad_answer": ("/missing", (), "the status 404, not 200"),
+    "url_too_slow": ("/silent", ("-H", "phiz-deadline: 0.3"), "send the image itself"),
+}
+# Refusals of a service with keys and rates, which tests/service/test_access.py asks for.
+REFUSALS: Final = {"invalid_api_key", "missing_scope", "rate_exceeded"}
 # Failures that no request can cause in a service that is well: see the tests below.
-FAILURES: Final = {"internal", "worker_died", "not_ready"}
+FAILURES: Final = {"internal", "worker_died", "not_ready", "out_of_memory"}
+# Half a head, which curl does not send: test_connections.py does.
+INCOMPLETE: Final = {"head_too_slow"}
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +130,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     (folder / "empty").write_bytes(b"")
     (folder / "large").write_bytes(bytes(300_000))
+    # 16383 x 3000 pixels
+    (folder / "large.webp").write_bytes(
+        bytes.fromhex("524946461a000000574542505650384c0e0000002ffeffed02071011fd0f4444ff03")
+    )
     (folder / "page.html").write_text("<!doctype html><title>Not found</title>")
     (folder / "cut.png").write_bytes(SELFIE.read_bytes()[:1000])
     shutil.copy(SELFIE, folder / "face.png")
@@ -144,7 +173,9 @@ def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int
 
 
 def test_every_row_has_its_request() -> None:
-    assert {*WRONG_REQUESTS, *FAILURES} == ERRORS_BY_CODE.keys()
+    expected = {*WRONG_REQUESTS, *FETCHES, *FAILURES, *INCOMPLETE}
+    assert expected == ERRORS_BY_CODE.keys()
+    assert {*WRONG_REQUESTS, *REFUSALS, *FAILURES} == ERRORS_BY_CODE.keys()
 
 
 @pytest.mark.parametrize("code", WRONG_REQUESTS)
@@ -156,6 +187,22 @@ def test_wrong_request_gets_code_and_remedy(strict: Running, files: Path, code: 
     assert remedy in detail
     # A wrong request writes no line, but a broken model is the operator's.
     assert (strict.log.read_text() == log) == (code != "model_corrupt")
+
+
+def test_fetch_that_fails_gets_code_and_remedy(models: Path, tmp_path: Path) -> None:
+    with serving(str(tmp_path / "authority.pem"), PAGES) as hosts:
+        allowed = {
+            "PHIZ_URL_HOSTS": f"localhost:{hosts.port},localhost:1",
+            "SSL_CERT_FILE": hosts.authority,
+        }
+        with running(ONE, environment(models, **allowed), tmp_path / "log") as service:
+            for code, (path, arguments, remedy) in FETCHES.items():
+                port = 1 if code == "url_unreachable" else hosts.port  # where nothing listens
+                query = f"url=https://localhost:{port}{path}"
+                status, problem = curl("-X", "POST", *arguments, f"{service.url}/detect?{query}")
+                assert (status, problem["code"]) == (ERRORS_BY_CODE[code].status, code)
+                assert remedy in problem["detail"]
+            assert service.log.read_text() == ""
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)

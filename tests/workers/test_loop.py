@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phiz.errors import WorkerFaultError
-from phiz.workers.loop import MAX_BATCH, READY_NUMBER, RequestReader, is_never_batchable
+from phiz.workers.loop import READY_NUMBER, is_never_batchable
 from phiz.workers.protocol import (
     Message,
     MessageDecoder,
@@ -18,6 +18,7 @@ from phiz.workers.protocol import (
     WorkResult,
     encode_message,
 )
+from phiz.workers.reader import MAX_BATCH, RequestReader
 
 from .doubles import PATIENCE_S, command
 
@@ -77,7 +78,8 @@ def start(ends: Ends, tmp_path: Path) -> Start:
             return subprocess.Popen(
                 [*command(mode, tmp_path), str(theirs.fileno()), "0"],
                 pass_fds=[theirs.fileno()],
-                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,  # has its log
+                stderr=subprocess.STDOUT,
             )
 
     return start
@@ -85,7 +87,7 @@ def start(ends: Ends, tmp_path: Path) -> Start:
 
 def end(worker: subprocess.Popen[bytes]) -> bytes:
     """Return what a worker has said on standard error once it has ended, with success."""
-    _, said = worker.communicate(timeout=PATIENCE_S)
+    said, _ = worker.communicate(timeout=PATIENCE_S)
     assert worker.returncode == 0
     return said
 

@@ -1,5 +1,6 @@
 """The application: its routes, and the workers that it starts."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
 from phiz.api.errors import add_error_handlers
+from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
@@ -20,14 +22,15 @@ from phiz.api.openapi import (
     describe_image_route,
 )
 from phiz.api.routes_detect import classify, detect, detect_batch
+from phiz.api.security.guard import Guard
+from phiz.api.security.schemes import describe_access
 from phiz.api.service import RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
-from phiz.wire.messages import ModelInventory
+from phiz.wire.messages import WARM_UP_SIZE_WH, ModelInventory
 from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, DetectParameters
+from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
-
-HANG_TIMEOUT_DEADLINES = 2  # of these, the request was answered one deadline ago
 
 
 def create_app(
@@ -35,6 +38,7 @@ def create_app(
     workers: int,
     limits: RequestLimits,
     study_page: Path | None = None,
+    guard: Guard | None = None,
 ) -> FastAPI:
     """Return the application, which starts its workers when its lifespan starts.
 
@@ -46,6 +50,7 @@ def create_app(
         workers: Number of workers, and so of images at once.
         limits: Limits of every request.
         study_page: Page that ``phiz study`` writes; it need not exist.
+        guard: Rules of access, for the description. ``run_server`` and a ``Gate`` apply them.
     """
     app = FastAPI(
         title="phiz",
@@ -62,6 +67,8 @@ def create_app(
     app.state.study = study_page
     _add_routes(app)
     add_error_handlers(app)
+    if guard is not None:
+        describe_access(app, guard)
     return app
 
 
@@ -87,7 +94,7 @@ def _add_routes(app: FastAPI) -> None:
     )(classify)
     app.include_router(routes_ops.models)
     app.include_router(routes_ops.operation)
-    app.router.routes.extend(build_docs_routes())
+    app.router.routes.extend(build_docs_routes(app.title))
     methods: dict[str, list[str]] = {}
     # Included routes are not among the application's own.
     for route in (*app.routes, *routes_ops.models.routes, *routes_ops.operation.routes):
@@ -101,13 +108,13 @@ def _make_lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hang_timeout_s = max(limits.hang_timeout_s, HANG_TIMEOUT_DEADLINES * limits.deadline_s)
-        pool = WorkerPool(worker_command, workers, hang_timeout_s, BATCHABLE_MODELS)
+        pool = WorkerPool(worker_command, workers, limits.hang_timeout_s, BATCHABLE_MODELS)
         inventory, *_ = await pool.start()
         try:
             assert isinstance(inventory, ModelInventory), "the hello of a worker is its inventory"
-            for kind, seconds in inventory.warm_up_s.items():
-                pool.latencies.observe(kind, seconds)
+            for model, seconds in inventory.warm_up_s.items():
+                workload = Workload(model, pixels=math.prod(WARM_UP_SIZE_WH))
+                pool.latencies.observe(workload, seconds)
             kinds = {spec.name: spec.kind for spec in inventory.specs}
             others = (AUTO, *(spec.name for spec in inventory.classifiers))
             metrics = Metrics(CollectorRegistry(), pool, kinds, others)
@@ -120,6 +127,7 @@ def _make_lifespan(
                 limits.for_batch(),
                 admission,
                 metrics,
+                _build_fetcher(limits),
             )
             app.state.ready = True
             yield
@@ -129,3 +137,9 @@ def _make_lifespan(
             await pool.close()
 
     return lifespan
+
+
+def _build_fetcher(limits: RequestLimits) -> ImageFetcher | None:
+    if limits.url_hosts is None:
+        return None
+    return ImageFetcher(limits.url_hosts, limits.max_image_bytes)

@@ -4,15 +4,18 @@ import logging
 import sys
 from pathlib import Path
 
-from phiz.api.service import MAX_BODIES, RequestLimits
+from phiz.api.fetch.hosts import HostRules
+from phiz.api.security.guard import Guard
+from phiz.api.security.keys import open_key_ring
+from phiz.api.security.rates import parse_rate_setting
+from phiz.api.service import MAX_BODIES, MAX_CONNECTIONS, RequestLimits
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
 from phiz.system.cgroups import count_affordable_workers
 
 WORKER_COMMAND = (sys.executable, "-m", "phiz.worker")
 
-# Of the service, beside the connections whose bodies come: its own, and connections that wait
-# for their answers or for nothing.
+# Of the service, beside its connections: its own files, and connections that are being closed.
 _RESERVED_FILES = 64
 
 _log = logging.getLogger(__name__)
@@ -37,8 +40,13 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
 def build_limits(
     settings: Settings, max_files: int, spare_bytes: float, workers: int
 ) -> RequestLimits:
-    """Return what a request may have, by the open files and the memory that the service may use."""
-    bodies = max(1, min(MAX_BODIES, max_files - workers - _RESERVED_FILES))
+    """Return what a request may have by the open files and the memory that it may use.
+
+    Raises:
+        SettingError: The list of hosts has an entry that is not a host.
+    """
+    files = max(1, max_files - workers - _RESERVED_FILES)
+    bodies = min(MAX_BODIES, files)
     if bodies < MAX_BODIES:
         _log.warning(
             "the limit of %d open files allows %d bodies at once instead of %d; raise it with"
@@ -52,9 +60,24 @@ def build_limits(
         body_timeout_s=settings.body_timeout,
         deadline_s=settings.deadline,
         max_bodies=bodies,
+        max_connections=min(MAX_CONNECTIONS, files),
         spare_bytes=spare_bytes,
         max_queued=settings.queue,
+        hang_timeout_s=settings.hang,
+        url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,
     )
+
+
+def build_guard(settings: Settings) -> Guard | None:
+    """Return the rules of access, or None if there are none.
+
+    Raises:
+        SettingError: The keys or the rate are unusable.
+    """
+    secret = settings.api_keys
+    keys = open_key_ring(secret.get_secret_value() if secret else None)
+    rate = parse_rate_setting(settings.rate)
+    return None if keys is None and rate is None else Guard(keys, rate)
 
 
 def find_study_page(settings: Settings) -> Path:

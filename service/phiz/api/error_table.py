@@ -16,6 +16,7 @@ NOT_READY_CODE: Final = "not_ready"
 INTERNAL_CODE: Final = errors.WorkerFaultError.code
 MALFORMED_REQUEST_CODE: Final = "malformed_request"
 HEAD_SIZE_CODE: Final = "head_too_large"
+HEAD_TIMEOUT_CODE: Final = "head_too_slow"
 TRANSFER_CODING_CODE: Final = "unsupported_transfer_coding"
 
 
@@ -46,16 +47,27 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.UndecodableImageError: HTTPStatus.BAD_REQUEST,
     errors.MalformedBodyError: HTTPStatus.BAD_REQUEST,
     errors.MissingImageError: HTTPStatus.BAD_REQUEST,
+    errors.UrlDisabledError: HTTPStatus.FORBIDDEN,
+    errors.UrlNotAllowedError: HTTPStatus.FORBIDDEN,
+    errors.ApiKeyError: HTTPStatus.UNAUTHORIZED,
+    errors.ScopeError: HTTPStatus.FORBIDDEN,
     errors.StudyMissingError: HTTPStatus.NOT_FOUND,
     errors.BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     errors.ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    errors.ExcessiveWorkError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ContentCodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.RangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UrlUnreachableError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UrlAnswerError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.UrlTimeoutError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    errors.RateLimitError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.WorkerFaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.WorkerDiedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.OutOfMemoryError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelNotBuiltError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelCorruptError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,
@@ -80,6 +92,12 @@ ROUTELESS_ERRORS: Final = (
         METHOD_CODE,
         "the address does not support this method",
         "use a method that the header `Allow` lists",
+    ),
+    ErrorEntry(
+        HTTPStatus.REQUEST_TIMEOUT,
+        HEAD_TIMEOUT_CODE,
+        "the request line and headers were not complete after 20 seconds; the connection is closed",
+        "send them at once, or use a faster connection",
     ),
     ErrorEntry(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -21,7 +21,15 @@ from phiz.api.error_table import (
     NOT_READY_CODE,
 )
 from phiz.api.request_record import get_record
-from phiz.errors import BodyTimeoutError, ContentCodingError, OverloadedError, PhizError
+from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.errors import (
+    BodyTimeoutError,
+    CapacityError,
+    ContentCodingError,
+    OverloadedError,
+    PhizError,
+    RateLimitError,
+)
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
@@ -40,6 +48,13 @@ FRAMEWORK_CODES: Mapping[int, str] = {
 }
 DISCONNECTED_CODE = "disconnected"
 FILE_METHODS: Final = ("GET", "HEAD")  # of the files of /docs, which are no routes
+# Names that other services have for ours.
+ROUTES_BY_OTHER_NAME: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("/live", "/livez", "/liveness", "/ping", "/status"), "/healthz"),
+    "/readiness": "/readyz",
+    **dict.fromkeys(("/swagger", "/swagger-ui", "/redoc", "/api-docs", "/openapi"), "/docs"),
+    "/swagger.json": "/openapi.json",
+}
 MAX_COMPARED_CHARACTERS: Final = 64  # of an address; comparing takes the square of its length
 
 
@@ -96,20 +111,24 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
     content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
     if isinstance(error, HTTPException):
         content, headers = build_content(code, error.detail, error.status_code), error.headers
-    elif isinstance(error, OverloadedError):
+    elif isinstance(error, CapacityError | RateLimitError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
-    return Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
+    response = Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
+    response.raw_headers += SECURITY_HEADERS
+    return response
 
 
 def encode_last_response(code: str, detail: str) -> bytes:
     """Return a whole answer to a request that cannot be read, the last on its connection."""
     content = build_content(code, detail)
     body = json.dumps(content).encode()
+    retry_after = "retry-after: 1\r\n" * (code == OverloadedError.code)
     head = (
         f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\n{retry_after}connection: close\r\n"
     )
-    return head.encode() + body
+    shield = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
+    return head.encode() + shield + b"\r\n" + body
 
 
 def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an application of any framework
@@ -117,6 +136,13 @@ def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an applicatio
     service = getattr(app.state, "service", None)
     if service is not None:
         service.metrics.count_rejection(code)
+
+
+def count_slow_reader(app: Any) -> None:  # noqa: ANN401  as above
+    """Count a connection whose client does not read, if the service of the application runs."""
+    service = getattr(app.state, "service", None)
+    if service is not None:
+        service.metrics.count_slow_reader()
 
 
 def add_error_handlers(app: FastAPI) -> None:
@@ -137,7 +163,11 @@ async def _handle_unknown_address(request: Request, _error: Exception) -> Respon
     count_rejection(request.app, NOT_FOUND_CODE)
     path = request.scope["path"]
     others = request.app.state.methods.keys() - {path}
-    nearest = difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS].lower(), others, 1)
+    compared = path[:MAX_COMPARED_CHARACTERS].lower()
+    if (known := ROUTES_BY_OTHER_NAME.get(compared.rstrip("/"))) is not None:
+        nearest = [known]
+    else:
+        nearest = difflib.get_close_matches(compared, others, 1)
     hints = [f"did you mean {route}? " for route in nearest]
     detail = f"there is nothing at this address; {''.join(hints)}/docs lists the routes"
     return respond_to_error(HTTPException(HTTPStatus.NOT_FOUND, detail), request.scope)

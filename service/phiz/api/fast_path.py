@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from phiz.api.errors import respond_to_error
 from phiz.api.request_record import get_record
 from phiz.api.routes_detect import OPERATIONS, answer_request
+from phiz.api.security.headers import HeaderShield
 from phiz.errors import PhizError
 from phiz.system.logs import make_extra
 
@@ -26,6 +27,7 @@ class FastPath:
     def __init__(self, app: FastAPI) -> None:
         """Return an application that passes all other requests on."""
         self._app = app
+        self._shielded_app = HeaderShield(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
@@ -44,7 +46,7 @@ class FastPath:
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            await self._app(scope, receive, send)
+            await self._shielded_app(scope, receive, send)
         except Exception:
             if scope["type"] != "http":
                 raise

@@ -22,9 +22,12 @@ from phiz.api.error_table import ROUTELESS_ERRORS
 from phiz.api.errors import NotReadyError, get_error_code
 from phiz.api.request_record import OK_CODE, UNKNOWN_MODEL, RequestRecord
 from phiz.errors import (
+    ApiKeyError,
     DeadlineError,
     OverloadedError,
     PhizError,
+    RateLimitError,
+    ScopeError,
     WorkerDiedError,
     WorkerFaultError,
 )
@@ -107,6 +110,12 @@ class Metrics:
             "Requests rejected before any work on an image, by error code.",
             ("reason",),
         )
+        self._slow_readers = Counter(
+            "phiz_slow_readers",
+            "Connections ended because the client did not read its answer.",
+            (),
+        )
+        self._slow_readers.add((), 0)
         self._inflight = 0
         inflight = Gauge(
             "phiz_inflight_requests",
@@ -114,7 +123,14 @@ class Metrics:
             registry=registry,
         )
         inflight.set_function(lambda: self._inflight)
-        for own in (self._requests, self._stages, self._pictures, self._faces, self._rejected):
+        for own in (
+            self._requests,
+            self._stages,
+            self._pictures,
+            self._faces,
+            self._rejected,
+            self._slow_readers,
+        ):
             registry.register(own)
         build = Gauge(
             "phiz_build_info",
@@ -130,7 +146,9 @@ class Metrics:
             info.labels(model, kind).set(1)
         registry.register(PoolCollector(pool))
         ProcessCollector(registry=registry)
-        for reason in (OverloadedError.code, *(entry.code for entry in ROUTELESS_ERRORS)):
+        refusals = (OverloadedError, ApiKeyError, ScopeError, RateLimitError)
+        codes = (kind.code for kind in refusals)
+        for reason in (*codes, *(entry.code for entry in ROUTELESS_ERRORS)):
             self._rejected.add((reason,), 0)
         for model in (*kinds, *models):
             self._add_series(model)
@@ -162,6 +180,10 @@ class Metrics:
     def count_rejection(self, code: str) -> None:
         """Count a request that no route has answered, by the code of its error."""
         self._rejected.add((code,))
+
+    def count_slow_reader(self) -> None:
+        """Count a connection that was ended because its client did not read."""
+        self._slow_readers.add(())
 
     def _count_request(self, record: RequestRecord, code: str) -> None:
         model = record.model

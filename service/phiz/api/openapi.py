@@ -4,21 +4,34 @@ The page loads nothing from other hosts, so it works without a network, and nobo
 readers. Its addresses are relative, so it works below any prefix of a proxy.
 """
 
+import base64
+import hashlib
+import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import HTMLResponse
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
 from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
-from phiz.errors import StudyMissingError, UnsupportedImageError
+from phiz.errors import (
+    ApiKeyError,
+    RangeError,
+    RateLimitError,
+    ScopeError,
+    StudyMissingError,
+    UnsupportedImageError,
+    UrlError,
+)
 from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.schemas import (
     BatchAnswer,
@@ -42,11 +55,14 @@ corner. Left and right are the viewer's. Errors are `application/problem+json` w
 """
 
 ASSETS_PACKAGE = "fastapi_offline"
-# The page has one script of its own, and its style sheet holds pictures as data.
+# The style sheet holds pictures as data, and the script sets styles of elements.
 DOCS_POLICY = (
-    "default-src 'none'; connect-src 'self'; img-src 'self' data: blob:;"
-    " script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'"
+    "default-src 'none'; connect-src 'self'; img-src 'self' data:;"
+    " script-src 'self' {inline_scripts}; style-src 'self' 'unsafe-inline';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+RANGE_STATUSES = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+INLINE_SCRIPT_PATTERN = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 IMAGE_SCHEMA: JsonObject = {
     "type": "string",
@@ -68,10 +84,15 @@ TIMING_HEADER: JsonObject = {
         "schema": {"type": "string"},
     }
 }
+URL_ERRORS = [kind.code for kind in UrlError.__subclasses__()]
+# Possible if keys or a rate are set.
+ACCESS_ERRORS = (ApiKeyError.code, ScopeError.code, RateLimitError.code)
+# The last ones appear if a setting asks for them.
+OTHER_ERRORS = {StudyMissingError.code, RangeError.code, *URL_ERRORS, *ACCESS_ERRORS}
 IMAGE_ERRORS = [
     entry.code
     for entry in ERROR_TABLE
-    if entry not in ROUTELESS_ERRORS and entry.code != StudyMissingError.code
+    if entry not in ROUTELESS_ERRORS and entry.code not in OTHER_ERRORS
 ]
 
 
@@ -82,14 +103,16 @@ def describe_image_route(
     body = {
         "required": True,
         "description": "A form with the image, or the image itself. The form may also hold"
-        " options; an empty field is ignored. A query parameter overrides a form field.",
+        " options; an empty field is ignored. A query parameter overrides a form field. If"
+        " `PHIZ_URL_HOSTS` is set, the query parameter `url` may give the address of the image"
+        " instead of a body.",
         "content": {
             MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
             OCTET_STREAM: {"schema": IMAGE_SCHEMA},
             "image/*": {"schema": IMAGE_SCHEMA},
         },
     }
-    return _describe_route(options_type, body, answer, example, TIMING_HEADER)
+    return _describe_route(options_type, body, answer, example, is_batch=False)
 
 
 def describe_batch_route() -> dict[str, Any]:
@@ -102,7 +125,7 @@ def describe_batch_route() -> dict[str, Any]:
     }
     problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
     example = {"results": [DETECT_EXAMPLE, problem]}
-    return _describe_route(DetectParameters, body, BatchAnswer, example)
+    return _describe_route(DetectParameters, body, BatchAnswer, example, is_batch=True)
 
 
 def _describe_route(
@@ -110,17 +133,19 @@ def _describe_route(
     body: JsonObject,
     answer: type[BaseModel],
     example: JsonObject,
-    headers: JsonObject | None = None,
+    *,
+    is_batch: bool,
 ) -> dict[str, Any]:
     found = {
         "description": answer.__doc__,
         "model": answer,
         "content": {"application/json": {"example": example}},
-        "headers": headers or {},
+        "headers": {} if is_batch else TIMING_HEADER,
     }
+    codes = IMAGE_ERRORS if is_batch else [*IMAGE_ERRORS, *URL_ERRORS]
     return {
         "response_model": None,
-        "responses": {200: found, **describe_errors(*IMAGE_ERRORS)},
+        "responses": {200: found, **describe_errors(*codes)},
         "openapi_extra": {"parameters": _describe_parameters(options_type), "requestBody": body},
     }
 
@@ -196,21 +221,57 @@ def _build_example(entry: ErrorEntry) -> JsonObject:
     return build_content(entry.code, detail)
 
 
-def build_docs_routes() -> list[BaseRoute]:
+class _AssetFiles(StaticFiles):
+    """The files of the page, which a browser may keep if it asks whether they have changed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI).
+
+        Raises:
+            RangeError: As its description; the framework would answer in plain text.
+        """
+        is_refused = False
+
+        async def send_checked(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start":
+                is_refused = message["status"] in RANGE_STATUSES
+            if not is_refused:
+                await send(message)
+
+        await super().__call__(scope, receive, send_checked)
+        if is_refused:
+            raise RangeError("the header Range is not a range of this file; send no Range")
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401  Starlette's
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "private, no-cache"
+        return response
+
+
+def build_docs_routes(title: str) -> list[BaseRoute]:
     """Return the routes of the page and its files."""
-    files = StaticFiles(packages=[(ASSETS_PACKAGE, "static")])
-    return [Route("/docs", _serve_docs_page, include_in_schema=False), Mount("/docs", files)]
-
-
-async def _serve_docs_page(request: Request) -> HTMLResponse:
     page = get_swagger_ui_html(
         openapi_url="openapi.json",
-        title=request.app.title,
+        title=title,
         swagger_js_url="docs/swagger-ui-bundle.js",
         swagger_css_url="docs/swagger-ui.css",
         swagger_favicon_url="data:,",
         # Swagger's validator would send the address of this service to its own host.
         swagger_ui_parameters={"validatorUrl": None, "tryItOutEnabled": True},
     )
-    page.headers["Content-Security-Policy"] = DOCS_POLICY
-    return page
+    # Only the page's own script may run inline.
+    scripts = INLINE_SCRIPT_PATTERN.findall(page.body)
+    policy = DOCS_POLICY.format(inline_scripts=" ".join(map(_format_script_source, scripts)))
+    page.headers["Content-Security-Policy"] = policy
+    files = _AssetFiles(packages=[(ASSETS_PACKAGE, "static")])
+
+    async def serve_docs_page(_request: Request) -> HTMLResponse:
+        return page
+
+    return [Route("/docs", serve_docs_page, include_in_schema=False), Mount("/docs", files)]
+
+
+def _format_script_source(script: bytes) -> str:
+    digest = base64.b64encode(hashlib.sha256(script).digest()).decode()
+    return f"'sha256-{digest}'"

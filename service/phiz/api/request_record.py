@@ -3,7 +3,7 @@
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Final, Self
@@ -49,6 +49,8 @@ class RequestRecord:
         bytes_out: Bytes of the answer's body.
         total_s: Seconds from the headers to the last byte of the answer; 0 before that.
         error_code: Code of the error in the answer; empty if there is none.
+        client: Name of the API key; empty without one.
+        charge: Counts more images towards the rate of the client; None without a rate.
     """
 
     request_id: str
@@ -65,6 +67,8 @@ class RequestRecord:
     bytes_out: int = 0
     total_s: float = 0.0
     error_code: str = ""
+    client: str = ""
+    charge: Callable[[int], None] | None = None
 
     @classmethod
     def from_headers(cls, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Self:
@@ -100,6 +104,8 @@ class RequestRecord:
             "status": self.status,
             "code": self.code,
         }
+        if self.client:
+            fields["client"] = self.client
         if self.model:
             fields["model"] = self.model
         fields["bytes_in"] = self.bytes_in

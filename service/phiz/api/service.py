@@ -8,11 +8,14 @@ from starlette.requests import Request
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
+from phiz.api.fetch.fetcher import ImageFetcher
+from phiz.api.fetch.hosts import HostRules
 from phiz.api.metrics import Metrics
 from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
-MAX_BODIES: Final = 1024
+MAX_BODIES: Final = 512
+MAX_CONNECTIONS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +45,11 @@ class RequestLimits:
         body_timeout_s: Maximum seconds until a body is complete.
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
+        max_connections: Maximum number of connections.
         spare_bytes: Memory for all bodies.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
-        hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
-            works on one image counts as hanging.
+        url_hosts: Hosts that images may be fetched from; None if none may be fetched.
+        hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
     """
 
     max_image_bytes: int
@@ -53,9 +57,11 @@ class RequestLimits:
     body_timeout_s: float = 30
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
+    max_connections: int = MAX_CONNECTIONS
     spare_bytes: float = math.inf
     max_queued: int | None = None
-    hang_timeout_s: float = 30
+    url_hosts: HostRules | None = None
+    hang_timeout_s: float = 2
 
     @property
     def max_body_bytes(self) -> int:
@@ -95,6 +101,7 @@ class Service:
         batch_limits: Limits of a body with several images.
         admission: Its admission.
         metrics: Its metrics.
+        fetcher: Fetches images by their addresses, if it may.
     """
 
     inventory: ModelInventory
@@ -104,6 +111,7 @@ class Service:
     batch_limits: BodyLimits
     admission: Admission
     metrics: Metrics
+    fetcher: ImageFetcher | None = None
 
 
 def get_service(request: Request) -> Service:

@@ -16,6 +16,7 @@ _COMMANDS = {
         "Classify images into the 1000 classes of ImageNet.",
     ),
     "serve": ("phiz.cli.serve:serve", "Serve detection over HTTP until stopped."),
+    "key": ("phiz.cli.key:key", "Create an API key for the service."),
     "models": ("phiz.cli.models:models", "Build, list and verify the models."),
     "bench": ("phiz.lab.commands.bench:bench", "Choose the fastest way to run each model here."),
     "study": ("phiz.lab.commands.study:study", "Measure every way to run every model here."),

@@ -5,14 +5,23 @@ import logging
 import os
 import sys
 import time
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from socket import socket
 
 import click
 
 from phiz.api.app import create_app
-from phiz.api.assembly import WORKER_COMMAND, build_limits, choose_worker_count, find_study_page
-from phiz.api.server import bind_socket, format_url, run_server
+from phiz.api.assembly import (
+    WORKER_COMMAND,
+    build_guard,
+    build_limits,
+    choose_worker_count,
+    find_study_page,
+)
+from phiz.api.security.guard import Guard
+from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
 from phiz.system.cgroups import (
@@ -37,21 +46,36 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     configure_logging(settings.log)
     _warn_unknown_variables()
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
-    with open_tracer(os.environ) as tracer:
-        listener = bind_socket(host, port)
+    guard = build_guard(settings)
+    with open_tracer(os.environ) as tracer, ExitStack() as sockets:
         memory_bytes = read_memory_limit()
         max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
         size = workers or choose_worker_count(count_processors(), memory_bytes, max_pixels)
         spare_bytes = compute_spare_bytes(memory_bytes, size, max_pixels)
         limits = build_limits(settings, raise_file_limit(), spare_bytes, size)
+        listener = sockets.enter_context(bind_socket(host, port))
+        metrics_listener = None
+        if settings.metrics_port is not None:
+            metrics_listener = sockets.enter_context(_bind_metrics(host, settings.metrics_port))
+            metrics_port = metrics_listener.getsockname()[1]
+            guard = replace(guard or Guard(), metrics_port=metrics_port)
         run_server(
-            create_app(WORKER_COMMAND, size, limits, find_study_page(settings)),
+            create_app(WORKER_COMMAND, size, limits, find_study_page(settings), guard),
             listener,
             settings.drain,
             partial(_announce_address, listener, settings.log),
+            max_connections=limits.max_connections,
             logged_requests=logged_requests,
             tracer=tracer,
+            guard=guard,
+            metrics_listener=metrics_listener,
         )
+
+
+def _bind_metrics(host: str, port: int) -> socket:
+    listener = bind_socket(host, port, "change PHIZ_METRICS_PORT")
+    _log.info("metrics are at %s/metrics", format_url(listener))
+    return listener
 
 
 def _announce_address(listener: socket, log_format: LogFormat) -> None:
@@ -61,7 +85,7 @@ def _announce_address(listener: socket, log_format: LogFormat) -> None:
         line = json.dumps({"time_s": round(time.time(), 3), "level": "info", "message": line})
     try:
         click.echo(line)
-    except BrokenPipeError:  # the parent has stopped reading, and other clients send requests
+    except OSError:  # the parent has stopped reading or the disk is full; clients are answered
         # Python would try to write the line again when it exits, and exit with 120.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 

@@ -17,8 +17,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from phiz.api.app import create_app
-from phiz.api.assembly import WORKER_COMMAND, build_limits, find_study_page
+from phiz.api.assembly import WORKER_COMMAND, build_guard, build_limits, find_study_page
 from phiz.api.errors import NotReadyError
+from phiz.api.security.guard import Gate
+from phiz.api.security.headers import HeaderShield
 from phiz.api.service import MAX_BODIES
 from phiz.settings import load_settings
 from phiz.system.cgroups import (
@@ -63,7 +65,11 @@ def build_app() -> FastAPI:
     max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
     spare_bytes = compute_spare_bytes(memory_bytes, workers, max_pixels)
     request_limits = build_limits(settings, raise_file_limit(), spare_bytes, workers)
-    app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings))
+    guard = build_guard(settings)
+    app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings), guard)
+    app.add_middleware(HeaderShield)
+    if guard is not None:
+        app.add_middleware(Gate, guard)
     app.router.routes.insert(0, Route(METRICS_PATH, _raise_not_found))
     return app
 

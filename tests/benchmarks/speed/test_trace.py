@@ -6,7 +6,7 @@ from benchmarks.speed.trace import PACKAGE, Call, describe_calls, read_calls
 
 def test_calls_are_read_without_those_outside_a_request(tmp_path: Path) -> None:
     record = tmp_path / "1.json"
-    decode, begin = str(PACKAGE / "image/decode.py"), str(PACKAGE / "api/server.py")
+    decode, begin = str(PACKAGE / "image/decode.py"), str(PACKAGE / "api/server/server.py")
     record.write_text(json.dumps([[decode, "open_image", 7], [begin, "Server.load_and_serve", 3]]))
     assert read_calls(record) == [Call("image/decode.py", "open_image", 7)]
 

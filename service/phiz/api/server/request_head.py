@@ -4,13 +4,20 @@ from collections.abc import Sequence
 from itertools import chain
 from typing import Final, TypeAlias
 
-from phiz.api.error_table import HEAD_SIZE_CODE, MALFORMED_REQUEST_CODE, TRANSFER_CODING_CODE
+from phiz.api.error_table import (
+    HEAD_SIZE_CODE,
+    HEAD_TIMEOUT_CODE,
+    MALFORMED_REQUEST_CODE,
+    TRANSFER_CODING_CODE,
+)
+from phiz.errors import OverloadedError
 
 HeaderLines: TypeAlias = Sequence[tuple[bytes, bytes]]
 """Names in lower case, and values."""
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of line and headers; the cookies of browsers have 4 KiB each
 MAX_HEADERS: Final = 100
+_HTTP_VERSIONS: Final = ("1.1", "1.0")
 
 
 class RequestHeadError(Exception):
@@ -31,9 +38,14 @@ def check_head(url: bytes, headers: HeaderLines, http_version: str) -> None:
     """Check the complete head of a request.
 
     Raises:
-        RequestHeadError: It is too large, or does not have one ``Host`` (RFC 9112 section 3.2), or
-            the body has an unsupported transfer coding.
+        RequestHeadError: It is HTTP/0.9 or too large, or does not have one ``Host`` (RFC 9112
+            section 3.2), or the body has an unsupported transfer coding.
     """
+    if http_version not in _HTTP_VERSIONS:
+        raise RequestHeadError(
+            MALFORMED_REQUEST_CODE,
+            f"the request is HTTP/{http_version}, which is not supported; use HTTP/1.1",
+        )
     size = len(url) + sum(map(len, chain.from_iterable(headers)))
     if size > MAX_HEAD_BYTES or len(headers) > MAX_HEADERS:
         raise build_size_error()
@@ -79,6 +91,23 @@ def build_trailer_error() -> RequestHeadError:
         HEAD_SIZE_CODE,
         f"the trailers of the request are too large; the limit is {MAX_HEAD_BYTES} bytes; send no"
         " trailers",
+    )
+
+
+def build_timeout_error(timeout_s: float) -> RequestHeadError:
+    """Return the error of a head that was not complete in time."""
+    return RequestHeadError(
+        HEAD_TIMEOUT_CODE,
+        f"the request head was not complete after the limit of {timeout_s:g} s; send it at once",
+    )
+
+
+def build_places_error(max_connections: int) -> RequestHeadError:
+    """Return the error of a connection that gives its place to another one."""
+    return RequestHeadError(
+        OverloadedError.code,
+        f"the service has the limit of {max_connections} connections; close those that you do not"
+        " use, and try again in a moment",
     )
 
 

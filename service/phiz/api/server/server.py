@@ -14,9 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
-from phiz.api.connection import HEAD_TIMEOUT_S, Connection
-from phiz.api.errors import count_rejection
+from phiz.api.errors import count_rejection, count_slow_reader
 from phiz.api.fast_path import FastPath
+from phiz.api.security.guard import Gate, Guard
+from phiz.api.server.clients import ClientPlaces
+from phiz.api.server.connection import HEAD_TIMEOUT_S, Connection
+from phiz.api.server.readers import ReaderWatch
+from phiz.api.service import MAX_CONNECTIONS
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
 
@@ -33,8 +37,8 @@ class Server(uvicorn.Server):
         self._on_listening = on_listening
         self._main_task: asyncio.Task[None] | None = None
 
-    async def load_and_serve(self, listener: socket.socket) -> None:
-        """Load the application and answer, until stopped.
+    async def load_and_serve(self, *listeners: socket.socket) -> None:
+        """Load the application and answer at each socket, until stopped.
 
         Raises:
             CancelledError: It was stopped before it could answer.
@@ -46,12 +50,16 @@ class Server(uvicorn.Server):
                 # These objects stay, so the collector need not visit them again.
                 gc.freeze()
                 set_batch_policy()
-                _listen(listener, self.config.backlog)
-                await self.serve([listener])
+                for listener in listeners:
+                    _listen(listener, self.config.backlog)
+                await self.serve(list(listeners))
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections."""
         await super().startup(sockets)
+        # Also while the server stops, which waits for all connections.
+        connections = cast("set[Connection]", self.server_state.connections)
+        ReaderWatch(connections, partial(count_slow_reader, self._app)).check()
         self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's
@@ -68,8 +76,13 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def bind_socket(host: str, port: int) -> socket.socket:
+def bind_socket(host: str, port: int, remedy: str = "change --host or --port") -> socket.socket:
     """Return a bound socket that does not accept connections yet.
+
+    Args:
+        host: Address or name of this machine.
+        port: Port; 0 for any free one.
+        remedy: Advice of the error.
 
     Raises:
         SettingError: There is no such host, or the port is taken or not allowed.
@@ -86,7 +99,7 @@ def bind_socket(host: str, port: int) -> socket.socket:
             raise
     except OSError as error:
         raise SettingError(
-            f"cannot listen on {host}, port {port}: {error.strerror}; change --host or --port"
+            f"cannot listen on {host}, port {port}: {error.strerror}; {remedy}"
         ) from error
     return listener
 
@@ -137,9 +150,12 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     drain_s: int,
     on_listening: Callable[[], None],
     *,
+    max_connections: int = MAX_CONNECTIONS,
     head_timeout_s: float = HEAD_TIMEOUT_S,
     logged_requests: LoggedRequests = "none",
     tracer: SpanSource | None = None,
+    guard: Guard | None = None,
+    metrics_listener: socket.socket | None = None,
 ) -> None:
     """Load the application and answer until SIGTERM or Ctrl+C.
 
@@ -150,18 +166,26 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         listener: Bound socket; it is closed in the end.
         drain_s: Maximum seconds for running requests when the server stops.
         on_listening: Called once connections are accepted.
+        max_connections: Maximum number of connections.
         head_timeout_s: Maximum seconds until a request's line and headers are complete.
         logged_requests: Requests that are logged.
         tracer: Tracer of the requests, if there is one.
+        guard: Rules of access, if there are some.
+        metrics_listener: Bound socket of the metrics port that the guard knows, if there is one;
+            the caller closes it.
 
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     connection = partial(
-        Connection, on_refusal=partial(count_rejection, app), head_timeout_s=head_timeout_s
+        Connection,
+        places=ClientPlaces[Connection](max_connections),
+        on_refusal=partial(count_rejection, app),
+        head_timeout_s=head_timeout_s,
     )
+    guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
     config = uvicorn.Config(
-        AccessLog(FastPath(app), logged_requests, app.state.methods, tracer),
+        AccessLog(guarded_app, logged_requests, app.state.methods, tracer),
         http=cast("type[asyncio.Protocol]", connection),
         ws="none",
         lifespan="off",  # entered here, so that errors reach the caller
@@ -176,9 +200,10 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         timeout_keep_alive=75,
     )
     server = Server(config, app, on_listening)
+    listeners = [listener] if metrics_listener is None else [listener, metrics_listener]
     with listener, asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         try:
-            runner.run(server.load_and_serve(listener))
+            runner.run(server.load_and_serve(*listeners))
         except asyncio.CancelledError:
             if not server.should_exit:
                 raise

@@ -1,6 +1,7 @@
 """A connection with limits on the heads of requests, which early answers end gracefully."""
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -8,13 +9,18 @@ from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
-from phiz.api.request_head import (
+from phiz.api.server.clients import Client, ClientPlaces
+from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
+from phiz.api.server.request_head import (
     MAX_HEAD_BYTES,
     RequestHeadError,
+    build_places_error,
     build_size_error,
+    build_timeout_error,
     build_trailer_error,
     check_head,
     explain_parser_error,
@@ -22,9 +28,8 @@ from phiz.api.request_head import (
 
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_TIMEOUT_S: Final = 20.0  # of a head, from the connection or from its first byte
-# A shorter rest of a body is read and discarded, because a new connection would cost more.
-MAX_DISCARDED_BYTES: Final = 256 * 1024
-LINGER_TIMEOUT_S: Final = 5.0
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LEFT_CHECK_S: Final = 0.02
 
 
 class Connection(HttpToolsProtocol):
@@ -33,11 +38,14 @@ class Connection(HttpToolsProtocol):
     A client that still sends its body would never see an early answer if the connection were
     closed: its system reports the reset first. So the connection is closed for writing alone, and
     the rest is read and discarded for a while (RFC 9112, section 9.6).
+
+    A connection without a request in progress gives its place up when there are too many.
     """
 
     def __init__(
         self,
         *args: Any,  # noqa: ANN401  uvicorn's
+        places: ClientPlaces["Connection"],
         on_refusal: Callable[[str], None],
         head_timeout_s: float = HEAD_TIMEOUT_S,
         **kwargs: Any,  # noqa: ANN401
@@ -46,6 +54,7 @@ class Connection(HttpToolsProtocol):
 
         Args:
             args: Arguments that uvicorn gives to a protocol.
+            places: Places of all connections.
             on_refusal: Called with the error code of each request that is refused here.
             head_timeout_s: Maximum seconds until a request's line and headers are complete.
             kwargs: As ``args``.
@@ -53,6 +62,9 @@ class Connection(HttpToolsProtocol):
         super().__init__(*args, **kwargs)
         self._inner_app = self.app
         self.app = self._run_app
+        self._places = places
+        self._client: Client[Connection] | None = None
+        self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
         self._head_timeout_s = head_timeout_s
         self._is_receiving = False  # whether a request has begun and is not complete
@@ -62,23 +74,38 @@ class Connection(HttpToolsProtocol):
         self._trailer_bytes = 0  # since the last part of the body
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
+        self._is_half_closed = False  # whether the client sends no more, but may read
+        self._last_answer: bytes | None = None  # to a request that cannot be read
 
     def connection_made(  # type: ignore[override]  # a server's transport is one
         self, transport: asyncio.Transport
     ) -> None:
         """Wait for the first request, for a limited time."""
         super().connection_made(transport)
+        self._client = self._places.enter(self.client[0] if self.client else "")
+        self._client.line[self] = None
         self._abort_after(self._head_timeout_s)
+        if self._places.count > self._places.limit:
+            victim = self._places.choose_victim()
+            assert victim is not None, "this connection may be ended"
+            victim.give_place_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer."""
+        """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
+        self.pipeline.clear()
+        self._leave()
+        if self._running_cycle is not None:  # uvicorn tells the last one
+            self._running_cycle.disconnected = True
+            self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Without this cycle the memory is free at once, and not when the collector runs.
+        self.app = self._inner_app
 
     def data_received(self, data: bytes) -> None:
         """Read requests."""
         self._unset_keepalive_if_required()
-        if self._is_lingering:
+        if self._is_lingering or self._last_answer is not None:
             return
         while data:
             try:
@@ -93,6 +120,18 @@ class Connection(HttpToolsProtocol):
             self._abort_after(
                 self._head_timeout_s if self._is_receiving else self.timeout_keep_alive
             )
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's always closes
+        """Return whether a request is still answered, for a client that only stops sending."""
+        if not self._is_busy() or self.cycle.more_body:
+            return False
+        self._is_half_closed = True
+        self.cycle.keep_alive = False
+        if self.parser.get_http_version() != "1.0" and not self.cycle.response_started:
+            # A client that has left answers this with a reset, and another one ignores it.
+            self.transport.write(CONTINUE)
+            self._check_whether_left()
+        return True
 
     def on_message_begin(self) -> None:
         """Begin a request (httptools)."""
@@ -111,6 +150,8 @@ class Connection(HttpToolsProtocol):
         self._is_receiving_head = False
         self._head_bytes = self._trailer_bytes = 0
         self._cancel_timer()
+        if self._client is not None:
+            self._client.line.pop(self, None)
         super().on_headers_complete()
         # The trailers of a chunked body would be added to the headers (RFC 9110, section 6.5.1).
         self.headers = deque(maxlen=0)  # type: ignore[assignment]  # keeps nothing
@@ -129,6 +170,30 @@ class Connection(HttpToolsProtocol):
             self._cancel_timer()
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """Wait for the next request, or end the connection (uvicorn)."""
+        is_last = not self.pipeline
+        super().on_response_complete()
+        if not is_last:
+            return
+        if self._client is not None:
+            self._client.line[self] = None
+        if self._last_answer is not None and not self.transport.is_closing():
+            self._end_with(self._last_answer)
+
+    def give_place_up(self) -> None:
+        """End the connection, which has no request in progress, in favour of another one."""
+        is_new = not self._is_receiving_head and self.cycle is None
+        self._leave()
+        if self._is_lingering or self.transport.get_write_buffer_size():
+            self.transport.abort()
+            return
+        if self._is_receiving_head or is_new:
+            error = build_places_error(self._places.limit)
+            self._on_refusal(error.code)
+            self.transport.write(encode_last_response(error.code, error.detail))
+        self.transport.close()
+
     def close_lingering(self) -> None:
         """Close for writing, and close entirely when the client has had time to read."""
         if self._is_lingering or self.transport.is_closing():
@@ -138,6 +203,10 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self._cancel_timer()
         self._abort_after(LINGER_TIMEOUT_S)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running_cycle = cycle
+        super()._start_asgi_task(cycle, app)
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
@@ -150,9 +219,9 @@ class Connection(HttpToolsProtocol):
         # A pipelined request behind it is answered by closing.
         if message["type"] == "http.response.start" and not self.pipeline:
             cycle = self.cycle
-            if cycle.more_body and not _is_body_short(cycle):
+            if cycle.more_body and not is_body_short(cycle):
                 cycle.keep_alive = False
-                cycle.transport = _LingeringTransport(self, cycle.transport)
+                cycle.transport = LingeringTransport(cycle.transport, self.close_lingering)
         await send(message)
 
     def _feed_parser(self, data: bytes) -> None:
@@ -198,48 +267,58 @@ class Connection(HttpToolsProtocol):
         return self.cycle is not None and not self.cycle.response_complete
 
     def _refuse(self, error: Exception) -> None:
-        """Answer a request that cannot be read, and end the connection."""
+        """Answer a request that cannot be read, after those before it, and end the connection."""
         refusal = explain_parser_error(error, self.headers or ())
         self._on_refusal(refusal.code)
-        if self._is_busy():
-            if self.pipeline or self.cycle.response_started or not self.cycle.more_body:
-                self.transport.close()  # an answer here would be taken for that to another request
-                return
-            self.cycle.disconnected = True  # it was the body
-            self.cycle.message_event.set()
-        self.transport.write(encode_last_response(refusal.code, refusal.detail))
+        answer = encode_last_response(refusal.code, refusal.detail)
+        if not self._is_busy():
+            self._end_with(answer)
+            return
+        cycle = self.cycle
+        if cycle.more_body and not self.pipeline:  # it is the body of the request in progress
+            if not cycle.response_started:
+                self.transport.write(answer)
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self.close_lingering()
+            return
+        if cycle.more_body:
+            self.pipeline.popleft()  # its body
+        self._last_answer = answer
+
+    def _end_with(self, answer: bytes) -> None:
+        self.transport.write(answer)
         self.close_lingering()
 
+    def _check_whether_left(self) -> None:
+        """Abort a connection that the client has reset. The loop has stopped reading from it."""
+        if self.transport.is_closing() or not self._is_busy():
+            return
+        connection = self.transport.get_extra_info("socket")
+        if connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+            return
+        self.loop.call_later(_LEFT_CHECK_S, self._check_whether_left)
+
+    def _leave(self) -> None:
+        if self._client is not None:
+            self._places.leave(self._client, self)
+            self._client = None
+
     def _abort_after(self, delay_s: float) -> None:
-        self._timer = self.loop.call_later(delay_s, self.transport.abort)
+        self._timer = self.loop.call_later(delay_s, self._expire)
+
+    def _expire(self) -> None:
+        """End a connection that has waited for too long."""
+        self._timer = None
+        if self._is_receiving_head and not self._is_lingering:
+            error = build_timeout_error(self._head_timeout_s)
+            self._on_refusal(error.code)
+            self._end_with(encode_last_response(error.code, error.detail))
+        else:
+            self.transport.abort()
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class _LingeringTransport(asyncio.Transport):
-    """Transport of an early answer. Instead of closing, the connection lingers."""
-
-    def __init__(self, connection: Connection, transport: asyncio.Transport) -> None:
-        super().__init__()
-        self._connection = connection
-        self._transport = transport
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self._transport.write(data)
-
-    def is_closing(self) -> bool:
-        return self._transport.is_closing()
-
-    def close(self) -> None:
-        self._connection.close_lingering()
-
-
-def _is_body_short(cycle: RequestResponseCycle) -> bool:
-    """Return whether the rest of a body will certainly arrive, and is short."""
-    if cycle.waiting_for_100_continue:  # told no, the client may send it or leave it
-        return False
-    length = dict(cycle.scope["headers"]).get(b"content-length", b"")
-    return length.isdigit() and int(length) <= MAX_DISCARDED_BYTES

@@ -1,0 +1,1 @@
+"""The server: its socket and signals, and its connections with their limits."""
