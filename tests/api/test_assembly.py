@@ -24,7 +24,7 @@ def test_there_are_no_more_workers_than_there_is_memory_for(
     [
         pytest.param(float("inf"), 80_000_000, id="no-limit"),
         pytest.param(57_000_000, 57_000_000, id="what-the-workers-leave"),
-        pytest.param(0, 22_500_000, id="always-one-body"),
+        pytest.param(0, 25_000_000, id="always-one-body"),
     ],
 )
 def test_bodies_have_no_more_memory_than_the_workers_leave(

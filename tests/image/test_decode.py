@@ -743,6 +743,15 @@ except ImageError as error:
     assert done.stderr == b""
 
 
+def declare_large_gif(width: int, height: int) -> bytes:
+    """Return a small GIF whose screen and frame are large, and cleared after the frame."""
+    gif = bytearray(save(Image.new("P", (1, 1)), "GIF", disposal=2))
+    *_, frame = find_gif_blocks(bytes(gif))
+    struct.pack_into("<2H", gif, 6, width, height)
+    struct.pack_into("<4H", gif, frame + 1, 0, 0, width, height)
+    return bytes(gif)
+
+
 WIDE = (2000, 2000)
 MEMORY_CASES = {
     "png": (save(Image.new("RGB", WIDE), "PNG"), 8),
@@ -751,6 +760,7 @@ MEMORY_CASES = {
     "png-alpha": (save(Image.new("RGBA", WIDE), "PNG"), 8),
     "png-16-bits": (save(Image.new("I;16", WIDE), "PNG", transparency=0), 6),
     "gif": (save(Image.new("P", WIDE), "GIF", transparency=0), 5),
+    "gif-over-the-limit": (declare_large_gif(16_000, 10_000), 0),
     "bmp-alpha": (save(Image.new("RGBA", WIDE), "BMP"), 8),
     "tiff": (save(Image.new("RGB", WIDE), "TIFF", compression="tiff_lzw"), 8),
     "webp": (save(Image.new("RGB", WIDE), "WEBP"), 12),
