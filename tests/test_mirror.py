@@ -55,6 +55,7 @@ TESTED_ELSEWHERE = {
     "wire/messages": ("test_worker.py", "sends them to a worker"),
     "wire/models": ("api/test_routes_ops.py", "reads the models that it describes"),
     "workers/handle": ("workers/test_pool.py", "runs real processes by it"),
+    "workers/reader": ("workers/test_loop.py", "reads requests by it"),
     "workers/supervisor": ("workers/test_pool.py", "has workers die, hang and fail to start"),
 }
 

@@ -17,7 +17,8 @@ GROUP = PROJECT / "tests" / "pictures" / "group_640x480.png"
 
 # A room is a folder or a module. Rooms on one line know nothing of each other.
 ROOMS = (
-    "errors timings",
+    "cancellation errors",
+    "timings",
     "settings system models",
     "options",
     "faces",

@@ -25,8 +25,8 @@ class _NoQueue:
 
     queue_depth = 0
 
-    def estimate_wait_s(self, client: str, expected_s: float) -> float:  # noqa: ARG002
-        """Return no wait."""
+    def estimate_wait_s(self, _client: str, _expected_s: float) -> float:
+        """Return 0: no task is queued."""
         return 0.0
 
 

@@ -73,6 +73,13 @@ class Settings(BaseSettings):
         allow_inf_nan=False,
         description="Maximum seconds from the last byte of the body to the answer.",
     )
+    hang: float = Field(
+        default=2,
+        ge=0.5,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds without a sign of life after which a worker is replaced.",
+    )
     max_pictures: int = Field(
         default=16, ge=1, le=1000, description="Maximum images per request to /detect/batch."
     )

@@ -21,7 +21,7 @@ def serve(
     *,
     deadline_s: float = 10,
     queue: int | None = None,
-    hangs_s: float = 30,
+    hangs_s: float = 2,
     head_s: float = 20,
     connections: int = MAX_CONNECTIONS,
     drain_s: int = 5,

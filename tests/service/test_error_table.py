@@ -119,7 +119,7 @@ FETCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
 # Refusals of a service with keys and rates, which tests/service/test_access.py asks for.
 REFUSALS: Final = {"invalid_api_key", "missing_scope", "rate_exceeded"}
 # Failures that no request can cause in a service that is well: see the tests below.
-FAILURES: Final = {"internal", "worker_died", "not_ready"}
+FAILURES: Final = {"internal", "worker_died", "not_ready", "out_of_memory"}
 # Half a head, which curl does not send: test_connections.py does.
 INCOMPLETE: Final = {"head_too_slow"}
 

@@ -1,6 +1,8 @@
 import asyncio
+import io
 import math
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -9,11 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.api.doubles import MAY_END
 
 from .running import (
     GROUP,
+    IMAGE,
     ONE,
     PATIENCE_S,
     SELFIE,
@@ -29,6 +33,8 @@ from .running import (
 
 pytestmark = pytest.mark.integration
 
+# A WebP of 16383 × 3000 pixels in 34 bytes, all of one colour.
+PAVED = bytes.fromhex("524946461a000000574542505650384c0e0000002ffeffed02071011fd0f4444ff03")
 CUMULATIVE = ("_total", "_count", "_sum", "_bucket")
 
 
@@ -92,15 +98,72 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(start: Starter
 
 
 @pytest.mark.needs("curl")
-def test_a_worker_that_hangs_is_replaced(start: Starter, tmp_path: Path) -> None:
-    with start.doubled("held", deadline_s=0.3, hangs_s=0.6) as service:
+def test_worker_that_does_not_end_cancelled_work_is_replaced(
+    start: Starter, tmp_path: Path
+) -> None:
+    with start.doubled("held", deadline_s=0.3) as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         assert curl(*detect)[0] == 504
         wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
         (tmp_path / MAY_END).touch()
         wait_for(lambda: service.metric("phiz_workers") == 1)
         assert curl(*detect)[0] == 200
-        assert "has spent 0.6 s on one request; restarting it" in service.log.read_text()
+        assert "has not ended cancelled work after 2.0 s; restarting it" in service.log.read_text()
+
+
+@pytest.mark.parametrize("wish", [{"phiz-deadline": "0.05"}, {}], ids=["late", "disconnected"])
+def test_work_that_nobody_waits_for_is_ended(start: Starter, wish: dict[str, str]) -> None:
+    with start() as service, httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http:
+        if wish:
+            path = "/detect?model=mtcnn&rotate=auto"
+            assert http.post(path, content=PAVED, headers=wish).status_code in {503, 504}
+        else:
+            with pytest.raises(httpx.ReadTimeout):
+                http.post("/detect?model=mtcnn&rotate=auto", content=PAVED, timeout=0.3)
+        left_s = time.monotonic()
+        deadline = {"phiz-deadline": "1000"}
+        assert http.post("/detect?model=front", content=IMAGE, headers=deadline).status_code == 200
+        # The whole of it takes ten times as long, and one call of its decoder a tenth of this.
+        assert time.monotonic() - left_s < 5
+        assert service.metric("phiz_workers_replaced_total") == 0
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux limits other processes")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
+def test_lack_of_memory_is_told_and_worker_replaced(start: Starter, kind: str) -> None:
+    file = io.BytesIO()
+    Image.open(SELFIE).convert("RGB").resize((3000, 4000)).save(file, kind)
+    with start() as service, httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http:
+        (worker,) = children(service.process.pid)
+        pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 40_000_000
+        resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
+        failed = http.post("/detect?model=mtcnn", content=file.getvalue())
+        assert (failed.status_code, failed.json()["code"]) == (503, "out_of_memory")
+        assert int(failed.headers["retry-after"]) >= 1
+        for content in (IMAGE, file.getvalue()):
+            assert http.post("/detect?model=mtcnn", content=content).status_code == 200
+        assert service.metric("phiz_workers_replaced_total") == 1
+        assert not children(service.process.pid) & {worker}
+    log = service.log.read_text()
+    assert "the memory was not enough for the request 'detect'" in log
+    assert f'request="{failed.headers["x-request-id"]}"' in log
+    assert "Traceback" not in log
+
+
+def test_stopped_worker_is_replaced_and_others_answer(start: Starter) -> None:
+    with (
+        start("--workers", "2") as service,
+        httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http,
+    ):
+        stopped = min(children(service.process.pid))
+        os.kill(stopped, signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
+        assert time.monotonic() - stopped_s < 3.5
+        wait_for(lambda: len(children(service.process.pid) - {stopped}) == 2)
+        assert http.post("/detect?model=front", content=IMAGE).status_code == 200
+    assert "has given no sign of life for 2 s; restarting it" in service.log.read_text()
 
 
 @pytest.mark.needs("curl")

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,8 +18,18 @@ from typing import Any
 
 import pytest
 
-from phiz.errors import ModelCorruptError, OptionError, PhizError, WorkerDiedError, WorkerFaultError
+from phiz.errors import (
+    DeadlineError,
+    ModelCorruptError,
+    OptionError,
+    OutOfMemoryError,
+    PhizError,
+    WorkerDiedError,
+    WorkerFaultError,
+)
+from phiz.settings import Settings
 from phiz.system.procfs import read_resident_bytes
+from phiz.workers import supervisor
 from phiz.workers.handle import WorkerHandle, WorkTask
 from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
@@ -31,6 +42,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
 QUICK = "quick"  # kinds of work
 SLOW = "slow"
+DEFAULT_LIMIT_S = Settings.model_fields["hang"].default
 STAGED = "staged"
 
 
@@ -452,23 +464,109 @@ async def test_task_that_kills_its_worker_alone_fails_of_its_batch(worker: Doubl
 async def test_worker_that_hangs_is_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with working(tmp_path, 1, limit_s=0.2) as doubles:
-        held = doubles.hold("for ever")
+    async with working(tmp_path, 1, limit_s=0.5) as doubles:
+        hanging = doubles.submit("sleep")
         behind = doubles.note("behind")
         with pytest.raises(WorkerDiedError):
-            await held.future
+            await hanging.future
         assert await behind.future == "behind"
         assert doubles.pool.replaced_workers == 1
-    assert "worker 0 has spent 0.2 s on one request; restarting it" in caplog.text
+    assert "has given no sign of life for 0.5 s; restarting it" in caplog.text
 
 
-async def test_worker_that_hangs_on_a_cancelled_task_is_replaced(tmp_path: Path) -> None:
-    async with working(tmp_path, 1, limit_s=0.2) as doubles:
-        held = doubles.hold("for ever")
-        await doubles.until_begun("for ever")
-        doubles.pool.cancel(held)
-        assert await doubles.note("behind").future == "behind"
-        assert doubles.pool.replaced_workers == 1
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
+async def test_stopped_worker_is_replaced_soon_and_its_queue_is_answered(
+    tmp_path: Path, *, is_busy: bool
+) -> None:
+    async with working(tmp_path, 1, limit_s=DEFAULT_LIMIT_S) as doubles:
+        held = doubles.hold("first", QUICK) if is_busy else None
+        behind = doubles.note("behind", QUICK)
+        if held is not None:
+            await doubles.until_begun("first")
+            assert behind.worker is not None
+        else:
+            await behind.future
+        os.kill(doubles.pool.pids[0], signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        await until(lambda: doubles.pool.replaced_workers == 1)
+        assert time.monotonic() - stopped_s < 3.5
+        if held is not None:
+            with pytest.raises(WorkerDiedError):
+                await held.future
+        assert await behind.future == "behind"
+        assert await doubles.note("next").future == "next"
+
+
+async def test_worker_in_a_long_call_is_no_hanging_worker(tmp_path: Path) -> None:
+    async with working(tmp_path, 1, limit_s=0.5) as doubles:
+        started_s = time.monotonic()
+        await doubles.submit("count", 10**8).future
+        assert time.monotonic() - started_s > 1
+        assert doubles.pool.replaced_workers == 0
+
+
+async def test_cancelled_task_ends_at_its_next_checkpoint(worker: Doubles) -> None:
+    endless = worker.submit("step", str(worker.folder), "endless")
+    await worker.until_begun("endless")
+    worker.pool.cancel(endless)
+    cancelled_s = time.monotonic()
+    assert await worker.note("behind").future == "behind"
+    assert time.monotonic() - cancelled_s < 0.5
+    assert worker.pool.replaced_workers == 0
+
+
+async def test_worker_ends_a_task_at_its_deadline(worker: Doubles) -> None:
+    """It does so by itself: the service may be busy, and cancels nothing here."""
+    arguments = (str(worker.folder), "late")
+    tasks = [
+        worker.pool.submit("step", b"", arguments, Workload(QUICK), deadline_s=0.1)
+        for _ in range(2)
+    ]
+    for task in tasks:
+        with pytest.raises(DeadlineError, match=r"after the limit of 0\.1 s"):
+            await task.future
+    assert await worker.note("behind").future == "behind"
+    assert worker.pool.replaced_workers == 0
+
+
+async def test_task_whose_deadline_has_passed_does_not_begin(worker: Doubles) -> None:
+    arguments = (str(worker.folder), "late")
+    late = worker.pool.submit("note", b"", arguments, Workload(QUICK), deadline_s=-1)
+    with pytest.raises(DeadlineError):
+        await late.future
+    assert not worker.begun("late")
+
+
+async def test_worker_that_does_not_end_a_cancelled_task_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time it gets twice the time, because replacing workers is work too."""
+    monkeypatch.setattr(supervisor, "GRACE_S", 0.25)
+    async with working(tmp_path, 1) as doubles:
+        for name in "ab":
+            held = doubles.hold(name)
+            await doubles.until_begun(name)
+            doubles.pool.cancel(held)
+            assert await doubles.note(f"behind-{name}").future == f"behind-{name}"
+        assert doubles.pool.replaced_workers == 2
+    lines = re.findall(r"has not ended cancelled work after (.*) s; restarting it", caplog.text)
+    assert lines == ["0.2", "0.5"]
+
+
+async def test_worker_without_memory_is_replaced_and_its_queue_is_answered(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with working(tmp_path, 1) as worker:
+        before = await worker.submit("process").future
+        failing = worker.submit("fail", MemoryError("of 3 GB"), kind=QUICK)
+        behind = [worker.submit("process", kind=QUICK) for _ in range(5)]
+        with pytest.raises(OutOfMemoryError, match="send a smaller image"):
+            await failing.future
+        processes = {await task.future for task in behind}
+        assert len(processes) == 1
+        assert before not in processes
+        assert worker.pool.replaced_workers == 1
+    assert "the memory was not enough for the request 'fail'" in capfd.readouterr().err
 
 
 async def test_busy_worker_is_no_hanging_worker(tmp_path: Path) -> None:

@@ -31,8 +31,6 @@ from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, 
 from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
 
-HANG_TIMEOUT_DEADLINES = 2  # of these, the request was answered one deadline ago
-
 
 def create_app(
     worker_command: Sequence[str],
@@ -109,8 +107,7 @@ def _make_lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hang_timeout_s = max(limits.hang_timeout_s, HANG_TIMEOUT_DEADLINES * limits.deadline_s)
-        pool = WorkerPool(worker_command, workers, hang_timeout_s, BATCHABLE_MODELS)
+        pool = WorkerPool(worker_command, workers, limits.hang_timeout_s, BATCHABLE_MODELS)
         inventory, *_ = await pool.start()
         try:
             assert isinstance(inventory, ModelInventory), "the hello of a worker is its inventory"

@@ -60,6 +60,7 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         max_bodies=bodies,
         max_connections=min(MAX_CONNECTIONS, files),
         max_queued=settings.queue,
+        hang_timeout_s=settings.hang,
         url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,
     )
 

@@ -66,6 +66,7 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.WorkerFaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.WorkerDiedError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
+    errors.OutOfMemoryError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelNotBuiltError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelCorruptError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.DeadlineError: HTTPStatus.GATEWAY_TIMEOUT,

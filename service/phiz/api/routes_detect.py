@@ -163,7 +163,13 @@ def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a req
     arguments = _get_arguments(options)
     return [
         service.pool.submit(
-            operation.handler, image_bytes, arguments, workload, record.received_at_s, owner
+            operation.handler,
+            image_bytes,
+            arguments,
+            workload,
+            record.received_at_s,
+            owner,
+            record.deadline_s,
         )
         for image_bytes, workload in zip(images, workloads, strict=True)
     ]

@@ -47,8 +47,7 @@ class RequestLimits:
         max_connections: Maximum number of connections.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
         url_hosts: Hosts that images may be fetched from; None if none may be fetched.
-        hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
-            works on one image counts as hanging.
+        hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
     """
 
     max_image_bytes: int
@@ -59,7 +58,7 @@ class RequestLimits:
     max_connections: int = MAX_CONNECTIONS
     max_queued: int | None = None
     url_hosts: HostRules | None = None
-    hang_timeout_s: float = 30
+    hang_timeout_s: float = 2
 
     @property
     def max_body_bytes(self) -> int:

@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.cancellation import checkpoint
 from phiz.faces import Indices
 from phiz.image.pixels import CHANNEL_BITS, PackedPixels, spread_channels
 
@@ -37,6 +38,7 @@ def compute_integral(pixels: PackedPixels) -> IntegralImage:
     columns = min(width, BLOCK_PIXELS)
     rows = BLOCK_PIXELS // columns
     for top, left in product(range(0, height, rows), range(0, width, columns)):
+        checkpoint()
         part = slice(top, top + rows), slice(left, left + columns)
         block = sums[1:, 1:][part]  # (B, C), one row if C < W
         # A turned image is a view whose columns are far apart.

@@ -26,6 +26,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from phiz.cancellation import checkpoint
 from phiz.errors import ImageError, ImagePixelsError, UndecodableImageError
 from phiz.image.formats import ImageFormat
 from phiz.image.headers import read_gif_size
@@ -33,6 +34,7 @@ from phiz.image.limits import check_size
 from phiz.image.orientation import UPRIGHT_EXIF, apply_orientation
 from phiz.image.pixels import PackedPixels, pack_rgbx
 from phiz.image.tiff import read_exif_orientation
+from phiz.system.malloc import can_allocate
 
 
 def _silence_libtiff() -> None:
@@ -70,6 +72,7 @@ if AvifImagePlugin.SUPPORTED:
 SUPPORTED_FORMATS = tuple(_DECODERS)
 """The supported formats."""
 
+_DECODER_BYTES = 4  # a pixel, at least
 _PART_PIXELS = 1 << 17  # a part of this many stays in a processor's cache
 _PNG_DEPTH_OFFSET = 24
 _WHITE = 65_535
@@ -193,16 +196,19 @@ def _translate_errors(
     """Raise errors of Pillow as errors of the image."""
     try:
         yield
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Pillow.DecompressionBombError:
         raise ImagePixelsError(
             f"the header of the {image_format} declares too many pixels; "
             f"the limit is {max_pixels} pixels; send a smaller image"
         ) from None
-    # The parsers of Pillow raise anything from struct.error to MemoryError for a damaged file.
-    # Their messages may quote the file, so there is no cause.
+    # The parsers of Pillow raise anything, such as struct.error, for a damaged file. Their messages
+    # may quote the file, so there is no cause.
     except Exception:  # noqa: BLE001
+        # Some decoders have one error for damage and for lack of memory.
+        if not can_allocate(_DECODER_BYTES * max_pixels):
+            raise MemoryError(f"the decoder of {image_format} failed") from None
         raise build_damage_error(image_format, byte_count) from None
 
 
@@ -302,6 +308,7 @@ def _pack_parts(size_wh: tuple[int, int], get_part: Callable[[_Box], Pillow.Imag
     rows = _PART_PIXELS // columns
     padded = np.empty((height, width, 4), np.uint8)
     for top, left in product(range(0, height, rows), range(0, width, columns)):
+        checkpoint()
         right, bottom = min(left + columns, width), min(top + rows, height)
         part = get_part((left, top, right, bottom)).tobytes("raw", "RGBX")
         pixels = np.frombuffer(part, np.uint8).reshape(bottom - top, right - left, 4)

@@ -7,12 +7,13 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol, cast
 
-from phiz.errors import WorkerDiedError
+from phiz.errors import OutOfMemoryError, WorkerDiedError
 from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import (
     MessageDecoder,
     WorkCancel,
+    WorkPing,
     WorkRequest,
     WorkResult,
     encode_message,
@@ -74,6 +75,25 @@ class WorkTask:
             self.future.set_exception(error)
 
 
+@dataclass(slots=True)
+class WorkerVitals:
+    """The signs of life of a worker, as seen by the checks of the supervisor.
+
+    Attributes:
+        has_spoken: Whether it has sent something since the last check.
+        silent_checks: Number of checks since it has sent something or used processor time.
+        processor_s: Its processor time at the last of them.
+        abandoned_task: Its current task, if nobody waits for it.
+        abandoned_checks: Number of checks that have seen this task.
+    """
+
+    has_spoken: bool = False
+    silent_checks: int = 0
+    processor_s: float | None = None
+    abandoned_task: WorkTask | None = None
+    abandoned_checks: int = 0
+
+
 class WorkerEvents(Protocol):
     """Takes the events of workers."""
 
@@ -97,6 +117,8 @@ class WorkerHandle(asyncio.Protocol):
         backlog_s: Their expected time.
         task_started_s: When the first of them began, by the loop's clock.
         hello: Its message once it is ready.
+        vitals: Its signs of life, for the supervisor.
+        is_ending: Whether it ends by itself, after the results that it has sent.
     """
 
     def __init__(self, index: int, process: subprocess.Popen[bytes], events: WorkerEvents) -> None:
@@ -107,6 +129,8 @@ class WorkerHandle(asyncio.Protocol):
         self.backlog_s = 0.0
         self.task_started_s = 0.0
         self.hello: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.vitals = WorkerVitals()
+        self.is_ending = False
         self._events = events
         self._decoder = MessageDecoder()
         self._transport: asyncio.WriteTransport
@@ -117,8 +141,12 @@ class WorkerHandle(asyncio.Protocol):
 
     def data_received(self, received: bytes) -> None:
         """Pass on the results of the worker."""
+        self.vitals.has_spoken = True
         for result, _ in self._decoder.feed(received):
+            if isinstance(result, WorkPing):
+                continue
             assert isinstance(result, WorkResult), "a worker sends nothing else"
+            self.is_ending = isinstance(result.error, OutOfMemoryError) or self.is_ending
             if result.number != READY_NUMBER:
                 self._events.on_result(self, result)
             elif self.hello.done():
@@ -161,8 +189,12 @@ class WorkerHandle(asyncio.Protocol):
         self._transport.writelines(encode_message(task.request, task.image_bytes))
 
     def cancel(self, task: WorkTask) -> None:
-        """Tell the worker to drop a task if it has not begun."""
+        """Tell the worker to drop a task, or to end it at its next checkpoint."""
         self._transport.writelines(encode_message(WorkCancel(task.request.number)))
+
+    def ping(self) -> None:
+        """Ask the worker for a sign of life."""
+        self._transport.writelines(encode_message(WorkPing()))
 
     def close(self) -> None:
         """Close the connection. The worker ends after its current task."""

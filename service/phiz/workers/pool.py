@@ -54,7 +54,7 @@ class WorkerPool:
         Args:
             command: Starts a worker. The file descriptor of its socket and its index are appended.
             size: Number of workers.
-            hang_timeout_s: A worker that spends longer on one task is replaced.
+            hang_timeout_s: A worker without a sign of life for longer is replaced.
             batchable: The models whose tasks a worker may interleave.
         """
         self.size = size
@@ -147,6 +147,7 @@ class WorkerPool:
         workload: Workload,
         received_at_s: float | None = None,
         owner: TaskOwner = NO_OWNER,
+        deadline_s: float = math.inf,
     ) -> WorkTask:
         """Return a new task. Its ``future`` gets the return value or the error of the handler.
 
@@ -159,10 +160,16 @@ class WorkerPool:
             workload: Everything that its time is forecast by.
             received_at_s: When the body was complete, by ``time.perf_counter``; None for now.
             owner: Its owner. The log names the request.
+            deadline_s: Seconds from ``received_at_s`` after which the worker ends the task.
         """
         start_s = time.perf_counter() if received_at_s is None else received_at_s
         work = WorkRequest(
-            next(self._numbers), handler, arguments, received_at_s=start_s, request_id=owner.request
+            next(self._numbers),
+            handler,
+            arguments,
+            received_at_s=start_s,
+            request_id=owner.request,
+            deadline_s=deadline_s,
         )
         loop = asyncio.get_running_loop()
         now, future = loop.time(), loop.create_future()
@@ -184,7 +191,7 @@ class WorkerPool:
         return task
 
     def cancel(self, task: WorkTask, reason: Exception | None = None) -> None:
-        """Cancel a task that is not complete. If it has not begun, it is dropped.
+        """Cancel a task that is not complete. It is dropped, or ends at its next checkpoint.
 
         Args:
             task: The task.
@@ -223,11 +230,12 @@ class WorkerPool:
             return
         replaced = self._supervisor.replace(worker)
         current = None
-        if worker.tasks and not self._is_culprit_unknown(worker.tasks):
+        is_culprit_unknown = self._is_culprit_unknown(worker.tasks)
+        if worker.tasks and not worker.is_ending and not is_culprit_unknown:
             current = worker.tasks.popleft()
         for task in reversed(worker.tasks):
             task.worker = None
-            if current is None:
+            if is_culprit_unknown and not worker.is_ending:
                 task.request = task.request._replace(exclusive=True)
             self._queue.requeue(task)
         if current is not None:

@@ -9,12 +9,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from phiz.errors import PhizError
+from phiz.system.procfs import DISK_STATE, read_process_state, read_processor_seconds
 from phiz.workers.handle import WorkerEvents, WorkerHandle
 
 START_TIMEOUT_S: Final = 60.0  # of a replacement
 STOP_TIMEOUT_S: Final = 2.0  # of an idle worker
 RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
-CHECK_INTERVAL_S: Final = 0.5
+CHECK_INTERVAL_S: Final = 0.25
+# Cancelled work may take this long to its next checkpoint, which may be behind a call of a decoder.
+# Replacing a worker costs about a second, so each time doubles the grace, and it returns slowly.
+GRACE_S: Final = 2.0
+MAX_GRACE_S: Final = 30.0
+GRACE_DECAY: Final = 0.99  # for each check: by half in 17 s
 
 _log = logging.getLogger(__name__)
 
@@ -32,6 +38,7 @@ class Supervisor:
         "_check_timer",
         "_command",
         "_events",
+        "_grace_s",
         "_hang_timeout_s",
         "_is_closing",
         "_reaps",
@@ -48,6 +55,7 @@ class Supervisor:
         self.is_failing = False
         self._command = command
         self._hang_timeout_s = hang_timeout_s
+        self._grace_s = GRACE_S
         self._events = events
         self._restarts: dict[asyncio.Task[None], WorkerHandle] = {}  # of ended workers
         self._reaps: set[asyncio.Task[int]] = set()  # of killed processes
@@ -74,7 +82,7 @@ class Supervisor:
             await asyncio.gather(*starts, return_exceptions=True)
             await self.close()
             raise
-        self._kill_hung_workers()
+        self._check_workers()
         return hellos
 
     def replace(self, worker: WorkerHandle) -> bool:
@@ -175,17 +183,63 @@ class Supervisor:
                 return
             self.is_failing = True
 
-    def _kill_hung_workers(self) -> None:
-        """Kill workers that hang, so that they are replaced."""
-        loop = asyncio.get_running_loop()
+    def _check_workers(self) -> None:
+        """Kill workers that hang or do not end cancelled work, so that they are replaced.
+
+        Checks are counted instead of seconds: while the service itself is stopped, no worker can
+        answer it.
+        """
         for worker in self.workers:
-            if worker.tasks and loop.time() - worker.task_started_s > self._hang_timeout_s:
+            if self._count_silent_checks(worker) * CHECK_INTERVAL_S > self._hang_timeout_s:
                 _log.error(
-                    "worker %d has spent %g s on one request; restarting it",
-                    *(worker.index, self._hang_timeout_s),
+                    "worker %d (process %d) has given no sign of life for %g s; restarting it",
+                    *(worker.index, worker.process.pid, self._hang_timeout_s),
                 )
                 worker.process.kill()
-        self._check_timer = loop.call_later(CHECK_INTERVAL_S, self._kill_hung_workers)
+            elif self._count_abandoned_checks(worker) * CHECK_INTERVAL_S > self._grace_s:
+                _log.error(
+                    "worker %d (process %d) has not ended cancelled work after %.1f s; restarting"
+                    " it",
+                    *(worker.index, worker.process.pid, self._grace_s),
+                )
+                worker.process.kill()
+                self._grace_s = min(2 * self._grace_s, MAX_GRACE_S)
+        self._grace_s = max(GRACE_S, GRACE_DECAY * self._grace_s)
+        loop = asyncio.get_running_loop()
+        self._check_timer = loop.call_later(CHECK_INTERVAL_S, self._check_workers)
+
+    def _count_silent_checks(self, worker: WorkerHandle) -> int:
+        """Return the number of checks since the last sign of life of a worker, and ask for one.
+
+        A sign is an answer or processor time: within a long call of a library no ping is answered,
+        and on a busy machine the call may take long.
+        """
+        vitals = worker.vitals
+        processor_s = None
+        if not vitals.has_spoken:
+            worker.ping()
+            processor_s = read_processor_seconds(worker.process.pid)
+            # Without figures of the system, only an idle worker must answer.
+            is_alive = (
+                bool(worker.tasks)
+                if processor_s is None
+                else processor_s != vitals.processor_s
+                or read_process_state(worker.process.pid) == DISK_STATE
+            )
+            vitals.silent_checks = 0 if is_alive else vitals.silent_checks + 1
+        else:
+            vitals.silent_checks = 0
+        vitals.has_spoken, vitals.processor_s = False, processor_s
+        return vitals.silent_checks
+
+    def _count_abandoned_checks(self, worker: WorkerHandle) -> int:
+        """Return the number of checks since which nobody waits for the work of a worker."""
+        vitals = worker.vitals
+        task = worker.tasks[0] if worker.tasks and worker.tasks[0].is_complete else None
+        vitals.abandoned_checks = vitals.abandoned_checks + 1 if task else 0
+        if task is not vitals.abandoned_task:
+            vitals.abandoned_task, vitals.abandoned_checks = task, 0
+        return vitals.abandoned_checks
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:

@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
 from phiz.api.server.clients import Client, ClientPlaces
@@ -63,6 +64,7 @@ class Connection(HttpToolsProtocol):
         self.app = self._run_app
         self._places = places
         self._client: Client[Connection] | None = None
+        self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
         self._head_timeout_s = head_timeout_s
         self._is_receiving = False  # whether a request has begun and is not complete
@@ -89,9 +91,12 @@ class Connection(HttpToolsProtocol):
             victim.give_place_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer, and free the place."""
+        """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
         self._leave()
+        if self._running_cycle is not None:  # uvicorn tells the last one
+            self._running_cycle.disconnected = True
+            self._running_cycle.message_event.set()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -195,6 +200,10 @@ class Connection(HttpToolsProtocol):
         self.transport.write_eof()
         self._cancel_timer()
         self._abort_after(LINGER_TIMEOUT_S)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running_cycle = cycle
+        super()._start_asgi_task(cycle, app)
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
