@@ -30,7 +30,7 @@ BATCH: Final = 16
 BODIES, HEADS, READERS, THIN = 1024, 2100, 200, 2
 PIPELINED: Final = 1000  # answers of 40 kB each
 DEADLINE: Final = b"phiz-deadline: 0.05"
-CLOSED, OPEN = "closed", "open"
+CLOSED, OPEN, REFUSED = "closed", "open", "refused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +44,13 @@ class Attacker:
     async def send(self, pieces: Iterable[bytes], *, reads: bool = True) -> None:
         """Send pieces over a connection of its own, until the answer or for ever."""
         answer = CLOSED
+        self.answers[OPEN] += 1
         try:
             reader, writer = await asyncio.open_connection(
                 HOST, self.port, local_addr=(self.host, 0)
             )
         except OSError:
-            self.answers["refused"] += 1
+            self.answers.update({OPEN: -1, REFUSED: 1})
             return
         try:
             answer = await self._exchange(reader, writer, pieces, reads=reads)
@@ -59,6 +60,7 @@ class Attacker:
         except (OSError, EOFError, ValueError, BenchmarkError, asyncio.LimitOverrunError):
             pass
         finally:
+            self.answers.update({OPEN: -1})
             self.answers[answer] += 1
             writer.close()
 
@@ -96,7 +98,10 @@ class Attacker:
                 await self.send(pieces, reads=reads)
                 await asyncio.sleep(0.1)
 
-        await asyncio.gather(*(renew() for _ in range(count)))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(count):
+                group.create_task(renew())
+                await asyncio.sleep(0)  # so that the first are open before the last begin
 
     async def send_each_second(self, message: bytes) -> None:
         """Send a message every second, whether or not the one before is answered."""

@@ -112,7 +112,7 @@ class Effect:
             max(phase.p99_ms for phase in phases) / calm.p99_ms,
             max(phase.service_mb for phase in phases) / calm.service_mb,
             max(phase.workers_mb for phase in phases),
-            sum((Counter(phase.attackers) for phase in phases), Counter()),
+            dict(sum((Counter(phase.attackers) for phase in phases), Counter())),
         )
 
     @property
@@ -174,22 +174,26 @@ def main(  # noqa: PLR0913 (one for each option)
 ) -> None:
     """Attack the service, and report what its users notice."""
     plan = Plan(attacks, ways, clients, seconds, workers)
-    phases: list[Phase] = []
-    effects: list[Effect] = []
-    for name in attacks:
-        for way in ways:
-            calm, *attacked = asyncio.run(run_attack(plan, name, way))
-            phases += [calm, *attacked]
-            effects.append(Effect.of(calm, attacked))
-    older = json.loads(document.read_text()) if document and document.exists() else {}
-    figures = {"phases": [*map(asdict, phases)], "effects": [*map(asdict, effects)]}
-    write_entry(document, BEFORE if before else ENTRY, round_figures(figures))
-    known = {
-        (each["attack"], each["way"]): each for each in older.get(BEFORE, {}).get("effects", ())
+    results = {
+        f"{name}, {way}": asyncio.run(run_attack(plan, name, way))
+        for name in attacks
+        for way in ways
     }
-    rows = [effect.to_row(known.get((effect.attack, effect.way))) for effect in effects]
+    entry = BEFORE if before else ENTRY
+    known = json.loads(document.read_text("utf-8")) if document and document.exists() else {}
+    effects = {key: Effect.of(calm, attacked) for key, (calm, *attacked) in results.items()}
+    # Attacks that are not in this run keep their figures.
+    kept = {key: Effect(**each) for key, each in known.get(entry, {}).get("effects", {}).items()}
+    phases = {key: [*map(asdict, each)] for key, each in results.items()}
+    figures = {
+        "effects": {key: asdict(effect) for key, effect in {**kept, **effects}.items()},
+        "phases": {**known.get(entry, {}).get("phases", {}), **phases},
+    }
+    write_entry(document, entry, round_figures(figures))
+    older = known.get(BEFORE, {}).get("effects", {})
+    rows = [effect.to_row(older.get(key)) for key, effect in {**kept, **effects}.items()]
     print_results(HEADINGS, rows, page, "attacks")
-    sys.exit(not all(effect.is_harmless for effect in effects))
+    sys.exit(not all(effect.is_harmless for effect in effects.values()))
 
 
 async def run_attack(plan: Plan, name: str, way: str) -> list[Phase]:
@@ -246,18 +250,19 @@ class Trial:
         answered = json.loads(await process.stdout.read())
         await process.wait()
         users.close()
+        answers = users.answers
         phase = Phase(
-            self.attack,
-            self.way,
-            addresses,
-            clients,
-            users.answers.success_share,
-            users.answers.compute_percentile(50),
-            users.answers.compute_percentile(99),
-            peaks_mb.pop("service", float("nan")),
-            sum(peaks_mb.values()),
-            users.answers.counts,
-            answered,
+            attack=self.attack,
+            way=self.way,
+            addresses=addresses,
+            clients=clients,
+            success=answers.success_share,
+            p50_ms=answers.compute_percentile(50),
+            p99_ms=answers.compute_percentile(99),
+            service_mb=peaks_mb.pop("service", float("nan")),
+            workers_mb=sum(peaks_mb.values()),
+            users=answers.counts,
+            attackers=answered,
         )
         click.echo(phase.to_line())
         return phase

@@ -16,7 +16,8 @@ from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HOST, read_answer
 
 PATIENCE_S: Final = 30.0  # longer than any deadline
-SUCCESS, LEFT, LOST, NEVER, MALFORMED = "200", "left", "lost", "no answer", "not HTTP"
+SUCCESS, LEFT = "200", "left"
+REFUSED, LOST, NEVER, MALFORMED = "refused", "lost", "no answer", "not HTTP"
 UNEXPECTED: Final = " unexpected"
 
 Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -24,18 +25,18 @@ Streams: TypeAlias = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Times of requests by their answers, ms from when each was due.
+    """Requests by their answers: when each was due, s, and its time from then on, ms.
 
     An answer is a status and the code of an error, such as ``503 overloaded``. Clients that left
-    have the answer ``left``; ``lost`` is a connection that was refused or closed.
+    have the answer ``left``; ``lost`` is a connection that was closed without an answer.
     """
 
-    times_ms: dict[str, list[float]] = field(default_factory=dict)
+    requests: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
         """Number of requests by answer, the most frequent first."""
-        pairs = ((answer, len(times)) for answer, times in self.times_ms.items())
+        pairs = ((answer, len(requests)) for answer, requests in self.requests.items())
         return dict(sorted(pairs, key=lambda pair: -pair[1]))
 
     @property
@@ -46,12 +47,25 @@ class Answers:
 
     def compute_percentile(self, percent: float, answer: str = SUCCESS) -> float:
         """Return a percentile of the times with an answer, ms, or of all if there is none."""
-        times = self.times_ms.get(answer) or [*chain(*self.times_ms.values())]
-        return float(np.percentile(times, percent))
+        requests = self.requests.get(answer) or [*chain(*self.requests.values())]
+        return float(np.percentile([time_ms for _, time_ms in requests], percent))
+
+    def find_last_bad(self, limit_ms: float) -> float:
+        """Return when the last request was due that failed or took longer, 0 if there is none."""
+        return max(
+            (
+                due_s
+                for answer, requests in self.requests.items()
+                for due_s, time_ms in requests
+                if answer != SUCCESS or time_ms > limit_ms
+            ),
+            default=0.0,
+        )
 
     def add(self, answer: str, due_s: float) -> None:
         """Add a request that was due at a time of ``time.perf_counter``."""
-        self.times_ms.setdefault(answer, []).append(1000 * (time.perf_counter() - due_s))
+        time_ms = 1000 * (time.perf_counter() - due_s)
+        self.requests.setdefault(answer, []).append((due_s, time_ms))
 
 
 class Users:
@@ -61,24 +75,33 @@ class Users:
         port: The service's.
         hosts: Addresses that they send from, in turns.
         patience_s: Seconds that they wait for an answer.
+
+    ``pending`` has the due times of the requests that wait for one.
     """
 
     def __init__(
         self, port: int, hosts: Sequence[str] = (HOST,), patience_s: float = PATIENCE_S
     ) -> None:
         self.answers = Answers()
+        self.ending = False
+        self.pending: set[float] = set()
         self._port = port
         self._patience_s = patience_s
         self._hosts = cycle(hosts)
         self._idle: dict[str, list[Streams]] = {host: [] for host in hosts}
 
     async def send_at_rate(self, requests: Iterator[Request], rate: float, seconds: float) -> None:
-        """Send requests at a constant rate, requests a second, and wait for all answers."""
+        """Send requests at a constant rate, requests a second, and wait for all answers.
+
+        It ends before its time if ``ending`` is set.
+        """
         started_s = time.perf_counter()
         async with asyncio.TaskGroup() as group:
             for number in range(max(1, int(rate * seconds))):
                 due_s = started_s + number / rate
                 await asyncio.sleep(max(0.0, due_s - time.perf_counter()))
+                if self.ending:
+                    break
                 group.create_task(self.send_request(next(requests), due_s))
 
     async def send_in_turns(
@@ -95,15 +118,19 @@ class Users:
     async def send_request(self, request: Request, due_s: float) -> None:
         """Send a request, and add its answer to ``answers``."""
         host = next(self._hosts)
+        self.pending.add(due_s)
         try:
             async with asyncio.timeout(self._patience_s):
                 answer = await self._exchange(request, host)
         except TimeoutError:
             answer = NEVER
+        except ConnectionRefusedError:
+            answer = REFUSED
         except (OSError, EOFError):
             answer = LOST
         except (ValueError, BenchmarkError, asyncio.LimitOverrunError):
             answer = MALFORMED
+        self.pending.discard(due_s)
         self.answers.add(answer, due_s)
 
     def take_answers(self) -> Answers:

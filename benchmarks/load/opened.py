@@ -23,8 +23,9 @@ class OpenLoopResult:
     """The answers to requests at a constant rate.
 
     Times begin when a request was due, and are of answers with success. Expired requests were
-    admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` is the
-    median of their times. ``late_ms`` is the median delay with which requests were sent.
+    admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` and
+    ``refusal_p99_ms`` are of their times. ``late_ms`` is the median delay with which requests were
+    sent.
     """
 
     offered: float
@@ -35,6 +36,7 @@ class OpenLoopResult:
     expired: int
     refused: int
     refusal_ms: float
+    refusal_p99_ms: float
     late_ms: float
 
 
@@ -84,5 +86,6 @@ def summarise_answers(
         expired=len(answers.get(EXPIRED, ())),
         refused=len(refusals),
         refusal_ms=float(np.median(refusals[:, 1])) if len(refusals) else 0.0,
+        refusal_p99_ms=float(np.percentile(refusals[:, 1], 99)) if len(refusals) else 0.0,
         late_ms=late_ms,
     )

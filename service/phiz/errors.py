@@ -14,6 +14,7 @@
     │   ├── BodyTimeoutError       the body arrived too slowly
     │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
+    │   ├── RangeError             the range of a file
     │   └── OptionError            an option is unknown or out of range
     ├── UrlError                   the address of the image
     │   ├── UrlDisabledError       the service fetches no images
@@ -115,7 +116,7 @@ class MalformedBodyError(RequestError):
 
 
 class BodyTimeoutError(RequestError):
-    """The body was not complete after `PHIZ_BODY_TIMEOUT` seconds."""
+    """The body was too slow: over `PHIZ_BODY_TIMEOUT` seconds, or the slowest of too many."""
 
     code = "body_too_slow"
     remedy = "send a smaller image, or use a faster connection"
@@ -133,6 +134,13 @@ class MissingImageError(RequestError):
 
     code = "missing_image"
     remedy = "name the field `image`; with curl, write `@` before the name: `-F image=@face.jpg`"
+
+
+class RangeError(RequestError):
+    """The header `Range` is malformed, or there is no such range in the file."""
+
+    code = "bad_range"
+    remedy = "send no `Range`, or one such as `bytes=0-999`"
 
 
 class OptionError(RequestError):

@@ -120,10 +120,10 @@ def test_only_so_many_bodies_come_at_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
         with pytest.raises(OverloadedError, match="receives the limit of 8 bodies"):
-            stack.enter_context(admission.reserve_body())
-    with admission.reserve_body():
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
+    with admission.reserve_body("10.0.0.1"):
         pass
 
 
@@ -131,55 +131,59 @@ def test_a_body_that_is_there_comes_no_more() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(2 * BODIES):
-            stack.enter_context(admission.reserve_body()).finish_receiving()
+            stack.enter_context(admission.reserve_body("10.0.0.1")).finish_receiving()
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
 
 
 def test_a_body_arrives_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     for _ in range(2):
-        with admission.reserve_body() as body:
+        with admission.reserve_body("10.0.0.1") as body:
             body.finish_receiving()
             body.finish_receiving()
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
 
 
 def test_a_place_is_free_again_however_it_was_left() -> None:
-    admission = Admission(Queue(), None, 10, BODIES)
+    admission = Admission(Queue(), None, 8, BODIES)
 
     def fail() -> None:
-        with admission.reserve_body() as body:
-            body.add_bytes(10)
+        with admission.reserve_body("10.0.0.1") as body:
+            body.add_bytes(7)
             raise ZeroDivisionError
 
     for _ in range(BODIES + 1):
         with pytest.raises(ZeroDivisionError):
             fail()
-    with admission.reserve_body() as body:
-        body.add_bytes(10)
+    with admission.reserve_body("10.0.0.1") as body:
+        body.add_bytes(7)
 
 
-def test_all_bodies_together_have_only_so_many_bytes() -> None:
-    admission = Admission(Queue(), None, 100, BODIES)
-    with admission.reserve_body() as first:
-        first.add_bytes(60)
+def test_bodies_of_an_address_have_an_eighth_less_than_others_leave() -> None:
+    admission = Admission(Queue(), None, 800, BODIES)
+    with admission.reserve_body("10.0.0.1") as first:
+        first.add_bytes(600)
         first.finish_receiving()
-        with admission.reserve_body() as second:
-            second.add_bytes(40)
-            with pytest.raises(OverloadedError, match="holds 100 bytes of bodies; the limit is"):
+        with admission.reserve_body("10.0.0.1") as second:
+            second.add_bytes(100)
+            with pytest.raises(OverloadedError, match="700 bytes of bodies from your address"):
                 second.add_bytes(1)
-            assert (first.size_bytes, second.size_bytes) == (60, 40)
-        with admission.reserve_body() as third:
-            third.add_bytes(40)
-    with admission.reserve_body() as last:
-        last.add_bytes(100)
+            assert (first.size_bytes, second.size_bytes) == (600, 100)
+            with admission.reserve_body("10.0.0.2") as other:
+                other.add_bytes(80)
+                with pytest.raises(OverloadedError, match="and 700 from others; the limit is 800"):
+                    other.add_bytes(8)
+        with admission.reserve_body("10.0.0.1") as third:
+            third.add_bytes(100)
+    with admission.reserve_body("10.0.0.1") as last:
+        last.add_bytes(700)
 
 
 class Calls:
@@ -322,12 +326,12 @@ def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
 
 
 def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
-    # Eight times the largest picture, of which there are nine.
+    # An address may have seven times the largest picture, of which there are eight.
     image_bytes = encoded((60, 40)).ljust(LARGE.max_bytes, b"\0")
 
     async def ask(client: Client) -> tuple[httpx.Response, list[int]]:
-        taken = [post(client, image_bytes) for _ in range(8)]
-        await until_waiting(client, 7)
+        taken = [post(client, image_bytes) for _ in range(7)]
+        await until_waiting(client, 6)
         refused = await post(client, image_bytes)
         calls.end()
         return refused, [(await one).status_code for one in taken]
@@ -336,8 +340,8 @@ def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
         refused, others = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
         again = client.ask("POST", "/detect", content=image_bytes, kind="image/png")
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-    assert refused.json()["detail"].startswith("the service already holds 8000000")
-    assert others == [200] * 8
+    assert refused.json()["detail"].startswith("the service already holds 7000000")
+    assert others == [200] * 7
     assert again.status_code == 200
 
 

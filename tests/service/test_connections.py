@@ -454,7 +454,7 @@ def test_a_service_whose_files_are_used_up_goes_on_when_they_are_free(
         log = service.log.read_text()
     assert log.count("\n") == 1
     assert log.endswith(
-        " warning the limit of 100 open files allows 35 bodies at once instead of 1024; raise it"
+        " warning the limit of 100 open files allows 35 bodies at once instead of 512; raise it"
         " with ulimit -n\n"
     )
 

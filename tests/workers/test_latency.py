@@ -14,12 +14,12 @@ def latencies() -> LatencyEstimator:
 
 
 def test_first_estimate_of_a_model_is_the_default(latencies: LatencyEstimator) -> None:
-    assert latencies.forecast(BACK) == (0.5, 0)
+    assert latencies.forecast(BACK) == (0.5, 0, True)
 
 
 def test_first_time_is_the_mean(latencies: LatencyEstimator) -> None:
     latencies.observe(BACK, 2)
-    assert latencies.forecast(BACK) == (2, 2)
+    assert latencies.forecast(BACK) == (2, 2, False)
     assert latencies.estimate_s(FRONT) == 0.5
 
 
@@ -55,18 +55,19 @@ def test_low_time_follows_short_times_and_not_long_ones(latencies: LatencyEstima
 
 def test_larger_images_are_expected_to_take_longer(latencies: LatencyEstimator) -> None:
     latencies.observe(MEGAPIXEL, 0.1)
-    mean_s, low_s = latencies.forecast(EIGHT)
-    assert mean_s == pytest.approx(0.8)
-    assert low_s == pytest.approx(0.2)  # a quarter: no such image has been timed
+    forecast = latencies.forecast(EIGHT)
+    assert forecast.mean_s == pytest.approx(0.1 * 8**0.75)
+    # A quarter: no such image has been timed.
+    assert forecast.low_s == forecast.likely_s == pytest.approx(0.025 * 8**0.75)
 
 
 def test_smaller_images_are_expected_to_take_as_long_and_not_refused_by_it(
     latencies: LatencyEstimator,
 ) -> None:
     latencies.observe(EIGHT, 0.8)
-    mean_s, low_s = latencies.forecast(MEGAPIXEL)
-    assert mean_s == pytest.approx(0.8)
-    assert low_s == pytest.approx(0.025)
+    forecast = latencies.forecast(MEGAPIXEL)
+    assert forecast.mean_s == pytest.approx(0.8)
+    assert forecast.low_s == pytest.approx(0.2 / 8**0.75)
 
 
 def test_images_within_a_doubling_of_pixels_share_their_times(latencies: LatencyEstimator) -> None:
@@ -79,22 +80,22 @@ def test_images_within_a_doubling_of_pixels_share_their_times(latencies: Latency
 def test_nearest_size_is_the_measure(latencies: LatencyEstimator) -> None:
     latencies.observe(MEGAPIXEL, 0.1)
     latencies.observe(EIGHT, 3)
-    assert latencies.estimate_s(EIGHT._replace(pixels=16_000_000)) == pytest.approx(6)
+    assert latencies.estimate_s(EIGHT._replace(pixels=16_000_000)) == pytest.approx(3 * 2**0.75)
 
 
 def test_unknown_options_are_forecast_by_the_model_alone(latencies: LatencyEstimator) -> None:
     latencies.observe(MEGAPIXEL._replace(options=""), 0.1)
-    mean_s, low_s = latencies.forecast(MEGAPIXEL._replace(options="rotate", factor=4.0))
-    assert mean_s == pytest.approx(0.4)
-    assert low_s < 0.01
+    forecast = latencies.forecast(MEGAPIXEL._replace(options="rotate", factor=4.0))
+    assert forecast.mean_s == pytest.approx(0.4)
+    assert forecast.low_s < 0.01
 
 
 def test_failed_task_counts_only_if_it_takes_longer(latencies: LatencyEstimator) -> None:
     latencies.observe(BACK, 1)
     latencies.observe(BACK, 0.001, is_complete=False)
-    assert latencies.forecast(BACK) == (1, 1)
+    assert latencies.forecast(BACK) == (1, 1, False)
     latencies.observe(BACK, 11, is_complete=False)
-    assert latencies.forecast(BACK) == (2, 1)
+    assert latencies.forecast(BACK) == (2, 1, False)
 
 
 def test_failed_task_of_an_unknown_size_is_no_measure_of_others(
@@ -102,9 +103,9 @@ def test_failed_task_of_an_unknown_size_is_no_measure_of_others(
 ) -> None:
     latencies.observe(MEGAPIXEL, 0.1)
     latencies.observe(EIGHT, 0.001, is_complete=False)
-    assert latencies.estimate_s(EIGHT) == pytest.approx(0.8)
+    assert latencies.estimate_s(EIGHT) == pytest.approx(0.1 * 8**0.75)
     latencies.observe(EIGHT, 0.2)
-    assert latencies.forecast(EIGHT) == (0.2, 0.2)
+    assert latencies.forecast(EIGHT) == (0.2, 0.2, False)
 
 
 def test_refused_work_is_tried_again_some_time(latencies: LatencyEstimator) -> None:
@@ -118,7 +119,7 @@ def test_refused_work_is_tried_again_some_time(latencies: LatencyEstimator) -> N
 
 def test_unclear_size_waits_long_and_is_never_refused(latencies: LatencyEstimator) -> None:
     latencies.observe(EIGHT, 3)
-    assert latencies.forecast(EIGHT._replace(is_size_known=False)) == (3, 0)
+    assert latencies.forecast(EIGHT._replace(is_size_known=False)) == (3, 0, False)
 
 
 def test_shortest_tasks_of_a_model_are_known(latencies: LatencyEstimator) -> None:

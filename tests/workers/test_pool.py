@@ -33,8 +33,9 @@ from phiz.workers import supervisor
 from phiz.workers.handle import WorkerHandle, WorkTask
 from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
-from phiz.workers.pool import LOOKAHEAD_S, WorkerPool
+from phiz.workers.pool import LATE_S, LOOKAHEAD_S, WorkerPool
 from phiz.workers.protocol import WorkResult, encode_message
+from phiz.workers.queue import LONG_S
 
 from .doubles import BROKEN, PATIENCE_S, POISON, command
 
@@ -265,6 +266,59 @@ async def test_expected_wait_is_the_time_of_the_tasks_ahead(workers: Doubles) ->
     assert pool.wait_s == 0
     workers.end("b")
     await tasks[1].future
+
+
+async def test_expected_wait_is_that_of_the_first_free_worker(workers: Doubles) -> None:
+    held = [workers.hold("a", SLOW), workers.hold("b", QUICK)]
+    assert workers.pool.wait_s < LOOKAHEAD_S
+    assert workers.pool.estimate_wait_s("", 0.001) < LOOKAHEAD_S
+    for name in "ab":
+        workers.end(name)
+    assert await asyncio.gather(*(task.future for task in held)) == ["a", "b"]
+
+
+async def test_late_worker_gets_no_work_ahead(workers: Doubles) -> None:
+    held = [workers.hold("stopped", QUICK), workers.hold("b", QUICK)]
+    await workers.until_begun("stopped", "b")
+    await asyncio.sleep(LATE_S + LOOKAHEAD_S)
+    behind = [workers.note(f"{number}", QUICK) for number in range(5)]
+    assert [task.worker for task in behind] == [None] * 5
+    workers.end("b")
+    assert [await task.future for task in behind] == ["0", "1", "2", "3", "4"]
+    assert not held[0].future.done()
+    workers.end("stopped")
+    assert await held[0].future == "stopped"
+
+
+async def test_one_worker_takes_no_long_tasks_while_short_ones_come(workers: Doubles) -> None:
+    await workers.note("short", QUICK).future
+    long = [workers.hold(name) for name in "abc"]
+    await workers.until_begun("a")
+    assert [task.worker is not None for task in long] == [True, False, False]
+    assert workers.pool.estimate_wait_s("", 0.001) == 0
+    assert workers.pool.estimate_wait_s("other", 1.0) > 1
+    for number in range(10):
+        assert await workers.note(f"{number}", QUICK).future == f"{number}"
+    for name in "abc":
+        workers.end(name)
+        await workers.until_begun(name)
+    assert await asyncio.gather(*(task.future for task in long)) == ["a", "b", "c"]
+
+
+async def test_only_worker_takes_long_tasks_too(worker: Doubles) -> None:
+    await worker.note("short", QUICK).future
+    assert await worker.note("long", SLOW).future == "long"
+
+
+async def test_task_that_takes_long_against_its_forecast_counts_as_long(workers: Doubles) -> None:
+    held = workers.hold("unexpected", QUICK)
+    await workers.until_begun("unexpected")
+    await asyncio.sleep(LONG_S + LATE_S)
+    long = workers.note("long")
+    assert long.worker is None
+    assert await workers.note("short", QUICK).future == "short"
+    workers.end("unexpected")
+    assert [await held.future, await long.future] == ["unexpected", "long"]
 
 
 async def test_duration_of_each_kind_is_learnt(worker: Doubles) -> None:

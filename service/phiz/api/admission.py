@@ -1,11 +1,11 @@
 """Admits requests: only those that can be answered in time, and only so many bytes at once."""
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
+from phiz.api.server.bodies import BodyPlaces, BodyReservation
 from phiz.errors import ExcessiveWorkError, OverloadedError
 from phiz.workers.latency import Forecast
 
@@ -46,9 +46,7 @@ class Admission:
     """Decides by the queue, the deadline and the held bytes, in the thread of the event loop.
 
     Attributes:
-        max_bytes: Limit of ``held_bytes``.
-        held_bytes: Bytes of all bodies whose requests are not answered yet.
-        arriving_bodies: Bodies that are not complete yet.
+        bodies: Places and bytes of all bodies.
     """
 
     def __init__(
@@ -64,10 +62,7 @@ class Admission:
         """
         self._queue = queue
         self._max_queued = max_queued
-        self._max_bodies = max_bodies
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-        self.arriving_bodies = 0
+        self.bodies = BodyPlaces(max_bodies, max_bytes)
 
     def check(
         self,
@@ -130,61 +125,13 @@ class Admission:
             " (mtcnn) or budget_ms (auto)"
         )
 
-    @contextmanager
-    def reserve_body(self) -> Iterator["BodyReservation"]:
-        """Reserve the place of a body, from before its first byte until its request is answered.
+    def reserve_body(self, host: str) -> AbstractContextManager[BodyReservation]:
+        """Reserve the place of a body from an address, until its request is answered.
 
         Raises:
-            OverloadedError: Too many bodies are arriving already.
+            OverloadedError: Too many bodies are arriving already, and none of them is slow.
         """
-        if self.arriving_bodies >= self._max_bodies:
-            raise OverloadedError(
-                f"the service already receives the limit of {self._max_bodies} bodies;"
-                " try again in a moment"
-            )
-        self.arriving_bodies += 1
-        body = BodyReservation(self)
-        try:
-            yield body
-        finally:
-            body.finish_receiving()
-            self.held_bytes -= body.size_bytes
-
-
-@dataclass(slots=True, eq=False)
-class BodyReservation:
-    """The place of one body.
-
-    Attributes:
-        admission: Admission that holds the body.
-        size_bytes: Bytes that have arrived.
-        is_arriving: Whether more bytes may arrive.
-    """
-
-    admission: Admission
-    size_bytes: int = 0
-    is_arriving: bool = True
-
-    def add_bytes(self, size_bytes: int) -> None:
-        """Hold bytes that have arrived.
-
-        Raises:
-            OverloadedError: All bodies together have too many bytes.
-        """
-        admission = self.admission
-        if admission.held_bytes + size_bytes > admission.max_bytes:
-            raise OverloadedError(
-                f"the service already holds {admission.held_bytes} bytes of bodies; the limit is"
-                f" {admission.max_bytes}; try again in a moment"
-            )
-        admission.held_bytes += size_bytes
-        self.size_bytes += size_bytes
-
-    def finish_receiving(self) -> None:
-        """Free the place among the arriving bodies."""
-        if self.is_arriving:
-            self.is_arriving = False
-            self.admission.arriving_bodies -= 1
+        return self.bodies.reserve(host)
 
 
 def _round_retry_after(wait_s: float) -> int:

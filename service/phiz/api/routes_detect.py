@@ -9,7 +9,6 @@ from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
@@ -17,6 +16,7 @@ from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
+from phiz.api.security.guard import get_source
 from phiz.api.security.headers import SECURITY_HEADERS
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
@@ -28,8 +28,6 @@ from phiz.workers.latency import Workload
 
 ImageOutcome: TypeAlias = EncodedAnswer | PhizError
 """The answer to an image, or its error."""
-CLIENT_KEY: Final = "phiz.client"
-"""Key of a request's client in its scope (ASGI), if it is not the source address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
         options = _admit_request(operation, request, service, record)
-        with service.admission.reserve_body() as body:
+        with service.admission.reserve_body(_get_host(request)) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
                 upload = await read_upload(request, limits, body)
@@ -105,7 +103,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
-            owner = TaskOwner(get_client(request.scope), record.request_id)
+            owner = _get_owner(request, record)
             tasks = _submit_images(operation, upload.images, options, service, record, owner)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
         record.outcomes = [
@@ -113,6 +111,12 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             for outcome in outcomes
         ]
         return operation.respond(record.outcomes)
+
+
+def _get_host(request: Request) -> str:
+    """Return the address that a connection comes from, or an empty text without one."""
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _admit_request(
@@ -126,17 +130,14 @@ def _admit_request(
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
     least_s = service.pool.latencies.estimate_least_s(options.model)
-    service.admission.check(record.deadline_s, get_client(request.scope), least_s)
+    owner = _get_owner(request, record)
+    service.admission.check(record.deadline_s, owner.client, least_s)
     return options
 
 
-def get_client(scope: Scope) -> str:
-    """Return the client of a request, with whom others share the workers."""
-    named = scope.get(CLIENT_KEY)
-    if named is not None:
-        return str(named)
-    address = scope.get("client")
-    return address[0] if address else ""
+def _get_owner(request: Request, record: RequestRecord) -> TaskOwner:
+    """Return the owner of a request's work: the client of its API key, or its source address."""
+    return TaskOwner(record.client or get_source(request.scope), record.request_id)
 
 
 def _read_form_options(
@@ -192,9 +193,9 @@ def _check_work(
         for workload in workloads:
             latencies.count_refusal(workload)
         raise
-    means_s = [forecast.mean_s for forecast in forecasts]
-    others_s = sum(means_s[1:]) / pool.size
-    service.admission.check(remaining_s, owner.client, max(means_s), len(workloads) - 1, others_s)
+    longest_s = max(forecast.mean_s for forecast in forecasts)
+    others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
+    service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 
 
 # Most requests repeat the options of earlier ones.

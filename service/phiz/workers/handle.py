@@ -35,6 +35,10 @@ class TaskOwner(NamedTuple):
 NO_OWNER: Final = TaskOwner()
 
 
+CHECKPOINT_INTERVAL_S: Final = 0.2
+"""Seconds in which cancelled work mostly ends."""
+
+
 @dataclass(slots=True, eq=False)
 class WorkTask:
     """A request for a worker.
@@ -177,6 +181,8 @@ class WorkerHandle(asyncio.Protocol):
         expected = self.tasks[0].expected_s
         # A task that takes longer than expected may take as long again.
         left = expected - elapsed if elapsed < expected else elapsed
+        if self.tasks[0].is_complete:  # it is cancelled
+            left = min(left, CHECKPOINT_INTERVAL_S)
         return self.backlog_s - expected + left
 
     def assign(self, task: WorkTask, now: float) -> None:

@@ -12,8 +12,11 @@ MESSAGE = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n"
 SUCCESS = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
 
 
-def send(request: Request, answer: bytes, rate: float = 100.0) -> tuple[Answers, list[str]]:
-    """Return the answers to ten requests, and the address of each connection's client."""
+def send(request: Request, answer: bytes, rate: float = 0) -> tuple[Answers, list[str]]:
+    """Return the answers to ten requests, and the address of each connection's client.
+
+    They are sent at a rate, or else one after the other.
+    """
     hosts = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -28,7 +31,11 @@ def send(request: Request, answer: bytes, rate: float = 100.0) -> tuple[Answers,
     async def run() -> Answers:
         async with await asyncio.start_server(serve, HOST, 0) as server:
             users = Users(server.sockets[0].getsockname()[1], ["127.0.0.1", "127.0.0.2"])
-            await users.send_at_rate(repeat(request), rate, 10 / rate)
+            if rate:
+                await users.send_at_rate(repeat(request), rate, 10 / rate)
+            else:
+                for _ in range(10):
+                    await users.send_request(request, time.perf_counter())
             users.close()
             await asyncio.sleep(0.01)  # for the server to see that they left
             return users.take_answers()
@@ -36,13 +43,17 @@ def send(request: Request, answer: bytes, rate: float = 100.0) -> tuple[Answers,
     return asyncio.run(run()), hosts
 
 
-def test_users_send_at_a_rate_from_their_addresses_over_kept_connections() -> None:
+def test_users_send_at_a_rate() -> None:
     started_s = time.perf_counter()
-    answers, hosts = send(Request(MESSAGE, None, ANSWERED), SUCCESS)
+    answers, _ = send(Request(MESSAGE, None, ANSWERED), SUCCESS, 100)
     assert time.perf_counter() - started_s >= 0.09
     assert answers.counts == {"200": 10}
     assert answers.success_share == 1
-    assert sorted(hosts) == ["127.0.0.1", "127.0.0.2"]
+
+
+def test_each_address_keeps_its_connection() -> None:
+    _, hosts = send(Request(MESSAGE, None, ANSWERED), SUCCESS)
+    assert hosts == ["127.0.0.1", "127.0.0.2"]
 
 
 @pytest.mark.parametrize(
@@ -74,8 +85,11 @@ def test_code_of_an_error_is_part_of_its_answer() -> None:
 
 
 def test_percentiles_are_of_one_answer() -> None:
-    answers = Answers({"200": [1.0, 2.0, 3.0], "503 overloaded": [9.0]})
+    answers = Answers({"200": [(0, 1.0), (1, 2.0), (2, 3.0)], "503 overloaded": [(1.5, 9.0)]})
     assert answers.compute_percentile(50) == 2
     assert answers.compute_percentile(50, "503 overloaded") == 9
     assert answers.compute_percentile(100, "504 deadline_exceeded") == 9
     assert answers.success_share == 0.75
+    assert answers.find_last_bad(2.5) == 2
+    assert answers.find_last_bad(3) == 1.5
+    assert Answers({"200": [(3, 1.0)]}).find_last_bad(3) == 0

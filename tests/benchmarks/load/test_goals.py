@@ -9,7 +9,16 @@ from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.rounds import Round
 
 STEADY = OpenLoopResult(
-    280, 280, p50_ms=2, p99_ms=5, most_ms=9, expired=0, refused=0, refusal_ms=0, late_ms=0
+    280,
+    280,
+    p50_ms=2,
+    p99_ms=5,
+    most_ms=9,
+    expired=0,
+    refused=0,
+    refusal_ms=0,
+    refusal_p99_ms=0,
+    late_ms=0,
 )
 OVERLOAD = replace(STEADY, rate=380, most_ms=400, expired=2, refused=9, refusal_ms=7)
 RATES = {PHIZ: 400.0, MEDIAPIPE: 160.0, LITSERVE: 250.0, BENTOML: 200.0, MOSEC: 500.0}

@@ -93,11 +93,14 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
+        self.pipeline.clear()
         self._leave()
         if self._running_cycle is not None:  # uvicorn tells the last one
             self._running_cycle.disconnected = True
             self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Without this cycle the memory is free at once, and not when the collector runs.
+        self.app = self._inner_app
 
     def data_received(self, data: bytes) -> None:
         """Read requests."""
