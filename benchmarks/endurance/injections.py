@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -12,11 +11,10 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from benchmarks.endurance.attackers import ATTACKS
+from benchmarks.endurance.attackers import ATTACKS, start_attack
 from benchmarks.kit.requests import HOST
 from benchmarks.kit.service import RunningService
 
-ATTACKERS: Final = (sys.executable, "-m", "benchmarks.endurance.attackers")
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CGROUP: Final = Path("/sys/fs/cgroup/memory/phiz-faults")
 MEMORY_BYTES: Final = 700 << 20
@@ -150,6 +148,5 @@ async def step_clock(step: str, setting: Setting) -> None:
 
 async def attack(name: str, setting: Setting) -> None:
     """Attack the service with one client."""
-    command = [*ATTACKERS, name, str(setting.service.port), str(LASTING_S), HOST]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    await process.wait()
+    process = await start_attack(name, setting.service.port, LASTING_S, [HOST])
+    await process.communicate()
