@@ -13,6 +13,7 @@
 #   make docs    the documentation as a site, into build/docs/
 #   make dist    wheel and sdist, into dist/
 #   make sbom    the packages of the service, as CycloneDX, into build/
+#   make audit   known vulnerabilities of the locked packages
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -27,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 3
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom fuzz
+.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom audit fuzz
 
 setup: .venv/run models
 
@@ -93,6 +94,10 @@ sbom: .venv/dev $(SERVED)
 	@mkdir -p $(dir $(SBOM))
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file $(SBOM) $(SERVED)
+
+# AUDIT=--strict fails where the index does not answer, AUDIT=--offline does not ask it.
+audit: .venv/dev
+	@$(BIN)/python deploy/audit.py $(AUDIT) $(foreach packages,serve otel build,requirements/$(packages).txt)
 
 build/served/bin/python: requirements/serve.txt dist
 	$(PYTHON) -m venv --clear --without-pip build/served

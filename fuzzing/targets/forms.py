@@ -25,8 +25,8 @@ class _NoQueue:
 
     queue_depth = 0
 
-    def estimate_wait_s(self, _client: str, _expected_s: float) -> float:
-        """Return 0: no task is queued."""
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:  # noqa: ARG002
+        """Return no wait."""
         return 0.0
 
 
@@ -51,12 +51,12 @@ async def _read_pieces(content_type: bytes, pieces: list[bytes]) -> Upload | str
     admission = Admission(_NoQueue(), None, _MAX_HELD_BYTES, 1)
     scope = {"type": "http", "headers": [(b"content-type", content_type)], "query_string": b""}
     try:
-        with admission.reserve_body() as reservation:
+        with admission.reserve_body("127.0.0.1") as reservation:
             return await read_upload(Request(scope, _send_pieces(pieces)), _LIMITS, reservation)
     except (PhizError, ClientDisconnect) as error:
         return type(error).__name__
     finally:
-        assert (admission.held_bytes, admission.arriving_bodies) == (0, 0)
+        assert (admission.bodies.held_bytes, admission.bodies.arriving_bodies) == (0, 0)
 
 
 def _send_pieces(pieces: list[bytes]) -> Callable[[], Awaitable[dict[str, Any]]]:

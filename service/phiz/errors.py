@@ -14,6 +14,7 @@
     │   ├── BodyTimeoutError       the body arrived too slowly
     │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
+    │   ├── RangeError             the range of a file
     │   └── OptionError            an option is unknown or out of range
     ├── UrlError                   the address of the image
     │   ├── UrlDisabledError       the service fetches no images
@@ -133,6 +134,13 @@ class MissingImageError(RequestError):
 
     code = "missing_image"
     remedy = "name the field `image`; with curl, write `@` before the name: `-F image=@face.jpg`"
+
+
+class RangeError(RequestError):
+    """The header `Range` is malformed, or there is no such range in the file."""
+
+    code = "bad_range"
+    remedy = "send no `Range`, or one such as `bytes=0-999`"
 
 
 class OptionError(RequestError):

@@ -41,6 +41,7 @@ from phiz.wire.messages import WARM_UP_SIZE_WH, EncodedAnswer, ModelInventory
 from phiz.workers.interleave import is_interleaved, yield_turn
 from phiz.workers.loop import WorkerSetup, run_worker
 from phiz.workers.protocol import WorkRequest
+from phiz.workers.stderr import open_log_stream
 
 MAX_BATCHABLE_PIXELS = 4_000_000
 WARM_UP_SEED = 1  # mtcnn finds 18 faces in this one
@@ -207,5 +208,5 @@ def is_batchable(request: WorkRequest, image_bytes: bytes) -> bool:
 
 
 if __name__ == "__main__":
-    configure_logging(load_settings().log)
+    configure_logging(load_settings().log, open_log_stream())
     run_worker(socket.socket(fileno=int(sys.argv[1])), set_up_worker, is_batchable)

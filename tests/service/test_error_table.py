@@ -65,6 +65,7 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("--data-binary", "@face.png", *PNG, "-H", "content-encoding: gzip"),
         "without compression",
     ),
+    "bad_range": ("/docs/swagger-ui.css", ("-H", "range: bytes=x"), "send no Range"),
     "url_disabled": (
         "/detect?url=https://images.example.org/face.jpg",
         ("-X", "POST"),

@@ -18,6 +18,7 @@ from phiz.system.logs import configure_logging
 from phiz.workers.interleave import yield_turn
 from phiz.workers.loop import TaskHandler, WorkerSetup, run_worker
 from phiz.workers.protocol import WorkRequest
+from phiz.workers.stderr import open_log_stream
 
 PATIENCE_S = 20
 POISON = b"poison"
@@ -145,7 +146,7 @@ MODES: Mapping[str, Callable[[Path, int], WorkerSetup]] = {
 
 
 def main(mode: str, folder: str, connection: str, index: str) -> None:
-    configure_logging("json")
+    configure_logging("json", open_log_stream())
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(6 * PATIENCE_S)  # whatever happens, nothing of a test stays
     (Path(folder) / f"process-{os.getpid()}").touch()

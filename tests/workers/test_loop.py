@@ -78,7 +78,8 @@ def start(ends: Ends, tmp_path: Path) -> Start:
             return subprocess.Popen(
                 [*command(mode, tmp_path), str(theirs.fileno()), "0"],
                 pass_fds=[theirs.fileno()],
-                stderr=subprocess.PIPE,
+                stdout=subprocess.PIPE,  # has its log
+                stderr=subprocess.STDOUT,
             )
 
     return start
@@ -86,7 +87,7 @@ def start(ends: Ends, tmp_path: Path) -> Start:
 
 def end(worker: subprocess.Popen[bytes]) -> bytes:
     """Return what a worker has said on standard error once it has ended, with success."""
-    _, said = worker.communicate(timeout=PATIENCE_S)
+    said, _ = worker.communicate(timeout=PATIENCE_S)
     assert worker.returncode == 0
     return said
 

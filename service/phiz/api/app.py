@@ -13,6 +13,7 @@ import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
 from phiz.api.errors import add_error_handlers
+from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
@@ -23,7 +24,7 @@ from phiz.api.openapi import (
 from phiz.api.routes_detect import classify, detect, detect_batch
 from phiz.api.security.guard import Guard
 from phiz.api.security.schemes import describe_access
-from phiz.api.service import Fetcher, RequestLimits, Service
+from phiz.api.service import RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.messages import WARM_UP_SIZE_WH, ModelInventory
@@ -126,7 +127,7 @@ def _make_lifespan(
                 limits.for_batch(),
                 admission,
                 metrics,
-                _open_fetcher(limits),
+                _build_fetcher(limits),
             )
             app.state.ready = True
             yield
@@ -138,10 +139,7 @@ def _make_lifespan(
     return lifespan
 
 
-def _open_fetcher(limits: RequestLimits) -> Fetcher | None:
+def _build_fetcher(limits: RequestLimits) -> ImageFetcher | None:
     if limits.url_hosts is None:
         return None
-    # Its HTTP client takes memory, and most services fetch nothing.
-    from phiz.api.fetch.fetcher import ImageFetcher  # noqa: PLC0415
-
     return ImageFetcher(limits.url_hosts, limits.max_image_bytes)

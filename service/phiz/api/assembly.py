@@ -11,7 +11,7 @@ from phiz.api.security.rates import parse_rate_setting
 from phiz.api.service import MAX_BODIES, MAX_CONNECTIONS, RequestLimits
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
-from phiz.system.cgroups import count_affordable_workers
+from phiz.system.cgroups import compute_spare_bytes, count_affordable_workers
 
 WORKER_COMMAND = (sys.executable, "-m", "phiz.worker")
 
@@ -37,8 +37,10 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
     return int(affordable)
 
 
-def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLimits:
-    """Return what a request may have in a service that may have so many files open.
+def build_limits(
+    settings: Settings, max_files: int, memory_bytes: float, workers: int
+) -> RequestLimits:
+    """Return what a request may have in a service with limits of its open files and memory.
 
     Raises:
         SettingError: The list of hosts has an entry that is not a host.
@@ -59,6 +61,7 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         deadline_s=settings.deadline,
         max_bodies=bodies,
         max_connections=min(MAX_CONNECTIONS, files),
+        spare_bytes=compute_spare_bytes(memory_bytes, workers, settings.max_pixels),
         max_queued=settings.queue,
         hang_timeout_s=settings.hang,
         url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,

@@ -58,6 +58,7 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.ExcessiveWorkError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedImageError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     errors.ContentCodingError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    errors.RangeError: HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE,
     errors.OptionError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UrlUnreachableError: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.UrlAnswerError: HTTPStatus.UNPROCESSABLE_ENTITY,

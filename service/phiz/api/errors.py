@@ -48,6 +48,13 @@ FRAMEWORK_CODES: Mapping[int, str] = {
 }
 DISCONNECTED_CODE = "disconnected"
 FILE_METHODS: Final = ("GET", "HEAD")  # of the files of /docs, which are no routes
+# Names that other services have for ours.
+ROUTES_BY_OTHER_NAME: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("/live", "/livez", "/liveness", "/ping", "/status"), "/healthz"),
+    "/readiness": "/readyz",
+    **dict.fromkeys(("/swagger", "/swagger-ui", "/redoc", "/api-docs", "/openapi"), "/docs"),
+    "/swagger.json": "/openapi.json",
+}
 MAX_COMPARED_CHARACTERS: Final = 64  # of an address; comparing takes the square of its length
 
 
@@ -156,7 +163,11 @@ async def _handle_unknown_address(request: Request, _error: Exception) -> Respon
     count_rejection(request.app, NOT_FOUND_CODE)
     path = request.scope["path"]
     others = request.app.state.methods.keys() - {path}
-    nearest = difflib.get_close_matches(path[:MAX_COMPARED_CHARACTERS].lower(), others, 1)
+    compared = path[:MAX_COMPARED_CHARACTERS].lower()
+    if (known := ROUTES_BY_OTHER_NAME.get(compared.rstrip("/"))) is not None:
+        nearest = [known]
+    else:
+        nearest = difflib.get_close_matches(compared, others, 1)
     hints = [f"did you mean {route}? " for route in nearest]
     detail = f"there is nothing at this address; {''.join(hints)}/docs lists the routes"
     return respond_to_error(HTTPException(HTTPStatus.NOT_FOUND, detail), request.scope)

@@ -8,6 +8,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, TypeAlias
 
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -16,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
@@ -23,6 +25,7 @@ from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
 from phiz.errors import (
     ApiKeyError,
+    RangeError,
     RateLimitError,
     ScopeError,
     StudyMissingError,
@@ -58,6 +61,7 @@ DOCS_POLICY = (
     " script-src 'self' {inline_scripts}; style-src 'self' 'unsafe-inline';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
+RANGE_STATUSES = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 INLINE_SCRIPT_PATTERN = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 IMAGE_SCHEMA: JsonObject = {
@@ -81,9 +85,10 @@ TIMING_HEADER: JsonObject = {
     }
 }
 URL_ERRORS = [kind.code for kind in UrlError.__subclasses__()]
+# Possible if keys or a rate are set.
 ACCESS_ERRORS = (ApiKeyError.code, ScopeError.code, RateLimitError.code)
 # The last ones appear if a setting asks for them.
-OTHER_ERRORS = {StudyMissingError.code, *URL_ERRORS, *ACCESS_ERRORS}
+OTHER_ERRORS = {StudyMissingError.code, RangeError.code, *URL_ERRORS, *ACCESS_ERRORS}
 IMAGE_ERRORS = [
     entry.code
     for entry in ERROR_TABLE
@@ -218,6 +223,25 @@ def _build_example(entry: ErrorEntry) -> JsonObject:
 
 class _AssetFiles(StaticFiles):
     """The files of the page, which a browser may keep if it asks whether they have changed."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request (ASGI).
+
+        Raises:
+            RangeError: As its description; the framework would answer in plain text.
+        """
+        is_refused = False
+
+        async def send_checked(message: Message) -> None:
+            nonlocal is_refused
+            if message["type"] == "http.response.start":
+                is_refused = message["status"] in RANGE_STATUSES
+            if not is_refused:
+                await send(message)
+
+        await super().__call__(scope, receive, send_checked)
+        if is_refused:
+            raise RangeError("the header Range is not a range of this file; send no Range")
 
     def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401  Starlette's
         response = super().file_response(*args, **kwargs)

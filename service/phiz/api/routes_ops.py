@@ -1,11 +1,12 @@
 """Routes for operators, and for clients before their first image."""
 
+import asyncio
 from dataclasses import asdict, replace
 
 from fastapi import APIRouter
 from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
-from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
 from phiz.api.error_table import NOT_READY_CODE
 from phiz.api.errors import NotReadyError
@@ -104,12 +105,13 @@ async def export_metrics(request: Request) -> Response:
     response_class=HTMLResponse,
     responses=describe_errors(StudyMissingError.code),
 )
-async def send_study_page(request: Request) -> FileResponse:
+async def send_study_page(request: Request) -> HTMLResponse:
     """Return the report of `phiz study` for this machine, as a page."""
     page = request.app.state.study
     if page is None or not page.is_file():
         raise StudyMissingError("this machine has not been measured; measure it with: phiz study")
-    return FileResponse(page, headers={"Content-Security-Policy": STUDY_POLICY})
+    content = await asyncio.to_thread(page.read_bytes)
+    return HTMLResponse(content, headers={"Content-Security-Policy": STUDY_POLICY})
 
 
 def _build_entry(spec: ModelSpec, inventory: ModelInventory) -> ModelEntry:

@@ -42,10 +42,9 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
     guard = build_guard(settings)
     with open_tracer(os.environ) as tracer, ExitStack() as sockets:
-        size = workers or choose_worker_count(
-            count_processors(), read_memory_limit(), settings.max_pixels
-        )
-        limits = build_limits(settings, raise_file_limit(), size)
+        memory_bytes = read_memory_limit()
+        size = workers or choose_worker_count(count_processors(), memory_bytes, settings.max_pixels)
+        limits = build_limits(settings, raise_file_limit(), memory_bytes, size)
         listener = sockets.enter_context(bind_socket(host, port))
         metrics_listener = None
         if settings.metrics_port is not None:

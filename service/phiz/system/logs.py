@@ -5,7 +5,7 @@ import logging
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TextIO, TypeAlias
 
 LogFormat: TypeAlias = Literal["text", "json"]
 LogFields: TypeAlias = Mapping[str, Any]
@@ -20,14 +20,16 @@ def make_extra(fields: LogFields) -> dict[str, LogFields]:
     return {_FIELDS_KEY: fields}
 
 
-def configure_logging(log_format: LogFormat) -> None:
+def configure_logging(log_format: LogFormat, stream: TextIO | None = None) -> None:
     """Write the log of this process in one format.
 
-    It has warnings and errors of all packages, and also infos of this one.
+    It has warnings and errors of all packages, and also infos of this one. Warnings of Python are
+    lines of it. The stream is standard error unless given.
     """
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(True)
     logging.getLogger("phiz").setLevel(logging.INFO)
     # No line shows these, and they cost time for each line.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False

@@ -11,10 +11,12 @@ from typing import Final
 from phiz.errors import PhizError
 from phiz.system.procfs import DISK_STATE, read_process_state, read_processor_seconds
 from phiz.workers.handle import WorkerEvents, WorkerHandle
+from phiz.workers.stderr import StderrReader
 
 START_TIMEOUT_S: Final = 60.0  # of a replacement
 STOP_TIMEOUT_S: Final = 2.0  # of an idle worker
 RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
+STDERR_FD: Final = 2
 CHECK_INTERVAL_S: Final = 0.25
 # Cancelled work may take this long to its next checkpoint, which may be behind a call of a decoder.
 # Replacing a worker costs about a second, so each time doubles the grace, and it returns slowly.
@@ -43,6 +45,7 @@ class Supervisor:
         "_is_closing",
         "_reaps",
         "_restarts",
+        "_stderrs",
         "is_failing",
         "replaced_workers",
         "workers",
@@ -59,6 +62,7 @@ class Supervisor:
         self._events = events
         self._restarts: dict[asyncio.Task[None], WorkerHandle] = {}  # of ended workers
         self._reaps: set[asyncio.Task[int]] = set()  # of killed processes
+        self._stderrs: set[StderrReader] = set()
         self._check_timer: asyncio.TimerHandle | None = None
         self._is_closing = False
 
@@ -119,6 +123,8 @@ class Supervisor:
             return_exceptions=True,
         )
         await asyncio.gather(*self._reaps)
+        for stderr in tuple(self._stderrs):
+            stderr.close()
 
     async def _start_worker(self, index: int) -> object:
         """Start a worker and return its hello message."""
@@ -149,17 +155,23 @@ class Supervisor:
     def _spawn_process(self, index: int) -> tuple[subprocess.Popen[bytes], socket.socket]:
         """Return the process of a worker, and our end of the socket to it."""
         ours, theirs = socket.socketpair()
+        stderr = StderrReader(index)
         with theirs:
             try:
                 process = subprocess.Popen(  # noqa: S603  our own command
                     [*self._command, str(theirs.fileno()), str(index)],
                     pass_fds=[theirs.fileno()],
                     stdin=subprocess.DEVNULL,
+                    stdout=STDERR_FD,  # for the log of the worker; see ``open_log_stream``
+                    stderr=stderr.write_fd,
                     start_new_session=True,  # Ctrl+C in a terminal is for the service
                 )
             except OSError:
                 ours.close()
+                stderr.abandon()
                 raise
+        self._stderrs.add(stderr)
+        stderr.start(self._stderrs.discard)
         return process, ours
 
     async def _restart_worker(self, ended: WorkerHandle) -> None:

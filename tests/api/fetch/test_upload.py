@@ -1,6 +1,7 @@
 """The option ``url`` of an application, whose client fetches from a real server."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -134,18 +135,19 @@ def test_fetched_bytes_are_held_until_the_answer(shared: Client, server: Server,
     bodies = service.admission.bodies
     held: list[int] = []
 
-    def note(connection: object) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(5000))  # type: ignore[attr-defined]
+    def note(connection: ssl.SSLSocket) -> None:
+        connection.sendall(answer(bytes(5000))[:-1])
         wait = asyncio.run_coroutine_threadsafe(_wait_for_bytes(), shared.runner.get_loop())
         held.append(wait.result(10))
+        connection.sendall(b"\0")
 
     async def _wait_for_bytes() -> int:
-        await until(lambda: bodies.held_bytes >= 5000)
+        await until(lambda: bodies.held_bytes >= 4999)
         return bodies.held_bytes
 
     server.pages["/noted"] = note
     assert ask(shared, f"{base}/noted").json()["code"] == "unsupported_image"
-    assert held == [5000]
+    assert held == [4999]
     assert (bodies.held_bytes, bodies.arriving_bodies) == (0, 0)
 
 

@@ -93,6 +93,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
+        self.pipeline.clear()
         self._leave()
         if self._running_cycle is not None:  # uvicorn tells the last one
             self._running_cycle.disconnected = True
