@@ -51,7 +51,7 @@ MAX_MESSAGES, MAX_CHARS = 2, 110
 LOST_ANSWERS: Final = (LOST, NEVER, MALFORMED)
 HEADINGS: Final = ("fault", "users are answered", "the log says", "normal after", "lost")
 TIME: Final = re.compile(r"^\d{4}-\S+ ")
-VARYING: Final = re.compile(r"(?<=process )\d+|(?<=worker )\d+|(?<=port )\d+|/tmp/[^/]+/")
+VARYING: Final = re.compile(r"(?<=process )\d+|(?<=worker )\d+|(?<=port )\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,9 @@ def end_at_once(service: RunningService) -> None:
 def read_messages(log: Path) -> dict[str, int]:
     """Return the different messages of a log and how often it has each, without what varies."""
     lines = log.read_text("utf-8", "replace").splitlines()
-    messages = (TIME.sub("", line) for line in lines if TIME.match(line))
+    messages = (
+        TIME.sub("", line).replace(f"{log.parent}/", "") for line in lines if TIME.match(line)
+    )
     return dict(Counter(VARYING.sub("N", message) for message in messages))
 
 

@@ -17,7 +17,7 @@ from benchmarks.kit.service import RunningService
 
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CGROUP: Final = Path("/sys/fs/cgroup/memory/phiz-faults")
-MEMORY_BYTES: Final = 700 << 20
+MEMORY_BYTES, SPARE_BYTES = 1 << 30, 8 << 20
 MAX_FILES: Final = 64
 LASTING_S: Final = 3.0
 MODEL: Final = "front.onnx"
@@ -70,7 +70,7 @@ def list_faults(folder: Path) -> Iterator[Fault]:
     if CGROUP.parent.is_dir() and os.access(CGROUP.parent, os.W_OK):
         enter = f'echo $$ > {CGROUP}/cgroup.procs && exec "$@"'
         prefix = ("sh", "-c", enter, "sh")
-        yield Fault("memory limit reached, 700 MiB", partial(attack, "thin"), prefix=prefix)
+        yield Fault("memory limit reached, by control group", limit_memory, prefix=prefix)
     if FAKETIME.exists():
         clock = {
             "LD_PRELOAD": str(FAKETIME),
@@ -138,6 +138,15 @@ async def exhaust_files(setting: Setting) -> None:
             connection.setblocking(False)
             connection.connect_ex((HOST, setting.service.port))
         await asyncio.sleep(LASTING_S)
+
+
+async def limit_memory(setting: Setting) -> None:
+    """Allow hardly more memory than is in use, send images that need more, and allow it again."""
+    limit = CGROUP / "memory.limit_in_bytes"
+    used_bytes = int((CGROUP / "memory.usage_in_bytes").read_text("ascii"))
+    limit.write_text(str(used_bytes + SPARE_BYTES), "ascii")
+    await attack("paved", setting)
+    limit.write_text(str(MEMORY_BYTES), "ascii")
 
 
 async def step_clock(step: str, setting: Setting) -> None:
