@@ -50,7 +50,7 @@ lint: .venv/dev
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin service/phiz
 
 # The first run installs the other libraries into benchmarks/.peers: about 6 GB. One environment
-# there is phiz with every runtime, which the other two benchmarks use.
+# there is phiz with every runtime, which the other benchmark uses.
 OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
@@ -58,7 +58,6 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the folder of images: make bench DATA=DIR)) \
 		--json docs/measured/speed.json --picture docs/measured/speed.svg
 	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
-	$(OURS) -m benchmarks.endurance.engine --json docs/measured/speed.json --table docs/runtimes.md
 
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
