@@ -4,7 +4,8 @@
 #   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \
 #       --memory 512m --cpus 1 --env PHIZ_MAX_PIXELS=13000000 -p 127.0.0.1:8000:8000 phiz
 #
-# BASE is any image with Python 3.11 or later and its venv module, in any folder.
+# BASE is any image with Python 3.11 or later and its venv module, in any folder. A digest pins it:
+# --build-arg BASE=python:3.11-slim-bookworm@sha256:…
 ARG BASE=python:3.11-slim-bookworm
 
 

@@ -8,9 +8,12 @@
 #   make bench DATA=DIR   speed beside other libraries, the gain of 8 bits, and memory: all figures
 #                into docs/measured/speed.json, and the tables and charts of docs/
 #   make load    load beside other servers, into docs/measured/load.json and load.svg (needs wrk)
+#   make fuzz    an hour of invented inputs for every reader, and of requests for the service
+#                (SECONDS=60 for another time)
 #   make docs    the documentation as a site, into build/docs/
 #   make dist    wheel and sdist, into dist/
-#   make sbom    the packages of the service, as CycloneDX, into build/
+#   make sbom    the packages and models of the service, as CycloneDX, into build/
+#   make audit   known vulnerabilities of the locked packages
 
 PYTHON ?= python3
 HOST ?= 127.0.0.1
@@ -25,7 +28,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 3
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom
+.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom audit fuzz
 
 setup: .venv/run models
 
@@ -47,7 +50,7 @@ lint: .venv/dev
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin service/phiz
 
 # The first run installs the other libraries into benchmarks/.peers: about 6 GB. One environment
-# there is phiz with every runtime, which the other two benchmarks use.
+# there is phiz with every runtime, which the other benchmark uses.
 OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
@@ -55,11 +58,19 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the folder of images: make bench DATA=DIR)) \
 		--json docs/measured/speed.json --picture docs/measured/speed.svg
 	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
-	$(OURS) -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
 
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
 	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
+
+# A target that fails leaves its input in build/fuzzing, and the next run starts from all inputs
+# that the last one kept.
+SECONDS ?= 3600
+EXAMPLES ?= 1500
+
+fuzz: setup .venv/dev
+	$(BIN)/python -m fuzzing readers --seconds $(SECONDS)
+	$(BIN)/python -m fuzzing http --examples $(EXAMPLES)
 
 # A warning is an error, and so is a link that leads nowhere.
 docs: .venv/docs
@@ -83,6 +94,11 @@ sbom: .venv/dev $(SERVED)
 	@mkdir -p $(dir $(SBOM))
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file $(SBOM) $(SERVED)
+	$(BIN)/python deploy/model_components.py $(SBOM)
+
+# AUDIT=--strict fails where the index does not answer, AUDIT=--offline does not ask it.
+audit: .venv/dev
+	@$(BIN)/python deploy/audit.py $(AUDIT) $(foreach packages,serve otel build,requirements/$(packages).txt)
 
 build/served/bin/python: requirements/serve.txt dist
 	$(PYTHON) -m venv --clear --without-pip build/served

@@ -50,9 +50,10 @@ ROWS: Final = (
         Room("models/", "the catalogue and the router's numbers", "both"),
         Room("system/", "control groups, memory, the log", "both"),
     ),
+    (Room("timings", "the stopwatch of the stages", "both"),),
     (
+        Room("cancellation", "the end of abandoned work", "both"),
         Room("errors", "the tree of errors", "both"),
-        Room("timings", "the stopwatch of the stages", "both"),
     ),
 )
 COLOURS: Final = {

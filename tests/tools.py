@@ -25,6 +25,8 @@ PROGRAMS: Final = {
     "chromium": Program(("chromium", "chromium-browser"), "chromium"),
     "curl": Program(("curl",), "curl"),
     "git": Program(("git",), "git"),
+    "haproxy": Program(("haproxy",), "haproxy"),
+    "openssl": Program(("openssl",), "openssl"),
     "promtool": Program(("promtool",), "prometheus"),
     "shellcheck": Program(("shellcheck",), "shellcheck"),
 }

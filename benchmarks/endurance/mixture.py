@@ -1,7 +1,7 @@
 """Random requests of all kinds.
 
-Most are as a service gets them; one in a hundred is malformed, and one is cut off somewhere. The
-same seed gives the same requests.
+Most are as a service gets them; one in a hundred is malformed, and one is cut off somewhere. One in
+five thousand is an image that costs far more than its bytes. The same seed gives the same requests.
 """
 
 import io
@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 
 from PIL import Image as Pillow
 
+from benchmarks.endurance.hostile import WEBP_34_BYTES
 from benchmarks.kit.requests import encode_form, encode_raw
 from phiz.image.synthetic import draw_crowd
 
@@ -21,6 +22,7 @@ from phiz.image.synthetic import draw_crowd
 MODELS: Final = ("front",) * 8 + ("back",) * 4 + ("full",) * 3 + ("auto",) * 2 + ("mtcnn",)
 MALFORMED_IN: Final = 100  # one of so many requests is malformed, and one is cut off
 BATCH_IN: Final = 20
+COSTLY_IN: Final = 5000
 LARGE_IN: Final = 50
 LARGE_FACTOR: Final = 4  # times as many pixels each way
 ROTATED_IN: Final = 30  # takes four times as long
@@ -33,8 +35,11 @@ PORT: Final = 80  # named in a head; any will do
 
 Statuses: TypeAlias = frozenset[HTTPStatus]
 
-REFUSED: Final = frozenset(map(HTTPStatus, (400, 413, 415, 422)))
-ANSWERED: Final = frozenset({HTTPStatus.OK})
+# A worker may have been killed, the service may be overloaded, and the deadline may have passed.
+FAILED: Final = frozenset(map(HTTPStatus, (500, 503, 504)))
+REFUSED: Final = FAILED | set(map(HTTPStatus, (400, 413, 415, 422)))
+ANSWERED: Final = FAILED | {HTTPStatus.OK}
+ANY: Final = REFUSED | ANSWERED
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +74,15 @@ def encode_images(chance: random.Random, longest: int) -> EncodedImages:
 
 def choose_request(chance: random.Random, images: EncodedImages) -> Request:
     """Return a request by chance."""
+    if chance.randrange(COSTLY_IN) == 0:
+        return _encode_request(chance, WEBP_34_BYTES, {"model": "mtcnn"}, ANY)
     kind = chance.randrange(MALFORMED_IN)
     if kind == 0:
         return _choose_malformed(chance, images)
     request = _choose_valid(chance, images)
     if kind == 1:
-        return Request(request.message, chance.randint(0, len(request.message)), frozenset())
+        length = len(request.message)  # half of these clients leave while they wait
+        return Request(request.message, min(length, chance.randint(0, 2 * length)), frozenset())
     return request
 
 

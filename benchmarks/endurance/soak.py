@@ -1,179 +1,184 @@
-"""Whether memory stays constant: many detections in JPEG files of many sizes.
+r"""Whether the service stays as it is: an hour of requests of all kinds, and faults among them.
 
 ::
 
-    python -m benchmarks.endurance.soak
-    python -m benchmarks.endurance.soak --model front=8 --model mtcnn=2 --longest 4000
-    python -m benchmarks.endurance.soak --runtime openvino --threads 2
-    python -m benchmarks.endurance.soak --json docs/measured/speed.json --table docs/runtimes.md
+    python -m benchmarks.endurance.soak --minutes 2
+    python -m benchmarks.endurance.soak --json docs/measured/soak.json --picture docs/soak.svg \
+        --table docs/reliability.md
 
-The files are made in memory before the measurement. Each detection is what a request is:
-``Engine.detect``, from the bytes to the faces.
+Starts ``phiz serve`` from this environment, measures how many of the random requests of
+``mixture`` it answers in a second, and then sends them at a constant rate of 70 % of that. Some are
+malformed, some clients leave, some images cost far more than their bytes, and a worker is killed
+four times. Prints latencies and memory after each part, and writes all figures so far.
 
-Prints the resident memory of each part. It may grow during the warm-up, and afterwards by no more
-than ``--growth`` percent; if it does, the exit status is 1.
+The exit status is 1 if a goal is missed: the memory of a process grows by more than 5 % from the
+first half of its life to the second, the 99th percentile of latencies by more than 20 %, a request
+has an answer that the documentation does not list, or a request or a descriptor is left over.
 """
 
-import itertools
+import asyncio
+import json
 import os
 import random
+import signal
 import sys
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final
 
 import click
-from PIL import Image as Pillow
 
-from benchmarks.endurance.mixture import encode_crop
-from benchmarks.kit.options import MODELS, json_option, models_option, table_option
-from benchmarks.kit.report import format_table, replace_block, write_entry
-from phiz.engine import build_engine
-from phiz.faces import DetectOptions
-from phiz.image.limits import DecodingLimits
-from phiz.image.synthetic import draw_crowd
-from phiz.runtime.variants import RUNTIME_FACTORIES, RuntimeName, Variant, get_version, open_runtime
-from phiz.system.malloc import fix_malloc_thresholds
-from phiz.system.procfs import read_peak_bytes, read_resident_bytes
-from phiz.timings import Stopwatch
+from benchmarks.endurance.mixture import Request, choose_request, encode_images
+from benchmarks.endurance.record import Part, Soak
+from benchmarks.endurance.users import SUCCESS, Users
+from benchmarks.endurance.watch import Watch
+from benchmarks.kit.options import json_option, picture_option, table_option
+from benchmarks.kit.report import (
+    VERDICTS,
+    print_results,
+    update_json,
+)
+from benchmarks.kit.requests import open_connection
+from benchmarks.kit.service import (
+    RunningService,
+    measure_usage,
+    start_service,
+    sum_samples,
+)
+from phiz.lab.study.machine import describe_machine
 
-SIZES = 500
-LIMITS = DecodingLimits(max_bytes=1_000_000_000, max_pixels=1_000_000_000)  # never reached
-PARTS = 20  # lines of the report
-
-Task: TypeAlias = tuple[str, bytes]
-"""A model, and a file."""
-
-HEADINGS = ("models in turns", "runtime", "threads", "detections", "resident MB")
-
-
-@dataclass(frozen=True, slots=True)
-class SoakResult:
-    """The resident memory after the warm-up and after all detections, MB (10^6 bytes).
-
-    ``models`` has each name as often as its share; ``longest`` is a side of the files, pixels.
-    """
-
-    models: Sequence[str]
-    runtime: str
-    threads: int
-    sizes: int
-    longest: int
-    warm_up: int
-    first_mb: float
-    detections: int
-    last_mb: float
-
-    @property
-    def growth_percent(self) -> float:
-        """Growth of the resident memory since the warm-up, percent."""
-        return 100 * (self.last_mb / self.first_mb - 1)
-
-    def to_rows(self) -> list[list[str]]:
-        """Return two rows of the table, below ``HEADINGS``."""
-        models = ", ".join(f"`{name}`" for name in self.models)
-        counts = (self.warm_up, self.first_mb), (self.detections, self.last_mb)
-        return [
-            [models, self.runtime, str(self.threads), f"{count:,}", f"{mb:.0f}"]
-            for count, mb in counts
-        ]
+PART_S: Final = 60.0
+MIN_PARTS: Final = 12  # parts are shorter in a short run
+CAPACITY_CLIENTS: Final = 8
+CAPACITY_S: Final = 20.0
+SETTLE_S: Final = 3.0  # until the service has noticed that clients left
+KILLS: Final = 4
+TITLE: Final = "Latency, memory and descriptors over the soak"
+HEADINGS: Final = ("figure", "measured", "goal", "verdict")
+ZERO_METRICS: Final = ("phiz_inflight_requests", "phiz_queue_depth")
+"""Metrics that are 0 in the end."""
 
 
 @click.command()
-@models_option
-@click.option(
-    "--model",
-    "shares",
-    metavar="NAME[=SHARE]",
-    multiple=True,
-    default=("back=1", "mtcnn=1"),
-    show_default=True,
-    help="A model, and the number of its detections in each round.",
-)
-@click.option("--runtime", type=click.Choice(tuple(RUNTIME_FACTORIES)), default="onnxruntime")
-@click.option("--detections", type=click.IntRange(1), default=20_000, show_default=True)
-@click.option("--warm-up", type=click.IntRange(1), default=2_000, show_default=True)
-@click.option("--threads", type=click.IntRange(1), default=1, show_default=True)
-@click.option("--longest", type=click.IntRange(64), default=1280, show_default=True, help="Pixels.")
-@click.option("--growth", type=float, default=5.0, show_default=True, help="Percent allowed.")
+@click.option("--minutes", type=click.FloatRange(1), default=60, show_default=True)
+@click.option("--workers", type=click.IntRange(1), default=2, show_default=True)
+@click.option("--share", type=float, default=0.7, show_default=True, help="Of the capacity.")
+@click.option("--longest", type=click.IntRange(64), default=480, show_default=True, help="Pixels.")
 @json_option
+@picture_option
 @table_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
-    models: Path,
-    shares: tuple[str, ...],
-    runtime: RuntimeName,
-    detections: int,
-    warm_up: int,
-    threads: int,
+    minutes: float,
+    workers: int,
+    share: float,
     longest: int,
-    growth: float,
     document: Path | None,
+    picture: Path | None,
     page: Path | None,
 ) -> None:
-    """Detect in JPEG files of 500 random sizes, and watch the resident memory."""
-    names = tuple(itertools.chain.from_iterable(map(expand_share, shares)))
-    opened = open_runtime(Variant(runtime, "float32"))
-    fix_malloc_thresholds()  # as the service does
-    loaded = build_engine(models, "half-pixel", LIMITS, set(names), runtime=opened)
-    chance = random.Random(0)  # noqa: S311 (the same files in every run)
-    crowd = Pillow.fromarray(draw_crowd(longest, longest))
-    files = [encode_crop(chance, crowd, (32, longest), ["JPEG"]) for _ in range(SIZES)]
+    """Send requests of all kinds to the service for an hour, and watch its processes."""
+    chance = random.Random(0)  # noqa: S311 (the same requests in every run)
+    images = encode_images(chance, longest)
+    requests = iter(lambda: choose_request(chance, images), None)
 
-    def detect(task: Task) -> None:
-        name, file = task
-        loaded.detect(file, name, DetectOptions(), Stopwatch())
+    def write_figures(soak: Soak) -> None:
+        update_json(document, {"soak": soak.to_document()})
+        if picture:
+            picture.write_text(soak.draw())
 
-    tasks = ((name, chance.choice(files)) for name in itertools.cycle(names))
-    with ThreadPoolExecutor(threads) as pool:
-        first_mb = run_detections(pool, detect, tasks, warm_up, "warm-up")
-        last_mb = run_detections(pool, detect, tasks, detections - warm_up, "soak")
-    version = f"{runtime} {get_version(runtime)}"
-    soak = SoakResult(
-        names, version, threads, SIZES, longest, warm_up, first_mb, detections, last_mb
+    with start_service(workers) as service:
+        users = Users(service.port)
+        soak = asyncio.run(run_soak(service, users, requests, share, minutes, write_figures))
+    goals = [*soak.build_goals()]
+    rows = [
+        (goal.what, goal.format_figure(), goal.format_limit(), VERDICTS[goal.is_reached])
+        for goal in goals
+    ]
+    drawn = f"![{TITLE}]({os.path.relpath(picture, page.parent)})\n\n" if picture and page else ""
+    print_results(HEADINGS, rows, page, "soak", drawn)
+    click.echo(json.dumps(soak.count_answers()))
+    sys.exit(any(goal.is_reached is False for goal in goals))
+
+
+async def run_soak(  # noqa: PLR0913, PLR0917 (a run has as many settings)
+    service: RunningService,
+    users: Users,
+    requests: Iterator[Request],
+    share: float,
+    minutes: float,
+    write_figures: Callable[[Soak], None],
+) -> Soak:
+    """Return the figures of so many minutes at a share of the capacity."""
+    documented = await asyncio.to_thread(list_documented_statuses, service.port)
+    before = count_files(service)
+    started_s = time.perf_counter()
+    await users.send_in_turns(requests, CAPACITY_CLIENTS, started_s + CAPACITY_S)
+    answered = users.take_answers().counts[SUCCESS]
+    capacity = answered / (time.perf_counter() - started_s)
+    soak = Soak(describe_machine(), documented, capacity, share * capacity)
+    click.echo(f"{capacity:.0f} requests/s with {CAPACITY_CLIENTS} clients; {soak.rate:.0f} now")
+    watch = Watch(service)
+    background = [
+        asyncio.create_task(watch.take_samples()),
+        asyncio.create_task(kill_workers(service, soak, 60 * minutes)),
+    ]
+    load = asyncio.create_task(users.send_at_rate(requests, soak.rate, 60 * minutes))
+    started_s = time.perf_counter()
+    parts = max(MIN_PARTS, round(60 * minutes / PART_S))
+    for part in range(parts):
+        until_s = started_s + 60 * minutes * (part + 1) / parts
+        # The last part has the last answers too.
+        timeout_s = until_s - time.perf_counter() if part < parts - 1 else None
+        await asyncio.wait([load], timeout=timeout_s)
+        soak.parts.append(finish_part(users, watch, time.perf_counter() - started_s))
+        write_figures(soak)
+    await load
+    for task in background:
+        task.cancel()
+    users.close()
+    await asyncio.sleep(SETTLE_S)
+    metrics = await asyncio.to_thread(service.read_samples)
+    soak.left.update({name: sum_samples(metrics, name) for name in ZERO_METRICS})
+    soak.left["descriptors left over"] = count_files(service) - before
+    write_figures(soak)
+    return soak
+
+
+def finish_part(users: Users, watch: Watch, seconds: float) -> Part:
+    """Return the figures since the last part, and print them."""
+    answers, usage = users.take_answers(), watch.take_usage()
+    p50, p99 = (answers.compute_percentile(percent) for percent in (50, 99))
+    memory = "  ".join(f"{name} {each.memory_mb:.1f} MB" for name, each in usage.items())
+    click.echo(f"{seconds:6.0f} s  p50 {p50:6.1f}  p99 {p99:7.1f} ms  {memory}  {answers.counts}")
+    return Part(seconds, answers.counts, p50, p99, usage)
+
+
+async def kill_workers(service: RunningService, soak: Soak, seconds: float) -> None:
+    """Kill the youngest worker from time to time, so that another one lives to the end."""
+    started_s = time.perf_counter()
+    for _ in range(KILLS):
+        await asyncio.sleep(seconds / (KILLS + 1))
+        os.kill(service.list_workers()[-1], signal.SIGKILL)
+        soak.killed_s.append(time.perf_counter() - started_s)
+
+
+def count_files(service: RunningService) -> int:
+    """Return the number of descriptors that the service and its workers have open."""
+    processes = (service.process, *service.list_workers())
+    return sum(measure_usage(process).files for process in processes)
+
+
+def list_documented_statuses(port: int) -> list[str]:
+    """Return the statuses that ``/openapi.json`` lists for images."""
+    with closing(open_connection(port)) as connection:
+        connection.request("GET", "/openapi.json")
+        paths = json.loads(connection.getresponse().read())["paths"]
+    return sorted(
+        {*paths["/detect"]["post"]["responses"], *paths["/detect/batch"]["post"]["responses"]}
     )
-    percent = soak.growth_percent
-    click.echo(
-        f"{first_mb:.1f} MB after {warm_up}, {last_mb:.1f} MB after {detections}: {percent:+.1f} %"
-    )
-    write_entry(document, "soak", {**asdict(soak), "growth_percent": round(percent, 2)})
-    if page:
-        replace_block(page, "soak", format_table(HEADINGS, soak.to_rows()))
-    sys.exit(percent > growth)
-
-
-def expand_share(share: str) -> list[str]:
-    """Return a model's name as often as its share."""
-    name, _, times = share.partition("=")
-    if name not in MODELS or not (times or "1").isdecimal():
-        raise click.BadParameter(f"{share!r} is not one of {', '.join(MODELS)}, or that and =SHARE")
-    return [name] * int(times or 1)
-
-
-def run_detections(
-    pool: ThreadPoolExecutor,
-    detect: Callable[[Task], None],
-    tasks: Iterator[Task],
-    detections: int,
-    phase: str,
-) -> float:
-    """Run so many detections, report each part, and return the resident memory at the end, MB."""
-    for part in range(PARTS):
-        count = (part + 1) * detections // PARTS - part * detections // PARTS
-        started = time.perf_counter()
-        deque(pool.map(detect, itertools.islice(tasks, count)), maxlen=0)
-        milliseconds = 1000 * (time.perf_counter() - started) / max(count, 1)
-        click.echo(f"{phase:8} {read_resident_mb():8.1f} MB {milliseconds:8.2f} ms a detection")
-    return read_resident_mb()
-
-
-def read_resident_mb() -> float:
-    """Return the resident memory of this process, MB; the highest so far where not on Linux."""
-    return (read_resident_bytes(os.getpid()) or read_peak_bytes()) / 1e6
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Charts of figures as SVG: horizontal bars, and curves over a logarithmic axis."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.kit.goals import Goal
@@ -20,6 +20,8 @@ MAX_DRAWN_LIMIT = 2.0  # larger limits have a dot instead of a bar
 PLOT_LEFT_PX, PLOT_RIGHT_PX, PLOT_TOP_PX, PLOT_BOTTOM_PX = 70, WIDTH - 240, 30, HEIGHT - 60
 TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500)
 GRID_LINES = 10
+PANEL_PX, PANEL_GAP_PX = 130, 50
+PANEL_COLOURS = (GREEN, "#e9a03b", "#5b6bbf", RED, "#8a5a83", "#4f7942", FAINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,14 @@ class Curve:
     points: Sequence[tuple[float, float]]
     colour: int
     dashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Lines over time by name, points (minute, value) each, on a scale that begins at 0."""
+
+    name: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
 
 
 def draw_bars(title: str, subtitle: str, bars: Sequence[Bar], footer: str) -> str:
@@ -144,6 +154,42 @@ def _place(x: float, share: float, span: tuple[float, float]) -> tuple[float, fl
         PLOT_LEFT_PX + across * (PLOT_RIGHT_PX - PLOT_LEFT_PX),
         PLOT_BOTTOM_PX - share * (PLOT_BOTTOM_PX - PLOT_TOP_PX),
     )
+
+
+def draw_panels(title: str, panels: Sequence[Panel], marks: Sequence[float]) -> str:
+    """Return an SVG of panels one below the other, over minutes, with lines at some of them."""
+    end = max(x for panel in panels for points in panel.series.values() for x, _ in points)
+    lines = [draw_text(PLOT_LEFT_PX, 24, title, font_size="15")]
+    for place, panel in enumerate(panels):
+        top = TOP_PX + place * (PANEL_PX + PANEL_GAP_PX)
+        lines += _draw_panel(panel, top, end, marks)
+    height = TOP_PX + len(panels) * (PANEL_PX + PANEL_GAP_PX) + 10
+    lines.append(draw_text(PLOT_RIGHT_PX, height - 10, "minutes", FAINT))
+    return _wrap(title, height, lines)
+
+
+def _draw_panel(panel: Panel, top: float, end: float, marks: Sequence[float]) -> Iterator[str]:
+    most = max(y for points in panel.series.values() for _, y in points) or 1.0
+    scale_x, bottom = (PLOT_RIGHT_PX - PLOT_LEFT_PX) / end, top + PANEL_PX
+
+    def locate(point: tuple[float, float]) -> tuple[float, float]:
+        return PLOT_LEFT_PX + scale_x * point[0], bottom - PANEL_PX * point[1] / (1.1 * most)
+
+    yield draw_text(PLOT_LEFT_PX, top - 8, panel.name)
+    for y in (0.0, most / 2, most):
+        left, right = locate((0, y)), locate((end, y))
+        yield draw_line((left, right), stroke=GRID)
+        yield draw_text(left[0] - 8, left[1] + 4, f"{y:,.0f}", text_anchor="end")
+    for minute in (0.0, end / 2, end):
+        x, _ = locate((minute, 0))
+        yield draw_text(x, bottom + 16, f"{minute:.3g}", FAINT, text_anchor="middle")
+    for mark in marks:
+        x, _ = locate((mark, 0))
+        yield draw_line(((x, top), (x, bottom)), stroke=FAINT, stroke_dasharray="2 4")
+    for place, (name, points) in enumerate(panel.series.items()):
+        colour = PANEL_COLOURS[place % len(PANEL_COLOURS)]
+        yield draw_line(map(locate, points), stroke=colour, stroke_width="2")
+        yield draw_text(PLOT_RIGHT_PX + 16, top + 12 + 18 * place, name, colour)
 
 
 def _wrap(title: str, height: int, lines: Sequence[str]) -> str:

@@ -98,11 +98,11 @@ def send_request(connection: http.client.HTTPConnection, request: Request) -> An
     return Answer(response.status, response.getheader("content-type", ""), response.read())
 
 
-async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bool]:
-    """Read an answer, and return its status and whether the connection is kept."""
+async def read_answer(reader: asyncio.StreamReader) -> tuple[int, bytes, bool]:
+    """Read an answer, and return its status, its body and whether the connection is kept."""
     head = await reader.readuntil(HEAD_END)
-    await reader.readexactly(parse_content_length(head))
-    return int(head.split(None, 2)[1]), b"connection: close" not in head.lower()
+    body = await reader.readexactly(parse_content_length(head))
+    return int(head.split(None, 2)[1]), body, b"connection: close" not in head.lower()
 
 
 def is_complete(received: bytes) -> bool:

@@ -1,11 +1,10 @@
 """``phiz serve`` as a process: start and stop, metrics, and the usage of its processes (Linux)."""
 
 import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -16,9 +15,6 @@ from benchmarks.kit.requests import HOST, open_connection
 
 NO_VARIABLES: Final[Mapping[str, str]] = {}
 PROC: Final = Path("/proc")
-COUNTER_SUFFIXES: Final = ("_total", "_count", "_sum", "_bucket")
-# A worker's own time begins anew with its process, as a counter may.
-PROCESS_PREFIX: Final = "phiz_worker_cpu"
 
 Samples: TypeAlias = Mapping[tuple[str, frozenset[tuple[str, str]]], float]
 """Metrics by name and labels."""
@@ -33,14 +29,7 @@ class RunningService:
 
     def list_workers(self) -> list[int]:
         """Return the process ids of its workers."""
-        tasks = (PROC / str(self.process) / "task").iterdir()
-        return sorted(
-            int(child) for task in tasks for child in (task / "children").read_text("ascii").split()
-        )
-
-    def kill_worker(self) -> None:
-        """Kill a worker as the system does if memory is short."""
-        os.kill(self.list_workers()[0], signal.SIGKILL)
+        return list_children(self.process)
 
     def read_samples(self) -> Samples:
         """Return its metrics."""
@@ -65,17 +54,37 @@ class ProcessUsage:
 
 @contextmanager
 def start_service(
-    workers: int, variables: Mapping[str, str] = NO_VARIABLES, folder: Path | None = None
+    workers: int,
+    variables: Mapping[str, str] = NO_VARIABLES,
+    folder: Path | None = None,
+    *,
+    prefix: Sequence[str] = (),
+    log: Path | None = None,
 ) -> Iterator[RunningService]:
     """Give a service of this Python, and stop it afterwards.
+
+    Args:
+        workers: Number of its worker processes.
+        variables: Of its environment, beside those of this process.
+        folder: Working directory.
+        prefix: A command that replaces itself by the service.
+        log: File of its log; None is the standard error of this process.
 
     Raises:
         RuntimeError: The service ended before it was ready.
     """
-    command = [sys.executable, "-m", "phiz", "serve", "--port", "0", "--workers", str(workers)]
-    with subprocess.Popen(  # noqa: S603  our own command
-        command, stdout=subprocess.PIPE, text=True, env={**os.environ, **variables}, cwd=folder
-    ) as process:
+    command = [*prefix, sys.executable, "-m", "phiz", "serve", "--port", "0"]
+    with (
+        log.open("wb") if log else nullcontext() as errors,
+        subprocess.Popen(  # noqa: S603  our own command
+            [*command, "--workers", str(workers)],
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+            env={**os.environ, **variables},
+            cwd=folder,
+        ) as process,
+    ):
         try:
             assert process.stdout is not None, "it is a pipe"
             _, found, port = process.stdout.readline().partition(f"http://{HOST}:")
@@ -91,16 +100,11 @@ def sum_samples(samples: Samples, name: str) -> float:
     return sum(value for (other, _), value in samples.items() if other == name)
 
 
-def find_decreased(before: Samples, now: Samples) -> list[str]:
-    """Return the names of counters that have decreased or disappeared."""
+def list_children(process: int) -> list[int]:
+    """Return the ids of the processes that a process has begun."""
+    tasks = (PROC / str(process) / "task").iterdir()
     return sorted(
-        {
-            name
-            for (name, labels), value in before.items()
-            if name.endswith(COUNTER_SUFFIXES)
-            and not name.startswith(PROCESS_PREFIX)
-            and now.get((name, labels), -1.0) < value
-        }
+        int(child) for task in tasks for child in (task / "children").read_text("ascii").split()
     )
 
 

@@ -22,12 +22,15 @@ SUCCESS, REFUSED, EXPIRED = "200", "503", "504"
 class OpenLoopResult:
     """The answers to requests at a constant rate.
 
+    ``answered`` is the number of all answers with success, in the warm-up too.
     Times begin when a request was due, and are of answers with success. Expired requests were
-    admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` is the
-    median of their times. ``late_ms`` is the median delay with which requests were sent.
+    admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` and
+    ``refusal_p99_ms`` are of their times. ``late_ms`` is the median delay with which requests were
+    sent.
     """
 
     offered: float
+    answered: int
     rate: float
     p50_ms: float
     p99_ms: float
@@ -35,6 +38,7 @@ class OpenLoopResult:
     expired: int
     refused: int
     refusal_ms: float
+    refusal_p99_ms: float
     late_ms: float
 
 
@@ -77,6 +81,7 @@ def summarise_answers(
     refusals = answers.get(REFUSED, np.empty((0, 2)))  # (R, 2)
     return OpenLoopResult(
         offered=offered,
+        answered=len(due),
         rate=float(rate),
         p50_ms=float(np.percentile(counted, 50)),
         p99_ms=float(np.percentile(counted, 99)),
@@ -84,5 +89,6 @@ def summarise_answers(
         expired=len(answers.get(EXPIRED, ())),
         refused=len(refusals),
         refusal_ms=float(np.median(refusals[:, 1])) if len(refusals) else 0.0,
+        refusal_p99_ms=float(np.percentile(refusals[:, 1], 99)) if len(refusals) else 0.0,
         late_ms=late_ms,
     )

@@ -26,7 +26,10 @@
     │   ├── ApiKeyError            no valid API key
     │   ├── ScopeError             the key does not allow it
     │   └── RateLimitError         more requests than the rate
-    ├── OverloadedError            the queue is full
+    ├── CapacityError              the service has too little of something
+    │   ├── OverloadedError        the queue is full
+    │   └── OutOfMemoryError       the memory was not enough for the image
+    ├── ExcessiveWorkError         the work would take longer than the deadline allows
     ├── DeadlineError              the deadline passed before the answer
     ├── WorkError                  the worker
     │   ├── WorkerDiedError        the worker process ended
@@ -48,7 +51,7 @@ If a request can cause the error, the class also has a ``remedy``, and the first
 docstring is the cause. Both are Markdown, for the table of the reference (``docs/http.md``).
 """
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class PhizError(Exception):
@@ -113,7 +116,7 @@ class MalformedBodyError(RequestError):
 
 
 class BodyTimeoutError(RequestError):
-    """The body was not complete after `PHIZ_BODY_TIMEOUT` seconds."""
+    """The body was too slow: over `PHIZ_BODY_TIMEOUT` seconds, or the slowest of too many."""
 
     code = "body_too_slow"
     remedy = "send a smaller image, or use a faster connection"
@@ -226,19 +229,42 @@ class RateLimitError(AccessError):
         self.retry_after_s = retry_after_s
 
 
-class OverloadedError(PhizError):
-    """The answer would be late, the queue is full, or the pending bodies are too large.
+class CapacityError(PhizError):
+    """The service cannot answer now, but may later.
 
     Attributes:
         retry_after_s: Seconds after which the client should try again.
     """
 
-    code = "overloaded"
-    remedy = "try again after the seconds given in the header `Retry-After`"
+    code = "no_capacity"
 
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class OverloadedError(CapacityError):
+    """The answer would be late, the queue is full, or the pending bodies are too large."""
+
+    code = "overloaded"
+    remedy = "try again after the seconds given in the header `Retry-After`"
+
+
+class OutOfMemoryError(CapacityError):
+    """The memory of the service was not enough for the image. The worker has been replaced."""
+
+    code = "out_of_memory"
+    remedy = "send a smaller image, or try again after the seconds given in `Retry-After`"
+
+
+class ExcessiveWorkError(PhizError):
+    """The images would take far longer than the deadline, by the times of similar ones."""
+
+    code = "too_much_work"
+    remedy = (
+        "send a smaller image or fewer images, choose a faster model, or set `min_face` or"
+        " `budget_ms`"
+    )
 
 
 class DeadlineError(PhizError):
@@ -246,6 +272,11 @@ class DeadlineError(PhizError):
 
     code = "deadline_exceeded"
     remedy = "send a smaller image, choose a faster model, or try again later"
+
+    @classmethod
+    def from_limit(cls, deadline_s: float) -> Self:
+        """Return the error of an answer that was not ready after so many seconds."""
+        return cls(f"the answer was not ready after the limit of {deadline_s:g} s; {cls.remedy}")
 
 
 class WorkError(PhizError):

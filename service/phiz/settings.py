@@ -47,10 +47,11 @@ class Settings(BaseSettings):
     max_bytes: int = Field(
         default=20 * 1024 * 1024, ge=1, description="Maximum bytes of an image, as sent."
     )
-    max_pixels: int = Field(
-        default=50_000_000,
+    max_pixels: int | None = Field(
+        default=None,
         ge=1,
-        description="Maximum pixels of an image, as decoded, width times height.",
+        description="Maximum pixels of an image, as decoded, width times height. Default: 50"
+        " million, if memory allows.",
     )
     workers: int | None = Field(
         default=None,
@@ -72,6 +73,13 @@ class Settings(BaseSettings):
         le=3600,
         allow_inf_nan=False,
         description="Maximum seconds from the last byte of the body to the answer.",
+    )
+    hang: float = Field(
+        default=2,
+        ge=0.5,
+        le=3600,
+        allow_inf_nan=False,
+        description="Seconds without a sign of life after which a worker is replaced.",
     )
     max_pictures: int = Field(
         default=16, ge=1, le=1000, description="Maximum images per request to /detect/batch."

@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Literal, NamedTuple, TypeAlias, get_args
 
+from phiz.cancellation import checkpoint
+
 Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
 Part: TypeAlias = Literal["pnet", "rnet", "onet"]
 
@@ -59,7 +61,8 @@ class Stopwatch:
         self._parts: dict[str, float] = {}
 
     def lap(self, stage: Stage, part: Part | None = None) -> None:
-        """End a stage. The laps of a repeated stage are added."""
+        """End a stage. The laps of a repeated stage are added. Each lap is a checkpoint."""
+        checkpoint()
         now = self._clock()
         elapsed = now - self._last_lap_s
         self._last_lap_s = now

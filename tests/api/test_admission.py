@@ -10,7 +10,8 @@ import pytest
 
 from phiz.api.admission import MAX_WAIT_SHARE, Admission
 from phiz.api.service import RequestLimits, Service
-from phiz.errors import OverloadedError
+from phiz.errors import ExcessiveWorkError, OverloadedError
+from phiz.workers.latency import Forecast
 
 from .client import Client, doubles, encoded, form, until
 from .doubles import BEGUN, LARGE, MAY_END, PATIENCE_S, command
@@ -28,6 +29,10 @@ class Queue:
 
     queue_depth: int = 0
     wait_s: float = 0.0
+
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:
+        del client, expected_s
+        return self.wait_s
 
 
 @pytest.mark.parametrize("waiting", [3, 4])
@@ -50,7 +55,7 @@ def test_those_that_come_together_are_counted_together(others: int, *, admitted:
         if admitted
         else pytest.raises(OverloadedError, match="the limit of 3 detections")
     ):
-        Admission(Queue(1), 3, 1, BODIES).check(10, others)
+        Admission(Queue(1), 3, 1, BODIES).check(10, other_images=others)
 
 
 @pytest.mark.parametrize(("others_s", "admitted"), [(1.0, True), (1.1, False)])
@@ -58,7 +63,9 @@ def test_those_that_come_together_wait_for_each_other(others_s: float, *, admitt
     with (
         nullcontext() if admitted else pytest.raises(OverloadedError, match="the expected wait is")
     ):
-        Admission(Queue(1, 1.0), None, 1, BODIES).check(2.0 / MAX_WAIT_SHARE, 2, others_s)
+        Admission(Queue(1, 1.0), None, 1, BODIES).check(
+            2.0 / MAX_WAIT_SHARE, other_images=2, other_images_s=others_s
+        )
 
 
 @pytest.mark.parametrize("wait_s", [0.0, 2.0])
@@ -81,14 +88,42 @@ def test_who_would_wait_for_too_much_of_the_time_is_refused(wait_s: float, again
     assert caught.value.retry_after_s == again_s
 
 
+@pytest.mark.parametrize(
+    ("lows_s", "deadline_s"),
+    [
+        pytest.param([2.1], 1, id="one-image"),
+        pytest.param([0.11], 0.05, id="early-deadline"),
+        pytest.param([0, 2.1, 0], 1, id="one-of-several"),
+        pytest.param([1.1] * 4, 1, id="all-together"),
+    ],
+)
+def test_work_that_would_be_far_too_late_is_refused(lows_s: list[float], deadline_s: float) -> None:
+    forecasts = [Forecast(low_s, low_s) for low_s in lows_s]
+    with pytest.raises(ExcessiveWorkError, match=f"the deadline is {deadline_s:g} s; send"):
+        Admission(Queue(), None, 1, BODIES).check_work(forecasts, 2, deadline_s)
+
+
+@pytest.mark.parametrize(
+    ("lows_s", "deadline_s"),
+    [
+        pytest.param([2.0], 1, id="within-the-tolerance"),
+        pytest.param([0.09], 0.001, id="short-work"),
+        pytest.param([1.0] * 4, 1, id="together-on-two-workers"),
+    ],
+)
+def test_work_that_may_be_in_time_is_admitted(lows_s: list[float], deadline_s: float) -> None:
+    forecasts = [Forecast(100.0, low_s) for low_s in lows_s]
+    Admission(Queue(), None, 1, BODIES).check_work(forecasts, 2, deadline_s)
+
+
 def test_only_so_many_bodies_come_at_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
         with pytest.raises(OverloadedError, match="receives the limit of 8 bodies"):
-            stack.enter_context(admission.reserve_body())
-    with admission.reserve_body():
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
+    with admission.reserve_body("10.0.0.1"):
         pass
 
 
@@ -96,55 +131,59 @@ def test_a_body_that_is_there_comes_no_more() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(2 * BODIES):
-            stack.enter_context(admission.reserve_body()).finish_receiving()
+            stack.enter_context(admission.reserve_body("10.0.0.1")).finish_receiving()
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
 
 
 def test_a_body_arrives_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     for _ in range(2):
-        with admission.reserve_body() as body:
+        with admission.reserve_body("10.0.0.1") as body:
             body.finish_receiving()
             body.finish_receiving()
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.reserve_body())
+            stack.enter_context(admission.reserve_body("10.0.0.1"))
 
 
 def test_a_place_is_free_again_however_it_was_left() -> None:
-    admission = Admission(Queue(), None, 10, BODIES)
+    admission = Admission(Queue(), None, 8, BODIES)
 
     def fail() -> None:
-        with admission.reserve_body() as body:
-            body.add_bytes(10)
+        with admission.reserve_body("10.0.0.1") as body:
+            body.add_bytes(7)
             raise ZeroDivisionError
 
     for _ in range(BODIES + 1):
         with pytest.raises(ZeroDivisionError):
             fail()
-    with admission.reserve_body() as body:
-        body.add_bytes(10)
+    with admission.reserve_body("10.0.0.1") as body:
+        body.add_bytes(7)
 
 
-def test_all_bodies_together_have_only_so_many_bytes() -> None:
-    admission = Admission(Queue(), None, 100, BODIES)
-    with admission.reserve_body() as first:
-        first.add_bytes(60)
+def test_bodies_of_an_address_have_an_eighth_less_than_others_leave() -> None:
+    admission = Admission(Queue(), None, 800, BODIES)
+    with admission.reserve_body("10.0.0.1") as first:
+        first.add_bytes(600)
         first.finish_receiving()
-        with admission.reserve_body() as second:
-            second.add_bytes(40)
-            with pytest.raises(OverloadedError, match="holds 100 bytes of bodies; the limit is"):
+        with admission.reserve_body("10.0.0.1") as second:
+            second.add_bytes(100)
+            with pytest.raises(OverloadedError, match="700 bytes of bodies from your address"):
                 second.add_bytes(1)
-            assert (first.size_bytes, second.size_bytes) == (60, 40)
-        with admission.reserve_body() as third:
-            third.add_bytes(40)
-    with admission.reserve_body() as last:
-        last.add_bytes(100)
+            assert (first.size_bytes, second.size_bytes) == (600, 100)
+            with admission.reserve_body("10.0.0.2") as other:
+                other.add_bytes(80)
+                with pytest.raises(OverloadedError, match="and 700 from others; the limit is 800"):
+                    other.add_bytes(8)
+        with admission.reserve_body("10.0.0.1") as third:
+            third.add_bytes(100)
+    with admission.reserve_body("10.0.0.1") as last:
+        last.add_bytes(700)
 
 
 class Calls:
@@ -287,12 +326,12 @@ def test_a_body_may_take_only_so_long(calls: Calls, png: bytes) -> None:
 
 
 def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
-    # Eight times the largest picture, of which there are nine.
+    # An address may have seven times the largest picture, of which there are eight.
     image_bytes = encoded((60, 40)).ljust(LARGE.max_bytes, b"\0")
 
     async def ask(client: Client) -> tuple[httpx.Response, list[int]]:
-        taken = [post(client, image_bytes) for _ in range(8)]
-        await until_waiting(client, 7)
+        taken = [post(client, image_bytes) for _ in range(7)]
+        await until_waiting(client, 6)
         refused = await post(client, image_bytes)
         calls.end()
         return refused, [(await one).status_code for one in taken]
@@ -301,8 +340,8 @@ def test_bodies_that_wait_have_only_so_many_bytes(calls: Calls) -> None:
         refused, others = client.runner.run(asyncio.wait_for(ask(client), PATIENCE_S))
         again = client.ask("POST", "/detect", content=image_bytes, kind="image/png")
     assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-    assert refused.json()["detail"].startswith("the service already holds 8000000")
-    assert others == [200] * 8
+    assert refused.json()["detail"].startswith("the service already holds 7000000")
+    assert others == [200] * 7
     assert again.status_code == 200
 
 

@@ -9,6 +9,7 @@ from starlette.types import Message
 from phiz.api.deadline import WATCH_AFTER_S, await_tasks
 from phiz.errors import DeadlineError, UndecodableImageError
 from phiz.workers.handle import WorkTask
+from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
 
 from .doubles import PATIENCE_S
@@ -35,7 +36,7 @@ def idle() -> WorkerPool:
 
 
 def submitted(pool: WorkerPool, count: int) -> list[WorkTask]:
-    return [pool.submit("detect", b"", (), "auto") for _ in range(count)]
+    return [pool.submit("detect", b"", (), Workload("auto")) for _ in range(count)]
 
 
 def test_outcomes_are_in_the_order_of_the_tasks() -> None:

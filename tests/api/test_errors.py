@@ -47,6 +47,7 @@ def test_every_code_is_one_errors_own() -> None:
         (errors.ContentCodingError, 415),
         (errors.OptionError, 422),
         (errors.OverloadedError, 503),
+        (errors.OutOfMemoryError, 503),
         (errors.DeadlineError, 504),
         (errors.WorkerDiedError, 500),
         (errors.WorkerFaultError, 500),

@@ -249,6 +249,13 @@ def test_a_file_of_another_format_is_refused() -> None:
         read_tflite(b"\x08\x00\x00\x00ONNX, perhaps")
 
 
+def test_damaged_file_is_refused(source_of: Callable[[str], bytes]) -> None:
+    source = source_of("front")
+    for damaged in (source[:8], source[:1000], source[:-90_000]):
+        with pytest.raises(ConversionError, match="the TensorFlow Lite file is damaged"):
+            read_tflite(damaged)
+
+
 def test_half_precision_constants_are_widened(source_of: Callable[[str], bytes]) -> None:
     source = read_tflite(source_of("front"))
     assert source.shapes[source.inputs[0]] == (1, 128, 128, 3)

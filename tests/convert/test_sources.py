@@ -1,4 +1,5 @@
 import zipfile
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -86,3 +87,31 @@ def test_a_folder_in_place_of_the_wheel_is_an_error_of_ours(
     (tmp_path / WHEEL).mkdir()
     with pytest.raises(SourceError):
         read_source(file, tmp_path)
+
+
+def change_byte(content: bytes, at: int, value: int) -> bytes:
+    return content[:at] + bytes([value]) + content[at + 1 :]
+
+
+# A local header starts with PK\3\4. The directory's entry is PK\1\2, then its flags at 8 and its
+# compression at 10.
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda content: content[:-4],
+        lambda content: change_byte(content, content.index(b"PK\1\2") + 8, 1),
+        lambda content: change_byte(content, content.index(b"PK\1\2") + 10, 77),
+        lambda content: change_byte(content, content.index(b"net.bin") + 9, 0xFF),
+        lambda content: change_byte(content, 2, 0),
+    ],
+    ids=["cut", "password", "compression", "data", "header"],
+)
+def test_damaged_archive_with_the_pinned_hash_is_refused(
+    file: SourceFile, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    wheel = tmp_path / WHEEL
+    content = damage(wheel.read_bytes())
+    wheel.write_bytes(content)
+    pinned = replace(file.source, sha256=sha256(content).hexdigest(), size_bytes=len(content))
+    with pytest.raises(SourceError, match=r"cannot read data/net\.bin in .*; the catalogue is"):
+        read_source(replace(file, source=pinned), tmp_path)

@@ -116,6 +116,7 @@ def test_tensors_are_read_through_their_strides(tensor: Tensor, expected: object
         (Tensor(STORAGE, (9,), (1,)), "does not fit its storage of 8"),
         (Tensor(STORAGE, (8,), (1,), offset=1), "does not fit its storage of 8"),
         (Tensor(STORAGE, (3, 3), (3, 1)), "does not fit its storage of 8"),
+        (Tensor(STORAGE, (10**6, 10**6), (0, 0)), "does not fit its storage of 8"),
         (Tensor(STORAGE, (2,), (-1,), offset=4), "has shape"),
         (Tensor(STORAGE, (2,), (1,), offset=-1), "has shape"),
         (Tensor(STORAGE, (0,), (1,)), "has shape"),
@@ -124,7 +125,19 @@ def test_tensors_are_read_through_their_strides(tensor: Tensor, expected: object
         (Tensor("other", (2,), (1,)), "not a legacy PyTorch file"),
         (Tensor(Storage(NUMBERS, DoubleStorage), (2,), (1,)), "torch.DoubleStorage"),
     ],
-    ids=["longer", "late", "taller", "backwards", "before", "none", "flat", "text", "key", "type"],
+    ids=[
+        "longer",
+        "late",
+        "taller",
+        "repeated",
+        "backwards",
+        "before",
+        "none",
+        "flat",
+        "text",
+        "key",
+        "type",
+    ],
 )
 def test_tensors_that_reach_beyond_or_make_no_sense_are_refused(
     tensor: Tensor, complaint: str
@@ -161,6 +174,12 @@ def test_builtins_are_refused(name: str) -> None:
     content = b"\x80\x02cbuiltins\n" + name.encode() + b"\n."
     with pytest.raises(ConversionError, match=f"the pickle asks for builtins.{name}"):
         read_weights(content)
+
+
+@pytest.mark.parametrize("opcode", [b"r\xff\xff\xff\x7f", b"p2147483647\n"])
+def test_pickle_that_asks_for_a_place_far_beyond_its_end_is_refused(opcode: bytes) -> None:
+    with pytest.raises(ConversionError, match="asks for the place 2147483647 of"):
+        read_weights(b"\x80\x02K\1" + opcode + b".")
 
 
 WHOLE = {"weight": Tensor(STORAGE, (8,), (1,))}

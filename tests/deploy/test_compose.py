@@ -1,4 +1,8 @@
+import json
 import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +21,7 @@ SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 SET_BY_THE_IMAGE = {"PHIZ_MODELS", "PHIZ_RUNTIME", "PHIZ_PROVIDERS", "PHIZ_PROFILE"}
 DEFAULTS = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", TEXT))
 NAMES = {entry.partition("=")[0] for entry in SERVICES["phiz"]["environment"]}
+OPTIONAL = {"TLS_HSTS"}  # of the proxy
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 # Fixed, because Prometheus's configuration has no variables.
 FIXED = dict(
@@ -34,7 +39,8 @@ def test_every_setting_can_be_given() -> None:
 
 def test_the_example_has_every_variable_with_its_default() -> None:
     lines = dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
-    assert lines == dict.fromkeys(NAMES - FIXED.keys(), "") | DEFAULTS
+    required = (NAMES - FIXED.keys()) | OPTIONAL
+    assert lines == dict.fromkeys(required, "") | DEFAULTS
 
 
 def test_prometheus_asks_at_the_metrics_port() -> None:
@@ -107,8 +113,44 @@ def test_a_service_may_do_no_more_than_it_must(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if "ports" in SERVICES[name]])
 def test_a_port_is_open_to_this_machine_alone_unless_asked(name: str) -> None:
-    (published,) = SERVICES[name]["ports"]
-    assert re.fullmatch(r"\$\{[A-Z]+_PUBLISH:-127\.0\.0\.1:\d+\}:\d+", published)
+    for published in SERVICES[name]["ports"]:
+        assert re.fullmatch(r"\$\{[A-Z]+_PUBLISH:-127\.0\.0\.1:\d+\}:\d+", published)
+
+
+def read_config(**variables: str) -> Any:
+    """The services as compose reads them, with these variables and every profile."""
+    compose = Path(sys.executable).with_name("docker-compose")
+    command: list[str | Path] = [
+        compose,
+        "--env-file=/dev/null",
+        "--profile=*",
+        "config",
+        "--format=json",
+    ]
+    ran = subprocess.run(
+        command, cwd=ROOT, env=variables, check=True, capture_output=True, text=True
+    )
+    return json.loads(ran.stdout)["services"]
+
+
+def test_every_image_can_be_named_by_digest() -> None:
+    digest = f"@sha256:{'ab' * 32}"
+    images = {name: value for name, value in DEFAULTS.items() if name.endswith(("_IMAGE", "_BASE"))}
+    services = read_config(**{name: f"{value}{digest}" for name, value in images.items()})
+    assert {service["image"] for service in services.values()} | {
+        services["phiz"]["build"]["args"]["BASE"]
+    } == {f"{value}{digest}" for value in images.values()}
+
+
+def test_tls_is_a_profile_beside_the_other_proxy() -> None:
+    assert {name for name in SERVICES if SERVICES[name].get("profiles")} == {"tls"}
+    services = read_config(TLS_HSTS="300", TLS_PORT="443")
+    assert services["tls"]["image"] == services["proxy"]["image"]
+    assert services["tls"]["command"] == services["proxy"]["command"]
+    environment = services["tls"]["environment"]
+    assert (environment["TLS_HSTS"], environment["TLS_PORT"]) == ("300", "443")
+    # A variable without a value would turn the header on.
+    assert read_config()["tls"]["environment"]["TLS_HSTS"] is None
 
 
 def test_the_service_itself_has_no_port_outside_so_that_it_can_be_scaled() -> None:

@@ -14,7 +14,7 @@ from .memory import needed_bytes
 from .metrics import PROMETHEUS, ROOT, documented, used
 
 FOLDER = ROOT / "deploy" / "kubernetes"
-KINDS = ("deployment", "service", "autoscaler", "disruption", "monitor", "rules")
+KINDS = ("deployment", "service", "autoscaler", "disruption", "network", "monitor", "rules")
 MANIFESTS: dict[str, Any] = {
     kind: yaml.safe_load((FOLDER / f"{kind}.yaml").read_text("utf-8")) for kind in KINDS
 }
@@ -78,6 +78,7 @@ def test_selectors_mean_the_same_pods() -> None:
     assert spec["deployment"]["selector"]["matchLabels"] == labels
     assert spec["service"]["selector"] == labels
     assert spec["disruption"]["selector"]["matchLabels"] == labels
+    assert spec["network"]["podSelector"]["matchLabels"] == labels
     assert spec["monitor"]["selector"]["matchLabels"] == MANIFESTS["service"]["metadata"]["labels"]
     target = spec["autoscaler"]["scaleTargetRef"]
     deployment = MANIFESTS["deployment"]
@@ -96,6 +97,38 @@ def test_every_port_is_the_one_that_the_image_listens_on() -> None:
     assert offered_metrics["targetPort"] == metrics["name"]
     (told,) = (one["value"] for one in CONTAINER["env"] if one["name"] == "PHIZ_METRICS_PORT")
     assert metrics["containerPort"] == int(told)
+
+
+def test_network_policy_opens_each_port_to_its_readers_and_no_other() -> None:
+    policy = MANIFESTS["network"]["spec"]
+    assert policy["policyTypes"] == ["Ingress", "Egress"]
+    names = {port["name"] for port in CONTAINER["ports"]}
+    allowed = {port["port"]: rule["from"] for rule in policy["ingress"] for port in rule["ports"]}
+    assert allowed.keys() == names
+    (scraped,) = MANIFESTS["monitor"]["spec"]["endpoints"]
+    namespaces = {
+        port: [
+            one["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+            for one in sources
+            if "namespaceSelector" in one
+        ]
+        for port, sources in allowed.items()
+    }
+    assert namespaces.pop(scraped["port"]) == ["monitoring"]
+    assert len(allowed[scraped["port"]]) == 1
+    assert namespaces == {"http": ["ingress-nginx"]}
+    # An empty source would be everybody.
+    assert all(sources for sources in allowed.values())
+
+
+def test_network_policy_lets_pods_ask_for_names_alone() -> None:
+    (rule,) = MANIFESTS["network"]["spec"]["egress"]
+    assert {(port["protocol"], port["port"]) for port in rule["ports"]} == {
+        ("UDP", 53),
+        ("TCP", 53),
+    }
+    (target,) = rule["to"]
+    assert target.keys() == {"namespaceSelector", "podSelector"}
 
 
 def test_the_job_is_called_as_the_rules_call_it() -> None:

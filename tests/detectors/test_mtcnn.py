@@ -1,3 +1,4 @@
+import tracemalloc
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from phiz.detectors.detector import Detector
 from phiz.detectors.mtcnn import Mtcnn, split_into_batches
 from phiz.detectors.pyramid import split_into_tiles
 from phiz.faces import DetectOptions
+from phiz.image.integral import compute_integral
 from phiz.image.lazy import LazyImage
 from phiz.image.resample import Sampling
 from phiz.runtime import Session
@@ -123,3 +125,23 @@ def test_stages_and_parts_are_timed(mtcnn: Mtcnn, read_image: Callable[[str], La
     }
     assert list(timings.parts) == ["pnet", "rnet", "onet"]
     assert sum(timings.parts.values()) == pytest.approx(timings.stages["inference"])
+
+
+def test_a_picture_thinner_than_a_face_needs_no_integral(mtcnn: Mtcnn) -> None:
+    image = LazyImage.from_packed(np.zeros((1, 1_000_000), np.uint32))
+    assert measure_peak(lambda: mtcnn.detect(image, DetectOptions(), Stopwatch())) < 1_000_000
+
+
+def test_memory_is_bounded_if_every_cell_passes(mtcnn: Mtcnn) -> None:
+    eager = replace(mtcnn, spec=replace(mtcnn.spec, min_scores=(0.0, 1.0, 1.0)))
+    sums = compute_integral(np.zeros((3000, 3000), np.uint32))
+    assert measure_peak(lambda: eager.propose_level(sums, 0.6, Stopwatch())) < 30_000_000
+
+
+def measure_peak(call: Callable[[], object]) -> int:
+    """Return the most bytes that arrays of numpy take during a call."""
+    tracemalloc.start()
+    call()
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return peak_bytes

@@ -26,6 +26,9 @@ OTHERS = (
     "apt-get",
     "ray",
     "deploy/test/engine.sh",
+    "openssl",
+    "mkdir",
+    "chmod",
 )
 
 

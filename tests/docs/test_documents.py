@@ -97,7 +97,7 @@ def check_make(arguments: list[str]) -> None:
 
 
 def check_python(arguments: list[str]) -> None:
-    if arguments[0] == "-m" and arguments[1].startswith(("benchmarks", "phiz")):
+    if arguments[0] == "-m" and arguments[1].startswith(("benchmarks", "fuzzing", "phiz")):
         module = arguments[1].replace(".", "/")
         folder = ROOT / "service" if module.startswith("phiz") else ROOT
         assert (folder / f"{module}.py").exists() or (folder / module / "__main__.py").exists()
@@ -106,10 +106,9 @@ def check_python(arguments: list[str]) -> None:
 
 
 def check_curl(arguments: list[str]) -> None:
-    (url,) = [
-        word for word in arguments if re.match(r"(http://)?(localhost|127\.0\.0\.1):8000", word)
-    ]
-    parts = urlsplit(url if url.startswith("http://") else f"//{url}")
+    places = r"(http://)?(localhost|127\.0\.0\.1):8000|https://localhost:8443"
+    (url,) = [word for word in arguments if re.match(places, word)]
+    parts = urlsplit(url if re.match("https?://", url) else f"//{url}")
     assert parts.path in ROUTES
     parameters = ClassifyParameters if parts.path == "/classify" else DetectParameters
     fields = [field for flag, field in pairwise(arguments) if flag == "-F"]

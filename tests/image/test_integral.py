@@ -1,10 +1,12 @@
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from phiz.image.integral import MAX_WINDOW_PX, compute_integral, resize_level_tile, resize_regions
-from phiz.image.pixels import pack_pixels
+from phiz.image.pixels import pack_pixels, spread_channels
 
 
 def slow_average(image: np.ndarray, shape_hw: tuple[int, int]) -> np.ndarray:
@@ -88,3 +90,19 @@ def test_no_crops() -> None:
         24,
         3,
     )
+
+
+@pytest.mark.parametrize("shape_hw", [(1, 150_000), (3, 70_000), (70_000, 3)], ids=str)
+def test_sums_of_long_lines_equal_those_of_numpy(shape_hw: tuple[int, int]) -> None:
+    pixels = pack_pixels(noise(*shape_hw))
+    expected = spread_channels(pixels).cumsum(axis=0).cumsum(axis=1)
+    assert (compute_integral(pixels)[1:, 1:] == expected).all()
+
+
+def test_a_long_line_takes_little_memory_beside_its_sums() -> None:
+    pixels = np.zeros((1, 2_000_000), np.uint32)
+    tracemalloc.start()
+    sums = compute_integral(pixels)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < sums.nbytes + 4_000_000

@@ -57,3 +57,9 @@ def test_points_come_back_from_a_turned_picture(orientation: int) -> None:
     )
     centre = np.array([[column + 0.5, row + 0.5]])
     assert to_stored_points(centre, (7, 5), orientation).tolist() == [[4.5, 1.5]]
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_turning_takes_no_memory(orientation: int) -> None:
+    stored = pack_pixels(noise(5, 7))
+    assert np.shares_memory(apply_orientation(stored, orientation), stored)

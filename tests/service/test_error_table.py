@@ -83,6 +83,11 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         (*16 * ("-F", "image=@small.jpg"), "-H", "phiz-deadline: 0.05"),
         "try again",
     ),
+    "too_much_work": (
+        "/detect?model=mtcnn",
+        ("-F", "image=@large.webp", "-H", "phiz-deadline: 0.01"),
+        "smaller image",
+    ),
     "model_not_built": ("/classify", ("-F", "image=@face.png"), "phiz models build"),
     "model_corrupt": (
         "/classify?model=mobilenet&precision=float32",
@@ -115,7 +120,7 @@ FETCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
 # Refusals of a service with keys and rates, which tests/service/test_access.py asks for.
 REFUSALS: Final = {"invalid_api_key", "missing_scope", "rate_exceeded"}
 # Failures that no request can cause in a service that is well: see the tests below.
-FAILURES: Final = {"internal", "worker_died", "not_ready"}
+FAILURES: Final = {"internal", "worker_died", "not_ready", "out_of_memory"}
 # Half a head, which curl does not send: test_connections.py does.
 INCOMPLETE: Final = {"head_too_slow"}
 
@@ -125,6 +130,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("files")
     (folder / "empty").write_bytes(b"")
     (folder / "large").write_bytes(bytes(300_000))
+    # 16383 x 3000 pixels
+    (folder / "large.webp").write_bytes(
+        bytes.fromhex("524946461a000000574542505650384c0e0000002ffeffed02071011fd0f4444ff03")
+    )
     (folder / "page.html").write_text("<!doctype html><title>Not found</title>")
     (folder / "cut.png").write_bytes(SELFIE.read_bytes()[:1000])
     shutil.copy(SELFIE, folder / "face.png")

@@ -64,7 +64,10 @@ def test_fetch_ends_when_its_client_leaves(start: Starter, hosts: Server) -> Non
     ("variables", "error"),
     [
         ({"PHIZ_URL_HOSTS": "https://example.org"}, "has the entry 'https://example.org'"),
-        ({"PHIZ_URL_HOSTS": "public", "SSL_CERT_FILE": "/none"}, "certificates of SSL_CERT_FILE"),
+        (
+            {"PHIZ_URL_HOSTS": "public", "SSL_CERT_FILE": "/none"},
+            "SSL_CERT_FILE is '/none', and cannot be read",
+        ),
     ],
 )
 def test_service_does_not_start_with_wrong_hosts_or_authorities(

@@ -1,16 +1,20 @@
+import socket
 import subprocess
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from phiz.api.service import MAX_BODIES
 from tests.api.doubles import BEGUN, MAY_END
 
 from .running import (
     CUT_SHORT,
     GROUP,
     IMAGE,
+    PATIENCE_S,
     PLAIN,
     SELFIE,
     SERVE,
@@ -192,3 +196,44 @@ def test_a_client_that_leaves_while_several_pictures_wait_is_no_error(
         assert service.stop() == 0
         assert service.log.read_text() == ""
     assert held.begun() == ["1", "2"]
+
+
+def send_slowly(service: Running, address: str, count: int) -> list[socket.socket]:
+    """Begin requests whose bodies do not go on."""
+    connections = []
+    for _ in range(count):
+        connection = socket.create_connection(service.address, PATIENCE_S, (address, 0))
+        connection.sendall(CUT_SHORT)
+        connections.append(connection)
+    return connections
+
+
+@pytest.mark.parametrize("addresses", [("127.0.0.1",), ("127.0.0.2", "127.0.0.3")])
+def test_silent_bodies_keep_nobody_out(service: Running, addresses: tuple[str, ...]) -> None:
+    bodies = [
+        body
+        for address in addresses
+        for body in send_slowly(service, address, (MAX_BODIES + 8) // len(addresses))
+    ]
+    with ExitStack() as stack, service.connect() as user:
+        for body in bodies:
+            stack.enter_context(body)
+        for _ in range(20):
+            user.sendall(head_of(IMAGE, "?model=front") + IMAGE)
+            assert received(user).startswith(b"HTTP/1.1 200 ")
+        answers = [all_received(body) for body in bodies]
+    refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 408 ")]
+    assert len(refused) > 0.9 * len(bodies)
+    assert any(b"and this one was the slowest" in answer for answer in refused)
+    assert any(b"the limit is 500 bytes per second" in answer for answer in refused)
+    assert service.log.read_text() == ""
+
+
+def test_body_with_the_least_rate_is_accepted(service: Running) -> None:
+    with service.connect() as connection:
+        connection.sendall(head_of(IMAGE, "?model=front"))
+        for begin in range(0, 8000, 1000):  # for longer than the grace
+            connection.sendall(IMAGE[begin : begin + 1000])
+            time.sleep(1)
+        connection.sendall(IMAGE[8000:])
+        assert received(connection).startswith(b"HTTP/1.1 200 ")

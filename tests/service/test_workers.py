@@ -1,6 +1,8 @@
 import asyncio
+import io
 import math
 import os
+import resource
 import shutil
 import signal
 import sys
@@ -9,11 +11,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 
 from tests.api.doubles import MAY_END
 
 from .running import (
     GROUP,
+    IMAGE,
     ONE,
     PATIENCE_S,
     SELFIE,
@@ -92,15 +96,74 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(start: Starter
 
 
 @pytest.mark.needs("curl")
-def test_a_worker_that_hangs_is_replaced(start: Starter, tmp_path: Path) -> None:
-    with start.doubled("held", deadline_s=0.3, hangs_s=0.6) as service:
+def test_worker_that_does_not_end_cancelled_work_is_replaced(
+    start: Starter, tmp_path: Path
+) -> None:
+    with start.doubled("held", deadline_s=0.3) as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         assert curl(*detect)[0] == 504
         wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
         (tmp_path / MAY_END).touch()
         wait_for(lambda: service.metric("phiz_workers") == 1)
         assert curl(*detect)[0] == 200
-        assert "has spent 0.6 s on one request; restarting it" in service.log.read_text()
+        assert "has not ended cancelled work after 2.0 s; restarting it" in service.log.read_text()
+
+
+def test_work_of_a_client_that_has_left_is_ended(start: Starter) -> None:
+    file = io.BytesIO()
+    Image.new("RGB", (1600, 1200), "teal").save(file, "PNG")
+    path = "/detect?model=mtcnn&rotate=auto&min_face=10"  # without a face in any orientation
+    with (
+        start(PHIZ_DEADLINE="100") as service,
+        httpx.Client(base_url=service.url, timeout=3 * PATIENCE_S) as http,
+    ):
+        started_s = time.monotonic()
+        assert http.post(path, content=file.getvalue()).status_code == 200
+        whole_s = time.monotonic() - started_s
+        with pytest.raises(httpx.ReadTimeout):
+            http.post(path, content=file.getvalue(), timeout=whole_s / 8)
+        left_s = time.monotonic()
+        assert http.post("/detect?model=front", content=IMAGE).status_code == 200
+        assert time.monotonic() - left_s < 0.75 * whole_s
+        assert service.metric("phiz_workers_replaced_total") == 0
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux limits other processes")
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WebP"])
+def test_lack_of_memory_is_told_and_worker_replaced(start: Starter, kind: str) -> None:
+    file = io.BytesIO()
+    Image.open(SELFIE).convert("RGB").resize((3000, 4000)).save(file, kind)
+    with start() as service, httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http:
+        (worker,) = children(service.process.pid)
+        pages = int(Path(f"/proc/{worker}/statm").read_text().split()[0])
+        limit = pages * resource.getpagesize() + 40_000_000
+        resource.prlimit(worker, resource.RLIMIT_AS, (limit, limit))
+        failed = http.post("/detect?model=mtcnn", content=file.getvalue())
+        assert (failed.status_code, failed.json()["code"]) == (503, "out_of_memory")
+        assert int(failed.headers["retry-after"]) >= 1
+        for content in (IMAGE, file.getvalue()):
+            assert http.post("/detect?model=mtcnn", content=content).status_code == 200
+        assert service.metric("phiz_workers_replaced_total") == 1
+        assert not children(service.process.pid) & {worker}
+    log = service.log.read_text()
+    assert "the memory was not enough for the request 'detect'" in log
+    assert f'request="{failed.headers["x-request-id"]}"' in log
+    assert "Traceback" not in log
+
+
+def test_stopped_worker_is_replaced_and_others_answer(start: Starter) -> None:
+    with (
+        start("--workers", "2") as service,
+        httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http,
+    ):
+        stopped = min(children(service.process.pid))
+        os.kill(stopped, signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
+        assert time.monotonic() - stopped_s < 3.5
+        wait_for(lambda: len(children(service.process.pid) - {stopped}) == 2)
+        assert http.post("/detect?model=front", content=IMAGE).status_code == 200
+    assert "has given no sign of life for 2 s; restarting it" in service.log.read_text()
 
 
 @pytest.mark.needs("curl")

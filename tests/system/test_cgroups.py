@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 
 from phiz.system.cgroups import (
+    choose_max_pixels,
+    compute_spare_bytes,
     count_affordable_workers,
     count_processors,
     get_processor_share,
@@ -135,13 +137,43 @@ def test_limit_of_memory_is_the_smallest_of_the_groups(
     [
         pytest.param(NONE, 50_000_000, NONE, id="no-limit"),
         pytest.param(512 * 2**20, 13_000_000, 1, id="one-container"),
-        pytest.param(1536 * 2**20, 25_000_000, 5, id="compose"),
+        pytest.param(1536 * 2**20, 25_000_000, 2, id="compose"),
         pytest.param(1, 50_000_000, 1, id="never-none"),
-        pytest.param(45_000_000 + 20 + 2 * 190_000_000, 1, 2, id="just-enough"),
-        pytest.param(45_000_000 + 19 + 2 * 190_000_000, 1, 1, id="just-not"),
+        pytest.param((45_000_000 + 2 * 190_000_016) / 0.9 + 1, 1, 2, id="just-enough"),
+        pytest.param((45_000_000 + 2 * 190_000_016) / 0.9 - 1, 1, 1, id="just-not"),
     ],
 )
-def test_workers_leave_room_for_the_service_and_one_picture(
+def test_each_worker_has_room_for_the_largest_picture(
     limit_bytes: float, max_pixels: int, expected: float
 ) -> None:
     assert count_affordable_workers(limit_bytes, max_pixels) == expected
+
+
+@pytest.mark.parametrize(
+    ("limit_bytes", "workers", "max_pixels", "expected"),
+    [
+        pytest.param(NONE, 2, 50_000_000, NONE, id="no-limit"),
+        pytest.param(1_000_000_000, 2, 10_000_000, 155_000_000, id="some"),
+        pytest.param(1_000_000_000, 3, 10_000_000, 0, id="none-left"),
+    ],
+)
+def test_bodies_have_what_the_workers_leave(
+    limit_bytes: float, workers: int, max_pixels: int, expected: float
+) -> None:
+    assert compute_spare_bytes(limit_bytes, workers, max_pixels) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "limit_bytes", "expected"),
+    [
+        pytest.param(None, NONE, 50_000_000, id="no-limit"),
+        pytest.param(None, 4 * 2**30, 50_000_000, id="enough"),
+        pytest.param(None, 500_000_000, 10_812_500, id="what-one-worker-has"),
+        pytest.param(None, 1, 1, id="never-none"),
+        pytest.param(60_000_000, 1, 60_000_000, id="as-set"),
+    ],
+)
+def test_largest_picture_fits_beside_one_worker(
+    wanted: int | None, limit_bytes: float, expected: int
+) -> None:
+    assert choose_max_pixels(wanted, limit_bytes, body_bytes=42_000_000) == expected

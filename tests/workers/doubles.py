@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from phiz.cancellation import checkpoint
 from phiz.errors import ModelCorruptError
 from phiz.system.logs import configure_logging
 from phiz.workers.interleave import yield_turn
@@ -49,6 +50,24 @@ def hold(_picture: bytes, _since: float, folder: str, name: str) -> str:
     (Path(folder) / name).touch()
     wait_for(Path(folder) / f"{name}-may-end")
     return name
+
+
+def step(_picture: bytes, _since: float, folder: str, name: str) -> None:
+    """Tell that it has begun, and work in small steps until it is ended."""
+    (Path(folder) / name).touch()
+    while True:
+        checkpoint()
+        time.sleep(0.001)
+
+
+def sleep(_picture: bytes, _since: float) -> None:
+    """Do nothing for ever, as in a deadlock."""
+    time.sleep(6 * PATIENCE_S)
+
+
+def count(_picture: bytes, _since: float, number: int) -> int:
+    """Work in one call that lets no other thread run."""
+    return sum(range(number))
 
 
 def note(_picture: bytes, _since: float, folder: str, name: str) -> str:
@@ -89,7 +108,8 @@ def wait_for(path: Path) -> None:
 
 
 WORKS: Mapping[str, TaskHandler] = {
-    work.__name__: work for work in (measure, process, fail, leave, hold, note, staged, litter)
+    work.__name__: work
+    for work in (*(measure, process, fail, leave, hold, step, sleep, count, note, staged, litter),)
 }
 
 

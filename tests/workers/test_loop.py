@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phiz.errors import WorkerFaultError
-from phiz.workers.loop import MAX_BATCH, READY_NUMBER, RequestReader, is_never_batchable
+from phiz.workers.loop import READY_NUMBER, is_never_batchable
 from phiz.workers.protocol import (
     Message,
     MessageDecoder,
@@ -18,6 +18,7 @@ from phiz.workers.protocol import (
     WorkResult,
     encode_message,
 )
+from phiz.workers.reader import MAX_BATCH, RequestReader
 
 from .doubles import PATIENCE_S, command
 

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -17,12 +18,24 @@ from typing import Any
 
 import pytest
 
-from phiz.errors import ModelCorruptError, OptionError, PhizError, WorkerDiedError, WorkerFaultError
+from phiz.errors import (
+    DeadlineError,
+    ModelCorruptError,
+    OptionError,
+    OutOfMemoryError,
+    PhizError,
+    WorkerDiedError,
+    WorkerFaultError,
+)
+from phiz.settings import Settings
 from phiz.system.procfs import read_resident_bytes
+from phiz.workers import supervisor
 from phiz.workers.handle import WorkerHandle, WorkTask
+from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
-from phiz.workers.pool import LOOKAHEAD_S, WorkerPool
+from phiz.workers.pool import LATE_S, LOOKAHEAD_S, WorkerPool
 from phiz.workers.protocol import WorkResult, encode_message
+from phiz.workers.queue import LONG_S
 
 from .doubles import BROKEN, PATIENCE_S, POISON, command
 
@@ -30,6 +43,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.anyio]
 
 QUICK = "quick"  # kinds of work
 SLOW = "slow"
+DEFAULT_LIMIT_S = Settings.model_fields["hang"].default
 STAGED = "staged"
 
 
@@ -43,7 +57,7 @@ class Doubles:
     def submit(
         self, name: str, *arguments: object, image_bytes: bytes = b"", kind: str = SLOW
     ) -> WorkTask:
-        return self.pool.submit(name, image_bytes, arguments, kind)
+        return self.pool.submit(name, image_bytes, arguments, Workload(kind))
 
     def hold(self, name: str, kind: str = SLOW) -> WorkTask:
         return self.submit("hold", str(self.folder), name, kind=kind)
@@ -52,7 +66,7 @@ class Doubles:
         return self.submit("note", str(self.folder), name, kind=kind)
 
     def staged(self, name: str, image_bytes: bytes = b"") -> WorkTask:
-        return self.pool.submit("staged", image_bytes, (str(self.folder), name), STAGED)
+        return self.pool.submit("staged", image_bytes, (str(self.folder), name), Workload(STAGED))
 
     def stages(self) -> list[str]:
         return (self.folder / "stages").read_text().split()
@@ -91,9 +105,9 @@ def there(process: int) -> bool:
 async def working(folder: Path, size: int, limit_s: float = PATIENCE_S) -> AsyncIterator[Doubles]:
     pool = WorkerPool(command("ready", folder), size, limit_s, {STAGED})
     assert await pool.start() == list(range(size))
-    pool.latencies.observe(QUICK, LOOKAHEAD_S / 100)
-    pool.latencies.observe(SLOW, 1.0)
-    pool.latencies.observe(STAGED, LOOKAHEAD_S / 100)
+    pool.latencies.observe(Workload(QUICK), LOOKAHEAD_S / 100)
+    pool.latencies.observe(Workload(SLOW), 1.0)
+    pool.latencies.observe(Workload(STAGED), LOOKAHEAD_S / 100)
     try:
         yield Doubles(pool, folder)
     finally:
@@ -254,16 +268,69 @@ async def test_expected_wait_is_the_time_of_the_tasks_ahead(workers: Doubles) ->
     await tasks[1].future
 
 
+async def test_expected_wait_is_that_of_the_first_free_worker(workers: Doubles) -> None:
+    held = [workers.hold("a", SLOW), workers.hold("b", QUICK)]
+    assert workers.pool.wait_s < LOOKAHEAD_S
+    assert workers.pool.estimate_wait_s("", 0.001) < LOOKAHEAD_S
+    for name in "ab":
+        workers.end(name)
+    assert await asyncio.gather(*(task.future for task in held)) == ["a", "b"]
+
+
+async def test_late_worker_gets_no_work_ahead(workers: Doubles) -> None:
+    held = [workers.hold("stopped", QUICK), workers.hold("b", QUICK)]
+    await workers.until_begun("stopped", "b")
+    await asyncio.sleep(LATE_S + LOOKAHEAD_S)
+    behind = [workers.note(f"{number}", QUICK) for number in range(5)]
+    assert [task.worker for task in behind] == [None] * 5
+    workers.end("b")
+    assert [await task.future for task in behind] == ["0", "1", "2", "3", "4"]
+    assert not held[0].future.done()
+    workers.end("stopped")
+    assert await held[0].future == "stopped"
+
+
+async def test_one_worker_takes_no_long_tasks_while_short_ones_come(workers: Doubles) -> None:
+    await workers.note("short", QUICK).future
+    long = [workers.hold(name) for name in "abc"]
+    await workers.until_begun("a")
+    assert [task.worker is not None for task in long] == [True, False, False]
+    assert workers.pool.estimate_wait_s("", 0.001) == 0
+    assert workers.pool.estimate_wait_s("other", 1.0) > 1
+    for number in range(10):
+        assert await workers.note(f"{number}", QUICK).future == f"{number}"
+    for name in "abc":
+        workers.end(name)
+        await workers.until_begun(name)
+    assert await asyncio.gather(*(task.future for task in long)) == ["a", "b", "c"]
+
+
+async def test_only_worker_takes_long_tasks_too(worker: Doubles) -> None:
+    await worker.note("short", QUICK).future
+    assert await worker.note("long", SLOW).future == "long"
+
+
+async def test_task_that_takes_long_against_its_forecast_counts_as_long(workers: Doubles) -> None:
+    held = workers.hold("unexpected", QUICK)
+    await workers.until_begun("unexpected")
+    await asyncio.sleep(LONG_S + LATE_S)
+    long = workers.note("long")
+    assert long.worker is None
+    assert await workers.note("short", QUICK).future == "short"
+    workers.end("unexpected")
+    assert [await held.future, await long.future] == ["unexpected", "long"]
+
+
 async def test_duration_of_each_kind_is_learnt(worker: Doubles) -> None:
     held = worker.hold("a", "new")
     await worker.until_begun("a")
     await asyncio.sleep(0.1)
     worker.end("a")
     await held.future
-    assert 0.1 <= worker.pool.latencies.estimate_s("new") < PATIENCE_S
+    assert 0.1 <= worker.pool.latencies.estimate_s(Workload("new")) < PATIENCE_S
     with pytest.raises(OptionError):
         await worker.submit("fail", OptionError("at once"), kind="failing").future
-    assert worker.pool.latencies.estimate_s("failing") == LOOKAHEAD_S
+    assert worker.pool.latencies.estimate_s(Workload("failing")) == LOOKAHEAD_S
 
 
 @pytest.mark.parametrize(
@@ -389,11 +456,11 @@ async def test_pool_without_workers_is_not_healthy(worker: Doubles, tmp_path: Pa
 
 async def test_image_bytes_are_released_once_nobody_waits_for_them(worker: Doubles) -> None:
     held = worker.hold("first")
-    waits = worker.pool.submit("measure", bytes(1000), (), SLOW)
+    waits = worker.pool.submit("measure", bytes(1000), (), Workload(SLOW))
     assert len(waits.image_bytes) == 1000
     worker.pool.cancel(waits)
     assert waits.image_bytes == b""
-    done = worker.pool.submit("measure", bytes(1000), (), SLOW)
+    done = worker.pool.submit("measure", bytes(1000), (), Workload(SLOW))
     worker.end("first")
     assert await held.future == "first"
     await done.future
@@ -451,23 +518,109 @@ async def test_task_that_kills_its_worker_alone_fails_of_its_batch(worker: Doubl
 async def test_worker_that_hangs_is_replaced(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with working(tmp_path, 1, limit_s=0.2) as doubles:
-        held = doubles.hold("for ever")
+    async with working(tmp_path, 1, limit_s=0.5) as doubles:
+        hanging = doubles.submit("sleep")
         behind = doubles.note("behind")
         with pytest.raises(WorkerDiedError):
-            await held.future
+            await hanging.future
         assert await behind.future == "behind"
         assert doubles.pool.replaced_workers == 1
-    assert "worker 0 has spent 0.2 s on one request; restarting it" in caplog.text
+    assert "has given no sign of life for 0.5 s; restarting it" in caplog.text
 
 
-async def test_worker_that_hangs_on_a_cancelled_task_is_replaced(tmp_path: Path) -> None:
-    async with working(tmp_path, 1, limit_s=0.2) as doubles:
-        held = doubles.hold("for ever")
-        await doubles.until_begun("for ever")
-        doubles.pool.cancel(held)
-        assert await doubles.note("behind").future == "behind"
-        assert doubles.pool.replaced_workers == 1
+@pytest.mark.parametrize("is_busy", [False, True], ids=["idle", "busy"])
+async def test_stopped_worker_is_replaced_soon_and_its_queue_is_answered(
+    tmp_path: Path, *, is_busy: bool
+) -> None:
+    async with working(tmp_path, 1, limit_s=DEFAULT_LIMIT_S) as doubles:
+        held = doubles.hold("first", QUICK) if is_busy else None
+        behind = doubles.note("behind", QUICK)
+        if held is not None:
+            await doubles.until_begun("first")
+            assert behind.worker is not None
+        else:
+            await behind.future
+        os.kill(doubles.pool.pids[0], signal.SIGSTOP)
+        stopped_s = time.monotonic()
+        await until(lambda: doubles.pool.replaced_workers == 1)
+        assert time.monotonic() - stopped_s < 3.5
+        if held is not None:
+            with pytest.raises(WorkerDiedError):
+                await held.future
+        assert await behind.future == "behind"
+        assert await doubles.note("next").future == "next"
+
+
+async def test_worker_in_a_long_call_is_no_hanging_worker(tmp_path: Path) -> None:
+    async with working(tmp_path, 1, limit_s=0.5) as doubles:
+        started_s = time.monotonic()
+        await doubles.submit("count", 10**8).future
+        assert time.monotonic() - started_s > 1
+        assert doubles.pool.replaced_workers == 0
+
+
+async def test_cancelled_task_ends_at_its_next_checkpoint(worker: Doubles) -> None:
+    endless = worker.submit("step", str(worker.folder), "endless")
+    await worker.until_begun("endless")
+    worker.pool.cancel(endless)
+    cancelled_s = time.monotonic()
+    assert await worker.note("behind").future == "behind"
+    assert time.monotonic() - cancelled_s < 0.5
+    assert worker.pool.replaced_workers == 0
+
+
+async def test_worker_ends_a_task_at_its_deadline(worker: Doubles) -> None:
+    """It does so by itself: the service may be busy, and cancels nothing here."""
+    arguments = (str(worker.folder), "late")
+    tasks = [
+        worker.pool.submit("step", b"", arguments, Workload(QUICK), deadline_s=0.1)
+        for _ in range(2)
+    ]
+    for task in tasks:
+        with pytest.raises(DeadlineError, match=r"after the limit of 0\.1 s"):
+            await task.future
+    assert await worker.note("behind").future == "behind"
+    assert worker.pool.replaced_workers == 0
+
+
+async def test_task_whose_deadline_has_passed_does_not_begin(worker: Doubles) -> None:
+    arguments = (str(worker.folder), "late")
+    late = worker.pool.submit("note", b"", arguments, Workload(QUICK), deadline_s=-1)
+    with pytest.raises(DeadlineError):
+        await late.future
+    assert not worker.begun("late")
+
+
+async def test_worker_that_does_not_end_a_cancelled_task_is_replaced(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each time it gets twice the time, because replacing workers is work too."""
+    monkeypatch.setattr(supervisor, "GRACE_S", 0.25)
+    async with working(tmp_path, 1) as doubles:
+        for name in "ab":
+            held = doubles.hold(name)
+            await doubles.until_begun(name)
+            doubles.pool.cancel(held)
+            assert await doubles.note(f"behind-{name}").future == f"behind-{name}"
+        assert doubles.pool.replaced_workers == 2
+    lines = re.findall(r"has not ended cancelled work after (.*) s; restarting it", caplog.text)
+    assert lines == ["0.2", "0.5"]
+
+
+async def test_worker_without_memory_is_replaced_and_its_queue_is_answered(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with working(tmp_path, 1) as worker:
+        before = await worker.submit("process").future
+        failing = worker.submit("fail", MemoryError("of 3 GB"), kind=QUICK)
+        behind = [worker.submit("process", kind=QUICK) for _ in range(5)]
+        with pytest.raises(OutOfMemoryError, match="send a smaller image"):
+            await failing.future
+        processes = {await task.future for task in behind}
+        assert len(processes) == 1
+        assert before not in processes
+        assert worker.pool.replaced_workers == 1
+    assert "the memory was not enough for the request 'fail'" in capfd.readouterr().err
 
 
 async def test_busy_worker_is_no_hanging_worker(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from phiz.faces import DetectOptions
 from phiz.workers.protocol import (
     MessageDecoder,
     WorkCancel,
+    WorkPing,
     WorkRequest,
     WorkResult,
     encode_message,
@@ -23,8 +24,11 @@ messages = st.one_of(
         st.tuples(st.text(max_size=9), st.floats(0, 1)),
         st.booleans(),
         st.floats(0, 9),
+        st.text(max_size=9),
+        st.floats(0, allow_nan=False),
     ),
     st.builds(WorkCancel, numbers),
+    st.builds(WorkPing, numbers),
     st.builds(WorkResult, numbers, st.binary(max_size=300), st.none(), st.floats(0, 9)),
 )
 parcels = st.lists(st.tuples(messages, st.binary(max_size=300)), max_size=5)

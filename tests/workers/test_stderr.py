@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from phiz.errors import WorkerDiedError
+from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
 from phiz.workers.stderr import MAX_LINE_BYTES, MAX_LINES
 
@@ -74,7 +75,7 @@ async def test_raw_line_is_a_field_of_a_line(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture, descriptor: int
 ) -> None:
     raw = b"TIFFReadDirectory: Warning\nhalf \xff\n"
-    await pool.submit("write", raw, (descriptor,), "x").future
+    await pool.submit("write", raw, (descriptor,), Workload("x")).future
     await until(lambda: len(lines(caplog)) == 2)
     assert lines(caplog) == ["TIFFReadDirectory: Warning", "half �"]
     assert {record.levelname for record in caplog.records} == {"WARNING"}
@@ -85,8 +86,8 @@ async def test_lines_of_the_workers_own_log_go_past_it(
     capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with working() as pool:  # which writes where this test reads
-        await pool.submit("log", b"", (), "x").future
-        await pool.submit("write", b"raw\n", (2,), "x").future
+        await pool.submit("log", b"", (), Workload("x")).future
+        await pool.submit("write", b"raw\n", (2,), Workload("x")).future
         await until(lambda: lines(caplog) == ["raw"])
     written = capfd.readouterr().err
     assert '"message":"in its own words"' in written
@@ -98,16 +99,16 @@ async def test_last_words_of_a_worker_that_crashes_are_logged(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
     with pytest.raises(WorkerDiedError):
-        await pool.submit("crash", b"free(): invalid pointer", (), "x").future
+        await pool.submit("crash", b"free(): invalid pointer", (), Workload("x")).future
     await until(lambda: lines(caplog) == ["free(): invalid pointer"])
 
 
 async def test_many_and_long_lines_are_bounded(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
-    await pool.submit("write", 2 * MAX_LINE_BYTES * b"a" + b"\n", (2,), "x").future
-    await pool.submit("write", 5000 * b"b\n", (2,), "x").future
+    await pool.submit("write", 2 * MAX_LINE_BYTES * b"a" + b"\n", (2,), Workload("x")).future
+    await pool.submit("write", 5000 * b"b\n", (2,), Workload("x")).future
     await until(lambda: len(lines(caplog)) == MAX_LINES)
     assert lines(caplog)[:2] == [MAX_LINE_BYTES * "a", "b"]
-    await pool.submit("write", b"c\n", (2,), "x").future
+    await pool.submit("write", b"c\n", (2,), Workload("x")).future
     assert len(lines(caplog)) == MAX_LINES

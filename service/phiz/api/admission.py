@@ -1,17 +1,22 @@
 """Admits requests: only those that can be answered in time, and only so many bytes at once."""
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from phiz.errors import OverloadedError
+from phiz.api.server.bodies import BodyPlaces, BodyReservation
+from phiz.errors import ExcessiveWorkError, OverloadedError
+from phiz.workers.latency import Forecast
 
 # Share of the deadline that a request may be queued. Requests ahead may take longer than expected,
 # and the work itself takes its time.
 MAX_WAIT_SHARE: Final = 0.5
 MAX_RETRY_AFTER_S: Final = 600
+# A forecast may be wrong by so much before a request is refused by it.
+FORECAST_TOLERANCE: Final = 2.0
+# Work shorter than this is never refused: it costs little, however early its deadline.
+LEAST_REFUSED_S: Final = 0.1
 
 
 class QueueState(Protocol):
@@ -23,20 +28,29 @@ class QueueState(Protocol):
 
     @property
     def wait_s(self) -> float:
-        """Expected wait of one more task, in seconds."""
+        """Expected seconds until all tasks have begun."""
+
+
+class AdmissionQueue(Protocol):
+    """The queue that requests are admitted to."""
+
+    @property
+    def queue_depth(self) -> int:
+        """Number of queued tasks."""
+
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:
+        """Return the expected wait of one more task in seconds, by its client and its time."""
 
 
 class Admission:
     """Decides by the queue, the deadline and the held bytes, in the thread of the event loop.
 
     Attributes:
-        max_bytes: Limit of ``held_bytes``.
-        held_bytes: Bytes of all bodies whose requests are not answered yet.
-        arriving_bodies: Bodies that are not complete yet.
+        bodies: Places and bytes of all bodies.
     """
 
     def __init__(
-        self, queue: QueueState, max_queued: int | None, max_bytes: int, max_bodies: int
+        self, queue: AdmissionQueue, max_queued: int | None, max_bytes: int, max_bodies: int
     ) -> None:
         """Return an admission without requests.
 
@@ -48,23 +62,29 @@ class Admission:
         """
         self._queue = queue
         self._max_queued = max_queued
-        self._max_bodies = max_bodies
-        self.max_bytes = max_bytes
-        self.held_bytes = 0
-        self.arriving_bodies = 0
+        self.bodies = BodyPlaces(max_bodies, max_bytes)
 
-    def check(self, remaining_s: float, other_images: int = 0, other_images_s: float = 0.0) -> None:
+    def check(
+        self,
+        remaining_s: float,
+        client: str = "",
+        expected_s: float = 0.0,
+        other_images: int = 0,
+        other_images_s: float = 0.0,
+    ) -> None:
         """Admit a request.
 
         Args:
             remaining_s: Seconds until its deadline.
+            client: Its client.
+            expected_s: Expected seconds of its longest image.
             other_images: Number of images beside its first one.
             other_images_s: Expected seconds of these.
 
         Raises:
             OverloadedError: The queue is full, or the wait would be too long.
         """
-        wait_s = self._queue.wait_s + other_images_s
+        wait_s = self._queue.estimate_wait_s(client, expected_s) + other_images_s
         if (
             self._max_queued is not None
             and self._queue.queue_depth + other_images >= self._max_queued
@@ -81,61 +101,37 @@ class Admission:
                 _round_retry_after(wait_s),
             )
 
-    @contextmanager
-    def reserve_body(self) -> Iterator["BodyReservation"]:
-        """Reserve the place of a body, from before its first byte until its request is answered.
+    def check_work(self, forecasts: Sequence[Forecast], workers: int, remaining_s: float) -> None:
+        """Refuse a request whose images would take far longer than its deadline.
+
+        Args:
+            forecasts: Those of its images.
+            workers: Number of workers.
+            remaining_s: Seconds until its deadline.
 
         Raises:
-            OverloadedError: Too many bodies are arriving already.
+            ExcessiveWorkError: Even quick images of their size would be late.
         """
-        if self.arriving_bodies >= self._max_bodies:
-            raise OverloadedError(
-                f"the service already receives the limit of {self._max_bodies} bodies;"
-                " try again in a moment"
-            )
-        self.arriving_bodies += 1
-        body = BodyReservation(self)
-        try:
-            yield body
-        finally:
-            body.finish_receiving()
-            self.held_bytes -= body.size_bytes
+        low_s = max(forecast.low_s for forecast in forecasts)
+        if len(forecasts) > 1:
+            low_s = max(low_s, sum(forecast.low_s for forecast in forecasts) / workers)
+        if low_s < LEAST_REFUSED_S or low_s <= FORECAST_TOLERANCE * remaining_s:
+            return
+        images = "these images" if len(forecasts) > 1 else "an image of this size"
+        fewer = "fewer or smaller images" if len(forecasts) > 1 else "a smaller image"
+        raise ExcessiveWorkError(
+            f"{images} would take at least {low_s:.2g} s with this model and these options; the"
+            f" deadline is {remaining_s:g} s; send {fewer}, choose a faster model, or set min_face"
+            " (mtcnn) or budget_ms (auto)"
+        )
 
-
-@dataclass(slots=True, eq=False)
-class BodyReservation:
-    """The place of one body.
-
-    Attributes:
-        admission: Admission that holds the body.
-        size_bytes: Bytes that have arrived.
-        is_arriving: Whether more bytes may arrive.
-    """
-
-    admission: Admission
-    size_bytes: int = 0
-    is_arriving: bool = True
-
-    def add_bytes(self, size_bytes: int) -> None:
-        """Hold bytes that have arrived.
+    def reserve_body(self, host: str) -> AbstractContextManager[BodyReservation]:
+        """Reserve the place of a body from an address, until its request is answered.
 
         Raises:
-            OverloadedError: All bodies together have too many bytes.
+            OverloadedError: Too many bodies are arriving already, and none of them is slow.
         """
-        admission = self.admission
-        if admission.held_bytes + size_bytes > admission.max_bytes:
-            raise OverloadedError(
-                f"the service already holds {admission.held_bytes} bytes of bodies; the limit is"
-                f" {admission.max_bytes}; try again in a moment"
-            )
-        admission.held_bytes += size_bytes
-        self.size_bytes += size_bytes
-
-    def finish_receiving(self) -> None:
-        """Free the place among the arriving bodies."""
-        if self.is_arriving:
-            self.is_arriving = False
-            self.admission.arriving_bodies -= 1
+        return self.bodies.reserve(host)
 
 
 def _round_retry_after(wait_s: float) -> int:

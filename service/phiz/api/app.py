@@ -1,5 +1,6 @@
 """The application: its routes, and the workers that it starts."""
 
+import math
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -12,6 +13,7 @@ import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
 from phiz.api.errors import add_error_handlers
+from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
@@ -22,14 +24,13 @@ from phiz.api.openapi import (
 from phiz.api.routes_detect import classify, detect, detect_batch
 from phiz.api.security.guard import Guard
 from phiz.api.security.schemes import describe_access
-from phiz.api.service import Fetcher, RequestLimits, Service
+from phiz.api.service import RequestLimits, Service
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
 from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
-from phiz.wire.messages import ModelInventory
+from phiz.wire.messages import WARM_UP_SIZE_WH, ModelInventory
 from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, DetectParameters
+from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
-
-HANG_TIMEOUT_DEADLINES = 2  # of these, the request was answered one deadline ago
 
 
 def create_app(
@@ -107,13 +108,13 @@ def _make_lifespan(
 ) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        hang_timeout_s = max(limits.hang_timeout_s, HANG_TIMEOUT_DEADLINES * limits.deadline_s)
-        pool = WorkerPool(worker_command, workers, hang_timeout_s, BATCHABLE_MODELS)
+        pool = WorkerPool(worker_command, workers, limits.hang_timeout_s, BATCHABLE_MODELS)
         inventory, *_ = await pool.start()
         try:
             assert isinstance(inventory, ModelInventory), "the hello of a worker is its inventory"
-            for kind, seconds in inventory.warm_up_s.items():
-                pool.latencies.observe(kind, seconds)
+            for model, seconds in inventory.warm_up_s.items():
+                workload = Workload(model, pixels=math.prod(WARM_UP_SIZE_WH))
+                pool.latencies.observe(workload, seconds)
             kinds = {spec.name: spec.kind for spec in inventory.specs}
             others = (AUTO, *(spec.name for spec in inventory.classifiers))
             metrics = Metrics(CollectorRegistry(), pool, kinds, others)
@@ -126,7 +127,7 @@ def _make_lifespan(
                 limits.for_batch(),
                 admission,
                 metrics,
-                _open_fetcher(limits),
+                _build_fetcher(limits),
             )
             app.state.ready = True
             yield
@@ -138,10 +139,7 @@ def _make_lifespan(
     return lifespan
 
 
-def _open_fetcher(limits: RequestLimits) -> Fetcher | None:
+def _build_fetcher(limits: RequestLimits) -> ImageFetcher | None:
     if limits.url_hosts is None:
         return None
-    # Its HTTP client takes memory, and most services fetch nothing.
-    from phiz.api.fetch.fetcher import ImageFetcher  # noqa: PLC0415
-
     return ImageFetcher(limits.url_hosts, limits.max_image_bytes)

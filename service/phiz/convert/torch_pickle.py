@@ -10,12 +10,14 @@ types of storages, as names of numpy types.
 """
 
 import io
+import math
 import pickle
+import pickletools
 import struct
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +33,10 @@ StateDict = Mapping[str, NDArray[np.float32]]
 # The errors of damaged pickles, by the manual of the pickle module.
 _DECODE_ERRORS: Final = (
     *(pickle.UnpicklingError, struct.error, AttributeError, EOFError, ImportError),
-    *(LookupError, TypeError, ValueError),
+    *(LookupError, OverflowError, TypeError, ValueError),
 )
+# Python reserves memory by the number that these give, however short the file.
+_SIZED_OPCODES: Final = ("PUT", "BINPUT", "LONG_BINPUT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ def read_weights(content: bytes) -> StateDict:
 
 
 def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], list[str]]:
-    magic, version, _sizes, tensors, keys = (_Unpickler(file).load() for _ in range(5))
+    magic, version, _sizes, tensors, keys = (_read_pickle(file) for _ in range(5))
     if (magic, version) != (MAGIC_NUMBER, PROTOCOL_VERSION):
         raise ConversionError("not a legacy PyTorch file: its magic number differs")
     if not isinstance(tensors, dict) or not all(
@@ -85,6 +89,16 @@ def _read_pickles(file: io.BytesIO) -> tuple[dict[str, _Tensor], list[str]]:
     ):
         raise ConversionError("the file holds something other than a dictionary of tensors")
     return tensors, keys
+
+
+def _read_pickle(file: io.BytesIO) -> Any:  # noqa: ANN401  a pickle holds anything
+    start = file.tell()
+    limit = file.getbuffer().nbytes
+    for opcode, number, _ in pickletools.genops(file):
+        if opcode.name in _SIZED_OPCODES and int(number or 0) > limit:
+            raise ConversionError(f"the pickle asks for the place {number} of {limit} bytes")
+    file.seek(start)
+    return _Unpickler(file).load()
 
 
 def _read_storage(file: io.BytesIO, dtype: np.dtype[np.generic]) -> NDArray[np.generic]:
@@ -104,7 +118,8 @@ def _copy_view(tensor: _Tensor, numbers: NDArray[np.generic]) -> NDArray[np.floa
     if min(shape, default=1) < 1 or min(strides, default=0) < 0 or tensor.offset < 0:
         raise ConversionError(f"a tensor has shape {shape}, strides {strides}")
     last = sum((length - 1) * stride for length, stride in zip(shape, strides, strict=True))
-    if tensor.offset + last >= len(numbers):
+    # A stride of 0 repeats numbers, as many times as the shape says.
+    if tensor.offset + last >= len(numbers) or math.prod(shape) > len(numbers):
         raise ConversionError(
             f"a tensor of shape {shape}, strides {strides} does not fit its storage of "
             f"{len(numbers)} numbers"

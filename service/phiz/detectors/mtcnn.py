@@ -120,6 +120,8 @@ class Mtcnn:
         )
         pixels = image.decode_full()  # (H, W)
         stopwatch.lap("decode")
+        if not scales:  # it is thinner than the smallest face
+            return Detections(())
         sums = compute_integral(pixels)  # (H + 1, W + 1)
         stopwatch.lap("preprocess")
         proposals = self._propose_boxes(sums, scales, stopwatch)  # (N, 4)
@@ -153,7 +155,7 @@ class Mtcnn:
         """Return the proposals (N, 9) of one level after suppression."""
         height, width = get_shape(sums)
         shape_hw = int(height * scale + 1), int(width * scale + 1)
-        found, cells_by_tile = [NO_PREDICTIONS], [NO_CELLS]
+        predictions, cells = NO_PREDICTIONS, NO_CELLS  # (N, 9), (N, 2)
         for first, tile in split_into_tiles(shape_hw):
             pixels = resize_level_tile(sums, shape_hw, tile)  # (r, c, 3)
             stopwatch.lap("preprocess")
@@ -161,14 +163,13 @@ class Mtcnn:
             stopwatch.lap("inference", "pnet")
             probabilities = outputs["probabilities"][0]  # (h, w)
             y, x = np.nonzero(probabilities >= self.spec.min_scores[0])  # (N,) each
-            cells = np.stack([x, y], axis=1) + first  # (N, 2)
-            boxes, scores = compute_cell_boxes(cells, scale), probabilities[y, x, None]
-            regressions = outputs["regressions"][0, y, x]  # (N, 4)
-            found.append(np.concatenate([boxes, scores, regressions], axis=1))
-            cells_by_tile.append(cells)
-        predictions, cells = np.concatenate(found), np.concatenate(cells_by_tile)  # (N, 9), (N, 2)
-        best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_PROPOSALS]
-        predictions, cells = predictions[best], cells[best]
+            more = np.stack([x, y], axis=1) + first  # (M, 2)
+            boxes, scores = compute_cell_boxes(more, scale), probabilities[y, x, None]
+            regressions = outputs["regressions"][0, y, x]  # (M, 4)
+            found = np.concatenate([boxes, scores, regressions], axis=1)  # (M, 9)
+            predictions, cells = _keep_best(
+                np.concatenate([predictions, found]), np.concatenate([cells, more])
+            )
         boxes, scores = predictions[:, :4], predictions[:, 4]
         kept = suppress_cells(cells, boxes, scores, scale, self.spec.level_overlap)
         stopwatch.lap("postprocess")
@@ -240,6 +241,15 @@ class Mtcnn:
         sides = boxes[:, 2:] - boxes[:, :2] + INCLUSIVE_SIDE  # (K, 2)
         keypoints = landmarks[passed] * sides[:, None] + boxes[:, None, :2] - INCLUSIVE_SIDE
         return apply_regressions(boxes, regressions[passed], INCLUSIVE_SIDE), scores, keypoints
+
+
+def _keep_best(predictions: Predictions, cells: Cells) -> tuple[Predictions, Cells]:
+    """Return the ``MAX_PROPOSALS`` best predictions and their cells, best first.
+
+    A tile adds up to ``TILE_CELLS``, so memory stays bounded if all cells of a level pass.
+    """
+    best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_PROPOSALS]
+    return predictions[best], cells[best]
 
 
 def split_into_batches(count: int, size: int) -> Iterator[slice]:

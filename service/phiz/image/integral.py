@@ -8,11 +8,13 @@ Source: Crow 1984 (summed-area tables). The windows are those of adaptive averag
 ``floor(i · n / m)`` to ``ceil((i + 1) · n / m)``, as in facenet-pytorch's ``imresample``.
 """
 
+from itertools import product
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.cancellation import checkpoint
 from phiz.faces import Indices
 from phiz.image.pixels import CHANNEL_BITS, PackedPixels, spread_channels
 
@@ -33,11 +35,18 @@ def compute_integral(pixels: PackedPixels) -> IntegralImage:
     """Return the packed integral (H + 1, W + 1) of an image (H, W)."""
     height, width = pixels.shape
     sums = np.zeros((height + 1, width + 1), np.uint64)
-    rows = max(1, BLOCK_PIXELS // width)
-    for top in range(0, height, rows):
-        block = sums[top + 1 : top + 1 + rows, 1:]  # (B, W)
-        np.cumsum(spread_channels(pixels[top : top + rows]), axis=1, out=block)
-        block[0] += sums[top, 1:]
+    columns = min(width, BLOCK_PIXELS)
+    rows = BLOCK_PIXELS // columns
+    for top, left in product(range(0, height, rows), range(0, width, columns)):
+        checkpoint()
+        part = slice(top, top + rows), slice(left, left + columns)
+        block = sums[1:, 1:][part]  # (B, C), one row if C < W
+        # A turned image is a view whose columns are far apart.
+        words = np.ascontiguousarray(pixels[part])  # (B, C)
+        np.cumsum(spread_channels(words), axis=1, out=block)
+        block[0] += sums[top, 1:][part[1]]
+        if left:
+            block += sums[top + 1, left : left + 1] - sums[top, left : left + 1]
         np.cumsum(block, axis=0, out=block)
     return sums
 
@@ -65,7 +74,8 @@ def resize_level_tile(
         return _average_large_windows(sums, top, bottom, left, right)
     # Only the columns from the first window to the last, which are often not all.
     part = sums[:, left[0] : right[-1] + 1]  # (H + 1, W')
-    strips = part[bottom] - part[top]  # (r, W')
+    strips = part[bottom]  # (r, W')
+    strips -= part[top]
     packed = strips.take(right - left[0], axis=1) - strips.take(left - left[0], axis=1)  # (r, c)
     return _unpack_averages(packed, counts)  # (r, c, 3)
 

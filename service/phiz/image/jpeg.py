@@ -53,13 +53,19 @@ def decode_jpeg(
 def _decode_strictly(
     image_bytes: bytes, size_wh: tuple[int, int], factor: int, colours: str
 ) -> NDArray[np.uint8] | None:
-    """Return the image (h, w, 4), or None if the decoder has an error or a warning."""
+    """Return the image (h, w, 4), or None if the decoder has an error or a warning.
+
+    Raises:
+        MemoryError: The memory is not enough.
+    """
     width, height = (-(-side // factor) for side in size_wh)
     try:
         samples = np.asarray(
             simplejpeg.decode_jpeg(image_bytes, colours, min_width=width, min_height=height)
         )  # (h, w, 4)
-    except _DECODER_ERRORS:
+    except _DECODER_ERRORS as error:
+        if "memory" in str(error).lower():
+            raise MemoryError(str(error)) from None
         return None
     assert samples.shape[:2] == (height, width), "the decoder takes the smallest scale that does"
     return samples

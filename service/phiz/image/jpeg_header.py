@@ -30,6 +30,8 @@ _EXIF_SEGMENT = re.compile(rb"\xff\xe1..Exif\0\0", re.DOTALL)
 _ADOBE_SEGMENT = re.compile(rb"\xff\xee..Adobe.{6}(.)", re.DOTALL)
 _MARKERS_PER_SCAN = 16  # a scan has one, and at most four tables, if one a segment
 _FRAME = struct.Struct(">BHHB")  # precision, height, width, components
+_MAX_PASSED_SEGMENTS = 300  # a colour profile has up to 255
+_MAX_PASSED_BYTES = 1 << 16
 _BLOCK_SIDE_PX = 8
 _COEFFICIENT_BYTES = 2
 
@@ -130,6 +132,24 @@ def read_jpeg_header(image_bytes: bytes, max_segments: int | None = None) -> Jpe
     is_lean = sum(map(len, kept)) == len(image_bytes)
     lean_bytes = image_bytes if is_lean else b"".join(kept)
     return JpegHeader(count, tuple(frames), has_one_scan, adobe_transform, exif, lean_bytes)
+
+
+def find_frame_size(image_bytes: bytes) -> tuple[int, int] | None:
+    """Return width and height of the first frame, or None if it is not near the start.
+
+    At most 300 segments and 64 KiB between two of them are passed over, so that it takes no time.
+    """
+    at = 2
+    for _ in range(_MAX_PASSED_SEGMENTS):
+        found = _SEGMENT_MARKER.search(image_bytes, at, at + _MAX_PASSED_BYTES)
+        if found is None or (marker := image_bytes[found.end() - 1]) == _START_OF_SCAN[1]:
+            return None
+        at = found.end()
+        if marker in _FRAME_MARKERS:
+            _, height, width, _ = _FRAME.unpack_from(image_bytes, at + 2)
+            return width, height
+        at += max(2, int.from_bytes(image_bytes[at : at + 2], "big"))
+    return None
 
 
 def _read_frame(segment: bytes) -> JpegFrame:

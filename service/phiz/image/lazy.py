@@ -144,7 +144,8 @@ def average_blocks(full: ScaledImage, factor: int) -> ScaledImage:
     The last block of a side has the remaining pixels.
     """
     height, width = full.pixels.shape
-    padded = full.pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
+    words = np.ascontiguousarray(full.pixels, "<u4")  # (H, W)
+    padded = words[..., None].view(np.uint8)  # (H, W, 4)
     image = Pillow.frombuffer("RGBX", (width, height), padded, "raw", "RGBX", 0, 1)
     return ScaledImage(pack_rgbx(np.asarray(image.reduce(factor))), factor)
 

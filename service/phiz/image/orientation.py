@@ -16,12 +16,15 @@ FLIPPED_Y = (3, 4, 7, 8)
 
 
 def apply_orientation(pixels: PackedPixels, orientation: int) -> PackedPixels:
-    """Return packed pixels (H, W) turned upright by their Exif orientation (Exif 2.32, 4.6.4)."""
+    """Return packed pixels (H, W) turned upright by their Exif orientation (Exif 2.32, 4.6.4).
+
+    The result is a view. A copy of a large image costs more time than its strided use, and memory.
+    """
     if orientation in TRANSPOSED:
         pixels = pixels.T  # then what was first in x is first in y
     down = -1 if orientation in FLIPPED_Y else 1
     across = -1 if orientation in FLIPPED_X else 1
-    return np.ascontiguousarray(pixels[::down, ::across])
+    return pixels[::down, ::across]
 
 
 def to_upright_size(size_wh: tuple[int, int], orientation: int) -> tuple[int, int]:

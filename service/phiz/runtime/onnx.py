@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from phiz.errors import SettingError
 from phiz.models.specs import Architecture, NetworkSpec
-from phiz.runtime.session import Session
+from phiz.runtime.session import Session, raise_memory_error
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
 # Their input size changes with every image. Other networks change the batch size at most.
@@ -73,8 +73,16 @@ class OnnxSession:
         self._outputs = [output.name for output in self._session.get_outputs()]
 
     def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the outputs by name, for one input array."""
-        outputs = self._session.run(self._outputs, {self._input: inputs})
+        """Return the outputs by name, for one input array.
+
+        Raises:
+            MemoryError: The memory is not enough.
+        """
+        try:
+            outputs = self._session.run(self._outputs, {self._input: inputs})
+        except Exception as error:
+            raise_memory_error(error)
+            raise
         return dict(zip(self._outputs, outputs, strict=True))
 
 
@@ -96,5 +104,6 @@ def build_session_options(threads: int, *, has_dynamic_size: bool) -> ort.Sessio
     # largest image needed, and a plan be kept of every size that was ever seen.
     options.enable_cpu_mem_arena = not has_dynamic_size
     options.enable_mem_pattern = not has_dynamic_size
-    options.log_severity_level = 3
+    # Its errors are raised too; its own lines on standard error would not be in the log's format.
+    options.log_severity_level = 4
     return options

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from phiz.models.specs import NetworkSpec
 from phiz.runtime.isa import get_isa_limit
-from phiz.runtime.session import ComputePrecision, Session
+from phiz.runtime.session import ComputePrecision, Session, raise_memory_error
 
 DEVICE: Final = "CPU"
 # Layers with 8 bits in the graph are computed in 8 bits, whatever the hint.
@@ -69,7 +69,11 @@ class OpenVinoSession:
         self._idle_requests = [self._compile_request()]
 
     def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """Return the outputs by name, for one input array."""
+        """Return the outputs by name, for one input array.
+
+        Raises:
+            MemoryError: The memory is not enough.
+        """
         request = self._acquire_request()
         try:
             # The array is read in place, and not again once this inference is over; OpenVINO
@@ -81,6 +85,9 @@ class OpenVinoSession:
                 name: request.get_tensor(output).data.copy()
                 for name, output in zip(self._outputs, request.model_outputs, strict=True)
             }
+        except Exception as error:
+            raise_memory_error(error)
+            raise
         finally:
             self._idle_requests.append(request)
 

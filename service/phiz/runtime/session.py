@@ -31,3 +31,13 @@ class Runtime(Protocol):
     def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
         """Return a session of a network, from the verified bytes of its ONNX file."""
         ...  # pragma: no cover
+
+
+def raise_memory_error(error: Exception) -> None:
+    """Raise a MemoryError if the error of a runtime comes from a lack of memory.
+
+    Runtimes have no type for it. Their messages have the name of the failed function in C++ or
+    "failed to allocate".
+    """
+    if "alloc" in str(error):
+        raise MemoryError(str(error)) from error

@@ -9,10 +9,12 @@ CGROUP_ROOT = Path("sys/fs/cgroup")
 CGROUP_MEMBERSHIP = Path("proc/self/cgroup")
 MAX_OPEN_FILES = 10_240  # macOS's OPEN_MAX
 # The memory of the idle service, of a worker after images of all kinds, and of a pixel in the worst
-# case, a WebP with alpha; docs/deploying.md describes the measurement.
+# case, an image of one column; docs/deploying.md describes the measurement.
 SERVICE_BYTES = 45_000_000
 WORKER_BYTES = 190_000_000
-PIXEL_BYTES = 20
+PIXEL_BYTES = 16
+DEFAULT_MAX_PIXELS = 50_000_000
+USABLE_SHARE = 0.9  # of a memory limit; sockets and the page cache count towards it too
 
 
 def count_processors(root: Path = Path("/")) -> int:
@@ -35,7 +37,7 @@ def get_processor_share(root: Path = Path("/")) -> float:
 def count_affordable_workers(limit_bytes: float, max_pixels: int) -> float:
     """Return how many workers fit into a memory limit, at least 1, or infinity.
 
-    Beside the service and its workers, one image of the largest size must fit.
+    Each of them may have an image of the largest size at the same time.
 
     Args:
         limit_bytes: The result of ``read_memory_limit``.
@@ -43,8 +45,34 @@ def count_affordable_workers(limit_bytes: float, max_pixels: int) -> float:
     """
     if limit_bytes == float("inf"):
         return limit_bytes
-    left_bytes = limit_bytes - SERVICE_BYTES - PIXEL_BYTES * max_pixels
-    return max(1, left_bytes // WORKER_BYTES)
+    left_bytes = USABLE_SHARE * limit_bytes - SERVICE_BYTES
+    return max(1, left_bytes // (WORKER_BYTES + PIXEL_BYTES * max_pixels))
+
+
+def choose_max_pixels(wanted: int | None, limit_bytes: float, body_bytes: int) -> int:
+    """Return the maximum pixels of an image, by default what one worker has memory for.
+
+    Args:
+        wanted: The setting; None for the default.
+        limit_bytes: The result of ``read_memory_limit``.
+        body_bytes: Maximum size of a request.
+    """
+    if wanted is not None:
+        return wanted
+    left_bytes = USABLE_SHARE * limit_bytes - SERVICE_BYTES - WORKER_BYTES - body_bytes
+    return int(min(DEFAULT_MAX_PIXELS, max(1.0, left_bytes / PIXEL_BYTES)))
+
+
+def compute_spare_bytes(limit_bytes: float, workers: int, max_pixels: int) -> float:
+    """Return the memory for request bodies, beside workers with images of the largest size.
+
+    Args:
+        limit_bytes: The result of ``read_memory_limit``.
+        workers: Number of workers.
+        max_pixels: Maximum pixels of an image.
+    """
+    workers_bytes = workers * (WORKER_BYTES + PIXEL_BYTES * max_pixels)
+    return max(0.0, USABLE_SHARE * limit_bytes - SERVICE_BYTES - workers_bytes)
 
 
 def raise_file_limit() -> int:

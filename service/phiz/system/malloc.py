@@ -7,6 +7,7 @@ mallopt(3).
 """
 
 import ctypes
+import mmap
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 # Larger than the blocks that the networks use in each run, which would otherwise be mapped again
@@ -31,6 +32,15 @@ def fix_malloc_thresholds() -> bool:
         mallopt(M_MMAP_THRESHOLD, MMAP_THRESHOLD_BYTES)
         and mallopt(M_TRIM_THRESHOLD, TRIM_THRESHOLD_BYTES)
     )
+
+
+def can_allocate(size_bytes: int) -> bool:
+    """Return whether the system gives this process so much memory now, without using it."""
+    try:
+        mmap.mmap(-1, size_bytes).close()
+    except (MemoryError, OSError):
+        return False
+    return True
 
 
 def trim_heap() -> bool:

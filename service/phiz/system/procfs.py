@@ -8,6 +8,8 @@ from typing import Final
 
 PROC_ROOT: Final = Path("/proc")
 KIB: Final = 1024
+DISK_STATE: Final = "D"
+"""The state of a process that waits for a disk, and that no signal reaches."""
 
 
 def read_resident_bytes(pid: int) -> int | None:
@@ -29,10 +31,21 @@ def read_peak_bytes() -> int:
 
 def read_processor_seconds(pid: int) -> float | None:
     """Return the user and system time of a process, or None if it is unknown."""
+    fields = _read_stat_fields(pid)
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if fields else None
+
+
+def read_process_state(pid: int) -> str:
+    """Return the letter of a process's state, or an empty text if it is unknown."""
+    fields = _read_stat_fields(pid)
+    return fields[0] if fields else ""
+
+
+def _read_stat_fields(pid: int) -> list[str]:
+    """Return the fields of ``stat`` from the state on."""
     # The name of the program comes first, in brackets, and may contain spaces.
     _, _, rest = _read_proc_file(pid, "stat").rpartition(")")
-    ticks = rest.split()
-    return (int(ticks[11]) + int(ticks[12])) / os.sysconf("SC_CLK_TCK") if ticks else None
+    return rest.split()
 
 
 def _read_proc_file(pid: int, name: str) -> str:

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from phiz.models.router_config import RouterConfig
 from phiz.models.specs import ModelKind, ModelSpec, Precision
+
+WARM_UP_SIZE_WH: Final = 320, 240
+"""Size of the image that each detector is warmed up with."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,39 @@ import itertools
 import subprocess
 from collections import deque
 from dataclasses import dataclass
-from typing import Any, Protocol, cast
+from typing import Any, Final, NamedTuple, Protocol, cast
 
-from phiz.errors import WorkerDiedError
+from phiz.errors import OutOfMemoryError, WorkerDiedError
+from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import (
     MessageDecoder,
     WorkCancel,
+    WorkPing,
     WorkRequest,
     WorkResult,
     encode_message,
 )
+from phiz.workers.vitals import WorkerVitals
+
+
+class TaskOwner(NamedTuple):
+    """The owner of a task.
+
+    Attributes:
+        client: Its client. Clients share the workers equally.
+        request: Its request. The requests of a client take turns.
+    """
+
+    client: str = ""
+    request: str = ""
+
+
+NO_OWNER: Final = TaskOwner()
+
+
+CHECKPOINT_INTERVAL_S: Final = 0.2
+"""Seconds in which cancelled work mostly ends."""
 
 
 @dataclass(slots=True, eq=False)
@@ -25,18 +47,22 @@ class WorkTask:
     Attributes:
         request: The request.
         image_bytes: Its image.
-        kind: The key of its expected time.
+        workload: Everything that its time is forecast by.
         expected_s: The expected time.
         future: The result.
+        owner: Its owner.
+        is_long: Whether it is expected to take long.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
     """
 
     request: WorkRequest
     image_bytes: bytes
-    kind: str
+    workload: Workload
     expected_s: float
     future: asyncio.Future[Any]
+    owner: TaskOwner = NO_OWNER
+    is_long: bool = False
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
 
@@ -77,6 +103,8 @@ class WorkerHandle(asyncio.Protocol):
         backlog_s: Their expected time.
         task_started_s: When the first of them began, by the loop's clock.
         hello: Its message once it is ready.
+        vitals: Its signs of life, for the supervisor.
+        is_ending: Whether it ends by itself, after the results that it has sent.
     """
 
     def __init__(self, index: int, process: subprocess.Popen[bytes], events: WorkerEvents) -> None:
@@ -87,6 +115,8 @@ class WorkerHandle(asyncio.Protocol):
         self.backlog_s = 0.0
         self.task_started_s = 0.0
         self.hello: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        self.vitals = WorkerVitals()
+        self.is_ending = False
         self._events = events
         self._decoder = MessageDecoder()
         self._transport: asyncio.WriteTransport
@@ -97,8 +127,12 @@ class WorkerHandle(asyncio.Protocol):
 
     def data_received(self, received: bytes) -> None:
         """Pass on the results of the worker."""
+        self.vitals.has_spoken = True
         for result, _ in self._decoder.feed(received):
+            if isinstance(result, WorkPing):
+                continue
             assert isinstance(result, WorkResult), "a worker sends nothing else"
+            self.is_ending = isinstance(result.error, OutOfMemoryError) or self.is_ending
             if result.number != READY_NUMBER:
                 self._events.on_result(self, result)
             elif self.hello.done():
@@ -122,11 +156,15 @@ class WorkerHandle(asyncio.Protocol):
         return sum(not task.is_complete for task in itertools.islice(self.tasks, 1, None))
 
     def estimate_load_s(self, now: float) -> float:
-        """Return the estimated seconds until a busy worker has finished its tasks."""
+        """Return the estimated seconds until the worker has finished its tasks."""
+        if not self.tasks:
+            return 0.0
         elapsed = now - self.task_started_s
         expected = self.tasks[0].expected_s
         # A task that takes longer than expected may take as long again.
         left = expected - elapsed if elapsed < expected else elapsed
+        if self.tasks[0].is_complete:  # it is cancelled
+            left = min(left, CHECKPOINT_INTERVAL_S)
         return self.backlog_s - expected + left
 
     def assign(self, task: WorkTask, now: float) -> None:
@@ -139,8 +177,12 @@ class WorkerHandle(asyncio.Protocol):
         self._transport.writelines(encode_message(task.request, task.image_bytes))
 
     def cancel(self, task: WorkTask) -> None:
-        """Tell the worker to drop a task if it has not begun."""
+        """Tell the worker to drop a task, or to end it at its next checkpoint."""
         self._transport.writelines(encode_message(WorkCancel(task.request.number)))
+
+    def ping(self) -> None:
+        """Ask the worker for a sign of life."""
+        self._transport.writelines(encode_message(WorkPing()))
 
     def close(self) -> None:
         """Close the connection. The worker ends after its current task."""

@@ -4,38 +4,33 @@ In its own process a detector has the whole interpreter, and a crash (lack of me
 decoder) affects only the current image.
 """
 
+import errno
 import gc
 import logging
 import os
 import select
 import signal
 import socket
-import struct
 import time
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
 from typing import Any, NamedTuple, TypeAlias
 
-from phiz.errors import PhizError, WorkerFaultError
+from phiz.cancellation import WorkEndedError, checkpoint, set_check
+from phiz.errors import OutOfMemoryError, PhizError, WorkerFaultError
 from phiz.system.logs import make_extra
 from phiz.system.malloc import trim_heap
 from phiz.system.scheduling import set_batch_policy
 from phiz.workers.interleave import Interleaver
-from phiz.workers.protocol import (
-    MessageDecoder,
-    WorkCancel,
-    WorkRequest,
-    WorkResult,
-    encode_message,
-)
+from phiz.workers.protocol import WorkRequest, WorkResult, encode_message
+from phiz.workers.reader import BatchRule, RequestReader
 
 TaskHandler: TypeAlias = Callable[..., Any]
 """Takes the image bytes, the moment when the body was complete, and the arguments of a request."""
-BatchRule: TypeAlias = Callable[[WorkRequest, bytes], bool]
-"""Whether a request may be interleaved with others: it is short and needs little memory."""
+RequestCheck: TypeAlias = Callable[[WorkRequest], None]
+"""Raises a WorkEndedError if nobody waits for a running request any more."""
 
 
 class WorkerSetup(NamedTuple):
@@ -52,20 +47,17 @@ class WorkerSetup(NamedTuple):
     after_ready: Callable[[], object] | None = None
 
 
+OUT_OF_MEMORY_STATUS = errno.ENOMEM
+"""The exit status of a worker whose memory was not enough for a request."""
+
 READY_NUMBER = 0
 """The number of the first result, which has the hello message or the error of the start."""
-
-# Twice as many interleaved requests gain little, and the first waits for the last.
-MAX_BATCH = 8
 
 # Requests after which free memory between live blocks is returned to the system. Images of many
 # sizes leave ever more of it. An idle worker does so sooner.
 TRIM_AFTER = 1000
 TRIM_IDLE_AFTER = 100
-IDLE_TIMEOUT_S = 1.0
 
-_CHUNK_BYTES = 1 << 18
-_IDLE_US = round(1e6 * IDLE_TIMEOUT_S)
 _log = logging.getLogger(__name__)
 
 
@@ -104,7 +96,10 @@ def run_worker(
         reader = RequestReader(connection, is_batchable, trimmer.trim_while_idle)
         interleaver: Interleaver[WorkResult] = Interleaver()
         while batch := reader.read_batch():
-            _send_results(connection, *_run_batch(handlers, batch, interleaver))
+            results = _run_batch(handlers, batch, interleaver, reader.check_request)
+            _send_results(connection, *results)
+            if any(isinstance(result.error, OutOfMemoryError) for result in results):
+                os._exit(OUT_OF_MEMORY_STATUS)  # what is left of the heap may never fit again
             trimmer.count_requests(len(batch))
 
 
@@ -128,99 +123,16 @@ class _HeapTrimmer:
         self.count_requests(0, TRIM_IDLE_AFTER)
 
 
-class RequestReader:
-    """Reads the requests of the service in their order."""
-
-    __slots__ = ("_cancelled", "_connection", "_decoder", "_is_batchable", "_on_idle", "_pending")
-
-    def __init__(
-        self, connection: socket.socket, is_batchable: BatchRule, on_idle: Callable[[], None]
-    ) -> None:
-        """Set the timeout of the connection.
-
-        Args:
-            connection: The socket to the service.
-            is_batchable: Which requests may be interleaved.
-            on_idle: Called whenever no request has arrived for a while.
-        """
-        # A timeout of Python's own would cost a further system call for each request.
-        connection.setsockopt(
-            socket.SOL_SOCKET, socket.SO_RCVTIMEO, struct.pack("ll", *divmod(_IDLE_US, 10**6))
-        )
-        self._connection = connection
-        self._on_idle = on_idle
-        self._is_batchable = is_batchable
-        self._decoder = MessageDecoder()
-        self._pending: deque[tuple[WorkRequest, bytes]] = deque()
-        self._cancelled: set[int] = set()
-
-    def read_batch(self) -> list[tuple[WorkRequest, bytes]]:
-        """Return the next request with its image, and those behind it that are interleaved with it.
-
-        Cancelled requests get an empty result. The batch is empty after the end of the service.
-        """
-        while self._receive_messages():
-            while self._pending and self._pending[0][0].number in self._cancelled:
-                request, _ = self._pending.popleft()
-                self._cancelled.remove(request.number)
-                _send_results(self._connection, WorkResult(request.number))
-            if self._pending:
-                return self._pop_batch()
-        return []
-
-    def _pop_batch(self) -> list[tuple[WorkRequest, bytes]]:
-        batch = [self._pending.popleft()]
-        if self._pending and self._can_batch(*batch[0]):
-            while (
-                self._pending
-                and len(batch) < MAX_BATCH
-                and self._pending[0][0].number not in self._cancelled
-                and self._can_batch(*self._pending[0])
-            ):
-                batch.append(self._pending.popleft())
-        return batch
-
-    def _can_batch(self, request: WorkRequest, image_bytes: bytes) -> bool:
-        return not request.exclusive and self._is_batchable(request, image_bytes)
-
-    def _receive_messages(self) -> bool:
-        """Receive all available messages, waiting if no request is pending.
-
-        Returns:
-            False after the end of the service.
-        """
-        flags = socket.MSG_DONTWAIT if self._pending else 0
-        while True:
-            try:
-                received = self._connection.recv(_CHUNK_BYTES, flags)
-            except BlockingIOError:
-                if self._pending:
-                    return True
-                self._on_idle()
-                continue
-            if not received:
-                return False
-            for message, image_bytes in self._decoder.feed(received):
-                if isinstance(message, WorkCancel):
-                    # It may have been answered already. Numbers are not reused.
-                    if any(request.number == message.number for request, _ in self._pending):
-                        self._cancelled.add(message.number)
-                else:
-                    assert isinstance(message, WorkRequest), "the service sends nothing else"
-                    self._pending.append((message, image_bytes))
-            if self._pending:
-                flags = socket.MSG_DONTWAIT
-
-
 def _run_batch(
     handlers: Mapping[str, TaskHandler],
     requests: Sequence[tuple[WorkRequest, bytes]],
     interleaver: Interleaver[WorkResult],
+    check: RequestCheck,
 ) -> list[WorkResult]:
     """Return the results of requests, in their order."""
     started = time.perf_counter()
     jobs = [
-        partial(_run_request, handlers[request.handler], request, image_bytes)
+        partial(_run_request, handlers[request.handler], request, image_bytes, check)
         for request, image_bytes in requests
     ]
     results = interleaver.run_all(jobs) if len(jobs) > 1 else [jobs[0]()]
@@ -228,23 +140,39 @@ def _run_batch(
     return [result._replace(work_s=work_s) for result in results]
 
 
-def _run_request(handler: TaskHandler, request: WorkRequest, image_bytes: bytes) -> WorkResult:
+def _run_request(
+    handler: TaskHandler, request: WorkRequest, image_bytes: bytes, check: RequestCheck
+) -> WorkResult:
+    """Return the result of a request. Its deadline may have passed before it begins."""
+    set_check(partial(check, request))
+    error: Exception
     try:
+        checkpoint()
         return WorkResult(
             request.number, handler(image_bytes, request.received_at_s, *request.arguments)
         )
-    except PhizError as error:
-        return WorkResult(request.number, error=error)
+    except WorkEndedError as ended:
+        return WorkResult(request.number, error=ended.reason)
+    except PhizError as failure:
+        error = failure
+    except MemoryError as failure:
+        _log.error(
+            "the memory was not enough for the request %r; ending this worker: %s",
+            *(request.handler, failure or "no more is known"),
+            extra=make_extra({"request": request.request_id}),
+        )
+        error = OutOfMemoryError(
+            "the memory of the service is not enough for this image now; send a smaller image, or"
+            " try again in a moment"
+        )
     except Exception:  # noqa: BLE001  the worker must survive any error
         _log.exception(
             "the request %r failed",
             request.handler,
             extra=make_extra({"request": request.request_id}),
         )
-        return WorkResult(
-            request.number,
-            error=WorkerFaultError("the worker failed; the log of the service has the details"),
-        )
+        error = WorkerFaultError("the worker failed; the log of the service has the details")
+    return WorkResult(request.number, error=error)
 
 
 def _send_results(connection: socket.socket, *messages: WorkResult) -> None:
@@ -264,5 +192,5 @@ def _exit_when_closed(descriptor: int) -> None:
 
 def _ignore_signals() -> None:
     """Ignore signals to the whole process group: the service ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

@@ -9,11 +9,11 @@ from operator import attrgetter
 from typing import Final
 
 from phiz.errors import WorkerDiedError
-from phiz.workers.handle import WorkerHandle, WorkTask
-from phiz.workers.latency import LatencyEstimator
+from phiz.workers.handle import NO_OWNER, TaskOwner, WorkerHandle, WorkTask
+from phiz.workers.latency import LatencyEstimator, Workload
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import WorkRequest, WorkResult
-from phiz.workers.queue import TaskQueue
+from phiz.workers.queue import LONG_S, TaskQueue
 from phiz.workers.supervisor import Supervisor
 
 # While all workers are busy, each gets this much work ahead. It then continues with the next short
@@ -21,15 +21,26 @@ from phiz.workers.supervisor import Supervisor
 # keep their caches.
 LOOKAHEAD_S: Final = 0.020
 LOOKAHEAD_BYTES: Final = 1 << 20  # of an image: a larger one would wait in the socket's buffers
+LATE_S: Final = 0.1  # after its expected end, a worker gets no more work ahead
+# One worker takes no long task for this time after each short one, so that the next is not late.
+RESERVE_S: Final = 10.0
 
 
 class WorkerPool:
-    """Gives tasks to its workers in the order of their arrival.
+    """Gives tasks to its workers, with a fair share for each client.
 
     Only the thread of the event loop may use it.
     """
 
-    __slots__ = ("_batchable", "_numbers", "_queue", "_supervisor", "latencies", "size")
+    __slots__ = (
+        "_batchable",
+        "_numbers",
+        "_queue",
+        "_reserved_until_s",
+        "_supervisor",
+        "latencies",
+        "size",
+    )
 
     def __init__(
         self,
@@ -43,14 +54,15 @@ class WorkerPool:
         Args:
             command: Starts a worker. The file descriptor of its socket and its index are appended.
             size: Number of workers.
-            hang_timeout_s: A worker that spends longer on one task is replaced.
-            batchable: The kinds of tasks that a worker may interleave.
+            hang_timeout_s: A worker without a sign of life for longer is replaced.
+            batchable: The models whose tasks a worker may interleave.
         """
         self.size = size
         self.latencies = LatencyEstimator(default_s=LOOKAHEAD_S)
         self._batchable = batchable
         self._numbers = itertools.count(READY_NUMBER + 1)
         self._queue = TaskQueue()
+        self._reserved_until_s = 0.0
         self._supervisor = Supervisor(command, hang_timeout_s, self)
 
     @property
@@ -75,15 +87,45 @@ class WorkerPool:
 
     @property
     def wait_s(self) -> float:
-        """The estimated wait of a new task in seconds."""
+        """The estimated seconds until a worker is free, after all tasks that are there now."""
+        return self._estimate_free_s(self._supervisor.workers, self._queue.backlog_s)
+
+    def estimate_wait_s(self, client: str, expected_s: float) -> float:
+        """Return the estimated wait of a new task in seconds.
+
+        Args:
+            client: Its client.
+            expected_s: Its expected time.
+        """
         workers = self._supervisor.workers
-        if not workers:
-            return self._queue.backlog_s / self.size if self.is_healthy else math.inf
-        if not all(worker.tasks for worker in workers):
+        if expected_s >= LONG_S:
+            now = asyncio.get_running_loop().time()
+            busy = [worker for worker in workers if _is_long(worker, now)]
+            if len(busy) >= self._count_long_places(now):
+                workers = busy
+        elif not self._queue.length and not all(worker.tasks for worker in workers):
             return 0.0
+        return self._estimate_free_s(workers, self._queue.estimate_ahead_s(client, expected_s))
+
+    def _estimate_free_s(self, workers: Sequence[WorkerHandle], ahead_s: float) -> float:
+        """Return the estimated seconds until one of some workers is free for a new task.
+
+        Args:
+            workers: The workers.
+            ahead_s: Work that they have to do before it, beside their own.
+        """
+        if not workers:
+            return ahead_s / self.size if self.is_healthy else math.inf
         now = asyncio.get_running_loop().time()
-        loads_s = sum(worker.estimate_load_s(now) for worker in workers)
-        return (loads_s + self._queue.backlog_s) / len(workers)
+        loads_s = sorted(worker.estimate_load_s(now) for worker in workers)
+        # The work ahead goes to the workers that are free first, until all others are later.
+        work_s, free_s = ahead_s, loads_s[0]
+        for count, load_s in enumerate(loads_s, 1):
+            work_s += load_s
+            free_s = work_s / count
+            if count == len(loads_s) or free_s <= loads_s[count]:
+                break
+        return free_s
 
     async def start(self) -> list[object]:
         """Start all workers and return their hello messages.
@@ -102,9 +144,10 @@ class WorkerPool:
         handler: str,
         image_bytes: bytes,
         arguments: tuple[object, ...],
-        kind: str,
+        workload: Workload,
         received_at_s: float | None = None,
-        request_id: str = "",
+        owner: TaskOwner = NO_OWNER,
+        deadline_s: float = math.inf,
     ) -> WorkTask:
         """Return a new task. Its ``future`` gets the return value or the error of the handler.
 
@@ -114,26 +157,41 @@ class WorkerPool:
             handler: Name of the handler.
             image_bytes: The image.
             arguments: Arguments of the handler; hashable.
-            kind: Tasks of one kind take about the same time.
+            workload: Everything that its time is forecast by.
             received_at_s: When the body was complete, by ``time.perf_counter``; None for now.
-            request_id: The id of the HTTP request in the log.
+            owner: Its owner. The log names the request.
+            deadline_s: Seconds from ``received_at_s`` after which the worker ends the task.
         """
         start_s = time.perf_counter() if received_at_s is None else received_at_s
         work = WorkRequest(
-            next(self._numbers), handler, arguments, received_at_s=start_s, request_id=request_id
+            next(self._numbers),
+            handler,
+            arguments,
+            received_at_s=start_s,
+            request_id=owner.request,
+            deadline_s=deadline_s,
         )
-        future = asyncio.get_running_loop().create_future()
-        task = WorkTask(work, image_bytes, kind, self.latencies.estimate_s(kind), future)
-        # A free worker starts at once, unless older tasks are queued.
-        worker = None if self._queue.length else self._find_worker(task)
+        loop = asyncio.get_running_loop()
+        now, future = loop.time(), loop.create_future()
+        expected_s = self.latencies.estimate_s(workload)
+        task = WorkTask(
+            work, image_bytes, workload, expected_s, future, owner, expected_s >= LONG_S
+        )
+        if not task.is_long:
+            self._reserved_until_s = now + RESERVE_S
+        # A free worker starts at once, unless other tasks are queued.
+        worker = None
+        if not self._queue.length and not (task.is_long and not self._has_long_place(now)):
+            worker = self._find_worker(task, now)
         if worker is None:
             self._queue.add(task)
+            self._dispatch_tasks()
         else:
-            worker.assign(task, asyncio.get_running_loop().time())
+            worker.assign(task, now)
         return task
 
     def cancel(self, task: WorkTask, reason: Exception | None = None) -> None:
-        """Cancel a task that is not complete. If it has not begun, it is dropped.
+        """Cancel a task that is not complete. It is dropped, or ends at its next checkpoint.
 
         Args:
             task: The task.
@@ -159,9 +217,10 @@ class WorkerPool:
         task = worker.tasks.popleft()
         assert task.request.number == result.number, "results have the order of the requests"
         worker.backlog_s = worker.backlog_s - task.expected_s if worker.tasks else 0.0
-        # A cancelled task counts too, unless it never began.
-        if result.error is None and result.work_s:
-            self.latencies.observe(task.kind, result.work_s)
+        # A cancelled task counts too, unless it never began. It has no value if it ended early.
+        if result.work_s:
+            is_complete = result.error is None and result.value is not None
+            self.latencies.observe(task.workload, result.work_s, is_complete=is_complete)
         task.complete(result.value, result.error)
         worker.task_started_s = now
         self._dispatch_tasks()
@@ -171,12 +230,16 @@ class WorkerPool:
         if worker not in self._supervisor.workers:  # it was never ready
             return
         replaced = self._supervisor.replace(worker)
+        if worker.tasks and worker.tasks[0].is_complete:  # it did not end when it was cancelled
+            elapsed_s = asyncio.get_running_loop().time() - worker.task_started_s
+            self.latencies.observe(worker.tasks[0].workload, elapsed_s, is_complete=False)
         current = None
-        if worker.tasks and not self._is_culprit_unknown(worker.tasks):
+        is_culprit_unknown = self._is_culprit_unknown(worker.tasks)
+        if worker.tasks and not worker.is_ending and not is_culprit_unknown:
             current = worker.tasks.popleft()
         for task in reversed(worker.tasks):
             task.worker = None
-            if current is None:
+            if is_culprit_unknown and not worker.is_ending:
                 task.request = task.request._replace(exclusive=True)
             self._queue.requeue(task)
         if current is not None:
@@ -192,27 +255,53 @@ class WorkerPool:
     def _is_culprit_unknown(self, tasks: Sequence[WorkTask]) -> bool:
         """Return whether several tasks may have ended the worker. All are then repeated alone."""
         return (
-            len(tasks) > 1 and not tasks[0].request.exclusive and tasks[0].kind in self._batchable
+            len(tasks) > 1
+            and not tasks[0].request.exclusive
+            and tasks[0].workload.model in self._batchable
         )
 
     def _dispatch_tasks(self) -> None:
         """Give queued tasks to free workers."""
         now = asyncio.get_running_loop().time()
         while self._queue.length:
-            worker = self._find_worker(self._queue.peek())
-            if worker is None:
+            may_be_long = self._queue.long_length > 0 and self._has_long_place(now)
+            task = self._queue.peek(may_be_long=may_be_long)
+            worker = self._find_worker(task, now) if task is not None else None
+            if task is None or worker is None:
                 return
-            worker.assign(self._queue.pop(), now)
+            self._queue.pop(task)
+            worker.assign(task, now)
 
-    def _find_worker(self, task: WorkTask) -> WorkerHandle | None:
+    def _has_long_place(self, now: float) -> bool:
+        """Return whether a worker may take another long task."""
+        long_workers = sum(_is_long(worker, now) for worker in self._supervisor.workers)
+        return long_workers < self._count_long_places(now)
+
+    def _count_long_places(self, now: float) -> int:
+        """Return the number of workers that may have long tasks at once."""
+        count = len(self._supervisor.workers)
+        is_reserved = self._queue.short_length or now < self._reserved_until_s
+        return max(1, count - 1) if is_reserved else count
+
+    def _find_worker(self, task: WorkTask, now: float) -> WorkerHandle | None:
         """Return the worker that may take a task now, or None."""
-        if not self._supervisor.workers:
+        workers = self._supervisor.workers
+        idle = next((worker for worker in workers if not worker.tasks), None)
+        if idle is not None:
+            return idle
+        if task.expected_s > LOOKAHEAD_S or len(task.image_bytes) > LOOKAHEAD_BYTES:
             return None
-        worker = min(self._supervisor.workers, key=attrgetter("backlog_s"))
-        if not worker.tasks:
-            return worker
-        short = (
-            worker.backlog_s + task.expected_s <= LOOKAHEAD_S
-            and len(task.image_bytes) <= LOOKAHEAD_BYTES
-        )
-        return worker if short else None
+        on_time = [worker for worker in workers if not _is_late(worker, now)]
+        worker = min(on_time, key=attrgetter("backlog_s"), default=None)
+        is_short = worker is not None and worker.backlog_s + task.expected_s <= LOOKAHEAD_S
+        return worker if is_short else None
+
+
+def _is_late(worker: WorkerHandle, now: float) -> bool:
+    """Return whether a busy worker takes much longer than expected; it may have stopped."""
+    return now - worker.task_started_s > worker.tasks[0].expected_s + LATE_S
+
+
+def _is_long(worker: WorkerHandle, now: float) -> bool:
+    """Return whether a worker is at a long task, by its forecast or by its time so far."""
+    return bool(worker.tasks) and (worker.tasks[0].is_long or now - worker.task_started_s >= LONG_S)

@@ -7,6 +7,7 @@ is sent beside the message as it is.
 """
 
 import marshal
+import math
 import pickle
 import struct
 from functools import lru_cache
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 _HEADER: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the image
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
-_REQUEST, _RESULT, _CANCEL = range(3)  # the kind of a message, its first item
+_REQUEST, _RESULT, _CANCEL, _PING = range(4)  # the kind of a message, its first item
 _CACHED_ARGUMENTS: Final = 256
 
 
@@ -30,6 +31,7 @@ class WorkRequest(NamedTuple):
         received_at_s: When the body was complete, by ``time.perf_counter``. The clock is the same
             in all processes of a machine.
         request_id: The id of the HTTP request in the log.
+        deadline_s: Seconds from ``received_at_s`` after which nobody waits for the result.
     """
 
     number: int
@@ -38,12 +40,19 @@ class WorkRequest(NamedTuple):
     exclusive: bool = False
     received_at_s: float = 0.0
     request_id: str = ""
+    deadline_s: float = math.inf
 
 
 class WorkCancel(NamedTuple):
-    """The cancellation of a request that has not begun."""
+    """The cancellation of a request: it does not begin, or ends at its next checkpoint."""
 
     number: int
+
+
+class WorkPing(NamedTuple):
+    """The question whether a worker runs, and its answer."""
+
+    number: int = 0
 
 
 class WorkResult(NamedTuple):
@@ -63,21 +72,22 @@ class WorkResult(NamedTuple):
     work_s: float = 0.0
 
 
-Message: TypeAlias = WorkRequest | WorkCancel | WorkResult
+Message: TypeAlias = WorkRequest | WorkCancel | WorkResult | WorkPing
 
 
 def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
     """Return the pieces of an encoded message; the image is a piece of its own."""
     content: tuple[str | float | bytes, ...]
     match message:
-        case WorkRequest(number, handler, arguments, exclusive, received_at_s, request_id):
-            pickled = _pickle_arguments(arguments)
-            content = (_REQUEST, number, handler, pickled, exclusive, received_at_s, request_id)
+        case WorkRequest(number, handler, arguments):
+            content = (_REQUEST, number, handler, _pickle_arguments(arguments), *message[3:])
         case WorkResult(number, value, error, work_s):
             plain = tuple(value) if isinstance(value, tuple) else value
             content = (_RESULT, number, pickle.dumps((plain, error), _PROTOCOL), work_s)
         case WorkCancel(number):
             content = (_CANCEL, number)
+        case WorkPing(number):
+            content = (_PING, number)
     encoded = marshal.dumps(content)
     head = _HEADER.pack(len(encoded), len(image_bytes)) + encoded
     return [head, image_bytes] if image_bytes else [head]
@@ -125,7 +135,7 @@ def _decode_message(encoded: bytes | bytearray) -> Message:
         pickled, work_s = rest
         value, error = pickle.loads(pickled)  # noqa: S301
         return WorkResult(number, value, error, work_s)
-    return WorkCancel(number)
+    return WorkPing(number) if kind == _PING else WorkCancel(number)
 
 
 @lru_cache(_CACHED_ARGUMENTS)

@@ -11,12 +11,17 @@ from typing import Final
 from phiz.errors import PhizError
 from phiz.workers.handle import WorkerEvents, WorkerHandle
 from phiz.workers.stderr import StderrReader
+from phiz.workers.vitals import CHECK_INTERVAL_S
 
 START_TIMEOUT_S: Final = 60.0  # of a replacement
 STOP_TIMEOUT_S: Final = 2.0  # of an idle worker
 RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
 STDERR_FD: Final = 2
-CHECK_INTERVAL_S: Final = 0.5
+# Cancelled work may take this long to its next checkpoint, which may be behind a call of a decoder.
+# Replacing a worker costs about a second, so each time doubles the grace, and it returns slowly.
+GRACE_S: Final = 2.0
+MAX_GRACE_S: Final = 30.0
+GRACE_DECAY: Final = 0.99  # for each check: by half in 17 s
 
 _log = logging.getLogger(__name__)
 
@@ -34,6 +39,7 @@ class Supervisor:
         "_check_timer",
         "_command",
         "_events",
+        "_grace_s",
         "_hang_timeout_s",
         "_is_closing",
         "_reaps",
@@ -51,6 +57,7 @@ class Supervisor:
         self.is_failing = False
         self._command = command
         self._hang_timeout_s = hang_timeout_s
+        self._grace_s = GRACE_S
         self._events = events
         self._restarts: dict[asyncio.Task[None], WorkerHandle] = {}  # of ended workers
         self._reaps: set[asyncio.Task[int]] = set()  # of killed processes
@@ -78,7 +85,7 @@ class Supervisor:
             await asyncio.gather(*starts, return_exceptions=True)
             await self.close()
             raise
-        self._kill_hung_workers()
+        self._check_workers()
         return hellos
 
     def replace(self, worker: WorkerHandle) -> bool:
@@ -187,17 +194,27 @@ class Supervisor:
                 return
             self.is_failing = True
 
-    def _kill_hung_workers(self) -> None:
-        """Kill workers that hang, so that they are replaced."""
-        loop = asyncio.get_running_loop()
+    def _check_workers(self) -> None:
+        """Kill workers that hang or do not end cancelled work, so that they are replaced."""
         for worker in self.workers:
-            if worker.tasks and loop.time() - worker.task_started_s > self._hang_timeout_s:
+            worker.vitals.update(worker)
+            if worker.vitals.silent_s > self._hang_timeout_s:
                 _log.error(
-                    "worker %d has spent %g s on one request; restarting it",
-                    *(worker.index, self._hang_timeout_s),
+                    "worker %d (process %d) has given no sign of life for %g s; restarting it",
+                    *(worker.index, worker.process.pid, self._hang_timeout_s),
                 )
                 worker.process.kill()
-        self._check_timer = loop.call_later(CHECK_INTERVAL_S, self._kill_hung_workers)
+            elif worker.vitals.abandoned_s > self._grace_s:
+                _log.error(
+                    "worker %d (process %d) has not ended cancelled work after %.1f s; restarting"
+                    " it",
+                    *(worker.index, worker.process.pid, self._grace_s),
+                )
+                worker.process.kill()
+                self._grace_s = min(2 * self._grace_s, MAX_GRACE_S)
+        self._grace_s = max(GRACE_S, GRACE_DECAY * self._grace_s)
+        loop = asyncio.get_running_loop()
+        self._check_timer = loop.call_later(CHECK_INTERVAL_S, self._check_workers)
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:

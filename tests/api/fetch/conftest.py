@@ -9,15 +9,15 @@ from .server import (
     drip,
     redirect,
     send_endlessly,
-    send_headers_endlessly,
+    send_repeatedly,
     serving,
     stay_silent,
 )
 
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 PAGES: dict[str, Page] = {
     "/face.png": answer(b"an image"),
-    "/chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    b"3\r\nan \r\n5\r\nimage\r\n0\r\n\r\n",
+    "/chunked": CHUNKED + b"3\r\nan \r\n5\r\nimage\r\n0\r\n\r\n",
     "/without-length": b"HTTP/1.1 200 OK\r\n\r\nan image",
     "/moved": redirect("/face.png"),
     "/moved-permanently": redirect("/face.png", "301 Moved Permanently"),
@@ -36,6 +36,7 @@ PAGES: dict[str, Page] = {
     "/to-port": redirect("https://images.example.org:8080/face.png"),
     "/to-private": redirect("https://internal.example.org/face.png"),
     "/to-nothing": answer(b"", status="302 Found"),
+    "/created": redirect("/face.png", "201 Created"),
     "/missing": answer(b"not here", status="404 Not Found"),
     "/part": answer(b"an", status="206 Partial Content"),
     "/gzip": answer(b"\x1f\x8b bomb", "content-encoding: gzip"),
@@ -46,7 +47,12 @@ PAGES: dict[str, Page] = {
     "/two-lengths": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 8\r\n\r\nan image",
     "/not-http": b"220 mail.example.org ESMTP\r\n",
     "/endless": send_endlessly,
-    "/endless-headers": send_headers_endlessly,
+    "/endless-headers": send_repeatedly(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+    "/endless-interim": send_repeatedly(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
+    "/chunk-extensions": send_repeatedly(CHUNKED, b"1;" + b"x" * 1000 + b"\r\nx\r\n"),
+    "/endless-trailers": send_repeatedly(CHUNKED + b"1\r\nx\r\n0\r\n", b"x: y\r\n"),
+    "/upgrade": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n",
+    "/interim": b"HTTP/1.1 103 Early Hints\r\ncontent-encoding: gzip\r\n\r\n" + answer(b"an image"),
     "/drip": drip,
     "/silent": stay_silent,
 }

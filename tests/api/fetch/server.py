@@ -25,16 +25,22 @@ def redirect(location: str, status: str = "302 Found") -> bytes:
 
 
 def send_endlessly(connection: ssl.SSLSocket) -> None:
-    """A body without length and without end."""
-    connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    """A body in chunks, without end."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
     while True:
-        connection.sendall(bytes(65536))
+        connection.sendall(b"1000\r\n" + bytes(4096) + b"\r\n")
 
 
-def send_headers_endlessly(connection: ssl.SSLSocket) -> None:
-    connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    while True:
-        connection.sendall(b"x: " + b"y" * 1000 + b"\r\n")
+def send_repeatedly(first: bytes, rest: bytes) -> Page:
+    """Return a page that begins in one way, and goes on with the same for ever."""
+
+    def send(connection: ssl.SSLSocket) -> None:
+        connection.sendall(first)
+        block = rest * (1 + 10_000 // len(rest))
+        while True:
+            connection.sendall(block)
+
+    return send
 
 
 def drip(connection: ssl.SSLSocket) -> None:
@@ -90,12 +96,15 @@ def serving(authority_file: str, pages: Mapping[str, Page]) -> Iterator[Server]:
                 self.request.settimeout(20)
                 with context.wrap_socket(self.request, server_side=True) as connection:
                     self.answer(connection)
+                    connection.unwrap()
             server.left += 1
 
         def answer(self, connection: ssl.SSLSocket) -> None:
             head = b""
             while b"\r\n\r\n" not in head:
-                head += connection.recv(65536) or b"\r\n\r\n"
+                if not (received := connection.recv(65536)):
+                    return
+                head += received
             server.heads.append(head.decode())
             page = server.pages[server.paths[-1].partition("?")[0]]
             if isinstance(page, bytes):

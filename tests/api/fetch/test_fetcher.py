@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 
-import httpx
 import pytest
 
-from phiz.api.fetch import fetcher as module
-from phiz.api.fetch.fetcher import ImageFetcher, look_up_addresses
+from phiz.api.fetch import answer, fetcher
+from phiz.api.fetch.fetcher import ImageFetcher, Streams, connect_address, look_up_addresses
 from phiz.api.fetch.hosts import HostRules, IpAddress
 from phiz.errors import (
     ImageBytesError,
@@ -37,6 +36,7 @@ pytestmark = pytest.mark.anyio
 MAX_BYTES = 1000
 ADDRESS = "93.184.216.34"
 PATIENCE_S = 10.0
+SERVER_ADDRESS = ip_address("127.0.0.1")
 HOSTS = {
     "images.example.org": (ADDRESS,),
     "other.example.org": (ADDRESS,),
@@ -76,34 +76,22 @@ class Network:
             raise OSError(f"{host} is unknown")
         return [ip_address(address) for address in self.hosts[host]]
 
-    def open_transport(self, context: ssl.SSLContext) -> httpx.AsyncBaseTransport:
-        return _Route(self, module.open_transport(context))
+    async def connect(
+        self, address: IpAddress, _port: int, host: str, context: ssl.SSLContext
+    ) -> Streams:
+        self.connections.append(str(address))
+        return await connect_address(SERVER_ADDRESS, self.server.port, host, context)
 
     def build_fetcher(self, *hosts: str) -> ImageFetcher:
         return ImageFetcher(
             HostRules.from_setting(hosts or ["public"]),
             MAX_BYTES,
             look_up=self.look_up,
-            open_transport=self.open_transport,
+            connect=self.connect,
         )
 
     async def fetch(self, url: str, limit_s: float = PATIENCE_S) -> bytes:
         return await self.build_fetcher().fetch_image(url, limit_s, lambda _: None)
-
-
-class _Route(httpx.AsyncBaseTransport):
-    def __init__(self, network: Network, transport: httpx.AsyncBaseTransport) -> None:
-        self._network = network
-        self._transport = transport
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._network.connections.append(request.url.host)
-        port = self._network.server.port
-        request.url = request.url.copy_with(host="127.0.0.1", port=port)
-        return await self._transport.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._transport.aclose()
 
 
 @pytest.fixture
@@ -114,7 +102,15 @@ def network(server: Server, monkeypatch: pytest.MonkeyPatch) -> Network:
 
 @pytest.mark.parametrize(
     "path",
-    ["face.png", "chunked", "without-length", "identity", "moved", "moved-permanently", "2"],
+    [
+        "face.png",
+        "chunked",
+        "interim",
+        "identity",
+        "moved",
+        "moved-permanently",
+        "2",
+    ],
 )
 async def test_image_is_fetched(network: Network, path: str) -> None:
     assert await network.fetch(f"https://images.example.org/{path}") == b"an image"
@@ -131,15 +127,14 @@ async def test_request_names_host_and_service_alone(network: Network) -> None:
         "host": "images.example.org",
         "accept": "image/*",
         "accept-encoding": "identity",
-        "connection": "close",
     }
     assert network.server.names == ["images.example.org"]
 
 
 async def test_bytes_are_counted_as_they_arrive(network: Network) -> None:
     counts: list[int] = []
-    fetcher = network.build_fetcher()
-    await fetcher.fetch_image("https://images.example.org/chunked", PATIENCE_S, counts.append)
+    client = network.build_fetcher()
+    await client.fetch_image("https://images.example.org/chunked", PATIENCE_S, counts.append)
     assert sum(counts) == len(b"an image")
 
 
@@ -176,30 +171,30 @@ async def test_connection_goes_to_the_address_that_was_checked(network: Network)
         lookups.append(host)
         return [ip_address(address) for address in next(answers)]
 
-    fetcher = ImageFetcher(
+    client = ImageFetcher(
         HostRules.from_setting(["public"]),
         MAX_BYTES,
         look_up=look_up,
-        open_transport=network.open_transport,
+        connect=network.connect,
     )
     url = "https://images.example.org/face.png"
-    assert await fetcher.fetch_image(url, PATIENCE_S, lambda _: None) == b"an image"
+    assert await client.fetch_image(url, PATIENCE_S, lambda _: None) == b"an image"
     assert (lookups, network.connections) == (["images.example.org"], [ADDRESS])
     with pytest.raises(UrlUnreachableError):
-        await fetcher.fetch_image(url, PATIENCE_S, lambda _: None)
+        await client.fetch_image(url, PATIENCE_S, lambda _: None)
     assert network.connections == [ADDRESS]
 
 
 async def test_rebinding_between_redirects_is_refused(network: Network) -> None:
     answers = iter([(ADDRESS,), ("127.0.0.1",)])
-    fetcher = ImageFetcher(
+    client = ImageFetcher(
         HostRules.from_setting(["public"]),
         MAX_BYTES,
         look_up=lambda *_: [ip_address(address) for address in next(answers)],
-        open_transport=network.open_transport,
+        connect=network.connect,
     )
     with pytest.raises(UrlUnreachableError):
-        await fetcher.fetch_image("https://images.example.org/moved", PATIENCE_S, lambda _: None)
+        await client.fetch_image("https://images.example.org/moved", PATIENCE_S, lambda _: None)
     assert network.server.paths == ["/moved"]
 
 
@@ -208,10 +203,10 @@ async def test_address_that_refuses_is_followed_by_the_next(
 ) -> None:
     """Without the route: one address of this machine has no server."""
     monkeypatch.setenv("SSL_CERT_FILE", server.authority)
-    fetcher = ImageFetcher(HostRules.from_setting([f"localhost:{server.port}"]), MAX_BYTES)
+    client = ImageFetcher(HostRules.from_setting([f"localhost:{server.port}"]), MAX_BYTES)
     assert len(look_up_addresses("localhost", server.port)) >= 1
     url = f"https://localhost:{server.port}/face.png"
-    assert await fetcher.fetch_image(url, PATIENCE_S, lambda _: None) == b"an image"
+    assert await client.fetch_image(url, PATIENCE_S, lambda _: None) == b"an image"
     both = ImageFetcher(
         HostRules.from_setting([f"localhost:{server.port}"]),
         MAX_BYTES,
@@ -285,7 +280,7 @@ async def test_redirect_is_checked_like_the_url(
     with pytest.raises(error):
         await network.fetch(f"https://images.example.org/{path}")
     assert set(network.connections) == {ADDRESS}
-    assert len(network.server.heads) <= 1 + module.MAX_REDIRECTS
+    assert len(network.server.heads) <= 1 + fetcher.MAX_REDIRECTS
     assert "/face.png" not in network.server.paths
 
 
@@ -314,11 +309,17 @@ async def test_host_inside_the_network_and_unknown_host_get_the_same_answer(
     [
         ("missing", UrlAnswerError, "status 404"),
         ("part", UrlAnswerError, "status 206"),
+        ("created", UrlAnswerError, "status 201"),
         ("gzip", UrlAnswerError, "compressed"),
+        ("without-length", UrlAnswerError, "no Content-Length"),
         ("cut", UrlAnswerError, "early"),
         ("two-lengths", UrlAnswerError, "not HTTP"),
         ("not-http", UrlAnswerError, "not HTTP"),
-        ("endless-headers", UrlAnswerError, "not HTTP"),
+        ("endless-headers", UrlAnswerError, "not of the image"),
+        ("endless-interim", UrlAnswerError, "not of the image"),
+        ("chunk-extensions", UrlAnswerError, "not of the image"),
+        ("endless-trailers", UrlAnswerError, "not of the image"),
+        ("upgrade", UrlAnswerError, "not HTTP"),
         ("announced", ImageBytesError, "1000000000000 bytes; the limit is 1000"),
         ("endless", ImageBytesError, "the limit is 1000"),
     ],
@@ -342,7 +343,7 @@ async def test_fetch_ends_at_its_limit(network: Network, path: str) -> None:
 async def test_silent_host_ends_the_fetch_before_its_limit(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "TIMEOUTS", httpx.Timeout(0.2))
+    monkeypatch.setattr(answer, "READ_TIMEOUT_S", 0.2)
     with pytest.raises(UrlTimeoutError, match="sent nothing"):
         await network.fetch("https://images.example.org/silent")
 
@@ -350,43 +351,43 @@ async def test_silent_host_ends_the_fetch_before_its_limit(
 async def test_slow_resolver_ends_the_fetch_and_keeps_its_place(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_FETCHES", 1)
+    monkeypatch.setattr(fetcher, "MAX_FETCHES", 1)
     monkeypatch.setenv("SSL_CERT_FILE", server.authority)
 
     def look_up(_host: str, _port: int) -> list[IpAddress]:
         time.sleep(0.5)
         return []
 
-    fetcher = ImageFetcher(HostRules.from_setting(["public"]), MAX_BYTES, look_up=look_up)
+    client = ImageFetcher(HostRules.from_setting(["public"]), MAX_BYTES, look_up=look_up)
     url = "https://images.example.org/face.png"
     with pytest.raises(UrlTimeoutError):
-        await fetcher.fetch_image(url, 0.1, lambda _: None)
+        await client.fetch_image(url, 0.1, lambda _: None)
     with pytest.raises(OverloadedError, match="limit of 1 images"):
-        await fetcher.fetch_image(url, 0.1, lambda _: None)
+        await client.fetch_image(url, 0.1, lambda _: None)
     await asyncio.sleep(0.6)
     with pytest.raises(UrlUnreachableError):
-        await fetcher.fetch_image(url, PATIENCE_S, lambda _: None)
+        await client.fetch_image(url, PATIENCE_S, lambda _: None)
 
 
 async def test_fetches_are_limited_and_their_places_freed(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MAX_FETCHES", 2)
-    fetcher = network.build_fetcher()
+    monkeypatch.setattr(fetcher, "MAX_FETCHES", 2)
+    client = network.build_fetcher()
     slow = [
         asyncio.create_task(
-            fetcher.fetch_image("https://images.example.org/silent", PATIENCE_S, lambda _: None)
+            client.fetch_image("https://images.example.org/silent", PATIENCE_S, lambda _: None)
         )
         for _ in range(2)
     ]
     await wait_until(lambda: len(network.server.heads) == 2)
     url = "https://images.example.org/face.png"
     with pytest.raises(OverloadedError, match="limit of 2 images"):
-        await fetcher.fetch_image(url, PATIENCE_S, lambda _: None)
+        await client.fetch_image(url, PATIENCE_S, lambda _: None)
     for task in slow:
         task.cancel()
     await asyncio.gather(*slow, return_exceptions=True)
-    assert await fetcher.fetch_image(url, PATIENCE_S, lambda _: None) == b"an image"
+    assert await client.fetch_image(url, PATIENCE_S, lambda _: None) == b"an image"
 
 
 async def test_authority_that_is_not_trusted_is_refused(

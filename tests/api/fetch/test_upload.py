@@ -1,6 +1,7 @@
 """The option ``url`` of an application, whose client fetches from a real server."""
 
 import asyncio
+import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
@@ -131,22 +132,23 @@ def test_service_without_hosts_fetches_nothing(client: Client, server: Server, b
 
 def test_fetched_bytes_are_held_until_the_answer(shared: Client, server: Server, base: str) -> None:
     service: Service = shared.app.state.service
-    admission = service.admission
+    bodies = service.admission.bodies
     held: list[int] = []
 
-    def note(connection: object) -> None:
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + bytes(5000))  # type: ignore[attr-defined]
+    def note(connection: ssl.SSLSocket) -> None:
+        connection.sendall(answer(bytes(5000))[:-1])
         wait = asyncio.run_coroutine_threadsafe(_wait_for_bytes(), shared.runner.get_loop())
         held.append(wait.result(10))
+        connection.sendall(b"\0")
 
     async def _wait_for_bytes() -> int:
-        await until(lambda: admission.held_bytes >= 5000)
-        return admission.held_bytes
+        await until(lambda: bodies.held_bytes >= 4999)
+        return bodies.held_bytes
 
     server.pages["/noted"] = note
     assert ask(shared, f"{base}/noted").json()["code"] == "unsupported_image"
-    assert held == [5000]
-    assert (admission.held_bytes, admission.arriving_bodies) == (0, 0)
+    assert held == [4999]
+    assert (bodies.held_bytes, bodies.arriving_bodies) == (0, 0)
 
 
 def test_fetches_of_all_requests_have_the_limit_of_bodies(package_server: Server) -> None:
@@ -161,7 +163,7 @@ def test_fetches_of_all_requests_have_the_limit_of_bodies(package_server: Server
             async def ask_twice() -> httpx.Response:
                 target = f"/detect?{httpx.QueryParams({'url': url})}"
                 slow = asyncio.create_task(client.http.post(target))
-                await until(lambda: client.app.state.service.admission.arriving_bodies == 1)
+                await until(lambda: client.app.state.service.admission.bodies.arriving_bodies == 1)
                 refused = await client.http.post(target)
                 slow.cancel()
                 await asyncio.gather(slow, return_exceptions=True)
@@ -169,4 +171,4 @@ def test_fetches_of_all_requests_have_the_limit_of_bodies(package_server: Server
 
             refused = client.runner.run(ask_twice())
             assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
-            assert client.app.state.service.admission.arriving_bodies == 0
+            assert client.app.state.service.admission.bodies.arriving_bodies == 0

@@ -3,11 +3,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kit.requests import encode_raw, encode_test_image, open_connection, send_request
-from benchmarks.kit.service import start_service
-
-pytestmark = pytest.mark.integration
+from benchmarks.kit.service import start_service, sum_samples
 
 
+@pytest.mark.integration
 def test_service_has_its_workers_and_answers_until_it_is_stopped(models_folder: Path) -> None:
     request = encode_raw("/detect?model=front", encode_test_image())
     with start_service(1, {"PHIZ_MODELS": str(models_folder)}) as service:
@@ -20,6 +19,7 @@ def test_service_has_its_workers_and_answers_until_it_is_stopped(models_folder: 
         open_connection(service.port).connect()
 
 
+@pytest.mark.integration
 def test_service_that_ends_by_itself_is_an_error(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -29,3 +29,8 @@ def test_service_that_ends_by_itself_is_an_error(
     ):
         pass
     assert "phiz models build" in capfd.readouterr().err
+
+
+def test_samples_of_a_metric_are_summed_over_their_labels() -> None:
+    one, two = frozenset({("model", "front")}), frozenset({("model", "back")})
+    assert sum_samples({("a", one): 3.0, ("a", two): 1.0, ("b", one): 9.0}, "a") == 4

@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
-from phiz.api.admission import BodyReservation
 from phiz.api.body import Upload
 from phiz.api.request_record import RequestRecord
+from phiz.api.server.bodies import BodyReservation
 from phiz.api.service import Service
 from phiz.errors import OptionError, UrlDisabledError
 

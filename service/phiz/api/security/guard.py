@@ -77,7 +77,7 @@ class Guard:
         if path in PROBE_PATHS_OPEN:
             return
         if self.keys is None:
-            client, rate = _get_source(scope), self.rate
+            client, rate = get_source(scope), self.rate
         else:
             key = _find_key(self.keys, scope, path)
             get_record(scope).client = client = key.name
@@ -191,7 +191,7 @@ def _read_password(credentials: bytes) -> bytes:
         return b""
 
 
-def _get_source(scope: Scope) -> str:
+def get_source(scope: Scope) -> str:
     """Return the source address of a request; of IPv6 its network of 64 bits."""
     client = scope.get("client")
     host = str(client[0]) if client else ""

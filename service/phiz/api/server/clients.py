@@ -75,7 +75,10 @@ def group_address(host: str) -> str:
     """Return what clients are told apart by: an IPv4 address, or the network of an IPv6 one."""
     if ":" not in host:
         return host
-    address = IPv6Address(host.partition("%")[0])
+    try:
+        address = IPv6Address(host.partition("%")[0])
+    except ValueError:  # a server that is not ours gives another name
+        return host
     if address.ipv4_mapped is not None:
         return str(address.ipv4_mapped)
     return str(IPv6Address(address.packed[:_PREFIX_BYTES] + bytes(16 - _PREFIX_BYTES)))

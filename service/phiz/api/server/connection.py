@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
+from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
@@ -63,6 +64,7 @@ class Connection(HttpToolsProtocol):
         self.app = self._run_app
         self._places = places
         self._client: Client[Connection] | None = None
+        self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
         self._head_timeout_s = head_timeout_s
         self._is_receiving = False  # whether a request has begun and is not complete
@@ -72,7 +74,6 @@ class Connection(HttpToolsProtocol):
         self._trailer_bytes = 0  # since the last part of the body
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
-        self._answered_cycle: RequestResponseCycle | None = None  # the last one that began
         self._is_half_closed = False  # whether the client sends no more, but may read
         self._last_answer: bytes | None = None  # to a request that cannot be read
 
@@ -90,15 +91,16 @@ class Connection(HttpToolsProtocol):
             victim.give_place_up()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stop the timer, end the request that is being answered, and free the place."""
+        """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
-        # uvicorn ends the last of pipelined requests, which has not begun.
-        if self._answered_cycle is not None and not self._answered_cycle.response_complete:
-            self._answered_cycle.disconnected = True
-            self._answered_cycle.message_event.set()
         self.pipeline.clear()
         self._leave()
+        if self._running_cycle is not None:  # uvicorn tells the last one
+            self._running_cycle.disconnected = True
+            self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Without this cycle the memory is free at once, and not when the collector runs.
+        self.app = self._inner_app
 
     def data_received(self, data: bytes) -> None:
         """Read requests."""
@@ -202,9 +204,12 @@ class Connection(HttpToolsProtocol):
         self._cancel_timer()
         self._abort_after(LINGER_TIMEOUT_S)
 
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running_cycle = cycle
+        super()._start_asgi_task(cycle, app)
+
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
-        self._answered_cycle = send.__self__  # type: ignore[attr-defined]  # uvicorn's, bound
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         await self._inner_app(scope, receive, send)
