@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +154,18 @@ def test_incomplete_requests_delay_no_good_one(
         assert read_problem(answer)["code"] == "body_too_slow"
 
 
+def is_disconnected(url: str, stack: ExitStack) -> bool:
+    """Whether a further connection of a hostile client is ended at once, without an answer."""
+    try:
+        connection = stack.enter_context(connect(url, "127.0.2.1"))
+        connection.settimeout(0.02)
+        return connection.recv(100) == b""
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+
+
 def test_client_with_too_many_connections_is_refused(proxy: str) -> None:
     with ExitStack() as stack:
         opened = [stack.enter_context(connect(proxy, "127.0.2.1")) for _ in range(CONNECTIONS + 1)]
@@ -161,9 +173,7 @@ def test_client_with_too_many_connections_is_refused(proxy: str) -> None:
         opened[-1].sendall(HALF + b"connection: close\r\n\r\n")
         problem = read_problem(all_received(opened[-1]))
         assert (problem["status"], problem["code"]) == (429, "rate_exceeded")
-        opened += [stack.enter_context(connect(proxy, "127.0.2.1")) for _ in range(CONNECTIONS + 9)]
-        with suppress(ConnectionResetError):
-            assert opened[-1].recv(100) == b""
+        assert any(is_disconnected(proxy, stack) for _ in range(2 * CONNECTIONS))
         ask_often(proxy, 1)
 
 
