@@ -12,7 +12,7 @@
 #                (SECONDS=60 for another time)
 #   make docs    the documentation as a site, into build/docs/
 #   make dist    wheel and sdist, into dist/
-#   make sbom    the packages of the service, as CycloneDX, into build/
+#   make sbom    the packages and models of the service, as CycloneDX, into build/
 #   make audit   known vulnerabilities of the locked packages
 
 PYTHON ?= python3
@@ -94,6 +94,7 @@ sbom: .venv/dev $(SERVED)
 	@mkdir -p $(dir $(SBOM))
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file $(SBOM) $(SERVED)
+	$(BIN)/python deploy/model_components.py $(SBOM)
 
 # AUDIT=--strict fails where the index does not answer, AUDIT=--offline does not ask it.
 audit: .venv/dev

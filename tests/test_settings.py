@@ -22,7 +22,7 @@ def test_defaults_hold_without_variables() -> None:
         providers=(),
         profile=None,
         max_bytes=20_971_520,
-        max_pixels=50_000_000,
+        max_pixels=None,
         workers=None,
         queue=None,
         deadline=10,

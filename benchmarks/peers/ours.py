@@ -38,6 +38,7 @@ from phiz.runtime.variants import (
     get_version,
     open_runtime,
 )
+from phiz.system.cgroups import DEFAULT_MAX_PIXELS
 from phiz.system.malloc import fix_malloc_thresholds
 from phiz.timings import Stopwatch, Timings
 
@@ -114,7 +115,7 @@ def call_network(network: Callable[[NDArray[Any]], Any], square: NDArray[Any], _
 
 def build_image_tasks(size: str, jpegs: Sequence[bytes]) -> Iterator[Task[Any]]:
     """Yield the tasks from bytes to faces."""
-    limits = DecodingLimits(SETTINGS.max_bytes, SETTINGS.max_pixels)
+    limits = DecodingLimits(SETTINGS.max_bytes, DEFAULT_MAX_PIXELS)
     engine = build_engine(MODELS_FOLDER, SETTINGS.sampling, limits, BLAZEFACE)
 
     def detect(model: str, item: int) -> DetectedFaces:

@@ -13,6 +13,7 @@ from phiz.models.specs import Catalog, Precision
 from phiz.runtime.profile import PROFILE_FILE
 from phiz.runtime.select import read_valid_entries, select_classifier_precision, select_runtime
 from phiz.settings import Settings
+from phiz.system.cgroups import choose_max_pixels, read_memory_limit
 from phiz.system.malloc import fix_malloc_thresholds
 from phiz.wire.messages import MeasuredVariant
 
@@ -96,4 +97,5 @@ def _find_profile(settings: Settings) -> Path:
 
 
 def _get_limits(settings: Settings) -> DecodingLimits:
-    return DecodingLimits(settings.max_bytes, settings.max_pixels)
+    max_pixels = choose_max_pixels(settings.max_pixels, read_memory_limit(), 2 * settings.max_bytes)
+    return DecodingLimits(settings.max_bytes, max_pixels)

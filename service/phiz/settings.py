@@ -47,10 +47,11 @@ class Settings(BaseSettings):
     max_bytes: int = Field(
         default=20 * 1024 * 1024, ge=1, description="Maximum bytes of an image, as sent."
     )
-    max_pixels: int = Field(
-        default=50_000_000,
+    max_pixels: int | None = Field(
+        default=None,
         ge=1,
-        description="Maximum pixels of an image, as decoded, width times height.",
+        description="Maximum pixels of an image, as decoded, width times height. Default: 50"
+        " million, if memory allows.",
     )
     workers: int | None = Field(
         default=None,

@@ -20,15 +20,15 @@ def test_there_are_no_more_workers_than_there_is_memory_for(
 
 
 @pytest.mark.parametrize(
-    ("memory_bytes", "expected"),
+    ("spare_bytes", "expected"),
     [
         pytest.param(float("inf"), 80_000_000, id="no-limit"),
-        pytest.param(1_000_000_000, 57_000_000, id="what-the-worker-leaves"),
-        pytest.param(1, 22_500_000, id="always-one-body"),
+        pytest.param(57_000_000, 57_000_000, id="what-the-workers-leave"),
+        pytest.param(0, 25_000_000, id="always-one-body"),
     ],
 )
 def test_bodies_have_no_more_memory_than_the_workers_leave(
-    memory_bytes: float, expected: int
+    spare_bytes: float, expected: int
 ) -> None:
-    settings = Settings(max_bytes=10_000_000, max_pixels=38_000_000)
-    assert build_limits(settings, 10_000, memory_bytes, 1).max_held_bytes == expected
+    settings = Settings(max_bytes=10_000_000)
+    assert build_limits(settings, 10_000, spare_bytes, 1).max_held_bytes == expected

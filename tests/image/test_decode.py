@@ -371,9 +371,9 @@ def test_jpeg_with_too_many_pixels_at_every_scale_is_refused() -> None:
 def test_coefficients_of_a_progressive_jpeg_count(mode: str, channel_bytes: float) -> None:
     side = 1600  # whole blocks
     file = save(scene().resize((side, side)).convert(mode), "JPEG", progressive=True)
-    # An eighth takes 12 bytes for each of its pixels beside them, of 20 for each of the limit.
-    needed_bytes = channel_bytes * side**2 + 12 * (side // 8) ** 2
-    at_limit = DecodingLimits(len(file), -(-int(needed_bytes) // 20))
+    # An eighth takes 8 bytes for each of its pixels beside them, of 16 for each of the limit.
+    needed_bytes = channel_bytes * side**2 + 8 * (side // 8) ** 2
+    at_limit = DecodingLimits(len(file), -(-int(needed_bytes) // 16))
     assert open_image(file, at_limit).decode_scaled(1).factor == 8
     with pytest.raises(ImagePixelsError, match=r"its scans need \d+ bytes .* as a baseline JPEG"):
         open_image(file, DecodingLimits(len(file), at_limit.max_pixels - 1))
@@ -743,6 +743,15 @@ except ImageError as error:
     assert done.stderr == b""
 
 
+def declare_large_gif(width: int, height: int) -> bytes:
+    """Return a small GIF whose screen and frame are large, and cleared after the frame."""
+    gif = bytearray(save(Image.new("P", (1, 1)), "GIF", disposal=2))
+    *_, frame = find_gif_blocks(bytes(gif))
+    struct.pack_into("<2H", gif, 6, width, height)
+    struct.pack_into("<4H", gif, frame + 1, 0, 0, width, height)
+    return bytes(gif)
+
+
 WIDE = (2000, 2000)
 MEMORY_CASES = {
     "png": (save(Image.new("RGB", WIDE), "PNG"), 8),
@@ -751,6 +760,7 @@ MEMORY_CASES = {
     "png-alpha": (save(Image.new("RGBA", WIDE), "PNG"), 8),
     "png-16-bits": (save(Image.new("I;16", WIDE), "PNG", transparency=0), 6),
     "gif": (save(Image.new("P", WIDE), "GIF", transparency=0), 5),
+    "gif-over-the-limit": (declare_large_gif(16_000, 10_000), 0),
     "bmp-alpha": (save(Image.new("RGBA", WIDE), "BMP"), 8),
     "tiff": (save(Image.new("RGB", WIDE), "TIFF", compression="tiff_lzw"), 8),
     "webp": (save(Image.new("RGB", WIDE), "WEBP"), 12),

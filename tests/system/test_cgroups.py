@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from phiz.system.cgroups import (
+    choose_max_pixels,
     compute_spare_bytes,
     count_affordable_workers,
     count_processors,
@@ -160,3 +161,19 @@ def test_bodies_have_what_the_workers_leave(
     limit_bytes: float, workers: int, max_pixels: int, expected: float
 ) -> None:
     assert compute_spare_bytes(limit_bytes, workers, max_pixels) == expected
+
+
+@pytest.mark.parametrize(
+    ("wanted", "limit_bytes", "expected"),
+    [
+        pytest.param(None, NONE, 50_000_000, id="no-limit"),
+        pytest.param(None, 4 * 2**30, 50_000_000, id="enough"),
+        pytest.param(None, 500_000_000, 10_812_500, id="what-one-worker-has"),
+        pytest.param(None, 1, 1, id="never-none"),
+        pytest.param(60_000_000, 1, 60_000_000, id="as-set"),
+    ],
+)
+def test_largest_picture_fits_beside_one_worker(
+    wanted: int | None, limit_bytes: float, expected: int
+) -> None:
+    assert choose_max_pixels(wanted, limit_bytes, body_bytes=42_000_000) == expected

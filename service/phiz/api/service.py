@@ -71,8 +71,8 @@ class RequestLimits:
     @property
     def max_held_bytes(self) -> int:
         """Maximum bytes of all bodies together."""
-        # The largest body with its form is always accepted, however little memory there is.
-        least = 9 * self.max_image_bytes / 4
+        # The largest body is accepted however little memory there is; one address has 7/8 of it.
+        least = 5 * self.max_image_bytes / 2
         return int(min(8 * self.max_image_bytes, max(least, self.spare_bytes)))
 
     def for_image(self) -> BodyLimits:

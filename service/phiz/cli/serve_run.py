@@ -24,7 +24,13 @@ from phiz.api.security.guard import Guard
 from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.cli.traces import open_tracer
 from phiz.settings import find_unknown_variables, list_variables, load_settings
-from phiz.system.cgroups import count_processors, raise_file_limit, read_memory_limit
+from phiz.system.cgroups import (
+    choose_max_pixels,
+    compute_spare_bytes,
+    count_processors,
+    raise_file_limit,
+    read_memory_limit,
+)
 from phiz.system.logs import LogFormat, configure_logging
 
 _log = logging.getLogger(__name__)
@@ -43,8 +49,10 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     guard = build_guard(settings)
     with open_tracer(os.environ) as tracer, ExitStack() as sockets:
         memory_bytes = read_memory_limit()
-        size = workers or choose_worker_count(count_processors(), memory_bytes, settings.max_pixels)
-        limits = build_limits(settings, raise_file_limit(), memory_bytes, size)
+        max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
+        size = workers or choose_worker_count(count_processors(), memory_bytes, max_pixels)
+        spare_bytes = compute_spare_bytes(memory_bytes, size, max_pixels)
+        limits = build_limits(settings, raise_file_limit(), spare_bytes, size)
         listener = sockets.enter_context(bind_socket(host, port))
         metrics_listener = None
         if settings.metrics_port is not None:

@@ -32,8 +32,8 @@ _MAX_SCAN_PIXELS = 1_000_000_000
 _SCANS_OF_ANY_SIZE = 16
 # Memory that a worker has for each pixel of the limit, and what decoding one at the wanted scale
 # takes of it at most, a CMYK.
-_BYTES_PER_PIXEL = 20
-_DECODED_BYTES_PER_PIXEL = 12
+_BYTES_PER_PIXEL = 16
+_DECODED_BYTES_PER_PIXEL = 8
 # Enough for 50 megapixels in tiles of 32 x 32; each is a Python object in Pillow.
 _MAX_TIFF_VALUES = 65_536
 _TIFF_PART_TAGS = (tiff.STRIP_OFFSETS, tiff.STRIP_BYTES, tiff.TILE_OFFSETS, tiff.TILE_BYTES)

@@ -23,7 +23,12 @@ from phiz.api.security.guard import Gate
 from phiz.api.security.headers import HeaderShield
 from phiz.api.service import MAX_BODIES
 from phiz.settings import load_settings
-from phiz.system.cgroups import raise_file_limit, read_memory_limit
+from phiz.system.cgroups import (
+    choose_max_pixels,
+    compute_spare_bytes,
+    raise_file_limit,
+    read_memory_limit,
+)
 from phiz.system.logs import configure_logging
 
 DEPLOYMENT_NAME: Final = "phiz"
@@ -56,7 +61,10 @@ def build_app() -> FastAPI:
     configure_logging(settings.log)
     processors = ray.get_runtime_context().get_assigned_resources().get("CPU", CPUS_PER_REPLICA)
     workers = settings.workers or max(1, int(processors))
-    request_limits = build_limits(settings, raise_file_limit(), read_memory_limit(), workers)
+    memory_bytes = read_memory_limit()
+    max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
+    spare_bytes = compute_spare_bytes(memory_bytes, workers, max_pixels)
+    request_limits = build_limits(settings, raise_file_limit(), spare_bytes, workers)
     guard = build_guard(settings)
     app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings), guard)
     app.add_middleware(HeaderShield)

@@ -13,6 +13,7 @@ MAX_OPEN_FILES = 10_240  # macOS's OPEN_MAX
 SERVICE_BYTES = 45_000_000
 WORKER_BYTES = 190_000_000
 PIXEL_BYTES = 16
+DEFAULT_MAX_PIXELS = 50_000_000
 USABLE_SHARE = 0.9  # of a memory limit; sockets and the page cache count towards it too
 
 
@@ -46,6 +47,20 @@ def count_affordable_workers(limit_bytes: float, max_pixels: int) -> float:
         return limit_bytes
     left_bytes = USABLE_SHARE * limit_bytes - SERVICE_BYTES
     return max(1, left_bytes // (WORKER_BYTES + PIXEL_BYTES * max_pixels))
+
+
+def choose_max_pixels(wanted: int | None, limit_bytes: float, body_bytes: int) -> int:
+    """Return the maximum pixels of an image, by default what one worker has memory for.
+
+    Args:
+        wanted: The setting; None for the default.
+        limit_bytes: The result of ``read_memory_limit``.
+        body_bytes: Maximum size of a request.
+    """
+    if wanted is not None:
+        return wanted
+    left_bytes = USABLE_SHARE * limit_bytes - SERVICE_BYTES - WORKER_BYTES - body_bytes
+    return int(min(DEFAULT_MAX_PIXELS, max(1.0, left_bytes / PIXEL_BYTES)))
 
 
 def compute_spare_bytes(limit_bytes: float, workers: int, max_pixels: int) -> float:

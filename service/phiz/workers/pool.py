@@ -217,9 +217,10 @@ class WorkerPool:
         task = worker.tasks.popleft()
         assert task.request.number == result.number, "results have the order of the requests"
         worker.backlog_s = worker.backlog_s - task.expected_s if worker.tasks else 0.0
-        # A cancelled task counts too, unless it never began.
+        # A cancelled task counts too, unless it never began. It has no value if it ended early.
         if result.work_s:
-            self.latencies.observe(task.workload, result.work_s, is_complete=result.error is None)
+            is_complete = result.error is None and result.value is not None
+            self.latencies.observe(task.workload, result.work_s, is_complete=is_complete)
         task.complete(result.value, result.error)
         worker.task_started_s = now
         self._dispatch_tasks()
@@ -229,6 +230,9 @@ class WorkerPool:
         if worker not in self._supervisor.workers:  # it was never ready
             return
         replaced = self._supervisor.replace(worker)
+        if worker.tasks and worker.tasks[0].is_complete:  # it did not end when it was cancelled
+            elapsed_s = asyncio.get_running_loop().time() - worker.task_started_s
+            self.latencies.observe(worker.tasks[0].workload, elapsed_s, is_complete=False)
         current = None
         is_culprit_unknown = self._is_culprit_unknown(worker.tasks)
         if worker.tasks and not worker.is_ending and not is_culprit_unknown:

@@ -1,0 +1,133 @@
+"""Removes guards one at a time, and reports whether a test notices: ``python -m tests.guards``.
+
+::
+
+    python -m tests.guards              # all of them, about fifteen minutes
+    python -m tests.guards tiff gif     # those whose file or text has one of the words
+
+A guard is a line that keeps a hostile request from costing too much. Each is replaced in the
+working tree, its test file runs, and the file is restored. The exit status is 1 if a test file
+passes without a guard.
+"""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+TIMEOUT_S = 300  # without some guards a test never ends, which notices it too
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A text of a module, and what replaces it so that it has no effect.
+
+    ``tests`` is the file that must fail then.
+    """
+
+    module: str
+    text: str
+    replacement: str
+    tests: str
+
+    @property
+    def path(self) -> Path:
+        """The file of the module."""
+        return ROOT / "service" / "phiz" / self.module
+
+
+DECODE = "image/test_decode.py"
+GUARDS = (
+    Guard("image/pillow.py", "check_size(read_gif_size(image_bytes), max_pixels)", "pass", DECODE),
+    Guard("image/pillow.py", "        check_size(image.size, max_pixels)\n", "", DECODE),
+    Guard("image/pillow.py", "    image._decoder = None", "    pass", DECODE),
+    Guard("image/decode.py", "    check_parts(image_format, image_bytes)\n", "", DECODE),
+    Guard("image/decode.py", "    check_jpeg(header)\n", "", DECODE),
+    Guard("image/decode.py", "    check_tiff(page, max_pixels)\n", "", DECODE),
+    Guard("image/decode.py", "len(image_bytes) > limits.max_bytes", "False", DECODE),
+    Guard("image/decode.py", "        check_scaled_size(", "        bool(", DECODE),
+    Guard("image/limits.py", "header.segment_count > MAX_JPEG_SEGMENTS", "False", DECODE),
+    Guard("image/limits.py", "        check_size(frame.size_wh, _MAX_SCAN_PIXELS)\n", "", DECODE),
+    Guard("image/limits.py", "check_scans(header.lean_bytes, frame.size_wh)", "pass", DECODE),
+    Guard("image/limits.py", "min(_MAX_SCANS, max(", "(max(", DECODE),
+    Guard("image/limits.py", "    check_size(tile_wh, max_pixels)\n", "", DECODE),
+    Guard("image/limits.py", "max(counts, default=0) > _MAX_TIFF_VALUES", "False", DECODE),
+    Guard("image/limits.py", " and needed_bytes <= _BYTES_PER_PIXEL * max_pixels", "", DECODE),
+    Guard("image/tiff.py", "range(_MAX_PAGES)", "iter(int, 1)", "image/test_tiff.py"),
+    Guard("image/tiff.py", "min(count, _MAX_TAGS)", "count", "image/test_tiff.py"),
+    Guard("image/formats.py", ", _MAX_BRANDS_BYTES, len(", ", len(", "image/test_formats.py"),
+    Guard(
+        "image/orientation.py", "return pixels[", "return 1 * pixels[", "image/test_orientation.py"
+    ),
+    Guard(
+        "image/integral.py",
+        "columns = min(width, BLOCK_PIXELS)\n    rows = BLOCK_PIXELS // columns",
+        "columns, rows = width, max(1, BLOCK_PIXELS // width)",
+        "image/test_integral.py",
+    ),
+    Guard("detectors/mtcnn.py", "if not scales:", "if False:", "detectors/test_mtcnn.py"),
+    Guard(
+        "detectors/mtcnn.py",
+        'kind="stable")[:MAX_PROPOSALS]',
+        'kind="stable")',
+        "detectors/test_mtcnn.py",
+    ),
+    Guard("detectors/mtcnn.py", "[:MAX_RNET_CROPS]", "", "detectors/test_mtcnn.py"),
+    Guard("detectors/mtcnn.py", "passed[:MAX_ONET_CROPS]", "passed", "detectors/test_mtcnn.py"),
+    Guard("worker.py", "math.prod(size_wh) <= MAX_BATCHABLE_PIXELS", "True", "test_worker.py"),
+    Guard("workers/reader.py", "len(batch) < MAX_BATCH", "True", "workers/test_loop.py"),
+    Guard(
+        "workers/pool.py",
+        " or len(task.image_bytes) > LOOKAHEAD_BYTES",
+        "",
+        "workers/test_pool.py",
+    ),
+    Guard("api/service.py", "max(least, self.spare_bytes)", "math.inf", "api/test_assembly.py"),
+)
+
+
+def main(words: list[str]) -> int:
+    """Print a line for each guard, and return the exit status."""
+    missed = 0
+    for guard in GUARDS:
+        if words and not any(word in guard.module + guard.text for word in words):
+            continue
+        with remove_guard(guard):
+            verdict = run_tests(guard.tests)
+        missed += verdict == "NOT NOTICED"
+        line = f"{guard.module}: {guard.text.strip()!r} {verdict} by {guard.tests}"
+        sys.stdout.write(f"{line}\n")
+        sys.stdout.flush()
+    return int(missed > 0)
+
+
+@contextmanager
+def remove_guard(guard: Guard) -> Iterator[None]:
+    """Replace a guard, and restore the file afterwards."""
+    source = guard.path.read_text("utf-8")
+    if source.count(guard.text) != 1:
+        raise LookupError(f"{guard.path} has {guard.text!r} {source.count(guard.text)} times")
+    guard.path.write_text(source.replace(guard.text, guard.replacement), "utf-8")
+    try:
+        yield
+    finally:
+        guard.path.write_text(source, "utf-8")
+
+
+def run_tests(name: str) -> str:
+    """Return whether a file of tests fails."""
+    command = (sys.executable, "-m", "pytest", "-q", "-x", f"tests/{name}")
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, capture_output=True, timeout=TIMEOUT_S, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return "noticed, without end,"
+    return "noticed" if done.returncode == 1 else "NOT NOTICED"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
