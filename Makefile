@@ -12,7 +12,7 @@
 #                (SECONDS=60 for another time)
 #   make docs    the documentation as a site, into build/docs/
 #   make dist    wheel and sdist, into dist/
-#   make sbom    the packages of the service, as CycloneDX, into build/
+#   make sbom    the packages and models of the service, as CycloneDX, into build/
 #   make audit   known vulnerabilities of the locked packages
 
 PYTHON ?= python3
@@ -50,7 +50,7 @@ lint: .venv/dev
 	$(BIN)/mypy --platform darwin --cache-dir .mypy_cache/darwin service/phiz
 
 # The first run installs the other libraries into benchmarks/.peers: about 6 GB. One environment
-# there is phiz with every runtime, which the other two benchmarks use.
+# there is phiz with every runtime, which the other benchmark uses.
 OURS := benchmarks/.peers/ours/bin/python
 
 bench: setup
@@ -58,7 +58,6 @@ bench: setup
 	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the folder of images: make bench DATA=DIR)) \
 		--json docs/measured/speed.json --picture docs/measured/speed.svg
 	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
-	$(OURS) -m benchmarks.endurance.engine --json docs/measured/speed.json --table docs/runtimes.md
 
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
@@ -95,6 +94,7 @@ sbom: .venv/dev $(SERVED)
 	@mkdir -p $(dir $(SBOM))
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
 		--output-file $(SBOM) $(SERVED)
+	$(BIN)/python deploy/model_components.py $(SBOM)
 
 # AUDIT=--strict fails where the index does not answer, AUDIT=--offline does not ask it.
 audit: .venv/dev

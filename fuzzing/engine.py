@@ -11,11 +11,14 @@ from pathlib import Path
 
 import atheris
 
+# Packages that read foreign bytes for phiz: their branches guide too.
+_READERS = ("multipart", "tflite", "flatbuffers", "zipfile")
+
 
 def main(name: str, folder: Path, options: list[str]) -> None:
     """Run a target until libFuzzer ends the process."""
     # Bytecode is instrumented while it is imported, so all else comes after the packages of phiz.
-    with atheris.instrument_imports(include=["phiz", "multipart"]):
+    with atheris.instrument_imports(include=["phiz", *_READERS]):
         from fuzzing.targets import TARGETS  # noqa: PLC0415
     warnings.simplefilter("ignore")  # some readers warn of damage
     logging.disable()

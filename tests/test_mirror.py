@@ -50,13 +50,13 @@ TESTED_ELSEWHERE = {
     "lab/report/evaluation_tables": ("lab/commands/test_evaluate.py", "compares with the JSON"),
     "models/specs": ("models/test_catalog.py", "reads the specs of the catalogue"),
     "models/tables": ("models/test_catalog.py", "reads documents with each kind of mistake"),
-    "runtime/session": ("runtime/test_onnx.py", "runs what has its protocols"),
     "wire/examples": ("service/test_answers.py", "compares them with real answers"),
     "wire/messages": ("test_worker.py", "sends them to a worker"),
     "wire/models": ("api/test_routes_ops.py", "reads the models that it describes"),
     "workers/handle": ("workers/test_pool.py", "runs real processes by it"),
     "workers/reader": ("workers/test_loop.py", "reads requests by it"),
     "workers/supervisor": ("workers/test_pool.py", "has workers die, hang and fail to start"),
+    "workers/vitals": ("workers/test_pool.py", "has workers stop, hang and work for too long"),
 }
 
 

@@ -102,4 +102,4 @@ def test_the_closing_line_names_the_costliest_program_first() -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_program_is_one_that_a_test_needs(name: str) -> None:
     files = (ROOT / "tests").rglob("test_*.py")
-    assert any(f'@pytest.mark.needs("{name}")' in file.read_text("utf-8") for file in files)
+    assert any(f'pytest.mark.needs("{name}")' in file.read_text("utf-8") for file in files)

@@ -190,6 +190,19 @@ async def attack(name: str, port: int, seconds: float, hosts: Sequence[str]) -> 
     return sum((attacker.answers for attacker in attackers), Counter())
 
 
+async def start_attack(
+    name: str, port: int, seconds: float, hosts: Sequence[str]
+) -> asyncio.subprocess.Process:
+    """Return the process of an attack that has begun; its output has the answers."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", __spec__.name, name, str(port), str(seconds), *hosts),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None, "it is a pipe"
+    await process.stdout.readline()
+    return process
+
+
 if __name__ == "__main__":
     print(flush=True)
     wanted, number, duration, *addresses = sys.argv[1:]

@@ -22,30 +22,28 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import repeat
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import click
 
-from benchmarks.endurance.attackers import ATTACKS
-from benchmarks.endurance.mixture import ANY, Request
+from benchmarks.endurance.attackers import ATTACKS, start_attack
 from benchmarks.endurance.proxy import start_proxy
-from benchmarks.endurance.users import SUCCESS, Users
+from benchmarks.endurance.users import SUCCESS, Users, encode_user_request
 from benchmarks.endurance.watch import Watch
 from benchmarks.kit.options import json_option, table_option
 from benchmarks.kit.report import print_results, round_figures, write_entry
-from benchmarks.kit.requests import HOST, encode_raw, encode_test_image
+from benchmarks.kit.requests import HOST
 from benchmarks.kit.service import start_service
 
 RATE: Final = 20.0
 USERS: Final = ("127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14")
 ONE_ADDRESS, OWN_ADDRESSES = "one", "own"
 ATTACKER: Final = "127.0.1.{}"
-ATTACKERS: Final = (sys.executable, "-m", "benchmarks.endurance.attackers")
 DIRECT: Final = "direct"
 WAYS: Final = (DIRECT, "proxy")
 PATIENCE_S: Final = 12.0  # longer than the deadline
@@ -124,32 +122,24 @@ class Effect:
             and self.growth <= MAX_GROWTH
         )
 
-    def to_row(self, before: Mapping[str, Any] | None) -> list[str]:
+    def to_row(self, before: Self | None) -> list[str]:
         """Return the row of the table, with the figures of an older version."""
         answers = sorted(self.attackers.items(), key=lambda pair: -pair[1])
-        return [
-            self.attack,
-            self.way,
-            *format_figures(self.success, self.slowdown, self.growth, p50_ms=self.p50_ms),
-            f"{self.workers_mb:.0f}",
-            ", ".join(f"{answer}: {count:,}" for answer, count in answers),
-            *(
-                format_figures(before["success"], before["slowdown"], before["growth"])
-                if before
-                else [""] * 3
-            ),
-        ]
+        texts = [f"{answer}: {count:,}" for answer, count in answers]
+        success, *others = self.format_figures()
+        memory = f"{self.workers_mb:.0f}"
+        own = (success, f"{self.p50_ms:.1f}", *others, memory, ", ".join(texts))
+        older = before.format_figures() if before else [""] * 3
+        return [self.attack, self.way, *own, *older]
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The settings of a run; ``seconds`` are those of a phase."""
-
-    attacks: Sequence[str]
-    ways: Sequence[str]
-    clients: Sequence[int]
-    seconds: float
-    workers: int
+    def format_figures(self) -> list[str]:
+        """Return the figures that have a goal, in bold if they miss it."""
+        figures = (
+            (f"{100 * self.success:.1f} %", self.success >= MIN_SUCCESS),
+            (f"{self.slowdown:.1f}", self.slowdown <= MAX_SLOWDOWN),
+            (f"{self.growth:.2f}", self.growth <= MAX_GROWTH),
+        )
+        return [text if is_reached else f"**{text}**" for text, is_reached in figures]
 
 
 @click.command()
@@ -173,9 +163,8 @@ def main(  # noqa: PLR0913 (one for each option)
     page: Path | None,
 ) -> None:
     """Attack the service, and report what its users notice."""
-    plan = Plan(attacks, ways, clients, seconds, workers)
     results = {
-        f"{name}, {way}": asyncio.run(run_attack(plan, name, way))
+        f"{name}, {way}": asyncio.run(run_attack(name, way, clients, seconds, workers))
         for name in attacks
         for way in ways
     }
@@ -190,23 +179,25 @@ def main(  # noqa: PLR0913 (one for each option)
         "phases": {**known.get(entry, {}).get("phases", {}), **phases},
     }
     write_entry(document, entry, round_figures(figures))
-    older = known.get(BEFORE, {}).get("effects", {})
+    older = {key: Effect(**each) for key, each in known.get(BEFORE, {}).get("effects", {}).items()}
     rows = [effect.to_row(older.get(key)) for key, effect in {**kept, **effects}.items()]
     print_results(HEADINGS, rows, page, "attacks")
     sys.exit(not all(effect.is_harmless for effect in effects.values()))
 
 
-async def run_attack(plan: Plan, name: str, way: str) -> list[Phase]:
+async def run_attack(
+    name: str, way: str, hostile: Sequence[int], seconds: float, workers: int
+) -> list[Phase]:
     """Return the calm phase, and then those of an attack on a service of its own."""
     with ExitStack() as ends:
-        service = ends.enter_context(start_service(plan.workers))
+        service = ends.enter_context(start_service(workers))
         port = service.port if way == DIRECT else ends.enter_context(start_proxy(service.port))
-        trial = Trial(name, way, port, plan.seconds, Watch(service))
+        trial = Trial(name, way, port, seconds, Watch(service))
         sampling = asyncio.create_task(trial.watch.take_samples())
         await trial.measure_phase(ONE_ADDRESS, 0)  # a warm-up
         phases = [await trial.measure_phase(ONE_ADDRESS, 0)]
         for addresses in (ONE_ADDRESS, OWN_ADDRESSES):
-            for clients in plan.clients:
+            for clients in hostile:
                 phases.append(await trial.measure_phase(addresses, clients))
                 await trial.wait_until_normal()
         sampling.cancel()
@@ -228,27 +219,19 @@ class Trial:
         users, until_s = Users(self.port, [HOST], PATIENCE_S), time.perf_counter() + RECOVERY_S
         while not users.answers.counts.get(SUCCESS) and time.perf_counter() < until_s:
             await asyncio.sleep(PROBE_INTERVAL_S)
-            await users.send_request(self._build_request(), time.perf_counter())
+            await users.send_request(encode_user_request(self.port), time.perf_counter())
         users.close()
-
-    def _build_request(self) -> Request:
-        message = encode_raw("/detect?model=front", encode_test_image()).to_message(self.port)
-        return Request(message, None, ANY)
 
     async def measure_phase(self, addresses: str, clients: int) -> Phase:
         """Return a phase beside so many hostile clients."""
         is_own = addresses == OWN_ADDRESSES
         users = Users(self.port, USERS if is_own else [HOST], PATIENCE_S)
         hosts = [ATTACKER.format(place) if is_own else HOST for place in range(clients)]
-        command = [*ATTACKERS, self.attack, str(self.port), str(self.seconds + 1), *hosts]
-        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-        assert process.stdout is not None, "it is a pipe"
-        await process.stdout.readline()  # it begins
+        process = await start_attack(self.attack, self.port, self.seconds + 1, hosts)
         self.watch.take_peaks_mb()
-        await users.send_at_rate(repeat(self._build_request()), RATE, self.seconds)
+        await users.send_at_rate(repeat(encode_user_request(self.port)), RATE, self.seconds)
         peaks_mb = self.watch.take_peaks_mb()
-        answered = json.loads(await process.stdout.read())
-        await process.wait()
+        answered, _ = await process.communicate()
         users.close()
         answers = users.answers
         phase = Phase(
@@ -262,25 +245,10 @@ class Trial:
             service_mb=peaks_mb.pop("service", float("nan")),
             workers_mb=sum(peaks_mb.values()),
             users=answers.counts,
-            attackers=answered,
+            attackers=json.loads(answered),
         )
         click.echo(phase.to_line())
         return phase
-
-
-def format_figures(
-    success: float, slowdown: float, growth: float, p50_ms: float | None = None
-) -> Iterator[str]:
-    """Yield cells of the table, those that miss their goal in bold."""
-    yield _mark(f"{100 * success:.1f} %", is_bad=success < MIN_SUCCESS)
-    if p50_ms is not None:
-        yield f"{p50_ms:.1f}"
-    yield _mark(f"{slowdown:.1f}", is_bad=not slowdown <= MAX_SLOWDOWN)
-    yield _mark(f"{growth:.2f}", is_bad=growth > MAX_GROWTH)
-
-
-def _mark(text: str, *, is_bad: bool) -> str:
-    return f"**{text}**" if is_bad else text
 
 
 if __name__ == "__main__":

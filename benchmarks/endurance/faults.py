@@ -34,11 +34,10 @@ from typing import Final
 import click
 
 from benchmarks.endurance.injections import CGROUP, MEMORY_BYTES, Fault, Setting, list_faults
-from benchmarks.endurance.mixture import ANY, Request
-from benchmarks.endurance.users import LOST, MALFORMED, NEVER, Users
+from benchmarks.endurance.users import LOST, MALFORMED, NEVER, Users, encode_user_request
 from benchmarks.kit.options import json_option, table_option
 from benchmarks.kit.report import print_results, round_figures, write_entry
-from benchmarks.kit.requests import HOST, encode_raw, encode_test_image
+from benchmarks.kit.requests import HOST
 from benchmarks.kit.service import RunningService, start_service
 from phiz.models.catalog import get_default_folder
 
@@ -52,7 +51,7 @@ MAX_MESSAGES, MAX_CHARS = 2, 110
 LOST_ANSWERS: Final = (LOST, NEVER, MALFORMED)
 HEADINGS: Final = ("fault", "users are answered", "the log says", "normal after", "lost")
 TIME: Final = re.compile(r"^\d{4}-\S+ ")
-VARYING: Final = re.compile(r"(?<=process )\d+|(?<=worker )\d+|(?<=port )\d+|/tmp/[^/]+/")
+VARYING: Final = re.compile(r"(?<=process )\d+|(?<=worker )\d+|(?<=port )\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,7 @@ async def measure_fault(fault: Fault, folder: Path) -> Outcome:
     log = fault.log or folder / "log"
     with start_service(WORKERS, fault.variables, prefix=fault.prefix, log=log) as service:
         users = Users(service.port, [HOST], PATIENCE_S)
-        message = encode_raw("/detect?model=front", encode_test_image()).to_message(service.port)
-        requests = repeat(Request(message, None, ANY))
+        requests = repeat(encode_user_request(service.port))
         await users.send_at_rate(requests, RATE, CALM_S)  # a warm-up
         users.take_answers()
         load = asyncio.create_task(users.send_at_rate(requests, RATE, CALM_S + MAX_WAIT_S))
@@ -174,7 +172,9 @@ def end_at_once(service: RunningService) -> None:
 def read_messages(log: Path) -> dict[str, int]:
     """Return the different messages of a log and how often it has each, without what varies."""
     lines = log.read_text("utf-8", "replace").splitlines()
-    messages = (TIME.sub("", line) for line in lines if TIME.match(line))
+    messages = (
+        TIME.sub("", line).replace(f"{log.parent}/", "") for line in lines if TIME.match(line)
+    )
     return dict(Counter(VARYING.sub("N", message) for message in messages))
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
@@ -12,14 +11,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from benchmarks.endurance.attackers import ATTACKS
+from benchmarks.endurance.attackers import ATTACKS, start_attack
 from benchmarks.kit.requests import HOST
 from benchmarks.kit.service import RunningService
 
-ATTACKERS: Final = (sys.executable, "-m", "benchmarks.endurance.attackers")
 FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CGROUP: Final = Path("/sys/fs/cgroup/memory/phiz-faults")
-MEMORY_BYTES: Final = 700 << 20
+MEMORY_BYTES, SPARE_BYTES = 1 << 30, 8 << 20
 MAX_FILES: Final = 64
 LASTING_S: Final = 3.0
 MODEL: Final = "front.onnx"
@@ -72,7 +70,7 @@ def list_faults(folder: Path) -> Iterator[Fault]:
     if CGROUP.parent.is_dir() and os.access(CGROUP.parent, os.W_OK):
         enter = f'echo $$ > {CGROUP}/cgroup.procs && exec "$@"'
         prefix = ("sh", "-c", enter, "sh")
-        yield Fault("memory limit reached, 700 MiB", partial(attack, "thin"), prefix=prefix)
+        yield Fault("memory limit reached, by control group", limit_memory, prefix=prefix)
     if FAKETIME.exists():
         clock = {
             "LD_PRELOAD": str(FAKETIME),
@@ -142,6 +140,15 @@ async def exhaust_files(setting: Setting) -> None:
         await asyncio.sleep(LASTING_S)
 
 
+async def limit_memory(setting: Setting) -> None:
+    """Allow hardly more memory than is in use, send images that need more, and allow it again."""
+    limit = CGROUP / "memory.limit_in_bytes"
+    used_bytes = int((CGROUP / "memory.usage_in_bytes").read_text("ascii"))
+    limit.write_text(str(used_bytes + SPARE_BYTES), "ascii")
+    await attack("paved", setting)
+    limit.write_text(str(MEMORY_BYTES), "ascii")
+
+
 async def step_clock(step: str, setting: Setting) -> None:
     """Set the clock of the service's processes."""
     (setting.folder / "clock").write_text(f"{step}\n")
@@ -150,6 +157,5 @@ async def step_clock(step: str, setting: Setting) -> None:
 
 async def attack(name: str, setting: Setting) -> None:
     """Attack the service with one client."""
-    command = [*ATTACKERS, name, str(setting.service.port), str(LASTING_S), HOST]
-    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    await process.wait()
+    process = await start_attack(name, setting.service.port, LASTING_S, [HOST])
+    await process.communicate()

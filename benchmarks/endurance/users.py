@@ -11,9 +11,9 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from benchmarks.endurance.mixture import Request
+from benchmarks.endurance.mixture import ANY, Request
 from benchmarks.kit.errors import BenchmarkError
-from benchmarks.kit.requests import HOST, read_answer
+from benchmarks.kit.requests import HOST, encode_raw, encode_test_image, read_answer
 
 PATIENCE_S: Final = 30.0  # longer than any deadline
 SUCCESS, LEFT = "200", "left"
@@ -167,6 +167,12 @@ class Users:
                 writer.close()
         unexpected = "" if status in request.allowed else UNEXPECTED
         return f"{status}{find_code(status, body)}{unexpected}"
+
+
+def encode_user_request(port: int) -> Request:
+    """Return a JPEG of 640 × 480 for ``front``."""
+    message = encode_raw("/detect?model=front", encode_test_image()).to_message(port)
+    return Request(message, None, ANY)
 
 
 def find_code(status: int, body: bytes) -> str:

@@ -29,10 +29,7 @@ class RunningService:
 
     def list_workers(self) -> list[int]:
         """Return the process ids of its workers."""
-        tasks = (PROC / str(self.process) / "task").iterdir()
-        return sorted(
-            int(child) for task in tasks for child in (task / "children").read_text("ascii").split()
-        )
+        return list_children(self.process)
 
     def read_samples(self) -> Samples:
         """Return its metrics."""
@@ -101,6 +98,14 @@ def start_service(
 def sum_samples(samples: Samples, name: str) -> float:
     """Return the sum of a metric over all its labels."""
     return sum(value for (other, _), value in samples.items() if other == name)
+
+
+def list_children(process: int) -> list[int]:
+    """Return the ids of the processes that a process has begun."""
+    tasks = (PROC / str(process) / "task").iterdir()
+    return sorted(
+        int(child) for task in tasks for child in (task / "children").read_text("ascii").split()
+    )
 
 
 def measure_usage(process: int) -> ProcessUsage:

@@ -50,4 +50,7 @@ def _compute_figures(each: Round) -> Iterator[LimitedFigure]:
         yield f"{load}: slowest answer to its deadline", slowest, "≤", 1
         yield f"{load}: let in and not answered in time", each.overload.expired, "≤", 0
         yield f"{load}: answers/s, to capacity", each.overload.rate / capacity, "≥", 0.9
-        yield f"{load}: median time of a refusal, ms", each.overload.refusal_ms, "≤", 20
+        yield f"{load}: 99th percentile of refusals, ms", each.overload.refusal_p99_ms, "≤", 20
+    if each.overload_share is not None:
+        what = "three times capacity: answers for processor time, to capacity's"
+        yield what, each.overload_share, "≥", 0.9

@@ -22,6 +22,7 @@ SUCCESS, REFUSED, EXPIRED = "200", "503", "504"
 class OpenLoopResult:
     """The answers to requests at a constant rate.
 
+    ``answered`` is the number of all answers with success, in the warm-up too.
     Times begin when a request was due, and are of answers with success. Expired requests were
     admitted and not answered in time; refused ones were not admitted, and ``refusal_ms`` and
     ``refusal_p99_ms`` are of their times. ``late_ms`` is the median delay with which requests were
@@ -29,6 +30,7 @@ class OpenLoopResult:
     """
 
     offered: float
+    answered: int
     rate: float
     p50_ms: float
     p99_ms: float
@@ -79,6 +81,7 @@ def summarise_answers(
     refusals = answers.get(REFUSED, np.empty((0, 2)))  # (R, 2)
     return OpenLoopResult(
         offered=offered,
+        answered=len(due),
         rate=float(rate),
         p50_ms=float(np.percentile(counted, 50)),
         p99_ms=float(np.percentile(counted, 99)),

@@ -37,7 +37,9 @@ class Round:
     """The figures of one round, by contender; parts that were not wanted are empty or None.
 
     ``alone_ms`` is an answer in process, right before and after the load. ``excess_ms`` is a single
-    client's time beyond ``timing_ms.total``. ``batching`` is by largest batch and clients.
+    client's time beyond ``timing_ms.total``. ``overload_share`` is the number of answers for
+    processor time under overload, to those at capacity. ``batching`` is by largest batch and
+    clients.
     """
 
     alone_ms: dict[str, float] = field(default_factory=dict)
@@ -46,6 +48,7 @@ class Round:
     excess_ms: float | None = None
     steady: OpenLoopResult | None = None
     overload: OpenLoopResult | None = None
+    overload_share: float | None = None
     batching: dict[str, dict[int, ClosedLoopResult]] = field(default_factory=dict)
 
 
@@ -119,8 +122,15 @@ class Trial:
             held.steady = opened.run_open_loop(server, STEADY_FACTOR * capacity, self.seconds, load)
         hurry = {"PHIZ_DEADLINE": str(DEADLINE_S)}
         with start_server(make_phiz(), self.image_bytes, self.cores.server, hurry) as server:
+            begun_s = server.read_processor_s()
+            closed_loop = closed.run_closed_loop(server, CLIENTS, self.seconds, load, warm_up=False)
+            at_capacity_s = server.read_processor_s() - begun_s
             held.overload = opened.run_open_loop(
                 server, OVERLOAD_FACTOR * capacity, self.seconds, load
+            )
+            overloaded_s = server.read_processor_s() - begun_s - at_capacity_s
+            held.overload_share = (held.overload.answered / overloaded_s) / (
+                closed_loop.rate * self.seconds / at_capacity_s
             )
 
     def _measure_batching(self, held: Round) -> None:

@@ -17,8 +17,10 @@ from typing import IO, Any
 from benchmarks.kit.cores import pin_to
 from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HOST, Request, open_connection, send_request
+from benchmarks.kit.service import list_children
 from benchmarks.kit.workers import ONE_THREAD
 from benchmarks.load.contenders import Contender
+from phiz.system.procfs import read_processor_seconds
 
 READY_TIMEOUT_S = 120.0
 POLL_INTERVAL_S = 0.1
@@ -29,11 +31,20 @@ MAX_OUTPUT_CHARS = 2000  # characters of what a server that failed had printed
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that answers: its port of the loopback address, a request, and its answer."""
+    """A server that answers: its port of the loopback address, a request, and its answer.
+
+    ``process`` is the one that has begun all its others.
+    """
 
     port: int
     request: Request
     answer: Mapping[str, Any]
+    process: int
+
+    def read_processor_s(self) -> float:
+        """Return the processor time of all its processes so far, s."""
+        processes = (self.process, *list_children(self.process))
+        return sum(read_processor_seconds(process) or 0.0 for process in processes)
 
 
 @contextmanager
@@ -63,7 +74,7 @@ def start_server(
             )
         try:
             answer = _wait_for_answer(contender.name, process, port, request, output)
-            yield Server(port, request, answer)
+            yield Server(port, request, answer, process.pid)
         finally:
             _stop_process(process)
 

@@ -29,7 +29,7 @@ ROUNDS: Final = 40  # of one request for each model
 PAUSE_S: Final = 0.5  # between rounds: rates need several scrapes
 REQUEST_ID: Final = "a-caller.s_own-name"
 PRIVATE_FILE: Final = "private.jpg"
-HEAD_TIMEOUT_S: Final = 20  # timeout http-request of deploy/haproxy/haproxy.cfg
+HEAD_TIMEOUT_S: Final = 10  # timeout http-request of deploy/haproxy/haproxy.cfg
 PHIZ, PROMETHEUS, WEBHOOK = (f"http://127.0.0.1:{port}" for port in (8000, 9090, 9099))
 ENVIRONMENT: Final = {
     "PHIZ_IMAGE": IMAGE,

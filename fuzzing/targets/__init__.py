@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from fuzzing.targets import forms, images, messages, weights
+from fuzzing.targets import fetches, forms, images, messages, weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ TARGETS: Mapping[str, Target] = {
     "images": Target(images.decode, images.list_seeds, share=2.0),
     "forms": Target(forms.read_form, forms.list_seeds, share=2.0),
     "options": Target(forms.read_options, forms.list_queries, max_bytes=300),
+    "answers": Target(fetches.read_host_answer, fetches.list_answers),
+    "addresses": Target(fetches.read_address, fetches.list_addresses, max_bytes=300),
     "messages": Target(messages.exchange, messages.list_seeds, max_bytes=1024),
     "pickles": Target(weights.read_pickle, weights.list_pickles),
     "networks": Target(weights.read_network, weights.list_networks),

@@ -11,12 +11,13 @@ from phiz.workers.protocol import (
     Message,
     MessageDecoder,
     WorkCancel,
+    WorkPing,
     WorkRequest,
     WorkResult,
     encode_message,
 )
 
-_KINDS = 4
+_KINDS = 5
 
 
 def exchange(content: bytes) -> None:
@@ -43,6 +44,8 @@ def _make_messages(content: bytes) -> Iterator[tuple[Message, bytes]]:
             case 1:
                 yield WorkCancel(number), b""
             case 2:
+                yield WorkPing(number), b""
+            case 3:
                 yield WorkResult(number, part, None, length / 7), part[::-1]
             case _:
                 yield WorkResult(number, None, OverloadedError(text, length)), b""
@@ -66,7 +69,7 @@ def _describe(message: Message, image_bytes: bytes) -> tuple[object, ...]:
 
 def list_seeds() -> Iterator[bytes]:
     """Yield one message of each kind, and a stream of all of them."""
-    kinds = [bytes([kind, 12]) + bytes(range(12)) for kind in (*range(_KINDS), 8, 12)]
+    kinds = [bytes([kind, 12]) + bytes(range(12)) for kind in (*range(_KINDS), 10, 20)]
     yield from kinds
     yield b"".join(kinds)
     yield b"\2\xff" + bytes(255) + b"\1\1\1"

@@ -10,6 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.access_log import AccessLog
 from phiz.api.request_record import RequestRecord
+from phiz.api.security.keys import create_key
 from phiz.api.spans import RequestSpan, RequestTracer
 from phiz.timings import STAGES, Timings
 from phiz.wire.messages import EncodedAnswer
@@ -258,3 +259,16 @@ def test_the_application_has_spans_of_what_it_did(
     assert begun[-1][1] <= times_ms(above, above)[1]
     assert above.attributes is not None
     assert above.attributes["phiz.model"] in {"back", "efficientnet"}
+
+
+def test_key_of_a_client_is_not_in_its_span(
+    exporter: InMemorySpanExporter, spans: RequestTracer
+) -> None:
+    secret = create_key()
+    headers = [(b"x-api-key", secret.encode()), (b"authorization", f"Bearer {secret}".encode())]
+    found = scope(headers=headers)
+    span = spans.start_span(recorded(found), found)
+    assert span is not None
+    span.end(recorded(found))
+    (exported,) = exporter.get_finished_spans()
+    assert secret not in exported.to_json()

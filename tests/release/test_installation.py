@@ -1,10 +1,15 @@
 import json
+import re
 import shutil
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import httpx
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.utils import canonicalize_name
 
 import phiz
 from tests.service.running import SELFIE, running
@@ -65,7 +70,9 @@ def test_service_answers(installed: Installed, tmp_path: Path) -> None:
         assert service.stop() == 0
 
 
-def test_sbom_lists_what_service_consists_of(installed: Installed, tmp_path: Path) -> None:
+def test_sbom_lists_what_service_consists_of(
+    installed: Installed, models_folder: Path, tmp_path: Path
+) -> None:
     sbom = tmp_path / "phiz.cdx.json"
     subprocess.run(
         [
@@ -77,6 +84,8 @@ def test_sbom_lists_what_service_consists_of(installed: Installed, tmp_path: Pat
         check=True,
     )
     document = json.loads(sbom.read_text("utf-8"))
+    validator = JsonStrictValidator(SchemaVersion.from_version(document["specVersion"]))
+    assert validator.validate_str(sbom.read_text("utf-8")) is None
     assert document["bomFormat"] == "CycloneDX"
     subject = document["metadata"]["component"]
     assert (subject["name"], subject["version"]) == ("phiz", phiz.__version__)
@@ -84,3 +93,16 @@ def test_sbom_lists_what_service_consists_of(installed: Installed, tmp_path: Pat
     assert {"onnxruntime", "uvicorn", "numpy"} <= parts.keys()
     assert parts["uvicorn"]["licenses"][0]["license"]["id"] == "BSD-3-Clause"
     assert not parts.keys() & {"pytest", "ruff", "mypy"}
+    requirements = (ROOT / "requirements" / "serve.txt").read_text("utf-8")
+    # Those for every system and Python.
+    locked = re.findall(r"^([\w.-]+)==\S+ \\$", requirements, re.MULTILINE)
+    assert len(locked) > 20
+    assert {*map(canonicalize_name, locked)} <= {*map(canonicalize_name, parts)}
+    hashes = {name: sha256((models_folder / name).read_bytes()).hexdigest() for name in FILES}
+    listed = {
+        name: part["hashes"][0]["content"]
+        for name, part in parts.items()
+        if part["type"] == "machine-learning-model"
+    }
+    assert hashes.items() <= listed.items()
+    assert parts["onet.onnx"]["licenses"][0]["license"]["id"] == "MIT"

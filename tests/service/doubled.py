@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from phiz.api.app import create_app
 from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.api.service import MAX_CONNECTIONS, RequestLimits
+from phiz.system.logs import configure_logging
 
 MAX_BYTES = 10**6
 
@@ -42,4 +43,5 @@ def serve(
 
 
 if __name__ == "__main__":
+    configure_logging("text")
     serve(sys.argv[2:], **json.loads(sys.argv[1]))

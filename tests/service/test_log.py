@@ -1,11 +1,26 @@
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from .running import IMAGE, ONE, PATIENCE_S, SELFIE, Running, Starter, environment, running
+from tests.malformed import malformed_inputs
+
+from .running import (
+    IMAGE,
+    ONE,
+    PATIENCE_S,
+    SELFIE,
+    Running,
+    Starter,
+    children,
+    environment,
+    running,
+    wait_for,
+)
 
 pytestmark = pytest.mark.integration
 
@@ -97,3 +112,16 @@ def test_a_worker_that_cannot_do_as_it_is_told_says_so_in_json(
         told, answered = lines(service)
     assert (told["level"], "catalogue" in told["message"]) == ("error", True)
     assert (answered["level"], answered["code"]) == ("error", "model_corrupt")
+
+
+def test_hostile_files_leave_lines_of_json_alone(start: Starter) -> None:
+    with start(PHIZ_LOG="json", PHIZ_LOG_REQUESTS="none") as service:
+        with httpx.Client(base_url=service.url, timeout=PATIENCE_S) as http:
+            for _, content in malformed_inputs()[::3]:
+                assert not http.post("/detect?model=front", content=content).is_success
+            workers = children(service.process.pid)
+            assert len(workers) == 1
+            os.kill(workers.pop(), signal.SIGABRT)
+            wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
+        assert service.stop() == 0
+        assert "restarting it" in "".join(line["message"] for line in lines(service))

@@ -2,6 +2,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -96,6 +97,37 @@ def test_a_wrong_setting_is_told_in_one_line(models_folder: Path) -> None:
     assert "PHIZ_QUEUE is 'none'" in fails(env)
 
 
+def test_too_few_files_are_told_in_one_line(models_folder: Path) -> None:
+    ended = subprocess.run(
+        ["/bin/sh", "-c", 'ulimit -n 12 && exec "$@"', "sh", *ONE],
+        env=environment(models_folder),
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert ended.stderr == (
+        "Error: the limit of 12 open files is too low; the service needs at least 33; raise it with"
+        " ulimit -n, or set PHIZ_WORKERS\n"
+    )
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"]])
+def test_output_without_room_is_told_in_one_line(arguments: list[str]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "phiz", *arguments],
+            check=False,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE_S,
+        )
+    assert ended.returncode == 1
+    assert ended.stderr == "Error: cannot write the output: No space left on device\n"
+
+
 @pytest.mark.parametrize("workers", ["1", "3"])
 def test_models_that_are_not_there_are_told_in_one_line(tmp_path: Path, workers: str) -> None:
     assert "phiz models build" in fails(environment(tmp_path), "--workers", workers)
@@ -126,11 +158,15 @@ def test_a_model_that_was_changed_is_told_in_one_line(models_folder: Path, tmp_p
     assert "back.onnx" in fails(environment(tmp_path))
 
 
-def test_service_answers_although_its_output_is_closed(models_folder: Path) -> None:
+@pytest.mark.parametrize("output", ["closed", "full"])
+def test_service_answers_although_its_output_is_lost(models_folder: Path, output: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    deaf, words = os.pipe()
-    os.close(deaf)
+    if output == "full":
+        words = os.open("/dev/full", os.O_WRONLY)
+    else:
+        deaf, words = os.pipe()
+        os.close(deaf)
     process = subprocess.Popen(
         [*ONE, "--port", str(port)],
         env=environment(models_folder, PYTHONUNBUFFERED=""),

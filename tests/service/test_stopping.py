@@ -21,13 +21,14 @@ from .running import (
     children,
     environment,
     head_of,
+    running,
     wait_for,
 )
 
 pytestmark = pytest.mark.integration
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_service_finishes_requests_before_it_stops(start: Starter, number: signal.Signals) -> None:
     """Also if all its processes are told, as those of a terminal are by Ctrl+C."""
     with start() as service, service.connect() as connection:
@@ -45,6 +46,28 @@ def test_service_finishes_requests_before_it_stops(start: Starter, number: signa
         assert service.log.read_text() == ""
     assert len(workers) == 1
     assert not any(map(alive, workers))
+
+
+@pytest.mark.parametrize("number", [signal.SIGUSR1, signal.SIGUSR2])
+def test_signals_to_open_logs_again_have_no_effect(start: Starter, number: signal.Signals) -> None:
+    with start() as service:
+        os.killpg(service.process.pid, number)
+        with service.connect() as connection:
+            connection.sendall(head_of(IMAGE, "?model=back", "connection: close") + IMAGE)
+            assert all_received(connection).startswith(b"HTTP/1.1 200 ")
+        assert service.metric("phiz_workers_replaced_total") == 0
+        assert service.stop() == 0
+        assert service.log.read_text() == ""
+
+
+def test_hangup_that_is_ignored_has_no_effect(models_folder: Path, tmp_path: Path) -> None:
+    ignoring = "import os, signal, sys; signal.signal(signal.SIGHUP, signal.SIG_IGN)"
+    program = [sys.executable, "-c", f"{ignoring}; os.execv(sys.argv[1], sys.argv[1:])", *ONE]
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        service.process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            service.process.wait(0.5)
+        assert service.stop() == 0
 
 
 def test_request_that_outlasts_the_drain_is_refused(start: Starter) -> None:

@@ -72,3 +72,15 @@ def test_trimming_the_heap_needs_glibc() -> None:
     )
     found = subprocess.run([sys.executable, "-c", command], capture_output=True, check=True)
     assert found.stdout.split() == [str(GLIBC).encode()]
+
+
+@pytest.mark.parametrize("expected", ["True False"] if sys.platform == "linux" else [])
+def test_memory_beyond_the_limit_of_the_process_cannot_be_allocated(expected: str) -> None:
+    program = (
+        "import resource\n"
+        "from phiz.system.malloc import can_allocate\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (10**9, 10**9))\n"
+        "print(can_allocate(10**8), can_allocate(10**9))"
+    )
+    found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert found.stdout.split() == expected.encode().split()

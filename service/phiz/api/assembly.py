@@ -9,12 +9,15 @@ from phiz.api.security.guard import Guard
 from phiz.api.security.keys import open_key_ring
 from phiz.api.security.rates import parse_rate_setting
 from phiz.api.service import MAX_BODIES, MAX_CONNECTIONS, RequestLimits
+from phiz.errors import SettingError
 from phiz.models.catalog import get_default_folder
 from phiz.settings import Settings
 from phiz.system.cgroups import count_affordable_workers
 
 WORKER_COMMAND = (sys.executable, "-m", "phiz.worker")
 
+# Of the service itself, when it starts.
+_OWN_FILES = 32
 # Of the service, beside its connections: its own files, and connections that are being closed.
 _RESERVED_FILES = 64
 
@@ -43,8 +46,14 @@ def build_limits(
     """Return what a request may have by the open files and the memory that it may use.
 
     Raises:
-        SettingError: The list of hosts has an entry that is not a host.
+        SettingError: The list of hosts has an entry that is not a host, or the open files are too
+            few for the service itself.
     """
+    if max_files < _OWN_FILES + workers:
+        raise SettingError(
+            f"the limit of {max_files} open files is too low; the service needs at least"
+            f" {_OWN_FILES + workers}; raise it with ulimit -n, or set PHIZ_WORKERS"
+        )
     files = max(1, max_files - workers - _RESERVED_FILES)
     bodies = min(MAX_BODIES, files)
     if bodies < MAX_BODIES:

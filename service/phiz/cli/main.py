@@ -1,6 +1,9 @@
 """The command ``phiz``."""
 
+import errno
 import os
+import sys
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -30,6 +33,21 @@ _INTERRUPTED_STATUS = 130  # 128 and the number of SIGINT, as shells have it
 
 class _MainGroup(LazyGroup):
     """The commands, and errors as one line each."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401  click's own
+        """Run the command, and end with an error if its output has no room."""
+        try:
+            return super().main(*args, **kwargs)
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            with suppress(OSError):  # of the same disk
+                click.echo(f"Error: cannot write the output: {error.strerror}", err=True)
+            # Python would try to write the rest again when it exits.
+            null = os.open(os.devnull, os.O_WRONLY)
+            for number in (1, 2):
+                os.dup2(null, number)
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401  click's own
         # onnxruntime reports its use to its makers, unless this is there before it is loaded.

@@ -61,7 +61,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     GET  /readyz         200 while the service is ready for requests
     GET  /metrics        metrics for Prometheus
 
-    On SIGTERM or Ctrl+C, requests in progress are finished first.
+    On SIGTERM, SIGHUP or Ctrl+C, requests in progress are finished first.
 
     \b
     Settings are environment variables:
@@ -88,6 +88,10 @@ def serve(host: str, port: int, workers: int | None) -> None:
     # Until the server takes care of it: the first process of a container would not end otherwise.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _exit_on_signal)
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup has it
+        signal.signal(signal.SIGHUP, _exit_on_signal)
+    for number in (signal.SIGUSR1, signal.SIGUSR2):  # other servers open their logs again
+        signal.signal(number, signal.SIG_IGN)
     # The server takes a while to import: --help should not wait, and a signal be heard by then.
     from phiz.cli.serve_run import run_service  # noqa: PLC0415
 

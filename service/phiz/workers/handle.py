@@ -18,6 +18,7 @@ from phiz.workers.protocol import (
     WorkResult,
     encode_message,
 )
+from phiz.workers.vitals import WorkerVitals
 
 
 class TaskOwner(NamedTuple):
@@ -50,7 +51,7 @@ class WorkTask:
         expected_s: The expected time.
         future: The result.
         owner: Its owner.
-        is_long: Whether it is expected to take long.
+        lane: Its lane in the queue, by its expected time.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
     """
@@ -61,7 +62,7 @@ class WorkTask:
     expected_s: float
     future: asyncio.Future[Any]
     owner: TaskOwner = NO_OWNER
-    is_long: bool = False
+    lane: int = 0
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
 
@@ -77,25 +78,6 @@ class WorkTask:
             self.future.set_result(value)
         else:
             self.future.set_exception(error)
-
-
-@dataclass(slots=True)
-class WorkerVitals:
-    """The signs of life of a worker, as seen by the checks of the supervisor.
-
-    Attributes:
-        has_spoken: Whether it has sent something since the last check.
-        silent_checks: Number of checks since it has sent something or used processor time.
-        processor_s: Its processor time at the last of them.
-        abandoned_task: Its current task, if nobody waits for it.
-        abandoned_checks: Number of checks that have seen this task.
-    """
-
-    has_spoken: bool = False
-    silent_checks: int = 0
-    processor_s: float | None = None
-    abandoned_task: WorkTask | None = None
-    abandoned_checks: int = 0
 
 
 class WorkerEvents(Protocol):

@@ -192,5 +192,5 @@ def _exit_when_closed(descriptor: int) -> None:
 
 def _ignore_signals() -> None:
     """Ignore signals to the whole process group: the service ends its workers itself."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)

@@ -18,7 +18,7 @@ MAX_LINE_BYTES: Final = 2048
 # A hostile image can cause many lines. Of more in a period, only their number is logged.
 MAX_LINES: Final = 100
 PERIOD_S: Final = 10.0
-READ_BYTES: Final = 65_536
+READ_BYTES: Final = 64 * 1024
 
 _log = logging.getLogger(__name__)
 

@@ -9,15 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from phiz.errors import PhizError
-from phiz.system.procfs import DISK_STATE, read_process_state, read_processor_seconds
 from phiz.workers.handle import WorkerEvents, WorkerHandle
 from phiz.workers.stderr import StderrReader
+from phiz.workers.vitals import CHECK_INTERVAL_S
 
 START_TIMEOUT_S: Final = 60.0  # of a replacement
 STOP_TIMEOUT_S: Final = 2.0  # of an idle worker
 RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
 STDERR_FD: Final = 2
-CHECK_INTERVAL_S: Final = 0.25
 # Cancelled work may take this long to its next checkpoint, which may be behind a call of a decoder.
 # Replacing a worker costs about a second, so each time doubles the grace, and it returns slowly.
 GRACE_S: Final = 2.0
@@ -196,19 +195,16 @@ class Supervisor:
             self.is_failing = True
 
     def _check_workers(self) -> None:
-        """Kill workers that hang or do not end cancelled work, so that they are replaced.
-
-        Checks are counted instead of seconds: while the service itself is stopped, no worker can
-        answer it.
-        """
+        """Kill workers that hang or do not end cancelled work, so that they are replaced."""
         for worker in self.workers:
-            if self._count_silent_checks(worker) * CHECK_INTERVAL_S > self._hang_timeout_s:
+            worker.vitals.update(worker)
+            if worker.vitals.silent_s > self._hang_timeout_s:
                 _log.error(
                     "worker %d (process %d) has given no sign of life for %g s; restarting it",
                     *(worker.index, worker.process.pid, self._hang_timeout_s),
                 )
                 worker.process.kill()
-            elif self._count_abandoned_checks(worker) * CHECK_INTERVAL_S > self._grace_s:
+            elif worker.vitals.abandoned_s > self._grace_s:
                 _log.error(
                     "worker %d (process %d) has not ended cancelled work after %.1f s; restarting"
                     " it",
@@ -219,39 +215,6 @@ class Supervisor:
         self._grace_s = max(GRACE_S, GRACE_DECAY * self._grace_s)
         loop = asyncio.get_running_loop()
         self._check_timer = loop.call_later(CHECK_INTERVAL_S, self._check_workers)
-
-    def _count_silent_checks(self, worker: WorkerHandle) -> int:
-        """Return the number of checks since the last sign of life of a worker, and ask for one.
-
-        A sign is an answer or processor time: within a long call of a library no ping is answered,
-        and on a busy machine the call may take long.
-        """
-        vitals = worker.vitals
-        processor_s = None
-        if not vitals.has_spoken:
-            worker.ping()
-            processor_s = read_processor_seconds(worker.process.pid)
-            # Without figures of the system, only an idle worker must answer.
-            is_alive = (
-                bool(worker.tasks)
-                if processor_s is None
-                else processor_s != vitals.processor_s
-                or read_process_state(worker.process.pid) == DISK_STATE
-            )
-            vitals.silent_checks = 0 if is_alive else vitals.silent_checks + 1
-        else:
-            vitals.silent_checks = 0
-        vitals.has_spoken, vitals.processor_s = False, processor_s
-        return vitals.silent_checks
-
-    def _count_abandoned_checks(self, worker: WorkerHandle) -> int:
-        """Return the number of checks since which nobody waits for the work of a worker."""
-        vitals = worker.vitals
-        task = worker.tasks[0] if worker.tasks and worker.tasks[0].is_complete else None
-        vitals.abandoned_checks = vitals.abandoned_checks + 1 if task else 0
-        if task is not vitals.abandoned_task:
-            vitals.abandoned_task, vitals.abandoned_checks = task, 0
-        return vitals.abandoned_checks
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes]) -> None:

@@ -36,6 +36,7 @@ PAGES: dict[str, Page] = {
     "/to-port": redirect("https://images.example.org:8080/face.png"),
     "/to-private": redirect("https://internal.example.org/face.png"),
     "/to-nothing": answer(b"", status="302 Found"),
+    "/created": redirect("/face.png", "201 Created"),
     "/missing": answer(b"not here", status="404 Not Found"),
     "/part": answer(b"an", status="206 Partial Content"),
     "/gzip": answer(b"\x1f\x8b bomb", "content-encoding: gzip"),

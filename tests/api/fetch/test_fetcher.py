@@ -309,6 +309,7 @@ async def test_host_inside_the_network_and_unknown_host_get_the_same_answer(
     [
         ("missing", UrlAnswerError, "status 404"),
         ("part", UrlAnswerError, "status 206"),
+        ("created", UrlAnswerError, "status 201"),
         ("gzip", UrlAnswerError, "compressed"),
         ("without-length", UrlAnswerError, "no Content-Length"),
         ("cut", UrlAnswerError, "early"),

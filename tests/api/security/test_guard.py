@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 from phiz.api.app import create_app
 from phiz.api.request_record import get_record
 from phiz.api.security.guard import PROBE_PATHS_OPEN, SCOPE_BY_PATH, Gate, Guard
+from phiz.api.security.headers import HeaderShield
 from phiz.api.security.keys import SCOPES, KeyRing, create_key, format_line, parse_keys
 from phiz.api.security.rates import Rate
 from phiz.api.service import RequestLimits
@@ -172,3 +173,25 @@ def test_metrics_are_at_their_port_alone_and_need_no_key_there() -> None:
     answer = ask(guard, "/metrics", {"X-API-Key": KEYS["metrics"]})
     assert (answer.status_code, "port of its own" in answer.json()["detail"]) == (404, True)
     assert ask(guard, "/detect", {"X-API-Key": DETECT}).status_code == 200
+
+
+def test_application_of_another_server_has_guard_and_headers() -> None:
+    """As Ray Serve has it, without the fast path."""
+    app = create_app(("unused",), 1, RequestLimits(1))
+    app.add_middleware(HeaderShield)
+    app.add_middleware(Gate, Guard(RING))
+
+    async def send() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://phiz") as http:
+            headers = {"X-API-Key": DETECT}
+            return [
+                await http.get("/models"),
+                await http.get("/models", headers=headers),
+                await http.get("/healthz"),
+            ]
+
+    answers = asyncio.run(send())
+    assert [answer.status_code for answer in answers] == [401, 503, 200]
+    for answer in answers:
+        assert answer.headers.get_list("x-content-type-options") == ["nosniff"]

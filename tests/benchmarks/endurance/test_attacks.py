@@ -34,7 +34,7 @@ def test_worst_phase_decides(changes: dict[str, Any], *, is_harmless: bool) -> N
 
 def test_row_compares_with_before_and_marks_missed_goals() -> None:
     effect = Effect.of(CALM, [replace(CALM, success=0.5, attackers={"503 overloaded": 1200})])
-    before = {"success": 0.25, "slowdown": 20.0, "growth": 1.0}
+    before = replace(effect, success=0.25, slowdown=20.0)
     assert effect.to_row(before) == [
         *("webp", "direct", "**50.0 %**", "5.0", "1.0", "1.00", "300", "503 overloaded: 1,200"),
         *("**25.0 %**", "**20.0**", "1.00"),

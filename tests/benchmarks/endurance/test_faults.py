@@ -9,7 +9,7 @@ LOG = """\
 2026-01-01T00:00:00.000+00:00 warning worker 0 (process 12) ended with status -9; restarting it
 2026-01-01T00:00:00.100+00:00 warning worker 1 (process 13) ended with status -9; restarting it
   File "x.py", line 3
-2026-01-01T00:00:01.000+00:00 error worker 1 cannot restart: /tmp/phiz-faults-1/a.onnx | missing
+2026-01-01T00:00:01.000+00:00 error worker 1 cannot restart: {folder}/a.onnx | missing
 """
 
 
@@ -19,10 +19,10 @@ def outcome(normal_s: float, lost: int, exit_status: int | None = None) -> Outco
 
 def test_messages_are_counted_without_what_varies(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    log.write_text(LOG)
+    log.write_text(LOG.format(folder=tmp_path))
     assert read_messages(log) == {
         "warning worker N (process N) ended with status -9; restarting it": 2,
-        "error worker N cannot restart: Na.onnx | missing": 1,
+        "error worker N cannot restart: a.onnx | missing": 1,
     }
 
 

@@ -9,8 +9,9 @@ from benchmarks.load.opened import OpenLoopResult
 from benchmarks.load.rounds import Round
 
 STEADY = OpenLoopResult(
-    280,
-    280,
+    offered=280,
+    answered=1400,
+    rate=280,
     p50_ms=2,
     p99_ms=5,
     most_ms=9,
@@ -20,7 +21,7 @@ STEADY = OpenLoopResult(
     refusal_p99_ms=0,
     late_ms=0,
 )
-OVERLOAD = replace(STEADY, rate=380, most_ms=400, expired=2, refused=9, refusal_ms=7)
+OVERLOAD = replace(STEADY, rate=380, most_ms=400, expired=2, refused=9, refusal_p99_ms=7)
 RATES = {PHIZ: 400.0, MEDIAPIPE: 160.0, LITSERVE: 250.0, BENTOML: 200.0, MOSEC: 500.0}
 ROUND = Round(
     alone_ms=dict.fromkeys(RATES, 2.0),
@@ -29,6 +30,7 @@ ROUND = Round(
     excess_ms=0.4,
     steady=STEADY,
     overload=OVERLOAD,
+    overload_share=0.93,
 )
 EXPECTED = (
     0.8,  # 400 requests/s of 2 ms
@@ -43,6 +45,7 @@ EXPECTED = (
     2,
     0.95,  # 380 of 400
     7,
+    0.93,
 )
 
 

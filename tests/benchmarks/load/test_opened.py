@@ -27,6 +27,7 @@ def test_every_answer_is_counted_by_its_status() -> None:
     found = summarise_answers(answers, 2, UNTIL, 0)
     assert (found.refused, found.refusal_ms, found.expired) == (3, 2, 1)
     assert found.refusal_p99_ms == pytest.approx(2.98)
+    assert found.answered == 1
 
 
 def test_refusals_take_no_time_if_there_are_none() -> None:

@@ -5,7 +5,8 @@ import errno
 import gc
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any, cast
@@ -45,7 +46,7 @@ class Server(uvicorn.Server):
             PhizError: The application cannot be loaded, or the port has been taken.
         """
         self._main_task = asyncio.current_task()
-        with self.capture_signals():
+        with self.capture_signals(), _capture_hangup(self.handle_exit):
             async with self._app.router.lifespan_context(self._app):
                 # These objects stay, so the collector need not visit them again.
                 gc.freeze()
@@ -74,6 +75,18 @@ class Server(uvicorn.Server):
             # Not from here: the loop may be starting a worker.
             self._main_task.get_loop().call_soon_threadsafe(self._main_task.cancel)
         self.should_exit = True
+
+
+@contextmanager
+def _capture_hangup(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Handle SIGHUP, of a terminal that is closed, unless the service was told to ignore it."""
+    before = signal.getsignal(signal.SIGHUP)
+    if before is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def bind_socket(host: str, port: int, remedy: str = "change --host or --port") -> socket.socket:

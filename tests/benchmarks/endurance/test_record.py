@@ -3,7 +3,7 @@ from collections.abc import Mapping, Sequence
 
 import pytest
 
-from benchmarks.endurance.soak import Part, Soak, compare_halves
+from benchmarks.endurance.record import Part, Soak, compare_halves
 from benchmarks.kit.service import ProcessUsage
 from phiz.lab.study.machine import Machine
 

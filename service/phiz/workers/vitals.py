@@ -1,0 +1,94 @@
+"""The signs of life of a worker: its messages, its processor time, and whether its work ends."""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+from phiz.system.procfs import DISK_STATE, read_process_state, read_processor_seconds
+
+CHECK_INTERVAL_S: Final = 0.25
+# Share of the time since the cancellation that counts for a worker that hardly runs, because the
+# machine is busy.
+MIN_TIME_SHARE: Final = 0.25
+
+
+class _Process(Protocol):
+    @property
+    def pid(self) -> int: ...  # pragma: no cover
+
+
+class _Task(Protocol):
+    @property
+    def is_complete(self) -> bool: ...  # pragma: no cover
+
+
+class ObservedWorker(Protocol):
+    """A worker as its vitals see it."""
+
+    @property
+    def process(self) -> _Process:
+        """Its process."""
+
+    @property
+    def tasks(self) -> Sequence[_Task]:
+        """Its unfinished tasks, the current one first."""
+
+    def ping(self) -> None:
+        """Ask the worker for a sign of life."""
+
+
+class WorkerVitals:
+    """The signs of life of a worker, updated every ``CHECK_INTERVAL_S``.
+
+    Checks are counted instead of seconds: while the service itself is stopped, no worker can answer
+    it.
+
+    Attributes:
+        has_spoken: Whether the worker has sent something since the last update.
+        silent_s: Seconds since its last sign of life.
+        abandoned_s: Seconds of work since nobody waits for its current task.
+    """
+
+    __slots__ = ("_abandoned_task", "_processor_s", "abandoned_s", "has_spoken", "silent_s")
+
+    def __init__(self) -> None:
+        """Begin with a worker that has just become ready."""
+        self.has_spoken = True
+        self.silent_s = 0.0
+        self.abandoned_s = 0.0
+        self._abandoned_task: _Task | None = None
+        self._processor_s: float | None = None
+
+    def update(self, worker: ObservedWorker) -> None:
+        """Take the signs since the last update, and ask a silent worker for one."""
+        before_s, self._processor_s = (
+            self._processor_s,
+            read_processor_seconds(worker.process.pid),
+        )
+        spent_s = None
+        if before_s is not None and self._processor_s is not None:
+            spent_s = self._processor_s - before_s
+        self._update_silence(worker, spent_s)
+        self._update_abandonment(worker, spent_s)
+
+    def _update_silence(self, worker: ObservedWorker, spent_s: float | None) -> None:
+        """Count the time without a sign.
+
+        A sign is a message or processor time: within a long call of a library no ping is answered,
+        and on a busy machine the call may take long. Without figures of the system, only an idle
+        worker must answer.
+        """
+        is_alive = bool(self.has_spoken or (worker.tasks if spent_s is None else spent_s))
+        if not self.has_spoken:
+            worker.ping()
+            is_alive = is_alive or read_process_state(worker.process.pid) == DISK_STATE
+        self.has_spoken = False
+        self.silent_s = 0.0 if is_alive else self.silent_s + CHECK_INTERVAL_S
+
+    def _update_abandonment(self, worker: ObservedWorker, spent_s: float | None) -> None:
+        """Count the time for which nobody waits: that of the processor, or a share of the clock."""
+        task = worker.tasks[0] if worker.tasks and worker.tasks[0].is_complete else None
+        if task is None or task is not self._abandoned_task:
+            self._abandoned_task, self.abandoned_s = task, 0.0
+            return
+        work_s = CHECK_INTERVAL_S if spent_s is None else min(spent_s, CHECK_INTERVAL_S)
+        self.abandoned_s += max(work_s, MIN_TIME_SHARE * CHECK_INTERVAL_S)
