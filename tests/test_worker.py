@@ -1,9 +1,11 @@
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from phiz.detectors import factory as detectors
 from phiz.detectors.factory import list_model_names
@@ -22,7 +24,8 @@ from phiz.runtime.variants import Variant, get_version
 from phiz.settings import Settings
 from phiz.timings import Stopwatch
 from phiz.wire.messages import ModelInventory
-from phiz.worker import make_classifier_loader, set_up_worker, warm_up_engine
+from phiz.worker import is_batchable, make_classifier_loader, set_up_worker, warm_up_engine
+from phiz.workers.protocol import WorkRequest
 
 SMALL = DecodingLimits(max_bytes=1, max_pixels=1)
 
@@ -165,3 +168,21 @@ def test_default_precision_is_the_one_measured_to_be_best(
         Settings(models=built_classifier("efficientnet"), profile=profile)
     )
     assert load("efficientnet", None).precision == precision
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "size_wh", "expected"),
+    [
+        pytest.param("front", "JPEG", (2000, 2000), True, id="at-the-limit"),
+        pytest.param("front", "JPEG", (2000, 2001), False, id="too-many-pixels"),
+        pytest.param("front", "PNG", (8, 8), False, id="decoded-at-full-scale"),
+        pytest.param("mtcnn", "JPEG", (8, 8), False, id="pyramid"),
+    ],
+)
+def test_only_small_jpegs_of_single_networks_run_side_by_side(
+    model: str, kind: str, size_wh: tuple[int, int], *, expected: bool
+) -> None:
+    file = io.BytesIO()
+    Image.new("L", size_wh).save(file, kind)
+    request = WorkRequest(1, "detect", (model, DetectOptions()))
+    assert is_batchable(request, file.getvalue()) == expected

@@ -418,6 +418,15 @@ def test_a_tiff_that_does_not_say_too_much() -> None:
     np.testing.assert_array_equal(decode_image(tiff(), LIMITS)[..., 0].ravel(), range(256))
 
 
+def test_a_tile_has_no_more_pixels_than_a_picture() -> None:
+    file = tiff()
+    for tag, side in (((278, 4, 1, 16), 322), ((600, 4, 1, 0), 323)):  # rows, and a tag of no use
+        file = file.replace(struct.pack("<2H2I", *tag), struct.pack("<2H2I", side, 4, 1, 8000))
+    message = "the image is 8000 x 8000, 64000000 pixels; the limit is 50000000 pixels"
+    with pytest.raises(ImagePixelsError, match=message):
+        decode_image(file, LIMITS)
+
+
 @pytest.mark.parametrize(
     ("orientation", "origin_xy"),
     [

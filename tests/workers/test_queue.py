@@ -6,7 +6,7 @@ import pytest
 from phiz.workers.handle import TaskOwner, WorkTask
 from phiz.workers.latency import Workload
 from phiz.workers.protocol import WorkRequest
-from phiz.workers.queue import LONG_S, TaskQueue
+from phiz.workers.queue import TaskQueue, find_lane
 
 Queueing = Callable[..., WorkTask]
 
@@ -37,7 +37,7 @@ def put(loop: asyncio.AbstractEventLoop, queue: TaskQueue) -> Queueing:
             expected_s,
             loop.create_future(),
             TaskOwner(client, str(number) if request is None else request),
-            expected_s >= LONG_S,
+            find_lane(expected_s),
         )
         queue.add(task)
         return task
@@ -200,7 +200,7 @@ def test_long_tasks_wait_while_none_may_begin(queue: TaskQueue, put: Queueing) -
     assert queue.peek(may_be_long=False) is None
     short = put(0.1)
     assert queue.peek(may_be_long=False) is short
-    assert (queue.short_length, queue.long_length) == (1, 1)
+    assert (queue.length, queue.long_length) == (2, 1)
     queue.pop(short)
     assert queue.peek() is long
 
@@ -209,7 +209,7 @@ def test_new_client_has_little_ahead_of_it(queue: TaskQueue, put: Queueing) -> N
     for _ in range(100):
         put(0.1, "a")
     assert queue.estimate_ahead_s("a", 0.1) == pytest.approx(10)
-    assert queue.estimate_ahead_s("a", 0.01) == pytest.approx(1)
+    assert queue.estimate_ahead_s("a", 0.06) == pytest.approx(6)
     assert queue.estimate_ahead_s("b", 0.1) == pytest.approx(0.1)
     for _ in range(10):
         put(0.1, "b")
@@ -234,3 +234,26 @@ def test_thousands_of_tasks_of_many_clients_all_leave(queue: TaskQueue, put: Que
     tasks = [put(0.001 * (number % 7), f"{number % 100}") for number in range(5000)]
     assert len(pop_all(queue, 5000)) == len(tasks)
     assert (queue.length, queue.backlog_s) == (0, 0)
+
+
+def test_task_moves_to_the_lane_of_its_new_price(queue: TaskQueue, put: Queueing) -> None:
+    first, second = put(0.1, "a"), put(0.1, "b")
+    assert queue.reprice(first, 0.2) is False
+    assert queue.reprice(first, 3) is True
+    assert (queue.length, queue.long_length) == (2, 1)
+    assert queue.backlog_s == pytest.approx(3.1)
+    assert queue.peek(may_be_long=False) is second
+    assert pop_all(queue) == [second, first]
+    assert (queue.length, queue.backlog_s) == (0, 0)
+
+
+def test_many_tasks_that_are_due_at_once_leave_time_for_shorter_ones(
+    queue: TaskQueue, put: Queueing
+) -> None:
+    for _ in range(8):
+        put(0.2, "a")
+    served = []
+    for _ in range(60):
+        put(0.01, "a")
+        served += pop_all(queue, 1)
+    assert 1 <= sum(task.expected_s == 0.2 for task in served) <= 4  # half of the time

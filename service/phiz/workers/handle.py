@@ -51,7 +51,7 @@ class WorkTask:
         expected_s: The expected time.
         future: The result.
         owner: Its owner.
-        is_long: Whether it is expected to take long.
+        lane: Its lane in the queue, by its expected time.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
     """
@@ -62,7 +62,7 @@ class WorkTask:
     expected_s: float
     future: asyncio.Future[Any]
     owner: TaskOwner = NO_OWNER
-    is_long: bool = False
+    lane: int = 0
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
 

@@ -13,7 +13,7 @@ from phiz.workers.handle import NO_OWNER, TaskOwner, WorkerHandle, WorkTask
 from phiz.workers.latency import LatencyEstimator, Workload
 from phiz.workers.loop import READY_NUMBER
 from phiz.workers.protocol import WorkRequest, WorkResult
-from phiz.workers.queue import LONG_S, TaskQueue
+from phiz.workers.queue import LONG_LANE, LONG_S, TaskQueue, find_lane
 from phiz.workers.supervisor import Supervisor
 
 # While all workers are busy, each gets this much work ahead. It then continues with the next short
@@ -175,13 +175,14 @@ class WorkerPool:
         now, future = loop.time(), loop.create_future()
         expected_s = self.latencies.estimate_s(workload)
         task = WorkTask(
-            work, image_bytes, workload, expected_s, future, owner, expected_s >= LONG_S
+            work, image_bytes, workload, expected_s, future, owner, find_lane(expected_s)
         )
-        if not task.is_long:
+        is_long = task.lane == LONG_LANE
+        if not is_long:
             self._reserved_until_s = now + RESERVE_S
         # A free worker starts at once, unless other tasks are queued.
         worker = None
-        if not self._queue.length and not (task.is_long and not self._has_long_place(now)):
+        if not self._queue.length and (not is_long or self._has_long_place(now)):
             worker = self._find_worker(task, now)
         if worker is None:
             self._queue.add(task)
@@ -266,6 +267,11 @@ class WorkerPool:
         while self._queue.length:
             may_be_long = self._queue.long_length > 0 and self._has_long_place(now)
             task = self._queue.peek(may_be_long=may_be_long)
+            # Since it was queued, others of its kind may have taken longer than expected.
+            if task is not None and self._queue.reprice(
+                task, self.latencies.estimate_s(task.workload)
+            ):
+                continue
             worker = self._find_worker(task, now) if task is not None else None
             if task is None or worker is None:
                 return
@@ -280,8 +286,7 @@ class WorkerPool:
     def _count_long_places(self, now: float) -> int:
         """Return the number of workers that may have long tasks at once."""
         count = len(self._supervisor.workers)
-        is_reserved = self._queue.short_length or now < self._reserved_until_s
-        return max(1, count - 1) if is_reserved else count
+        return max(1, count - 1) if now < self._reserved_until_s else count
 
     def _find_worker(self, task: WorkTask, now: float) -> WorkerHandle | None:
         """Return the worker that may take a task now, or None."""
@@ -304,4 +309,6 @@ def _is_late(worker: WorkerHandle, now: float) -> bool:
 
 def _is_long(worker: WorkerHandle, now: float) -> bool:
     """Return whether a worker is at a long task, by its forecast or by its time so far."""
-    return bool(worker.tasks) and (worker.tasks[0].is_long or now - worker.task_started_s >= LONG_S)
+    return bool(worker.tasks) and (
+        worker.tasks[0].lane == LONG_LANE or now - worker.task_started_s >= LONG_S
+    )

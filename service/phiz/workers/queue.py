@@ -1,22 +1,30 @@
 """The queue of tasks that wait for a worker: fair between clients, and by price.
 
-The price of a task is its expected time. Short and long tasks are in two lanes, which share the
-workers equally if both wait. In a lane, clients share them equally, and in a client its requests
-do. A task is due once each other flow has had as much time as it takes, so short tasks overtake
-longer ones, and no task waits forever.
+The price of a task is its expected time. Short, medium and long tasks are in lanes, which share the
+workers equally. In a lane, clients share them equally, and in a client its requests do. A task is
+due once each other flow has had as much time as it takes, so short tasks overtake longer ones, and
+no task waits forever.
 
 Source: Golestani, "A self-clocked fair queueing scheme for broadband applications" (1994).
 """
 
 import heapq
 import itertools
+from bisect import bisect
 from collections import deque
 from typing import Final
 
 from phiz.workers.handle import WorkTask
 
-LONG_S: Final = 0.5
+LONG_S: Final = 0.25
 """Expected seconds from which a task is long."""
+_LANE_STARTS_S: Final = (0.05, LONG_S)
+LONG_LANE: Final = len(_LANE_STARTS_S)
+
+
+def find_lane(expected_s: float) -> int:
+    """Return the lane of a task by its expected time."""
+    return bisect(_LANE_STARTS_S, expected_s)
 
 
 class _Flow:
@@ -141,40 +149,39 @@ class TaskQueue:
 
     def __init__(self) -> None:
         self._returned: deque[WorkTask] = deque()  # before all others
-        self._lanes = (_Lane(), _Lane())  # of short tasks, of long ones
+        self._lanes = tuple(_Lane() for _ in range(LONG_LANE + 1))
         self._now_s = 0.0
 
     @property
     def length(self) -> int:
         """Number of tasks."""
-        return self.short_length + self.long_length
-
-    @property
-    def short_length(self) -> int:
-        """Number of short tasks."""
-        return self._lanes[False].length
+        return sum(lane.length for lane in self._lanes)
 
     @property
     def long_length(self) -> int:
         """Number of long tasks."""
-        return self._lanes[True].length
+        return self._lanes[LONG_LANE].length
 
     @property
     def backlog_s(self) -> float:
         """Their expected time."""
-        return self._lanes[False].backlog_s + self._lanes[True].backlog_s
+        return sum(lane.backlog_s for lane in self._lanes)
 
     def estimate_ahead_s(self, client: str, expected_s: float) -> float:
         """Return the seconds of work that a new task of a client would have ahead of it."""
-        is_long = expected_s >= LONG_S
-        ahead_s = self._lanes[is_long].estimate_ahead_s(client, expected_s)
-        # Meanwhile the other lane gets as much time.
-        other_s = ahead_s + expected_s if is_long else ahead_s
-        return ahead_s + min(self._lanes[not is_long].backlog_s, other_s)
+        own = find_lane(expected_s)
+        ahead_s = self._lanes[own].estimate_ahead_s(client, expected_s)
+        # Meanwhile each other lane gets as much time, and one with shorter tasks a little more.
+        others_s = sum(
+            min(lane.backlog_s, ahead_s + expected_s if index < own else ahead_s)
+            for index, lane in enumerate(self._lanes)
+            if index != own
+        )
+        return ahead_s + others_s
 
     def add(self, task: WorkTask) -> None:
         """Add a task."""
-        lane = self._lanes[task.is_long]
+        lane = self._lanes[task.lane]
         if not lane.length:
             lane.due_s = self._now_s
         lane.add(task, *task.owner)
@@ -184,11 +191,11 @@ class TaskQueue:
         """Put a task in front of all others, unless it is complete."""
         if not task.is_complete:
             self._returned.appendleft(task)
-            self._lanes[task.is_long].update_totals(task, 1)
+            self._lanes[task.lane].update_totals(task, 1)
 
     def discard(self, task: WorkTask) -> None:
         """Remove a task that is complete."""
-        lane = self._lanes[task.is_long]
+        lane = self._lanes[task.lane]
         lane.update_totals(task, -1)
         lane.peek()
 
@@ -202,15 +209,13 @@ class TaskQueue:
             self._returned.popleft()
         if self._returned:
             return self._returned[0]
-        short = self._lanes[False].peek()
-        long = self._lanes[True].peek() if may_be_long else None
-        if short is None or long is None:
-            return short or long
-        return min(short, long, key=self._compute_due)
+        lanes = self._lanes if may_be_long else self._lanes[:LONG_LANE]
+        tasks = [task for lane in lanes if lane.length and (task := lane.peek()) is not None]
+        return min(tasks, key=self._compute_due, default=None)
 
     def pop(self, task: WorkTask) -> None:
         """Remove the task that ``peek`` has returned."""
-        lane = self._lanes[task.is_long]
+        lane = self._lanes[task.lane]
         if self._returned:
             self._returned.popleft()
         else:
@@ -218,5 +223,20 @@ class TaskQueue:
             lane.pop()
         lane.update_totals(task, -1)
 
+    def reprice(self, task: WorkTask, expected_s: float) -> bool:
+        """Move the task that ``peek`` has returned to another lane.
+
+        Returns:
+            False if its lane is the same.
+        """
+        lane = find_lane(expected_s)
+        if lane == task.lane or self._returned:
+            return False
+        self._lanes[task.lane].pop()
+        self._lanes[task.lane].update_totals(task, -1)
+        task.lane, task.expected_s = lane, expected_s
+        self.add(task)
+        return True
+
     def _compute_due(self, task: WorkTask) -> float:
-        return self._lanes[task.is_long].due_s + task.expected_s
+        return self._lanes[task.lane].due_s + task.expected_s
