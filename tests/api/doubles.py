@@ -26,10 +26,12 @@ from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
 from phiz.models import catalog, router_config
 from phiz.models.specs import ModelSpec, Precision
+from phiz.system.logs import configure_logging
 from phiz.timings import Stopwatch
 from phiz.wire.messages import MeasuredVariant, ModelInventory
 from phiz.worker import answer_classification, answer_detection
 from phiz.workers.loop import TaskHandler, WorkerSetup, run_worker
+from phiz.workers.stderr import open_log_stream
 
 LIMITS = DecodingLimits(max_bytes=100_000, max_pixels=50_000)
 LARGE = DecodingLimits(max_bytes=10**6, max_pixels=10**6)
@@ -195,6 +197,7 @@ DOUBLES: Mapping[str, Callable[[Path], WorkerSetup]] = {
 
 
 def main(name: str, folder: str, connection: str, _index: str) -> None:
+    configure_logging("text", open_log_stream())
     run_worker(socket.socket(fileno=int(connection)), lambda: DOUBLES[name](Path(folder)))
 
 

@@ -54,11 +54,21 @@ def test_low_time_follows_short_times_and_not_long_ones(latencies: LatencyEstima
 
 
 def test_larger_images_are_expected_to_take_longer(latencies: LatencyEstimator) -> None:
-    latencies.observe(MEGAPIXEL, 0.1)
+    latencies.observe(MEGAPIXEL, 0.02)
     forecast = latencies.forecast(EIGHT)
-    assert forecast.mean_s == pytest.approx(0.1 * 8**0.75)
+    assert forecast.mean_s == pytest.approx(0.02 * 8**0.75)
     # A quarter: no such image has been timed.
-    assert forecast.low_s == forecast.likely_s == pytest.approx(0.025 * 8**0.75)
+    assert forecast.low_s == forecast.likely_s == pytest.approx(0.005 * 8**0.75)
+
+
+def test_guess_makes_others_wait_for_a_bounded_time_only(latencies: LatencyEstimator) -> None:
+    """A header may announce far more pixels than there are, and others are refused by the wait."""
+    huge = MEGAPIXEL._replace(pixels=50_000_000)
+    latencies.observe(MEGAPIXEL, 0.1)
+    assert latencies.estimate_s(huge) == 0.3
+    latencies.observe(huge, 5)
+    assert latencies.estimate_s(huge) == 5
+    assert latencies.estimate_s(EIGHT._replace(pixels=25_000_000)) == 5
 
 
 def test_smaller_images_are_expected_to_take_as_long_and_not_refused_by_it(
@@ -78,15 +88,15 @@ def test_images_within_a_doubling_of_pixels_share_their_times(latencies: Latency
 
 
 def test_nearest_size_is_the_measure(latencies: LatencyEstimator) -> None:
-    latencies.observe(MEGAPIXEL, 0.1)
-    latencies.observe(EIGHT, 3)
-    assert latencies.estimate_s(EIGHT._replace(pixels=16_000_000)) == pytest.approx(3 * 2**0.75)
+    latencies.observe(MEGAPIXEL, 0.01)
+    latencies.observe(EIGHT, 0.1)
+    assert latencies.estimate_s(EIGHT._replace(pixels=16_000_000)) == pytest.approx(0.1 * 2**0.75)
 
 
 def test_unknown_options_are_forecast_by_the_model_alone(latencies: LatencyEstimator) -> None:
-    latencies.observe(MEGAPIXEL._replace(options=""), 0.1)
+    latencies.observe(MEGAPIXEL._replace(options=""), 0.05)
     forecast = latencies.forecast(MEGAPIXEL._replace(options="rotate", factor=4.0))
-    assert forecast.mean_s == pytest.approx(0.4)
+    assert forecast.mean_s == pytest.approx(0.2)
     assert forecast.low_s < 0.01
 
 
@@ -101,9 +111,9 @@ def test_failed_task_counts_only_if_it_takes_longer(latencies: LatencyEstimator)
 def test_failed_task_of_an_unknown_size_is_no_measure_of_others(
     latencies: LatencyEstimator,
 ) -> None:
-    latencies.observe(MEGAPIXEL, 0.1)
+    latencies.observe(MEGAPIXEL, 0.02)
     latencies.observe(EIGHT, 0.001, is_complete=False)
-    assert latencies.estimate_s(EIGHT) == pytest.approx(0.1 * 8**0.75)
+    assert latencies.estimate_s(EIGHT) == pytest.approx(0.02 * 8**0.75)
     latencies.observe(EIGHT, 0.2)
     assert latencies.forecast(EIGHT) == (0.2, 0.2, False)
 

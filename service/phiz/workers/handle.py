@@ -36,7 +36,7 @@ class TaskOwner(NamedTuple):
 NO_OWNER: Final = TaskOwner()
 
 
-CHECKPOINT_INTERVAL_S: Final = 0.2
+CHECKPOINT_INTERVAL_S: Final = 0.3
 """Seconds in which cancelled work mostly ends."""
 
 
@@ -54,6 +54,7 @@ class WorkTask:
         lane: Its lane in the queue, by its expected time.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
+        cancelled_s: When it was cancelled, by the loop's clock, or None.
     """
 
     request: WorkRequest
@@ -65,6 +66,14 @@ class WorkTask:
     lane: int = 0
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
+    cancelled_s: float | None = None
+
+    def estimate_left_s(self, elapsed_s: float, now: float) -> float:
+        """Return the estimated seconds until the end of the task, which has begun."""
+        if self.cancelled_s is not None:
+            return max(CHECKPOINT_INTERVAL_S, now - self.cancelled_s)
+        # A task that takes longer than expected may take as long again.
+        return self.expected_s - elapsed_s if elapsed_s < self.expected_s else elapsed_s
 
     def complete(self, value: object = None, error: Exception | None = None) -> None:
         """Set the result or the error of the future. Only the first call counts."""
@@ -159,13 +168,12 @@ class WorkerHandle(asyncio.Protocol):
         """Return the estimated seconds until the worker has finished its tasks."""
         if not self.tasks:
             return 0.0
-        elapsed = now - self.task_started_s
-        expected = self.tasks[0].expected_s
-        # A task that takes longer than expected may take as long again.
-        left = expected - elapsed if elapsed < expected else elapsed
-        if self.tasks[0].is_complete:  # it is cancelled
-            left = min(left, CHECKPOINT_INTERVAL_S)
-        return self.backlog_s - expected + left
+        current = self.tasks[0]
+        return (
+            self.backlog_s
+            - current.expected_s
+            + current.estimate_left_s(now - self.task_started_s, now)
+        )
 
     def assign(self, task: WorkTask, now: float) -> None:
         """Send a task to the worker, which does it after its other tasks."""

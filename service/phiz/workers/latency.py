@@ -18,6 +18,9 @@ _PIXEL_EXPONENT: Final = 0.75
 # A low time is reduced so much for another number of pixels, and again for other options: the
 # first image of its kind is tried rather than refused.
 _UNKNOWN_SHARE: Final = 0.25
+# A guess goes by the header of the image, which may announce more than there is. Others must not
+# be refused for it, so no more is expected, unless the nearest times are longer.
+_MOST_GUESSED_S: Final = 0.3
 # Each refusal reduces the low time, so that a wrong forecast is tried again.
 _REFUSED_SHARE: Final = 0.98
 
@@ -72,9 +75,9 @@ class _Times:
     def scale_to(self, workload: Workload, factor: float = 1.0) -> Forecast:
         """Return the forecast for another number of pixels."""
         ratio = (max(workload.pixels, 1) / max(self.pixels, 1)) ** _PIXEL_EXPONENT
-        return Forecast(
-            self.mean_s * max(1.0, ratio) * factor, self.low_s * ratio * _UNKNOWN_SHARE, True
-        )
+        mean_s = self.mean_s * max(1.0, ratio) * factor
+        most_s = max(self.mean_s, _MOST_GUESSED_S)
+        return Forecast(min(mean_s, most_s), self.low_s * ratio * _UNKNOWN_SHARE, True)
 
 
 class LatencyEstimator:

@@ -203,6 +203,7 @@ class WorkerPool:
         if reason is None:
             task.future.cancel()
         task.complete(error=reason)
+        task.cancelled_s = asyncio.get_running_loop().time()
         if task.worker is None:
             self._queue.discard(task)
         else:
