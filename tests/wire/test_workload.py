@@ -17,6 +17,11 @@ def test_other_bytes_are_little_work(image_bytes: bytes) -> None:
     assert describe_workload(DetectParameters(), image_bytes).pixels == 0
 
 
+def test_image_too_large_to_be_decoded_is_little_work() -> None:
+    announced = PNG[:16] + (40_000).to_bytes(4) * 2 + PNG[24:]
+    assert describe_workload(DetectParameters(), announced).pixels == 0
+
+
 def test_unclear_size_counts_as_large() -> None:
     workload = describe_workload(DetectParameters(), PNG[:12])
     assert (workload.pixels, workload.is_size_known) == (UNCLEAR_PIXELS, False)

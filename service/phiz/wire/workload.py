@@ -11,6 +11,8 @@ from phiz.workers.latency import Workload
 
 # Pixels of an image whose size the header does not tell: it waits among the largest.
 UNCLEAR_PIXELS: Final = 50_000_000
+# No image with more pixels is decoded, so it takes no time.
+MOST_PIXELS: Final = 1_000_000_000
 _ORIENTATIONS: Final = 4
 _DEFAULT_MIN_FACE_PX: Final = 20
 _MAX_FACTOR: Final = 16.0
@@ -25,7 +27,8 @@ def describe_workload(options: Parameters, image_bytes: bytes) -> Workload:
     size_wh = read_size(image_format, image_bytes)
     if size_wh is None:
         return Workload(options.model, name, UNCLEAR_PIXELS, factor, is_size_known=False)
-    return Workload(options.model, name, size_wh[0] * size_wh[1], factor)
+    pixels = size_wh[0] * size_wh[1]
+    return Workload(options.model, name, pixels if pixels <= MOST_PIXELS else 0, factor)
 
 
 # Most requests repeat the options of earlier ones.
