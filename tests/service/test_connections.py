@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from phiz.api.server.lingering import MAX_DISCARDED_BYTES
-from phiz.api.server.request_head import MAX_HEAD_BYTES
+from phiz.api.server.request_head import MAX_HEAD_BYTES, MAX_HEADERS
+from phiz.api.server.server import SEND_BUFFER_BYTES, _listen, bind_socket
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
@@ -280,6 +281,14 @@ def test_endless_trailers_are_refused_and_take_no_memory(mirror: Running, traile
         assert mirror.metric("process_resident_memory_bytes") - before < 20_000_000
     wait_for(lambda: mirror.metric("phiz_inflight_requests") == 0)
     assert mirror.log.read_text() == ""
+
+
+def test_trailers_are_counted(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(CHUNKED_REQUEST + (MAX_HEADERS + 1) * b"T:\r\n" + b"\r\n")
+        answer = all_received(connection)
+    assert answer.startswith(b"HTTP/1.1 431 ")
+    assert b"the limit is 100 trailers" in answer
 
 
 def test_trailers_are_no_headers(mirror: Running) -> None:
@@ -568,6 +577,40 @@ def test_client_that_does_not_read_is_ended_and_delays_no_stop(
         time.sleep(0.5)
         assert service.stop() == 0  # within 20 s
         assert service.log.read_text() == ""
+
+
+def test_requests_that_wait_for_an_answer_take_little_memory(mirror: Running) -> None:
+    requests = 2000 * b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"
+    before = mirror.metric("process_resident_memory_bytes")
+    with ExitStack() as stack:
+        for _ in range(50):
+            connection = stack.enter_context(mirror.connect())
+            connection.setblocking(False)
+            with suppress(BlockingIOError):
+                connection.sendall(requests)
+        time.sleep(1)
+        assert mirror.metric("process_resident_memory_bytes") - before < 40_000_000
+
+
+def test_body_behind_waiting_requests_is_read_before_the_client_stops(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall(50 * (GET + b"\r\n") + head_of(IMAGE, "?model=back") + IMAGE)
+        connection.shutdown(socket.SHUT_WR)
+        assert all_received(connection).count(b"HTTP/1.1 200 ") == 51
+
+
+def test_system_takes_little_for_a_client_that_does_not_read() -> None:
+    with bind_socket("127.0.0.1", 0) as listener:
+        _listen(listener, 1)
+        with socket.create_connection(listener.getsockname()):
+            connection, _ = listener.accept()
+            with connection:
+                sent = 0
+                connection.setblocking(False)
+                with suppress(BlockingIOError):
+                    while True:
+                        sent += connection.send(bytes(100_000))
+    assert sent < 8 * SEND_BUFFER_BYTES
 
 
 def test_client_that_reads_slowly_gets_its_answer(mirror: Running) -> None:

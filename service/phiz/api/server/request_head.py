@@ -89,8 +89,8 @@ def build_trailer_error() -> RequestHeadError:
     """Return the error of trailers that are too large."""
     return RequestHeadError(
         HEAD_SIZE_CODE,
-        f"the trailers of the request are too large; the limit is {MAX_HEAD_BYTES} bytes; send no"
-        " trailers",
+        f"the trailers of the request are too large; the limit is {MAX_HEADERS} trailers and"
+        f" {MAX_HEAD_BYTES} bytes; send none",
     )
 
 
