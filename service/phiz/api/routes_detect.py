@@ -196,7 +196,7 @@ def _check_work(
         for workload in workloads:
             latencies.count_refusal(workload)
         raise
-    longest_s = max(forecast.mean_s for forecast in forecasts)
+    longest_s = max(forecasts).mean_s
     others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
     service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 
