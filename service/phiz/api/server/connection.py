@@ -12,6 +12,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
+from phiz.api.server.answer import AnswerSender
 from phiz.api.server.clients import Client, ClientPlaces
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
@@ -233,6 +234,8 @@ class Connection(HttpToolsProtocol):
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
+        if self._running_cycle is not None:
+            send = AnswerSender(self._running_cycle).send
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         await self._inner_app(scope, receive, send)
