@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from phiz.api.server.bodies import BodyPlaces, BodyReservation
+from phiz.api.server.bodies import BodyPlaces
 from phiz.errors import ExcessiveWorkError, OverloadedError
 from phiz.workers.latency import Forecast
 
@@ -124,14 +123,6 @@ class Admission:
             f" deadline is {remaining_s:g} s; send {fewer}, choose a faster model, or set min_face"
             " (mtcnn) or budget_ms (auto)"
         )
-
-    def reserve_body(self, host: str) -> AbstractContextManager[BodyReservation]:
-        """Reserve the place of a body from an address, until its request is answered.
-
-        Raises:
-            OverloadedError: Too many bodies are arriving already, and none of them is slow.
-        """
-        return self.bodies.reserve(host)
 
 
 def _round_retry_after(wait_s: float) -> int:
