@@ -1,6 +1,7 @@
 """What a connection may cost, by real sockets."""
 
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -252,6 +253,19 @@ def test_ten_megabytes_of_head_take_no_memory(mirror: Running) -> None:
             connection = stack.enter_context(mirror.connect())
             connection.sendall(padded(10_000_000)[:-4])
         assert grown_bytes() < 40_000_000
+
+
+def test_reset_connections_leave_no_heads_in_memory(models_folder: Path, tmp_path: Path) -> None:
+    """In a service of its own, whose memory no other test has raised before."""
+    program = doubled(command("held", "/nowhere"))
+    with running(program, environment(models_folder), tmp_path / "log") as service:
+        before = service.metric("process_resident_memory_bytes")
+        for _ in range(1500):
+            with service.connect() as connection:
+                connection.sendall(padded(60_000))
+                connection.recv(1000)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        assert service.metric("process_resident_memory_bytes") - before < 10_000_000
 
 
 CHUNKED_REQUEST = (

@@ -99,6 +99,8 @@ class Connection(HttpToolsProtocol):
             self._running_cycle.disconnected = True
             self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Of a reset connection too: uvicorn's timer would keep its last head for 75 seconds.
+        self._unset_keepalive_if_required()
         # Without this cycle the memory is free at once, and not when the collector runs.
         self.app = self._inner_app
 
