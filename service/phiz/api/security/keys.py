@@ -85,7 +85,8 @@ def format_line(key: str, name: str, scopes: Sequence[str] = (), rate: str = "")
 def parse_keys(text: str) -> KeyTable:
     """Return the keys of a text: one on each line, or separated by semicolons.
 
-    A ``#`` begins a comment up to the end of its line. Errors name the line, and never show its content.
+    A ``#`` begins a comment, up to the end of its line. Errors name the line, and never show its
+    content.
 
     Raises:
         SettingError: An entry is invalid, or a name or a key occurs twice.
