@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from phiz.api.server.lingering import MAX_DISCARDED_BYTES
-from phiz.api.server.request_head import MAX_HEAD_BYTES
+from phiz.api.server.request_head import MAX_HEAD_BYTES, MAX_PIPELINED
 from tests.api.doubles import command
 
 from .doubled import MAX_BYTES, doubled
@@ -336,7 +336,7 @@ def test_request_for_an_upgrade_is_answered_in_http_1(
 
 
 def test_pipelined_requests_for_an_upgrade_are_answered_each(mirror: Running) -> None:
-    count = 1000  # more than calls can be nested
+    count = 1 + MAX_PIPELINED
     wishes = GET + b"connection: upgrade\r\nupgrade: x\r\n\r\n"
     with mirror.connect() as connection:
         connection.sendall(count * wishes)
@@ -367,6 +367,21 @@ def test_requests_that_come_together_are_answered_in_their_order(mirror: Running
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 METRICS = b"GET /metrics HTTP/1.1\r\nhost: x\r\n"
+
+
+def test_only_so_many_requests_wait_behind_another(mirror: Running) -> None:
+    with mirror.connect() as connection:
+        connection.sendall((1 + MAX_PIPELINED) * (GET + b"\r\n"))
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 ") <= MAX_PIPELINED:
+            answers += connection.recv(65536)
+        connection.sendall(1000 * (GET + b"\r\n"))
+        *others, last = all_received(connection).split(b"HTTP/1.1 ")[1:]
+    assert {answer[:3] for answer in others} == {b"200"}
+    assert MAX_PIPELINED < len(others) < 500
+    assert last.startswith(b"503 ")
+    assert b"the limit of 32 requests that wait" in last
+    assert mirror.log.read_text() == ""
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,9 @@ from phiz.api.server.clients import Client, ClientPlaces
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
     MAX_HEAD_BYTES,
+    MAX_PIPELINED,
     RequestHeadError,
+    build_pipeline_error,
     build_places_error,
     build_size_error,
     build_timeout_error,
@@ -144,9 +146,11 @@ class Connection(HttpToolsProtocol):
         """Start the answer to a request (httptools).
 
         Raises:
-            RequestHeadError: As ``check_head``.
+            RequestHeadError: As ``check_head``, or too many requests wait.
         """
         check_head(self.url, self.headers, self.parser.get_http_version())
+        if len(self.pipeline) >= MAX_PIPELINED:
+            raise build_pipeline_error()
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
         self._is_receiving_head = False

@@ -17,6 +17,8 @@ HeaderLines: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of line and headers; the cookies of browsers have 4 KiB each
 MAX_HEADERS: Final = 100
+# Requests that wait for the one before them. All those of one read are parsed at once.
+MAX_PIPELINED: Final = 32
 _HTTP_VERSIONS: Final = ("1.1", "1.0")
 
 
@@ -108,6 +110,15 @@ def build_places_error(max_connections: int) -> RequestHeadError:
         OverloadedError.code,
         f"the service has the limit of {max_connections} connections; close those that you do not"
         " use, and try again in a moment",
+    )
+
+
+def build_pipeline_error() -> RequestHeadError:
+    """Return the error of a request behind too many others of its connection."""
+    return RequestHeadError(
+        OverloadedError.code,
+        f"the connection has the limit of {MAX_PIPELINED} requests that wait behind another; wait"
+        " for an answer before the next request",
     )
 
 
