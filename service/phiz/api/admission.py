@@ -18,18 +18,6 @@ FORECAST_TOLERANCE: Final = 2.0
 LEAST_REFUSED_S: Final = 0.1
 
 
-class QueueState(Protocol):
-    """The queue of a worker pool."""
-
-    @property
-    def queue_depth(self) -> int:
-        """Number of queued tasks."""
-
-    @property
-    def wait_s(self) -> float:
-        """Expected seconds until all tasks have begun."""
-
-
 class AdmissionQueue(Protocol):
     """The queue that requests are admitted to."""
 

@@ -36,8 +36,6 @@ _COMMENT: Final = re.compile(r"#[^\n]*")
 
 _log = logging.getLogger(__name__)
 
-_FileVersion: TypeAlias = tuple[int, int, int]
-
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
@@ -195,7 +193,7 @@ def open_key_ring(setting: str | None) -> KeyRing | None:
         ) from None
 
 
-def _read_version(path: Path) -> _FileVersion:
+def _read_version(path: Path) -> tuple[int, ...]:
     found = os.stat(path)  # noqa: PTH116  of what a link leads to, as Kubernetes' secrets are
     return found.st_mtime_ns, found.st_size, found.st_ino
 
