@@ -296,6 +296,32 @@ def test_endless_trailers_are_refused_and_take_no_memory(mirror: Running, traile
     assert mirror.log.read_text() == ""
 
 
+@pytest.mark.parametrize("size", [1, 60], ids=["one-byte", "sixty-bytes"])
+def test_body_in_tiny_chunks_is_refused(mirror: Running, size: int) -> None:
+    with mirror.connect() as connection:
+        chunk = b"%x\r\n%b\r\n" % (size, bytes(size))
+        head = b"POST /detect HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+        connection.sendall(head + b"content-type: image/png\r\n\r\n")
+        with suppress(OSError):  # the service may close while this is sent
+            for _ in range(100):
+                connection.sendall(1000 * chunk)
+        answer = received(connection)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"send larger chunks" in answer
+    wait_for(lambda: mirror.metric("phiz_inflight_requests") == 0)
+    assert mirror.log.read_text() == ""
+
+
+def test_body_in_small_chunks_is_read(mirror: Running) -> None:
+    pieces = [IMAGE[at : at + 100] for at in range(0, len(IMAGE), 100)]
+    assert len(pieces) > 1000
+    body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+    head = b"POST /detect?model=back HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n"
+    with mirror.connect() as connection:
+        connection.sendall(head + b"content-type: image/png\r\n\r\n" + body)
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
 def test_trailers_are_no_headers(mirror: Running) -> None:
     with mirror.connect() as connection:
         connection.sendall(CHUNKED_REQUEST + b"content-encoding: gzip\r\n\r\n")
@@ -366,7 +392,7 @@ def test_requests_that_come_together_are_answered_in_their_order(mirror: Running
 
 
 GET = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
-METRICS = b"GET /metrics HTTP/1.1\r\nhost: x\r\n"
+SCRIPT = b"GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nhost: x\r\n\r\n"  # a megabyte
 
 
 def test_only_so_many_requests_wait_behind_another(mirror: Running) -> None:
@@ -589,7 +615,7 @@ def test_client_that_does_not_read_is_ended_and_delays_no_stop(
                 connection.connect(service.address)
                 connection.setblocking(False)
                 with suppress(BlockingIOError):
-                    stack.enter_context(connection).sendall(1000 * (METRICS + b"\r\n"))
+                    stack.enter_context(connection).sendall(MAX_PIPELINED * SCRIPT)
 
         send_unread(5)
         wait_for(lambda: service.metric("phiz_slow_readers_total") == 5)
@@ -600,12 +626,12 @@ def test_client_that_does_not_read_is_ended_and_delays_no_stop(
 
 
 def test_client_that_reads_slowly_gets_its_answer(mirror: Running) -> None:
-    requests = 300
+    requests = 10
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.settimeout(20)
         connection.connect(mirror.address)
-        connection.sendall(requests * (METRICS + b"\r\n"))
+        connection.sendall(requests * SCRIPT)
         answers, begun_s = b"", time.monotonic()
         while time.monotonic() - begun_s < 8:
             answers += connection.recv(2000)
