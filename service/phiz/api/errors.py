@@ -167,15 +167,13 @@ def encode_last_response(code: str, detail: str) -> bytes:
 
 def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an application of any framework
     """Count a request that no route has answered, if the service of the application runs."""
-    service = getattr(app.state, "service", None)
-    if service is not None:
+    if (service := getattr(app.state, "service", None)) is not None:
         service.metrics.count_rejection(code)
 
 
 def count_slow_reader(app: Any) -> None:  # noqa: ANN401  as above
     """Count a connection whose client does not read, if the service of the application runs."""
-    service = getattr(app.state, "service", None)
-    if service is not None:
+    if (service := getattr(app.state, "service", None)) is not None:
         service.metrics.count_slow_reader()
 
 

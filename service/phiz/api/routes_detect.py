@@ -16,8 +16,8 @@ from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
-from phiz.api.security.guard import get_source
 from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.api.server.clients import get_address
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
 from phiz.wire.messages import EncodedAnswer
@@ -92,7 +92,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
         url = None if operation.is_batch else take_url(request.scope)
         owner = _get_owner(request, record)
         options = _admit_request(operation, request, service, record, owner)
-        with service.admission.reserve_body(_get_host(request)) as body:
+        with service.admission.bodies.reserve(get_address(request.scope)) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
                 upload = await read_upload(request, limits, body)
@@ -111,12 +111,6 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             for outcome in outcomes
         ]
         return operation.respond(record.outcomes)
-
-
-def _get_host(request: Request) -> str:
-    """Return the address that a connection comes from, or an empty text without one."""
-    client = request.scope.get("client")
-    return str(client[0]) if client else ""
 
 
 def _admit_request(
@@ -140,7 +134,7 @@ def _admit_request(
 
 def _get_owner(request: Request, record: RequestRecord) -> TaskOwner:
     """Return the owner of a request's work: the client of its API key, or its source address."""
-    return TaskOwner(record.client or get_source(request.scope), record.request_id)
+    return TaskOwner(record.client or get_address(request.scope), record.request_id)
 
 
 def _read_form_options(
