@@ -143,19 +143,19 @@ class _Lane(_FlowGroup):
 
 
 class TaskQueue:
-    """The queued tasks."""
+    """The queued tasks.
 
-    __slots__ = ("_lanes", "_now_s", "_returned")
+    Attributes:
+        length: Number of tasks.
+    """
+
+    __slots__ = ("_lanes", "_now_s", "_returned", "length")
 
     def __init__(self) -> None:
+        self.length = 0
         self._returned: deque[WorkTask] = deque()  # before all others
         self._lanes = tuple(_Lane() for _ in range(LONG_LANE + 1))
         self._now_s = 0.0
-
-    @property
-    def length(self) -> int:
-        """Number of tasks."""
-        return sum(lane.length for lane in self._lanes)
 
     @property
     def long_length(self) -> int:
@@ -169,6 +169,8 @@ class TaskQueue:
 
     def estimate_ahead_s(self, client: str, expected_s: float) -> float:
         """Return the seconds of work that a new task of a client would have ahead of it."""
+        if not self.length:
+            return 0.0
         own = find_lane(expected_s)
         ahead_s = self._lanes[own].estimate_ahead_s(client, expected_s)
         # Meanwhile each other lane gets as much time, and one with shorter tasks a little more.
@@ -185,19 +187,18 @@ class TaskQueue:
         if not lane.length:
             lane.due_s = self._now_s
         lane.add(task, *task.owner)
-        lane.update_totals(task, 1)
+        self._update_totals(task, 1)
 
     def requeue(self, task: WorkTask) -> None:
         """Put a task in front of all others, unless it is complete."""
         if not task.is_complete:
             self._returned.appendleft(task)
-            self._lanes[task.lane].update_totals(task, 1)
+            self._update_totals(task, 1)
 
     def discard(self, task: WorkTask) -> None:
         """Remove a task that is complete."""
-        lane = self._lanes[task.lane]
-        lane.update_totals(task, -1)
-        lane.peek()
+        self._update_totals(task, -1)
+        self._lanes[task.lane].peek()
 
     def peek(self, *, may_be_long: bool = True) -> WorkTask | None:
         """Return the next task, or None.
@@ -221,7 +222,7 @@ class TaskQueue:
         else:
             self._now_s = lane.due_s = self._compute_due(task)
             lane.pop()
-        lane.update_totals(task, -1)
+        self._update_totals(task, -1)
 
     def reprice(self, task: WorkTask, expected_s: float) -> bool:
         """Move the task that ``peek`` has returned to another lane.
@@ -233,10 +234,14 @@ class TaskQueue:
         if lane == task.lane or self._returned:
             return False
         self._lanes[task.lane].pop()
-        self._lanes[task.lane].update_totals(task, -1)
+        self._update_totals(task, -1)
         task.lane, task.expected_s = lane, expected_s
         self.add(task)
         return True
+
+    def _update_totals(self, task: WorkTask, change: int) -> None:
+        self.length += change
+        self._lanes[task.lane].update_totals(task, change)
 
     def _compute_due(self, task: WorkTask) -> float:
         return self._lanes[task.lane].due_s + task.expected_s

@@ -12,12 +12,16 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
+from phiz.api.server.answer import AnswerSender
 from phiz.api.server.clients import Client, ClientPlaces
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
     MAX_HEAD_BYTES,
     MAX_HEADERS,
+    MAX_TINY_CHUNKS,
+    MIN_CHUNK_BYTES,
     RequestHeadError,
+    build_chunks_error,
     build_places_error,
     build_size_error,
     build_timeout_error,
@@ -95,6 +99,8 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0  # of the head, after the chunk that it began in
         self._has_body = False  # whether the last data had a part of the body
         self._trailer_bytes = 0  # since the last part of the body
+        self._body_bytes = 0
+        self._further_chunks = 0  # that came with another one
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
         self._is_half_closed = False  # whether the client sends no more, but may read
@@ -124,6 +130,8 @@ class Connection(HttpToolsProtocol):
             self._running_cycle.disconnected = True
             self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Of a reset connection too: uvicorn's timer would keep its last head for 75 seconds.
+        self._unset_keepalive_if_required()
         # Without this cycle the memory is free at once, and not when the collector runs.
         self.app = self._inner_app
 
@@ -166,7 +174,7 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
         self._is_receiving_head = False
-        self._head_bytes = self._trailer_bytes = 0
+        self._head_bytes = self._trailer_bytes = self._body_bytes = self._further_chunks = 0
         self._cancel_timer()
         if self._client is not None:
             self._client.line.pop(self, None)
@@ -175,7 +183,15 @@ class Connection(HttpToolsProtocol):
         self.headers = _Trailers()
 
     def on_body(self, body: bytes) -> None:
-        """Read a part of a request's body (httptools)."""
+        """Read a part of a request's body (httptools).
+
+        Raises:
+            RequestHeadError: It comes in too many small chunks.
+        """
+        self._body_bytes += len(body)
+        self._further_chunks += self._has_body
+        if self._further_chunks > MAX_TINY_CHUNKS + self._body_bytes // MIN_CHUNK_BYTES:
+            raise build_chunks_error()
         self._has_body = True
         super().on_body(body)
 
@@ -233,6 +249,8 @@ class Connection(HttpToolsProtocol):
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
+        if self._running_cycle is not None:
+            send = AnswerSender(self._running_cycle).send
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         await self._inner_app(scope, receive, send)
