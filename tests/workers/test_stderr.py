@@ -112,3 +112,5 @@ async def test_many_and_long_lines_are_bounded(
     assert lines(caplog)[:2] == [MAX_LINE_BYTES * "a", "b"]
     await pool.submit("write", b"c\n", (2,), Workload("x")).future
     assert len(lines(caplog)) == MAX_LINES
+    await pool.close()
+    assert caplog.messages[-1].endswith(" raw lines of worker 0 were omitted")
