@@ -188,6 +188,15 @@ async def test_idle_worker_gives_free_memory_back(worker: Doubles) -> None:
     await until(lambda: (read_resident_bytes(process) or held) < held - 5_000_000)
 
 
+async def test_idle_worker_does_not_keep_its_last_image(worker: Doubles) -> None:
+    (process,) = worker.pool.pids.values()
+    await worker.submit("measure", image_bytes=bytes(100)).future
+    before = read_resident_bytes(process)
+    assert before is not None
+    await worker.submit("measure", image_bytes=bytes(50_000_000)).future
+    await until(lambda: (read_resident_bytes(process) or 0) < before + 10_000_000)
+
+
 def note_end(ended: list[int], number: int, _done: object) -> None:
     ended.append(number)
 
