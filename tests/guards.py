@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.guards              # all of them, about fifteen minutes
+    python -m tests.guards              # all of them, about half an hour
     python -m tests.guards tiff gif     # those whose file or text has one of the words
 
 A guard is a line that keeps a hostile request from costing too much. Each is replaced in the
