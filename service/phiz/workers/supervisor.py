@@ -198,7 +198,13 @@ class Supervisor:
         """Kill workers that hang or do not end cancelled work, so that they are replaced."""
         for worker in self.workers:
             worker.vitals.update(worker)
-            if worker.vitals.silent_s > self._hang_timeout_s:
+            if worker.vitals.is_stopped:
+                _log.error(
+                    "worker %d (process %d) was stopped by a signal; restarting it",
+                    *(worker.index, worker.process.pid),
+                )
+                worker.process.kill()
+            elif worker.vitals.silent_s > self._hang_timeout_s:
                 _log.error(
                     "worker %d (process %d) has given no sign of life for %g s; restarting it",
                     *(worker.index, worker.process.pid, self._hang_timeout_s),
