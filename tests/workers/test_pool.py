@@ -671,6 +671,18 @@ async def test_replacement_that_cannot_start_is_tried_again(
     assert "worker 0 cannot restart: back.onnx is another file" in caplog.text
 
 
+async def test_replacement_that_often_fails_starts_soon_after_the_cause_is_gone(
+    worker: Doubles, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / BROKEN).touch()
+    os.kill(worker.pool.pids[0], signal.SIGKILL)
+    await until(lambda: caplog.text.count("cannot restart") == 3)
+    (tmp_path / BROKEN).unlink()
+    restored_s = time.monotonic()
+    assert await worker.note("next").future == "next"
+    assert time.monotonic() - restored_s < 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_workers_ignore_signals_to_the_whole_group(
     worker: Doubles, number: signal.Signals
