@@ -2,7 +2,12 @@
 
 from typing import TYPE_CHECKING, Final
 
-from phiz.system.procfs import DISK_STATE, read_process_state, read_processor_seconds
+from phiz.system.procfs import (
+    DISK_STATE,
+    STOPPED_STATE,
+    read_process_state,
+    read_processor_seconds,
+)
 
 if TYPE_CHECKING:
     from phiz.workers.handle import WorkerHandle, WorkTask
@@ -11,6 +16,7 @@ CHECK_INTERVAL_S: Final = 0.25
 # Share of the time since the cancellation that counts for a worker that hardly runs, because the
 # machine is busy.
 MIN_TIME_SHARE: Final = 0.25
+MAX_STOPPED_CHECKS: Final = 2  # one may be right after the service itself was stopped
 
 
 class WorkerVitals:
@@ -25,7 +31,14 @@ class WorkerVitals:
         abandoned_s: Seconds of work since nobody waits for its current task.
     """
 
-    __slots__ = ("_abandoned_task", "_processor_s", "abandoned_s", "has_spoken", "silent_s")
+    __slots__ = (
+        "_abandoned_task",
+        "_processor_s",
+        "_stopped_checks",
+        "abandoned_s",
+        "has_spoken",
+        "silent_s",
+    )
 
     def __init__(self) -> None:
         """Begin with a worker that has just become ready."""
@@ -34,6 +47,12 @@ class WorkerVitals:
         self.abandoned_s = 0.0
         self._abandoned_task: WorkTask | None = None
         self._processor_s: float | None = None
+        self._stopped_checks = 0
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether the last checks found the worker stopped."""
+        return self._stopped_checks >= MAX_STOPPED_CHECKS
 
     def update(self, worker: "WorkerHandle") -> None:
         """Take the signs since the last update, and ask a silent worker for one."""
@@ -53,9 +72,12 @@ class WorkerVitals:
         worker must answer.
         """
         is_alive = bool(self.has_spoken or (worker.tasks if spent_s is None else spent_s))
+        state = ""
         if not self.has_spoken:
             worker.ping()
-            is_alive = is_alive or read_process_state(worker.process.pid) == DISK_STATE
+            state = read_process_state(worker.process.pid)
+        is_alive = is_alive or state == DISK_STATE
+        self._stopped_checks = self._stopped_checks + 1 if state == STOPPED_STATE else 0
         self.has_spoken = False
         self.silent_s = 0.0 if is_alive else self.silent_s + CHECK_INTERVAL_S
 
