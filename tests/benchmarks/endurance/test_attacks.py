@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.endurance.attackers import ATTACKS, attack
+from benchmarks.endurance import attackers
+from benchmarks.endurance.attackers import ATTACKS, LEAVING, TRICKLING, attack
 from benchmarks.endurance.attacks import Effect, Phase, compute_effects
 from benchmarks.endurance.hostile import WEBP_34_BYTES, encode_paved_png, encode_thin_png
 from benchmarks.endurance.proxy import CONFIGURATION, adapt_configuration
@@ -96,6 +97,14 @@ def test_attackers_count_their_answers_and_what_stays_open() -> None:
     assert run_attack("batch", b"", [HOST])[0] == {"open": 1}
     assert asyncio.run(attack("webp", 1, 0.1, [])) == {}
     assert len(ATTACKS) >= 8
+
+
+def test_faulty_clients_send_slowly_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, received = run_attack("trickle", b"", [HOST])
+    assert answers == {"open": TRICKLING}
+    assert received.endswith(b"content-length: 100\r\n\r\n")
+    monkeypatch.setattr(attackers, "LEAVE_S", 0.02)
+    assert run_attack("leave", b"", [HOST])[0]["open"] > LEAVING
 
 
 def test_configuration_of_the_proxy_needs_no_names() -> None:
