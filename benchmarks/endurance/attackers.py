@@ -22,12 +22,14 @@ from typing import Final
 from benchmarks.endurance.hostile import WEBP_34_BYTES, encode_paved_png, encode_thin_png
 from benchmarks.endurance.users import find_code
 from benchmarks.kit.errors import BenchmarkError
-from benchmarks.kit.requests import HOST, encode_form, encode_raw, read_answer
+from benchmarks.kit.requests import HOST, encode_form, encode_raw, encode_test_image, read_answer
 
 TRAILER_BYTES: Final = 60_000_000
 PIECE_BYTES: Final = 1 << 16
 BATCH: Final = 16
 BODIES, HEADS, READERS, THIN = 1024, 2100, 200, 2
+TRICKLING, TRICKLE_S = 200, 0.5
+LEAVING, LEAVE_S = 20, 0.05
 PIPELINED: Final = 1000  # answers of 40 kB each
 DEADLINE: Final = b"phiz-deadline: 0.05"
 CLOSED, OPEN, REFUSED = "closed", "open", "refused"
@@ -41,7 +43,9 @@ class Attacker:
     host: str
     answers: Counter[str] = field(default_factory=Counter)
 
-    async def send(self, pieces: Iterable[bytes], *, reads: bool = True) -> None:
+    async def send(
+        self, pieces: Iterable[bytes], *, reads: bool = True, pause_s: float = 0.0
+    ) -> None:
         """Send pieces over a connection of its own, until the answer or for ever."""
         answer = CLOSED
         self.answers[OPEN] += 1
@@ -53,7 +57,7 @@ class Attacker:
             self.answers.update({OPEN: -1, REFUSED: 1})
             return
         try:
-            answer = await self._exchange(reader, writer, pieces, reads=reads)
+            answer = await self._exchange(reader, writer, pieces, pause_s, reads=reads)
         except asyncio.CancelledError:
             answer = OPEN
             raise
@@ -69,6 +73,7 @@ class Attacker:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         pieces: Iterable[bytes],
+        pause_s: float,
         *,
         reads: bool,
     ) -> str:
@@ -80,6 +85,8 @@ class Attacker:
                         break
                     writer.write(piece)
                     await writer.drain()
+                    if pause_s:
+                        await asyncio.sleep(pause_s)
             return str(await answer)
         finally:
             answer.cancel()
@@ -159,6 +166,34 @@ async def hold_heads(attacker: Attacker) -> None:
     await attacker.send_together(HEADS, [b"POST /detect HTTP/1.1\r\nhost: x\r\n"])
 
 
+async def trickle(attacker: Attacker) -> None:
+    """Send 200 bodies, a byte in half a second."""
+    head = (
+        b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-type: image/jpeg\r\n"
+        b"content-length: 100\r\n\r\n"
+    )
+
+    async def renew() -> None:
+        while True:
+            await attacker.send([head, *[b"x"] * 100], pause_s=TRICKLE_S)
+            await asyncio.sleep(0.1)
+
+    await asyncio.gather(*(renew() for _ in range(TRICKLING)))
+
+
+async def leave(attacker: Attacker) -> None:
+    """Send an image over 20 connections and leave, again and again."""
+    message = encode_raw("/detect?model=mtcnn", encode_test_image()).to_message(attacker.port)
+
+    async def send_and_leave() -> None:
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LEAVE_S):
+                    await attacker.send([message])
+
+    await asyncio.gather(*(send_and_leave() for _ in range(LEAVING)))
+
+
 async def never_read(attacker: Attacker) -> None:
     """Send many requests over 200 connections, and read no answer."""
     requests = [b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n"] * PIPELINED
@@ -176,6 +211,11 @@ ATTACKS: Final[Mapping[str, Callable[[Attacker], Awaitable[None]]]] = {
     "readers": never_read,
 }
 """Attacks by name."""
+FAULTY_CLIENTS: Final[Mapping[str, Callable[[Attacker], Awaitable[None]]]] = {
+    "trickle": trickle,
+    "leave": leave,
+}
+"""Clients that are slow or give up, by name."""
 
 
 async def attack(name: str, port: int, seconds: float, hosts: Sequence[str]) -> Counter[str]:
@@ -183,9 +223,10 @@ async def attack(name: str, port: int, seconds: float, hosts: Sequence[str]) -> 
     if not hosts:
         return Counter()
     attackers = [Attacker(port, host) for host in hosts]
+    action = {**ATTACKS, **FAULTY_CLIENTS}[name]
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            await asyncio.gather(*(ATTACKS[name](attacker) for attacker in attackers))
+            await asyncio.gather(*(action(attacker) for attacker in attackers))
     await asyncio.sleep(0)
     return sum((attacker.answers for attacker in attackers), Counter())
 

@@ -19,6 +19,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -33,7 +34,7 @@ from typing import Final
 
 import click
 
-from benchmarks.endurance.injections import CGROUP, MEMORY_BYTES, Fault, Setting, list_faults
+from benchmarks.endurance.injections import CGROUP, DISK, MEMORY_BYTES, Fault, Setting, list_faults
 from benchmarks.endurance.users import LOST, MALFORMED, NEVER, Users, encode_user_request
 from benchmarks.kit.options import json_option, table_option
 from benchmarks.kit.report import print_results, round_figures, write_entry
@@ -48,9 +49,10 @@ PATIENCE_S: Final = 12.0
 SLOW_FACTOR: Final = 10
 NORMAL_S: Final = 5.0
 MAX_MESSAGES, MAX_CHARS = 2, 110
+DISK_BYTES: Final = 1 << 20
 LOST_ANSWERS: Final = (LOST, NEVER, MALFORMED)
 HEADINGS: Final = ("fault", "users are answered", "the log says", "normal after", "lost")
-TIME: Final = re.compile(r"^\d{4}-\S+ ")
+TIME: Final = re.compile(r"^\d{4}-\S+ (?=warning|error)")
 VARYING: Final = re.compile(r"(?<=process )\d+|(?<=worker )\d+|(?<=port )\d+")
 
 
@@ -98,10 +100,11 @@ def main(*, wanted: Sequence[str], models: Path, document: Path | None, page: Pa
     with tempfile.TemporaryDirectory(prefix="phiz-faults-") as name, prepare_cgroup():
         folder = Path(name)
         shutil.copytree(models, folder / "models")
-        for fault in list_faults(folder):
-            if not wanted or any(part in fault.name for part in wanted):
-                outcomes.append(asyncio.run(measure_fault(fault, folder)))
-                click.echo(" | ".join(outcomes[-1].to_row()))
+        with mount_disk(folder / DISK):
+            for fault in list_faults(folder):
+                if not wanted or any(part in fault.name for part in wanted):
+                    outcomes.append(asyncio.run(measure_fault(fault, folder)))
+                    click.echo(" | ".join(outcomes[-1].to_row()))
     write_entry(document, "faults", round_figures({"faults": [*map(asdict, outcomes)]}))
     print_results(HEADINGS, [outcome.to_row() for outcome in outcomes], page, "faults")
     sys.exit(not all(outcome.is_harmless for outcome in outcomes))
@@ -112,7 +115,7 @@ async def measure_fault(fault: Fault, folder: Path) -> Outcome:
     (folder / "clock").write_text("+0\n")
     log = fault.log or folder / "log"
     with start_service(WORKERS, fault.variables, prefix=fault.prefix, log=log) as service:
-        users = Users(service.port, [HOST], PATIENCE_S)
+        users = Users(service.port, [HOST], PATIENCE_S, **fault.users)
         requests = repeat(encode_user_request(service.port))
         await users.send_at_rate(requests, RATE, CALM_S)  # a warm-up
         users.take_answers()
@@ -137,7 +140,7 @@ async def measure_fault(fault: Fault, folder: Path) -> Outcome:
         users.close()
         last_s = ended_s if fault.ends else users.answers.find_last_bad(limit_ms)
         end_at_once(service)
-    counts = users.answers.counts
+    counts = users.answers.counts | ({"repeated": users.repeated} if users.repeated else {})
     return Outcome(
         fault.name,
         counts,
@@ -170,12 +173,31 @@ def end_at_once(service: RunningService) -> None:
 
 
 def read_messages(log: Path) -> dict[str, int]:
-    """Return the different messages of a log and how often it has each, without what varies."""
+    """Return the different warnings and errors of a log and how often it has each.
+
+    Numbers of processes, workers and ports are left out.
+    """
     lines = log.read_text("utf-8", "replace").splitlines()
     messages = (
         TIME.sub("", line).replace(f"{log.parent}/", "") for line in lines if TIME.match(line)
     )
     return dict(Counter(VARYING.sub("N", message) for message in messages))
+
+
+@contextmanager
+def mount_disk(folder: Path) -> Iterator[None]:
+    """Mount a small disk in memory, where that is possible."""
+    folder.mkdir()
+    command = ("mount", "-t", "tmpfs", "-o", f"size={DISK_BYTES}", "tmpfs", str(folder))
+    try:
+        subprocess.run(command, check=True, capture_output=True)  # noqa: S603  our own command
+    except (OSError, subprocess.CalledProcessError):
+        yield
+        return
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "--lazy", folder], check=True)  # noqa: S603, S607  as above
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from benchmarks.endurance.attackers import ATTACKS, start_attack
+from benchmarks.endurance.attackers import ATTACKS, FAULTY_CLIENTS, start_attack
 from benchmarks.kit.requests import HOST
 from benchmarks.kit.service import RunningService
 
@@ -19,13 +19,14 @@ FAKETIME: Final = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
 CGROUP: Final = Path("/sys/fs/cgroup/memory/phiz-faults")
 MEMORY_BYTES, SPARE_BYTES = 1 << 30, 8 << 20
 MAX_FILES: Final = 64
+DISK: Final = "disk"
 LASTING_S: Final = 3.0
 MODEL: Final = "front.onnx"
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A service under load, and a folder of its own with ``models`` and ``clock``."""
+    """A service under load, and a folder of its own with ``models``, ``disk`` and ``clock``."""
 
     service: RunningService
     folder: Path
@@ -38,7 +39,8 @@ Injection: TypeAlias = Callable[[Setting], Awaitable[None]]
 class Fault:
     """A fault, the environment that it needs, and its cause.
 
-    ``inject`` returns as soon as the cause is over. ``ends`` is whether the service ends by it.
+    ``inject`` returns as soon as the cause is over. ``ends`` is whether the service ends by it, and
+    ``users`` are arguments of ``Users``.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Fault:
     prefix: Sequence[str] = ()
     log: Path | None = None
     ends: bool = False
+    users: Mapping[str, bool] = field(default_factory=dict)
 
 
 def list_faults(folder: Path) -> Iterator[Fault]:
@@ -57,7 +60,10 @@ def list_faults(folder: Path) -> Iterator[Fault]:
     yield Fault("SIGTERM", partial(signal_service, 1), ends=True)
     yield Fault("SIGTERM twice", partial(signal_service, 2), ends=True)
     everything = {"PHIZ_LOG": "json", "PHIZ_LOG_REQUESTS": "all"}
-    yield Fault("log on a full disk", last, everything, log=Path("/dev/full"))
+    yield Fault("log on /dev/full", last, everything, log=Path("/dev/full"))
+    disk = folder / DISK
+    if disk.is_mount():
+        yield Fault("log on a full disk", fill_disk, {"PHIZ_LOG_REQUESTS": "all"}, log=disk / "log")
     models = {"PHIZ_MODELS": str(folder / "models")}
     for name, spoil in (
         ("gone", Path.unlink),
@@ -66,7 +72,9 @@ def list_faults(folder: Path) -> Iterator[Fault]:
     ):
         yield Fault(f"model {name}, workers killed", partial(spoil_model, spoil), models)
     limit = ("prlimit", f"--nofile={MAX_FILES}")
-    yield Fault(f"{MAX_FILES} descriptors, all in use", exhaust_files, prefix=limit)
+    name = f"{MAX_FILES} descriptors, all in use"
+    yield Fault(f"{name}, kept connections", exhaust_files, prefix=limit, users={"repeats": True})
+    yield Fault(f"{name}, new connections", exhaust_files, prefix=limit, users={"keeps": False})
     if CGROUP.parent.is_dir() and os.access(CGROUP.parent, os.W_OK):
         enter = f'echo $$ > {CGROUP}/cgroup.procs && exec "$@"'
         prefix = ("sh", "-c", enter, "sh")
@@ -80,7 +88,7 @@ def list_faults(folder: Path) -> Iterator[Fault]:
         }
         for step in ("+3600", "-3600"):
             yield Fault(f"clock steps by {step} s", partial(step_clock, step), clock)
-    for name, action in ATTACKS.items():
+    for name, action in {**ATTACKS, **FAULTY_CLIENTS}.items():
         text = (action.__doc__ or name).partition(".")[0]
         yield Fault(f"client: {text[:1].lower()}{text[1:]}", partial(attack, name))
 
@@ -102,6 +110,16 @@ async def signal_service(times: int, setting: Setting) -> None:
 async def last(_: Setting) -> None:
     """Let the fault last; it was there from the beginning."""
     await asyncio.sleep(LASTING_S)
+
+
+async def fill_disk(setting: Setting) -> None:
+    """Leave no room beside the log, and make room after a while."""
+    filler = setting.folder / DISK / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while file.write(bytes(4096)):
+            pass
+    await last(setting)
+    filler.unlink()
 
 
 async def spoil_model(spoil: Callable[[Path], None], setting: Setting) -> None:

@@ -69,24 +69,37 @@ class Answers:
 
 
 class Users:
-    """Clients of a service, with as many connections as they need, which they keep.
+    """Clients of a service, with as many connections as they need.
 
     Args:
         port: The service's.
         hosts: Addresses that they send from, in turns.
         patience_s: Seconds that they wait for an answer.
+        keeps: Whether they keep connections, or open one for each request.
+        repeats: Whether they repeat a request if a kept connection is closed before any of the
+            answer arrives (RFC 9112, section 9.3.1).
 
-    ``pending`` has the due times of the requests that wait for one.
+    ``pending`` has the due times of the requests that wait for one, and ``repeated`` is the number
+    of repeated requests.
     """
 
     def __init__(
-        self, port: int, hosts: Sequence[str] = (HOST,), patience_s: float = PATIENCE_S
+        self,
+        port: int,
+        hosts: Sequence[str] = (HOST,),
+        patience_s: float = PATIENCE_S,
+        *,
+        keeps: bool = True,
+        repeats: bool = False,
     ) -> None:
         self.answers = Answers()
+        self.repeated = 0
         self.ending = False
         self.pending: set[float] = set()
         self._port = port
         self._patience_s = patience_s
+        self._keeps = keeps
+        self._repeats = repeats
         self._hosts = cycle(hosts)
         self._idle: dict[str, list[Streams]] = {host: [] for host in hosts}
 
@@ -146,14 +159,29 @@ class Users:
 
     async def _exchange(self, request: Request, host: str) -> str:
         """Return the answer to a request over an open connection, or over a new one."""
-        idle = self._idle[host]
-        while idle:
-            reader, writer = idle.pop()
-            if not (reader.at_eof() or writer.is_closing()):
-                break
-            writer.close()
-        else:
-            reader, writer = await asyncio.open_connection(HOST, self._port, local_addr=(host, 0))
+        while self._idle[host]:
+            reader, writer = self._idle[host].pop()
+            if reader.at_eof() or writer.is_closing():
+                writer.close()
+                continue
+            try:
+                return await self._exchange_over(reader, writer, request, host)
+            except (ConnectionError, asyncio.IncompleteReadError) as error:
+                has_begun = isinstance(error, asyncio.IncompleteReadError) and bool(error.partial)
+                if has_begun or not self._repeats:
+                    raise
+                self.repeated += 1
+        reader, writer = await asyncio.open_connection(HOST, self._port, local_addr=(host, 0))
+        return await self._exchange_over(reader, writer, request, host)
+
+    async def _exchange_over(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        request: Request,
+        host: str,
+    ) -> str:
+        """Return the answer to a request over a connection."""
         keeps = False
         try:
             writer.write(request.message[: request.sent_bytes])
@@ -161,8 +189,8 @@ class Users:
                 return LEFT
             status, body, keeps = await read_answer(reader)
         finally:
-            if keeps:
-                idle.append((reader, writer))
+            if keeps and self._keeps:
+                self._idle[host].append((reader, writer))
             else:
                 writer.close()
         unexpected = "" if status in request.allowed else UNEXPECTED

@@ -133,6 +133,14 @@ def test_models_that_are_not_there_are_told_in_one_line(tmp_path: Path, workers:
     assert "phiz models build" in fails(environment(tmp_path), "--workers", workers)
 
 
+def test_service_without_models_ends_although_its_error_has_no_room(tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            SERVE, env=environment(tmp_path), check=False, stderr=full, timeout=PATIENCE_S
+        )
+    assert ended.returncode == 1
+
+
 @pytest.mark.parametrize("workers", ["0", "1025", "none"])
 def test_a_wrong_number_of_workers_is_told(models_folder: Path, workers: str) -> None:
     env = environment(models_folder, PHIZ_WORKERS=workers)

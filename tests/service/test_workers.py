@@ -160,10 +160,10 @@ def test_stopped_worker_is_replaced_and_others_answer(start: Starter) -> None:
         os.kill(stopped, signal.SIGSTOP)
         stopped_s = time.monotonic()
         wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)
-        assert time.monotonic() - stopped_s < 3.5
+        assert time.monotonic() - stopped_s < 1.5
         wait_for(lambda: len(children(service.process.pid) - {stopped}) == 2)
         assert http.post("/detect?model=front", content=IMAGE).status_code == 200
-    assert "has given no sign of life for 2 s; restarting it" in service.log.read_text()
+    assert "was stopped by a signal; restarting it" in service.log.read_text()
 
 
 @pytest.mark.needs("curl")

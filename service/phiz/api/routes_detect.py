@@ -90,7 +90,8 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     service, record = get_service(request), get_record(request.scope)
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
-        options = _admit_request(operation, request, service, record)
+        owner = _get_owner(request, record)
+        options = _admit_request(operation, request, service, record, owner)
         with service.admission.bodies.reserve(get_address(request.scope)) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
@@ -103,7 +104,6 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
-            owner = _get_owner(request, record)
             tasks = _submit_images(operation, upload.images, options, service, record, owner)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
         record.outcomes = [
@@ -114,7 +114,11 @@ async def answer_request(operation: Operation, request: Request) -> Response:
 
 
 def _admit_request(
-    operation: Operation, request: Request, service: Service, record: RequestRecord
+    operation: Operation,
+    request: Request,
+    service: Service,
+    record: RequestRecord,
+    owner: TaskOwner,
 ) -> Parameters:
     """Return the options of the query, before the body is read."""
     if not service.pool.is_healthy:
@@ -124,7 +128,6 @@ def _admit_request(
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
     least_s = service.pool.latencies.estimate_least_s(options.model)
-    owner = _get_owner(request, record)
     service.admission.check(record.deadline_s, owner.client, least_s)
     return options
 
@@ -187,7 +190,7 @@ def _check_work(
         for workload in workloads:
             latencies.count_refusal(workload)
         raise
-    longest_s = max(forecast.mean_s for forecast in forecasts)
+    longest_s = max(forecasts).mean_s
     others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
     service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 

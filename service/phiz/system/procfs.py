@@ -10,6 +10,8 @@ PROC_ROOT: Final = Path("/proc")
 KIB: Final = 1024
 DISK_STATE: Final = "D"
 """The state of a process that waits for a disk, and that no signal reaches."""
+STOPPED_STATE: Final = "T"
+"""The state of a process that a signal has stopped."""
 
 
 def read_resident_bytes(pid: int) -> int | None:

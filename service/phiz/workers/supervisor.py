@@ -15,7 +15,9 @@ from phiz.workers.vitals import CHECK_INTERVAL_S
 
 START_TIMEOUT_S: Final = 60.0  # of a replacement
 STOP_TIMEOUT_S: Final = 2.0  # of an idle worker
-RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 5.0, 10.0)  # before each attempt to replace a worker
+# Before each attempt to replace a worker. The last one is the time that passes at most after a
+# model's file is restored.
+RETRY_DELAYS_S: Final = (0.0, 0.2, 1.0, 3.0)
 STDERR_FD: Final = 2
 # Cancelled work may take this long to its next checkpoint, which may be behind a call of a decoder.
 # Replacing a worker costs about a second, so each time doubles the grace, and it returns slowly.
@@ -198,7 +200,13 @@ class Supervisor:
         """Kill workers that hang or do not end cancelled work, so that they are replaced."""
         for worker in self.workers:
             worker.vitals.update(worker)
-            if worker.vitals.silent_s > self._hang_timeout_s:
+            if worker.vitals.is_stopped:
+                _log.error(
+                    "worker %d (process %d) was stopped by a signal; restarting it",
+                    *(worker.index, worker.process.pid),
+                )
+                worker.process.kill()
+            elif worker.vitals.silent_s > self._hang_timeout_s:
                 _log.error(
                     "worker %d (process %d) has given no sign of life for %g s; restarting it",
                     *(worker.index, worker.process.pid, self._hang_timeout_s),

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from benchmarks.endurance.attackers import ATTACKS, attack
-from benchmarks.endurance.attacks import Effect, Phase
+from benchmarks.endurance import attackers
+from benchmarks.endurance.attackers import ATTACKS, LEAVING, TRICKLING, attack
+from benchmarks.endurance.attacks import Effect, Phase, compute_effects
 from benchmarks.endurance.hostile import WEBP_34_BYTES, encode_paved_png, encode_thin_png
 from benchmarks.endurance.proxy import CONFIGURATION, adapt_configuration
 from benchmarks.kit.requests import HOST
@@ -27,18 +28,27 @@ CALM = Phase("webp", "direct", "one", 0, 1.0, 5.0, 10.0, 50.0, 300.0, {"200": 80
 )
 def test_worst_phase_decides(changes: dict[str, Any], *, is_harmless: bool) -> None:
     phases = [CALM, replace(CALM, clients=1, attackers={"408": 2}, **changes), CALM]
-    effect = Effect.of(CALM, phases)
+    effect = Effect.of(CALM, "direct", phases)
     assert effect.is_harmless is is_harmless
     assert effect.attackers == {"408": 2}
 
 
 def test_row_compares_with_before_and_marks_missed_goals() -> None:
-    effect = Effect.of(CALM, [replace(CALM, success=0.5, attackers={"503 overloaded": 1200})])
+    phases = [replace(CALM, success=0.5, attackers={"503 overloaded": 1200})]
+    effect = Effect.of(CALM, "direct", phases)
     before = replace(effect, success=0.25, slowdown=20.0)
     assert effect.to_row(before) == [
         *("webp", "direct", "**50.0 %**", "5.0", "1.0", "1.00", "300", "503 overloaded: 1,200"),
         *("**25.0 %**", "**20.0**", "1.00"),
     ]
+
+
+def test_attackers_at_the_users_address_have_a_row_of_their_own_at_the_proxy() -> None:
+    phases = [replace(CALM, success=0.5), replace(CALM, addresses="own", success=0.9)]
+    assert [effect.success for effect in compute_effects(CALM, *phases)] == [0.5]
+    calm = replace(CALM, way="proxy")
+    effects = [(effect.way, effect.success) for effect in compute_effects(calm, *phases)]
+    assert effects == [("proxy", 0.9), ("proxy, users' address", 0.5)]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +97,14 @@ def test_attackers_count_their_answers_and_what_stays_open() -> None:
     assert run_attack("batch", b"", [HOST])[0] == {"open": 1}
     assert asyncio.run(attack("webp", 1, 0.1, [])) == {}
     assert len(ATTACKS) >= 8
+
+
+def test_faulty_clients_send_slowly_or_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers, received = run_attack("trickle", b"", [HOST])
+    assert answers == {"open": TRICKLING}
+    assert received.endswith(b"content-length: 100\r\n\r\n")
+    monkeypatch.setattr(attackers, "LEAVE_S", 0.02)
+    assert run_attack("leave", b"", [HOST])[0]["open"] > LEAVING
 
 
 def test_configuration_of_the_proxy_needs_no_names() -> None:

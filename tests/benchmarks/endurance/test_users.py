@@ -93,3 +93,39 @@ def test_percentiles_are_of_one_answer() -> None:
     assert answers.find_last_bad(2.5) == 2
     assert answers.find_last_bad(3) == 1.5
     assert Answers({"200": [(3, 1.0)]}).find_last_bad(3) == 0
+
+
+@pytest.mark.parametrize(
+    ("keeps", "repeats", "expected", "repeated"),
+    [
+        (True, False, {"200": 5, "lost": 5}, 0),
+        (True, True, {"200": 10}, 9),
+        (False, False, {"200": 10}, 0),
+    ],
+    ids=["kept", "repeated", "new"],
+)
+def test_kept_connection_is_closed_without_an_answer(
+    expected: dict[str, int], repeated: int, *, keeps: bool, repeats: bool
+) -> None:
+    """The server answers one request of each connection."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1000)
+        writer.write(SUCCESS)
+        await reader.read(1000)
+        writer.close()
+        await writer.wait_closed()
+
+    async def run() -> Users:
+        async with await asyncio.start_server(serve, HOST, 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            users = Users(port, keeps=keeps, repeats=repeats)
+            for _ in range(10):
+                await users.send_request(Request(MESSAGE, None, ANSWERED), time.perf_counter())
+            users.close()
+            await asyncio.sleep(0.01)  # for the server to see that they left
+            return users
+
+    users = asyncio.run(run())
+    assert users.answers.counts == expected
+    assert users.repeated == repeated

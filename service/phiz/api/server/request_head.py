@@ -17,8 +17,6 @@ HeaderLines: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of line and headers; the cookies of browsers have 4 KiB each
 MAX_HEADERS: Final = 100
-# Requests that wait for the one before them. All those of one read are parsed at once.
-MAX_PIPELINED: Final = 32
 # Further chunks of one read, in addition to one for each of so many bytes of the body. The service
 # takes a microsecond for a chunk, and would answer nobody else for seconds.
 MAX_TINY_CHUNKS: Final = 1000
@@ -95,8 +93,8 @@ def build_trailer_error() -> RequestHeadError:
     """Return the error of trailers that are too large."""
     return RequestHeadError(
         HEAD_SIZE_CODE,
-        f"the trailers of the request are too large; the limit is {MAX_HEAD_BYTES} bytes; send no"
-        " trailers",
+        f"the trailers of the request are too large; the limit is {MAX_HEADERS} trailers and"
+        f" {MAX_HEAD_BYTES} bytes; send none",
     )
 
 
@@ -123,15 +121,6 @@ def build_chunks_error() -> RequestHeadError:
         MALFORMED_REQUEST_CODE,
         f"the body has more than {MAX_TINY_CHUNKS} chunks, of fewer than {MIN_CHUNK_BYTES} bytes on"
         " average; send larger chunks, or a Content-Length",
-    )
-
-
-def build_pipeline_error() -> RequestHeadError:
-    """Return the error of a request behind too many others of its connection."""
-    return RequestHeadError(
-        OverloadedError.code,
-        f"the connection has the limit of {MAX_PIPELINED} requests that wait behind another; wait"
-        " for an answer before the next request",
     )
 
 
