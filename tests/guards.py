@@ -42,6 +42,7 @@ class Guard:
 
 DECODE = "image/test_decode.py"
 POOL = "workers/test_pool.py"
+QUEUE = "workers/test_queue.py"
 STDERR = "workers/test_stderr.py"
 WORKLOAD = "wire/test_workload.py"
 GUARDS = (
@@ -90,7 +91,7 @@ GUARDS = (
     Guard("image/size.py", ", _MAX_GIF_BLOCKS, None)", ", 10**9, None)", "image/test_size.py"),
     Guard("workers/latency.py", "min(mean_s, most_s)", "mean_s", "workers/test_latency.py"),
     Guard("workers/latency.py", "low_s *= _REFUSED_SHARE", "low_s *= 1", "workers/test_latency.py"),
-    Guard("workers/queue.py", "        lane.refresh(*task.owner)\n", "", "workers/test_queue.py"),
+    Guard("workers/queue.py", "        self._lanes[task.lane].refresh(*task.owner)\n", "", QUEUE),
     Guard("workers/stderr.py", "if self._lines <= MAX_LINES:", "if True:", STDERR),
     Guard("workers/stderr.py", "while len(self._rest) > MAX_LINE_BYTES:", "while False:", STDERR),
     Guard("workers/stderr.py", "line[:MAX_LINE_BYTES]", "line", STDERR),
