@@ -2,7 +2,7 @@
 
 ::
 
-    python -m tests.guards              # all of them, about fifteen minutes
+    python -m tests.guards              # all of them, about half an hour
     python -m tests.guards tiff gif     # those whose file or text has one of the words
 
 A guard is a line that keeps a hostile request from costing too much. Each is replaced in the
@@ -41,6 +41,9 @@ class Guard:
 
 
 DECODE = "image/test_decode.py"
+POOL = "workers/test_pool.py"
+STDERR = "workers/test_stderr.py"
+WORKLOAD = "wire/test_workload.py"
 GUARDS = (
     Guard("image/pillow.py", "check_size(read_gif_size(image_bytes), max_pixels)", "pass", DECODE),
     Guard("image/pillow.py", "        check_size(image.size, max_pixels)\n", "", DECODE),
@@ -79,13 +82,27 @@ GUARDS = (
     Guard("detectors/mtcnn.py", "[:MAX_RNET_CROPS]", "", "detectors/test_mtcnn.py"),
     Guard("detectors/mtcnn.py", "passed[:MAX_ONET_CROPS]", "passed", "detectors/test_mtcnn.py"),
     Guard("worker.py", "math.prod(size_wh) <= MAX_BATCHABLE_PIXELS", "True", "test_worker.py"),
+    Guard("wire/workload.py", "pixels if pixels <= MOST_PIXELS else 0", "pixels", WORKLOAD),
+    Guard("timings.py", "        checkpoint()\n", "", "test_cancellation.py"),
+    Guard("image/pillow.py", "        checkpoint()\n", "", "test_cancellation.py"),
+    Guard("image/integral.py", "        checkpoint()\n", "", "test_cancellation.py"),
+    Guard("image/jpeg_header.py", ", at, at + _MAX_PASSED_BYTES)", ", at)", "image/test_size.py"),
+    Guard("image/size.py", ", _MAX_GIF_BLOCKS, None)", ", 10**9, None)", "image/test_size.py"),
+    Guard("workers/latency.py", "min(mean_s, most_s)", "mean_s", "workers/test_latency.py"),
+    Guard("workers/latency.py", "low_s *= _REFUSED_SHARE", "low_s *= 1", "workers/test_latency.py"),
+    Guard("workers/queue.py", "        lane.refresh(*task.owner)\n", "", "workers/test_queue.py"),
+    Guard("workers/stderr.py", "if self._lines <= MAX_LINES:", "if True:", STDERR),
+    Guard("workers/stderr.py", "while len(self._rest) > MAX_LINE_BYTES:", "while False:", STDERR),
+    Guard("workers/stderr.py", "line[:MAX_LINE_BYTES]", "line", STDERR),
     Guard("workers/reader.py", "len(batch) < MAX_BATCH", "True", "workers/test_loop.py"),
-    Guard(
-        "workers/pool.py",
-        " or len(task.image_bytes) > LOOKAHEAD_BYTES",
-        "",
-        "workers/test_pool.py",
-    ),
+    Guard("workers/reader.py", "now - request.received_at_s > request.deadline_s", "False", POOL),
+    Guard("workers/reader.py", "            raise WorkEndedError\n", "            pass\n", POOL),
+    Guard("workers/loop.py", "os._exit(OUT_OF_MEMORY_STATUS)", "pass", POOL),
+    Guard("workers/supervisor.py", "worker.vitals.silent_s > self._hang_timeout_s", "False", POOL),
+    Guard("workers/supervisor.py", "worker.vitals.abandoned_s > self._grace_s", "False", POOL),
+    Guard("workers/pool.py", "now < self._reserved_until_s", "False", POOL),
+    Guard("workers/pool.py", " if not _is_late(worker, now)", "", POOL),
+    Guard("workers/pool.py", " or len(task.image_bytes) > LOOKAHEAD_BYTES", "", POOL),
     Guard("api/service.py", "max(least, self.spare_bytes)", "math.inf", "api/test_assembly.py"),
 )
 

@@ -22,7 +22,7 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import repeat
@@ -45,6 +45,7 @@ USERS: Final = ("127.0.0.11", "127.0.0.12", "127.0.0.13", "127.0.0.14")
 ONE_ADDRESS, OWN_ADDRESSES = "one", "own"
 ATTACKER: Final = "127.0.1.{}"
 DIRECT: Final = "direct"
+SHARED: Final = ", users' address"
 WAYS: Final = (DIRECT, "proxy")
 PATIENCE_S: Final = 12.0  # longer than the deadline
 MIN_SUCCESS, MAX_SLOWDOWN, MAX_GROWTH = 0.99, 10.0, 1.2
@@ -100,11 +101,11 @@ class Effect:
     attackers: Mapping[str, int]
 
     @classmethod
-    def of(cls, calm: Phase, phases: Sequence[Phase]) -> Self:
+    def of(cls, calm: Phase, way: str, phases: Sequence[Phase]) -> Self:
         """Return the worst figures of phases."""
         return cls(
             calm.attack,
-            calm.way,
+            way,
             min(phase.success for phase in phases),
             max(phase.p50_ms for phase in phases),
             max(phase.p99_ms for phase in phases) / calm.p99_ms,
@@ -170,19 +171,39 @@ def main(  # noqa: PLR0913 (one for each option)
     }
     entry = BEFORE if before else ENTRY
     known = json.loads(document.read_text("utf-8")) if document and document.exists() else {}
-    effects = {key: Effect.of(calm, attacked) for key, (calm, *attacked) in results.items()}
+    effects = {
+        f"{effect.attack}, {effect.way}": effect
+        for phases in results.values()
+        for effect in compute_effects(*phases)
+    }
     # Attacks that are not in this run keep their figures.
     kept = {key: Effect(**each) for key, each in known.get(entry, {}).get("effects", {}).items()}
-    phases = {key: [*map(asdict, each)] for key, each in results.items()}
+    measured = {key: [*map(asdict, each)] for key, each in results.items()}
     figures = {
         "effects": {key: asdict(effect) for key, effect in {**kept, **effects}.items()},
-        "phases": {**known.get(entry, {}).get("phases", {}), **phases},
+        "phases": {**known.get(entry, {}).get("phases", {}), **measured},
     }
     write_entry(document, entry, round_figures(figures))
     older = {key: Effect(**each) for key, each in known.get(BEFORE, {}).get("effects", {}).items()}
-    rows = [effect.to_row(older.get(key)) for key, effect in {**kept, **effects}.items()]
+    rows = [
+        effect.to_row(older.get(key.removesuffix(SHARED)))
+        for key, effect in {**kept, **effects}.items()
+    ]
     print_results(HEADINGS, rows, page, "attacks")
     sys.exit(not all(effect.is_harmless for effect in effects.values()))
+
+
+def compute_effects(calm: Phase, *attacked: Phase) -> Iterator[Effect]:
+    """Return the effect of an attack; at the proxy also that from the users' own address.
+
+    The proxy gives each address its share, so users lose theirs to a hostile client that has it.
+    """
+    if calm.way == DIRECT:
+        yield Effect.of(calm, calm.way, attacked)
+        return
+    for addresses, suffix in ((OWN_ADDRESSES, ""), (ONE_ADDRESS, SHARED)):
+        phases = [phase for phase in attacked if phase.addresses == addresses]
+        yield Effect.of(calm, calm.way + suffix, phases)
 
 
 async def run_attack(

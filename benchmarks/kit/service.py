@@ -101,11 +101,14 @@ def sum_samples(samples: Samples, name: str) -> float:
 
 
 def list_children(process: int) -> list[int]:
-    """Return the ids of the processes that a process has begun."""
+    """Return the process ids of the direct children of a process, in the order of their starts.
+
+    Each thread lists its own in this order. The ids have another one once the largest was used.
+    """
     tasks = (PROC / str(process) / "task").iterdir()
-    return sorted(
+    return [
         int(child) for task in tasks for child in (task / "children").read_text("ascii").split()
-    )
+    ]
 
 
 def measure_usage(process: int) -> ProcessUsage:

@@ -51,7 +51,7 @@ async def _read_pieces(content_type: bytes, pieces: list[bytes]) -> Upload | str
     admission = Admission(_NoQueue(), None, _MAX_HELD_BYTES, 1)
     scope = {"type": "http", "headers": [(b"content-type", content_type)], "query_string": b""}
     try:
-        with admission.reserve_body("127.0.0.1") as reservation:
+        with admission.bodies.reserve("127.0.0.1") as reservation:
             return await read_upload(Request(scope, _send_pieces(pieces)), _LIMITS, reservation)
     except (PhizError, ClientDisconnect) as error:
         return type(error).__name__

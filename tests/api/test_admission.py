@@ -120,10 +120,10 @@ def test_only_so_many_bodies_come_at_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body("10.0.0.1"))
+            stack.enter_context(admission.bodies.reserve("10.0.0.1"))
         with pytest.raises(OverloadedError, match="receives the limit of 8 bodies"):
-            stack.enter_context(admission.reserve_body("10.0.0.1"))
-    with admission.reserve_body("10.0.0.1"):
+            stack.enter_context(admission.bodies.reserve("10.0.0.1"))
+    with admission.bodies.reserve("10.0.0.1"):
         pass
 
 
@@ -131,58 +131,58 @@ def test_a_body_that_is_there_comes_no_more() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     with ExitStack() as stack:
         for _ in range(2 * BODIES):
-            stack.enter_context(admission.reserve_body("10.0.0.1")).finish_receiving()
+            stack.enter_context(admission.bodies.reserve("10.0.0.1")).finish_receiving()
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body("10.0.0.1"))
+            stack.enter_context(admission.bodies.reserve("10.0.0.1"))
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.reserve_body("10.0.0.1"))
+            stack.enter_context(admission.bodies.reserve("10.0.0.1"))
 
 
 def test_a_body_arrives_once() -> None:
     admission = Admission(Queue(), None, 1, BODIES)
     for _ in range(2):
-        with admission.reserve_body("10.0.0.1") as body:
+        with admission.bodies.reserve("10.0.0.1") as body:
             body.finish_receiving()
             body.finish_receiving()
     with ExitStack() as stack:
         for _ in range(BODIES):
-            stack.enter_context(admission.reserve_body("10.0.0.1"))
+            stack.enter_context(admission.bodies.reserve("10.0.0.1"))
         with pytest.raises(OverloadedError):
-            stack.enter_context(admission.reserve_body("10.0.0.1"))
+            stack.enter_context(admission.bodies.reserve("10.0.0.1"))
 
 
 def test_a_place_is_free_again_however_it_was_left() -> None:
     admission = Admission(Queue(), None, 8, BODIES)
 
     def fail() -> None:
-        with admission.reserve_body("10.0.0.1") as body:
+        with admission.bodies.reserve("10.0.0.1") as body:
             body.add_bytes(7)
             raise ZeroDivisionError
 
     for _ in range(BODIES + 1):
         with pytest.raises(ZeroDivisionError):
             fail()
-    with admission.reserve_body("10.0.0.1") as body:
+    with admission.bodies.reserve("10.0.0.1") as body:
         body.add_bytes(7)
 
 
 def test_bodies_of_an_address_have_an_eighth_less_than_others_leave() -> None:
     admission = Admission(Queue(), None, 800, BODIES)
-    with admission.reserve_body("10.0.0.1") as first:
+    with admission.bodies.reserve("10.0.0.1") as first:
         first.add_bytes(600)
         first.finish_receiving()
-        with admission.reserve_body("10.0.0.1") as second:
+        with admission.bodies.reserve("10.0.0.1") as second:
             second.add_bytes(100)
             with pytest.raises(OverloadedError, match="700 bytes of bodies from your address"):
                 second.add_bytes(1)
             assert (first.size_bytes, second.size_bytes) == (600, 100)
-            with admission.reserve_body("10.0.0.2") as other:
+            with admission.bodies.reserve("10.0.0.2") as other:
                 other.add_bytes(80)
                 with pytest.raises(OverloadedError, match="and 700 from others; the limit is 800"):
                     other.add_bytes(8)
-        with admission.reserve_body("10.0.0.1") as third:
+        with admission.bodies.reserve("10.0.0.1") as third:
             third.add_bytes(100)
-    with admission.reserve_body("10.0.0.1") as last:
+    with admission.bodies.reserve("10.0.0.1") as last:
         last.add_bytes(700)
 
 

@@ -1,13 +1,17 @@
+import asyncio
 from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urljoin
 
+import httpx
 import pytest
 from pydantic import BaseModel
 
+from phiz.api.app import create_app
 from phiz.wire.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, DetectParameters, Problem
 
-from .client import Client
+from .client import REQUEST_LIMITS, Client
+from .doubles import command
 
 
 @pytest.fixture
@@ -112,3 +116,16 @@ def test_the_page_loads_nothing_from_elsewhere(client: Client) -> None:
     for address in (*files, "openapi.json"):
         assert address in page.text
         assert client.ask("GET", urljoin("/docs", address)).status_code == 200
+
+
+def test_description_names_the_prefix_of_a_server() -> None:
+    app = create_app(command("mirrors"), 2, REQUEST_LIMITS)
+
+    async def ask(prefix: str) -> Any:
+        transport = httpx.ASGITransport(app, root_path=prefix)
+        async with httpx.AsyncClient(transport=transport, base_url="http://x") as asking:
+            return (await asking.get(f"{prefix}/openapi.json")).json()
+
+    for prefix in ("/faces", "/others"):
+        assert asyncio.run(ask(prefix))["servers"] == [{"url": prefix}]
+    assert "servers" not in asyncio.run(ask(""))

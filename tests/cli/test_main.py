@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from phiz.cli.group import LazyGroup
 from phiz.cli.main import main
 from phiz.cli.models import models
+from phiz.settings import CLI_VARIABLES, list_variables
 
 TOLD = """
 import os
@@ -38,6 +39,12 @@ def test_help_has_a_whole_line_for_each_command(group: LazyGroup) -> None:
     for name, (_, line) in group.targets.items():
         assert f"  {name} " in text
         assert f"  {line}\n" in text
+
+
+def test_help_of_serve_has_each_setting() -> None:
+    text = CliRunner().invoke(main, ["serve", "--help"]).output
+    names = {*list_variables(), *CLI_VARIABLES} - {"PHIZ_MODEL_FILES"}  # of phiz models build
+    assert [name for name in sorted(names) if name not in text] == []
 
 
 @pytest.mark.parametrize("group", [main, models], ids=["phiz", "phiz models"])

@@ -1,4 +1,5 @@
 import io
+import struct
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -97,3 +98,11 @@ def test_long_header_is_given_up_soon(build: Callable[[], bytes]) -> None:
     started = time.process_time()
     read(image_bytes)
     assert time.process_time() - started < 0.02  # walking it whole takes a second
+
+
+@pytest.mark.parametrize(("gap_bytes", "size"), [(60_000, (20, 10)), (70_000, None)])
+def test_frame_of_a_jpeg_is_not_searched_far_away(
+    gap_bytes: int, size: tuple[int, int] | None
+) -> None:
+    frame = b"\xff\xc0\0\x0b\x08" + struct.pack(">HH", 10, 20) + b"\1\1\x11\0"
+    assert read_size("JPEG", b"\xff\xd8" + bytes(gap_bytes) + frame) == size

@@ -75,6 +75,21 @@ def test_key_is_needed_for_all_but_probes(guarded: Running) -> None:
         assert http.get("/docs/swagger-ui.css", auth=("anyone", OPERATOR)).is_success
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        *("//detect", "/detect/", "/%64etect", "/./detect", "/x/../detect", "/detect%2f", "*"),
+        *("/docs/", "/docs/../metrics", "/%6detrics", "http://x/metrics", "/METRICS"),
+        *("/healthz/", "/healthz;x", "/healthz%3f", "/healthz/../detect", "/readyz//"),
+    ],
+)
+def test_no_spelling_of_an_address_needs_no_key(guarded: Running, method: str, target: str) -> None:
+    with guarded.connect() as connection:
+        connection.sendall(f"{method} {target} HTTP/1.1\r\nhost: x\r\n\r\n".encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 401 ")
+
+
 def test_refused_body_is_not_read(guarded: Running) -> None:
     head = b"POST /detect HTTP/1.1\r\nhost: x\r\ncontent-length: 10000000\r\n\r\n"
     with guarded.connect() as connection:

@@ -2,6 +2,7 @@ import asyncio
 import gc
 import math
 import os
+import random
 import re
 import signal
 import subprocess
@@ -30,7 +31,7 @@ from phiz.errors import (
 from phiz.settings import Settings
 from phiz.system.procfs import read_resident_bytes
 from phiz.workers import supervisor
-from phiz.workers.handle import WorkerHandle, WorkTask
+from phiz.workers.handle import TaskOwner, WorkerHandle, WorkTask
 from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
 from phiz.workers.pool import LATE_S, LOOKAHEAD_S, WorkerPool
@@ -186,6 +187,15 @@ async def test_idle_worker_gives_free_memory_back(worker: Doubles) -> None:
     held = read_resident_bytes(process)
     assert held is not None
     await until(lambda: (read_resident_bytes(process) or held) < held - 5_000_000)
+
+
+async def test_idle_worker_does_not_keep_its_last_image(worker: Doubles) -> None:
+    (process,) = worker.pool.pids.values()
+    await worker.submit("measure", image_bytes=bytes(100)).future
+    before = read_resident_bytes(process)
+    assert before is not None
+    await worker.submit("measure", image_bytes=bytes(50_000_000)).future
+    await until(lambda: (read_resident_bytes(process) or 0) < before + 10_000_000)
 
 
 def note_end(ended: list[int], number: int, _done: object) -> None:
@@ -793,3 +803,66 @@ async def test_closing_ends_busy_and_starting_workers(tmp_path: Path) -> None:
         os.kill(free, signal.SIGKILL)
         await until(lambda: workers.pool.replaced_workers == 1)
         workers.pool.cancel(held)
+
+
+def choose_work(chance: random.Random, folder: Path) -> tuple[object, ...]:
+    """Return a handler and its arguments. One in twenty ends its worker."""
+    if chance.randrange(20) == 0:
+        return chance.choice(
+            [
+                ("leave", signal.SIGKILL),
+                ("leave", signal.SIGSEGV),
+                ("fail", MemoryError("none is left")),
+                ("sleep",),
+            ]
+        )
+    return chance.choice(
+        [
+            ("measure",),
+            ("count", chance.randrange(1_000_000)),
+            ("fail", OptionError("min_face is 0")),
+            ("staged", str(folder), "stage"),
+            ("step", str(folder), "step"),
+        ]
+    )
+
+
+@pytest.mark.parametrize("size", [1, 2])
+async def test_every_task_of_a_storm_ends_and_nothing_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(supervisor, "GRACE_S", 0.5)
+    chance = random.Random(size)  # noqa: S311 (the same storm in every run)
+    tasks: list[WorkTask] = []
+    async with working(tmp_path, size, limit_s=1.5) as workers:
+        pool = workers.pool
+        for number in range(250):
+            handler, *arguments = choose_work(chance, tmp_path)
+            task = pool.submit(
+                str(handler),
+                bytes(chance.choice([0, 1000, 2_000_000])),
+                tuple(arguments),
+                Workload(STAGED if handler == "staged" else chance.choice([QUICK, SLOW])),
+                owner=TaskOwner(chance.choice("abc"), str(number // 4)),
+                deadline_s=chance.choice([math.inf, 0.05]),
+            )
+            tasks.append(task)
+            for each in chance.sample(tasks, min(len(tasks), chance.randrange(3))):
+                pool.cancel(each, chance.choice([None, DeadlineError("it is late")]))
+            if chance.randrange(60) == 0 and pool.pids:
+                process = chance.choice([*pool.pids.values()])
+                os.kill(process, chance.choice([signal.SIGKILL, signal.SIGSTOP]))
+            await asyncio.sleep(chance.choice([0, 0, 0.005]))
+        for task in tasks:
+            if task.request.handler in {"step", "sleep"}:
+                pool.cancel(task)
+        _, waiting = await asyncio.wait([task.future for task in tasks], timeout=3 * PATIENCE_S)
+        assert not waiting
+        await until(lambda: sorted(pool.pids) == [*range(size)])
+        await until(lambda: pool.wait_s == 0)
+        assert pool.queue_depth == 0
+        at_once = [workers.submit("process", kind=QUICK).future for _ in range(size)]
+        assert sorted(await asyncio.gather(*at_once)) == sorted(pool.pids.values())
+        assert pool.replaced_workers > 0
+    outcomes = {type(task.future.exception()) for task in tasks if not task.future.cancelled()}
+    assert {type(None), DeadlineError} <= outcomes

@@ -131,6 +131,42 @@ def test_requeued_task_that_is_discarded_is_passed_over(queue: TaskQueue, put: Q
     assert (queue.length, queue.backlog_s) == (0, 0)
 
 
+def test_requeued_task_is_not_in_the_backlog_of_its_client(queue: TaskQueue, put: Queueing) -> None:
+    returned = put(5, "a")
+    queue.pop(returned)
+    queue.requeue(returned)
+    put(1, "a")
+    put(1, "a")
+    assert pop_all(queue, 1) == [returned]
+    assert queue.estimate_ahead_s("a", 1) == pytest.approx(2)
+
+
+@pytest.mark.parametrize("request_id", ["batch", None])
+def test_cancelled_task_does_not_lend_its_price_to_the_next(
+    queue: TaskQueue, put: Queueing, request_id: str | None
+) -> None:
+    for _ in range(6):
+        put(1, "b")
+    served = []
+    for _ in range(6):
+        cheap = put(0.3, "a", request_id)
+        put(3, "a", request_id)
+        cheap.complete()
+        queue.discard(cheap)
+        served += pop_all(queue, 1)
+    assert clients_of(served).count("a") <= 2
+
+
+def test_task_behind_a_cancelled_one_does_not_wait_for_its_price(
+    queue: TaskQueue, put: Queueing
+) -> None:
+    costly, cheap = put(9, "a", "batch"), put(0.3, "a", "batch")
+    put(1, "b")
+    costly.complete()
+    queue.discard(costly)
+    assert queue.peek() is cheap
+
+
 def test_clients_take_turns_however_much_one_has_queued(queue: TaskQueue, put: Queueing) -> None:
     for _ in range(6):
         put(0.1, "a")

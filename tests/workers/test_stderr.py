@@ -103,6 +103,13 @@ async def test_last_words_of_a_worker_that_crashes_are_logged(
     await until(lambda: lines(caplog) == ["free(): invalid pointer"])
 
 
+async def test_line_without_an_end_is_logged_in_parts(
+    pool: WorkerPool, caplog: pytest.LogCaptureFixture
+) -> None:
+    await pool.submit("write", 3 * MAX_LINE_BYTES * b"a", (2,), Workload("x")).future
+    await until(lambda: lines(caplog) == 2 * [MAX_LINE_BYTES * "a"])
+
+
 async def test_many_and_long_lines_are_bounded(
     pool: WorkerPool, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -112,3 +119,5 @@ async def test_many_and_long_lines_are_bounded(
     assert lines(caplog)[:2] == [MAX_LINE_BYTES * "a", "b"]
     await pool.submit("write", b"c\n", (2,), Workload("x")).future
     assert len(lines(caplog)) == MAX_LINES
+    await pool.close()
+    assert caplog.messages[-1].endswith(" raw lines of worker 0 were omitted")

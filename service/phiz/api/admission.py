@@ -2,10 +2,9 @@
 
 import math
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from typing import Final, Protocol
 
-from phiz.api.server.bodies import BodyPlaces, BodyReservation
+from phiz.api.server.bodies import BodyPlaces
 from phiz.errors import ExcessiveWorkError, OverloadedError
 from phiz.workers.latency import Forecast
 
@@ -17,18 +16,6 @@ MAX_RETRY_AFTER_S: Final = 600
 FORECAST_TOLERANCE: Final = 2.0
 # Work shorter than this is never refused: it costs little, however early its deadline.
 LEAST_REFUSED_S: Final = 0.1
-
-
-class QueueState(Protocol):
-    """The queue of a worker pool."""
-
-    @property
-    def queue_depth(self) -> int:
-        """Number of queued tasks."""
-
-    @property
-    def wait_s(self) -> float:
-        """Expected seconds until all tasks have begun."""
 
 
 class AdmissionQueue(Protocol):
@@ -124,14 +111,6 @@ class Admission:
             f" deadline is {remaining_s:g} s; send {fewer}, choose a faster model, or set min_face"
             " (mtcnn) or budget_ms (auto)"
         )
-
-    def reserve_body(self, host: str) -> AbstractContextManager[BodyReservation]:
-        """Reserve the place of a body from an address, until its request is answered.
-
-        Raises:
-            OverloadedError: Too many bodies are arriving already, and none of them is slow.
-        """
-        return self.bodies.reserve(host)
 
 
 def _round_retry_after(wait_s: float) -> int:

@@ -18,6 +18,7 @@ from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
     build_docs_routes,
+    build_openapi_route,
     describe_batch_route,
     describe_image_route,
 )
@@ -57,6 +58,7 @@ def create_app(
         summary="Face detection over HTTP, with the time that each stage took.",
         description=DESCRIPTION,
         version=phiz.__version__,
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
@@ -94,6 +96,7 @@ def _add_routes(app: FastAPI) -> None:
     )(classify)
     app.include_router(routes_ops.models)
     app.include_router(routes_ops.operation)
+    app.router.routes.append(build_openapi_route(app))
     app.router.routes.extend(build_docs_routes(app.title))
     methods: dict[str, list[str]] = {}
     # Included routes are not among the application's own.

@@ -78,7 +78,8 @@ ROUTELESS_ERRORS: Final = (
     ErrorEntry(
         HTTPStatus.BAD_REQUEST,
         MALFORMED_REQUEST_CODE,
-        "the request is not HTTP/1.1, or does not have one header `Host`; the connection is closed",
+        "the request is not HTTP/1.1, does not have one header `Host`, or has a body in tiny"
+        " chunks; the connection is closed",
         "use an HTTP client, and an address that begins with `http://`",
     ),
     ErrorEntry(

@@ -4,6 +4,7 @@ import difflib
 import json
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -21,7 +22,7 @@ from phiz.api.error_table import (
     NOT_READY_CODE,
 )
 from phiz.api.request_record import get_record
-from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.api.security.headers import SECURITY_HEADERS, RawHeaders
 from phiz.errors import (
     BodyTimeoutError,
     CapacityError,
@@ -56,6 +57,7 @@ ROUTES_BY_OTHER_NAME: Final[Mapping[str, str]] = {
     "/swagger.json": "/openapi.json",
 }
 MAX_COMPARED_CHARACTERS: Final = 64  # of an address; comparing takes the square of its length
+_WITH_RETRY_AFTER: Final = (CapacityError, RateLimitError)
 
 
 class NotReadyError(HTTPException):
@@ -80,11 +82,39 @@ def get_error_code(error: BaseException) -> str:
     return INTERNAL_CODE
 
 
+class ProblemResponse(Response):
+    """A problem as a response."""
+
+    def __init__(
+        self, code: str, detail: str, status: int | None = None, headers: RawHeaders = ()
+    ) -> None:
+        """Answer with a problem; the framework's own way to these headers takes longer."""
+        self.status_code, self.body = _encode_problem(code, detail, status)
+        self.background = None
+        self.raw_headers = [
+            *headers,
+            (b"content-type", PROBLEM_JSON.encode()),
+            (b"content-length", b"%d" % len(self.body)),
+            *SECURITY_HEADERS,
+        ]
+
+
+# An overloaded service repeats the same few refusals.
+@lru_cache(256)
+def _encode_problem(code: str, detail: str, status: int | None) -> tuple[int, bytes]:
+    content = build_content(code, detail, status)
+    return content["status"], json.dumps(content).encode()
+
+
 def build_problem(error: Exception) -> JsonObject:
     """Return an error in the shape of RFC 9457. Errors that are not ours are not described."""
+    return build_content(*_describe_error(error))
+
+
+def _describe_error(error: Exception) -> tuple[str, str]:
     if not isinstance(error, PhizError):
-        return build_content(INTERNAL_CODE, "the service failed; its log has the details")
-    return build_content(error.code, str(error))
+        return INTERNAL_CODE, "the service failed; its log has the details"
+    return error.code, str(error)
 
 
 def build_content(code: str, detail: str, status: int | None = None) -> JsonObject:
@@ -108,14 +138,18 @@ def respond_to_error(error: Exception, scope: Scope) -> Response:
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
-    content, headers = build_problem(error), HEADERS_BY_ERROR.get(type(error))
     if isinstance(error, HTTPException):
-        content, headers = build_content(code, error.detail, error.status_code), error.headers
-    elif isinstance(error, CapacityError | RateLimitError):
-        headers = {"Retry-After": str(math.ceil(error.retry_after_s))}
-    response = Response(json.dumps(content), content["status"], dict(headers or {}), PROBLEM_JSON)
-    response.raw_headers += SECURITY_HEADERS
-    return response
+        headers = _encode_headers(error.headers or {})
+        return ProblemResponse(code, error.detail, error.status_code, headers)
+    if isinstance(error, _WITH_RETRY_AFTER):
+        headers = ((b"retry-after", b"%d" % math.ceil(error.retry_after_s)),)
+    else:
+        headers = _encode_headers(HEADERS_BY_ERROR.get(type(error), {}))
+    return ProblemResponse(*_describe_error(error), headers=headers)
+
+
+def _encode_headers(headers: Mapping[str, str]) -> RawHeaders:
+    return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
 def encode_last_response(code: str, detail: str) -> bytes:
@@ -133,15 +167,13 @@ def encode_last_response(code: str, detail: str) -> bytes:
 
 def count_rejection(app: Any, code: str) -> None:  # noqa: ANN401  an application of any framework
     """Count a request that no route has answered, if the service of the application runs."""
-    service = getattr(app.state, "service", None)
-    if service is not None:
+    if (service := getattr(app.state, "service", None)) is not None:
         service.metrics.count_rejection(code)
 
 
 def count_slow_reader(app: Any) -> None:  # noqa: ANN401  as above
     """Count a connection whose client does not read, if the service of the application runs."""
-    service = getattr(app.state, "service", None)
-    if service is not None:
+    if (service := getattr(app.state, "service", None)) is not None:
         service.metrics.count_slow_reader()
 
 

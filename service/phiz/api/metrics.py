@@ -16,7 +16,6 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 import phiz
-from phiz.api.admission import QueueState
 from phiz.api.counts import Counter, Histogram
 from phiz.api.error_table import ROUTELESS_ERRORS
 from phiz.api.errors import NotReadyError, get_error_code
@@ -55,8 +54,16 @@ BUCKETS_S: Final = (
 FAULT_CODES: Final = (DeadlineError.code, WorkerDiedError.code, WorkerFaultError.code)
 
 
-class PoolState(QueueState, Protocol):
-    """The state of the workers."""
+class PoolState(Protocol):
+    """The state of the workers and their queue."""
+
+    @property
+    def queue_depth(self) -> int:
+        """Number of queued tasks."""
+
+    @property
+    def wait_s(self) -> float:
+        """Expected seconds until all tasks have begun."""
 
     @property
     def replaced_workers(self) -> int:

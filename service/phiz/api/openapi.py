@@ -8,13 +8,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Sequence
+from functools import cache
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
+from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
@@ -247,6 +249,23 @@ class _AssetFiles(StaticFiles):
         response = super().file_response(*args, **kwargs)
         response.headers["Cache-Control"] = "private, no-cache"
         return response
+
+
+def build_openapi_route(app: FastAPI) -> BaseRoute:
+    """Return the route of the description, which is encoded once."""
+
+    @cache
+    def encode(root_path: str) -> bytes:
+        schema = app.openapi()
+        if root_path:
+            schema = {**schema, "servers": [{"url": root_path}, *schema.get("servers", [])]}
+        return bytes(JSONResponse(schema).body)
+
+    async def serve_openapi(request: Request) -> Response:
+        root_path = request.scope.get("root_path", "").rstrip("/")
+        return Response(encode(root_path), media_type="application/json")
+
+    return Route("/openapi.json", serve_openapi, include_in_schema=False)
 
 
 def build_docs_routes(title: str) -> list[BaseRoute]:

@@ -16,8 +16,8 @@ from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
-from phiz.api.security.guard import get_source
 from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.api.server.clients import get_address
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
 from phiz.wire.messages import EncodedAnswer
@@ -90,8 +90,9 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     service, record = get_service(request), get_record(request.scope)
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
-        options = _admit_request(operation, request, service, record)
-        with service.admission.reserve_body(_get_host(request)) as body:
+        owner = _get_owner(request, record)
+        options = _admit_request(operation, request, service, record, owner)
+        with service.admission.bodies.reserve(get_address(request.scope)) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
                 upload = await read_upload(request, limits, body)
@@ -103,7 +104,6 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
-            owner = _get_owner(request, record)
             tasks = _submit_images(operation, upload.images, options, service, record, owner)
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
         record.outcomes = [
@@ -113,14 +113,12 @@ async def answer_request(operation: Operation, request: Request) -> Response:
         return operation.respond(record.outcomes)
 
 
-def _get_host(request: Request) -> str:
-    """Return the address that a connection comes from, or an empty text without one."""
-    client = request.scope.get("client")
-    return str(client[0]) if client else ""
-
-
 def _admit_request(
-    operation: Operation, request: Request, service: Service, record: RequestRecord
+    operation: Operation,
+    request: Request,
+    service: Service,
+    record: RequestRecord,
+    owner: TaskOwner,
 ) -> Parameters:
     """Return the options of the query, before the body is read."""
     if not service.pool.is_healthy:
@@ -130,14 +128,13 @@ def _admit_request(
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
     least_s = service.pool.latencies.estimate_least_s(options.model)
-    owner = _get_owner(request, record)
     service.admission.check(record.deadline_s, owner.client, least_s)
     return options
 
 
 def _get_owner(request: Request, record: RequestRecord) -> TaskOwner:
     """Return the owner of a request's work: the client of its API key, or its source address."""
-    return TaskOwner(record.client or get_source(request.scope), record.request_id)
+    return TaskOwner(record.client or get_address(request.scope), record.request_id)
 
 
 def _read_form_options(
@@ -193,7 +190,7 @@ def _check_work(
         for workload in workloads:
             latencies.count_refusal(workload)
         raise
-    longest_s = max(forecast.mean_s for forecast in forecasts)
+    longest_s = max(forecasts).mean_s
     others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
     service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 

@@ -74,6 +74,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     PHIZ_MAX_PIXELS   maximum pixels of an image (default 50 million)
     PHIZ_MAX_PICTURES maximum images per request to /detect/batch (default 16)
     PHIZ_DEADLINE     maximum seconds until an answer (default 10)
+    PHIZ_HANG         seconds until a worker that hangs is replaced (default 2)
     PHIZ_QUEUE        maximum queued images (default: as many as can be answered in time)
     PHIZ_BODY_TIMEOUT maximum seconds for a body to arrive (default 30)
     PHIZ_URL_HOSTS    hosts of the option url: public, names, *.names (default: none)

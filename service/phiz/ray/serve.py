@@ -19,7 +19,7 @@ from starlette.routing import Route
 from phiz.api.app import create_app
 from phiz.api.assembly import WORKER_COMMAND, build_guard, build_limits, find_study_page
 from phiz.api.errors import NotReadyError
-from phiz.api.security.guard import Gate
+from phiz.api.security.guard import METRICS_PATH, Gate
 from phiz.api.security.headers import HeaderShield
 from phiz.api.service import MAX_BODIES
 from phiz.settings import load_settings
@@ -49,9 +49,6 @@ AUTOSCALING: Final[dict[str, Any]] = {
 }
 SHUTDOWN_TIMEOUT_S: Final = 35  # PHIZ_DRAIN and some to spare
 
-METRICS_PATH: Final = "/metrics"
-"""Each replica has its own counters, and each request would reach another one."""
-
 
 def build_app() -> FastAPI:
     """Return the application of a replica, in the process of that replica."""
@@ -70,6 +67,7 @@ def build_app() -> FastAPI:
     app.add_middleware(HeaderShield)
     if guard is not None:
         app.add_middleware(Gate, guard)
+    # Each replica has its own counters, and each request would reach another one.
     app.router.routes.insert(0, Route(METRICS_PATH, _raise_not_found))
     return app
 

@@ -101,6 +101,7 @@ def run_worker(
             if any(isinstance(result.error, OutOfMemoryError) for result in results):
                 os._exit(OUT_OF_MEMORY_STATUS)  # what is left of the heap may never fit again
             trimmer.count_requests(len(batch))
+            del batch, results  # an idle worker would keep its last images
 
 
 class _HeapTrimmer:

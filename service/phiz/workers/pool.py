@@ -117,6 +117,8 @@ class WorkerPool:
         if not workers:
             return ahead_s / self.size if self.is_healthy else math.inf
         now = asyncio.get_running_loop().time()
+        if len(workers) == 1:
+            return ahead_s + workers[0].estimate_load_s(now)
         loads_s = sorted(worker.estimate_load_s(now) for worker in workers)
         # The work ahead goes to the workers that are free first, until all others are later.
         work_s, free_s = ahead_s, loads_s[0]
@@ -268,14 +270,12 @@ class WorkerPool:
         while self._queue.length:
             may_be_long = self._queue.long_length > 0 and self._has_long_place(now)
             task = self._queue.peek(may_be_long=may_be_long)
-            # Since it was queued, others of its kind may have taken longer than expected.
-            if task is not None and self._queue.reprice(
-                task, self.latencies.estimate_s(task.workload)
-            ):
-                continue
             worker = self._find_worker(task, now) if task is not None else None
             if task is None or worker is None:
                 return
+            # Since it was queued, others of its kind may have taken longer than expected.
+            if self._queue.reprice(task, self.latencies.estimate_s(task.workload)):
+                continue
             self._queue.pop(task)
             worker.assign(task, now)
 

@@ -84,9 +84,7 @@ class _FlowGroup(_Flow):
             due_s, _, name = self._due[0]
             flow = self.flows.get(name)
             if flow is not None and flow.due_s == due_s:
-                if (task := flow.peek()) is not None:
-                    return task
-                del self.flows[name]
+                return flow.peek()
             heapq.heappop(self._due)
         return None
 
@@ -96,6 +94,14 @@ class _FlowGroup(_Flow):
         flow.pop()
         flow.served_s, flow.due_s = self._now_s, -1.0
         self._schedule(name, flow)
+
+    def refresh(self, name: str, *rest: str) -> None:
+        """Schedule a flow anew, because its next task may be complete."""
+        flow = self.flows.get(name)
+        if isinstance(flow, _FlowGroup):
+            flow.refresh(*rest)
+        if flow is not None:
+            self._schedule(name, flow)
 
     def _schedule(self, name: str, flow: _Flow) -> None:
         task = flow.peek()
@@ -121,12 +127,12 @@ class _Lane(_FlowGroup):
         super().__init__()
         self.length = 0
 
-    def update_totals(self, task: WorkTask, change: int) -> None:
-        """Count a task that was added or removed."""
+    def update_totals(self, task: WorkTask, change: int, *, is_returned: bool = False) -> None:
+        """Count a task that was added or removed. A returned one is in no flow."""
         self.length += change
         # Reset when empty, because rounding errors of the differences add up.
         self.backlog_s = self.backlog_s + change * task.expected_s if self.length else 0.0
-        if (client := self.flows.get(task.owner.client)) is not None:
+        if not is_returned and (client := self.flows.get(task.owner.client)) is not None:
             client.backlog_s += change * task.expected_s
 
     def estimate_ahead_s(self, name: str, expected_s: float) -> float:
@@ -143,19 +149,19 @@ class _Lane(_FlowGroup):
 
 
 class TaskQueue:
-    """The queued tasks."""
+    """The queued tasks.
 
-    __slots__ = ("_lanes", "_now_s", "_returned")
+    Attributes:
+        length: Number of tasks.
+    """
+
+    __slots__ = ("_lanes", "_now_s", "_returned", "length")
 
     def __init__(self) -> None:
+        self.length = 0
         self._returned: deque[WorkTask] = deque()  # before all others
         self._lanes = tuple(_Lane() for _ in range(LONG_LANE + 1))
         self._now_s = 0.0
-
-    @property
-    def length(self) -> int:
-        """Number of tasks."""
-        return sum(lane.length for lane in self._lanes)
 
     @property
     def long_length(self) -> int:
@@ -169,6 +175,8 @@ class TaskQueue:
 
     def estimate_ahead_s(self, client: str, expected_s: float) -> float:
         """Return the seconds of work that a new task of a client would have ahead of it."""
+        if not self.length:
+            return 0.0
         own = find_lane(expected_s)
         ahead_s = self._lanes[own].estimate_ahead_s(client, expected_s)
         # Meanwhile each other lane gets as much time, and one with shorter tasks a little more.
@@ -185,19 +193,18 @@ class TaskQueue:
         if not lane.length:
             lane.due_s = self._now_s
         lane.add(task, *task.owner)
-        lane.update_totals(task, 1)
+        self._update_totals(task, 1)
 
     def requeue(self, task: WorkTask) -> None:
         """Put a task in front of all others, unless it is complete."""
         if not task.is_complete:
             self._returned.appendleft(task)
-            self._lanes[task.lane].update_totals(task, 1)
+            self._update_totals(task, 1, is_returned=True)
 
     def discard(self, task: WorkTask) -> None:
         """Remove a task that is complete."""
-        lane = self._lanes[task.lane]
-        lane.update_totals(task, -1)
-        lane.peek()
+        self._update_totals(task, -1, is_returned=task in self._returned)
+        self._lanes[task.lane].refresh(*task.owner)
 
     def peek(self, *, may_be_long: bool = True) -> WorkTask | None:
         """Return the next task, or None.
@@ -216,12 +223,13 @@ class TaskQueue:
     def pop(self, task: WorkTask) -> None:
         """Remove the task that ``peek`` has returned."""
         lane = self._lanes[task.lane]
-        if self._returned:
+        is_returned = bool(self._returned)
+        if is_returned:
             self._returned.popleft()
         else:
             self._now_s = lane.due_s = self._compute_due(task)
             lane.pop()
-        lane.update_totals(task, -1)
+        self._update_totals(task, -1, is_returned=is_returned)
 
     def reprice(self, task: WorkTask, expected_s: float) -> bool:
         """Move the task that ``peek`` has returned to another lane.
@@ -233,10 +241,14 @@ class TaskQueue:
         if lane == task.lane or self._returned:
             return False
         self._lanes[task.lane].pop()
-        self._lanes[task.lane].update_totals(task, -1)
+        self._update_totals(task, -1)
         task.lane, task.expected_s = lane, expected_s
         self.add(task)
         return True
+
+    def _update_totals(self, task: WorkTask, change: int, *, is_returned: bool = False) -> None:
+        self.length += change
+        self._lanes[task.lane].update_totals(task, change, is_returned=is_returned)
 
     def _compute_due(self, task: WorkTask) -> float:
         return self._lanes[task.lane].due_s + task.expected_s

@@ -57,6 +57,7 @@ class StderrReader:
         os.close(self._read_fd)
         if self._rest:
             self._log_line(self._rest)
+        self._report_omitted()
         on_end(self)
 
     def abandon(self) -> None:
@@ -82,16 +83,19 @@ class StderrReader:
     def _log_line(self, line: bytes) -> None:
         now = asyncio.get_running_loop().time()
         if now >= self._period_end_s:
-            if self._lines > MAX_LINES:
-                omitted = self._lines - MAX_LINES
-                _log.warning("%d raw lines of worker %d were omitted", omitted, self._index)
+            self._report_omitted()
             self._period_end_s = now + PERIOD_S
-            self._lines = 0
         self._lines += 1
         if self._lines <= MAX_LINES:
             text = line[:MAX_LINE_BYTES].decode("utf-8", "replace")
             fields = make_extra({"line": text})
             _log.warning("worker %d wrote to standard error", self._index, extra=fields)
+
+    def _report_omitted(self) -> None:
+        if self._lines > MAX_LINES:
+            omitted = self._lines - MAX_LINES
+            _log.warning("%d raw lines of worker %d were omitted", omitted, self._index)
+        self._lines = 0
 
 
 def open_log_stream() -> TextIO:

@@ -1,7 +1,6 @@
 """The signs of life of a worker: its messages, its processor time, and whether its work ends."""
 
-from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from phiz.system.procfs import (
     DISK_STATE,
@@ -10,36 +9,14 @@ from phiz.system.procfs import (
     read_processor_seconds,
 )
 
+if TYPE_CHECKING:
+    from phiz.workers.handle import WorkerHandle, WorkTask
+
 CHECK_INTERVAL_S: Final = 0.25
 # Share of the time since the cancellation that counts for a worker that hardly runs, because the
 # machine is busy.
 MIN_TIME_SHARE: Final = 0.25
 MAX_STOPPED_CHECKS: Final = 2  # one may be right after the service itself was stopped
-
-
-class _Process(Protocol):
-    @property
-    def pid(self) -> int: ...  # pragma: no cover
-
-
-class _Task(Protocol):
-    @property
-    def is_complete(self) -> bool: ...  # pragma: no cover
-
-
-class ObservedWorker(Protocol):
-    """A worker as its vitals see it."""
-
-    @property
-    def process(self) -> _Process:
-        """Its process."""
-
-    @property
-    def tasks(self) -> Sequence[_Task]:
-        """Its unfinished tasks, the current one first."""
-
-    def ping(self) -> None:
-        """Ask the worker for a sign of life."""
 
 
 class WorkerVitals:
@@ -68,7 +45,7 @@ class WorkerVitals:
         self.has_spoken = True
         self.silent_s = 0.0
         self.abandoned_s = 0.0
-        self._abandoned_task: _Task | None = None
+        self._abandoned_task: WorkTask | None = None
         self._processor_s: float | None = None
         self._stopped_checks = 0
 
@@ -77,19 +54,17 @@ class WorkerVitals:
         """Whether the last checks found the worker stopped."""
         return self._stopped_checks >= MAX_STOPPED_CHECKS
 
-    def update(self, worker: ObservedWorker) -> None:
+    def update(self, worker: "WorkerHandle") -> None:
         """Take the signs since the last update, and ask a silent worker for one."""
-        before_s, self._processor_s = (
-            self._processor_s,
-            read_processor_seconds(worker.process.pid),
-        )
+        before_s = self._processor_s
+        self._processor_s = read_processor_seconds(worker.process.pid)
         spent_s = None
         if before_s is not None and self._processor_s is not None:
             spent_s = self._processor_s - before_s
         self._update_silence(worker, spent_s)
         self._update_abandonment(worker, spent_s)
 
-    def _update_silence(self, worker: ObservedWorker, spent_s: float | None) -> None:
+    def _update_silence(self, worker: "WorkerHandle", spent_s: float | None) -> None:
         """Count the time without a sign.
 
         A sign is a message or processor time: within a long call of a library no ping is answered,
@@ -106,7 +81,7 @@ class WorkerVitals:
         self.has_spoken = False
         self.silent_s = 0.0 if is_alive else self.silent_s + CHECK_INTERVAL_S
 
-    def _update_abandonment(self, worker: ObservedWorker, spent_s: float | None) -> None:
+    def _update_abandonment(self, worker: "WorkerHandle", spent_s: float | None) -> None:
         """Count the time for which nobody waits: that of the processor, or a share of the clock."""
         task = worker.tasks[0] if worker.tasks and worker.tasks[0].is_complete else None
         if task is None or task is not self._abandoned_task:

@@ -154,6 +154,7 @@ def test_refusal_says_when_to_try_again() -> None:
         pytest.param("2001:db8:0:1::1", "2001:db8:0:1:ffff::2", 429, id="same-network"),
         pytest.param("2001:db8:0:1::1", "2001:db8:0:2::1", 200, id="other-network"),
         pytest.param("fe80::1%eth0", "fe80::1%eth0", 429, id="zone"),
+        pytest.param("::ffff:192.0.2.1", "::ffff:192.0.2.2", 200, id="mapped"),
     ],
 )
 def test_without_keys_each_source_has_the_rate(first: str, second: str, status: int) -> None:

@@ -62,6 +62,13 @@ def test_keys_are_a_list_in_the_variable() -> None:
     assert sent(ring, HASH) is None
 
 
+def test_comment_ends_with_its_line_alone() -> None:
+    text = f"# before: {format_line(BOB, 'bob')}; {format_line(BOB, 'rob')}\n" + format_line(
+        ALICE, "alice"
+    )
+    assert [key.name for key in parse_keys(text).values()] == ["alice"]
+
+
 def test_no_setting_means_no_keys() -> None:
     assert open_key_ring(None) is None
 

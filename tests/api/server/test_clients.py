@@ -1,6 +1,6 @@
 import pytest
 
-from phiz.api.server.clients import ClientPlaces, group_address
+from phiz.api.server.clients import ClientPlaces, get_address, group_address
 
 
 def enter(places: ClientPlaces[str], address: str, *holders: str) -> None:
@@ -48,3 +48,8 @@ def test_client_without_places_is_forgotten() -> None:
 )
 def test_ipv6_clients_are_told_apart_by_their_network(host: str, address: str) -> None:
     assert group_address(host) == address
+    assert get_address({"client": (host, 1)}) == address
+
+
+def test_request_without_a_client_has_no_address() -> None:
+    assert get_address({"client": None}) == ""

@@ -9,7 +9,7 @@ from PIL import Image
 
 from benchmarks.endurance import attackers
 from benchmarks.endurance.attackers import ATTACKS, LEAVING, TRICKLING, attack
-from benchmarks.endurance.attacks import Effect, Phase
+from benchmarks.endurance.attacks import Effect, Phase, compute_effects
 from benchmarks.endurance.hostile import WEBP_34_BYTES, encode_paved_png, encode_thin_png
 from benchmarks.endurance.proxy import CONFIGURATION, adapt_configuration
 from benchmarks.kit.requests import HOST
@@ -28,18 +28,27 @@ CALM = Phase("webp", "direct", "one", 0, 1.0, 5.0, 10.0, 50.0, 300.0, {"200": 80
 )
 def test_worst_phase_decides(changes: dict[str, Any], *, is_harmless: bool) -> None:
     phases = [CALM, replace(CALM, clients=1, attackers={"408": 2}, **changes), CALM]
-    effect = Effect.of(CALM, phases)
+    effect = Effect.of(CALM, "direct", phases)
     assert effect.is_harmless is is_harmless
     assert effect.attackers == {"408": 2}
 
 
 def test_row_compares_with_before_and_marks_missed_goals() -> None:
-    effect = Effect.of(CALM, [replace(CALM, success=0.5, attackers={"503 overloaded": 1200})])
+    phases = [replace(CALM, success=0.5, attackers={"503 overloaded": 1200})]
+    effect = Effect.of(CALM, "direct", phases)
     before = replace(effect, success=0.25, slowdown=20.0)
     assert effect.to_row(before) == [
         *("webp", "direct", "**50.0 %**", "5.0", "1.0", "1.00", "300", "503 overloaded: 1,200"),
         *("**25.0 %**", "**20.0**", "1.00"),
     ]
+
+
+def test_attackers_at_the_users_address_have_a_row_of_their_own_at_the_proxy() -> None:
+    phases = [replace(CALM, success=0.5), replace(CALM, addresses="own", success=0.9)]
+    assert [effect.success for effect in compute_effects(CALM, *phases)] == [0.5]
+    calm = replace(CALM, way="proxy")
+    effects = [(effect.way, effect.success) for effect in compute_effects(calm, *phases)]
+    assert effects == [("proxy", 0.9), ("proxy, users' address", 0.5)]
 
 
 @pytest.mark.parametrize(

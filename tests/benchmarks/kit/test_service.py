@@ -1,9 +1,12 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks.kit.requests import encode_raw, encode_test_image, open_connection, send_request
-from benchmarks.kit.service import start_service, sum_samples
+from benchmarks.kit.service import list_children, start_service, sum_samples
 
 
 @pytest.mark.integration
@@ -34,3 +37,13 @@ def test_service_that_ends_by_itself_is_an_error(
 def test_samples_of_a_metric_are_summed_over_their_labels() -> None:
     one, two = frozenset({("model", "front")}), frozenset({("model", "back")})
     assert sum_samples({("a", one): 3.0, ("a", two): 1.0, ("b", one): 9.0}, "a") == 4
+
+
+def test_children_are_in_the_order_of_their_starts() -> None:
+    waits = [sys.executable, "-c", "input()"]
+    children = [subprocess.Popen(waits, stdin=subprocess.PIPE) for _ in range(3)]
+    pids = [child.pid for child in children]
+    assert [pid for pid in list_children(os.getpid()) if pid in pids] == pids
+    for child in children:
+        child.communicate(b"\n")
+    assert not {*pids} & {*list_children(os.getpid())}

@@ -193,9 +193,9 @@ class ImageFetcher:
             with suppress(RuntimeError):  # the loop may have ended
                 loop.call_soon_threadsafe(complete, addresses)
 
-        self._lookups += 1
         # Pools of threads wait for their last lookup when the process ends.
         Thread(target=look_up, daemon=True).start()
+        self._lookups += 1  # once it has started: a thread too many is an error
         addresses = await found
         return addresses[:MAX_ADDRESSES] if all(map(check, addresses)) else ()
 

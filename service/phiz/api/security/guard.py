@@ -10,7 +10,6 @@ import time
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from ipaddress import ip_address
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -21,6 +20,7 @@ from phiz.api.errors import count_rejection, get_error_code, respond_to_error
 from phiz.api.request_record import get_record
 from phiz.api.security.keys import DETECT_SCOPE, DOCS_SCOPE, METRICS_SCOPE, ApiKey, KeyRing
 from phiz.api.security.rates import Rate, RateLimiter
+from phiz.api.server.clients import get_address
 from phiz.errors import AccessError, ApiKeyError, RateLimitError, ScopeError
 
 METRICS_PATH: Final = "/metrics"
@@ -41,7 +41,6 @@ SCOPE_BY_PATH: Final = {
 BEARER_CHALLENGE: Final = 'Bearer realm="phiz"'  # RFC 6750, section 3
 # Browsers ask for a password after this one, if it has a header of its own.
 BASIC_CHALLENGE: Final = 'Basic realm="phiz", charset="UTF-8"'
-_HOST_BITS_IPV6: Final = 64  # of an address; one customer usually has all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ class Guard:
         if path in PROBE_PATHS_OPEN:
             return
         if self.keys is None:
-            client, rate = get_source(scope), self.rate
+            client, rate = get_address(scope), self.rate
         else:
             key = _find_key(self.keys, scope, path)
             get_record(scope).client = client = key.name
@@ -189,13 +188,3 @@ def _read_password(credentials: bytes) -> bytes:
         return base64.b64decode(credentials.strip(), validate=True).partition(b":")[2]
     except binascii.Error:
         return b""
-
-
-def get_source(scope: Scope) -> str:
-    """Return the source address of a request; of IPv6 its network of 64 bits."""
-    client = scope.get("client")
-    host = str(client[0]) if client else ""
-    if ":" not in host:
-        return host
-    address = int(ip_address(host.partition("%")[0]))
-    return f"{address >> _HOST_BITS_IPV6:x}/64"

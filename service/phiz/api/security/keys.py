@@ -32,10 +32,9 @@ LINE_FORMAT: Final = "NAME sha256:HASH [scopes=detect,metrics,docs] [rate=20/s] 
 _NAME_PATTERN: Final = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _HASH_PATTERN: Final = re.compile(r"[0-9a-f]{64}")
 _ENTRY_END: Final = re.compile(r"[;\n]")
+_COMMENT: Final = re.compile(r"#[^\n]*")
 
 _log = logging.getLogger(__name__)
-
-_FileVersion: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +83,15 @@ def format_line(key: str, name: str, scopes: Sequence[str] = (), rate: str = "")
 def parse_keys(text: str) -> KeyTable:
     """Return the keys of a text: one on each line, or separated by semicolons.
 
-    A ``#`` begins a comment. Errors name the line, and never show its content.
+    A ``#`` begins a comment, up to the end of its line. Errors name the line, and never show its
+    content.
 
     Raises:
         SettingError: An entry is invalid, or a name or a key occurs twice.
     """
     keys: dict[bytes, ApiKey] = {}
-    for number, entry in enumerate(_ENTRY_END.split(text), 1):
-        words = " ".join(entry.partition("#")[0].split())
+    for number, entry in enumerate(_ENTRY_END.split(_COMMENT.sub("", text)), 1):
+        words = " ".join(entry.split())
         if not words:
             continue
         try:
@@ -193,7 +193,7 @@ def open_key_ring(setting: str | None) -> KeyRing | None:
         ) from None
 
 
-def _read_version(path: Path) -> _FileVersion:
+def _read_version(path: Path) -> tuple[int, ...]:
     found = os.stat(path)  # noqa: PTH116  of what a link leads to, as Kubernetes' secrets are
     return found.st_mtime_ns, found.st_size, found.st_ino
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from ipaddress import IPv6Address
 from typing import Final, Generic, TypeVar
 
+from starlette.types import Scope
+
 Holder = TypeVar("Holder")
 
 _PREFIX_BYTES: Final = 8  # of an IPv6 address: a client gets a /64 network (RFC 6177)
@@ -69,6 +71,12 @@ class ClientPlaces(Generic[Holder]):
         clients = (client for client in self._clients.values() if client.line)
         largest = max(clients, key=lambda client: client.count, default=None)
         return None if largest is None else next(iter(largest.line))
+
+
+def get_address(scope: Scope) -> str:
+    """Return the address that a request comes from, as of ``group_address``; empty without one."""
+    client = scope.get("client")
+    return group_address(str(client[0])) if client else ""
 
 
 def group_address(host: str) -> str:

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
@@ -13,11 +12,16 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
+from phiz.api.server.answer import AnswerSender
 from phiz.api.server.clients import Client, ClientPlaces
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
     MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    MAX_TINY_CHUNKS,
+    MIN_CHUNK_BYTES,
     RequestHeadError,
+    build_chunks_error,
     build_places_error,
     build_size_error,
     build_timeout_error,
@@ -29,7 +33,30 @@ from phiz.api.server.request_head import (
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_TIMEOUT_S: Final = 20.0  # of a head, from the connection or from its first byte
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+# The parser reads a piece to its end. So few requests can wait for the answer to another.
+_HEAD_PIECE_BYTES: Final = 256
+_BODY_PIECE_BYTES: Final = 16 * 1024
 _LEFT_CHECK_S: Final = 0.02
+
+
+class _Trailers(list[tuple[bytes, bytes]]):
+    """Trailers of a body: counted, and dropped."""
+
+    __slots__ = ("_count",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._count = 0
+
+    def append(self, _trailer: tuple[bytes, bytes]) -> None:
+        """Count a trailer.
+
+        Raises:
+            RequestHeadError: There are too many.
+        """
+        self._count += 1
+        if self._count > MAX_HEADERS:
+            raise build_trailer_error()
 
 
 class Connection(HttpToolsProtocol):
@@ -72,10 +99,13 @@ class Connection(HttpToolsProtocol):
         self._head_bytes = 0  # of the head, after the chunk that it began in
         self._has_body = False  # whether the last data had a part of the body
         self._trailer_bytes = 0  # since the last part of the body
+        self._body_bytes = 0
+        self._further_chunks = 0  # that came with another one
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
         self._is_half_closed = False  # whether the client sends no more, but may read
         self._last_answer: bytes | None = None  # to a request that cannot be read
+        self._unread = b""  # behind requests that wait for the answer to another
 
     def connection_made(  # type: ignore[override]  # a server's transport is one
         self, transport: asyncio.Transport
@@ -94,35 +124,31 @@ class Connection(HttpToolsProtocol):
         """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
         self.pipeline.clear()
+        self._unread = b""
         self._leave()
         if self._running_cycle is not None:  # uvicorn tells the last one
             self._running_cycle.disconnected = True
             self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        # Of a reset connection too: uvicorn's timer would keep its last head for 75 seconds.
+        self._unset_keepalive_if_required()
         # Without this cycle the memory is free at once, and not when the collector runs.
         self.app = self._inner_app
 
     def data_received(self, data: bytes) -> None:
         """Read requests."""
-        self._unset_keepalive_if_required()
         if self._is_lingering or self._last_answer is not None:
             return
-        while data:
-            try:
-                self._feed_parser(data)
-                data = b""
-            except HttpParserUpgrade as upgrade:
-                data = self._strip_upgrade(data[upgrade.args[0] :])
-            except (HttpParserError, RequestHeadError) as error:
-                self._refuse(error)
-                data = b""
-        if self._timer is None and not self._is_busy():
-            self._abort_after(
-                self._head_timeout_s if self._is_receiving else self.timeout_keep_alive
-            )
+        if self._unread:
+            self._unread += data
+        else:
+            self._read_requests(data)
 
     def eof_received(self) -> bool:  # type: ignore[override]  # uvicorn's always closes
         """Return whether a request is still answered, for a client that only stops sending."""
+        if self._unread:
+            self._is_half_closed = True
+            return True
         if not self._is_busy() or self.cycle.more_body:
             return False
         self._is_half_closed = True
@@ -148,16 +174,24 @@ class Connection(HttpToolsProtocol):
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
         self._is_receiving_head = False
-        self._head_bytes = self._trailer_bytes = 0
+        self._head_bytes = self._trailer_bytes = self._body_bytes = self._further_chunks = 0
         self._cancel_timer()
         if self._client is not None:
             self._client.line.pop(self, None)
         super().on_headers_complete()
         # The trailers of a chunked body would be added to the headers (RFC 9110, section 6.5.1).
-        self.headers = deque(maxlen=0)  # type: ignore[assignment]  # keeps nothing
+        self.headers = _Trailers()
 
     def on_body(self, body: bytes) -> None:
-        """Read a part of a request's body (httptools)."""
+        """Read a part of a request's body (httptools).
+
+        Raises:
+            RequestHeadError: It comes in too many small chunks.
+        """
+        self._body_bytes += len(body)
+        self._further_chunks += self._has_body
+        if self._further_chunks > MAX_TINY_CHUNKS + self._body_bytes // MIN_CHUNK_BYTES:
+            raise build_chunks_error()
         self._has_body = True
         super().on_body(body)
 
@@ -174,6 +208,11 @@ class Connection(HttpToolsProtocol):
         """Wait for the next request, or end the connection (uvicorn)."""
         is_last = not self.pipeline
         super().on_response_complete()
+        if self._unread and not self.pipeline and not self.transport.is_closing():
+            unread, self._unread = self._unread, b""
+            self._read_requests(unread)
+            if self._is_busy():
+                return
         if not is_last:
             return
         if self._client is not None:
@@ -210,6 +249,8 @@ class Connection(HttpToolsProtocol):
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
+        if self._running_cycle is not None:
+            send = AnswerSender(self._running_cycle).send
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         await self._inner_app(scope, receive, send)
@@ -224,7 +265,35 @@ class Connection(HttpToolsProtocol):
                 cycle.transport = LingeringTransport(cycle.transport, self.close_lingering)
         await send(message)
 
-    def _feed_parser(self, data: bytes) -> None:
+    def _read_requests(self, data: bytes) -> None:
+        """Read requests, until one of them has to wait for the answer to another."""
+        self._unset_keepalive_if_required()
+        view = memoryview(data)
+        while view:
+            if self.pipeline:
+                self._unread = bytes(view)
+                return
+            is_body = self._is_receiving and not self._is_receiving_head
+            size = _BODY_PIECE_BYTES if is_body else _HEAD_PIECE_BYTES
+            piece, view = view[:size], view[size:]
+            try:
+                self._feed_parser(piece)
+            except HttpParserUpgrade as upgrade:
+                view = memoryview(self._strip_upgrade(piece[upgrade.args[0] :], view))
+            except (HttpParserError, RequestHeadError) as error:
+                self._refuse(error)
+                return
+        if self._is_half_closed:  # all that the client has sent is read
+            if self._is_busy() and not self.cycle.more_body:
+                self.cycle.keep_alive = False
+            else:
+                self.transport.close()
+        elif self._timer is None and not self._is_busy():
+            self._abort_after(
+                self._head_timeout_s if self._is_receiving else self.timeout_keep_alive
+            )
+
+    def _feed_parser(self, data: memoryview) -> None:
         """Feed the parser.
 
         Raises:
@@ -245,7 +314,7 @@ class Connection(HttpToolsProtocol):
         if self._trailer_bytes > MAX_HEAD_BYTES:
             raise build_trailer_error()
 
-    def _strip_upgrade(self, rest: bytes) -> bytes:
+    def _strip_upgrade(self, *rest: memoryview) -> bytes:
         """Return a request without its wish for another protocol, and the rest after its head.
 
         The parser takes everything after such a head for the other protocol, and would lose the
@@ -260,7 +329,7 @@ class Connection(HttpToolsProtocol):
         self.parser = HttpRequestParser(self)
         self._is_receiving_head = False
         self._head_bytes = 0
-        return b"\r\n".join([*lines, b"", rest])
+        return b"\r\n".join([*lines, b"", b"".join(rest)])
 
     def _is_busy(self) -> bool:
         """Return whether a request is being answered."""

@@ -17,6 +17,10 @@ HeaderLines: TypeAlias = Sequence[tuple[bytes, bytes]]
 
 MAX_HEAD_BYTES: Final = 64 * 1024  # of line and headers; the cookies of browsers have 4 KiB each
 MAX_HEADERS: Final = 100
+# Further chunks of one read, in addition to one for each of so many bytes of the body. The service
+# takes a microsecond for a chunk, and would answer nobody else for seconds.
+MAX_TINY_CHUNKS: Final = 1000
+MIN_CHUNK_BYTES: Final = 64
 _HTTP_VERSIONS: Final = ("1.1", "1.0")
 
 
@@ -89,8 +93,8 @@ def build_trailer_error() -> RequestHeadError:
     """Return the error of trailers that are too large."""
     return RequestHeadError(
         HEAD_SIZE_CODE,
-        f"the trailers of the request are too large; the limit is {MAX_HEAD_BYTES} bytes; send no"
-        " trailers",
+        f"the trailers of the request are too large; the limit is {MAX_HEADERS} trailers and"
+        f" {MAX_HEAD_BYTES} bytes; send none",
     )
 
 
@@ -108,6 +112,15 @@ def build_places_error(max_connections: int) -> RequestHeadError:
         OverloadedError.code,
         f"the service has the limit of {max_connections} connections; close those that you do not"
         " use, and try again in a moment",
+    )
+
+
+def build_chunks_error() -> RequestHeadError:
+    """Return the error of a body in chunks that are too small."""
+    return RequestHeadError(
+        MALFORMED_REQUEST_CODE,
+        f"the body has more than {MAX_TINY_CHUNKS} chunks, of fewer than {MIN_CHUNK_BYTES} bytes on"
+        " average; send larger chunks, or a Content-Length",
     )
 
 

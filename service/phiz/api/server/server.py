@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from types import FrameType
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,6 +24,8 @@ from phiz.api.server.readers import ReaderWatch
 from phiz.api.service import MAX_CONNECTIONS
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
+
+SEND_BUFFER_BYTES: Final = 64 * 1024  # Linux doubles it
 
 
 class Server(uvicorn.Server):
@@ -140,8 +142,10 @@ def _listen(listener: socket.socket, backlog: int) -> None:
     Raises:
         SettingError: Another socket listens there.
     """
-    # Connections inherit this, and must not keep the port from the next service.
+    # Connections inherit these. They must not keep the port from the next service, and the system
+    # must not take megabytes of answers for a client that does not read.
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     try:
         listener.listen(backlog)
     except OSError as error:
