@@ -3,12 +3,10 @@
 Each leaves a file in the folder that is named by its process, and waits for files in it.
 """
 
-import ctypes
 import os
 import signal
 import socket
 import sys
-import threading
 import time
 import zlib
 from collections.abc import Callable, Mapping
@@ -67,11 +65,6 @@ def sleep(_picture: bytes, _since: float) -> None:
     time.sleep(6 * PATIENCE_S)
 
 
-def freeze(_picture: bytes, _since: float) -> None:
-    """Let no thread run any more, soon after the answer."""
-    threading.Timer(0.1, ctypes.PyDLL(None).sleep, (6 * PATIENCE_S,)).start()
-
-
 def count(_picture: bytes, _since: float, number: int) -> int:
     """Work in one call that lets no other thread run."""
     return sum(range(number))
@@ -116,9 +109,7 @@ def wait_for(path: Path) -> None:
 
 WORKS: Mapping[str, TaskHandler] = {
     work.__name__: work
-    for work in (
-        *(measure, process, fail, leave, hold, step, sleep, freeze, count, note, staged, litter),
-    )
+    for work in (*(measure, process, fail, leave, hold, step, sleep, count, note, staged, litter),)
 }
 
 
