@@ -267,7 +267,7 @@ class WorkerPool:
     def _dispatch_tasks(self) -> None:
         """Give queued tasks to free workers."""
         now = asyncio.get_running_loop().time()
-        while self._queue.length:
+        while self._queue.length and self._may_take_task():
             may_be_long = self._queue.long_length > 0 and self._has_long_place(now)
             task = self._queue.peek(may_be_long=may_be_long)
             worker = self._find_worker(task, now) if task is not None else None
@@ -278,6 +278,13 @@ class WorkerPool:
                 continue
             self._queue.pop(task)
             worker.assign(task, now)
+
+    def _may_take_task(self) -> bool:
+        """Return whether a worker may take any task. This is quicker than to look for the next."""
+        return any(
+            not worker.tasks or worker.backlog_s < LOOKAHEAD_S
+            for worker in self._supervisor.workers
+        )
 
     def _has_long_place(self, now: float) -> bool:
         """Return whether a worker may take another long task."""
