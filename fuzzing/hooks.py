@@ -1,4 +1,4 @@
-"""What schemathesis is told of the service: images among the bodies, and the one wrong status.
+"""Hooks of schemathesis for the service: images among the bodies, and the one wrong status.
 
 The command ``st`` loads this module by the variable ``SCHEMATHESIS_HOOKS``.
 """

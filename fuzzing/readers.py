@@ -14,7 +14,7 @@ _LAST_LINES: Final = 25
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a run of one target did.
+    """The outcome of a run of one target.
 
     Attributes:
         name: The target.
