@@ -14,7 +14,7 @@ MUTANTS = 300  # of each target
 SEED = 20_260_101
 
 
-@pytest.mark.filterwarnings("ignore:invalid escape sequence")  # of Python's reader of pickles
+@pytest.mark.filterwarnings("ignore:.*invalid escape sequence")  # of Python's reader of pickles
 @pytest.mark.parametrize("name", TARGETS)
 def test_reader_takes_its_seeds_and_changed_ones(name: str) -> None:
     target = TARGETS[name]
