@@ -19,6 +19,8 @@ ASKED = [
     pytest.param("POST", "/classify", id="classify"),
     pytest.param("PUT", "/classify", id="classify-method"),
     pytest.param("GET", "/models", id="models"),
+    pytest.param("GET", "/openapi.json", id="description"),
+    pytest.param("POST", "/openapi.json", id="description-method"),
     pytest.param("POST", "/nothing", id="nothing"),
 ]
 

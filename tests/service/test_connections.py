@@ -632,6 +632,20 @@ def test_requests_that_wait_for_an_answer_take_little_memory(mirror: Running) ->
         assert mirror.metric("process_resident_memory_bytes") - before < 40_000_000
 
 
+def test_waiting_requests_beyond_the_room_for_all_are_refused(mirror: Running) -> None:
+    refused = mirror.metric("phiz_rejected_total", reason="overloaded")
+    with ExitStack() as stack:
+        for _ in range(40):
+            connection = stack.enter_context(mirror.connect())
+            connection.setblocking(False)
+            with suppress(BlockingIOError):
+                connection.sendall(6000 * b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")
+        wait_for(lambda: mirror.metric("phiz_rejected_total", reason="overloaded") > refused)
+        connection.settimeout(20)
+        last = all_received(connection)
+    assert b"the requests behind unanswered ones exceed the limit of" in last
+
+
 def test_body_behind_waiting_requests_is_read_before_the_client_stops(mirror: Running) -> None:
     with mirror.connect() as connection:
         connection.sendall(50 * (GET + b"\r\n") + head_of(IMAGE, "?model=back") + IMAGE)

@@ -17,6 +17,7 @@ from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.metrics import Metrics
 from phiz.api.openapi import (
     DESCRIPTION,
+    build_description,
     build_docs_routes,
     build_openapi_route,
     describe_batch_route,
@@ -44,7 +45,7 @@ def create_app(
     """Return the application, which starts its workers when its lifespan starts.
 
     ``state.ready`` tells whether it accepts requests, and ``state.methods`` has the methods of each
-    path.
+    path. ``state.describe`` answers a request with the description of the routes.
 
     Args:
         worker_command: Command of a worker (see ``WorkerPool``); its hello is a ``ModelInventory``.
@@ -67,6 +68,7 @@ def create_app(
     app.state.service = None
     app.state.ready = False
     app.state.study = study_page
+    app.state.describe = build_description(app)
     _add_routes(app)
     add_error_handlers(app)
     if guard is not None:

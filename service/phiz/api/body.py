@@ -10,7 +10,7 @@ from multipart import MultipartError, MultipartSegment, PushMultipartParser
 from starlette.requests import Request
 
 from phiz.api.options import quote_text
-from phiz.api.server.bodies import BodyReservation
+from phiz.api.server.bodies import BODY_COMPLETE_KEY, BodyReservation
 from phiz.api.service import BodyLimits
 from phiz.errors import (
     ContentCodingError,
@@ -79,6 +79,8 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
         reading = _read_image(request, limits.max_image_bytes, reservation)
     else:
         raise UnsupportedImageError(_describe_media_type(media_type, limits.max_images))
+    if request.scope.get(BODY_COMPLETE_KEY):
+        return await reading
     try:
         async with asyncio.timeout(None) as timeout:
             reservation.start_timeout(timeout, limits.timeout_s)

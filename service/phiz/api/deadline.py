@@ -14,7 +14,7 @@ TaskOutcome: TypeAlias = Any | PhizError
 """The answer of a task, or its error."""
 
 # Most requests are answered sooner. After this time, work for disconnected clients is dropped.
-WATCH_AFTER_S: Final = 0.02
+WATCH_AFTER_S: Final = 0.05
 
 
 async def await_tasks(

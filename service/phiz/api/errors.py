@@ -152,6 +152,8 @@ def _encode_headers(headers: Mapping[str, str]) -> RawHeaders:
     return tuple((name.lower().encode(), value.encode()) for name, value in headers.items())
 
 
+# A hostile client gets the same few again and again.
+@lru_cache(256)
 def encode_last_response(code: str, detail: str) -> bytes:
     """Return a whole answer to a request that cannot be read, the last on its connection."""
     content = build_content(code, detail)

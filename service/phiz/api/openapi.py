@@ -7,7 +7,7 @@ readers. Its addresses are relative, so it works below any prefix of a proxy.
 import base64
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
+from phiz.api.encoded_response import EncodedResponse
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
 from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
@@ -56,6 +57,7 @@ Coordinates are in pixels of the upright image (after the Exif orientation), fro
 corner. Left and right are the viewer's. Errors are `application/problem+json` with a stable `code`.
 """
 
+OPENAPI_PATH = "/openapi.json"
 ASSETS_PACKAGE = "fastapi_offline"
 # The style sheet holds pictures as data, and the script sets styles of elements.
 DOCS_POLICY = (
@@ -251,21 +253,27 @@ class _AssetFiles(StaticFiles):
         return response
 
 
-def build_openapi_route(app: FastAPI) -> BaseRoute:
-    """Return the route of the description, which is encoded once."""
+def build_description(app: FastAPI) -> Callable[[Scope], Response]:
+    """Return what answers a request with the description, which is encoded once."""
 
     @cache
-    def encode(root_path: str) -> bytes:
+    def build_response(root_path: str) -> Response:
         schema = app.openapi()
         if root_path:
             schema = {**schema, "servers": [{"url": root_path}, *schema.get("servers", [])]}
-        return bytes(JSONResponse(schema).body)
+        return EncodedResponse(bytes(JSONResponse(schema).body))
+
+    return lambda scope: build_response(scope.get("root_path", "").rstrip("/"))
+
+
+def build_openapi_route(app: FastAPI) -> BaseRoute:
+    """Return the route of the description, ``state.describe`` of the application."""
 
     async def serve_openapi(request: Request) -> Response:
-        root_path = request.scope.get("root_path", "").rstrip("/")
-        return Response(encode(root_path), media_type="application/json")
+        response: Response = app.state.describe(request.scope)
+        return response
 
-    return Route("/openapi.json", serve_openapi, include_in_schema=False)
+    return Route(OPENAPI_PATH, serve_openapi, include_in_schema=False)
 
 
 def build_docs_routes(title: str) -> list[BaseRoute]:

@@ -1,7 +1,7 @@
 """The record of a request: everything known of it, but never its query, its image or its sender."""
 
+import os
 import re
-import secrets
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -81,7 +81,7 @@ class RequestRecord:
                 parents.append(value)
         # Of several none counts, section 3.2.1 there.
         trace = _parse_traceparent(parents[0]) if len(parents) == 1 else ""
-        return cls(name or secrets.token_hex(16), method, path, trace)
+        return cls(name or os.urandom(16).hex(), method, path, trace)
 
     @property
     def code(self) -> str:

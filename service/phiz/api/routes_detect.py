@@ -12,11 +12,12 @@ from starlette.responses import Response
 
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
+from phiz.api.encoded_response import EncodedResponse
 from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
 from phiz.api.request_record import RequestRecord, get_record
-from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.api.server.bodies import BODY_COMPLETE_KEY
 from phiz.api.server.clients import get_address
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
@@ -24,7 +25,7 @@ from phiz.wire.messages import EncodedAnswer
 from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
 from phiz.wire.workload import describe_workload
 from phiz.workers.handle import TaskOwner, WorkTask
-from phiz.workers.latency import Workload
+from phiz.workers.latency import Forecast, Workload
 
 ImageOutcome: TypeAlias = EncodedAnswer | PhizError
 """The answer to an image, or its error."""
@@ -45,23 +46,6 @@ class Operation:
     options_type: type[Parameters]
     respond: Callable[[Sequence[ImageOutcome]], Response]
     is_batch: bool = False
-
-
-class EncodedResponse(Response):
-    """A response whose content is encoded already."""
-
-    def __init__(self, body: bytes, server_timing: str = "") -> None:
-        """Answer 200 with JSON; the framework's own way to these headers takes longer."""
-        self.status_code = 200
-        self.background = None
-        self.body = body
-        self.raw_headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            *SECURITY_HEADERS,
-        ]
-        if server_timing:
-            self.raw_headers.append((b"server-timing", server_timing.encode()))
 
 
 async def detect(request: Request) -> Response:
@@ -90,9 +74,12 @@ async def answer_request(operation: Operation, request: Request) -> Response:
     service, record = get_service(request), get_record(request.scope)
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
-        owner = _get_owner(request, record)
+        address = get_address(request.scope)
+        # The client of its API key, or its source address.
+        owner = TaskOwner(record.client or address, record.request_id)
         options = _admit_request(operation, request, service, record, owner)
-        with service.admission.bodies.reserve(get_address(request.scope)) as body:
+        is_complete = request.scope.get(BODY_COMPLETE_KEY, False)
+        with service.admission.bodies.reserve(address, is_complete=is_complete) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
                 upload = await read_upload(request, limits, body)
@@ -132,11 +119,6 @@ def _admit_request(
     return options
 
 
-def _get_owner(request: Request, record: RequestRecord) -> TaskOwner:
-    """Return the owner of a request's work: the client of its API key, or its source address."""
-    return TaskOwner(record.client or get_address(request.scope), record.request_id)
-
-
 def _read_form_options(
     operation: Operation, request: Request, upload: Upload, record: RequestRecord
 ) -> Parameters:
@@ -157,7 +139,8 @@ def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a req
 ) -> list[WorkTask]:
     """Return a task for each image, unless the queue has grown too long meanwhile."""
     workloads = [describe_workload(options, image_bytes) for image_bytes in images]
-    _check_work(workloads, service, record.deadline_s, owner)
+    forecasts = [service.pool.latencies.forecast(workload) for workload in workloads]
+    _check_work(workloads, forecasts, service, record.deadline_s, owner)
     arguments = _get_arguments(options)
     return [
         service.pool.submit(
@@ -168,13 +151,18 @@ def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a req
             record.received_at_s,
             owner,
             record.deadline_s,
+            forecast.mean_s,
         )
-        for image_bytes, workload in zip(images, workloads, strict=True)
+        for image_bytes, workload, forecast in zip(images, workloads, forecasts, strict=True)
     ]
 
 
 def _check_work(
-    workloads: Sequence[Workload], service: Service, remaining_s: float, owner: TaskOwner
+    workloads: Sequence[Workload],
+    forecasts: Sequence[Forecast],
+    service: Service,
+    remaining_s: float,
+    owner: TaskOwner,
 ) -> None:
     """Admit the images of a request.
 
@@ -182,13 +170,12 @@ def _check_work(
         ExcessiveWorkError: They would take far longer than the deadline.
         OverloadedError: The queue is full, or the wait would be too long.
     """
-    pool, latencies = service.pool, service.pool.latencies
-    forecasts = [latencies.forecast(workload) for workload in workloads]
+    pool = service.pool
     try:
         service.admission.check_work(forecasts, pool.size, remaining_s)
     except ExcessiveWorkError:
         for workload in workloads:
-            latencies.count_refusal(workload)
+            pool.latencies.count_refusal(workload)
         raise
     longest_s = max(forecasts).mean_s
     others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size

@@ -103,8 +103,10 @@ class WorkerPool:
             busy = [worker for worker in workers if _is_long(worker, now)]
             if len(busy) >= self._count_long_places(now):
                 workers = busy
-        elif not self._queue.length and not all(worker.tasks for worker in workers):
-            return 0.0
+        elif not self._queue.length:
+            for worker in workers:
+                if not worker.tasks:
+                    return 0.0
         return self._estimate_free_s(workers, self._queue.estimate_ahead_s(client, expected_s))
 
     def _estimate_free_s(self, workers: Sequence[WorkerHandle], ahead_s: float) -> float:
@@ -150,6 +152,7 @@ class WorkerPool:
         received_at_s: float | None = None,
         owner: TaskOwner = NO_OWNER,
         deadline_s: float = math.inf,
+        expected_s: float | None = None,
     ) -> WorkTask:
         """Return a new task. Its ``future`` gets the return value or the error of the handler.
 
@@ -163,6 +166,7 @@ class WorkerPool:
             received_at_s: When the body was complete, by ``time.perf_counter``; None for now.
             owner: Its owner. The log names the request.
             deadline_s: Seconds from ``received_at_s`` after which the worker ends the task.
+            expected_s: Its expected time; None to forecast it.
         """
         start_s = time.perf_counter() if received_at_s is None else received_at_s
         work = WorkRequest(
@@ -175,7 +179,8 @@ class WorkerPool:
         )
         loop = asyncio.get_running_loop()
         now, future = loop.time(), loop.create_future()
-        expected_s = self.latencies.estimate_s(workload)
+        if expected_s is None:
+            expected_s = self.latencies.estimate_s(workload)
         task = WorkTask(
             work, image_bytes, workload, expected_s, future, owner, find_lane(expected_s)
         )
@@ -266,6 +271,8 @@ class WorkerPool:
 
     def _dispatch_tasks(self) -> None:
         """Give queued tasks to free workers."""
+        if not self._queue.length:
+            return
         now = asyncio.get_running_loop().time()
         while self._queue.length and self._may_take_task():
             may_be_long = self._queue.long_length > 0 and self._has_long_place(now)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from phiz.api.server.clients import Client, ClientPlaces
+from phiz.api.server.clients import Client, ClientPlaces, group_address
 from phiz.errors import BodyTimeoutError, OverloadedError
 
 MIN_BODY_RATE: Final = 500  # bytes per second, on average
@@ -16,6 +16,8 @@ MAX_BYTES_SHARE: Final = 7 / 8
 # Progress: another KiB. A body without it for so long gives its place up to others of its address.
 PROGRESS_BYTES: Final = 1024
 STALE_S: Final = 0.25
+BODY_COMPLETE_KEY: Final = "phiz.body_complete"
+"""Key of whether a body has arrived before its request is answered, in the scope (ASGI)."""
 _CHECK_S: Final = 1.0
 
 
@@ -40,17 +42,22 @@ class BodyPlaces:
         self._held_by: dict[str, int] = {}  # address
 
     @contextmanager
-    def reserve(self, host: str) -> Iterator["BodyReservation"]:
+    def reserve(self, host: str, *, is_complete: bool = False) -> Iterator["BodyReservation"]:
         """Reserve the place of a body, from before its first byte until its request is answered.
 
         If none is free, the slowest body of the address with the most bodies is refused instead.
 
+        Args:
+            host: The address that it comes from.
+            is_complete: Whether it has arrived, and needs room for its bytes alone.
+
         Raises:
             OverloadedError: Too many bodies are arriving already, and none of them is slow.
         """
-        body = BodyReservation(self, self._places.enter(host))
+        address = group_address(host)
+        body = BodyReservation(self, address, None if is_complete else self._places.enter(address))
         try:
-            if self._places.count > self._places.limit:
+            if not is_complete and self._places.count > self._places.limit:
                 self._free_place(body)
             yield body
         finally:
@@ -62,9 +69,9 @@ class BodyPlaces:
         """Bodies that are not complete yet."""
         return self._places.count
 
-    def finish_receiving(self, body: "BodyReservation") -> None:
+    def leave(self, body: "BodyReservation", client: Client["BodyReservation"]) -> None:
         """Free the place of a body."""
-        self._places.leave(body.client, body)
+        self._places.leave(client, body)
 
     def hold_bytes(self, body: "BodyReservation", size_bytes: int) -> None:
         """Hold bytes of a body that have arrived.
@@ -74,7 +81,7 @@ class BodyPlaces:
         """
         if self.held_bytes + size_bytes > self.max_bytes:
             self._free_bytes(body, size_bytes)
-        address = body.client.address
+        address = body.address
         own_bytes = self._held_by.get(address, 0)
         others_bytes = self.held_bytes - own_bytes
         if own_bytes + size_bytes > MAX_BYTES_SHARE * (self.max_bytes - others_bytes):
@@ -90,7 +97,7 @@ class BodyPlaces:
         """Hold the bytes of a body no longer."""
         size_bytes, body.size_bytes = body.size_bytes, 0
         if size_bytes:
-            address = body.client.address
+            address = body.address
             self.held_bytes -= size_bytes
             self._held_by[address] -= size_bytes
             if not self._held_by[address]:
@@ -99,7 +106,7 @@ class BodyPlaces:
     def _free_place(self, newcomer: "BodyReservation") -> None:
         limit = self._places.limit
         victim = self._places.choose_victim()
-        if victim is None or (victim.client is newcomer.client and not victim.is_stale):
+        if victim is None or (victim.address == newcomer.address and not victim.is_stale):
             raise OverloadedError(
                 f"the service already receives the limit of {limit} bodies; try again in a moment"
             )
@@ -124,12 +131,12 @@ class BodyReservation:
     """The place of one body.
 
     Attributes:
-        client: The client that has the place.
+        address: The address that the body comes from, as of ``group_address``.
         size_bytes: Bytes that have arrived.
     """
 
     __slots__ = (
-        "_is_arriving",
+        "_client",
         "_places",
         "_progress_bytes",
         "_progress_s",
@@ -138,16 +145,18 @@ class BodyReservation:
         "_timeout",
         "_timeout_s",
         "_timer",
-        "client",
+        "address",
         "size_bytes",
     )
 
-    def __init__(self, places: BodyPlaces, client: Client["BodyReservation"]) -> None:
-        """Return the place of a body without bytes."""
-        self.client = client
+    def __init__(
+        self, places: BodyPlaces, address: str, client: Client["BodyReservation"] | None
+    ) -> None:
+        """Return the place of a body without bytes, which ``client`` has while it arrives."""
+        self.address = address
         self.size_bytes = 0
         self._places = places
-        self._is_arriving = True
+        self._client = client
         self._started_s = self._progress_s = time.monotonic()
         self._progress_bytes = 0
         self._refusal = ""
@@ -162,8 +171,9 @@ class BodyReservation:
 
     def start_timeout(self, timeout: asyncio.Timeout, timeout_s: float) -> None:
         """Let a timeout expire when the body is too slow, or has to give up its place."""
+        assert self._client is not None, "the body is arriving"
         self._timeout, self._timeout_s = timeout, timeout_s
-        self.client.line[self] = None
+        self._client.line[self] = None
         self._timer = asyncio.get_running_loop().call_later(
             min(timeout_s, BODY_GRACE_S), self._check_rate
         )
@@ -179,18 +189,19 @@ class BodyReservation:
             raise self.build_timeout_error()
         self._places.hold_bytes(self, size_bytes)
         if self._timeout is not None and self.size_bytes - self._progress_bytes >= PROGRESS_BYTES:
+            assert self._client is not None, "the body is arriving"
             self._progress_bytes = self.size_bytes
             self._progress_s = time.monotonic()
-            self.client.line.move_to_end(self)
+            self._client.line.move_to_end(self)
 
     def finish_receiving(self) -> None:
         """Free the place among the arriving bodies."""
-        if self._is_arriving:
-            self._is_arriving = False
+        client, self._client = self._client, None
+        if client is not None:
             self._timeout = None
             if self._timer is not None:
                 self._timer.cancel()
-            self._places.finish_receiving(self)
+            self._places.leave(self, client)
 
     def refuse(self, detail: str) -> None:
         """Give up the place and the bytes, and let the timeout expire."""

@@ -13,50 +13,23 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 
 from phiz.api.errors import encode_last_response
 from phiz.api.server.answer import AnswerSender
+from phiz.api.server.bodies import BODY_COMPLETE_KEY
 from phiz.api.server.clients import Client, ClientPlaces
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
-    MAX_HEAD_BYTES,
-    MAX_HEADERS,
-    MAX_TINY_CHUNKS,
-    MIN_CHUNK_BYTES,
     RequestHeadError,
-    build_chunks_error,
     build_places_error,
-    build_size_error,
     build_timeout_error,
-    build_trailer_error,
     check_head,
     explain_parser_error,
 )
+from phiz.api.server.request_meter import RequestMeter, TrailerCounter
+from phiz.api.server.unread import UnreadBudget, UnreadBytes
 
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_TIMEOUT_S: Final = 20.0  # of a head, from the connection or from its first byte
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-# The parser reads a piece to its end. So few requests can wait for the answer to another.
-_HEAD_PIECE_BYTES: Final = 256
-_BODY_PIECE_BYTES: Final = 16 * 1024
 _LEFT_CHECK_S: Final = 0.02
-
-
-class _Trailers(list[tuple[bytes, bytes]]):
-    """Trailers of a body: counted, and dropped."""
-
-    __slots__ = ("_count",)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._count = 0
-
-    def append(self, _trailer: tuple[bytes, bytes]) -> None:
-        """Count a trailer.
-
-        Raises:
-            RequestHeadError: There are too many.
-        """
-        self._count += 1
-        if self._count > MAX_HEADERS:
-            raise build_trailer_error()
 
 
 class Connection(HttpToolsProtocol):
@@ -73,6 +46,7 @@ class Connection(HttpToolsProtocol):
         self,
         *args: Any,  # noqa: ANN401  uvicorn's
         places: ClientPlaces["Connection"],
+        unread_budget: UnreadBudget,
         on_refusal: Callable[[str], None],
         head_timeout_s: float = HEAD_TIMEOUT_S,
         **kwargs: Any,  # noqa: ANN401
@@ -82,6 +56,8 @@ class Connection(HttpToolsProtocol):
         Args:
             args: Arguments that uvicorn gives to a protocol.
             places: Places of all connections.
+            unread_budget: Bytes of requests that wait for the answer to another, of all
+                connections.
             on_refusal: Called with the error code of each request that is refused here.
             head_timeout_s: Maximum seconds until a request's line and headers are complete.
             kwargs: As ``args``.
@@ -94,18 +70,12 @@ class Connection(HttpToolsProtocol):
         self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
         self._head_timeout_s = head_timeout_s
-        self._is_receiving = False  # whether a request has begun and is not complete
-        self._is_receiving_head = False  # whether its head is not complete
-        self._head_bytes = 0  # of the head, after the chunk that it began in
-        self._has_body = False  # whether the last data had a part of the body
-        self._trailer_bytes = 0  # since the last part of the body
-        self._body_bytes = 0
-        self._further_chunks = 0  # that came with another one
+        self._meter = RequestMeter()
         self._timer: asyncio.TimerHandle | None = None
         self._is_lingering = False
         self._is_half_closed = False  # whether the client sends no more, but may read
         self._last_answer: bytes | None = None  # to a request that cannot be read
-        self._unread = b""  # behind requests that wait for the answer to another
+        self._unread = UnreadBytes(unread_budget)
 
     def connection_made(  # type: ignore[override]  # a server's transport is one
         self, transport: asyncio.Transport
@@ -124,7 +94,7 @@ class Connection(HttpToolsProtocol):
         """Stop the timer, free the place, and tell the request in progress."""
         self._cancel_timer()
         self.pipeline.clear()
-        self._unread = b""
+        self._unread.take()
         self._leave()
         if self._running_cycle is not None:  # uvicorn tells the last one
             self._running_cycle.disconnected = True
@@ -140,7 +110,7 @@ class Connection(HttpToolsProtocol):
         if self._is_lingering or self._last_answer is not None:
             return
         if self._unread:
-            self._unread += data
+            self._keep_unread(data)
         else:
             self._read_requests(data)
 
@@ -161,7 +131,7 @@ class Connection(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request (httptools)."""
-        self._is_receiving = self._is_receiving_head = True
+        self._meter.begin_request()
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
@@ -173,14 +143,13 @@ class Connection(HttpToolsProtocol):
         check_head(self.url, self.headers, self.parser.get_http_version())
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
-        self._is_receiving_head = False
-        self._head_bytes = self._trailer_bytes = self._body_bytes = self._further_chunks = 0
+        self._meter.end_head(self.headers)
         self._cancel_timer()
         if self._client is not None:
             self._client.line.pop(self, None)
         super().on_headers_complete()
         # The trailers of a chunked body would be added to the headers (RFC 9110, section 6.5.1).
-        self.headers = _Trailers()
+        self.headers = TrailerCounter()
 
     def on_body(self, body: bytes) -> None:
         """Read a part of a request's body (httptools).
@@ -188,18 +157,14 @@ class Connection(HttpToolsProtocol):
         Raises:
             RequestHeadError: It comes in too many small chunks.
         """
-        self._body_bytes += len(body)
-        self._further_chunks += self._has_body
-        if self._further_chunks > MAX_TINY_CHUNKS + self._body_bytes // MIN_CHUNK_BYTES:
-            raise build_chunks_error()
-        self._has_body = True
+        self._meter.count_body(len(body))
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request's body (httptools)."""
         if self.parser.should_upgrade():
             return
-        self._is_receiving = False
+        self._meter.end_request()
         if not self._is_busy():  # answered long ago
             self._cancel_timer()
         super().on_message_complete()
@@ -209,8 +174,7 @@ class Connection(HttpToolsProtocol):
         is_last = not self.pipeline
         super().on_response_complete()
         if self._unread and not self.pipeline and not self.transport.is_closing():
-            unread, self._unread = self._unread, b""
-            self._read_requests(unread)
+            self._read_requests(self._unread.take())
             if self._is_busy():
                 return
         if not is_last:
@@ -222,12 +186,12 @@ class Connection(HttpToolsProtocol):
 
     def give_place_up(self) -> None:
         """End the connection, which has no request in progress, in favour of another one."""
-        is_new = not self._is_receiving_head and self.cycle is None
+        is_new = not self._meter.is_receiving_head and self.cycle is None
         self._leave()
         if self._is_lingering or self.transport.get_write_buffer_size():
             self.transport.abort()
             return
-        if self._is_receiving_head or is_new:
+        if self._meter.is_receiving_head or is_new:
             error = build_places_error(self._places.limit)
             self._on_refusal(error.code)
             self.transport.write(encode_last_response(error.code, error.detail))
@@ -253,6 +217,8 @@ class Connection(HttpToolsProtocol):
             send = AnswerSender(self._running_cycle).send
         if self.cycle.more_body:
             send = partial(self._send_early, send)
+        else:
+            scope[BODY_COMPLETE_KEY] = True
         await self._inner_app(scope, receive, send)
 
     async def _send_early(self, send: Send, message: Message) -> None:
@@ -268,21 +234,21 @@ class Connection(HttpToolsProtocol):
     def _read_requests(self, data: bytes) -> None:
         """Read requests, until one of them has to wait for the answer to another."""
         self._unset_keepalive_if_required()
-        view = memoryview(data)
-        while view:
+        start = 0
+        while start < len(data):
             if self.pipeline:
-                self._unread = bytes(view)
+                self._keep_unread(data[start:])
                 return
-            is_body = self._is_receiving and not self._is_receiving_head
-            size = _BODY_PIECE_BYTES if is_body else _HEAD_PIECE_BYTES
-            piece, view = view[:size], view[size:]
+            end = self._meter.choose_end(data, start)
             try:
-                self._feed_parser(piece)
+                self._feed_parser(memoryview(data)[start:end])
             except HttpParserUpgrade as upgrade:
-                view = memoryview(self._strip_upgrade(piece[upgrade.args[0] :], view))
+                data, start = self._strip_upgrade(data[start + upgrade.args[0] :]), 0
             except (HttpParserError, RequestHeadError) as error:
                 self._refuse(error)
                 return
+            else:
+                start = end
         if self._is_half_closed:  # all that the client has sent is read
             if self._is_busy() and not self.cycle.more_body:
                 self.cycle.keep_alive = False
@@ -290,8 +256,15 @@ class Connection(HttpToolsProtocol):
                 self.transport.close()
         elif self._timer is None and not self._is_busy():
             self._abort_after(
-                self._head_timeout_s if self._is_receiving else self.timeout_keep_alive
+                self._head_timeout_s if self._meter.is_receiving else self.timeout_keep_alive
             )
+
+    def _keep_unread(self, data: bytes) -> None:
+        """Keep requests until the one before them is answered, if there is room for them."""
+        try:
+            self._unread.add(data)
+        except RequestHeadError as error:
+            self._refuse(error)
 
     def _feed_parser(self, data: memoryview) -> None:
         """Feed the parser.
@@ -301,20 +274,11 @@ class Connection(HttpToolsProtocol):
             HttpParserError: The data is not HTTP.
             HttpParserUpgrade: The request asks for another protocol.
         """
-        if self._is_receiving_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > MAX_HEAD_BYTES:
-                raise build_size_error()
-        self._has_body = False
+        self._meter.count_piece(len(data))
         self.parser.feed_data(data)
-        if self._has_body or self._is_receiving_head or not self._is_receiving:
-            self._trailer_bytes = 0
-            return
-        self._trailer_bytes += len(data)
-        if self._trailer_bytes > MAX_HEAD_BYTES:
-            raise build_trailer_error()
+        self._meter.count_trailers(len(data))
 
-    def _strip_upgrade(self, *rest: memoryview) -> bytes:
+    def _strip_upgrade(self, rest: bytes) -> bytes:
         """Return a request without its wish for another protocol, and the rest after its head.
 
         The parser takes everything after such a head for the other protocol, and would lose the
@@ -327,9 +291,8 @@ class Connection(HttpToolsProtocol):
         lines = [b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, version)]
         lines += [b"%b: %b" % header for header in self.headers if header[0] not in UPGRADE_HEADERS]
         self.parser = HttpRequestParser(self)
-        self._is_receiving_head = False
-        self._head_bytes = 0
-        return b"\r\n".join([*lines, b"", b"".join(rest)])
+        self._meter.restart_head()
+        return b"\r\n".join([*lines, b"", rest])
 
     def _is_busy(self) -> bool:
         """Return whether a request is being answered."""
@@ -380,7 +343,7 @@ class Connection(HttpToolsProtocol):
     def _expire(self) -> None:
         """End a connection that has waited for too long."""
         self._timer = None
-        if self._is_receiving_head and not self._is_lingering:
+        if self._meter.is_receiving_head and not self._is_lingering:
             error = build_timeout_error(self._head_timeout_s)
             self._on_refusal(error.code)
             self._end_with(encode_last_response(error.code, error.detail))

@@ -115,6 +115,15 @@ def build_places_error(max_connections: int) -> RequestHeadError:
     )
 
 
+def build_unread_error(max_bytes: int) -> RequestHeadError:
+    """Return the error of requests that wait for the answer to another one, if they are many."""
+    return RequestHeadError(
+        OverloadedError.code,
+        f"the requests behind unanswered ones exceed the limit of {max_bytes} bytes, of all"
+        " connections together; wait for an answer before you send the next request",
+    )
+
+
 def build_chunks_error() -> RequestHeadError:
     """Return the error of a body in chunks that are too small."""
     return RequestHeadError(

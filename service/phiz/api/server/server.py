@@ -21,6 +21,7 @@ from phiz.api.security.guard import Gate, Guard
 from phiz.api.server.clients import ClientPlaces
 from phiz.api.server.connection import HEAD_TIMEOUT_S, Connection
 from phiz.api.server.readers import ReaderWatch
+from phiz.api.server.unread import UnreadBudget
 from phiz.api.service import MAX_CONNECTIONS
 from phiz.errors import SettingError
 from phiz.system.scheduling import set_batch_policy
@@ -197,6 +198,7 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     connection = partial(
         Connection,
         places=ClientPlaces[Connection](max_connections),
+        unread_budget=UnreadBudget(),
         on_refusal=partial(count_rejection, app),
         head_timeout_s=head_timeout_s,
     )

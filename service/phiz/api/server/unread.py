@@ -1,0 +1,55 @@
+"""Requests that wait behind the answer to another one of their connection (pipelining)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from phiz.api.server.request_head import build_unread_error
+
+MAX_UNREAD_BYTES: Final = 4 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class UnreadBudget:
+    """The bytes that all connections together may hold.
+
+    Attributes:
+        max_bytes: Their limit.
+        held_bytes: How many they hold.
+    """
+
+    max_bytes: int = MAX_UNREAD_BYTES
+    held_bytes: int = 0
+
+
+class UnreadBytes:
+    """What one connection has received and not read."""
+
+    __slots__ = ("_budget", "_content")
+
+    def __init__(self, budget: UnreadBudget) -> None:
+        """Hold nothing."""
+        self._budget = budget
+        self._content = b""
+
+    def __bool__(self) -> bool:
+        """Return whether there are any."""
+        return bool(self._content)
+
+    def add(self, data: bytes) -> None:
+        """Hold more.
+
+        Raises:
+            RequestHeadError: All connections together hold too many. This one then holds none.
+        """
+        content = self._content + data
+        self.take()
+        if self._budget.held_bytes + len(content) > self._budget.max_bytes:
+            raise build_unread_error(self._budget.max_bytes)
+        self._content = content
+        self._budget.held_bytes += len(content)
+
+    def take(self) -> bytes:
+        """Return all, and hold none."""
+        content, self._content = self._content, b""
+        self._budget.held_bytes -= len(content)
+        return content
