@@ -16,6 +16,7 @@ from benchmarks.kit.requests import HOST
 from benchmarks.load.servers import find_free_port
 
 CONFIGURATION: Final = Path(__file__).parents[2] / "deploy" / "haproxy" / "haproxy.cfg"
+BACKENDS: Final = ("pages", "replicas")
 READY_TIMEOUT_S: Final = 10.0
 
 
@@ -48,7 +49,7 @@ def adapt_configuration(text: str, port: int, service_port: int) -> str:
     text = re.sub(r"init-addr \S+|resolvers \S+|resolve-prefer \S+", "", text)
     text = re.sub(r"bind :8000", f"bind {HOST}:{port}", text)
     text, found = re.subn(r"server-template .*", f"server phiz {HOST}:{service_port}", text)
-    assert found == 1, "there is one backend"
+    assert found == len(BACKENDS), "there is one line for the servers of each backend"
     return text
 
 

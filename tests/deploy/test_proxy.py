@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from benchmarks.kit.requests import encode_raw, encode_test_image
 from tests.service.running import (
     CUT_SHORT,
     IMAGE,
@@ -21,6 +22,7 @@ from tests.service.running import (
     Running,
     all_received,
     environment,
+    received,
     running,
     wait_for,
 )
@@ -32,6 +34,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.needs("haproxy")]
 
 CONFIG = (ROOT / "deploy" / "haproxy" / "haproxy.cfg").read_text("utf-8")
 CONNECTIONS = int(re.findall(r"presetenv PROXY_CLIENT_CONNECTIONS (\d+)", CONFIG)[0])
+BACKENDS = 2
 HALF = b"GET /healthz HTTP/1.1\r\nhost: x\r\n"
 
 
@@ -43,17 +46,18 @@ def find_port() -> int:
 def localise(service: Running, port: int) -> str:
     """The configuration with one replica on this machine, instead of those of the engine."""
     text = CONFIG
-    for pattern, replacement in (
-        (r"bind :8000", f"bind 127.0.0.1:{port}"),
-        (r"resolvers engine\n(    .*\n)+", ""),
-        (r" init-addr none resolvers engine resolve-prefer ipv4", ""),
+    for pattern, replacement, expected in (
+        (r"bind :8000", f"bind 127.0.0.1:{port}", 1),
+        (r"resolvers engine\n(    .*\n)+", "", 1),
+        (r" init-addr none resolvers engine resolve-prefer ipv4", "", BACKENDS),
         (
             r"server-template phiz 16 phiz:8000",
             f"server phiz {service.address[0]}:{service.address[1]}",
+            BACKENDS,
         ),
     ):
         text, count = re.subn(pattern, replacement, text)
-        assert count == 1, pattern
+        assert count == expected, pattern
     return text
 
 
@@ -154,6 +158,26 @@ def test_incomplete_requests_delay_no_good_one(
         assert read_problem(answer)["code"] == "body_too_slow"
 
 
+@pytest.mark.parametrize("content", [HALF, CUT_SHORT], ids=["half-heads", "silent-bodies"])
+def test_incomplete_requests_delay_no_good_one_of_their_address(
+    served: Running, proxy: str, content: bytes
+) -> None:
+    with ExitStack() as stack:
+        for _ in range(1024):
+            connection = stack.enter_context(connect(proxy, "127.0.0.1"))
+            connection.sendall(content)
+        assert served.metric("phiz_inflight_requests") == 0
+        assert ask_often(proxy) < 5
+
+
+def test_pages_that_nobody_reads_delay_no_good_request_of_their_address(proxy: str) -> None:
+    pages = 100 * (b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")
+    with ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(connect(proxy, "127.0.0.1")).sendall(pages)
+        assert ask_often(proxy) < 5
+
+
 def is_disconnected(url: str, stack: ExitStack) -> bool:
     """Whether a further connection of a hostile client is ended at once, without an answer."""
     try:
@@ -166,23 +190,51 @@ def is_disconnected(url: str, stack: ExitStack) -> bool:
         return True
 
 
-def test_client_with_too_many_connections_is_refused(proxy: str) -> None:
-    with ExitStack() as stack:
-        opened = [stack.enter_context(connect(proxy, "127.0.2.1")) for _ in range(CONNECTIONS + 1)]
-        time.sleep(0.2)
+def test_client_with_too_many_connections_is_refused_while_there_are_many(
+    served: Running, tmp_path: Path
+) -> None:
+    busy = CONNECTIONS + 50
+    with (
+        proxying(served, tmp_path, PROXY_BUSY_CONNECTIONS=f"{busy}") as url,
+        ExitStack() as stack,
+    ):
+        opened = [stack.enter_context(connect(url, "127.0.2.1")) for _ in range(busy)]
+        assert not is_disconnected(url, stack)
+        assert any(is_disconnected(url, stack) for _ in range(2 * CONNECTIONS))
         opened[-1].sendall(HALF + b"connection: close\r\n\r\n")
-        problem = read_problem(all_received(opened[-1]))
+        assert all_received(opened[-1]).startswith(b"HTTP/1.1 200 ")
+        ask_often(url, 1)
+
+
+def test_client_with_too_many_connections_is_refused_while_many_requests_are_open(
+    served: Running, tmp_path: Path
+) -> None:
+    variables = {"PROXY_CLIENT_CONNECTIONS": "5", "PROXY_BUSY_REQUESTS": "5"}
+    path = "/detect?model=mtcnn&rotate=auto&min_face=12"
+    with proxying(served, tmp_path, **variables) as url, ExitStack() as stack:
+        opened = [stack.enter_context(connect(url, "127.0.2.1")) for _ in range(8)]
+        message = encode_raw(path, encode_test_image()).to_message(httpx.URL(url).port or 80)
+        for connection in opened[:-1]:
+            connection.sendall(message)
+        time.sleep(0.1)
+        opened[-1].sendall(message)
+        problem = read_problem(received(opened[-1]))
         assert (problem["status"], problem["code"]) == (429, "rate_exceeded")
-        assert any(is_disconnected(proxy, stack) for _ in range(2 * CONNECTIONS))
-        ask_often(proxy, 1)
+        ask_often(url, 1)
 
 
-def test_client_with_too_many_requests_is_refused(served: Running, tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_client_with_too_many_requests_is_refused(
+    served: Running, tmp_path: Path, method: str
+) -> None:
+    other = {"GET": "POST", "POST": "GET"}[method]
     with proxying(served, tmp_path, PROXY_CLIENT_REQUESTS="20") as url, httpx.Client() as client:
-        answers = [client.get(f"{url}/healthz") for _ in range(30)]
-    assert answers[0].status_code == 200
+        answers = [client.request(method, f"{url}/openapi.json") for _ in range(30)]
+        counted_apart = client.request(other, f"{url}/openapi.json")
+    assert answers[0].status_code != 429
     assert (answers[-1].status_code, answers[-1].json()["code"]) == (429, "rate_exceeded")
     assert answers[-1].headers["retry-after"] == "1"
+    assert counted_apart.status_code != 429
 
 
 def test_errors_of_the_proxy_have_the_form_of_the_service(proxy: str) -> None:
