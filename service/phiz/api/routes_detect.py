@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
+from phiz.api.admission import EARLY_WAIT_SHARE
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
 from phiz.api.encoded_response import EncodedResponse
@@ -115,7 +116,7 @@ def _admit_request(
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
     least_s = service.pool.latencies.estimate_least_s(options.model)
-    service.admission.check(record.deadline_s, owner.client, least_s)
+    service.admission.check(record.deadline_s, owner.client, least_s, max_share=EARLY_WAIT_SHARE)
     return options
 
 
