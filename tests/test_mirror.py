@@ -12,6 +12,7 @@ TESTED_ELSEWHERE = {
     "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
     "api/encoded_response": ("service/test_answers.py", "compares real answers"),
     "api/server/connection": ("service/test_connections.py", "sends heads and bodies"),
+    "api/server/disconnect": ("api/test_deadline.py", "leaves while images wait"),
     "api/server/lingering": ("service/test_connections.py", "answers while bodies arrive"),
     "api/server/readers": ("service/test_connections.py", "does not read, and reads slowly"),
     "api/server/request_head": ("service/test_connections.py", "sends malformed heads"),

@@ -7,6 +7,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
 from phiz.api.deadline import WATCH_AFTER_S, await_tasks
+from phiz.api.server.disconnect import DISCONNECT_KEY, Disconnect
 from phiz.errors import DeadlineError, UndecodableImageError
 from phiz.workers.handle import WorkTask
 from phiz.workers.latency import Workload
@@ -157,6 +158,26 @@ def test_who_waits_longer_is_watched_until_he_is_answered() -> None:
         assert looks == ["at the connection", "no more"]
 
     asyncio.run(ask())
+
+
+@pytest.mark.parametrize("has_left", [True, False])
+def test_who_leaves_our_server_is_waited_for_no_longer(*, has_left: bool) -> None:
+    async def receive() -> Message:
+        raise AssertionError("nobody looks at the connection")
+
+    async def ask() -> int:
+        pool, disconnect = idle(), Disconnect()
+        if has_left:
+            disconnect.notify()
+        else:
+            asyncio.get_running_loop().call_later(2 * WATCH_AFTER_S, disconnect.notify)
+        request = Request({"type": "http", DISCONNECT_KEY: disconnect}, receive)
+        with pytest.raises(ClientDisconnect):
+            await await_tasks(submitted(pool, 2), pool, request, PATIENCE_S)
+        disconnect.notify()  # of the connection, for the last time
+        return pool.queue_depth
+
+    assert asyncio.run(ask()) == 0
 
 
 def test_a_request_that_is_cancelled_leaves_nothing_to_do() -> None:

@@ -92,12 +92,14 @@ class AccessLog:
             await self._app(scope, receive_and_count, send_and_count)
         finally:
             record.total_s = time.perf_counter() - record.started_at_s
-            if self._logged_requests != "none":
-                self._log_request(record)
+            self.log_request(record)
             if span is not None:
                 span.end(record)
 
-    def _log_request(self, record: RequestRecord) -> None:
+    def log_request(self, record: RequestRecord) -> None:
+        """Log an answered request, if it is one of those that are logged."""
+        if self._logged_requests == "none":
+            return
         failed = not 0 < record.status < HTTPStatus.BAD_REQUEST
         if failed or (self._logged_requests == "all" and record.path not in PROBE_PATHS):
             level = _choose_level(record.status)

@@ -54,13 +54,14 @@ class Admission:
         self._max_queued = max_queued
         self.bodies = BodyPlaces(max_bodies, max_bytes)
 
-    def check(
+    def check(  # noqa: PLR0913  what is known of a request
         self,
         remaining_s: float,
         client: str = "",
         expected_s: float = 0.0,
         other_images: int = 0,
         other_images_s: float = 0.0,
+        *,
         max_share: float = MAX_WAIT_SHARE,
     ) -> None:
         """Admit a request.

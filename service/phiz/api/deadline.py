@@ -6,6 +6,7 @@ from typing import Any, Final, TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
 
+from phiz.api.server.disconnect import DISCONNECT_KEY, Disconnect
 from phiz.errors import DeadlineError, PhizError
 from phiz.workers.handle import WorkTask
 from phiz.workers.pool import WorkerPool
@@ -13,7 +14,8 @@ from phiz.workers.pool import WorkerPool
 TaskOutcome: TypeAlias = Any | PhizError
 """The answer of a task, or its error."""
 
-# Most requests are answered sooner. After this time, work for disconnected clients is dropped.
+# Most requests are answered sooner. After this time, work for disconnected clients is dropped, if
+# the server is not ours, which tells at once.
 WATCH_AFTER_S: Final = 0.05
 
 
@@ -58,7 +60,15 @@ async def _await_task(task: WorkTask) -> TaskOutcome:
 class _DeadlineWatch:
     """Ends the wait for tasks at the deadline, or when the client has left."""
 
-    __slots__ = ("_disconnect_task", "_pool", "_remaining_s", "_request", "_tasks", "_timer")
+    __slots__ = (
+        "_disconnect",
+        "_disconnect_task",
+        "_pool",
+        "_remaining_s",
+        "_request",
+        "_tasks",
+        "_timer",
+    )
 
     def __init__(
         self, tasks: Sequence[WorkTask], pool: WorkerPool, request: Request, remaining_s: float
@@ -70,18 +80,26 @@ class _DeadlineWatch:
         self._disconnect_task: asyncio.Task[None] | None = None
         # One timer at a time: most requests are answered before the first.
         loop = asyncio.get_running_loop()
-        if remaining_s > WATCH_AFTER_S:
+        self._disconnect: Disconnect | None = request.scope.get(DISCONNECT_KEY)
+        if self._disconnect is None and remaining_s > WATCH_AFTER_S:
             self._timer = loop.call_later(WATCH_AFTER_S, self._watch_client)
         else:
             self._timer = loop.call_later(remaining_s, self._expire)
+            if self._disconnect is not None:
+                self._disconnect.listen(self._end_wait)
 
     def cancel(self) -> None:
         self._timer.cancel()
         # A task that was cancelled keeps its frames, and these would keep ours.
         self._tasks = ()
+        if self._disconnect is not None:
+            self._disconnect.listen(None)
         if self._disconnect_task is not None:
             self._disconnect_task.cancel()
             self._disconnect_task = None
+
+    def _end_wait(self) -> None:
+        self._cancel_tasks(ClientDisconnect())
 
     def _watch_client(self) -> None:
         loop = asyncio.get_running_loop()

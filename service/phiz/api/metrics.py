@@ -188,6 +188,11 @@ class Metrics:
         """Count a request that no route has answered, by the code of its error."""
         self._rejected.add((code,))
 
+    def count_refusal(self, record: RequestRecord) -> None:
+        """Count a request for images that was refused before it began."""
+        self._rejected.add((record.code,))
+        self._count_request(record, record.code)
+
     def count_slow_reader(self) -> None:
         """Count a connection that was ended because its client did not read."""
         self._slow_readers.add(())

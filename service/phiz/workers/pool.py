@@ -86,6 +86,11 @@ class WorkerPool:
         return self._queue.length + sum(worker.queue_depth for worker in self._supervisor.workers)
 
     @property
+    def has_queue(self) -> bool:
+        """Whether a task waits for a worker that may take it."""
+        return self._queue.length > 0
+
+    @property
     def wait_s(self) -> float:
         """The estimated seconds until a worker is free, after all tasks that are there now."""
         return self._estimate_free_s(self._supervisor.workers, self._queue.backlog_s)

@@ -145,6 +145,8 @@ class _Lane(_FlowGroup):
             own_s = max(0.0, client.backlog_s)
             ahead_s = min(own_s, len(client.flows) * expected_s)
         others = len(self.flows) - (client is not None)
+        if not others:
+            return ahead_s
         return ahead_s + min(max(0.0, self.backlog_s - own_s), others * (ahead_s + expected_s))
 
 
@@ -178,14 +180,14 @@ class TaskQueue:
         if not self.length:
             return 0.0
         own = find_lane(expected_s)
-        ahead_s = self._lanes[own].estimate_ahead_s(client, expected_s)
+        ahead_s = all_s = self._lanes[own].estimate_ahead_s(client, expected_s)
+        if self._lanes[own].length == self.length:
+            return ahead_s
         # Meanwhile each other lane gets as much time, and one with shorter tasks a little more.
-        others_s = sum(
-            min(lane.backlog_s, ahead_s + expected_s if index < own else ahead_s)
-            for index, lane in enumerate(self._lanes)
-            if index != own
-        )
-        return ahead_s + others_s
+        for index, lane in enumerate(self._lanes):
+            if index != own:
+                all_s += min(lane.backlog_s, ahead_s + expected_s if index < own else ahead_s)
+        return all_s
 
     def add(self, task: WorkTask) -> None:
         """Add a task."""

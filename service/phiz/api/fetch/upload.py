@@ -17,6 +17,11 @@ from phiz.errors import OptionError, UrlDisabledError
 URL_OPTION = "url"
 
 
+def has_url(query: bytes) -> bool:
+    """Return whether a query may have the option ``url``; nearly all have not."""
+    return b"url=" in query
+
+
 def take_url(scope: Scope) -> str | None:
     """Return the option ``url`` of a request, and remove it from the query.
 
@@ -26,7 +31,7 @@ def take_url(scope: Scope) -> str | None:
         OptionError: The option is given twice.
     """
     query = scope["query_string"]
-    if b"url=" not in query:  # of nearly every request
+    if not has_url(query):
         return None
     options = parse_qsl(query.decode("latin-1"), keep_blank_values=True)
     urls = [value for name, value in options if name == URL_OPTION]

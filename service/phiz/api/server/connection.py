@@ -2,9 +2,9 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
@@ -15,6 +15,7 @@ from phiz.api.errors import encode_last_response
 from phiz.api.server.answer import AnswerSender
 from phiz.api.server.bodies import BODY_COMPLETE_KEY
 from phiz.api.server.clients import Client, ClientPlaces
+from phiz.api.server.disconnect import DISCONNECT_KEY, Disconnect
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
     RequestHeadError,
@@ -25,6 +26,9 @@ from phiz.api.server.request_head import (
 )
 from phiz.api.server.request_meter import RequestMeter, TrailerCounter
 from phiz.api.server.unread import UnreadBudget, UnreadBytes
+
+EarlyRefusal: TypeAlias = Callable[[bytes, Mapping[bytes, bytes], str], bytes | None]
+"""Takes the path and query of a POST request, its headers and the address that it comes from."""
 
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_TIMEOUT_S: Final = 20.0  # of a head, from the connection or from its first byte
@@ -48,6 +52,7 @@ class Connection(HttpToolsProtocol):
         places: ClientPlaces["Connection"],
         unread_budget: UnreadBudget,
         on_refusal: Callable[[str], None],
+        refuse: EarlyRefusal | None = None,
         head_timeout_s: float = HEAD_TIMEOUT_S,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
@@ -59,6 +64,8 @@ class Connection(HttpToolsProtocol):
             unread_budget: Bytes of requests that wait for the answer to another, of all
                 connections.
             on_refusal: Called with the error code of each request that is refused here.
+            refuse: Returns the answer to a POST request that is refused before it begins, or
+                None.
             head_timeout_s: Maximum seconds until a request's line and headers are complete.
             kwargs: As ``args``.
         """
@@ -67,11 +74,15 @@ class Connection(HttpToolsProtocol):
         self.app = self._run_app
         self._places = places
         self._client: Client[Connection] | None = None
+        self._disconnect: Disconnect | None = None  # of the last request that began
         self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
+        self._refuse_request = refuse
         self._head_timeout_s = head_timeout_s
         self._meter = RequestMeter()
         self._timer: asyncio.TimerHandle | None = None
+        self._has_answered = False
+        self._is_refused = False  # whether the request that is being received is answered already
         self._is_lingering = False
         self._is_half_closed = False  # whether the client sends no more, but may read
         self._last_answer: bytes | None = None  # to a request that cannot be read
@@ -100,6 +111,8 @@ class Connection(HttpToolsProtocol):
             self._running_cycle.disconnected = True
             self._running_cycle.message_event.set()
         super().connection_lost(exc)
+        if self._disconnect is not None:
+            self._disconnect.notify()
         # Of a reset connection too: uvicorn's timer would keep its last head for 75 seconds.
         self._unset_keepalive_if_required()
         # Without this cycle the memory is free at once, and not when the collector runs.
@@ -143,8 +156,11 @@ class Connection(HttpToolsProtocol):
         check_head(self.url, self.headers, self.parser.get_http_version())
         if self.parser.should_upgrade():
             return  # there is no other protocol here; see below
-        self._meter.end_head(self.headers)
+        fields = dict(self.headers)
+        self._meter.end_head(fields.get(b"content-length", b""))
         self._cancel_timer()
+        if self._refuse_early(fields):
+            return
         if self._client is not None:
             self._client.line.pop(self, None)
         super().on_headers_complete()
@@ -158,7 +174,8 @@ class Connection(HttpToolsProtocol):
             RequestHeadError: It comes in too many small chunks.
         """
         self._meter.count_body(len(body))
-        super().on_body(body)
+        if not self._is_refused:
+            super().on_body(body)
 
     def on_message_complete(self) -> None:
         """End a request's body (httptools)."""
@@ -167,10 +184,14 @@ class Connection(HttpToolsProtocol):
         self._meter.end_request()
         if not self._is_busy():  # answered long ago
             self._cancel_timer()
-        super().on_message_complete()
+        if self._is_refused:
+            self._is_refused = False
+        else:
+            super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or end the connection (uvicorn)."""
+        self._has_answered = True
         is_last = not self.pipeline
         super().on_response_complete()
         if self._unread and not self.pipeline and not self.transport.is_closing():
@@ -186,7 +207,7 @@ class Connection(HttpToolsProtocol):
 
     def give_place_up(self) -> None:
         """End the connection, which has no request in progress, in favour of another one."""
-        is_new = not self._meter.is_receiving_head and self.cycle is None
+        is_new = not self._meter.is_receiving_head and not self._has_answered
         self._leave()
         if self._is_lingering or self.transport.get_write_buffer_size():
             self.transport.abort()
@@ -213,6 +234,7 @@ class Connection(HttpToolsProtocol):
 
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
+        scope[DISCONNECT_KEY] = self._disconnect = Disconnect()
         if self._running_cycle is not None:
             send = AnswerSender(self._running_cycle).send
         if self.cycle.more_body:
@@ -226,10 +248,35 @@ class Connection(HttpToolsProtocol):
         # A pipelined request behind it is answered by closing.
         if message["type"] == "http.response.start" and not self.pipeline:
             cycle = self.cycle
-            if cycle.more_body and not is_body_short(cycle):
+            # Told not to continue, the client may send the body or leave it.
+            is_sent = not cycle.waiting_for_100_continue
+            if cycle.more_body and not (is_sent and is_body_short(dict(cycle.scope["headers"]))):
                 cycle.keep_alive = False
                 cycle.transport = LingeringTransport(cycle.transport, self.close_lingering)
         await send(message)
+
+    def _refuse_early(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Return whether the request is refused, answered, and the rest of it discarded."""
+        if (
+            self._refuse_request is None
+            or self.parser.get_method() != b"POST"
+            or not self.parser.should_keep_alive()
+            or self.expect_100_continue  # told no, the client may send the body or leave it
+            or not is_body_short(headers)
+            or self._is_busy()
+            or self.flow.write_paused
+        ):
+            return False
+        answer = self._refuse_request(self.url, headers, self.client[0] if self.client else "")
+        if answer is None:
+            return False
+        self._is_refused = self._has_answered = True
+        status_line, rest = answer.split(b"\r\n", 1)
+        own = [b"%b: %b" % header for header in self.server_state.default_headers]
+        self.transport.write(b"\r\n".join([status_line, *own, rest]))
+        if self._client is not None:
+            self._client.line[self] = None
+        return True
 
     def _read_requests(self, data: bytes) -> None:
         """Read requests, until one of them has to wait for the answer to another."""

@@ -1,10 +1,8 @@
 """An early answer, which reaches a client that is still sending its body."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
-
-from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 # A shorter rest of a body is read and discarded, because a new connection would cost more.
 MAX_DISCARDED_BYTES: Final = 256 * 1024
@@ -33,9 +31,7 @@ class LingeringTransport(asyncio.Transport):
         self._on_close()
 
 
-def is_body_short(cycle: RequestResponseCycle) -> bool:
-    """Return whether the rest of a body will certainly arrive, and is short."""
-    if cycle.waiting_for_100_continue:  # told no, the client may send it or leave it
-        return False
-    length = dict(cycle.scope["headers"]).get(b"content-length", b"")
+def is_body_short(headers: Mapping[bytes, bytes]) -> bool:
+    """Return whether a body is so short that its rest may be discarded."""
+    length = headers.get(b"content-length", b"")
     return length.isdigit() and int(length) <= MAX_DISCARDED_BYTES

@@ -7,7 +7,6 @@ from phiz.api.server.request_head import (
     MAX_HEADERS,
     MAX_TINY_CHUNKS,
     MIN_CHUNK_BYTES,
-    HeaderLines,
     build_chunks_error,
     build_size_error,
     build_trailer_error,
@@ -57,12 +56,11 @@ class RequestMeter:
         self.is_receiving = self.is_receiving_head = False
         self._head_bytes = 0
 
-    def end_head(self, headers: HeaderLines) -> None:
-        """Count the body from now on."""
+    def end_head(self, length: bytes) -> None:
+        """Count the body from now on, by its ``Content-Length``, or nothing."""
         self.is_receiving_head = False
         self._head_bytes = self._trailer_bytes = self._body_bytes = self._further_chunks = 0
         # The parser has read the length, and refuses another one beside it.
-        length = dict(headers).get(b"content-length", b"")
         self._announced_bytes = int(length) if length else 0
 
     def end_request(self) -> None:

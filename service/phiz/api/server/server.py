@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
+from phiz.api.early_refusal import EarlyRefusals
 from phiz.api.errors import count_rejection, count_slow_reader
 from phiz.api.fast_path import FastPath
 from phiz.api.security.guard import Gate, Guard
@@ -195,16 +196,19 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
+    guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
+    logged_app = AccessLog(guarded_app, logged_requests, app.state.methods, tracer)
+    is_refused_early = guard is None and tracer is None
     connection = partial(
         Connection,
         places=ClientPlaces[Connection](max_connections),
         unread_budget=UnreadBudget(),
         on_refusal=partial(count_rejection, app),
+        refuse=EarlyRefusals(app, logged_app.log_request).refuse if is_refused_early else None,
         head_timeout_s=head_timeout_s,
     )
-    guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
     config = uvicorn.Config(
-        AccessLog(guarded_app, logged_requests, app.state.methods, tracer),
+        logged_app,
         http=cast("type[asyncio.Protocol]", connection),
         ws="none",
         lifespan="off",  # entered here, so that errors reach the caller
