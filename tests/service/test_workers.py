@@ -99,7 +99,8 @@ def test_a_worker_that_is_killed_costs_one_answer_and_is_replaced(start: Starter
 def test_worker_that_does_not_end_cancelled_work_is_replaced(
     start: Starter, tmp_path: Path
 ) -> None:
-    with start.doubled("held", deadline_s=0.3) as service:
+    # Its work waits and gives no sign of life, so the service must not look for one so soon.
+    with start.doubled("held", deadline_s=0.3, hangs_s=60) as service:
         detect = ("-F", f"image=@{SELFIE}", f"{service.url}/detect")
         assert curl(*detect)[0] == 504
         wait_for(lambda: service.metric("phiz_workers_replaced_total") == 1)

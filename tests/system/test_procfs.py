@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from phiz.system import procfs
-from phiz.system.procfs import read_processor_seconds, read_resident_bytes
+from phiz.system.procfs import read_process_state, read_processor_seconds, read_resident_bytes
 
-STAT = "7 ({name}) S 1 7 7 0 -1 4194560 100 0 0 0 {user} {kernel} 900 900 20 0 1 0 5 6 7\n"
+STAT = "7 ({name}) T 1 7 7 0 -1 4194560 100 0 0 0 250 50 900 900 20 0 1 0 5 6 7\n"
 
 
 @pytest.fixture
@@ -20,9 +20,28 @@ def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", ["python", "a b", "a) S 1 (b", ""])
-def test_processor_time_is_the_processes_own_and_the_kernels(proc: Path, name: str) -> None:
-    (proc / "stat").write_text(STAT.format(name=name, user=250, kernel=50))
-    assert read_processor_seconds(7) == 300 / os.sysconf("SC_CLK_TCK")
+def test_state_is_read_behind_any_name(proc: Path, name: str) -> None:
+    (proc / "stat").write_text(STAT.format(name=name))
+    assert read_process_state(7) == "T"
+
+
+@pytest.mark.parametrize("told", [0.2] if sys.platform == "linux" else [])
+def test_processor_time_is_that_of_all_threads_and_of_the_kernel(told: float) -> None:
+    program = (
+        "import os, threading, time\n"
+        "def work():\n"
+        f"    while time.process_time() < {told}: os.getppid()\n"
+        "threading.Thread(target=work).start(); work()\n"
+        "print(time.process_time(), flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        own_s = float(process.stdout.readline())
+        seconds = read_processor_seconds(process.pid)
+        process.communicate(b"\n")
+    assert own_s <= (seconds or 0) < own_s + 0.1
 
 
 def test_memory_is_what_is_resident(proc: Path) -> None:
@@ -34,7 +53,7 @@ def test_memory_is_what_is_resident(proc: Path) -> None:
 def test_figures_that_the_system_lacks_are_none() -> None:
     for process in (7, 8):
         assert read_resident_bytes(process) is None
-        assert read_processor_seconds(process) is None
+        assert read_process_state(process) == ""
 
 
 def test_a_process_that_has_ended_is_not_known() -> None:

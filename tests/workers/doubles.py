@@ -65,6 +65,12 @@ def sleep(_picture: bytes, _since: float) -> None:
     time.sleep(6 * PATIENCE_S)
 
 
+def doze(_picture: bytes, _since: float) -> None:
+    """Wake up now and then and do nothing for ever, as a thread that waits for another one."""
+    while True:
+        time.sleep(0.005)
+
+
 def count(_picture: bytes, _since: float, number: int) -> int:
     """Work in one call that lets no other thread run."""
     return sum(range(number))
@@ -107,10 +113,8 @@ def wait_for(path: Path) -> None:
         time.sleep(0.001)
 
 
-WORKS: Mapping[str, TaskHandler] = {
-    work.__name__: work
-    for work in (*(measure, process, fail, leave, hold, step, sleep, count, note, staged, litter),)
-}
+_WORKS = (measure, process, fail, leave, hold, step, sleep, doze, count, note, staged, litter)
+WORKS: Mapping[str, TaskHandler] = {work.__name__: work for work in _WORKS}
 
 
 def ready(folder: Path, index: int) -> WorkerSetup:

@@ -539,9 +539,10 @@ async def test_worker_that_hangs_is_replaced(
     assert "has given no sign of life for 0.5 s; restarting it" in caplog.text
 
 
-async def test_hang_is_noticed_in_three_seconds(tmp_path: Path) -> None:
+@pytest.mark.parametrize("work", ["sleep", "doze"])
+async def test_hang_is_noticed_in_three_seconds(tmp_path: Path, work: str) -> None:
     async with working(tmp_path, 1, limit_s=DEFAULT_LIMIT_S) as doubles:
-        hanging = doubles.submit("sleep")
+        hanging = doubles.submit(work)
         started_s = time.monotonic()
         await until(lambda: doubles.pool.replaced_workers == 1)
         assert time.monotonic() - started_s < 3.5

@@ -16,6 +16,9 @@ CHECK_INTERVAL_S: Final = 0.25
 # Share of the time since the cancellation that counts for a worker that hardly runs, because the
 # machine is busy.
 MIN_TIME_SHARE: Final = 0.25
+# Less processor time between two checks is no sign of life: a thread that waits for another one,
+# which never ends, wakes up now and then.
+LEAST_WORK_S: Final = 0.01
 MAX_STOPPED_CHECKS: Final = 2  # one may be right after the service itself was stopped
 
 
@@ -71,7 +74,8 @@ class WorkerVitals:
         and on a busy machine the call may take long. Without figures of the system, only an idle
         worker must answer.
         """
-        is_alive = bool(self.has_spoken or (worker.tasks if spent_s is None else spent_s))
+        has_worked = bool(worker.tasks) if spent_s is None else spent_s >= LEAST_WORK_S
+        is_alive = self.has_spoken or has_worked
         state = ""
         if not self.has_spoken:
             worker.ping()
