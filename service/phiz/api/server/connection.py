@@ -46,6 +46,26 @@ class Connection(HttpToolsProtocol):
     A connection without a request in progress gives its place up when there are too many.
     """
 
+    # More attributes than 30 would give each connection a dictionary of its own, of 3 kB.
+    __slots__ = (
+        "_client",
+        "_disconnect",
+        "_has_answered",
+        "_head_timeout_s",
+        "_inner_app",
+        "_is_half_closed",
+        "_is_lingering",
+        "_is_refused",
+        "_last_answer",
+        "_meter",
+        "_on_refusal",
+        "_places",
+        "_refuse_request",
+        "_running_cycle",
+        "_timer",
+        "_unread",
+    )
+
     def __init__(
         self,
         *args: Any,  # noqa: ANN401  uvicorn's

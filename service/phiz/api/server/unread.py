@@ -5,7 +5,7 @@ from typing import Final
 
 from phiz.api.server.request_head import build_unread_error
 
-MAX_UNREAD_BYTES: Final = 4 * 1024 * 1024
+MAX_UNREAD_BYTES: Final = 1024 * 1024
 
 
 @dataclass(slots=True)
