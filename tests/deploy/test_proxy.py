@@ -212,14 +212,14 @@ def test_client_with_too_many_connections_is_refused_while_many_requests_are_ope
     variables = {"PROXY_CLIENT_CONNECTIONS": "5", "PROXY_BUSY_REQUESTS": "5"}
     path = "/detect?model=mtcnn&rotate=auto&min_face=12"
     with proxying(served, tmp_path, **variables) as url, ExitStack() as stack:
-        opened = [stack.enter_context(connect(url, "127.0.2.1")) for _ in range(8)]
+        opened = [stack.enter_context(connect(url, "127.0.2.1")) for _ in range(20)]
         message = encode_raw(path, encode_test_image()).to_message(httpx.URL(url).port or 80)
-        for connection in opened[:-1]:
+        for connection in opened:
             connection.sendall(message)
-        time.sleep(0.1)
-        opened[-1].sendall(message)
-        problem = read_problem(received(opened[-1]))
-        assert (problem["status"], problem["code"]) == (429, "rate_exceeded")
+        answers = [received(connection) for connection in opened]
+        refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429 ")]
+        assert 0 < len(refused) < len(opened)
+        assert read_problem(refused[0])["code"] == "rate_exceeded"
         ask_often(url, 1)
 
 
