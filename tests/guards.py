@@ -44,6 +44,9 @@ DECODE = "image/test_decode.py"
 POOL = "workers/test_pool.py"
 QUEUE = "workers/test_queue.py"
 STDERR = "workers/test_stderr.py"
+EARLY = "service/test_early_refusals.py"
+METER = "api/server/test_request_meter.py"
+UNREAD = "api/server/test_unread.py"
 WORKLOAD = "wire/test_workload.py"
 GUARDS = (
     Guard("image/pillow.py", "check_size(read_gif_size(image_bytes), max_pixels)", "pass", DECODE),
@@ -104,6 +107,13 @@ GUARDS = (
     Guard("workers/pool.py", "now < self._reserved_until_s", "False", POOL),
     Guard("workers/pool.py", " if not _is_late(worker, now)", "", POOL),
     Guard("workers/pool.py", " or len(task.image_bytes) > LOOKAHEAD_BYTES", "", POOL),
+    Guard("workers/vitals.py", "spent_s >= LEAST_WORK_S", "spent_s > 0", POOL),
+    Guard("api/server/unread.py", "self._budget.held_bytes + len(content) >", "-1 >", UNREAD),
+    Guard("api/server/request_meter.py", "min(end, start + MAX_HEAD_BYTES)", "end", METER),
+    Guard("api/server/request_meter.py", "self._head_bytes > MAX_HEAD_BYTES", "False", METER),
+    Guard("api/server/request_meter.py", "self._trailer_bytes > MAX_HEAD_BYTES", "False", METER),
+    Guard("api/server/request_meter.py", "self._count > MAX_HEADERS", "False", METER),
+    Guard("api/server/server.py", "guard is None and tracer is None", "True", EARLY),
     Guard("api/service.py", "max(least, self.spare_bytes)", "math.inf", "api/test_assembly.py"),
 )
 

@@ -10,6 +10,7 @@ TESTED_ELSEWHERE = {
     "__main__": ("cli/test_detect.py", "runs python -m phiz"),
     "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
     "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
+    "api/early_refusal": ("service/test_early_refusals.py", "fills the queue of a service"),
     "api/encoded_response": ("service/test_answers.py", "compares real answers"),
     "api/server/connection": ("service/test_connections.py", "sends heads and bodies"),
     "api/server/disconnect": ("api/test_deadline.py", "leaves while images wait"),

@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Sequence
 
+from phiz.api.access_log import LoggedRequests
 from phiz.api.app import create_app
 from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.api.service import MAX_CONNECTIONS, RequestLimits
@@ -12,7 +13,7 @@ from phiz.system.logs import configure_logging
 MAX_BYTES = 10**6
 
 
-def doubled(command: Sequence[str], **bounds: float) -> list[str]:
+def doubled(command: Sequence[str], **bounds: float | str) -> list[str]:
     """Return what serves with this command as its worker, and with these arguments of `serve`."""
     return [sys.executable, __file__, json.dumps(bounds), *command]
 
@@ -26,6 +27,7 @@ def serve(
     head_s: float = 20,
     connections: int = MAX_CONNECTIONS,
     drain_s: int = 5,
+    logged: LoggedRequests = "none",
 ) -> None:
     limits = RequestLimits(
         MAX_BYTES, deadline_s=deadline_s, max_queued=queue, hang_timeout_s=hangs_s
@@ -39,6 +41,7 @@ def serve(
         ready,
         max_connections=connections,
         head_timeout_s=head_s,
+        logged_requests=logged,
     )
 
 

@@ -118,7 +118,7 @@ class Starter:
         """Start one with one worker, these options of the command, and these variables."""
         return running([*ONE, *options], environment(self.models, **variables), self.folder / "log")
 
-    def doubled(self, double: str, **bounds: float) -> AbstractContextManager[Running]:
+    def doubled(self, double: str, **bounds: float | str) -> AbstractContextManager[Running]:
         """Start one whose worker is a double."""
         program = doubled(command(double, self.folder), **bounds)
         return running(program, environment(self.models), self.folder / "log")

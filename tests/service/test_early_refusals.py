@@ -1,0 +1,113 @@
+"""Refusals under overload, before requests begin."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from phiz.api.security.keys import format_line
+from tests.api.doubles import BEGUN, MAY_END
+
+from .running import IMAGE, Running, Starter, head_of, received, wait_for
+
+pytestmark = pytest.mark.integration
+
+DETECT = head_of(IMAGE, "?model=front")
+HEALTH = b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n"
+QUEUED = 2
+KEY = 32 * "k"
+
+
+@pytest.fixture
+def full(start: Starter, tmp_path: Path) -> Iterator[Running]:
+    """A service whose worker and queue are taken until the end of the test."""
+    with start.doubled("held", queue=QUEUED, logged="failed") as service, ExitStack() as stack:
+        for count in range(QUEUED + 1):
+            stack.enter_context(service.connect()).sendall(head_of(IMAGE) + IMAGE)
+            if not count:
+                wait_for((tmp_path / BEGUN).exists)
+        wait_for(lambda: service.metric("phiz_queue_depth") == QUEUED)
+        yield service
+        (tmp_path / MAY_END).touch()
+
+
+def ask(service: Running, *headers: str) -> tuple[list[bytes], bytes]:
+    """The lines of an answer's head, without those that differ each time, and its body."""
+    with service.connect() as connection:
+        connection.sendall(head_of(IMAGE, "?model=front", *headers) + IMAGE)
+        head, _, body = received(connection).partition(b"\r\n\r\n")
+    status_line, *lines = head.lower().split(b"\r\n")
+    varying = (b"date: ", b"x-request-id: ", b"connection: ")
+    return [status_line, *sorted(line for line in lines if not line.startswith(varying))], body
+
+
+def test_client_sees_what_the_routes_would_answer(full: Running) -> None:
+    by_the_routes = ask(full, "connection: close")
+    early = ask(full)
+    assert early == by_the_routes
+    assert b"retry-after: 1" in early[0]
+    assert b"the queue is full with the limit of 2 detections" in early[1]
+
+
+def test_refusal_is_counted_and_logged_as_by_the_routes(full: Running) -> None:
+    for count, headers in enumerate(((), ("connection: close",)), 1):
+        ask(full, *headers, "x-request-id: seven")
+        assert full.metric("phiz_rejected_total", reason="overloaded") == count
+        labels = {"model": "front", "outcome": "overloaded"}
+        assert full.metric("phiz_request_seconds_count", **labels) == count
+        assert full.metric("phiz_inflight_requests") == QUEUED + 1
+    lines = [line.partition(" bytes_in=") for line in full.log.read_text().splitlines()]
+    (early, _, _), (by_the_routes, _, _) = lines
+    assert (
+        early[len("2026-11-30T12:00:00.000") :] == by_the_routes[len("2026-11-30T12:00:00.000") :]
+    )
+    told = 'request="seven" method="POST" path="/detect" status=503 code="overloaded" model="front"'
+    assert told in early
+
+
+def test_id_of_the_request_is_returned(full: Running) -> None:
+    with full.connect() as connection:
+        connection.sendall(head_of(IMAGE, "", "x-request-id: seven") + IMAGE)
+        assert b"\r\nx-request-id: seven\r\n" in received(connection)
+
+
+def test_connection_goes_on_after_a_body_that_is_discarded(full: Running) -> None:
+    with full.connect() as connection:
+        for _ in range(3):
+            connection.sendall(DETECT + IMAGE[:10])
+            assert received(connection).startswith(b"HTTP/1.1 503 ")
+            connection.sendall(IMAGE[10:])
+        connection.sendall(HEALTH)
+        assert received(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_requests_that_come_together_are_answered_in_their_order(full: Running) -> None:
+    with full.connect() as connection:
+        refused = DETECT + IMAGE
+        connection.sendall(refused + HEALTH + refused + refused + HEALTH)
+        answers = b""
+        while answers.count(b"HTTP/1.1 ") < 5 or not answers.endswith(b"alive\n"):
+            answers += connection.recv(65536)
+    statuses = [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]]
+    assert statuses == [b"503", b"200", b"503", b"503", b"200"]
+
+
+def test_wrong_option_is_told_before_the_overload(full: Running) -> None:
+    with full.connect() as connection:
+        connection.sendall(head_of(IMAGE, "?model=nobody") + IMAGE)
+        assert received(connection).startswith(b"HTTP/1.1 422 ")
+
+
+def test_service_with_keys_refuses_strangers_for_their_key(start: Starter, tmp_path: Path) -> None:
+    (tmp_path / "keys").write_text(format_line(KEY, "user", ["detect"]))
+    slow = head_of(IMAGE, "?model=mtcnn&rotate=auto&min_face=12", f"x-api-key: {KEY}") + IMAGE
+    with (
+        start(PHIZ_API_KEYS=str(tmp_path / "keys"), PHIZ_QUEUE="1") as service,
+        ExitStack() as stack,
+    ):
+        for _ in range(40):
+            stack.enter_context(service.connect()).sendall(slow)
+        with service.connect() as connection:
+            connection.sendall(DETECT + IMAGE)
+            assert received(connection).startswith(b"HTTP/1.1 401 ")
