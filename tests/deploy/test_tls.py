@@ -17,6 +17,7 @@ from tests.service.running import ONE, SELFIE, Running, environment, running
 from tests.tools import program
 
 from .metrics import ROOT
+from .test_proxy import BACKENDS
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("haproxy"), pytest.mark.needs("openssl")]
 
@@ -84,7 +85,10 @@ def start_proxy(
     text = replace_once(text, r"^    bind :8000", f"    bind 127.0.0.1:{plain}")
     text = replace_once(text, r"^    bind :8443", f"    bind 127.0.0.1:{tls}")
     host, port = service.address
-    text = replace_once(text, r"^    server-template phiz .*", f"    server phiz {host}:{port}")
+    text, found = re.subn(
+        r"(?m)^    server-template phiz .*", f"    server phiz {host}:{port}", text
+    )
+    assert found == BACKENDS
     (folder / "haproxy.cfg").write_text(text)
     given = {"TLS_CERTIFICATES": str(certificate.parent), "TLS_PORT": str(tls), **variables}
     with (

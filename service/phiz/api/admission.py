@@ -11,9 +11,9 @@ from phiz.workers.latency import Forecast
 # Share of the deadline that a request may be queued. Requests ahead may take longer than expected,
 # and the work itself takes its time.
 MAX_WAIT_SHARE: Final = 0.5
-# Before the body is read. Its image may take longer than the shortest, and the queue may grow
-# meanwhile; a refusal after the body costs twice as much.
-EARLY_WAIT_SHARE: Final = 0.4
+# The same once the body has been read. Its image may take longer than the shortest, by which it was
+# admitted, and the queue may have grown. A refusal now costs twice as much as one before.
+LATE_WAIT_SHARE: Final = 0.6
 MAX_RETRY_AFTER_S: Final = 600
 # A forecast may be wrong by so much before a request is refused by it.
 FORECAST_TOLERANCE: Final = 2.0

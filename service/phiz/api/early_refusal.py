@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from phiz.api.admission import EARLY_WAIT_SHARE
 from phiz.api.errors import respond_to_error
 from phiz.api.fetch.upload import has_url
 from phiz.api.options import read_deadline, read_query
@@ -59,7 +58,7 @@ class EarlyRefusals:
         least_s = service.pool.latencies.estimate_least_s(model)
         client = group_address(host)
         try:
-            service.admission.check(deadline_s, client, least_s, max_share=EARLY_WAIT_SHARE)
+            service.admission.check(deadline_s, client, least_s)
         except OverloadedError as error:
             record = RequestRecord.from_headers(_METHOD, _PATHS[path], headers.items())
             record.started_at_s, record.deadline_s, record.model = started_at_s, deadline_s, model

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.admission import EARLY_WAIT_SHARE
+from phiz.api.admission import LATE_WAIT_SHARE
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
 from phiz.api.encoded_response import EncodedResponse
@@ -116,7 +116,7 @@ def _admit_request(
     wished = request.headers.get("phiz-deadline")
     record.deadline_s = read_deadline(wished, service.limits.deadline_s)
     least_s = service.pool.latencies.estimate_least_s(options.model)
-    service.admission.check(record.deadline_s, owner.client, least_s, max_share=EARLY_WAIT_SHARE)
+    service.admission.check(record.deadline_s, owner.client, least_s)
     return options
 
 
@@ -180,7 +180,14 @@ def _check_work(
         raise
     longest_s = max(forecasts).mean_s
     others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
-    service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
+    service.admission.check(
+        remaining_s,
+        owner.client,
+        longest_s,
+        len(workloads) - 1,
+        others_s,
+        max_share=LATE_WAIT_SHARE,
+    )
 
 
 # Most requests repeat the options of earlier ones.

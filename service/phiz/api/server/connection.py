@@ -208,6 +208,9 @@ class Connection(HttpToolsProtocol):
             self._is_refused = False
         else:
             super().on_message_complete()
+            if not self.pipeline:
+                # The end of the connection is seen only while it is read.
+                self.flow.resume_reading()
 
     def on_response_complete(self) -> None:
         """Wait for the next request, or end the connection (uvicorn)."""
