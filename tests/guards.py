@@ -107,13 +107,13 @@ GUARDS = (
     Guard("workers/pool.py", "now < self._reserved_until_s", "False", POOL),
     Guard("workers/pool.py", " if not _is_late(worker, now)", "", POOL),
     Guard("workers/pool.py", " or len(task.image_bytes) > LOOKAHEAD_BYTES", "", POOL),
-    Guard("workers/vitals.py", "spent_s >= LEAST_WORK_S", "spent_s > 0", POOL),
+    Guard("workers/vitals.py", "LEAST_WORK_SHARE * passed_s", "1e-6", POOL),
     Guard("api/server/unread.py", "self._budget.held_bytes + len(content) >", "-1 >", UNREAD),
-    Guard("api/server/request_meter.py", "min(end, start + MAX_HEAD_BYTES)", "end", METER),
+    Guard("api/server/request_meter.py", "start + self._count_rest_of_head()", "10**9", METER),
     Guard("api/server/request_meter.py", "self._head_bytes > MAX_HEAD_BYTES", "False", METER),
     Guard("api/server/request_meter.py", "self._trailer_bytes > MAX_HEAD_BYTES", "False", METER),
     Guard("api/server/request_meter.py", "self._count > MAX_HEADERS", "False", METER),
-    Guard("api/server/server.py", "guard is None and tracer is None", "True", EARLY),
+    Guard("api/server/server.py", "(guard is None or guard.is_open)", "True", EARLY),
     Guard("api/service.py", "max(least, self.spare_bytes)", "math.inf", "api/test_assembly.py"),
 )
 

@@ -170,12 +170,17 @@ def test_incomplete_requests_delay_no_good_one_of_their_address(
         assert ask_often(proxy) < 5
 
 
-def test_pages_that_nobody_reads_delay_no_good_request_of_their_address(proxy: str) -> None:
+@pytest.mark.parametrize(("address", "count"), [("127.0.0.1", 200), ("127.0.1.1", CONNECTIONS - 5)])
+def test_pages_that_nobody_reads_delay_no_good_request(
+    proxy: str, address: str, count: int
+) -> None:
     pages = 100 * (b"GET /openapi.json HTTP/1.1\r\nhost: x\r\n\r\n")
     with ExitStack() as stack:
-        for _ in range(200):
-            stack.enter_context(connect(proxy, "127.0.0.1")).sendall(pages)
+        for _ in range(count):
+            stack.enter_context(connect(proxy, address)).sendall(pages)
         assert ask_often(proxy) < 5
+        if address != "127.0.0.1":
+            assert httpx.get(f"{proxy}/models").status_code == 200
 
 
 def is_disconnected(url: str, stack: ExitStack) -> bool:

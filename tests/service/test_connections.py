@@ -8,13 +8,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 from phiz.api.server.lingering import MAX_DISCARDED_BYTES
 from phiz.api.server.request_head import MAX_HEAD_BYTES, MAX_HEADERS
 from phiz.api.server.server import SEND_BUFFER_BYTES, _listen, bind_socket
-from tests.api.doubles import command
+from tests.api.doubles import MAY_END, command
 
 from .doubled import MAX_BYTES, doubled
 from .running import (
@@ -22,6 +23,7 @@ from .running import (
     ONE,
     SELFIE,
     Running,
+    Starter,
     all_received,
     curl,
     environment,
@@ -644,6 +646,24 @@ def test_waiting_requests_beyond_the_room_for_all_are_refused(mirror: Running) -
         connection.settimeout(20)
         last = all_received(connection)
     assert b"the requests behind unanswered ones exceed the limit of" in last
+
+
+def test_large_bodies_behind_unanswered_requests_are_read_later(
+    start: Starter, tmp_path: Path
+) -> None:
+    large = IMAGE.ljust(MAX_BYTES - 1000, b"\0")
+    both = head_of(IMAGE) + IMAGE + head_of(large) + large
+    with start.doubled("held") as service, ExitStack() as stack:
+        connections = [stack.enter_context(service.connect()) for _ in range(3)]
+        sending = [Thread(target=connection.sendall, args=(both,)) for connection in connections]
+        for thread in sending:
+            thread.start()
+        time.sleep(0.5)
+        (tmp_path / MAY_END).touch()
+        for connection, thread in zip(connections, sending, strict=True):
+            thread.join()
+            connection.shutdown(socket.SHUT_WR)
+            assert all_received(connection).count(b"HTTP/1.1 200 ") == 2
 
 
 def test_body_behind_waiting_requests_is_read_before_the_client_stops(mirror: Running) -> None:

@@ -1,5 +1,6 @@
 """Refusals under overload, before requests begin."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -9,7 +10,7 @@ import pytest
 from phiz.api.security.keys import format_line
 from tests.api.doubles import BEGUN, MAY_END
 
-from .running import IMAGE, Running, Starter, head_of, received, wait_for
+from .running import IMAGE, Running, Starter, all_received, head_of, received, wait_for
 
 pytestmark = pytest.mark.integration
 
@@ -23,13 +24,18 @@ KEY = 32 * "k"
 def full(start: Starter, tmp_path: Path) -> Iterator[Running]:
     """A service whose worker and queue are taken until the end of the test."""
     with start.doubled("held", queue=QUEUED, logged="failed") as service, ExitStack() as stack:
-        for count in range(QUEUED + 1):
-            stack.enter_context(service.connect()).sendall(head_of(IMAGE) + IMAGE)
-            if not count:
-                wait_for((tmp_path / BEGUN).exists)
-        wait_for(lambda: service.metric("phiz_queue_depth") == QUEUED)
+        fill(service, stack, tmp_path)
         yield service
         (tmp_path / MAY_END).touch()
+
+
+def fill(service: Running, stack: ExitStack, folder: Path) -> None:
+    """Take the worker and the queue of a service whose worker is held."""
+    for count in range(QUEUED + 1):
+        stack.enter_context(service.connect()).sendall(head_of(IMAGE) + IMAGE)
+        if not count:
+            wait_for((folder / BEGUN).exists)
+    wait_for(lambda: service.metric("phiz_queue_depth") == QUEUED)
 
 
 def ask(service: Running, *headers: str) -> tuple[list[bytes], bytes]:
@@ -91,6 +97,62 @@ def test_requests_that_come_together_are_answered_in_their_order(full: Running) 
             answers += connection.recv(65536)
     statuses = [part[:3] for part in answers.split(b"HTTP/1.1 ")[1:]]
     assert statuses == [b"503", b"200", b"503", b"503", b"200"]
+
+
+@pytest.mark.parametrize(
+    ("version", "headers"), [("1.0", ("connection: keep-alive",)), ("1.1", ("connection: close",))]
+)
+def test_connection_that_is_to_end_is_ended(
+    full: Running, version: str, headers: tuple[str, ...]
+) -> None:
+    head = head_of(IMAGE, "", *headers).replace(b"HTTP/1.1", b"HTTP/" + version.encode())
+    with full.connect() as connection:
+        connection.sendall(head + IMAGE[:10])
+        time.sleep(0.1)
+        connection.sendall(IMAGE[10:])
+        answer = all_received(connection)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"\r\nconnection: close\r\n" in answer
+
+
+@pytest.mark.parametrize("wish", ["phiz-deadline:", "phiz-deadline: -1"])
+def test_wrong_deadline_is_told_before_the_overload(full: Running, wish: str) -> None:
+    with full.connect() as connection:
+        connection.sendall(head_of(IMAGE, "", wish) + IMAGE)
+        assert received(connection).startswith(b"HTTP/1.1 422 ")
+
+
+def test_next_head_has_its_own_time(start: Starter, tmp_path: Path) -> None:
+    with start.doubled("held", queue=QUEUED, head_s=1) as service, ExitStack() as stack:
+        fill(service, stack, tmp_path)
+        with service.connect() as connection:
+            connection.sendall(DETECT + IMAGE)
+            assert received(connection).startswith(b"HTTP/1.1 503 ")
+            time.sleep(1.5)
+            connection.sendall(HEALTH[:20])
+            begun_s = time.monotonic()
+            assert all_received(connection).startswith(b"HTTP/1.1 408 ")
+            assert time.monotonic() - begun_s > 0.8
+        (tmp_path / MAY_END).touch()
+
+
+def test_connection_that_was_refused_last_is_not_evicted_first(
+    start: Starter, tmp_path: Path
+) -> None:
+    with (
+        start.doubled("held", queue=QUEUED, connections=QUEUED + 3) as service,
+        ExitStack() as stack,
+    ):
+        fill(service, stack, tmp_path)
+        active, idle = (stack.enter_context(service.connect()) for _ in range(2))
+        for connection in (active, idle, active):
+            connection.sendall(DETECT + IMAGE)
+            assert received(connection).startswith(b"HTTP/1.1 503 ")
+        stack.enter_context(service.connect()).sendall(HEALTH)
+        assert idle.recv(100) == b""
+        active.sendall(HEALTH)
+        assert received(active).startswith(b"HTTP/1.1 200 ")
+        (tmp_path / MAY_END).touch()
 
 
 def test_wrong_option_is_told_before_the_overload(full: Running) -> None:

@@ -14,8 +14,8 @@ from phiz.workers.pool import WorkerPool
 TaskOutcome: TypeAlias = Any | PhizError
 """The answer of a task, or its error."""
 
-# Most requests are answered sooner. After this time, work for disconnected clients is dropped, if
-# the server is not ours, which tells at once.
+# Our server tells at once that a client has left. Behind another server, the connection is watched
+# after this time, because most requests are answered sooner.
 WATCH_AFTER_S: Final = 0.05
 
 

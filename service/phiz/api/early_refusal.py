@@ -5,16 +5,19 @@ requests are refused, so that way would take a quarter of the time that the imag
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final
+
+from starlette.types import Scope
 
 from phiz.api.errors import respond_to_error
 from phiz.api.fetch.upload import has_url
 from phiz.api.options import read_deadline, read_query
 from phiz.api.request_record import RECORD_KEY, RequestRecord
 from phiz.api.routes_detect import OPERATIONS
-from phiz.api.server.clients import group_address
+from phiz.api.server.clients import get_address
+from phiz.api.server.request_head import HeaderLines
 from phiz.api.service import Service
 from phiz.errors import OptionError, OverloadedError
 
@@ -25,18 +28,30 @@ _PATHS: Final = {path.encode(): path for path in OPERATIONS}
 class EarlyRefusals:
     """The refusals of an application's requests."""
 
-    def __init__(self, app: Any, log_request: Callable[[RequestRecord], None]) -> None:  # noqa: ANN401  of any framework
-        """Return the refusals of an application; ``log_request`` logs each of them."""
+    def __init__(
+        self,
+        app: Any,  # noqa: ANN401  of any framework
+        log_request: Callable[[RequestRecord], None],
+        metrics_port: int | None = None,
+    ) -> None:
+        """Return the refusals of an application.
+
+        Args:
+            app: The application.
+            log_request: Logs each of them.
+            metrics_port: A port that has no images.
+        """
         self._app = app
         self._log_request = log_request
+        self._metrics_port = metrics_port
 
-    def refuse(self, url: bytes, headers: Mapping[bytes, bytes], host: str) -> bytes | None:
+    def refuse(self, url: bytes, headers: HeaderLines, scope: Scope) -> bytes | None:
         """Return the answer to a refused POST request, from its status line on.
 
         Args:
             url: Path and query of the request.
             headers: Its headers.
-            host: The address that it comes from.
+            scope: Both ends of its connection (ASGI).
 
         Returns:
             None if the request is not refused here. The routes may still refuse it.
@@ -45,22 +60,28 @@ class EarlyRefusals:
         if not isinstance(service, Service) or not service.pool.has_queue:
             return None
         path, _, query = url.partition(b"?")
-        if path not in _PATHS or has_url(query):
+        if (
+            path not in _PATHS
+            or has_url(query)
+            or not service.pool.is_healthy
+            or scope["server"][1] == self._metrics_port
+        ):
             return None
         started_at_s = time.perf_counter()
         options_type = OPERATIONS[_PATHS[path]].options_type
         try:
             model = read_query(options_type, query).model
-            wished = headers.get(b"phiz-deadline", b"").decode("latin-1") or None
-            deadline_s = read_deadline(wished, service.limits.deadline_s)
+            wished = [value for name, value in headers if name == b"phiz-deadline"]
+            first = wished[0].decode("latin-1") if wished else None
+            deadline_s = read_deadline(first, service.limits.deadline_s)
         except OptionError:
             return None
         least_s = service.pool.latencies.estimate_least_s(model)
-        client = group_address(host)
+        client = get_address(scope)
         try:
             service.admission.check(deadline_s, client, least_s)
         except OverloadedError as error:
-            record = RequestRecord.from_headers(_METHOD, _PATHS[path], headers.items())
+            record = RequestRecord.from_headers(_METHOD, _PATHS[path], headers)
             record.started_at_s, record.deadline_s, record.model = started_at_s, deadline_s, model
             answer = _encode_refusal(error, record)
             service.metrics.count_refusal(record)

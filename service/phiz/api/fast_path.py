@@ -19,9 +19,10 @@ _log = logging.getLogger(__name__)
 
 
 class FastPath:
-    """An application in front of another, which answers requests with images itself.
+    """An application in front of another, which answers two kinds of requests itself.
 
-    It also answers those for the description, which is long and the same for everybody.
+    These are requests with images, and those for the description, which is long and the same for
+    everybody.
 
     The other one has the same routes, but passes each request through seven layers, which take a
     third of the service's time for it.

@@ -87,7 +87,7 @@ class WorkerPool:
 
     @property
     def has_queue(self) -> bool:
-        """Whether a task waits for a worker that may take it."""
+        """Whether a task is queued, and given to no worker."""
         return self._queue.length > 0
 
     @property

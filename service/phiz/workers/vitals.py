@@ -16,9 +16,9 @@ CHECK_INTERVAL_S: Final = 0.25
 # Share of the time since the cancellation that counts for a worker that hardly runs, because the
 # machine is busy.
 MIN_TIME_SHARE: Final = 0.25
-# Less processor time between two checks is no sign of life: a thread that waits for another one,
+# Less processor time since the last sign of life is no sign: a thread that waits for another one,
 # which never ends, wakes up now and then.
-LEAST_WORK_S: Final = 0.01
+LEAST_WORK_SHARE: Final = 0.02
 MAX_STOPPED_CHECKS: Final = 2  # one may be right after the service itself was stopped
 
 
@@ -38,6 +38,7 @@ class WorkerVitals:
         "_abandoned_task",
         "_processor_s",
         "_stopped_checks",
+        "_work_s",
         "abandoned_s",
         "has_spoken",
         "silent_s",
@@ -51,6 +52,7 @@ class WorkerVitals:
         self._abandoned_task: WorkTask | None = None
         self._processor_s: float | None = None
         self._stopped_checks = 0
+        self._work_s = 0.0  # since the last sign of life
 
     @property
     def is_stopped(self) -> bool:
@@ -74,8 +76,10 @@ class WorkerVitals:
         and on a busy machine the call may take long. Without figures of the system, only an idle
         worker must answer.
         """
-        has_worked = bool(worker.tasks) if spent_s is None else spent_s >= LEAST_WORK_S
-        is_alive = self.has_spoken or has_worked
+        passed_s = self.silent_s + CHECK_INTERVAL_S
+        self._work_s += spent_s or 0.0
+        has_worked = self._work_s >= LEAST_WORK_SHARE * passed_s
+        is_alive = self.has_spoken or (bool(worker.tasks) if spent_s is None else has_worked)
         state = ""
         if not self.has_spoken:
             worker.ping()
@@ -83,7 +87,9 @@ class WorkerVitals:
         is_alive = is_alive or state == DISK_STATE
         self._stopped_checks = self._stopped_checks + 1 if state == STOPPED_STATE else 0
         self.has_spoken = False
-        self.silent_s = 0.0 if is_alive else self.silent_s + CHECK_INTERVAL_S
+        self.silent_s = 0.0 if is_alive else passed_s
+        if is_alive:
+            self._work_s = 0.0
 
     def _update_abandonment(self, worker: "WorkerHandle", spent_s: float | None) -> None:
         """Count the time for which nobody waits: that of the processor, or a share of the clock."""

@@ -27,6 +27,36 @@ def test_empty_lines_before_a_head_are_in_its_piece() -> None:
     assert RequestMeter().choose_end(b"\r\n\r\n" + GET, 0) == 4 + len(GET)
 
 
+def test_empty_lines_are_read_in_few_pieces() -> None:
+    data, pieces, start = b"\r\n" * (1 << 17), 0, 0
+    meter = RequestMeter()
+    while start < len(data):
+        start = meter.choose_end(data, start)
+        pieces += 1
+    assert pieces <= 5
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 20])
+def test_end_of_a_head_is_found_however_it_is_cut(size: int) -> None:
+    data, meter = GET + BODY, RequestMeter()
+    for start in range(0, len(GET), size):
+        received = data[start : start + size]
+        if start + size >= len(GET):  # the rest comes with the last of it
+            received = data[start:]
+        end = meter.choose_end(received, 0)
+        assert start + end == min(start + size, len(GET))
+        meter.count_piece(end)
+        meter.begin_request()
+
+
+def test_body_behind_the_end_of_a_head_does_not_count_towards_it() -> None:
+    meter = RequestMeter()
+    for received in (GET[:40], GET[40:-4], GET[-4:-2]):
+        meter.count_piece(meter.choose_end(received, 0))
+        meter.begin_request()
+    assert meter.choose_end(GET[-2:] + bytes(100_000), 0) == 2
+
+
 def test_head_without_an_end_is_read_in_pieces_of_the_limit() -> None:
     assert RequestMeter().choose_end(bytes(3 * MAX_HEAD_BYTES), 10) == 10 + MAX_HEAD_BYTES
 

@@ -59,6 +59,11 @@ class Guard:
     metrics_port: int | None = None
     _limiter: RateLimiter = field(default_factory=RateLimiter, init=False)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether images need no key and have no rate."""
+        return self.keys is None and self.rate is None
+
     def check(self, scope: Scope) -> None:
         """Check the head of a request, and count the request.
 

@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, cast
 
 from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from starlette.types import Message, Receive, Scope, Send
@@ -18,6 +18,7 @@ from phiz.api.server.clients import Client, ClientPlaces
 from phiz.api.server.disconnect import DISCONNECT_KEY, Disconnect
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
+    HeaderLines,
     RequestHeadError,
     build_places_error,
     build_timeout_error,
@@ -25,10 +26,10 @@ from phiz.api.server.request_head import (
     explain_parser_error,
 )
 from phiz.api.server.request_meter import RequestMeter, TrailerCounter
-from phiz.api.server.unread import UnreadBudget, UnreadBytes
+from phiz.api.server.unread import MAX_READ_AHEAD_BYTES, UnreadBudget, UnreadBytes
 
-EarlyRefusal: TypeAlias = Callable[[bytes, Mapping[bytes, bytes], str], bytes | None]
-"""Takes the path and query of a POST request, its headers and the address that it comes from."""
+EarlyRefusal: TypeAlias = Callable[[bytes, HeaderLines, Scope], bytes | None]
+"""Takes the path and query of a POST request, its headers, and the ends of its connection."""
 
 UPGRADE_HEADERS: Final = frozenset({b"connection", b"upgrade", b"http2-settings"})
 HEAD_TIMEOUT_S: Final = 20.0  # of a head, from the connection or from its first byte
@@ -272,8 +273,8 @@ class Connection(HttpToolsProtocol):
         if message["type"] == "http.response.start" and not self.pipeline:
             cycle = self.cycle
             # Told not to continue, the client may send the body or leave it.
-            is_sent = not cycle.waiting_for_100_continue
-            if cycle.more_body and not (is_sent and is_body_short(dict(cycle.scope["headers"]))):
+            goes_on = cycle.keep_alive and not cycle.waiting_for_100_continue
+            if cycle.more_body and not (goes_on and is_body_short(dict(cycle.scope["headers"]))):
                 cycle.keep_alive = False
                 cycle.transport = LingeringTransport(cycle.transport, self.close_lingering)
         await send(message)
@@ -283,6 +284,7 @@ class Connection(HttpToolsProtocol):
         if (
             self._refuse_request is None
             or self.parser.get_method() != b"POST"
+            or self.parser.get_http_version() != "1.1"
             or not self.parser.should_keep_alive()
             or self.expect_100_continue  # told no, the client may send the body or leave it
             or not is_body_short(headers)
@@ -290,7 +292,7 @@ class Connection(HttpToolsProtocol):
             or self.flow.write_paused
         ):
             return False
-        answer = self._refuse_request(self.url, headers, self.client[0] if self.client else "")
+        answer = self._refuse_request(self.url, self.headers, cast("Scope", self.scope))
         if answer is None:
             return False
         self._is_refused = self._has_answered = True
@@ -298,7 +300,8 @@ class Connection(HttpToolsProtocol):
         own = [b"%b: %b" % header for header in self.server_state.default_headers]
         self.transport.write(b"\r\n".join([status_line, *own, rest]))
         if self._client is not None:
-            self._client.line[self] = None
+            self._client.line.pop(self, None)
+            self._client.line[self] = None  # behind those that wait for longer
         return True
 
     def _read_requests(self, data: bytes) -> None:
@@ -325,9 +328,13 @@ class Connection(HttpToolsProtocol):
             else:
                 self.transport.close()
         elif self._timer is None and not self._is_busy():
-            self._abort_after(
-                self._head_timeout_s if self._meter.is_receiving else self.timeout_keep_alive
-            )
+            if self._meter.is_receiving:
+                self._abort_after(self._head_timeout_s)
+            else:  # the rest of a request that was answered early has been discarded
+                self._unset_keepalive_if_required()
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
 
     def _keep_unread(self, data: bytes) -> None:
         """Keep requests until the one before them is answered, if there is room for them."""
@@ -335,6 +342,9 @@ class Connection(HttpToolsProtocol):
             self._unread.add(data)
         except RequestHeadError as error:
             self._refuse(error)
+            return
+        if len(self._unread) > MAX_READ_AHEAD_BYTES:
+            self.flow.pause_reading()  # until the answer, which uvicorn resumes it after
 
     def _feed_parser(self, data: memoryview) -> None:
         """Feed the parser.

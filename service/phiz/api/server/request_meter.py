@@ -1,5 +1,6 @@
 """Counts what a connection sends, request by request, against the limits of heads and bodies."""
 
+import re
 from typing import Final
 
 from phiz.api.server.request_head import (
@@ -13,7 +14,7 @@ from phiz.api.server.request_head import (
 )
 
 END_OF_HEAD: Final = b"\r\n\r\n"
-_LEAST_LINE_BYTES: Final = len(b"GET / HTTP/1.0")
+_EMPTY_LINES: Final = re.compile(rb"[\r\n]*")
 _CHUNKED_PIECE_BYTES: Final = 16 * 1024
 
 
@@ -28,6 +29,7 @@ class RequestMeter:
     __slots__ = (
         "_announced_bytes",
         "_body_bytes",
+        "_end_of_piece",
         "_further_chunks",
         "_has_body",
         "_head_bytes",
@@ -41,6 +43,7 @@ class RequestMeter:
         self.is_receiving = False
         self.is_receiving_head = False
         self._head_bytes = 0  # after the piece that the head began in
+        self._end_of_piece = b""  # of the last piece of a head
         self._announced_bytes = 0  # of the body, by its Content-Length
         self._body_bytes = 0
         self._has_body = False  # whether the last piece had a part of the body
@@ -74,11 +77,33 @@ class RequestMeter:
         body, or a part of a body in chunks.
         """
         if not self.is_receiving or self.is_receiving_head:
-            end = data.find(END_OF_HEAD, start + _LEAST_LINE_BYTES)
-            end = len(data) if end < 0 else end + len(END_OF_HEAD)
-            return min(end, start + MAX_HEAD_BYTES)
+            end = min(self._find_end_of_head(data, start), start + self._count_rest_of_head())
+            before = self._end_of_piece if self.is_receiving_head else b""
+            kept = len(END_OF_HEAD) - 1
+            self._end_of_piece = (before + data[max(start, end - kept) : end])[-kept:]
+            return end
         rest_bytes = self._announced_bytes - self._body_bytes
         return start + (rest_bytes if rest_bytes > 0 else _CHUNKED_PIECE_BYTES)
+
+    def _find_end_of_head(self, data: bytes, start: int) -> int:
+        """Return where a head ends, or the end of the data."""
+        if self.is_receiving_head:
+            # The end may have begun in the last piece.
+            before = self._end_of_piece
+            joined = before + data[start : start + len(END_OF_HEAD) - 1]
+            end = joined.find(END_OF_HEAD)
+            if end >= 0:
+                return start + end + len(END_OF_HEAD) - len(before)
+            first = start
+        else:
+            # Empty lines before a head are one piece with it: each piece takes its time.
+            found = _EMPTY_LINES.match(data, start)
+            first = found.end() if found is not None else start
+        end = data.find(END_OF_HEAD, first)
+        return len(data) if end < 0 else end + len(END_OF_HEAD)
+
+    def _count_rest_of_head(self) -> int:
+        return max(1, MAX_HEAD_BYTES - self._head_bytes)
 
     def count_piece(self, size_bytes: int) -> None:
         """Count a piece before the parser reads it.

@@ -198,13 +198,15 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     """
     guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
     logged_app = AccessLog(guarded_app, logged_requests, app.state.methods, tracer)
-    is_refused_early = guard is None and tracer is None
+    is_refused_early = tracer is None and (guard is None or guard.is_open)
+    metrics_port = None if guard is None else guard.metrics_port
+    refusals = EarlyRefusals(app, logged_app.log_request, metrics_port)
     connection = partial(
         Connection,
         places=ClientPlaces[Connection](max_connections),
         unread_budget=UnreadBudget(),
         on_refusal=partial(count_rejection, app),
-        refuse=EarlyRefusals(app, logged_app.log_request).refuse if is_refused_early else None,
+        refuse=refusals.refuse if is_refused_early else None,
         head_timeout_s=head_timeout_s,
     )
     config = uvicorn.Config(

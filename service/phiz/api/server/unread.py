@@ -6,6 +6,7 @@ from typing import Final
 from phiz.api.server.request_head import build_unread_error
 
 MAX_UNREAD_BYTES: Final = 1024 * 1024
+MAX_READ_AHEAD_BYTES: Final = 64 * 1024  # of one connection, beside what one read brings
 
 
 @dataclass(slots=True)
@@ -31,9 +32,9 @@ class UnreadBytes:
         self._budget = budget
         self._content = b""
 
-    def __bool__(self) -> bool:
-        """Return whether there are any."""
-        return bool(self._content)
+    def __len__(self) -> int:
+        """Return their number."""
+        return len(self._content)
 
     def add(self, data: bytes) -> None:
         """Hold more.
