@@ -17,7 +17,6 @@ TESTED_ELSEWHERE = {
     "api/server/lingering": ("service/test_connections.py", "answers while bodies arrive"),
     "api/server/readers": ("service/test_connections.py", "does not read, and reads slowly"),
     "api/server/request_head": ("service/test_connections.py", "sends malformed heads"),
-    "api/server/server": ("service/test_stopping.py", "starts and stops real servers"),
     "cli/build": ("cli/test_models.py", "builds from real sources, and without them"),
     "cli/build_run": ("cli/test_models.py", "builds from real sources, and shows how far it is"),
     "cli/classify_run": ("cli/test_classify.py", "runs the command"),

@@ -25,8 +25,10 @@ from phiz.api.server.readers import ReaderWatch
 from phiz.api.server.unread import UnreadBudget
 from phiz.api.service import MAX_CONNECTIONS
 from phiz.errors import SettingError
+from phiz.system.malloc import trim_heap
 from phiz.system.scheduling import set_batch_policy
 
+TRIM_INTERVAL_S: Final = 60.0
 SEND_BUFFER_BYTES: Final = 64 * 1024  # Linux doubles it
 
 
@@ -65,6 +67,7 @@ class Server(uvicorn.Server):
         # Also while the server stops, which waits for all connections.
         connections = cast("set[Connection]", self.server_state.connections)
         ReaderWatch(connections, partial(count_slow_reader, self._app)).check()
+        keep_heap_trimmed()
         self._on_listening()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  uvicorn's
@@ -79,6 +82,15 @@ class Server(uvicorn.Server):
             # Not from here: the loop may be starting a worker.
             self._main_task.get_loop().call_soon_threadsafe(self._main_task.cancel)
         self.should_exit = True
+
+
+def keep_heap_trimmed() -> None:
+    """Return free memory to the system now and each minute, which takes about a millisecond.
+
+    After many bodies at once it would otherwise stay with the service, between blocks that live.
+    """
+    trim_heap()
+    asyncio.get_running_loop().call_later(TRIM_INTERVAL_S, keep_heap_trimmed)
 
 
 @contextmanager
