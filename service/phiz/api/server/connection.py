@@ -57,6 +57,7 @@ class Connection(HttpToolsProtocol):
         "_is_half_closed",
         "_is_lingering",
         "_is_refused",
+        "_is_stopping",
         "_last_answer",
         "_meter",
         "_on_refusal",
@@ -103,6 +104,7 @@ class Connection(HttpToolsProtocol):
         self._meter = RequestMeter()
         self._timer: asyncio.TimerHandle | None = None
         self._has_answered = False
+        self._is_stopping = False
         self._is_refused = False  # whether the request that is being received is answered already
         self._is_lingering = False
         self._is_half_closed = False  # whether the client sends no more, but may read
@@ -229,6 +231,11 @@ class Connection(HttpToolsProtocol):
         if self._last_answer is not None and not self.transport.is_closing():
             self._end_with(self._last_answer)
 
+    def shutdown(self) -> None:
+        """End the connection, or have its request be the last one (uvicorn)."""
+        self._is_stopping = True
+        super().shutdown()
+
     def give_place_up(self) -> None:
         """End the connection, which has no request in progress, in favour of another one."""
         is_new = not self._meter.is_receiving_head and not self._has_answered
@@ -272,8 +279,10 @@ class Connection(HttpToolsProtocol):
         # A pipelined request behind it is answered by closing.
         if message["type"] == "http.response.start" and not self.pipeline:
             cycle = self.cycle
-            # Told not to continue, the client may send the body or leave it.
-            goes_on = cycle.keep_alive and not cycle.waiting_for_100_continue
+            # Told not to continue, the client may send the body or leave it. A server that stops
+            # does not wait for it.
+            goes_on = cycle.keep_alive or self._is_stopping
+            goes_on = goes_on and not cycle.waiting_for_100_continue
             if cycle.more_body and not (goes_on and is_body_short(dict(cycle.scope["headers"]))):
                 cycle.keep_alive = False
                 cycle.transport = LingeringTransport(cycle.transport, self.close_lingering)
