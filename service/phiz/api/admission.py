@@ -11,9 +11,6 @@ from phiz.workers.latency import Forecast
 # Share of the deadline that a request may be queued. Requests ahead may take longer than expected,
 # and the work itself takes its time.
 MAX_WAIT_SHARE: Final = 0.5
-# The same once the body has been read. Its image may take longer than the shortest, by which it was
-# admitted, and the queue may have grown. A refusal now costs twice as much as one before.
-LATE_WAIT_SHARE: Final = 0.6
 MAX_RETRY_AFTER_S: Final = 600
 # A forecast may be wrong by so much before a request is refused by it.
 FORECAST_TOLERANCE: Final = 2.0
@@ -54,15 +51,13 @@ class Admission:
         self._max_queued = max_queued
         self.bodies = BodyPlaces(max_bodies, max_bytes)
 
-    def check(  # noqa: PLR0913  what is known of a request
+    def check(
         self,
         remaining_s: float,
         client: str = "",
         expected_s: float = 0.0,
         other_images: int = 0,
         other_images_s: float = 0.0,
-        *,
-        max_share: float = MAX_WAIT_SHARE,
     ) -> None:
         """Admit a request.
 
@@ -72,7 +67,6 @@ class Admission:
             expected_s: Expected seconds of its longest image.
             other_images: Number of images beside its first one.
             other_images_s: Expected seconds of these.
-            max_share: Share of the deadline that it may be queued.
 
         Raises:
             OverloadedError: The queue is full, or the wait would be too long.
@@ -87,7 +81,7 @@ class Admission:
                 " a moment",
                 _round_retry_after(wait_s),
             )
-        if wait_s > max_share * remaining_s:
+        if wait_s > MAX_WAIT_SHARE * remaining_s:
             raise OverloadedError(
                 f"the expected wait is {wait_s:.2g} s and the deadline is {remaining_s:g} s;"
                 " try again in a moment",

@@ -10,7 +10,6 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.admission import LATE_WAIT_SHARE
 from phiz.api.body import Upload, read_upload
 from phiz.api.deadline import await_tasks
 from phiz.api.encoded_response import EncodedResponse
@@ -180,14 +179,7 @@ def _check_work(
         raise
     longest_s = max(forecasts).mean_s
     others_s = sum(forecast.likely_s for forecast in forecasts[1:]) / pool.size
-    service.admission.check(
-        remaining_s,
-        owner.client,
-        longest_s,
-        len(workloads) - 1,
-        others_s,
-        max_share=LATE_WAIT_SHARE,
-    )
+    service.admission.check(remaining_s, owner.client, longest_s, len(workloads) - 1, others_s)
 
 
 # Most requests repeat the options of earlier ones.
