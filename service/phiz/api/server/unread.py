@@ -23,7 +23,7 @@ class UnreadBudget:
 
 
 class UnreadBytes:
-    """What one connection has received and not read."""
+    """The bytes that one connection has received and not read."""
 
     __slots__ = ("_budget", "_content")
 
