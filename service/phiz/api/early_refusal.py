@@ -13,15 +13,16 @@ from starlette.types import Scope
 
 from phiz.api.errors import respond_to_error
 from phiz.api.fetch.upload import has_url
-from phiz.api.options import read_deadline, read_query
+from phiz.api.options import read_query
 from phiz.api.request_record import RECORD_KEY, RequestRecord
-from phiz.api.routes_detect import OPERATIONS
+from phiz.api.routes_detect import OPERATIONS, admit_model
 from phiz.api.server.clients import get_address
 from phiz.api.server.request_head import HeaderLines
 from phiz.api.service import Service
 from phiz.errors import OptionError, OverloadedError
 
 _METHOD: Final = "POST"
+_DEADLINE: Final = b"phiz-deadline"
 _PATHS: Final = {path.encode(): path for path in OPERATIONS}
 
 
@@ -69,20 +70,15 @@ class EarlyRefusals:
             return None
         started_at_s = time.perf_counter()
         options_type = OPERATIONS[_PATHS[path]].options_type
+        deadlines = (value.decode("latin-1") for name, value in headers if name == _DEADLINE)
         try:
             model = read_query(options_type, query).model
-            wished = [value for name, value in headers if name == b"phiz-deadline"]
-            first = wished[0].decode("latin-1") if wished else None
-            deadline_s = read_deadline(first, service.limits.deadline_s)
+            admit_model(model, next(deadlines, None), get_address(scope), service)
         except OptionError:
             return None
-        least_s = service.pool.latencies.estimate_least_s(model)
-        client = get_address(scope)
-        try:
-            service.admission.check(deadline_s, client, least_s)
         except OverloadedError as error:
             record = RequestRecord.from_headers(_METHOD, _PATHS[path], headers)
-            record.started_at_s, record.deadline_s, record.model = started_at_s, deadline_s, model
+            record.started_at_s, record.model = started_at_s, model
             answer = _encode_refusal(error, record)
             service.metrics.count_refusal(record)
             record.total_s = time.perf_counter() - started_at_s

@@ -113,10 +113,27 @@ def _admit_request(
     options = read_query(operation.options_type, request.scope["query_string"])
     record.model = options.model
     wished = request.headers.get("phiz-deadline")
-    record.deadline_s = read_deadline(wished, service.limits.deadline_s)
-    least_s = service.pool.latencies.estimate_least_s(options.model)
-    service.admission.check(record.deadline_s, owner.client, least_s)
+    record.deadline_s = admit_model(options.model, wished, owner.client, service)
     return options
+
+
+def admit_model(model: str, wished: str | None, client: str, service: Service) -> float:
+    """Return the deadline of a request in seconds, if it is admitted before its body is read.
+
+    Args:
+        model: Its model.
+        wished: Its header ``Phiz-Deadline``, if there is one.
+        client: Its client.
+        service: The service.
+
+    Raises:
+        OptionError: The deadline is not a number above 0.
+        OverloadedError: The queue is full, or the wait would be too long.
+    """
+    deadline_s = read_deadline(wished, service.limits.deadline_s)
+    least_s = service.pool.latencies.estimate_least_s(model)
+    service.admission.check(deadline_s, client, least_s)
+    return deadline_s
 
 
 def _read_form_options(
