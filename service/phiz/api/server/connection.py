@@ -26,7 +26,12 @@ from phiz.api.server.request_head import (
     explain_parser_error,
 )
 from phiz.api.server.request_meter import RequestMeter, TrailerCounter
-from phiz.api.server.unread import MAX_READ_AHEAD_BYTES, UnreadBudget, UnreadBytes
+from phiz.api.server.unread import (
+    MAX_READ_AHEAD_BYTES,
+    UnreadBudget,
+    UnreadBytes,
+    has_unread_bytes,
+)
 
 EarlyRefusal: TypeAlias = Callable[[bytes, HeaderLines, Scope], bytes | None]
 """Takes the path and query of a POST request, its headers, and the ends of its connection."""
@@ -235,6 +240,15 @@ class Connection(HttpToolsProtocol):
         """End the connection, or have its request be the last one (uvicorn)."""
         self._is_stopping = True
         super().shutdown()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """End an idle connection, unless a request has arrived that has not been read yet.
+
+        The loop runs timers before it reads, so a busy one would close in the face of a client.
+        """
+        if not self.transport.is_closing() and has_unread_bytes(self.transport):
+            return
+        super().timeout_keep_alive_handler()
 
     def give_place_up(self) -> None:
         """End the connection, which has no request in progress, in favour of another one."""

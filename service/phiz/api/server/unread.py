@@ -1,5 +1,7 @@
 """Requests that wait behind the answer to another one of their connection (pipelining)."""
 
+import asyncio
+import select
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,3 +56,10 @@ class UnreadBytes:
         content, self._content = self._content, b""
         self._budget.held_bytes -= len(content)
         return content
+
+
+def has_unread_bytes(transport: asyncio.BaseTransport) -> bool:
+    """Return whether bytes, or the end of the connection, wait in the system to be read."""
+    poll = select.poll()
+    poll.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
+    return bool(poll.poll(0))
