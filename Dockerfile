@@ -39,15 +39,20 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/phiz/bin/pip install --quiet --require-hashes -r "requirements/${PACKAGES}.txt"
 COPY --from=models /wheel /wheel
 # The service needs no package installer, and no tests, compilers, converters or sources of other
-# packages. The library for C programs holds all of onnxruntime a second time.
+# packages, and no types or polynomials. The library for C programs holds all of onnxruntime a
+# second time. rich highlights Python alone here.
 RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
     /opt/phiz/bin/pip uninstall --quiet --yes pip setuptools && \
     find /opt/phiz/lib/python3*/site-packages -depth \
         \( -path '*/numpy/*/tests' -o -path '*/numpy/distutils' -o -path '*/numpy/f2py' \
         -o -path '*/onnxruntime/tools' -o -path '*/onnxruntime/transformers' \
         -o -path '*/onnxruntime/quantization' -o -name 'libonnxruntime.so.*' \
+        -o -path '*/numpy/polynomial' -o -path '*/numpy/testing' \
         -o -path '*/greenlet/tests' -o -path '*/numpy/_core/include' -o -name '*.a' \
-        -o -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' \) \
+        -o -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.pyi' \
+        -o -path '*/pygments/formatters' -o \( -path '*/pygments/lexers/*.py*' \
+            ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' ! -name 'special.*' \) \
+        \) \
         -exec rm -r {} +
 COPY --from=models /opt/phiz/models /opt/phiz/models
 COPY deploy/image/ready.py LICENSE NOTICE /opt/phiz/

@@ -145,6 +145,7 @@ lock: .venv/dev
 	$(LOCK) $(PEERS)/litert.in -c requirements/dev.txt -o $(PEERS)/litert.txt
 	$(LOCK) $(PEERS)/facenet.in -o $(PEERS)/facenet.txt
 	$(LOCK) $(PEERS)/mediapipe.in -o $(PEERS)/mediapipe.txt
+	$(LOCK) $(PEERS)/opencv.in -o $(PEERS)/opencv.txt
 	$(LOCK) $(PEERS)/mosec.in --group pyproject.toml:install -o $(PEERS)/mosec.txt
 	$(LOCK) $(PEERS)/litserve.in --group pyproject.toml:install -o $(PEERS)/litserve.txt
 	$(LOCK) $(PEERS)/bentoml.in --group pyproject.toml:install -o $(PEERS)/bentoml.txt

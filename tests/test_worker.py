@@ -20,6 +20,7 @@ from phiz.runtime import Session
 from phiz.runtime.cpu import recommend_precision
 from phiz.runtime.onnx import OnnxRuntime
 from phiz.runtime.profile import Profile, ProfileEntry, get_processor_name, write_profile
+from phiz.runtime.select import choose_precisions
 from phiz.runtime.variants import Variant, get_version
 from phiz.settings import Settings
 from phiz.timings import Stopwatch
@@ -90,7 +91,9 @@ def test_a_worker_tells_what_it_can_detect_with(
     works, inventory, _ = set_up_worker()
     assert list(works) == ["detect", "classify"]
     assert isinstance(inventory, ModelInventory)
-    assert inventory.specs == catalog.load_catalog().get_models("face")
+    specs = catalog.load_catalog().get_models("face")
+    preferred = choose_precisions([network for spec in specs for network in spec.networks])
+    assert inventory.specs == tuple(spec.with_precisions(preferred) for spec in specs)
     assert inventory.classifiers == catalog.load_catalog().get_models("classify")
     assert inventory.folder == models_folder
     default = recommend_precision()

@@ -10,7 +10,7 @@ from phiz.lab.report.svg import CSS_TEXT_COLOUR, draw_line, draw_part, draw_text
 WIDTH, HEIGHT = 1100, 520  # the height is that of curves
 FAINT, GRID = "#73808c", "#c9d0d6"
 GREEN, RED, GREY = "#2a9d8f", "#e76f51", "#b8c0c8"
-COLOURS = (GREEN, "#e9a03b", "#5b6bbf")
+COLOURS = (GREEN, "#e9a03b", "#5b6bbf", RED, "#8a5a83", "#4f7942", FAINT)
 
 LABEL_PX, FIGURES_PX = 390, 370  # left of the bars, and right of the longest one
 BAR_PX, LINE_PX, TOP_PX, BOTTOM_PX = 18, 34, 72, 44
@@ -18,10 +18,9 @@ MAX_RATIO = 1.5  # longer bars of ratios are cut
 MAX_DRAWN_LIMIT = 2.0  # larger limits have a dot instead of a bar
 
 PLOT_LEFT_PX, PLOT_RIGHT_PX, PLOT_TOP_PX, PLOT_BOTTOM_PX = 70, WIDTH - 240, 30, HEIGHT - 60
-TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500)
+TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 GRID_LINES = 10
 PANEL_PX, PANEL_GAP_PX = 130, 50
-PANEL_COLOURS = (GREEN, "#e9a03b", "#5b6bbf", RED, "#8a5a83", "#4f7942", FAINT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,12 +108,28 @@ def _draw_bar(bar: Bar, y: int, scale: float) -> Iterator[str]:
 
 def draw_curves(curves: Sequence[Curve], x_title: str, y_title: str) -> str:
     """Return an SVG of shares, 0 to 1, over times in ms on a logarithmic axis."""
+    return _wrap(f"{y_title}, {x_title}", HEIGHT, [*_draw_plot(curves, x_title, y_title)])
+
+
+def draw_plots(plots: Mapping[str, Sequence[Curve]], x_title: str) -> str:
+    """Return an SVG of such plots one below the other, by the titles of their shares."""
+    groups = [
+        draw_part(
+            "g",
+            "\n".join(_draw_plot(curves, x_title, y_title)),
+            transform=f"translate(0 {HEIGHT * place})",
+        )
+        for place, (y_title, curves) in enumerate(plots.items())
+    ]
+    return _wrap(f"{', '.join(plots)}, {x_title}", HEIGHT * len(plots), groups)
+
+
+def _draw_plot(curves: Sequence[Curve], x_title: str, y_title: str) -> Iterator[str]:
     times = [x for curve in curves for x, _ in curve.points]
     span = min(times) / 1.2, max(times) * 1.2
-    lines = [*_draw_axes(span, x_title, y_title)]
+    yield from _draw_axes(span, x_title, y_title)
     for place, curve in enumerate(curves):
-        lines += _draw_curve(curve, span, PLOT_TOP_PX + 20 + 22 * place)
-    return _wrap(f"{y_title}, {x_title}", HEIGHT, lines)
+        yield from _draw_curve(curve, span, PLOT_TOP_PX + 20 + 22 * place)
 
 
 def _draw_axes(span: tuple[float, float], x_title: str, y_title: str) -> Iterator[str]:
@@ -187,7 +202,7 @@ def _draw_panel(panel: Panel, top: float, end: float, marks: Sequence[float]) ->
         x, _ = locate((mark, 0))
         yield draw_line(((x, top), (x, bottom)), stroke=FAINT, stroke_dasharray="2 4")
     for place, (name, points) in enumerate(panel.series.items()):
-        colour = PANEL_COLOURS[place % len(PANEL_COLOURS)]
+        colour = COLOURS[place % len(COLOURS)]
         yield draw_line(map(locate, points), stroke=colour, stroke_width="2")
         yield draw_text(PLOT_RIGHT_PX + 16, top + 12 + 18 * place, name, colour)
 

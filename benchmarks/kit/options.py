@@ -8,7 +8,7 @@ import click
 from phiz.models.catalog import get_default_folder
 
 BLAZEFACE = ("front", "back", "full")
-MODELS = (*BLAZEFACE, "mtcnn", "auto")
+MODELS = (*BLAZEFACE, "mtcnn", "yunet", "centerface", "auto")
 PEERS_FOLDER = Path(__file__).parents[1] / ".peers"
 FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -33,6 +33,9 @@ peers_option = click.option(
     type=click.Path(file_okay=False, path_type=Path),
     default=PEERS_FOLDER,
     help="Folder of the peers' environments.  [default: benchmarks/.peers]",
+)
+ask_peers_option = click.option(
+    "--peers", "with_peers", is_flag=True, help="Ask other detectors too; they are installed first."
 )
 pythons_option = click.option(
     "--python",

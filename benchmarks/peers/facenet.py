@@ -10,6 +10,7 @@ an image on each line.
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,18 +23,23 @@ from turns import Facts, Task, serve_tasks
 
 MIN_FACE = 20
 FACTOR = 0.709
-MIN_SCORES = (0.6, 0.7, 0.7)
+PROPOSAL_SCORES = (0.6, 0.7)  # of P-Net and R-Net
+MIN_SCORE = 0.7
+LOWEST_SCORE = 0.05
 
 
-def load_cascade() -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
+def load_cascade(
+    min_score: float = MIN_SCORE,
+) -> Callable[[NDArray[np.uint8]], NDArray[np.float64]]:
     """Return a function that finds the faces in an image (H, W, 3): boxes and scores (F, 5)."""
     torch.set_num_threads(1)
     networks = MTCNN(keep_all=True, device="cpu")
+    limits = *PROPOSAL_SCORES, min_score
 
     def detect(image: NDArray[np.uint8]) -> NDArray[np.float64]:
         stages = networks.pnet, networks.rnet, networks.onet
         with torch.no_grad():
-            boxes, _ = detect_face(image[None], MIN_FACE, *stages, MIN_SCORES, FACTOR, "cpu")
+            boxes, _ = detect_face(image[None], MIN_FACE, *stages, limits, FACTOR, "cpu")
         return np.asarray(boxes[0], float).reshape(-1, 5)
 
     return detect
@@ -45,12 +51,21 @@ def main() -> None:
     if inputs.is_dir():
         images: Sequence[NDArray[np.uint8]] = np.load(inputs / "cascade.npy", mmap_mode="r")
         task = Task("cascade", "facenet-pytorch", lambda item: detect(images[item]), list_faces)
+        tasks = [task]
     else:
-        paths = inputs.read_text("utf-8").splitlines()
-        task = Task(
-            "faces", "facenet-pytorch", lambda item: detect(read_image(paths[item])), list_faces
-        )
-    serve_tasks([task], ("facenet-pytorch", "torch", "torchvision", "numpy"))
+        paths, detect_all = inputs.read_text("utf-8").splitlines(), load_cascade(LOWEST_SCORE)
+        tasks = [
+            Task(contest, "facenet-pytorch", partial(detect_file, search, paths), list_faces)
+            for contest, search in (("faces", detect), ("faces of any score", detect_all))
+        ]
+    serve_tasks(tasks, ("facenet-pytorch", "torch", "torchvision", "numpy"))
+
+
+def detect_file(
+    detect: Callable[[NDArray[np.uint8]], NDArray[np.float64]], paths: Sequence[str], item: int
+) -> NDArray[np.float64]:
+    """Return the faces in the image at a place of the paths."""
+    return detect(read_image(paths[item]))
 
 
 def read_image(path: str) -> NDArray[np.uint8]:

@@ -1,12 +1,15 @@
 """The engine: from image bytes to faces, for HTTP and the command line."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from phiz.detectors import factory as detectors
+from phiz.detectors.anchor_free import AnchorFree
 from phiz.detectors.detector import Detector
+from phiz.detectors.pose import with_poses
 from phiz.detectors.quality import with_quality, with_roll
 from phiz.detectors.rotation import detect_with_rotation, get_orientation_detector
 from phiz.detectors.router import Router
@@ -17,9 +20,13 @@ from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
 from phiz.image.resample import Sampling
 from phiz.models import catalog
-from phiz.models.specs import AUTO, Catalog
+from phiz.models.specs import BUDGETED_MODELS, Catalog
+from phiz.options import DETECT_OPTIONS
 from phiz.runtime import Runtime
+from phiz.runtime.select import choose_precisions
 from phiz.timings import Stopwatch
+
+MAX_FACES: Final = DETECT_OPTIONS["max_faces"].maximum
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +37,7 @@ class DetectionResult:
         model: The requested model.
         width: Pixels of the upright image.
         height: Pixels of the upright image.
-        faces: Faces by falling score, in pixels of the upright image.
+        faces: Faces by falling score or size, in pixels of the upright image.
         route: The steps of the router; empty for other models.
     """
 
@@ -52,13 +59,15 @@ class Engine:
     limits: DecodingLimits
 
     def measure_step_costs(self) -> None:
-        """Measure the costs that a ``budget_ms`` needs, in about 0.1 seconds.
+        """Measure the costs that a ``budget_ms`` needs, in a few tenths of a second.
 
         Otherwise the first image with a budget waits for it.
         """
-        auto = self.detectors.get(AUTO)
-        if isinstance(auto, Router):
-            auto.get_costs()
+        for detector in self.detectors.values():
+            if isinstance(detector, Router):
+                detector.get_costs()
+            elif isinstance(detector, AnchorFree):
+                detector.get_cost_s()
 
     def detect(
         self, image_bytes: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch
@@ -72,16 +81,23 @@ class Engine:
         detector = self.detectors.get(model)
         if detector is None:
             raise OptionError(f"model is {model!r}; it must be one of {', '.join(self.detectors)}")
-        if options.budget_ms is not None and model != AUTO:
-            raise OptionError(f"model is {model!r}; only {AUTO!r} supports budget_ms")
+        if options.budget_ms is not None and model not in BUDGETED_MODELS:
+            names = ", ".join(BUDGETED_MODELS)
+            raise OptionError(f"model is {model!r}; budget_ms is an option of {names}")
         image = open_image(image_bytes, self.limits)
         stopwatch.lap("decode")
         detect = detector.detect
         if options.rotate == "auto":
             detect = partial(detect_with_rotation, detector, get_orientation_detector(detector))
-        detections = detect(image, options, stopwatch)
-        faces = detections.faces
-        if options.details == "quality" or options.rotate == "auto":
+        if options.order == "size":
+            # The largest face may be the last by its score.
+            every = replace(options, max_faces=MAX_FACES)
+            detections = detect(image, every, stopwatch)
+            faces = sort_by_size(detections.faces)[: options.max_faces]
+        else:
+            detections = detect(image, options, stopwatch)
+            faces = detections.faces
+        if options.details != "none" or options.rotate == "auto":
             faces = add_details(faces, image, options)
             stopwatch.lap("postprocess")
         return DetectionResult(model, image.width, image.height, faces, detections.route)
@@ -90,11 +106,23 @@ class Engine:
 def add_details(
     faces: tuple[Face, ...], image: LazyImage, options: DetectOptions
 ) -> tuple[Face, ...]:
-    """Return faces with their roll, and with their quality if the options ask for it."""
-    if options.details == "quality":
+    """Return faces with their roll, and with what else the options ask for."""
+    if options.details in {"quality", "all"}:
         scaled = image.get_finest_scale()
-        return tuple(with_quality(face, scaled) for face in faces)
-    return tuple(with_roll(face) for face in faces)
+        faces = tuple(with_quality(face, scaled) for face in faces)
+    else:
+        faces = tuple(with_roll(face) for face in faces)
+    return with_poses(faces) if options.details in {"pose", "all"} else faces
+
+
+def sort_by_size(faces: tuple[Face, ...]) -> tuple[Face, ...]:
+    """Return faces by the area of their boxes, the largest first."""
+    return tuple(sorted(faces, key=_compute_area, reverse=True))
+
+
+def _compute_area(face: Face) -> float:
+    x1, y1, x2, y2 = face.box
+    return (x2 - x1) * (y2 - y1)
 
 
 def build_engine(  # noqa: PLR0913  what an entry point chooses
@@ -114,11 +142,15 @@ def build_engine(  # noqa: PLR0913  what an entry point chooses
         limits: The limits on images.
         wanted: Names of the detectors; None means all.
         runtime: Runtime of the networks; None means onnxruntime on the processor.
-        models: The catalogue; None means the catalogue of this phiz.
+        models: The catalogue; None means the catalogue of this phiz, in the precisions that are
+            preferred on this processor.
 
     Raises:
         OptionError: A wanted detector does not exist.
         ModelError: A model file is missing or differs from the catalogue.
     """
-    known = catalog.load_catalog() if models is None else models
-    return Engine(detectors.load_detectors(known, folder, sampling, wanted, runtime), limits)
+    if models is None:
+        models = catalog.load_catalog()
+        networks = [spec for model in models.models for spec in model.networks]
+        models = models.with_precisions(choose_precisions(networks))
+    return Engine(detectors.load_detectors(models, folder, sampling, wanted, runtime), limits)

@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from phiz.options import DETECT_OPTIONS, Details, Overlap, Rotate
+from phiz.options import DETECT_OPTIONS, Details, Order, Overlap, Rotate
 
 RgbImage: TypeAlias = NDArray[np.uint8]
 """(H, W, 3), RGB, upright."""
@@ -30,7 +30,6 @@ RouteReason: TypeAlias = Literal[
     "fits_budget",
     "budget_spent",
     "close_up",
-    "close_up_unconfirmed",
     "not_close_up",
     "more_faces_expected",
     "too_few_expected",
@@ -53,7 +52,9 @@ class DetectOptions:
     min_score: float | None = DETECT_OPTIONS["min_score"].default
     min_face: float | None = DETECT_OPTIONS["min_face"].default
     max_faces: int = DETECT_OPTIONS["max_faces"].default
+    order: Order = DETECT_OPTIONS["order"].default
     overlap: Overlap = DETECT_OPTIONS["overlap"].default
+    input_size: int | None = DETECT_OPTIONS["input_size"].default
     passes: int = DETECT_OPTIONS["passes"].default
     rotate: Rotate = DETECT_OPTIONS["rotate"].default
     details: Details = DETECT_OPTIONS["details"].default
@@ -84,6 +85,21 @@ class Quality:
 
 
 @dataclass(frozen=True, slots=True)
+class Pose:
+    """The pose of a head, measured by ``phiz.detectors.pose``.
+
+    Attributes:
+        yaw: Degrees to the right of the image, -90 to 90.
+        pitch: Degrees upwards, -90 to 90.
+        roll: Degrees clockwise, -180 to 180.
+    """
+
+    yaw: float
+    pitch: float
+    roll: float
+
+
+@dataclass(frozen=True, slots=True)
 class Face:
     """One face.
 
@@ -94,6 +110,7 @@ class Face:
         model: The model that found the face.
         roll: Roll of the head, degrees clockwise, -180 to 180; None if not requested.
         quality: None if not requested.
+        pose: None if not requested.
     """
 
     box: tuple[float, float, float, float]
@@ -102,6 +119,7 @@ class Face:
     model: str
     roll: float | None = None
     quality: Quality | None = None
+    pose: Pose | None = None
 
 
 @dataclass(frozen=True, slots=True)

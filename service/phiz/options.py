@@ -11,12 +11,13 @@ from typing import Any, Final, Literal, TypeAlias, get_args
 from phiz.errors import OptionError
 from phiz.models.specs import CLASS_COUNT, Precision
 
-DetectorName: TypeAlias = Literal["front", "back", "full", "mtcnn", "auto"]
+DetectorName: TypeAlias = Literal["front", "back", "full", "mtcnn", "yunet", "centerface", "auto"]
 ClassifierName: TypeAlias = Literal["mobilenet", "efficientnet"]
 Overlap: TypeAlias = Literal["blend", "nms"]
 OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
 Rotate: TypeAlias = Literal["none", "auto"]
-Details: TypeAlias = Literal["none", "quality"]
+Details: TypeAlias = Literal["none", "quality", "pose", "all"]
+Order: TypeAlias = Literal["score", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +80,37 @@ DETECT_OPTIONS: Final[Mapping[str, Option]] = {
     "min_face": Option(
         None,
         "Minimum size of a face: the shorter side of its box, in pixels. The search of `mtcnn`"
-        " starts at this size, so a larger value is faster.",
+        " starts at this size, and `yunet`, `centerface` and `auto` reduce the image to match it,"
+        " so a larger value is faster.",
         maximum=65_535,  # no readable image has both sides this long
         default_help="20 for `mtcnn`, none for the others",
     ),
     "max_faces": Option(
-        1000, "Maximum number of faces per image, best first.", maximum=10_000, is_whole=True
+        1000,
+        "Maximum number of faces per image, the first ones of their order.",
+        maximum=10_000,
+        is_whole=True,
+    ),
+    "order": Option(
+        "score",
+        "Order of the faces: `score` has the best first, `size` the largest box. With"
+        " `max_faces=1`, `size` returns the person in front.",
+        choices=get_args(Order),
     ),
     "overlap": Option(
         "blend",
         "How overlapping predictions are merged: `blend` takes their weighted mean, `nms` keeps"
         " only the best.",
         choices=OVERLAPS,
+    ),
+    "input_size": Option(
+        None,
+        "Longer side, in pixels, to which `yunet` and `centerface` reduce a larger image. A larger"
+        " value finds smaller faces and takes longer, in proportion to its square.",
+        minimum=64,
+        maximum=1536,
+        is_whole=True,
+        default_help="1024; the largest that fits, with `budget_ms`",
     ),
     "passes": Option(
         1,
@@ -108,11 +128,16 @@ DETECT_OPTIONS: Final[Mapping[str, Option]] = {
         choices=get_args(Rotate),
     ),
     "details": Option(
-        "none", "With `quality`, each face has its `roll` and `quality`.", choices=get_args(Details)
+        "none",
+        "With `quality`, each face has its `roll` and `quality`. With `pose`, it has its `roll` and"
+        " `pose`. `all` adds both.",
+        choices=get_args(Details),
     ),
     "budget_ms": Option(
         None,
-        "Time budget of `auto` per image in milliseconds, including decoding but not queueing.",
+        "Time budget of `auto`, `yunet` and `centerface` per image in milliseconds, including"
+        " decoding but not queueing. `auto` chooses its steps by it, the others their"
+        " `input_size`.",
         maximum=60_000,
         default_help="no budget; `auto` continues while more faces are likely",
     ),

@@ -35,7 +35,7 @@ from phiz.workers.stderr import open_log_stream
 
 LIMITS = DecodingLimits(max_bytes=100_000, max_pixels=50_000)
 LARGE = DecodingLimits(max_bytes=10**6, max_pixels=10**6)
-NAMES = ("front", "back", "full", "mtcnn", "auto")
+NAMES = ("front", "back", "full", "mtcnn", "yunet", "centerface", "auto")
 PATIENCE_S = 20
 BEGUN = "begun"
 MAY_END = "may-end"

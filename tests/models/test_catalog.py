@@ -35,6 +35,8 @@ def test_the_catalogue_holds_the_face_models() -> None:
         "back": ["back.onnx"],
         "full": ["full.onnx"],
         "mtcnn": ["pnet.onnx", "rnet.onnx", "onet.onnx"],
+        "yunet": ["yunet.onnx"],
+        "centerface": ["centerface.onnx"],
     }
 
 
@@ -103,8 +105,9 @@ def test_a_form_is_taken_where_it_is_offered() -> None:
         for model in found.with_precision("int8").models
         for network in model.networks
     }
-    others = dict.fromkeys(("front", "back", "pnet", "rnet", "mobilenet-ssd"), "float32")
-    offered = dict.fromkeys(("full", "onet", "mobilenet", "efficientnet"), "int8")
+    floats = ("front", "back", "pnet", "rnet", "yunet", "mobilenet-ssd")
+    others = dict.fromkeys(floats, "float32")
+    offered = dict.fromkeys(("full", "onet", "centerface", "mobilenet", "efficientnet"), "int8")
     assert precisions == {**others, **offered}
     assert found.with_precision("float32") == found
     assert (
@@ -113,13 +116,26 @@ def test_a_form_is_taken_where_it_is_offered() -> None:
     )
 
 
+def test_a_preferred_form_is_built_with_the_others() -> None:
+    networks = [
+        spec for model in catalog.load_catalog().get_models("face") for spec in model.networks
+    ]
+    variants = [variant for spec in networks for variant in spec.variants]
+    assert [spec.file_name for spec in variants if spec.is_preferred] == ["centerface.int8.onnx"]
+    assert all(spec.is_built_by_default for spec in networks)
+    assert [spec.is_built_by_default for spec in variants] == [
+        spec.is_preferred for spec in variants
+    ]
+
+
 def test_networks_may_be_in_different_forms() -> None:
     found = catalog.load_catalog()
     assert found.with_precisions({}) == found
     mixed = found.with_precisions({"onet": "int8", "pnet": "int8", "full": "float32"})
     files = [spec.file_name for model in mixed.models for spec in model.networks]
     first = [f"{name}.onnx" for name in ("front", "back", "full", "pnet", "rnet")]
-    last = [f"{name}.onnx" for name in ("mobilenet", "efficientnet", "mobilenet-ssd")]
+    names = ("yunet", "centerface", "mobilenet", "efficientnet", "mobilenet-ssd")
+    last = [f"{name}.onnx" for name in names]
     assert files == [*first, "onet.int8.onnx", *last]
 
 
@@ -311,9 +327,9 @@ def installed_default(tmp_path: Path, **environment: str) -> str:
 @pytest.mark.parametrize(
     ("cache", "expected"),
     [
-        ("/cache", "/cache/phiz/models 7"),
-        ("", "/home/user/.cache/phiz/models 7"),
-        ("relative", "/home/user/.cache/phiz/models 7"),
+        ("/cache", "/cache/phiz/models 9"),
+        ("", "/home/user/.cache/phiz/models 9"),
+        ("relative", "/home/user/.cache/phiz/models 9"),
     ],
 )
 def test_an_installed_phiz_keeps_them_in_the_users_cache(

@@ -18,7 +18,8 @@ from .conftest import ROOT, TOOLS, Installed
 
 pytestmark = pytest.mark.integration
 
-FILES = {"front.onnx", "back.onnx", "full.onnx", "pnet.onnx", "rnet.onnx", "onet.onnx"}
+FLOATS = ("front", "back", "full", "pnet", "rnet", "onet", "yunet", "centerface")
+FILES = {*(f"{name}.onnx" for name in FLOATS), "centerface.int8.onnx"}
 
 
 @pytest.fixture(scope="module")

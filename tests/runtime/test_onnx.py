@@ -6,6 +6,7 @@ import onnxruntime
 import pytest
 
 from phiz.errors import SettingError
+from phiz.models.specs import Architecture
 from phiz.runtime import Runtime, Session
 from phiz.runtime.onnx import CPU_PROVIDER, OnnxRuntime, build_session_options
 
@@ -15,25 +16,37 @@ Pixels = Callable[..., np.ndarray]
 OTHER = "AzureExecutionProvider"
 
 
-@pytest.mark.parametrize(("any_size", "kept"), [(False, True), (True, False)])
-def test_memory_is_kept_only_where_sizes_stay(any_size: bool, kept: bool) -> None:  # noqa: FBT001
-    options = build_session_options(1, has_dynamic_size=any_size)
-    assert options.enable_cpu_mem_arena is kept
-    assert options.enable_mem_pattern is kept
+@pytest.mark.parametrize(
+    ("architecture", "has_arena", "has_pattern"),
+    [
+        ("blazeface", True, True),
+        ("pnet", False, False),
+        ("onet", False, False),
+        ("centerface", True, False),
+    ],
+)
+def test_a_plan_of_memory_is_kept_only_where_sizes_stay(
+    architecture: Architecture,
+    has_arena: bool,  # noqa: FBT001
+    has_pattern: bool,  # noqa: FBT001
+) -> None:
+    options = build_session_options(1, architecture)
+    assert options.enable_cpu_mem_arena is has_arena
+    assert options.enable_mem_pattern is has_pattern
 
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_inference_has_the_threads_it_is_given(threads: int) -> None:
-    options = build_session_options(threads, has_dynamic_size=False)
+    options = build_session_options(threads, "blazeface")
     assert options.intra_op_num_threads == threads
     assert options.inter_op_num_threads == 1
 
 
 @pytest.mark.parametrize(
     ("name", "kept"),
-    [("front", True), ("back", True), ("full", True), ("pnet", False), ("rnet", True)],
+    [("front", True), ("back", True), ("full", True), ("pnet", False), ("rnet", False)],
 )
-def test_pnet_alone_takes_any_size(
+def test_the_cascade_alone_keeps_no_memory(
     open_in: Open,
     monkeypatch: pytest.MonkeyPatch,
     name: str,

@@ -16,7 +16,12 @@ from phiz.runtime.profile import (
     get_processor_name,
     write_profile,
 )
-from phiz.runtime.select import SelectedRuntime, select_classifier_precision, select_runtime
+from phiz.runtime.select import (
+    SelectedRuntime,
+    choose_precisions,
+    select_classifier_precision,
+    select_runtime,
+)
 from phiz.runtime.variants import REFERENCE_VARIANT, Variant, get_version
 
 NOWHERE = Path("nowhere.json")
@@ -115,3 +120,18 @@ def test_processor_decides_without_a_measurement(
     assert (
         select_classifier_precision(tmp_path / "profile.json", MOBILENET) == recommend_precision()
     )
+
+
+@pytest.mark.parametrize(
+    ("recommended", "precisions"), [("int8", {"centerface": "int8"}), ("float32", {})]
+)
+def test_preferred_form_runs_where_the_processor_has_instructions_for_it(
+    recommended: Precision, precisions: dict[str, Precision], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phiz.runtime.select.recommend_precision", lambda: recommended)
+    networks = [
+        each for model in catalog.load_catalog().get_models("face") for each in model.networks
+    ]
+    assert choose_precisions(networks) == precisions
+    assert select_runtime("onnxruntime", (), NOWHERE, networks).precisions == precisions
+    assert select_runtime("onnxruntime", (CPU_PROVIDER,), NOWHERE, networks).precisions == {}

@@ -36,7 +36,7 @@ def test_the_example_of_the_documentation_is_true(service: Running) -> None:
 
 
 @pytest.mark.needs("curl")
-@pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "auto"])
+@pytest.mark.parametrize("model", ["front", "back", "full", "mtcnn", "yunet", "centerface", "auto"])
 def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -> None:
     form = curl("-F", f"model={model}", "-F", f"image=@{GROUP}", f"{service.url}/detect")
     plain = curl(*PLAIN, f"@{GROUP}", f"{service.url}/detect?model={model}")
@@ -45,7 +45,8 @@ def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -
         assert answer["faces"]
         timing = answer.pop("timing_ms")
         parts = {name: timing.pop(name, 0) for name in ("pnet", "rnet", "onet")}
-        assert (parts["pnet"] > 0) == (model in {"mtcnn", "auto"})
+        assert (parts["pnet"] > 0) == (model == "mtcnn")
+        assert (parts["onet"] > 0) == (model in {"mtcnn", "auto"})
         total = timing.pop("total")
         assert total == pytest.approx(sum(timing.values()), rel=0.05)
     assert form == plain

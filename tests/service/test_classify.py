@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from phiz.models import catalog
+from phiz.cli.models import list_networks
 from phiz.wire.examples import CLASSIFY_EXAMPLE
 
 from .running import ONE, PICTURES, PLAIN, SELFIE, Running, curl, environment, running
@@ -23,10 +23,9 @@ every_precision = pytest.mark.parametrize("precision", ["float32", "int8"])
 def folder(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the face models are built, and nothing else yet."""
     folder = tmp_path_factory.mktemp("models")
-    for spec in (
-        spec for model in catalog.load_catalog().get_models("face") for spec in model.networks
-    ):
-        shutil.copy(models_folder / spec.file_name, folder)
+    for spec in list_networks("face"):
+        if spec.is_built_by_default:
+            shutil.copy(models_folder / spec.file_name, folder)
     return folder
 
 

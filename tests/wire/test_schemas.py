@@ -16,13 +16,17 @@ def test_each_option_reaches_the_detector() -> None:
         min_score=0.25,
         min_face=30,
         max_faces=5,
+        order="size",
+        input_size=640,
         overlap="nms",
         passes=2,
         rotate="auto",
         details="quality",
         budget_ms=8,
     )
-    assert chosen.to_options() == DetectOptions(0.25, 30, 5, "nms", 2, "auto", "quality", 8)
+    assert chosen.to_options() == DetectOptions(
+        0.25, 30, 5, "size", "nms", 640, 2, "auto", "quality", 8
+    )
 
 
 def test_a_name_that_is_no_option_is_refused() -> None:

@@ -37,6 +37,13 @@ def test_unclear_size_counts_as_large() -> None:
         pytest.param({"model": "mtcnn", "min_face": 1}, "min_face 1", 16, id="smallest-faces"),
         pytest.param({"model": "mtcnn", "min_face": 80}, "min_face 7", 1, id="large-faces"),
         pytest.param({"model": "back", "min_face": 80}, "", 1, id="min-face-of-back"),
+        pytest.param({"model": "yunet", "input_size": 512}, "input_size 10", 1, id="small-input"),
+        pytest.param(
+            {"model": "yunet", "input_size": 1536}, "input_size 11", 2.25, id="large-input"
+        ),
+        pytest.param({"model": "back", "input_size": 1536}, "", 1, id="input-size-of-back"),
+        pytest.param({"model": "yunet", "passes": 2}, "", 1, id="passes-of-yunet"),
+        pytest.param({"model": "yunet", "budget_ms": 50}, "budget_ms 6", 1, id="budget-of-yunet"),
         pytest.param({"budget_ms": 50}, "budget_ms 6", 1, id="budget"),
         pytest.param({"budget_ms": 60}, "budget_ms 6", 1, id="similar-budget"),
         pytest.param({"max_faces": 3, "min_score": 0.1}, "", 1, id="others"),

@@ -80,7 +80,7 @@ def test_named_tuple_arrives_as_plain_one() -> None:
     assert (type(result.value), result.value) == (tuple, (7,))
 
 
-@pytest.mark.parametrize("options", [DetectOptions(), DetectOptions(0.25, 30.5, 7, "nms")])
+@pytest.mark.parametrize("options", [DetectOptions(), DetectOptions(0.25, 30.5, 7, "size", "nms")])
 def test_options_arrive_as_they_were_chosen(options: DetectOptions) -> None:
     ((request, _),) = fed(encode_message(WorkRequest(1, "detect", ("back", options, 1.5))))
     assert request.arguments == ("back", options, 1.5)

@@ -109,7 +109,7 @@ class Admission:
         raise ExcessiveWorkError(
             f"{images} would take at least {low_s:.2g} s with this model and these options; the"
             f" deadline is {remaining_s:g} s; send {fewer}, choose a faster model, or set min_face"
-            " (mtcnn) or budget_ms (auto)"
+            " or budget_ms (auto, yunet, centerface)"
         )
 
 

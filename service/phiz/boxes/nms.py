@@ -85,11 +85,16 @@ def _mark_leaders(near: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def nms(boxes: Boxes, scores: Scores, limit: float) -> Indices:
     """Return the indices (K,) of the boxes that lead, by falling score."""
+    return suppress_pairs(find_overlapping_pairs(boxes, limit), scores)
+
+
+def find_overlapping_pairs(boxes: Boxes, limit: float) -> IndexPairs:
+    """Return all pairs (2, P) of boxes (N, 4) whose IoU is above the limit."""
     pairs_by_block = [
         filter_overlapping_pairs(boxes, first, second, limit)
         for first, second in find_intersecting_pairs(boxes)
     ]
-    return suppress_pairs(np.concatenate([NO_PAIRS, *pairs_by_block], axis=1), scores)
+    return np.concatenate([NO_PAIRS, *pairs_by_block], axis=1)
 
 
 def find_single_faces(boxes: Boxes, scores: Scores, size_wh: tuple[int, int]) -> Indices:

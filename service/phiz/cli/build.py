@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from phiz.cli.models import add_models_option, is_selectable, list_networks
+from phiz.cli.models import add_models_option, list_networks
 from phiz.errors import ModelError
 from phiz.models import catalog
 from phiz.models.specs import SERVICE_GROUP, VARIANT_PRECISIONS, Precision
@@ -53,7 +53,9 @@ def build(  # noqa: PLR0913  one for each option
     """
     place = folder or catalog.get_default_folder()
     networks = [
-        spec for spec in list_networks(group) if is_selectable(spec) or spec.precision == precision
+        spec
+        for spec in list_networks(group)
+        if spec.is_built_by_default or spec.precision == precision
     ]
     wanted = [spec for spec in networks if force or catalog.find_network_error(spec, place)]
     if not wanted:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from phiz.cli.models import add_models_option, is_selectable, list_networks
+from phiz.cli.models import add_models_option, list_networks
 from phiz.cli.tables import print_table
 from phiz.errors import ModelNotBuiltError
 from phiz.models import catalog
@@ -46,7 +46,7 @@ def verify(folder: Path | None, group: str | None) -> None:
     flaws = {
         spec.file_name: catalog.find_network_error(spec, place)
         for spec in list_networks(group)
-        if (spec.group == (group or SERVICE_GROUP) and is_selectable(spec))
+        if (spec.group == (group or SERVICE_GROUP) and spec.is_built_by_default)
         or (place / spec.file_name).exists()
     }
     for name, flaw in flaws.items():

@@ -6,7 +6,7 @@ import click
 
 from phiz.cli.group import LazyGroup
 from phiz.models import catalog
-from phiz.models.specs import SELECTABLE_PRECISIONS, NetworkSpec
+from phiz.models.specs import NetworkSpec
 
 _MODEL_COMMANDS = {
     "build": ("phiz.cli.build:build", "Download the pinned sources and convert them to ONNX."),
@@ -38,8 +38,3 @@ def list_networks(group: str | None) -> list[NetworkSpec]:
     models = catalog.load_catalog().get_models(group)
     networks = [network for model in models for network in model.networks]
     return networks + [variant for network in networks for variant in network.variants]
-
-
-def is_selectable(spec: NetworkSpec) -> bool:
-    """Return whether the service may select the precision of a network."""
-    return spec.precision in ("float32", *SELECTABLE_PRECISIONS[spec.group])

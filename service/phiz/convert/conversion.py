@@ -6,11 +6,13 @@ from typing import Final
 
 import onnx
 
+from phiz.convert.anchor_free import convert_centerface, convert_yunet
 from phiz.convert.architectures import EFFICIENTNET, MOBILENET
 from phiz.convert.blazeface import convert_blazeface
 from phiz.convert.calibration import get_ranges, load_calibrations
 from phiz.convert.inverted_residual import convert_classifier, convert_features
 from phiz.convert.mtcnn import convert_onet, convert_pnet, convert_rnet
+from phiz.convert.onnx_file import read_onnx
 from phiz.convert.quantise import quantise_graph
 from phiz.convert.tflite_file import read_tflite
 from phiz.convert.torch_pickle import read_weights
@@ -49,6 +51,8 @@ CONVERTERS: Final[Mapping[Architecture, Callable[[NetworkSpec, bytes], bytes]]] 
     "pnet": lambda spec, source: convert_pnet(read_weights(source), spec.normalisation),
     "rnet": lambda spec, source: convert_rnet(read_weights(source), spec.normalisation),
     "onet": lambda spec, source: convert_onet(read_weights(source), spec.normalisation),
+    "yunet": lambda spec, source: convert_yunet(read_onnx(source), spec.normalisation),
+    "centerface": lambda spec, source: convert_centerface(read_onnx(source), spec.normalisation),
     "mobilenet": lambda spec, source: convert_classifier(
         read_weights(source), MOBILENET, spec.name, spec.normalisation
     ),

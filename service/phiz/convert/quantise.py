@@ -31,7 +31,7 @@ LAYERS: Final = frozenset({"Conv", "Gemm"})
 RECTIFIERS: Final = frozenset({"Clip", "Relu"})
 QUANTISED_OPERATORS: Final = LAYERS | RECTIFIERS | {"Add", "Concat", "GlobalAveragePool"}
 # Their outputs keep the steps of their inputs; otherwise a runtime computes them in float32.
-RANGE_PRESERVING: Final = frozenset({"Flatten", "MaxPool", "Resize"})
+RANGE_PRESERVING: Final = frozenset({"DepthToSpace", "Flatten", "MaxPool", "Resize"})
 ACTIVATION_LEVELS: Final = 255
 WEIGHT_LEVELS: Final = 127  # to either side of 0
 INT32_RANGE: Final = (-(2**31), 2**31 - 1)
@@ -42,6 +42,8 @@ FIRST_QUANTISED: Final[Mapping[Architecture, tuple[str, int]]] = {
     "pnet": ("Add", 1),
     "rnet": ("MaxPool", 0),
     "onet": ("MaxPool", 0),
+    "yunet": ("Relu", 0),
+    "centerface": ("Relu", 0),
     "mobilenet": ("Clip", 1),  # after the first depthwise layer
     "efficientnet": ("Clip", 1),
 }

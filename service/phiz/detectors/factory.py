@@ -1,19 +1,17 @@
 """Builds detectors by name from their specs."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from phiz.detectors import blazeface, mtcnn
+from phiz.detectors import anchor_free, blazeface, mtcnn
+from phiz.detectors.anchor_free import AnchorFree, AnchorFreeSpec
 from phiz.detectors.anchors import GRIDS_896, GRIDS_2304, build_anchors
 from phiz.detectors.blazeface import BlazeFace
 from phiz.detectors.detector import Detector
-from phiz.detectors.fusion import CASCADE_MODEL
 from phiz.detectors.mtcnn import Mtcnn
-from phiz.detectors.router import Router
-from phiz.detectors.time_budget import measure_step_costs
+from phiz.detectors.router import FIRST_MODEL, SEARCH_MODEL, Router, measure_step_costs
 from phiz.errors import OptionError
 from phiz.image.resample import Sampling
 from phiz.models import router_config
@@ -24,11 +22,13 @@ from phiz.runtime.onnx import OnnxRuntime
 
 __all__ = ["LANDMARKS_BY_KIND", "Detector", "list_model_names", "load_detectors"]
 
-FIRST_PASS_MODELS: Final = ("back", "full", "front")  # of the router, most accurate first
-ROUTER_MODELS: Final = (*FIRST_PASS_MODELS, CASCADE_MODEL)
+CASCADE_MODEL: Final = "mtcnn"  # whose O-Net the router asks
+ROUTER_MODELS: Final = (FIRST_MODEL, SEARCH_MODEL, CASCADE_MODEL)
 LANDMARKS_BY_KIND: Final[Mapping[ModelKind, tuple[str, ...]]] = {
     "blazeface": blazeface.BLAZEFACE_LANDMARKS,
     "mtcnn": mtcnn.MTCNN_LANDMARKS,
+    "yunet": mtcnn.MTCNN_LANDMARKS,
+    "centerface": mtcnn.MTCNN_LANDMARKS,
 }
 """The landmarks of each kind of model."""
 GRIDS_BY_MODEL: Final = {"front": GRIDS_896, "back": GRIDS_896, "full": GRIDS_2304}
@@ -85,19 +85,15 @@ def load_detectors(
 
 
 def _build_router(loaded: Mapping[str, Detector]) -> Router:
-    config = router_config.load_router_config()
-    first_pass: dict[str, BlazeFace] = {}
-    for name in FIRST_PASS_MODELS:
+    networks: dict[str, AnchorFree] = {}
+    for name in (FIRST_MODEL, SEARCH_MODEL):
         network = loaded[name]
-        assert isinstance(network, BlazeFace), "the router's first pass is a BlazeFace"
-        first_pass[name] = network
+        assert isinstance(network, AnchorFree), "the router's passes are anchor-free"
+        networks[name] = network
     cascade = loaded[CASCADE_MODEL]
     assert isinstance(cascade, Mtcnn), "the cascade of the router is an Mtcnn"
-    spec = replace(cascade.spec, factor=config.factor, min_scores=config.cascade_min_scores)
-    cascade = replace(cascade, spec=spec)
-    return Router(
-        config, first_pass, cascade, cache(partial(measure_step_costs, first_pass, cascade))
-    )
+    get_costs = cache(partial(measure_step_costs, networks, cascade))
+    return Router(router_config.load_router_config(), networks, cascade, get_costs)
 
 
 def _build_blazeface(spec: ModelSpec, open_network: OpenNetwork, sampling: Sampling) -> Detector:
@@ -128,9 +124,22 @@ def _build_mtcnn(spec: ModelSpec, open_network: OpenNetwork, sampling: Sampling)
     return Mtcnn(spec.name, mtcnn_spec, pnet, rnet, onet, sampling == "reference")
 
 
+def _build_anchor_free(
+    decode: anchor_free.Decoder, spec: ModelSpec, open_network: OpenNetwork, sampling: Sampling
+) -> Detector:
+    numbers = AnchorFreeSpec(min_score=spec.min_score, **spec.thresholds)
+    session = open_network(spec.networks[0])
+    # Only BlazeFace's original resizes as in the reference mode.
+    sampling = "half-pixel" if sampling == "reference" else sampling
+    get_cost_s = cache(partial(anchor_free.measure_cost_s, session))
+    return AnchorFree(spec.name, numbers, session, decode, sampling, get_cost_s)
+
+
 DETECTOR_FACTORIES: Final[
     Mapping[ModelKind, Callable[[ModelSpec, OpenNetwork, Sampling], Detector]]
 ] = {
     "blazeface": _build_blazeface,
     "mtcnn": _build_mtcnn,
+    "yunet": partial(_build_anchor_free, anchor_free.decode_yunet),
+    "centerface": partial(_build_anchor_free, anchor_free.decode_centerface),
 }

@@ -1,7 +1,7 @@
 """Detection in images that lie on their side or upside down.
 
 The networks find upright faces. If an image has no clear upright face, it is turned in quarter
-turns, and the orientation with the best upright face wins.
+turns, and the orientation with the best upright faces wins.
 """
 
 from collections.abc import Iterator
@@ -10,9 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from phiz.detectors.detector import Detector
-from phiz.detectors.fusion import CASCADE_MODEL
 from phiz.detectors.quality import compute_roll
-from phiz.detectors.router import Router
+from phiz.detectors.router import FIRST_MODEL, Router
 from phiz.faces import Detections, DetectOptions, Face
 from phiz.image.lazy import LazyImage
 from phiz.image.orientation import UPRIGHT_EXIF, to_stored_points
@@ -22,15 +21,17 @@ from phiz.timings import Stopwatch
 ROTATION_EXIFS = (6, 8, 3)
 # An upright face with this score ends the search.
 UPRIGHT_SURE_SCORE = 0.85
-# The same for the cascade. It scores all of 56 upright portraits at 0.997 or more, and turned
-# portraits at up to 0.988.
-CASCADE_SURE_SCORE = 0.99
-# The first pass that finds the orientation for the router. Confidences cannot: faces upside down
-# have up to 0.9997.
-ORIENTATION_MODEL = "front"
-# Its minimum score, below the default limit of a face: the question is the orientation, not
-# whether there is a face.
+# The same for models that find turned faces too, and take them for upright ones. The cascade scores
+# all of 56 upright portraits at 0.997 or more, and turned portraits at up to 0.988.
+UPRIGHT_SURE_SCORES = {"mtcnn": 0.99, "yunet": 0.92, "centerface": 0.92}
+# How the network of the first pass finds the orientation for the router. Small faces of groups
+# count too, and the limit is below the default: the question is the orientation, not the face.
+ORIENTATION_INPUT_SIZE = 640
 ORIENTATION_MIN_SCORE = 0.5
+# A sure face counts far more than several doubtful ones, and several sure ones more than one.
+SCORE_EXPONENT = 8
+# Another orientation than the given one has to be so much better.
+MIN_GAIN = 1.1
 # Maximum roll of an upright face, in degrees. Beyond it another orientation is nearer.
 MAX_UPRIGHT_ROLL_DEG = 45.0
 
@@ -52,7 +53,7 @@ class Orientation:
 
 def get_orientation_detector(detector: Detector) -> Detector:
     """Return the detector that finds the orientation: for the router a first pass, else itself."""
-    return detector.first_pass[ORIENTATION_MODEL] if isinstance(detector, Router) else detector
+    return detector.networks[FIRST_MODEL] if isinstance(detector, Router) else detector
 
 
 def detect_with_rotation(
@@ -99,29 +100,42 @@ def _find_orientation(
 ) -> Orientation:
     """Return the orientation that shows faces upright, with the detections in it."""
     if orientation_detector is not detector:
-        orientation_options = DetectOptions(ORIENTATION_MIN_SCORE, budget_ms=options.budget_ms)
+        orientation_options = DetectOptions(
+            ORIENTATION_MIN_SCORE,
+            input_size=ORIENTATION_INPUT_SIZE,
+            budget_ms=_halve_budget(options, stopwatch),
+        )
         orientation = find_best_orientation(
             orientation_detector, image, orientation_options, stopwatch
         )
-        if get_upright_score(orientation.detections):
+        if compute_upright_score(orientation.detections):
             found = detector.detect(orientation.image, options, stopwatch)
             return Orientation(orientation.exif_value, orientation.image, found)
     return find_best_orientation(detector, image, options, stopwatch)
 
 
+def _halve_budget(options: DetectOptions, stopwatch: Stopwatch) -> float | None:
+    """Return the budget of the orientation, which leaves half of the time for the answer."""
+    if options.budget_ms is None:
+        return None
+    return max(1.0, (options.budget_ms + 1000 * stopwatch.measure_work_s()) / 2)
+
+
 def find_best_orientation(
     detector: Detector, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch
 ) -> Orientation:
-    """Return the orientation with the best upright face. A clear face ends the search."""
+    """Return the orientation with the best upright faces. A clear face ends the search."""
     best = Orientation(UPRIGHT_EXIF, image, detector.detect(image, options, stopwatch))
+    best_score = MIN_GAIN * compute_upright_score(best.detections)
     for exif_value in ROTATION_EXIFS:
         if has_sure_face(best.detections) or is_budget_spent(options, stopwatch):
             break
         rotated = image.rotate_to_upright(exif_value)
         stopwatch.lap("preprocess")
         found = detector.detect(rotated, options, stopwatch)
-        if get_upright_score(found) > get_upright_score(best.detections):
-            best = Orientation(exif_value, rotated, found)
+        score = compute_upright_score(found)
+        if score > best_score:
+            best, best_score = Orientation(exif_value, rotated, found), score
         stopwatch.lap("postprocess")
     return best
 
@@ -129,7 +143,7 @@ def find_best_orientation(
 def has_sure_face(detections: Detections) -> bool:
     """Return whether a face is clearly upright."""
     return any(
-        face.score >= (CASCADE_SURE_SCORE if face.model == CASCADE_MODEL else UPRIGHT_SURE_SCORE)
+        face.score >= UPRIGHT_SURE_SCORES.get(face.model, UPRIGHT_SURE_SCORE)
         for face in filter_upright_faces(detections)
     )
 
@@ -139,9 +153,9 @@ def is_budget_spent(options: DetectOptions, stopwatch: Stopwatch) -> bool:
     return options.budget_ms is not None and 1000 * stopwatch.measure_work_s() >= options.budget_ms
 
 
-def get_upright_score(detections: Detections) -> float:
-    """Return the best score of an upright face; 0 without any."""
-    return max((face.score for face in filter_upright_faces(detections)), default=0.0)
+def compute_upright_score(detections: Detections) -> float:
+    """Return how much the upright faces speak for an orientation; 0 without any."""
+    return sum(face.score**SCORE_EXPONENT for face in filter_upright_faces(detections))
 
 
 def filter_upright_faces(detections: Detections) -> Iterator[Face]:

@@ -99,17 +99,12 @@ class LazyImage:
         Raises:
             ImageError: The pixels cannot be decoded.
         """
-        longer = max(self.width, self.height)
-        wanted = next((factor for factor in SCALE_FACTORS if longer >= min_side_px * factor), 1)
-        return self._get_scaled(max(wanted, self._finest_factor))
+        return self._get_scaled(self._choose_factor(min_side_px))
 
-    def decode_finest(self) -> ScaledImage:
-        """Return the image at the largest scale within the limits.
-
-        Raises:
-            ImageError: The pixels cannot be decoded.
-        """
-        return self._get_scaled(self._finest_factor)
+    def is_decoded_again(self, min_side_px: float) -> bool:
+        """Return whether ``decode_scaled`` would decode the file once more."""
+        is_known = self._choose_factor(min_side_px) in self._scaled_by_factor
+        return bool(self._scaled_by_factor) and self._full_only is None and not is_known
 
     def get_finest_scale(self) -> ScaledImage:
         """Return the image at the largest scale that has been decoded.
@@ -127,6 +122,11 @@ class LazyImage:
             lambda factor: _orient_scaled(self._get_scaled(factor), size_wh, orientation),
             self._finest_factor,
         )
+
+    def _choose_factor(self, min_side_px: float) -> int:
+        longer = max(self.width, self.height)
+        wanted = next((factor for factor in SCALE_FACTORS if longer >= min_side_px * factor), 1)
+        return max(wanted, self._finest_factor)
 
     def _get_scaled(self, factor: int) -> ScaledImage:
         if factor not in self._scaled_by_factor:

@@ -1,4 +1,4 @@
-"""Resizes images for the square inputs of BlazeFace.
+"""Resizes images for the inputs of the networks.
 
 Positions are pixel indices: the centre of the first pixel is at 0.
 """
@@ -40,14 +40,39 @@ def letterbox_image(scaled: ScaledImage, letterbox: Letterbox, sampling: Samplin
             grows with the scale.
     """
     letterbox = _scale_letterbox(scaled, letterbox)
+    return _resize(scaled.pixels, letterbox, letterbox, sampling)
+
+
+def fit_image(
+    scaled: ScaledImage, scale: float, shape_hw: tuple[int, int], sampling: Sampling
+) -> RgbImage:
+    """Return an image in the upper left corner of a black rectangle (H, W, 3), uint8.
+
+    Args:
+        scaled: The image, perhaps at a smaller scale.
+        scale: Pixels of the image at full scale for one of the rectangle.
+        shape_hw: H and W.
+        sampling: As for ``letterbox_image``.
+    """
+    rows, columns = (_scale_letterbox(scaled, Letterbox(side, scale, 0, 0)) for side in shape_hw)
+    if scale == scaled.factor and not any(scaled.origin_xy):
+        height, width = scaled.pixels.shape
+        rectangle = np.zeros((*shape_hw, 3), np.uint8)
+        rectangle[:height, :width] = unpack_rgb(scaled.pixels)
+        return rectangle
+    return _resize(scaled.pixels, rows, columns, sampling)
+
+
+def _resize(
+    pixels: PackedPixels, rows: Letterbox, columns: Letterbox, sampling: Sampling
+) -> RgbImage:
+    """Return an image (H, W) in a rectangle, whose rows and columns have their own letterbox."""
     if sampling == "area":
-        return _resize_area(scaled.pixels, letterbox)
-    height, width = scaled.pixels.shape
+        return _resize_area(pixels, rows, columns)
+    height, width = pixels.shape
     taps = _compute_corner_taps if sampling == "reference" else _compute_centre_taps
     return _resize_bilinear(
-        scaled.pixels,
-        taps(letterbox, letterbox.pad_y_px, height),
-        taps(letterbox, letterbox.pad_x_px, width),
+        pixels, taps(rows, rows.pad_y_px, height), taps(columns, columns.pad_x_px, width)
     )
 
 
@@ -173,12 +198,12 @@ def _mix_columns(strips: PackedPixels, x: Taps) -> list[tuple[PackedPixels, int]
     return [(red_blue & PAIR_LOW_MASK, 0), (green, BYTE_BITS), (red_blue >> PAIR_SHIFT, 0)]
 
 
-def _resize_area(pixels: PackedPixels, letterbox: Letterbox) -> RgbImage:
-    """Return the image in its square, by Pillow's antialiased bilinear reduction."""
+def _resize_area(pixels: PackedPixels, rows: Letterbox, columns: Letterbox) -> RgbImage:
+    """Return the image in its rectangle, by Pillow's antialiased bilinear reduction."""
     height, width = pixels.shape
-    top, bottom, y_low, y_high = _find_inner_pixels(letterbox, letterbox.pad_y_px, height)
-    left, right, x_low, x_high = _find_inner_pixels(letterbox, letterbox.pad_x_px, width)
-    square = np.zeros((letterbox.size, letterbox.size, 3), np.uint8)
+    top, bottom, y_low, y_high = _find_inner_pixels(rows, rows.pad_y_px, height)
+    left, right, x_low, x_high = _find_inner_pixels(columns, columns.pad_x_px, width)
+    square = np.zeros((rows.size, columns.size, 3), np.uint8)
     if bottom > top and right > left:
         resized = Pillow.fromarray(unpack_rgb(pixels)).resize(
             (right - left, bottom - top),

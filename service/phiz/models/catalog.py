@@ -14,7 +14,6 @@ from phiz.models.specs import (
     ARCHITECTURES_BY_KIND,
     MODEL_GROUPS,
     MODEL_KINDS,
-    SELECTABLE_PRECISIONS,
     SERVICE_GROUP,
     THRESHOLD_NAMES,
     VARIANT_PRECISIONS,
@@ -103,8 +102,8 @@ def find_network_error(spec: NetworkSpec, folder: Path) -> ModelError | None:
 def _format_build_command(spec: NetworkSpec) -> str:
     """Return the command that builds a network."""
     group = "" if spec.group == SERVICE_GROUP else f" --group {spec.group}"
-    is_extra = spec.precision not in ("float32", *SELECTABLE_PRECISIONS[spec.group])
-    return f"phiz models build{group}{f' --variants {spec.precision}' if is_extra else ''}"
+    variant = "" if spec.is_built_by_default else f" --variants {spec.precision}"
+    return f"phiz models build{group}{variant}"
 
 
 def parse_catalog(document: Mapping[str, Any]) -> Catalog:
@@ -215,11 +214,12 @@ def _parse_source_file(network: Table, sources: Mapping[str, Wheel]) -> SourceFi
 
 
 def _parse_variant(spec: NetworkSpec, network: Table, precision: Precision) -> NetworkSpec:
-    table = network.read_table(precision, {"sha256", "bytes", "offered"})
+    table = network.read_table(precision, {"sha256", "bytes", "offered"}, {"preferred"})
     return replace(
         spec,
         precision=precision,
         is_offered=table.read_bool("offered"),
+        is_preferred="preferred" in table.values and table.read_bool("preferred"),
         sha256=table.read_sha256("sha256"),
         size_bytes=table.read_positive_int("bytes"),
     )

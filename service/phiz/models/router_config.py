@@ -9,65 +9,36 @@ from phiz.errors import CatalogError
 from phiz.models.operating_point import OperatingPoint, read_operating_point
 from phiz.models.tables import Table, check_keys, find_data_file, read_toml
 
-CASCADE_FEATURES: Final = ("pnet", "rnet", "onet", "first_pass_score", "missed_size")
-FIRST_PASS_FEATURES: Final = ("score", "relative_size")
-CASCADE_SCORES: Final = ("pnet_score", "rnet_score", "onet_score")
-EDGES: Final = ("left", "top", "right", "bottom")
-WEIGHT_TABLES: Final = ("standalone", "unconfirmed", "cascade")
+CONFIRMED_WEIGHTS: Final = ("bias", "score", "onet", "small_onet", "seen", "seen_squared", "size")
+UNCONFIRMED_WEIGHTS: Final = ("bias", "score", "seen", "seen_squared", "size")
 
 
 @dataclass(frozen=True, slots=True)
-class LogisticWeights:
-    """A logistic model: the log odds of a face are ``bias`` plus the weighted features.
+class ConfidenceWeights:
+    """The logistic models of one network's candidates; ``confidence.py`` has the features.
 
     Attributes:
-        bias: Log odds where all features are 0.
-        coefficients: (E,), in the order of ``CASCADE_FEATURES`` or ``FIRST_PASS_FEATURES``.
+        confirmed: In the order of ``CONFIRMED_WEIGHTS``, for candidates that O-Net has scored.
+        unconfirmed: In the order of ``UNCONFIRMED_WEIGHTS``, for the others.
     """
 
-    bias: float
-    coefficients: tuple[float, ...]
+    confirmed: tuple[float, ...]
+    unconfirmed: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class BoxCalibration:
-    """The offsets of a model's box edges from those of people's boxes.
+class InputSizes:
+    """Longer sides of the inputs of the passes, pixels.
 
     Attributes:
-        edge_offsets: Left, top, right and bottom edge, shares of the box's width or height.
-        first_px: Of the first pixel, as the model counts: 1 where boxes count from 1.
+        first: Of the first pass.
+        whole: Of the second pass, over the whole image.
+        region: Of the whole image at the scale of the third pass, which takes a region of it.
     """
 
-    edge_offsets: tuple[float, float, float, float]
-    first_px: float
-
-
-@dataclass(frozen=True, slots=True)
-class FirstPassConfig:
-    """The weights of a network of the first pass.
-
-    Attributes:
-        standalone: For its detections without the cascade.
-        unconfirmed: For its detections that the cascade did not find.
-        cascade: For the cascade's detections.
-    """
-
-    standalone: LogisticWeights
-    unconfirmed: LogisticWeights
-    cascade: LogisticWeights
-
-
-@dataclass(frozen=True, slots=True)
-class PyramidStageConfig:
-    """A group of levels of the pyramid, searched together.
-
-    Attributes:
-        min_face_px: Side of the smallest faces that it finds.
-        min_expected_gain: Small faces that must have been found before.
-    """
-
-    min_face_px: float
-    min_expected_gain: float
+    first: float
+    whole: float
+    region: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +47,30 @@ class CloseUpRule:
 
     Attributes:
         min_side_share: Least share of each face in the shorter side of the image.
-        min_best_score: Least score of the best face.
-        min_score: Least score of a detection that counts.
-        min_onet_score: Least score of O-Net for each of these.
+        min_best_confidence: Least confidence of the best face.
+        min_confidence: Least confidence of a candidate that counts.
     """
 
     min_side_share: float
-    min_best_score: float
-    min_score: float
-    min_onet_score: float
+    min_best_confidence: float
+    min_confidence: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRule:
+    """The region of the third pass.
+
+    Attributes:
+        min_confidence: Least confidence of a candidate in it.
+        min_confidence_alone: The same in an image without any sure face.
+        max_side_share: Largest share of such a candidate in the longer side of the image.
+        margin: Distance of its edges from the candidates, in sides of each.
+    """
+
+    min_confidence: float
+    min_confidence_alone: float
+    max_side_share: float
+    margin: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +78,15 @@ class CrowdPrior:
     """The reduction of the default limit by other faces, because faces appear in groups.
 
     Attributes:
-        slope: Fall of the limit's log odds by the logarithm of the number of faces.
+        slope: Fall of the limit's log odds by the logarithm of the number of others.
         max_others: Maximum number of others.
+        min_confidence: Least confidence of another face that counts. False alarms would vouch for
+            each other otherwise.
     """
 
     slope: float
     max_others: float
+    min_confidence: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,26 +94,22 @@ class RouterConfig:
     """All numbers of the router.
 
     Attributes:
-        min_score: Default limit, on the common scale, of a face without others.
+        min_score: Default limit of the confidence of a face without others.
         crowd_prior: The reduction of this limit by other faces.
         operating_point: The figures at this limit.
-        cascade_min_scores: Limits of P-, R- and O-Net, lower than those of the cascade alone.
-        factor: Ratio of the scales of successive pyramid levels.
+        input_sizes: Of the passes.
         close_up: The conditions under which the first pass suffices.
-        pyramid_stages: From the largest faces to the smallest.
-        first_pass: By model, the strongest first.
-        box_calibration: By model.
+        region: The region of the third pass.
+        confidences: By network.
     """
 
     min_score: float
     crowd_prior: CrowdPrior
     operating_point: OperatingPoint
-    cascade_min_scores: tuple[float, float, float]
-    factor: float
+    input_sizes: InputSizes
     close_up: CloseUpRule
-    pyramid_stages: tuple[PyramidStageConfig, ...]
-    first_pass: Mapping[str, FirstPassConfig]
-    box_calibration: Mapping[str, BoxCalibration]
+    region: RegionRule
+    confidences: Mapping[str, ConfidenceWeights]
 
 
 def load_router_config(path: Path | None = None) -> RouterConfig:
@@ -143,28 +128,17 @@ def parse_router_config(document: Mapping[str, Any]) -> RouterConfig:
     Raises:
         CatalogError: A number is missing, unknown or out of range.
     """
-    keys = {"min_score", "crowd_prior", "operating_point", "cascade", "close_up"}
-    keys |= {"pyramid_stages", "first_pass", "box_calibration"}
+    keys = {field.name for field in fields(RouterConfig)}
     top = Table(check_keys(dict(document), "the router", keys))
-    cascade = top.read_table("cascade", {"factor", *CASCADE_SCORES})
-    pnet, rnet, onet = map(cascade.read_number, CASCADE_SCORES)
-    stages = Table(
-        {str(n): stage for n, stage in enumerate(top.values["pyramid_stages"])}, "pyramid_stages"
-    )
-    first_pass, boxes = top.read_entries("first_pass"), top.read_entries("box_calibration")
+    networks = top.read_entries("confidences")
     return RouterConfig(
         min_score=top.read_score("min_score"),
         crowd_prior=CrowdPrior(**top.read_numbers("crowd_prior", _list_names(CrowdPrior))),
         operating_point=read_operating_point(top),
-        cascade_min_scores=(pnet, rnet, onet),
-        factor=cascade.read_score("factor"),
+        input_sizes=InputSizes(**top.read_numbers("input_sizes", _list_names(InputSizes))),
         close_up=CloseUpRule(**top.read_numbers("close_up", _list_names(CloseUpRule))),
-        pyramid_stages=tuple(
-            PyramidStageConfig(**stages.read_numbers(n, _list_names(PyramidStageConfig)))
-            for n in stages.values
-        ),
-        first_pass={name: _parse_first_pass(first_pass, name) for name in first_pass.values},
-        box_calibration={name: _parse_box_calibration(boxes, name) for name in boxes.values},
+        region=RegionRule(**top.read_numbers("region", _list_names(RegionRule))),
+        confidences={name: _parse_weights(networks, name) for name in networks.values},
     )
 
 
@@ -172,27 +146,18 @@ def _list_names(record: type) -> list[str]:
     return [field.name for field in fields(record)]
 
 
-def _parse_first_pass(models: Table, name: str) -> FirstPassConfig:
-    table = models.read_table(name, WEIGHT_TABLES)
-    return FirstPassConfig(
-        standalone=_parse_weights(table, "standalone", FIRST_PASS_FEATURES),
-        unconfirmed=_parse_weights(table, "unconfirmed", FIRST_PASS_FEATURES),
-        cascade=_parse_weights(table, "cascade", CASCADE_FEATURES),
+def _parse_weights(networks: Table, name: str) -> ConfidenceWeights:
+    table = networks.read_table(name, {"confirmed", "unconfirmed"})
+    return ConfidenceWeights(
+        _parse_logistic_model(table, "confirmed", CONFIRMED_WEIGHTS),
+        _parse_logistic_model(table, "unconfirmed", UNCONFIRMED_WEIGHTS),
     )
 
 
-def _parse_weights(model: Table, key: str, names: tuple[str, ...]) -> LogisticWeights:
-    weights = model.read_numbers(key, {"bias", *names})
-    # A higher score must never lower the odds of a face, to keep the order within a model.
-    for name in {"pnet", "rnet", "onet", "score"} & weights.keys():
-        if weights[name] <= 0:
-            place = f"{model.locate(key)}.{name}"
-            raise CatalogError(f"{place} is {weights[name]:g}; it must be above 0")
-    return LogisticWeights(weights["bias"], tuple(weights[name] for name in names))
-
-
-def _parse_box_calibration(models: Table, name: str) -> BoxCalibration:
-    table = models.read_table(name, EDGES, {"first_px"})
-    left, top, right, bottom = map(table.read_number, EDGES)
-    first_px = table.read_number("first_px") if "first_px" in table.values else 0.0
-    return BoxCalibration((left, top, right, bottom), first_px)
+def _parse_logistic_model(network: Table, key: str, names: tuple[str, ...]) -> tuple[float, ...]:
+    weights = network.read_numbers(key, names)
+    # A higher score must never lower the odds of a face, to keep the order within a network.
+    if weights["score"] <= 0:
+        place = f"{network.locate(key)}.score"
+        raise CatalogError(f"{place} is {weights['score']:g}; it must be above 0")
+    return tuple(weights[name] for name in names)

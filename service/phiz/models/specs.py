@@ -8,9 +8,11 @@ from phiz.errors import CatalogError
 from phiz.models.operating_point import OperatingPoint
 
 ModelGroup: TypeAlias = Literal["face", "classify", "study"]
-ModelKind: TypeAlias = Literal["blazeface", "mtcnn", "mobilenet", "efficientnet", "ssd"]
+ModelKind: TypeAlias = Literal[
+    "blazeface", "mtcnn", "yunet", "centerface", "mobilenet", "efficientnet", "ssd"
+]
 Architecture: TypeAlias = Literal[
-    "blazeface", "pnet", "rnet", "onet", "mobilenet", "efficientnet", "ssd"
+    "blazeface", "pnet", "rnet", "onet", "yunet", "centerface", "mobilenet", "efficientnet", "ssd"
 ]
 Precision: TypeAlias = Literal["float32", "int8"]
 """The precision of a network's weights and of most of its layers."""
@@ -22,6 +24,9 @@ SERVICE_GROUP: Final[ModelGroup] = "face"
 """The group that the service needs; the others are optional."""
 ARCHITECTURES: Final[tuple[Architecture, ...]] = get_args(Architecture)
 CLASSIFIER_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"mobilenet", "efficientnet"})
+DYNAMIC_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"pnet", "yunet", "centerface"})
+"""The networks whose input has the size of the image."""
+CASCADE_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
 CLASS_COUNT: Final = 1000
 """The classes of ImageNet's challenge of 2012."""
 VARIANT_PRECISIONS: Final[tuple[Precision, ...]] = ("int8",)
@@ -31,6 +36,8 @@ MODEL_KINDS: Final[tuple[ModelKind, ...]] = get_args(ModelKind)
 ARCHITECTURES_BY_KIND: Final[Mapping[ModelKind, tuple[Architecture, ...]]] = {
     "blazeface": ("blazeface",),
     "mtcnn": ("pnet", "rnet", "onet"),
+    "yunet": ("yunet",),
+    "centerface": ("centerface",),
     "mobilenet": ("mobilenet",),
     "efficientnet": ("efficientnet",),
     "ssd": ("ssd",),
@@ -44,6 +51,10 @@ THRESHOLD_NAMES: Final[Mapping[ModelKind, frozenset[str]]] = {
         {"min_face", "factor", "pnet_score", "rnet_score"}
         | {"level_overlap", "cross_overlap", "onet_overlap_limit"}
     ),
+    **dict.fromkeys(
+        ("yunet", "centerface"),
+        frozenset({"input_size", "max_input_pixels", "min_face", "overlap_limit"}),
+    ),
 }
 """The numbers that a model of each kind has beside ``min_score``; the catalogue explains them."""
 
@@ -54,6 +65,10 @@ SELECTABLE_PRECISIONS: Final[Mapping[ModelGroup, tuple[Precision, ...]]] = {
 }
 """The precisions beside float32 that a caller may ask for; they are built with the group."""
 
+SCALED_MODELS: Final = ("yunet", "centerface")
+"""The models that have an ``input_size``, because their input has the size of the image."""
+BUDGETED_MODELS: Final = (*SCALED_MODELS, AUTO)
+"""The models that keep to a ``budget_ms``."""
 BATCHABLE_MODELS: Final = frozenset({"front", "back", "full"})
 """The models that a worker runs on several images side by side, because they are short."""
 
@@ -120,6 +135,7 @@ class NetworkSpec:
         made_from: The file that it is converted from.
         precision: Of the ONNX file.
         is_offered: Whether measurements showed that it is worth using.
+        is_preferred: Whether it runs by default where a processor has instructions for it.
         variants: The same network in other precisions, under its name.
     """
 
@@ -131,6 +147,7 @@ class NetworkSpec:
     made_from: SourceFile
     precision: Precision = "float32"
     is_offered: bool = True
+    is_preferred: bool = False
     variants: "tuple[NetworkSpec, ...]" = ()
 
     @property
@@ -145,6 +162,12 @@ class NetworkSpec:
         """The name of the ONNX file."""
         precision = "" if self.precision == "float32" else f".{self.precision}"
         return f"{self.name}{precision}.onnx"
+
+    @property
+    def is_built_by_default(self) -> bool:
+        """Whether the service may select it without being asked to."""
+        precisions = ("float32", *SELECTABLE_PRECISIONS[self.group])
+        return self.is_preferred or self.precision in precisions
 
     def with_precision(self, precision: Precision) -> "NetworkSpec":
         """Return the variant of a precision, or the network itself if none is offered."""

@@ -35,6 +35,7 @@ _FACE: Final = pa.struct(
         ("landmarks", pa.struct([(name, _build_numbers("x", "y")) for name in _LANDMARK_NAMES])),
         ("roll", pa.float64()),
         ("quality", _build_numbers("eye_distance", "frontalness", "sharpness")),
+        ("pose", _build_numbers("yaw", "pitch", "roll")),
         ("model", pa.string()),
     ]
 )

@@ -7,12 +7,24 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from phiz.errors import SettingError
-from phiz.models.specs import Architecture, NetworkSpec
+from phiz.models.specs import (
+    CASCADE_ARCHITECTURES,
+    DYNAMIC_ARCHITECTURES,
+    Architecture,
+    NetworkSpec,
+)
 from phiz.runtime.session import Session, raise_memory_error
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
-# Their input size changes with every image. Other networks change the batch size at most.
-DYNAMIC_SIZE_ARCHITECTURES: Final[frozenset[Architecture]] = frozenset({"pnet"})
+
+
+def _build_shrinking_options() -> ort.RunOptions:
+    options = ort.RunOptions()
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    return options
+
+
+_SHRINKING: Final = _build_shrinking_options()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +55,14 @@ class OnnxRuntime:
         Raises:
             SettingError: A provider does not work on this machine.
         """
-        options = build_session_options(
-            self.threads, has_dynamic_size=spec.architecture in DYNAMIC_SIZE_ARCHITECTURES
-        )
+        options = build_session_options(self.threads, spec.architecture)
         return OnnxSession(model_bytes, options, self.providers)
 
 
 class OnnxSession:
     """An ONNX graph with one input, run by onnxruntime."""
 
-    __slots__ = ("_input", "_outputs", "_session")
+    __slots__ = ("_input", "_outputs", "_session", "_shrinks")
 
     def __init__(
         self,
@@ -69,6 +79,9 @@ class OnnxSession:
                 f"onnxruntime cannot use {', '.join(idle)} on this machine (a driver or library"
                 f" may be missing); it can use {', '.join(working)}"
             )
+        # The memory of the largest input would stay otherwise, 80 to 90 MB.
+        has_growing_arena = options.enable_cpu_mem_arena and not options.enable_mem_pattern
+        self._shrinks = has_growing_arena and providers == (CPU_PROVIDER,)
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
 
@@ -78,20 +91,21 @@ class OnnxSession:
         Raises:
             MemoryError: The memory is not enough.
         """
+        options = _SHRINKING if self._shrinks else None
         try:
-            outputs = self._session.run(self._outputs, {self._input: inputs})
+            outputs = self._session.run(self._outputs, {self._input: inputs}, options)
         except Exception as error:
             raise_memory_error(error)
             raise
         return dict(zip(self._outputs, outputs, strict=True))
 
 
-def build_session_options(threads: int, *, has_dynamic_size: bool) -> ort.SessionOptions:
+def build_session_options(threads: int, architecture: Architecture) -> ort.SessionOptions:
     """Return the options of a session; ``docs/runtimes.md`` has the figures behind them.
 
     Args:
         threads: Threads of one inference.
-        has_dynamic_size: Whether the input size changes between runs.
+        architecture: The network, by which memory is kept from run to run or not.
     """
     options = ort.SessionOptions()
     # Requests run beside each other, one thread each: that is more answers a second than
@@ -99,11 +113,12 @@ def build_session_options(threads: int, *, has_dynamic_size: bool) -> ort.Sessio
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # An arena keeps what it once got from the system, which saves up to a fifth of the time
-    # and stays as it is while sizes do. With sizes that change it would grow to what the
-    # largest image needed, and a plan be kept of every size that was ever seen.
-    options.enable_cpu_mem_arena = not has_dynamic_size
-    options.enable_mem_pattern = not has_dynamic_size
+    # An arena keeps what it once got from the system. Without one the system clears the memory of
+    # each run, which takes as long as a large network itself. MTCNN runs on small batches, whose
+    # memory the C library keeps, so it is as fast without one. A plan of the memory is kept for
+    # every input size that was ever seen, so it is made where there is only one.
+    options.enable_cpu_mem_arena = architecture not in CASCADE_ARCHITECTURES
+    options.enable_mem_pattern = architecture not in DYNAMIC_ARCHITECTURES | CASCADE_ARCHITECTURES
     # Its errors are raised too; its own lines on standard error would not be in the log's format.
     options.log_severity_level = 4
     return options

@@ -58,7 +58,9 @@ def select_runtime(
         SettingError: The choice is not installed, is contradictory, or needs a missing profile.
     """
     if choice == "onnxruntime":
-        return SelectedRuntime(OnnxRuntime(providers) if providers else OnnxRuntime())
+        if providers:
+            return SelectedRuntime(OnnxRuntime(providers))
+        return SelectedRuntime(OnnxRuntime(), choose_precisions(networks))
     if providers:
         raise SettingError(
             f"PHIZ_PROVIDERS applies to onnxruntime, but PHIZ_RUNTIME is {choice}; set one of them"
@@ -66,6 +68,21 @@ def select_runtime(
     if choice == "auto":
         return _select_by_profile(profile, networks)
     return SelectedRuntime(open_runtime(Variant(choice, "float32")))
+
+
+def choose_precisions(networks: Collection[NetworkSpec]) -> dict[str, Precision]:
+    """Return the precisions by network that are preferred on this processor.
+
+    Args:
+        networks: Networks in float32, with their variants.
+    """
+    recommended = recommend_precision()
+    return {
+        spec.name: variant.precision
+        for spec in networks
+        for variant in spec.variants
+        if variant.is_preferred and variant.precision == recommended
+    }
 
 
 def select_classifier_precision(profile: Path, spec: NetworkSpec) -> Precision:
@@ -108,6 +125,7 @@ def _select_by_profile(path: Path, networks: Collection[NetworkSpec]) -> Selecte
     if flaws := list(find_mismatches(profile, networks)):
         return SelectedRuntime(
             OnnxRuntime(),
+            choose_precisions(networks),
             warning=f"using onnxruntime, because the profile {path} does not fit this machine: "
             f"{'; '.join(flaws)}; measure again with: phiz bench",
         )

@@ -79,6 +79,12 @@ def _encode_face(face: Face, *, with_model: bool) -> dict[str, Any]:
         entry["roll"] = round(face.roll, 1)
     if face.quality is not None:
         entry["quality"] = _encode_quality(face.quality)
+    if face.pose is not None:
+        entry["pose"] = {
+            "yaw": round(face.pose.yaw, 1),
+            "pitch": round(face.pose.pitch, 1),
+            "roll": round(face.pose.roll, 1),
+        }
     return {**entry, "model": face.model} if with_model else entry
 
 

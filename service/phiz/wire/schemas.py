@@ -19,6 +19,7 @@ from phiz.options import (
     Details,
     DetectorName,
     Option,
+    Order,
     Overlap,
     Rotate,
 )
@@ -74,7 +75,9 @@ class DetectParameters(Parameters):
     min_score: float | None = _declare_field(DETECT_OPTIONS["min_score"])
     min_face: float | None = _declare_field(DETECT_OPTIONS["min_face"])
     max_faces: int = _declare_field(DETECT_OPTIONS["max_faces"])
+    order: Order = _declare_field(DETECT_OPTIONS["order"])
     overlap: Overlap = _declare_field(DETECT_OPTIONS["overlap"])
+    input_size: int | None = _declare_field(DETECT_OPTIONS["input_size"])
     passes: int = _declare_field(DETECT_OPTIONS["passes"])
     rotate: Rotate = _declare_field(DETECT_OPTIONS["rotate"])
     details: Details = _declare_field(DETECT_OPTIONS["details"])
@@ -143,6 +146,16 @@ class FaceQuality(BaseModel):
     )
 
 
+class HeadPose(BaseModel):
+    """How far a head is turned, estimated from its landmarks."""
+
+    yaw: float = Field(
+        description="Degrees: positive if the face looks to the right of the image.", ge=-90, le=90
+    )
+    pitch: float = Field(description="Degrees: positive if it looks up.", ge=-90, le=90)
+    roll: float = Field(description="Degrees clockwise.", ge=-180, le=180)
+
+
 class FoundFace(BaseModel):
     """One face."""
 
@@ -150,19 +163,21 @@ class FoundFace(BaseModel):
     score: float = Field(description="Score of the model, 0 to 1.", ge=0, le=1)
     landmarks: dict[str, Landmark] = Field(
         description="Landmarks by name. Left and right are the viewer's. `left_eye`, `right_eye`"
-        " and `nose` are always present. `mtcnn` adds `mouth_left` and `mouth_right`. The other"
-        " models add `mouth`, `left_ear` and `right_ear`."
+        " and `nose` are always present. `front`, `back` and `full` add `mouth`, `left_ear` and"
+        " `right_ear`. The other models add `mouth_left` and `mouth_right`."
     )
     roll: float | None = Field(
         default=None,
         description="Angle of the line between the eyes, in degrees clockwise. Only with"
-        " `rotate=auto` or `details=quality`.",
+        " `rotate=auto` or `details`.",
         ge=-180,
         le=180,
     )
     quality: FaceQuality | None = Field(default=None, description="Only with `details=quality`.")
+    pose: HeadPose | None = Field(default=None, description="Only with `details=pose`.")
     model: DetectorName | None = Field(
-        default=None, description="The model that found the face. Only with `model=auto`."
+        default=None,
+        description="The model of the last pass that searched the image. Only with `model=auto`.",
     )
 
 
@@ -176,15 +191,15 @@ class RouteStep(BaseModel):
     )
     reason: RouteReason = Field(
         description="Why the step ran or was skipped, as a stable name for programs."
-        " `first_pass`: the most accurate model for the first pass ran."
-        " `fits_budget`: the most accurate model that fits `budget_ms` ran."
-        " `budget_spent`: decoding used up `budget_ms`, and the fastest model ran."
-        " `close_up`: every face is a close-up, and O-Net confirmed them."
-        " `close_up_unconfirmed`: every face is a close-up, with no time left to confirm them."
-        " `not_close_up`: the first pass found no close-up, and the search began."
-        " `more_faces_expected`: enough small faces were expected to search on."
-        " `too_few_expected`: too few small faces were expected."
-        " `no_time_left`: the time left is too short for the next stage."
+        " `first_pass`: the first pass ran, which finds close-ups."
+        " `fits_budget`: the first pass ran at the largest input that fits `budget_ms`."
+        " `budget_spent`: `budget_ms` is spent, or too short for more than the smallest input."
+        " `close_up`: every face is a close-up, so nothing else runs."
+        " `not_close_up`: the first pass found no close-up, and the whole image was searched."
+        " `more_faces_expected`: small faces are likely, and their region was searched at a larger"
+        " scale."
+        " `too_few_expected`: no small faces are likely, or a larger scale would show nothing more."
+        " `no_time_left`: the time left is too short for the next pass."
     )
     why: str = Field(
         description="The reason as a sentence, with its numbers. Its words may change."

@@ -5,7 +5,7 @@ from typing import Final
 
 from phiz.image.formats import sniff_format
 from phiz.image.size import read_size
-from phiz.models.specs import AUTO
+from phiz.models.specs import BUDGETED_MODELS, SCALED_MODELS
 from phiz.wire.schemas import DetectParameters, Parameters
 from phiz.workers.latency import Workload
 
@@ -16,6 +16,7 @@ MOST_PIXELS: Final = 1_000_000_000
 _ORIENTATIONS: Final = 4
 _DEFAULT_MIN_FACE_PX: Final = 20
 _MAX_FACTOR: Final = 16.0
+DEFAULT_INPUT_SIZE: Final = 1024
 
 
 def describe_workload(options: Parameters, image_bytes: bytes) -> Workload:
@@ -44,12 +45,15 @@ def _describe_options(options: Parameters, *, is_jpeg: bool) -> tuple[str, float
         if options.rotate == "auto":
             words.append("rotate")
             factor *= _ORIENTATIONS
-        if options.passes > 1 and options.model != "mtcnn":
+        if options.input_size is not None and options.model in SCALED_MODELS:
+            words.append(f"input_size {options.input_size.bit_length()}")
+            factor *= max(1.0, (options.input_size / DEFAULT_INPUT_SIZE) ** 2)
+        if options.passes > 1 and options.model not in {"mtcnn", *BUDGETED_MODELS}:
             words.append("passes")
             factor *= options.passes
         if options.model == "mtcnn" and options.min_face is not None:
             words.append(f"min_face {int(options.min_face).bit_length()}")
             factor *= max(1.0, (_DEFAULT_MIN_FACE_PX / options.min_face) ** 2)
-        if options.model == AUTO and options.budget_ms is not None:
+        if options.model in BUDGETED_MODELS and options.budget_ms is not None:
             words.append(f"budget_ms {int(options.budget_ms).bit_length()}")
     return ", ".join(words), min(factor, _MAX_FACTOR)

@@ -1,6 +1,16 @@
 import xml.etree.ElementTree as ET
 
-from benchmarks.kit.charts import GREEN, RED, Bar, Curve, draw_bars, draw_curves, goals_to_bars
+from benchmarks.kit.charts import (
+    GREEN,
+    HEIGHT,
+    RED,
+    Bar,
+    Curve,
+    draw_bars,
+    draw_curves,
+    draw_plots,
+    goals_to_bars,
+)
 from benchmarks.kit.goals import Goal
 
 
@@ -29,3 +39,16 @@ def test_curves_rise_with_their_shares_and_run_with_their_times() -> None:
     assert float(first.attrib["cx"]) < float(last.attrib["cx"])
     assert float(first.attrib["cy"]) > float(last.attrib["cy"])
     assert "a <b>" in [text.text for text in drawn.findall("{*}text")]
+
+
+def test_plots_are_one_below_the_other() -> None:
+    curves = [Curve("a", [(5.0, 0.2), (50.0, 0.8)], 0), Curve("one point", [(7.0, 0.5)], 1)]
+    drawn = ET.fromstring(draw_plots({"easy": curves, "hard": curves[:1]}, "ms"))  # noqa: S314  our own
+    first, second = drawn.findall("{*}g")
+    assert [each.attrib["transform"] for each in (first, second)] == [
+        "translate(0 0)",
+        f"translate(0 {HEIGHT})",
+    ]
+    assert drawn.attrib["height"] == str(2 * HEIGHT)
+    assert (len(first.findall("{*}circle")), len(second.findall("{*}circle"))) == (3, 2)
+    assert "hard" in [text.text for text in second.findall("{*}text")]

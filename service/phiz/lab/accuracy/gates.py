@@ -24,7 +24,8 @@ BLAZEFACE_TOLERANCES: Final[Mapping[str, float]] = {
     "probabilities": 1.4e-6,
 }
 MTCNN_TOLERANCE: Final = 2.2e-6
-CLASSIFIER_TOLERANCE: Final = 1e-4  # of logits from -12 to 33, and of features from 0 to 6
+# Of logits from -12 to 33, of features from 0 to 6, and of the maps of YuNet and CenterFace.
+LOGIT_TOLERANCE: Final = 1e-4
 # Where BlazeFace sees no face at all, it may regress to a thousand pixels and more, with an
 # error in proportion on both sides; these numbers are never used. They are compared as
 # "all anchors", where the tolerance grows with the largest regression in the picture and is
@@ -113,8 +114,7 @@ def compare_outputs(ours: Outputs, reference: Outputs) -> dict[str, OutputDiffer
         reference: The same of the reference.
     """
     if not {"logits", "regressions"} <= reference.keys():  # then it is no BlazeFace
-        is_large = bool(reference.keys() & {"logits", "stride32"})
-        tolerance = CLASSIFIER_TOLERANCE if is_large else MTCNN_TOLERANCE
+        tolerance = MTCNN_TOLERANCE if "probabilities" in reference else LOGIT_TOLERANCE
         return {
             name: OutputDifference(_compute_differences(ours[name], theirs).ravel(), tolerance)
             for name, theirs in reference.items()

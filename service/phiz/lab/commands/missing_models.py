@@ -9,9 +9,7 @@ import click
 from phiz.errors import OptionError
 from phiz.models import catalog
 from phiz.models.specs import (
-    SELECTABLE_PRECISIONS,
     SERVICE_GROUP,
-    VARIANT_PRECISIONS,
     ModelGroup,
     ModelSpec,
     NetworkSpec,
@@ -77,9 +75,7 @@ def _format_build_command(
     words = ["phiz models build"]
     if group != SERVICE_GROUP:
         words.append(f"--group {group}")
-    asked = {spec.precision for spec in specs} & {*VARIANT_PRECISIONS} - {
-        *SELECTABLE_PRECISIONS[group]
-    }
+    asked = {spec.precision for spec in specs if not spec.is_built_by_default}
     words += [f"--variants {precision}" for precision in sorted(asked)]
     if folder:
         words.append(f"--models {shlex.quote(str(folder))}")

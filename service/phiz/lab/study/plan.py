@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Final, Literal, TypeAlias
 
 from phiz.models.documents import PositiveInt, Text
-from phiz.models.specs import Architecture, ModelSpec
+from phiz.models.specs import DYNAMIC_ARCHITECTURES, Architecture, ModelSpec
 from phiz.runtime.variants import Variant
 
 TaskKind: TypeAlias = Literal["times", "pace", "quality", "memory"]
@@ -18,8 +18,8 @@ EXPECTED_S: Final[Mapping[TaskKind, float]] = {
     "quality": 25.0,
     "memory": 1.3,
 }
-# Their input is one picture's work already: a pyramid, or the crops of a picture.
-WHOLE_IMAGE: Final[frozenset[Architecture]] = frozenset({"pnet", "rnet", "onet"})
+# Their input is one picture's work already: a pyramid, a whole picture, or the crops of one.
+WHOLE_IMAGE: Final[frozenset[Architecture]] = frozenset({"rnet", "onet", *DYNAMIC_ARCHITECTURES})
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 from PIL import ImageOps
 
+from phiz.detectors.anchor_free import compute_input_shape
 from phiz.detectors.pyramid import compute_scales, split_into_tiles
 from phiz.faces import RgbImage
 from phiz.models.specs import Architecture, ModelSpec
@@ -23,6 +24,11 @@ SIZE_STEPS: Final = 30  # after which the first size comes back
 SIZE_STRIDE: Final = 19  # through these, so that the first few runs already see all of them evenly
 CROP_BATCHES: Final[dict[Architecture, tuple[int, int]]] = {"rnet": (32, 24), "onet": (16, 48)}
 """How many in one run, and their side in pixels."""
+
+ANCHOR_FREE: Final[frozenset[Architecture]] = frozenset({"yunet", "centerface"})
+ANCHOR_FREE_SIDE: Final = 640  # longer side of the input that they are timed with
+ANCHOR_FREE_SIZES_HW: Final = ((32, 32), (96, 160), (480, 640))
+"""The sizes that they are compared at."""
 
 PARITY_SIZES: Final = 3  # sizes that P-Net is compared at, from 12 pixels on
 MIN_SIDE_PX: Final = 12
@@ -43,6 +49,9 @@ def make_timing_inputs(
     random = np.random.default_rng(turn)
     if model.input_size is not None:
         return [_make_noise(random, batch, _get_input_size(model), _get_input_size(model))]
+    if architecture in ANCHOR_FREE:
+        shape_hw = compute_input_shape(IMAGE_HW[::-1], max(IMAGE_HW) / ANCHOR_FREE_SIDE)
+        return [_make_noise(random, batch, *shape_hw)]
     if architecture == "pnet":
         height, width = (side - turn * SIZE_STRIDE % SIZE_STEPS * STEP_PX for side in IMAGE_HW)
         scales = compute_scales(
@@ -71,6 +80,9 @@ def make_parity_inputs(
     """
     if architecture == "blazeface":
         yield _stack_batch(images, (_get_input_size(model), _get_input_size(model)))
+        return
+    if architecture in ANCHOR_FREE:
+        yield from (_stack_batch(images, size_hw) for size_hw in ANCHOR_FREE_SIZES_HW)
         return
     tiles = [tile for image in images for tile in _split_tiles(image)]
     sizes_hw = (
