@@ -16,7 +16,7 @@ from phiz.faces import Boxes, Indices, Scores
 IndexPairs = NDArray[np.intp]
 """(2, P), indices of predictions."""
 
-BLOCK_PAIRS = 1 << 18
+BLOCK_PAIRS = 1 << 16
 # Number of predictions compared with all others at once. Most images have no more predictions,
 # and the number of numpy calls dominates the time.
 BLOCK_LEADERS = 32
@@ -142,20 +142,28 @@ def find_intersecting_pairs(boxes: Boxes) -> Iterator[IndexPairs]:
     """Yield all pairs of boxes (N, 4) that share pixels, in blocks (2, P).
 
     The sweep follows the axis on which the boxes lie further apart. A box can only meet boxes
-    that begin before it ends. A block has about ``BLOCK_PAIRS`` pairs, to bound memory.
+    that begin before it ends. Those that do not meet on the other axis are dropped at once, because
+    a crowd has twenty times as many of them. A block compares about ``BLOCK_PAIRS`` pairs, which
+    stay in the cache.
     """
     if not len(boxes):
         return
     axis = int(np.ptp(boxes[:, 1]) > np.ptp(boxes[:, 0]))
     order = np.argsort(boxes[:, axis], kind="stable")  # (N,)
-    ends = np.searchsorted(boxes[order, axis], boxes[order, axis + 2])  # (N,)
-    counts = np.maximum(ends - np.arange(1, len(boxes) + 1), 0)  # (N,) later ones that it meets
+    starts, lows, ends, highs = np.ascontiguousarray(
+        boxes[order][:, [axis, 1 - axis, axis + 2, 3 - axis]].T
+    )  # (N,) each
+    places = np.arange(len(boxes), dtype=np.int32)
+    counts = np.maximum(np.searchsorted(starts, ends) - places - 1, 0)  # (N,) later ones it meets
     cuts = np.searchsorted(np.cumsum(counts), np.arange(0, counts.sum(), BLOCK_PAIRS), "right")
     for low, high in pairwise([*np.unique(cuts).tolist(), len(boxes)]):
-        first = np.repeat(np.arange(low, high), counts[low:high])  # (P,)
-        starts = np.cumsum(counts[low:high]) - counts[low:high]  # (n,)
-        steps = np.arange(len(first)) - np.repeat(starts, counts[low:high])  # (P,)
-        yield np.stack([order[first], order[first + 1 + steps]])
+        each = counts[low:high]  # (n,)
+        skipped = (np.cumsum(each) - each - places[low:high] - 1).astype(np.int32)  # (n,)
+        second = np.arange(each.sum(), dtype=np.int32) - np.repeat(skipped, each)  # (P,)
+        is_met = np.repeat(lows[low:high], each) < highs[second]  # (P,)
+        is_met &= np.repeat(highs[low:high], each) > lows[second]
+        met = np.flatnonzero(is_met)  # (P',)
+        yield np.stack([order[np.repeat(places[low:high], each)[met]], order[second[met]]])
 
 
 def filter_overlapping_pairs(
@@ -170,10 +178,10 @@ def filter_overlapping_pairs(
 
 def compute_pair_intersections(boxes: Boxes, first: Indices, second: Indices) -> Scores:
     """Return the shared areas (P,) of pairs (first, second) of boxes (N, 4)."""
-    low = np.maximum(boxes[first, :2], boxes[second, :2])  # (P, 2)
-    high = np.minimum(boxes[first, 2:], boxes[second, 2:])  # (P, 2)
-    sides = np.maximum(high - low, 0)  # (P, 2)
-    shared: Scores = sides[:, 0] * sides[:, 1]  # (P,)
+    x1, y1, x2, y2 = np.ascontiguousarray(boxes.T)  # (N,) each
+    widths = np.minimum(x2[first], x2[second]) - np.maximum(x1[first], x1[second])  # (P,)
+    heights = np.minimum(y2[first], y2[second]) - np.maximum(y1[first], y1[second])  # (P,)
+    shared: Scores = np.maximum(widths, 0) * np.maximum(heights, 0)  # (P,)
     return shared
 
 
