@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -15,6 +16,8 @@ from phiz.convert.graph import Graph
 from phiz.convert.quantise import (
     compute_scale_and_zero_point,
     find_quantised_tensors,
+    fold_kernels,
+    keep_channel_sums,
     quantise_graph,
     quantise_weights,
 )
@@ -91,6 +94,46 @@ def test_rounded_weights_are_within_half_a_step(shape: tuple[int, ...]) -> None:
     rounded, steps = quantise_weights(weights)
     by_output = steps.reshape(-1, *[1] * (len(shape) - 1))
     assert (np.abs(rounded * by_output - weights) <= by_output * 0.5001).all()
+
+
+def test_layer_of_blocks_computes_the_layer_of_every_other_pixel() -> None:
+    kernels = np.random.default_rng(1).normal(size=(5, 3, 3, 3)).astype(np.float32)
+    pixels = np.random.default_rng(2).integers(0, 256, (3, 8, 12)).astype(np.float32)
+    blocks = pixels.reshape(3, 4, 2, 6, 2).transpose(2, 4, 0, 1, 3).reshape(12, 4, 6)
+    expected = slide_kernels(np.pad(pixels, ((0, 0), (1, 1), (1, 1))), kernels, stride=2)
+    found = slide_kernels(np.pad(blocks, ((0, 0), (1, 0), (1, 0))), fold_kernels(kernels), stride=1)
+    np.testing.assert_allclose(found, expected[:, :4, :6], atol=1e-3)
+
+
+def slide_kernels(
+    pixels: NDArray[np.float32], kernels: NDArray[np.float32], stride: int
+) -> NDArray[np.float32]:
+    """Return the convolution (M, h, w) of pixels (C, H, W) with kernels (M, C, K, K)."""
+    side = kernels.shape[-1]
+    windows = np.lib.stride_tricks.sliding_window_view(pixels, (side, side), axis=(1, 2))
+    sums: NDArray[np.float32] = np.einsum(
+        "chwyx,mcyx->mhw", windows[:, ::stride, ::stride], kernels
+    )
+    return sums
+
+
+def test_rounded_kernels_keep_the_sums_of_each_colour() -> None:
+    kernels = fold_kernels(
+        np.random.default_rng(3).normal(size=(40, 3, 3, 3)).astype(np.float32) + np.float32(0.3)
+    )
+    rounded, steps = quantise_weights(kernels)
+    kept = keep_channel_sums(rounded, kernels, steps)
+
+    def sum_colours(values: NDArray[Any]) -> NDArray[np.float64]:
+        sums: NDArray[np.float64] = values.astype(np.float64).reshape(40, 4, 3, 4).sum(axis=(1, 3))
+        return sums
+
+    exact = kernels.astype(np.float64) / steps[:, None, None, None]
+    assert np.abs(sum_colours(rounded) - sum_colours(exact)).max() > 1
+    assert np.abs(sum_colours(kept) - sum_colours(exact)).max() <= 0.5 + 1e-6
+    assert np.abs(kept - exact).max() < 1
+    assert np.abs(kept.astype(int)).max() == 127
+    assert not kept[kernels == 0].any()
 
 
 def test_layers_between_the_first_and_the_head_are_rounded() -> None:

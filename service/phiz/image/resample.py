@@ -188,9 +188,10 @@ def _mix_band(pixels: PackedPixels, y: Taps, x: Taps, band: RgbImage, top: int) 
     if end - first < indices.size:  # neighbours share source rows, which are mixed once
         strips, places = pixels[first:end], indices - first
     else:
-        strips, places = pixels[indices], slice(None)
+        strips, places = pixels[indices], None
     for channel, (across, shift) in enumerate(_mix_columns(strips, x)):  # red, green, blue
-        weighted = across[places] * (weights << np.uint32(spare - shift))  # (T, R, C)
+        lines = across if places is None else across[places]  # (T, R, C)
+        weighted = lines * (weights << np.uint32(spare - shift))  # (T, R, C)
         mixed = weighted[0]  # (R, C)
         for other in weighted[1:]:
             mixed += other
