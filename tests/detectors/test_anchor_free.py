@@ -194,7 +194,7 @@ def find_input_shape(
         pytest.param({"input_size": 320}, (256, 320), id="smaller"),
         pytest.param({"input_size": 1536}, (480, 640), id="never-enlarged"),
         pytest.param({"budget_ms": 1000.0}, (480, 640), id="long-budget"),
-        pytest.param({"budget_ms": 10.0}, (288, 384), id="budget"),
+        pytest.param({"budget_ms": 10.0}, (288, 352), id="budget"),
         pytest.param({"budget_ms": 1.0}, (128, 160), id="short-budget"),
         pytest.param({"budget_ms": 10.0, "input_size": 256}, (192, 256), id="smaller-in-budget"),
     ],

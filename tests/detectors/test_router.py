@@ -220,7 +220,7 @@ def test_faces_found_grow_with_the_budget(slow: Router, read_image: Read) -> Non
 @pytest.mark.parametrize(
     ("budget_ms", "expected"),
     [
-        pytest.param(3, [("yunet", 160, 128)], id="the smallest"),
+        pytest.param(2, [("yunet", 160, 128)], id="the smallest"),
         pytest.param(8, [("yunet", 512, 384)], id="one pass"),
         pytest.param(60, [("yunet", 320, 256), ("centerface", 640, 480)], id="two passes"),
     ],

@@ -33,7 +33,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "min_score": 0.5,
         "crowd_prior": {"slope": 1.5, "max_others": 3, "min_confidence": 0.7},
         "operating_point": POINT,
-        "input_sizes": {"first": 320, "whole": 640, "region": 1280},
+        "input_sizes": {"first": 320, "whole": 640, "region": 1280, "single": 960},
         "close_up": {"min_side_share": 0.2, "min_best_confidence": 0.7, "min_confidence": 0.3},
         "region": {
             "min_confidence": 0.1,
@@ -51,7 +51,7 @@ def test_numbers_become_records() -> None:
     assert config.min_score == 0.5
     assert config.crowd_prior == CrowdPrior(1.5, 3, 0.7)
     assert config.operating_point.recall["hard"] == 0.6
-    assert config.input_sizes == InputSizes(320, 640, 1280)
+    assert config.input_sizes == InputSizes(320, 640, 1280, 960)
     assert config.close_up == CloseUpRule(0.2, 0.7, 0.3)
     assert config.region == RegionRule(0.1, 0.01, 0.04, 3)
     assert config.confidences == {

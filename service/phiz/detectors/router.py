@@ -70,6 +70,9 @@ MAX_CROPS: Final = 16
 MAX_ENLARGEMENT: Final = 2.0
 # With a budget, a pass takes the largest of these shares of its input size that fits.
 SIZE_SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+SINGLE_SIZE_SHARES: Final = tuple(twentieths / 20 for twentieths in range(20, 3, -1))
+# Without time for a third pass of so many times the second one's, one large first pass finds more.
+REGION_TIME_RATIO: Final = 1.0
 MIN_REGION_GAIN: Final = 1.25  # the region's scale is at least so much larger
 # Share of the time left that a pass may take. The rest is for O-Net.
 PASS_TIME_SHARE: Final = 0.8
@@ -262,13 +265,13 @@ class Router:
         left_s = context.time_budget.get_remaining_s()
         if context.costs is None or (
             self._estimate_pass_s(context, FIRST_MODEL, sizes.first)
-            + self._estimate_pass_s(context, SEARCH_MODEL, sizes.whole)
+            + (1 + REGION_TIME_RATIO) * self._estimate_pass_s(context, SEARCH_MODEL, sizes.whole)
             <= PASS_TIME_SHARE * left_s
         ):
             return sizes.first, "first_pass", f"{FIRST_MODEL} finds close-ups in a small copy"
         budget_ms = context.options.budget_ms
-        for share in SIZE_SHARES:
-            size = share * sizes.whole
+        for share in SINGLE_SIZE_SHARES:
+            size = share * sizes.single
             if self._estimate_pass_s(context, FIRST_MODEL, size) <= PASS_TIME_SHARE * left_s:
                 why = f"the largest input of {FIRST_MODEL} that fits the budget of {budget_ms:g} ms"
                 return size, "fits_budget", why

@@ -10,8 +10,8 @@ from phiz.timings import Stopwatch
 TRIAL_COUNT: Final = 5
 # Steps take this much longer on real images, because trials find everything in the cache.
 COST_MARGIN: Final = 1.25
-# Reserve for encoding the answer, after the last reading of the clock.
-ENCODING_RESERVE_S: Final = 0.0004
+# Reserve for resolving overlaps and for encoding the answer, after the last reading of the clock.
+ENCODING_RESERVE_S: Final = 0.0009
 
 
 @dataclass(frozen=True, slots=True)

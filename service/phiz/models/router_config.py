@@ -34,11 +34,13 @@ class InputSizes:
         first: Of the first pass.
         whole: Of the second pass, over the whole image.
         region: Of the whole image at the scale of the third pass, which takes a region of it.
+        single: Of the first pass with a budget that is too short for the others, at most.
     """
 
     first: float
     whole: float
     region: float
+    single: float
 
 
 @dataclass(frozen=True, slots=True)
