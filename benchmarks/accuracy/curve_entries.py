@@ -8,7 +8,7 @@ from typing import Final
 from phiz.detectors.anchor_free import AnchorFree
 from phiz.detectors.detector import Detector
 from phiz.detectors.factory import DETECTOR_FACTORIES, list_model_names, load_detectors
-from phiz.engine import Engine
+from phiz.engine import Engine, build_engine
 from phiz.errors import ModelError
 from phiz.faces import DetectOptions
 from phiz.lab.accuracy.labels import PHOTOGRAPH_LIMITS
@@ -64,6 +64,8 @@ def build_entries(folder: Path, report_step: Callable[[str], None]) -> tuple[Eng
         ModelError: A model in float32 is missing or differs from the catalogue.
     """
     detectors = load_detectors(load_catalog(), folder, SAMPLING)
+    # As it is served, with the networks in their preferred precision.
+    detectors[AUTO] = build_engine(folder, SAMPLING, PHOTOGRAPH_LIMITS, (AUTO,)).detectors[AUTO]
     entries = [*list_fixed_entries()]
     for family, detector in list_anchor_free(detectors, folder, report_step):
         for side in SIDES_PX:
