@@ -64,8 +64,12 @@ def build_entries(folder: Path, report_step: Callable[[str], None]) -> tuple[Eng
         ModelError: A model in float32 is missing or differs from the catalogue.
     """
     detectors = load_detectors(load_catalog(), folder, SAMPLING)
-    # As it is served, with the networks in their preferred precision.
-    detectors[AUTO] = build_engine(folder, SAMPLING, PHOTOGRAPH_LIMITS, (AUTO,)).detectors[AUTO]
+    try:  # as it is served, with the networks in their preferred precision
+        served = build_engine(folder, SAMPLING, PHOTOGRAPH_LIMITS, (AUTO,))
+    except ModelError as error:
+        report_step(f"{AUTO} runs in float32: {error}")
+    else:
+        detectors[AUTO] = served.detectors[AUTO]
     entries = [*list_fixed_entries()]
     for family, detector in list_anchor_free(detectors, folder, report_step):
         for side in SIDES_PX:

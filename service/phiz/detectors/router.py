@@ -11,7 +11,7 @@ on one scale.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,7 @@ from phiz.faces import (
 )
 from phiz.image.integral import compute_integral
 from phiz.image.lazy import LazyImage, ScaledImage
-from phiz.models.router_config import RouterConfig
+from phiz.models.router_config import InputSizes, RouterConfig
 from phiz.timings import Stopwatch
 
 FIRST_MODEL: Final = "yunet"
@@ -70,9 +70,11 @@ MAX_CROPS: Final = 16
 MAX_ENLARGEMENT: Final = 2.0
 # With a budget, a pass takes the largest of these shares of its input size that fits.
 SIZE_SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-SINGLE_SIZE_SHARES: Final = tuple(twentieths / 20 for twentieths in range(20, 3, -1))
 # Without time for a third pass of so many times the second one's, one large first pass finds more.
 REGION_TIME_RATIO: Final = 1.0
+# From this input size on, the network of the search finds more than the first one does in its time.
+MIN_SEARCH_SIZE: Final = 448
+SINGLE_STEPS: Final = 20  # sizes of a first pass with a short budget
 MIN_REGION_GAIN: Final = 1.25  # the region's scale is at least so much larger
 # Share of the time left that a pass may take. The rest is for O-Net.
 PASS_TIME_SHARE: Final = 0.8
@@ -158,20 +160,20 @@ class Router:
     ) -> tuple[str, Candidates, tuple[RoutingStep, ...]]:
         """Return the network of the last pass, the candidates of all, and the route."""
         sizes = self.config.input_sizes
-        size, reason, why = self._choose_first_size(context)
-        size = max(context.size_wh) / self._compute_scale(context, self.networks[FIRST_MODEL], size)
-        found = self._run_pass(context, FIRST_MODEL, size)
-        route = [self._build_step(context, FIRST_MODEL, found, reason, why)]
-        if close_up := self._explain_close_up(context, found):
-            return FIRST_MODEL, found, (*route, _skip_step("close_up", close_up))
-        model = FIRST_MODEL
-        if size <= sizes.first and (whole := self._fit_size(context, sizes.whole, size)):
+        model, size, reason, why = self._choose_first_pass(context)
+        size = max(context.size_wh) / self._compute_scale(context, self.networks[model], size)
+        found = self._run_pass(context, model, size)
+        route = [self._build_step(context, model, found, reason, why)]
+        if close_up := self._explain_close_up(context, model, found):
+            return model, found, (*route, _skip_step("close_up", close_up))
+        if model == FIRST_MODEL and size <= sizes.first:
+            whole = self._fit_size(context, sizes.whole, size)
+            if not whole:
+                return model, found, (*route, _skip_pass(context))
             model, size = SEARCH_MODEL, whole
             found = self._run_pass(context, model, size)
             why = f"the first pass found no close-up; searching the image at {size:.0f} px"
             route.append(self._build_step(context, model, found, "not_close_up", why))
-        elif size <= sizes.first:
-            return model, found, (*route, _skip_pass(context))
         region = find_region(found, context.size_wh, self.config.region)
         if region is None:
             why = "no small faces are likely, so no region is searched at a larger scale"
@@ -259,28 +261,28 @@ class Router:
             math.sqrt(width * height / network.spec.max_input_pixels),
         )
 
-    def _choose_first_size(self, context: RouterContext) -> tuple[float, RouteReason, str]:
-        """Return the input size of the first pass, and why."""
+    def _choose_first_pass(self, context: RouterContext) -> tuple[str, float, RouteReason, str]:
+        """Return network and input size of the first pass, and why."""
         sizes = self.config.input_sizes
-        left_s = context.time_budget.get_remaining_s()
+        left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
         if context.costs is None or (
             self._estimate_pass_s(context, FIRST_MODEL, sizes.first)
             + (1 + REGION_TIME_RATIO) * self._estimate_pass_s(context, SEARCH_MODEL, sizes.whole)
-            <= PASS_TIME_SHARE * left_s
+            <= left_s
         ):
-            return sizes.first, "first_pass", f"{FIRST_MODEL} finds close-ups in a small copy"
+            why = f"{FIRST_MODEL} finds close-ups in a small copy"
+            return FIRST_MODEL, sizes.first, "first_pass", why
         budget_ms = context.options.budget_ms
-        for share in SINGLE_SIZE_SHARES:
-            size = share * sizes.single
-            if self._estimate_pass_s(context, FIRST_MODEL, size) <= PASS_TIME_SHARE * left_s:
-                why = f"the largest input of {FIRST_MODEL} that fits the budget of {budget_ms:g} ms"
-                return size, "fits_budget", why
+        for model, size in list_single_passes(sizes):
+            if self._estimate_pass_s(context, model, size) <= left_s:
+                why = f"the largest input of {model} that fits the budget of {budget_ms:g} ms"
+                return model, size, "fits_budget", why
         spent_ms = 1000 * context.time_budget.stopwatch.measure_work_s()
         why = (
             f"the smallest input of {FIRST_MODEL}; {spent_ms:.1f} ms of the budget of"
             f" {budget_ms:g} ms were spent before it"
         )
-        return MIN_INPUT_SIZE, "budget_spent", why
+        return FIRST_MODEL, MIN_INPUT_SIZE, "budget_spent", why
 
     def _fit_size(
         self, context: RouterContext, size: float, least: float, region: Region | None = None
@@ -331,7 +333,7 @@ class Router:
         left_s -= context.costs.integral_s_per_px * scaled.pixels.size
         return asked[: int(max(0.0, left_s / context.costs.onet_s_per_crop))]
 
-    def _explain_close_up(self, context: RouterContext, found: Candidates) -> str:
+    def _explain_close_up(self, context: RouterContext, model: str, found: Candidates) -> str:
         """Return why the faces of the first pass are the answer, or an empty text."""
         rule = self.config.close_up
         is_counted = found.confidences >= rule.min_confidence  # (N,)
@@ -340,7 +342,7 @@ class Router:
         sides = compute_sides(found.boxes[is_counted])  # (N',)
         if (sides < rule.min_side_share * min(context.size_wh)).any():
             return ""
-        return f"every face that {FIRST_MODEL} found is a close-up"
+        return f"every face that {model} found is a close-up"
 
     def _build_step(
         self,
@@ -375,6 +377,13 @@ class Router:
         passed &= compute_shorter_sides(boxes) >= min_side_px
         best = np.flatnonzero(passed)[: options.max_faces]
         return boxes[best], found.keypoints[single][best], confidences[best]
+
+
+def list_single_passes(sizes: InputSizes) -> Iterator[tuple[str, float]]:
+    """Yield network and input size of first passes for a short budget, the best first."""
+    steps = [step / SINGLE_STEPS * sizes.single for step in range(SINGLE_STEPS, 0, -1)]
+    yield from ((SEARCH_MODEL, size) for size in steps if size >= MIN_SEARCH_SIZE)
+    yield from ((FIRST_MODEL, size) for size in steps if size > MIN_INPUT_SIZE)
 
 
 def measure_step_costs(networks: Mapping[str, AnchorFree], cascade: Mtcnn) -> StepCosts:
