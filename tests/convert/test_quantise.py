@@ -105,6 +105,42 @@ def test_layer_of_blocks_computes_the_layer_of_every_other_pixel() -> None:
     np.testing.assert_allclose(found, expected[:, :4, :6], atol=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("attributes", "is_folded"),
+    [
+        ({"strides": [2, 2], "pads": [1, 1, 1, 1]}, True),
+        ({"strides": [1, 1], "pads": [1, 1, 1, 1]}, False),
+        ({"strides": [2, 2], "pads": [0, 0, 1, 1]}, False),
+        ({"strides": [2, 2], "pads": [1, 1, 1, 1], "group": 3}, False),
+    ],
+)
+def test_first_layer_of_bytes_is_folded_if_it_takes_every_other_pixel(
+    attributes: dict[str, Any],
+    is_folded: bool,  # noqa: FBT001
+) -> None:
+    graph = Graph("first")
+    pixels = graph.add_input("pixels", onnx.TensorProto.UINT8, (1, 3, 8, 12))
+    weights = (
+        np.random.default_rng(1)
+        .normal(size=(6, 1 if "group" in attributes else 3, 3, 3))
+        .astype(np.float32)
+    )
+    x = graph.add_node("Cast", pixels, to=onnx.TensorProto.FLOAT)
+    constants = graph.add_constant(weights), graph.add_constant(np.ones(6, np.float32))
+    x = graph.add_node("Conv", x, *constants, kernel_shape=[3, 3], **attributes)
+    graph.add_node("Relu", x, output="rectified")
+    graph.add_output("rectified", (1, 6, "rows", "columns"))
+    floats = graph.serialise()
+    image = np.random.default_rng(2).integers(0, 256, (1, 3, 8, 12)).astype(np.uint8)
+    (expected,) = ort.InferenceSession(floats).run(None, {"pixels": image})
+    relu = onnx.load_from_string(floats).graph.node[-1].output[0]
+    quantised = quantise_graph(floats, {relu: (0.0, float(expected.max()))})
+    operators = {node.op_type for node in onnx.load_from_string(quantised).graph.node}
+    assert ("SpaceToDepth" in operators) is is_folded
+    (found,) = ort.InferenceSession(quantised).run(None, {"pixels": image})
+    assert np.abs(found - expected).max() < 0.02 * expected.max()
+
+
 def slide_kernels(
     pixels: NDArray[np.float32], kernels: NDArray[np.float32], stride: int
 ) -> NDArray[np.float32]:

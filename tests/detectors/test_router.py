@@ -222,7 +222,12 @@ def test_faces_found_grow_with_the_budget(slow: Router, read_image: Read) -> Non
     [
         pytest.param(2, [("yunet", 160, 128)], id="the smallest"),
         pytest.param(8, [("yunet", 512, 384)], id="one pass"),
-        pytest.param(60, [("yunet", 320, 256), ("centerface", 640, 480)], id="two passes"),
+        pytest.param(16, [("centerface", 480, 352)], id="one pass of the search"),
+        pytest.param(25, [("yunet", 320, 256), ("centerface", 576, 448)], id="two passes"),
+        pytest.param(
+            50, [("yunet", 320, 256), ("centerface", 896, 672)], id="a larger second pass"
+        ),
+        pytest.param(60, [("yunet", 320, 256), ("centerface", 640, 480)], id="time for a region"),
     ],
 )
 def test_the_largest_inputs_that_fit_are_taken(
@@ -235,6 +240,24 @@ def test_the_largest_inputs_that_fit_are_taken(
 ) -> None:
     detect(slow, read_image(GROUP), clock, budget_ms=budget_ms)
     assert shapes[: len(expected)] == expected
+
+
+@pytest.mark.parametrize("budget_ms", [25, 40, 60, 1000])
+def test_a_longer_budget_does_not_delay_a_close_up(
+    slow: Router, clock: Clock, read_image: Read, budget_ms: float
+) -> None:
+    found = detect(slow, near(read_image(SELFIE)), clock, budget_ms=budget_ms)
+    assert reasons(found) == ["first_pass", "close_up"]
+    assert clock.now < 0.003
+
+
+def test_a_small_image_is_searched_at_its_largest_size(
+    slow: Router, clock: Clock, shapes: list[tuple[str, int, int]]
+) -> None:
+    image = LazyImage.from_packed(np.zeros((100, 100), np.uint32))
+    found = detect(slow, image, clock, budget_ms=5)
+    assert shapes == [("centerface", 224, 224)]
+    assert found.route[0].why == "the largest input of centerface that fits the budget of 5 ms"
 
 
 def test_a_large_crowd_is_found_within_a_budget(slow: Router, read_image: Read) -> None:

@@ -6,9 +6,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from phiz.boxes.geometry import Letterbox
+from phiz.image import resample
 from phiz.image.lazy import ScaledImage
 from phiz.image.pixels import pack_pixels
-from phiz.image.resample import SAMPLINGS, Sampling, letterbox_image
+from phiz.image.resample import SAMPLINGS, Sampling, fit_image, letterbox_image
 
 sizes = st.tuples(st.integers(1, 60), st.integers(1, 60))
 
@@ -127,3 +128,17 @@ def test_a_reduced_picture_lies_where_the_whole_one_does(sampling: Sampling) -> 
     small = letterbox_image(ScaledImage(pack_pixels(blocks), factor, (-3, -1)), frame, sampling)
     inner = slice(30, 98)
     assert np.abs(whole - small)[inner, inner].max() <= 1
+
+
+@pytest.mark.parametrize("scale", [0.4, 1.37, 3.0])
+@pytest.mark.parametrize("band_px", [1, 7, 1000])
+def test_bands_do_not_change_the_result(
+    monkeypatch: pytest.MonkeyPatch, scale: float, band_px: int
+) -> None:
+    pixels = np.random.default_rng(1).integers(0, 2**24, (37, 53), np.uint32)
+    shape_hw = math.ceil(37 / scale) + 3, math.ceil(53 / scale) + 2
+    whole = fit_image(ScaledImage(pixels, 1), scale, shape_hw, "half-pixel")
+    monkeypatch.setattr(resample, "BAND_PX", band_px)
+    banded = fit_image(ScaledImage(pixels, 1), scale, shape_hw, "half-pixel")
+    np.testing.assert_array_equal(banded, whole)
+    assert whole.any()

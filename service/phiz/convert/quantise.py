@@ -91,6 +91,8 @@ def find_quantised_tensors(graph: bytes, architecture: Architecture) -> list[str
 def quantise_graph(graph: bytes, ranges: Ranges, *, last: bool = False) -> bytes:
     """Return a float graph with these tensors, and the layers between them, in 8 bits.
 
+    A first layer of bytes that takes every other pixel is in 8 bits too.
+
     Args:
         graph: As the conversion gives it.
         ranges: Of ``find_quantised_tensors``.
@@ -141,9 +143,13 @@ def _fold_pixel_blocks(graph: onnx.GraphProto) -> Ranges:
     casts = [place for place, node in enumerate(graph.node) if node.op_type == "Cast"]
     if len(casts) != 1:
         return {}
-    cast, layer = graph.node[casts[0]], graph.node[casts[0] + 1]
+    cast = graph.node[casts[0]]
+    layers = [node for node in graph.node if cast.output[0] in node.input]
+    if len(layers) != 1 or layers[0].op_type != "Conv":
+        return {}
+    layer = layers[0]
     attributes = {each.name: helper.get_attribute_value(each) for each in layer.attribute}
-    if layer.op_type != "Conv" or {**attributes, "group": 1} != FOLDED_ATTRIBUTES:
+    if {"group": 1, **attributes} != FOLDED_ATTRIBUTES:
         return {}
     weights = next(array for array in graph.initializer if array.name == layer.input[1])
     weights.CopyFrom(

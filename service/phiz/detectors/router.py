@@ -1,7 +1,7 @@
 """The router: searches an image while more faces are expected and time is left.
 
 1. The first pass runs YuNet on a small copy of the image. If all faces are close-ups, they are the
-   answer.
+   answer. Under a short budget it is the only pass, with the larger input and network that fit.
 2. The second pass runs CenterFace on the image.
 3. The third pass runs CenterFace on the region around small faces, at a larger scale, because small
    faces appear in groups.
@@ -11,7 +11,7 @@ on one scale.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -51,7 +51,7 @@ from phiz.faces import (
 )
 from phiz.image.integral import compute_integral
 from phiz.image.lazy import LazyImage, ScaledImage
-from phiz.models.router_config import InputSizes, RouterConfig
+from phiz.models.router_config import RouterConfig
 from phiz.timings import Stopwatch
 
 FIRST_MODEL: Final = "yunet"
@@ -68,13 +68,16 @@ MIN_CONFIRMED_CONFIDENCE: Final = 0.05
 MAX_CROPS: Final = 16
 # An image is enlarged at most so much: larger pixels show nothing more.
 MAX_ENLARGEMENT: Final = 2.0
-# With a budget, a pass takes the largest of these shares of its input size that fits.
+# With a budget, a pass over a region takes the largest of these shares of its input size that fits.
 SIZE_SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-# Without time for a third pass of so many times the second one's, one large first pass finds more.
+SINGLE_STEPS: Final = 20  # input sizes of a pass over the whole image, with a budget
+# The second pass leaves time for a third one of so many times its own. If there is none, a second
+# pass with a larger input finds more.
 REGION_TIME_RATIO: Final = 1.0
-# From this input size on, the network of the search finds more than the first one does in its time.
-MIN_SEARCH_SIZE: Final = 448
-SINGLE_STEPS: Final = 20  # sizes of a first pass with a short budget
+# From this input size on, CenterFace finds more easy and medium faces than YuNet in the same time.
+MIN_SEARCH_SIZE: Final = 448.0
+# The first pass, which finds close-ups, may take this share of a budget.
+MAX_FIRST_SHARE: Final = 0.15
 MIN_REGION_GAIN: Final = 1.25  # the region's scale is at least so much larger
 # Share of the time left that a pass may take. The rest is for O-Net.
 PASS_TIME_SHARE: Final = 0.8
@@ -167,8 +170,8 @@ class Router:
         if close_up := self._explain_close_up(context, model, found):
             return model, found, (*route, _skip_step("close_up", close_up))
         if model == FIRST_MODEL and size <= sizes.first:
-            whole = self._fit_size(context, sizes.whole, size)
-            if not whole:
+            whole = self._fit_whole_size(context, size)
+            if whole is None:
                 return model, found, (*route, _skip_pass(context))
             model, size = SEARCH_MODEL, whole
             found = self._run_pass(context, model, size)
@@ -263,18 +266,17 @@ class Router:
 
     def _choose_first_pass(self, context: RouterContext) -> tuple[str, float, RouteReason, str]:
         """Return network and input size of the first pass, and why."""
-        sizes = self.config.input_sizes
+        first = self.config.input_sizes.first
         left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
-        if context.costs is None or (
-            self._estimate_pass_s(context, FIRST_MODEL, sizes.first)
-            + (1 + REGION_TIME_RATIO) * self._estimate_pass_s(context, SEARCH_MODEL, sizes.whole)
-            <= left_s
-        ):
+        first_s = self._estimate_pass_s(context, FIRST_MODEL, first)
+        search_s = self._estimate_pass_s(context, SEARCH_MODEL, MIN_SEARCH_SIZE)
+        if first_s <= MAX_FIRST_SHARE * left_s and first_s + search_s <= left_s:
             why = f"{FIRST_MODEL} finds close-ups in a small copy"
-            return FIRST_MODEL, sizes.first, "first_pass", why
+            return FIRST_MODEL, first, "first_pass", why
         budget_ms = context.options.budget_ms
-        for model, size in list_single_passes(sizes):
-            if self._estimate_pass_s(context, model, size) <= left_s:
+        for model in (SEARCH_MODEL, FIRST_MODEL):
+            size = self._fit_single_size(context, model)
+            if size is not None:
                 why = f"the largest input of {model} that fits the budget of {budget_ms:g} ms"
                 return model, size, "fits_budget", why
         spent_ms = 1000 * context.time_budget.stopwatch.measure_work_s()
@@ -283,6 +285,32 @@ class Router:
             f" {budget_ms:g} ms were spent before it"
         )
         return FIRST_MODEL, MIN_INPUT_SIZE, "budget_spent", why
+
+    def _fit_whole_size(self, context: RouterContext, least: float) -> float | None:
+        """Return the input size of the second pass, above the first one's, if any fits."""
+        whole = self.config.input_sizes.whole
+        search_s = self._estimate_pass_s(context, SEARCH_MODEL, whole)
+        left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
+        if (1 + REGION_TIME_RATIO) * search_s > left_s:
+            single = self._fit_single_size(context, SEARCH_MODEL)
+            if single is not None:
+                return single
+        return self._fit_size(context, whole, least)
+
+    def _fit_single_size(self, context: RouterContext, model: str) -> float | None:
+        """Return the largest input size of the only pass of a network that fits, if any does."""
+        single = self.config.input_sizes.single
+        left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
+        scale = self._compute_scale(context, self.networks[model], single)
+        largest = max(context.size_wh) / scale
+        least = min(MIN_SEARCH_SIZE if model == SEARCH_MODEL else MIN_INPUT_SIZE, largest)
+        for step in range(SINGLE_STEPS, 0, -1):
+            size = step / SINGLE_STEPS * largest
+            if size < least:
+                return None
+            if self._estimate_pass_s(context, model, size) <= left_s:
+                return size
+        return None
 
     def _fit_size(
         self, context: RouterContext, size: float, least: float, region: Region | None = None
@@ -377,13 +405,6 @@ class Router:
         passed &= compute_shorter_sides(boxes) >= min_side_px
         best = np.flatnonzero(passed)[: options.max_faces]
         return boxes[best], found.keypoints[single][best], confidences[best]
-
-
-def list_single_passes(sizes: InputSizes) -> Iterator[tuple[str, float]]:
-    """Yield network and input size of first passes for a short budget, the best first."""
-    steps = [step / SINGLE_STEPS * sizes.single for step in range(SINGLE_STEPS, 0, -1)]
-    yield from ((SEARCH_MODEL, size) for size in steps if size >= MIN_SEARCH_SIZE)
-    yield from ((FIRST_MODEL, size) for size in steps if size > MIN_INPUT_SIZE)
 
 
 def measure_step_costs(networks: Mapping[str, AnchorFree], cascade: Mtcnn) -> StepCosts:
