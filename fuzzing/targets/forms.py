@@ -8,7 +8,8 @@ from typing import Any, Final
 from starlette.requests import ClientDisconnect, Request
 
 from phiz.api.admission import Admission
-from phiz.api.body import Upload, read_upload
+from phiz.api.body import read_upload
+from phiz.api.content.upload import Upload
 from phiz.api.options import read_query
 from phiz.api.service import BodyLimits
 from phiz.errors import PhizError

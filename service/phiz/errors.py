@@ -130,7 +130,7 @@ class ContentCodingError(RequestError):
 
 
 class MissingImageError(RequestError):
-    """The form has no field `image`, or the field has a file name instead of a file."""
+    """The body has no field or member `image`, or a file name in place of the image."""
 
     code = "missing_image"
     remedy = "name the field `image`; with curl, write `@` before the name: `-F image=@face.jpg`"

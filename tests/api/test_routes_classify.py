@@ -73,7 +73,7 @@ def test_the_options_of_a_detection_are_others(client: Client, png: bytes) -> No
         pytest.param(b"", "image/png", 400, "empty_image", id="empty"),
         pytest.param(bytes(100_001), "image/png", 413, "too_many_bytes", id="bytes"),
         pytest.param(b"x", "text/plain", 415, "unsupported_image", id="content-type"),
-        pytest.param(*form(("file", b"x")), 400, "missing_image", id="other-field"),
+        pytest.param(*form(("selfie", b"x")), 400, "missing_image", id="other-field"),
     ],
 )
 def test_a_wrong_body_is_explained(

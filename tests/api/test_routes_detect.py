@@ -3,13 +3,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from phiz.api.body import FORM_OVERHEAD_BYTES, MAX_FIELD_BYTES
+from phiz.api.content.upload import IMAGE_FIELDS, MAX_FIELD_BYTES, OVERHEAD_BYTES
 from phiz.wire.schemas import DetectAnswer
 
 from .client import REQUEST_LIMITS, SIZE_WH, Client, Part, doubles, encoded, form
 from .doubles import LIMITS, command
 
-KINDS = ("image/png", "image/*", "application/octet-stream", "IMAGE/PNG; x=y", None)
+KINDS = (
+    *("image/png", "image/*", "application/octet-stream", "IMAGE/PNG; x=y", None),
+    # curl's with --data-binary, a browser's for text, and those of clients that guess.
+    *("application/x-www-form-urlencoded", "text/plain; charset=utf-8", "application/pdf", ""),
+)
 FACE = {
     "box": {"x": 0, "y": 0, "width": 60, "height": 40},
     "score": 0.5,
@@ -80,6 +84,13 @@ def test_options_come_from_query_and_form(
     assert (answer["model"], len(answer["faces"]), answer["faces"][0]["score"]) == expected
 
 
+@pytest.mark.parametrize("name", [*IMAGE_FIELDS, "file[]", "images[]"])
+def test_image_may_have_each_of_the_usual_names(client: Client, png: bytes, name: str) -> None:
+    body, kind = form(("max_faces", b"1"), (name, png))
+    response = client.ask("POST", "/detect", content=body, kind=kind)
+    assert (response.status_code, len(response.json()["faces"])) == (200, 1)
+
+
 def test_the_stages_are_a_header_too(client: Client, png: bytes) -> None:
     response = client.ask("POST", "/detect", content=png, kind="image/png")
     stages = response.json()["timing_ms"]
@@ -111,6 +122,23 @@ MULTIPART = "multipart/form-data; boundary=limit"
             b"x", URLENCODED, 415, "unsupported_image", "-F image=@face.jpg", id="urlencoded"
         ),
         pytest.param(
+            b"image=face.jpg", URLENCODED, 415, "unsupported_image", "--data-binary", id="field"
+        ),
+        pytest.param(
+            b"no picture", "text/plain", 415, "unsupported_image", "'text/plain'", id="plain-text"
+        ),
+        pytest.param(
+            b"%PDF-1.7", "text/plain", 415, "unsupported_image", "convert its pages", id="pdf"
+        ),
+        pytest.param(
+            b' {"image": "x"}', URLENCODED, 415, "unsupported_image", "--json", id="json-by-d"
+        ),
+        pytest.param(
+            (b"\xff\xd8\xff" + bytes(range(256)) * 8).translate(None, b"\0\r\n"),
+            *(URLENCODED, 400, "malformed_body", "--data-binary"),
+            id="jpeg-by-d",
+        ),
+        pytest.param(
             b"x", "application/json", 415, "unsupported_image", "'application/json'", id="json"
         ),
         pytest.param(b"no picture", "image/png", 415, "unsupported_image", "", id="text"),
@@ -134,14 +162,18 @@ MULTIPART = "multipart/form-data; boundary=limit"
             *form(("image", bytes(OVER))), 413, "too_many_bytes", "100000", id="bytes-in-form"
         ),
         pytest.param(
-            *form(("image", b""), ("x", bytes(OVER + FORM_OVERHEAD_BYTES))),
+            *form(("image", b""), ("x", bytes(OVER + OVERHEAD_BYTES))),
             413,
             "too_many_bytes",
             "bytes; the limit is 100000 for the image and 65536 for the rest of the form",
             id="bytes-beside",
         ),
         pytest.param(
-            *form(("file", b"x" * 2000)), 400, "missing_image", "it has 'file'", id="other-field"
+            *form(("selfie", b"x" * 2000)),
+            400,
+            "missing_image",
+            "it has 'selfie'; send the image in a field 'image' (or images, image_file, img, file,",
+            id="other-field",
         ),
         pytest.param(*form(), 400, "missing_image", "no fields", id="no-field"),
         pytest.param(
@@ -150,6 +182,13 @@ MULTIPART = "multipart/form-data; boundary=limit"
             "malformed_body",
             "one image",
             id="two-pictures",
+        ),
+        pytest.param(
+            *form(("image", b"1"), ("file", b"2")),
+            400,
+            "malformed_body",
+            "the limit of 1 images: it has 'image', 'file', which all stand for an image; send one",
+            id="two-names",
         ),
         pytest.param(*form(*[("x", b"")] * 33), 400, "malformed_body", "count", id="parts"),
         pytest.param(LOST, MULTIPART, 400, "malformed_body", "end of multipart", id="no-end"),

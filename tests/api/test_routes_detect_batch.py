@@ -20,6 +20,13 @@ def test_results_are_in_the_order_of_the_pictures(client: Client) -> None:
     BatchAnswer.model_validate(response.json())
 
 
+def test_images_may_have_different_names(client: Client) -> None:
+    names = ("file", "images[]", "image", "files")
+    body, kind = form(*((name, encoded(wh)) for name, wh in zip(names, SIZES_WH, strict=True)))
+    results = client.ask("POST", "/detect/batch", content=body, kind=kind).json()["results"]
+    assert [(one["image"]["width"], one["image"]["height"]) for one in results] == list(SIZES_WH)
+
+
 def test_each_result_is_what_the_picture_alone_would_get(client: Client, png: bytes) -> None:
     body, kind = form(("image", png), ("image", png))
     several = client.ask("POST", "/detect/batch", content=body, kind=kind).json()["results"]
@@ -82,7 +89,7 @@ def test_options_hold_for_all_wherever_they_stand(
             [("image", b"x")] * 5, 400, "malformed_body", "the limit of 4 fields 'image'", id="many"
         ),
         pytest.param([], 400, "missing_image", "no fields", id="none"),
-        pytest.param([("images", b"x")], 400, "missing_image", "'images'", id="other-field"),
+        pytest.param([("selfie", b"x")], 400, "missing_image", "'selfie'", id="other-field"),
         pytest.param(
             [("image", b"x"), ("max_faces", b"0")], 422, "bad_option", "max_faces", id="option"
         ),

@@ -185,7 +185,7 @@ def test_answers_of_the_reference_have_the_keys_of_real_ones(service: Running) -
         if "classes" in shown:  # the models need not be built; tests/service compares the example
             real = classify["responses"]["200"]["content"]["application/json"]["example"]
         else:
-            field = "file" if shown.get("code") == "missing_image" else "image"
+            field = "selfie" if shown.get("code") == "missing_image" else "image"
             real = httpx.post(f"{service.url}/detect", files={field: picture}).json()
         assert shape(shown) == shape(real), str(block)
     assert len(blocks) > 2

@@ -21,7 +21,9 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
 
-from phiz.api.body import IMAGE_FIELD, MULTIPART_FORM, OCTET_STREAM
+from phiz.api.body import OCTET_STREAM
+from phiz.api.content.form import MULTIPART_FORM
+from phiz.api.content.upload import IMAGE_FIELD
 from phiz.api.encoded_response import EncodedResponse
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
 from phiz.api.errors import PROBLEM_JSON, build_content

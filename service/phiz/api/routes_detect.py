@@ -10,7 +10,8 @@ from typing import Any, Final, TypeAlias
 from starlette.requests import Request
 from starlette.responses import Response
 
-from phiz.api.body import Upload, read_upload
+from phiz.api.body import read_upload
+from phiz.api.content.upload import Upload
 from phiz.api.deadline import await_tasks
 from phiz.api.encoded_response import EncodedResponse
 from phiz.api.errors import NotReadyError, build_problem

@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, urlencode
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Scope
 
-from phiz.api.body import Upload
+from phiz.api.content.upload import Upload
 from phiz.api.request_record import RequestRecord
 from phiz.api.server.bodies import BodyReservation
 from phiz.api.service import Service
