@@ -99,6 +99,11 @@ def list_seeds() -> Iterator[bytes]:
         yield form
         yield form[: len(form) * 2 // 3]
     yield b'\1multipart/form-data; boundary="a=b"\n--a=b--\r\n'
+    text = b"/9j/4AAQ" * 200
+    for image in (text, rb"data:image\/jpeg;base64,\u002B" + text[:-1], b"/9j/\n4A==", b"face.jpg"):
+        for size in (b"\0", b"\7", b"\x3f"):
+            yield size + b'application/json\n{"image":"%b","model":"back","x":[1,"y"]}' % image
+            yield size + b'application/json\n{"max_faces":1e2,"images":["%b", "QUJD"]}' % image
     yield b"\1image/jpeg\n\xff\xd8\xff\xe0\0\x10"
     yield b"\1application/x-www-form-urlencoded\nimage=face.jpg"
 

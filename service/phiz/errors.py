@@ -109,7 +109,7 @@ class RequestError(PhizError):
 
 
 class MalformedBodyError(RequestError):
-    """The body does not match its content type, or curl's `-d` has changed the image."""
+    """The body does not match its content type, or curl's `-d` or bad base64 spoils the image."""
 
     code = "malformed_body"
     remedy = "leave the header `Content-Type` to the client; use curl's `-F` or `--data-binary`"

@@ -139,7 +139,7 @@ MULTIPART = "multipart/form-data; boundary=limit"
             id="jpeg-by-d",
         ),
         pytest.param(
-            b"x", "application/json", 415, "unsupported_image", "'application/json'", id="json"
+            b"x", "application/json", 400, "malformed_body", '{"image": "<the file', id="json"
         ),
         pytest.param(b"no picture", "image/png", 415, "unsupported_image", "", id="text"),
         pytest.param(b"", "image/png", 400, "empty_image", "", id="empty"),

@@ -104,7 +104,8 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
 MISTAKES: Final = {
     "data-instead-of-form": ("/detect", ("-d", "@face.png"), 415, "use -F image=@face.jpg"),
     "data-instead-of-binary": ("/detect", ("-d", "@face.png", *PNG), 400, "--data-binary"),
-    "json": ("/detect", ("--json", '{"image": "face.png"}'), 415, "-F image=@face.jpg"),
+    "json": ("/detect", ("--json", '{"image": "face.png"}'), 400, "bytes of the file in base64"),
+    "json-by-d": ("/detect", ("-d", '{"image": "eA=="}'), 415, "curl: --json"),
     "base64-file": ("/detect", ("-F", "image=@face.base64"), 415, "base64 text; decode it"),
     "data-url": ("/detect", ("-F", "image=<face.url"), 415, "the part after the comma"),
     "no-such-check": ("/health", (), 404, "did you mean /healthz?"),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from phiz.api.content.chunks import receive_chunks
 from phiz.api.content.form import MULTIPART_FORM, read_form
+from phiz.api.content.json_object import JSON, read_json
 from phiz.api.content.upload import IMAGE_FIELD, Upload
 from phiz.api.options import quote_text
 from phiz.api.server.bodies import BODY_COMPLETE_KEY, BodyReservation
@@ -26,11 +27,11 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
     Raises:
         BodyTimeoutError: The body is not complete in time, or too slow.
         ContentCodingError: The body is compressed.
-        UnsupportedImageError: The body is neither a form nor an image.
+        UnsupportedImageError: The body is no form, no JSON and no image.
         ImageBytesError: The image is larger than the limit, by the announced length or by the bytes
             that have arrived.
-        MalformedBodyError: The form cannot be parsed, or the image has lost bytes.
-        MissingImageError: The form has no image.
+        MalformedBodyError: The form or the JSON cannot be parsed, or the image has lost bytes.
+        MissingImageError: The form or the JSON has no image.
         OptionError: A field is too long for any option.
         OverloadedError: All bodies together have too many bytes.
         ClientDisconnect: The client left before the last byte.
@@ -46,6 +47,10 @@ async def read_upload(request: Request, limits: BodyLimits, reservation: BodyRes
     media_type = content_type.partition(";")[0].strip().lower()
     if media_type == MULTIPART_FORM:
         reading = read_form(request, content_type, limits, reservation)
+    elif media_type == JSON or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        reading = read_json(request, limits, reservation)
     elif limits.max_images == 1:
         reading = _read_image(request, media_type, limits.max_image_bytes, reservation)
     else:
@@ -66,7 +71,10 @@ def _describe_media_type(media_type: str, max_images: int) -> str:
     """Return the error of a body that is no image, and what to send instead."""
     form = f"the content type is {quote_text(media_type)}; send a form ({MULTIPART_FORM}) with"
     if max_images > 1:
-        return f"{form} one field {IMAGE_FIELD!r} per image (curl: -F image=@a.jpg -F image=@b.jpg)"
+        return (
+            f"{form} one field {IMAGE_FIELD!r} per image (curl: -F image=@a.jpg -F image=@b.jpg),"
+            f" or {JSON} with a list of images in base64"
+        )
     if media_type == URL_ENCODED:
         return (
             f"the body is not an image, and its content type is {media_type}, which curl sends with"

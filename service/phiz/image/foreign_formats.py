@@ -31,10 +31,10 @@ _KINDS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = tuple(
         (
             rb"data:[^,]{0,100},",
             "a data URL",
-            "decode the part after the comma",
+            "decode the part after the comma, or send it in JSON",
         ),
-        (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"{\[\]}\d]", "JSON", "take the image out of it"),
-        (rb"\s*[\w+/-]{32}", "base64 text", "decode it"),
+        (rb"(\xef\xbb\xbf)?\s*[\[{]\s*[\"{\[\]}\d]", "JSON", "send it as application/json"),
+        (rb"\s*[\w+/-]{32}", "base64 text", "decode it, or send it in JSON"),
     )
 )
 
