@@ -134,6 +134,7 @@ def ask_often(url: str, count: int = 20) -> float:
 def read_problem(answer: bytes) -> dict[str, Any]:
     head, _, body = answer.partition(b"\r\n\r\n")
     assert b"\r\ncontent-type: application/problem+json\r\n" in head
+    assert body.endswith(b"}\n")
     problem = json.loads(body)
     assert problem.keys() == {"type", "title", "status", "code", "detail"}
     assert head.startswith(b"HTTP/1.1 %d " % problem["status"])

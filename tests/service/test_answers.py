@@ -1,4 +1,5 @@
 import asyncio
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,32 @@ def test_form_and_plain_body_give_the_same_faces(service: Running, model: str) -
     assert form == plain
 
 
+def test_each_json_answer_is_compact_and_ends_with_a_line_break(service: Running) -> None:
+    image = {"image": SELFIE.read_bytes()}
+    several = [("image", b"no picture"), ("image", SELFIE.read_bytes())]
+    with httpx.Client(base_url=service.url) as client:
+        answers = [
+            client.post("/detect", files=image),
+            client.post("/detect/batch", files=several),
+            client.post("/detect?model=front", files={"image": b"no picture"}),
+            client.post("/detect?model=none"),
+            client.post("/classify", files=image),
+            client.get("/detect"),
+            client.get("/nothing"),
+            client.get("/models"),
+            client.get("/openapi.json"),
+        ]
+    assert {answer.status_code for answer in answers} == {200, 404, 405, 415, 422}
+    bodies = [answer.text for answer in answers]
+    with service.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n\r\n")
+        bodies.append(all_received(connection).decode().partition("\r\n\r\n")[2])
+    for body in bodies:
+        assert (
+            body == json.dumps(json.loads(body), separators=(",", ":"), ensure_ascii=False) + "\n"
+        )
+
+
 @pytest.mark.needs("curl")
 def test_batch_gets_the_answers_of_its_pictures(service: Running, tmp_path: Path) -> None:
     (tmp_path / "text").write_text("no picture")
@@ -72,8 +99,15 @@ def test_batch_gets_the_answers_of_its_pictures(service: Running, tmp_path: Path
 
 
 @pytest.mark.needs("curl")
-def test_a_body_that_curl_calls_a_web_form_is_explained(service: Running) -> None:
-    status, problem = curl("--data-binary", f"@{GROUP}", f"{service.url}/detect")
+def test_a_body_that_curl_calls_a_web_form_is_read(service: Running) -> None:
+    _, expected = curl("-F", f"image=@{GROUP}", f"{service.url}/detect?model=back")
+    status, answer = curl("--data-binary", f"@{GROUP}", f"{service.url}/detect?model=back")
+    assert (status, answer["faces"]) == (200, expected["faces"])
+    assert answer["faces"]
+
+
+def test_a_web_form_is_explained(service: Running) -> None:
+    status, problem = curl("-d", f"image=@{GROUP}", f"{service.url}/detect")
     assert (status, problem["code"]) == (415, "unsupported_image")
     assert "-F image=@face.jpg" in problem["detail"]
 

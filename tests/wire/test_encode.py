@@ -112,7 +112,8 @@ def test_a_picture_is_answered_encoded_with_what_is_counted(gif: bytes) -> None:
     }
     assert (answer.face_count, timing_ms) == (3, Timings(*answer[3:]).to_milliseconds())
     assert answer.server_timing == ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    assert answer.body == json.dumps(json.loads(answer.body), separators=(",", ":")).encode()
+    text = json.dumps(json.loads(answer.body), separators=(",", ":"))
+    assert answer.body == text.encode() + b"\n"
 
 
 def test_the_time_that_a_picture_has_waited_is_in_the_queue(gif: bytes) -> None:

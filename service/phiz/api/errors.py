@@ -1,7 +1,6 @@
 """Errors as answers: RFC 9457 problems, with the statuses of the error table."""
 
 import difflib
-import json
 import math
 from collections.abc import Mapping
 from functools import lru_cache
@@ -31,6 +30,7 @@ from phiz.errors import (
     PhizError,
     RateLimitError,
 )
+from phiz.wire.json_text import encode_json
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
@@ -103,7 +103,7 @@ class ProblemResponse(Response):
 @lru_cache(256)
 def _encode_problem(code: str, detail: str, status: int | None) -> tuple[int, bytes]:
     content = build_content(code, detail, status)
-    return content["status"], json.dumps(content).encode()
+    return content["status"], encode_json(content)
 
 
 def build_problem(error: Exception) -> JsonObject:
@@ -157,7 +157,7 @@ def _encode_headers(headers: Mapping[str, str]) -> RawHeaders:
 def encode_last_response(code: str, detail: str) -> bytes:
     """Return a whole answer to a request that cannot be read, the last on its connection."""
     content = build_content(code, detail)
-    body = json.dumps(content).encode()
+    body = encode_json(content)
     retry_after = "retry-after: 1\r\n" * (code == OverloadedError.code)
     head = (
         f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"

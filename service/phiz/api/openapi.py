@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from pydantic import BaseModel
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Message, Receive, Scope, Send
@@ -38,6 +38,7 @@ from phiz.errors import (
     UrlError,
 )
 from phiz.wire.examples import DETECT_EXAMPLE
+from phiz.wire.json_text import encode_json
 from phiz.wire.schemas import (
     BatchAnswer,
     DetectParameters,
@@ -263,7 +264,7 @@ def build_description(app: FastAPI) -> Callable[[Scope], Response]:
         schema = app.openapi()
         if root_path:
             schema = {**schema, "servers": [{"url": root_path}, *schema.get("servers", [])]}
-        return EncodedResponse(bytes(JSONResponse(schema).body))
+        return EncodedResponse(encode_json(schema))
 
     return lambda scope: build_response(scope.get("root_path", "").rstrip("/"))
 

@@ -1,6 +1,5 @@
 """``POST /detect``, ``/detect/batch`` and ``/classify``: admit, read, detect, respond."""
 
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from phiz.api.server.bodies import BODY_COMPLETE_KEY
 from phiz.api.server.clients import get_address
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
+from phiz.wire.json_text import encode_json
 from phiz.wire.messages import EncodedAnswer
 from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
 from phiz.wire.workload import describe_workload
@@ -216,13 +216,14 @@ def respond_with_one(outcomes: Sequence[ImageOutcome]) -> Response:
 
 def respond_with_all(outcomes: Sequence[ImageOutcome]) -> Response:
     """Return the answer or the error of each image, in their order."""
-    return EncodedResponse(b'{"results":[' + b",".join(map(_encode_outcome, outcomes)) + b"]}")
+    results = b",".join(map(_encode_outcome, outcomes))
+    return EncodedResponse(b'{"results":[%b]}\n' % results)
 
 
 def _encode_outcome(outcome: ImageOutcome) -> bytes:
     if isinstance(outcome, PhizError):
-        return json.dumps(build_problem(outcome)).encode()
-    return outcome.body
+        return encode_json(build_problem(outcome)).rstrip()
+    return outcome.body.rstrip()
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {

@@ -8,6 +8,7 @@ from prometheus_client.exposition import choose_encoder
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 
+from phiz.api.encoded_response import EncodedResponse
 from phiz.api.error_table import NOT_READY_CODE
 from phiz.api.errors import NotReadyError
 from phiz.api.openapi import describe_errors
@@ -16,6 +17,7 @@ from phiz.api.service import get_service
 from phiz.errors import StudyMissingError
 from phiz.models.operating_point import OperatingPoint
 from phiz.models.specs import AUTO, ModelSpec, Precision
+from phiz.wire.json_text import encode_json
 from phiz.wire.messages import MeasuredVariant, ModelInventory
 from phiz.wire.models import (
     ClassifierEntry,
@@ -39,9 +41,10 @@ operation = APIRouter(tags=["operation"], default_response_class=PlainTextRespon
     name="models",
     summary="List the models",
     response_description="The detectors and the classifiers.",
+    response_model=ModelList,
     responses=NOT_READY_RESPONSES,
 )
-async def list_models(request: Request) -> ModelList:
+async def list_models(request: Request) -> Response:
     """Return the detectors, and the classifiers, whether or not they are built."""
     service = get_service(request)
     if not service.pool.is_healthy:
@@ -49,7 +52,8 @@ async def list_models(request: Request) -> ModelList:
     inventory = service.inventory
     entries = [_build_entry(spec, inventory) for spec in inventory.specs]
     classifiers = [_build_classifier_entry(spec, inventory) for spec in inventory.classifiers]
-    return ModelList(models=[*entries, _build_auto_entry(inventory)], classifiers=classifiers)
+    found = ModelList(models=[*entries, _build_auto_entry(inventory)], classifiers=classifiers)
+    return EncodedResponse(encode_json(found.model_dump(mode="json")))
 
 
 # Some health checks send HEAD; the server omits the body then.

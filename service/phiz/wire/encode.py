@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from phiz.classifiers import Classification
 from phiz.engine import DetectionResult
 from phiz.faces import Face, Quality
 from phiz.timings import Stopwatch
+from phiz.wire.json_text import encode_json
 from phiz.wire.messages import EncodedAnswer
 
 
@@ -29,7 +28,7 @@ def encode_answer(
     timings = stopwatch.to_timings()
     timing_ms = timings.to_milliseconds()
     server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
-    body = orjson.dumps({**content, "timing_ms": timing_ms})
+    body = encode_json({**content, "timing_ms": timing_ms})
     # orjson writes NaN and infinity as null, which no answer holds otherwise.
     if b":null" in body:
         raise ValueError("the answer holds NaN or infinity, which JSON cannot encode")
