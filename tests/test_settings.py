@@ -71,6 +71,8 @@ def test_defaults_hold_without_variables() -> None:
         ("PHIZ_URL_HOSTS", "public, *.example.org:8443", ("public", "*.example.org:8443")),
         ("PHIZ_API_KEYS", "/run/keys", SecretStr("/run/keys")),
         ("PHIZ_RATE", "20/s", "20/s"),
+        ("PHIZ_CORS_ORIGINS", "", ()),
+        ("PHIZ_CORS_ORIGINS", "http://a , *", ("http://a", "*")),
         ("PHIZ_METRICS_PORT", "0", 0),
         ("PHIZ_METRICS_PORT", "65535", 65_535),
         ("PHIZ_LOG", "json", "json"),

@@ -105,6 +105,11 @@ class Settings(BaseSettings):
         description="Rate of each key without one of its own, or of each source address without"
         " keys, such as '20/s burst=40'. Default: no limit.",
     )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose web pages may read the answers, separated by commas, such as"
+        " https://app.example.org; '*' for all. Default: none.",
+    )
     metrics_port: int | None = Field(
         default=None, ge=0, le=65535, description="Port of /metrics alone. Default: the API's port."
     )
@@ -122,7 +127,7 @@ class Settings(BaseSettings):
         description="Maximum seconds for requests in progress when the service stops.",
     )
 
-    @field_validator("providers", "url_hosts", mode="before")
+    @field_validator("providers", "url_hosts", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from phiz.api.access_log import LoggedRequests
 from phiz.api.app import create_app
+from phiz.api.security.cors import CorsRules
 from phiz.api.server.server import bind_socket, format_url, run_server
 from phiz.api.service import MAX_CONNECTIONS, RequestLimits
 from phiz.system.logs import configure_logging
@@ -28,6 +29,7 @@ def serve(
     connections: int = MAX_CONNECTIONS,
     drain_s: int = 5,
     logged: LoggedRequests = "none",
+    cors: str = "",
 ) -> None:
     limits = RequestLimits(
         MAX_BYTES, deadline_s=deadline_s, max_queued=queue, hang_timeout_s=hangs_s
@@ -42,6 +44,7 @@ def serve(
         max_connections=connections,
         head_timeout_s=head_s,
         logged_requests=logged,
+        cors=CorsRules.from_setting([cors]) if cors else None,
     )
 
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from phiz.api.fetch.hosts import HostRules
+from phiz.api.security.cors import CorsRules
 from phiz.api.security.guard import Guard
 from phiz.api.security.keys import open_key_ring
 from phiz.api.security.rates import parse_rate_setting
@@ -87,6 +88,15 @@ def build_guard(settings: Settings) -> Guard | None:
     keys = open_key_ring(secret.get_secret_value() if secret else None)
     rate = parse_rate_setting(settings.rate)
     return None if keys is None and rate is None else Guard(keys, rate)
+
+
+def build_cors(settings: Settings) -> CorsRules | None:
+    """Return the origins whose pages may read the answers, or None if there are none.
+
+    Raises:
+        SettingError: An entry is not an origin.
+    """
+    return CorsRules.from_setting(settings.cors_origins) if settings.cors_origins else None
 
 
 def find_study_page(settings: Settings) -> Path:

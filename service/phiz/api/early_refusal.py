@@ -16,6 +16,8 @@ from phiz.api.fetch.upload import has_url
 from phiz.api.options import read_query
 from phiz.api.request_record import RECORD_KEY, RequestRecord
 from phiz.api.routes_detect import OPERATIONS, admit_model
+from phiz.api.security.cors import CorsRules
+from phiz.api.security.headers import RawHeaders
 from phiz.api.server.clients import get_address
 from phiz.api.server.request_head import HeaderLines
 from phiz.api.service import Service
@@ -34,6 +36,7 @@ class EarlyRefusals:
         app: Any,  # noqa: ANN401  of any framework
         log_request: Callable[[RequestRecord], None],
         metrics_port: int | None = None,
+        cors: CorsRules | None = None,
     ) -> None:
         """Return the refusals of an application.
 
@@ -41,10 +44,12 @@ class EarlyRefusals:
             app: The application.
             log_request: Logs each of them.
             metrics_port: A port that has no images.
+            cors: Origins whose pages may read the answers.
         """
         self._app = app
         self._log_request = log_request
         self._metrics_port = metrics_port
+        self._cors = cors
 
     def refuse(self, url: bytes, headers: HeaderLines, scope: Scope) -> bytes | None:
         """Return the answer to a refused POST request, from its status line on.
@@ -79,7 +84,8 @@ class EarlyRefusals:
         except OverloadedError as error:
             record = RequestRecord.from_headers(_METHOD, _PATHS[path], headers)
             record.started_at_s, record.model = started_at_s, model
-            answer = _encode_refusal(error, record)
+            added = self._cors.build_headers(headers) if self._cors is not None else ()
+            answer = _encode_refusal(error, record, added)
             service.metrics.count_refusal(record)
             record.total_s = time.perf_counter() - started_at_s
             self._log_request(record)
@@ -87,11 +93,11 @@ class EarlyRefusals:
         return None
 
 
-def _encode_refusal(error: OverloadedError, record: RequestRecord) -> bytes:
+def _encode_refusal(error: OverloadedError, record: RequestRecord, added: RawHeaders) -> bytes:
     """Return the answer to a refused request, and note it in its record."""
     response = respond_to_error(error, {RECORD_KEY: record})
     record.status, record.bytes_out = response.status_code, len(response.body)
     lines = [b"HTTP/1.1 %d %b" % (record.status, HTTPStatus(record.status).phrase.encode())]
-    lines += [b"%b: %b" % header for header in response.raw_headers]
+    lines += [b"%b: %b" % header for header in (*response.raw_headers, *added)]
     lines.append(b"x-request-id: " + record.request_id.encode())
     return b"\r\n".join([*lines, b"", bytes(response.body)])

@@ -154,7 +154,7 @@ def _encode_headers(headers: Mapping[str, str]) -> RawHeaders:
 
 # A hostile client gets the same few again and again.
 @lru_cache(256)
-def encode_last_response(code: str, detail: str) -> bytes:
+def encode_last_response(code: str, detail: str, headers: RawHeaders = ()) -> bytes:
     """Return a whole answer to a request that cannot be read, the last on its connection."""
     content = build_content(code, detail)
     body = encode_json(content)
@@ -163,7 +163,7 @@ def encode_last_response(code: str, detail: str) -> bytes:
         f"HTTP/1.1 {content['status']} {content['title']}\r\ncontent-type: {PROBLEM_JSON}\r\n"
         f"content-length: {len(body)}\r\n{retry_after}connection: close\r\n"
     )
-    shield = b"".join(b"%b: %b\r\n" % header for header in SECURITY_HEADERS)
+    shield = b"".join(b"%b: %b\r\n" % header for header in (*SECURITY_HEADERS, *headers))
     return head.encode() + shield + b"\r\n" + body
 
 

@@ -80,6 +80,7 @@ def serve(host: str, port: int, workers: int | None) -> None:
     PHIZ_URL_HOSTS    hosts of the option url: public, names, *.names (default: none)
     PHIZ_API_KEYS     file of the API keys that requests need (default: none; see phiz key)
     PHIZ_RATE         requests of each client, such as 20/s (default: no limit)
+    PHIZ_CORS_ORIGINS origins whose web pages may read the answers; * for all (default: none)
     PHIZ_METRICS_PORT port for /metrics alone (default: the port of the service)
     PHIZ_LOG          text (default) or json, which also logs every request
     PHIZ_LOG_REQUESTS logged requests: all, failed or none (default: depends on PHIZ_LOG)

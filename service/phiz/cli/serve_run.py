@@ -15,6 +15,7 @@ import click
 from phiz.api.app import create_app
 from phiz.api.assembly import (
     WORKER_COMMAND,
+    build_cors,
     build_guard,
     build_limits,
     choose_worker_count,
@@ -46,7 +47,7 @@ def run_service(host: str, port: int, workers: int | None) -> None:
     configure_logging(settings.log)
     _warn_unknown_variables()
     logged_requests = settings.log_requests or ("all" if settings.log == "json" else "none")
-    guard = build_guard(settings)
+    guard, cors = build_guard(settings), build_cors(settings)
     with open_tracer(os.environ) as tracer, ExitStack() as sockets:
         memory_bytes = read_memory_limit()
         max_pixels = choose_max_pixels(settings.max_pixels, memory_bytes, 2 * settings.max_bytes)
@@ -68,6 +69,7 @@ def run_service(host: str, port: int, workers: int | None) -> None:
             logged_requests=logged_requests,
             tracer=tracer,
             guard=guard,
+            cors=cors,
             metrics_listener=metrics_listener,
         )
 

@@ -17,8 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from phiz.api.app import create_app
-from phiz.api.assembly import WORKER_COMMAND, build_guard, build_limits, find_study_page
+from phiz.api.assembly import WORKER_COMMAND, build_cors, build_guard, build_limits, find_study_page
 from phiz.api.errors import NotReadyError
+from phiz.api.security.cors import CorsGate
 from phiz.api.security.guard import METRICS_PATH, Gate
 from phiz.api.security.headers import HeaderShield
 from phiz.api.service import MAX_BODIES
@@ -67,6 +68,8 @@ def build_app() -> FastAPI:
     app.add_middleware(HeaderShield)
     if guard is not None:
         app.add_middleware(Gate, guard)
+    if (cors := build_cors(settings)) is not None:
+        app.add_middleware(CorsGate, cors)
     # Each replica has its own counters, and each request would reach another one.
     app.router.routes.insert(0, Route(METRICS_PATH, _raise_not_found))
     return app

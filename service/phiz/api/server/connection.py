@@ -12,6 +12,7 @@ from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from phiz.api.errors import encode_last_response
+from phiz.api.security.cors import CorsRules
 from phiz.api.server.answer import AnswerSender
 from phiz.api.server.bodies import BODY_COMPLETE_KEY
 from phiz.api.server.clients import Client, ClientPlaces
@@ -55,6 +56,7 @@ class Connection(HttpToolsProtocol):
     # More attributes than 30 would give each connection a dictionary of its own, of 3 kB.
     __slots__ = (
         "_client",
+        "_cors",
         "_disconnect",
         "_has_answered",
         "_head_timeout_s",
@@ -73,13 +75,14 @@ class Connection(HttpToolsProtocol):
         "_unread",
     )
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what a server knows and a connection needs
         self,
         *args: Any,  # noqa: ANN401  uvicorn's
         places: ClientPlaces["Connection"],
         unread_budget: UnreadBudget,
         on_refusal: Callable[[str], None],
         refuse: EarlyRefusal | None = None,
+        cors: CorsRules | None = None,
         head_timeout_s: float = HEAD_TIMEOUT_S,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
@@ -93,6 +96,7 @@ class Connection(HttpToolsProtocol):
             on_refusal: Called with the error code of each request that is refused here.
             refuse: Returns the answer to a POST request that is refused before it begins, or
                 None.
+            cors: Origins whose pages may read the answers.
             head_timeout_s: Maximum seconds until a request's line and headers are complete.
             kwargs: As ``args``.
         """
@@ -105,6 +109,7 @@ class Connection(HttpToolsProtocol):
         self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
         self._refuse_request = refuse
+        self._cors = cors
         self._head_timeout_s = head_timeout_s
         self._meter = RequestMeter()
         self._timer: asyncio.TimerHandle | None = None
@@ -260,7 +265,7 @@ class Connection(HttpToolsProtocol):
         if self._meter.is_receiving_head or is_new:
             error = build_places_error(self._places.limit)
             self._on_refusal(error.code)
-            self.transport.write(encode_last_response(error.code, error.detail))
+            self.transport.write(self._encode_last(error))
         self.transport.close()
 
     def close_lingering(self) -> None:
@@ -405,7 +410,7 @@ class Connection(HttpToolsProtocol):
         """Answer a request that cannot be read, after those before it, and end the connection."""
         refusal = explain_parser_error(error, self.headers or ())
         self._on_refusal(refusal.code)
-        answer = encode_last_response(refusal.code, refusal.detail)
+        answer = self._encode_last(refusal)
         if not self._is_busy():
             self._end_with(answer)
             return
@@ -420,6 +425,13 @@ class Connection(HttpToolsProtocol):
         if cycle.more_body:
             self.pipeline.popleft()  # its body
         self._last_answer = answer
+
+    def _encode_last(self, error: RequestHeadError) -> bytes:
+        """Return the answer to the last request, of whose head only a part may be known."""
+        if self._cors is None:
+            return encode_last_response(error.code, error.detail)
+        headers = self.scope["headers"] if self.scope else ()
+        return encode_last_response(error.code, error.detail, self._cors.build_headers(headers))
 
     def _end_with(self, answer: bytes) -> None:
         self.transport.write(answer)
@@ -449,7 +461,7 @@ class Connection(HttpToolsProtocol):
         if self._meter.is_receiving_head and not self._is_lingering:
             error = build_timeout_error(self._head_timeout_s)
             self._on_refusal(error.code)
-            self._end_with(encode_last_response(error.code, error.detail))
+            self._end_with(self._encode_last(error))
         else:
             self.transport.abort()
 

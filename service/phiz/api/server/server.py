@@ -18,6 +18,7 @@ from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
 from phiz.api.early_refusal import EarlyRefusals
 from phiz.api.errors import count_rejection, count_slow_reader
 from phiz.api.fast_path import FastPath
+from phiz.api.security.cors import CorsGate, CorsRules
 from phiz.api.security.guard import Gate, Guard
 from phiz.api.server.clients import ClientPlaces
 from phiz.api.server.connection import HEAD_TIMEOUT_S, Connection
@@ -186,6 +187,7 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     logged_requests: LoggedRequests = "none",
     tracer: SpanSource | None = None,
     guard: Guard | None = None,
+    cors: CorsRules | None = None,
     metrics_listener: socket.socket | None = None,
 ) -> None:
     """Load the application and answer until SIGTERM or Ctrl+C.
@@ -202,6 +204,7 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         logged_requests: Requests that are logged.
         tracer: Tracer of the requests, if there is one.
         guard: Rules of access, if there are some.
+        cors: Origins whose pages may read the answers, if there are some.
         metrics_listener: Bound socket of the metrics port that the guard knows, if there is one;
             the caller closes it.
 
@@ -209,16 +212,18 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         PhizError: The application cannot be loaded, or the port has been taken.
     """
     guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
-    logged_app = AccessLog(guarded_app, logged_requests, app.state.methods, tracer)
+    outer_app = guarded_app if cors is None else CorsGate(guarded_app, cors)
+    logged_app = AccessLog(outer_app, logged_requests, app.state.methods, tracer)
     is_refused_early = tracer is None and (guard is None or guard.is_open)
     metrics_port = None if guard is None else guard.metrics_port
-    refusals = EarlyRefusals(app, logged_app.log_request, metrics_port)
+    refusals = EarlyRefusals(app, logged_app.log_request, metrics_port, cors)
     connection = partial(
         Connection,
         places=ClientPlaces[Connection](max_connections),
         unread_budget=UnreadBudget(),
         on_refusal=partial(count_rejection, app),
         refuse=refusals.refuse if is_refused_early else None,
+        cors=cors,
         head_timeout_s=head_timeout_s,
     )
     config = uvicorn.Config(
