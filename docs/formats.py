@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
-from phiz.image.pillow import SUPPORTED_FORMATS
+from phiz.image.decode import SUPPORTED_FORMATS
 from phiz.image.varieties import REMEDIES, VARIETIES, Variety
 
 INTRODUCTION: Final = """\
@@ -15,7 +15,7 @@ INTRODUCTION: Final = """\
 
 A format has many varieties: colours, depths, compressions. The service reads the varieties below.
 For each, a test compares the pixels with those of a second decoder, libvips or FFmpeg. They differ
-by at most 1 of 255, and by 2 if the compression is lossy.
+by at most 1 of 255, by 2 if the compression is lossy, and by 3 in a HEIC of 10 bits.
 
 All other varieties get status 415 with `unsupported_image`. The detail names the variety and says
 how to save it:
@@ -33,10 +33,11 @@ per channel and LZW, deflate or no compression, or as a PNG"
 
 A file that the decoder cannot read to its end gets 400 with `undecodable_image`.
 
-- HEIC and BigTIFF are not supported, and the error names them.
+- HEIC needs the extra `heif`: `pip install 'phiz[heif]'`. Without it, the error says so.
+- BigTIFF is not supported, and the error names it.
 - Only the first of several frames or pages is read. Thumbnails and masks of a TIFF are skipped.
 - Transparent pixels are blended with white.
-- The Exif orientation is applied. Colour profiles are not.
+- The Exif orientation is applied; of a HEIC, its own turns and crops. Colour profiles are not.
 - In a 16-bit TIFF, grey of 9 to 15 bits is scaled by the tag `MaxSampleValue` or `SMaxSampleValue`.
 - A JPEG without its end marker is read. A JPEG without some of its pixels is refused.
 

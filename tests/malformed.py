@@ -10,12 +10,14 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
+from pathlib import Path
 from random import Random
 
 from PIL import Image
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Twice the limit of 50 megapixels, and more than any limit.
+_HEIC = Path(__file__).parent / "image" / "cases" / "photo.heic"
 _HUGE_SIDES = ((10_000, 10_000), (65_000, 65_000))
 
 
@@ -85,6 +87,7 @@ def _whole() -> dict[str, bytes]:
         "webp-lossless": _encoded("RGBA", "WEBP", lossless=True),
         "gif": _encoded("P", "GIF"),
         "bmp": _encoded("RGB", "BMP"),
+        "heic": _HEIC.read_bytes(),
         "tiff": _with_directory_first(),
         "tiff-deflate": _encoded("RGB", "TIFF", compression="tiff_deflate"),
     }

@@ -11,9 +11,10 @@ from phiz.image.decode import open_image
 from phiz.image.foreign_formats import describe_foreign_format
 from phiz.image.formats import read_brands, sniff_format
 from phiz.image.headers import find_gif_blocks, find_png_chunks, read_gif_size
+from phiz.image.heif import has_plain_grids, read_heif_header
 from phiz.image.jpeg_header import has_more_scans, read_jpeg_header
 from phiz.image.limits import DecodingLimits
-from phiz.image.properties import DESCRIBE, describe_jpeg, describe_tiff
+from phiz.image.properties import DESCRIBE, describe_heic, describe_jpeg, describe_tiff
 from phiz.image.varieties import is_read
 from tests.malformed import malformed_inputs
 
@@ -40,6 +41,10 @@ def read_headers(content: bytes) -> None:
     describe_jpeg(header)
     has_more_scans(header.lean_bytes, 1)
     tiff.read_exif_orientation(content)
+    heif = read_heif_header(content)
+    if heif is not None:
+        describe_heic(heif)
+        has_plain_grids(content, heif)
     page = tiff.find_full_page(content)
     properties = describe_tiff(content, page)
     if page is not None:

@@ -27,7 +27,14 @@ def locked(packages: str) -> set[tuple[str, str]]:
 def test_image_has_no_package_of_an_extra() -> None:
     names = {name for name, _ in locked("serve")}
     assert {"onnxruntime", "uvicorn"} <= names
-    assert not names & {"ray", "pyarrow", "pandas", "openvino", "onnx", "opentelemetry-sdk"}
+    extras = {"ray", "pyarrow", "pandas", "openvino", "onnx", "opentelemetry-sdk", "pillow-heif"}
+    assert not names & extras
+
+
+def test_an_image_that_reads_heic_has_one_package_more() -> None:
+    (more,) = locked("heif") - locked("serve")
+    assert locked("serve") < locked("heif")
+    assert more[0] == "pillow-heif"
 
 
 def test_an_image_with_traces_has_what_they_need_beside_all_of_the_others() -> None:

@@ -30,6 +30,7 @@ from phiz.image.limits import DecodingLimits, check_scans
 from phiz.image.pixels import unpack_rgb
 from tests.image.corpus.bmp import BITFIELDS, encode_bmp, pack_words
 from tests.image.corpus.bmp_cases import READ_ALPHA
+from tests.image.corpus.heif_file import encode_heic, shape_grid, take_picture, write_heif
 from tests.image.corpus.picture import draw_samples
 from tests.malformed import malformed_inputs
 
@@ -762,6 +763,7 @@ def declare_large_gif(width: int, height: int) -> bytes:
 
 
 WIDE = (2000, 2000)
+WIDE_TILE = take_picture(encode_heic(Image.new("RGB", (512, 512))))
 MEMORY_CASES = {
     "png": (save(Image.new("RGB", WIDE), "PNG"), 8),
     "png-palette": (save(Image.new("P", WIDE), "PNG", transparency=0), 5),
@@ -774,6 +776,8 @@ MEMORY_CASES = {
     "tiff": (save(Image.new("RGB", WIDE), "TIFF", compression="tiff_lzw"), 8),
     "webp": (save(Image.new("RGB", WIDE), "WEBP"), 12),
     "webp-alpha": (save(Image.new("RGBA", WIDE), "WEBP", lossless=True), 12),
+    "heic": (write_heif([WIDE_TILE] * 16, shape_grid(4, 4, WIDE)), 8),
+    "heic-alpha": (encode_heic(Image.new("RGBA", WIDE), quality=1), 11),
     "jpeg-cmyk": (save(Image.new("CMYK", WIDE), "JPEG"), 8),
     "jpeg-progressive": (save(Image.new("RGB", WIDE), "JPEG", progressive=True), 7),
 }

@@ -37,8 +37,8 @@ def boxed(major: bytes, *compatible: bytes) -> bytes:
         pytest.param(b"\xef\xbb\xbf<html lang=en>", "HTML", "download", id="html-with-mark"),
         pytest.param(b"<svg width='9'>", "SVG", "render", id="svg"),
         pytest.param(b"<?xml version='1.0'?>\n<svg>", "SVG", "render", id="svg-in-xml"),
-        pytest.param(b'{"image": "/9j/4AAQ"}', "JSON", "take the image", id="json"),
-        pytest.param(b'[\n  {"image": 1}]', "JSON", "take the image", id="json-array"),
+        pytest.param(b'{"image": "/9j/4AAQ"}', "JSON", "application/json", id="json"),
+        pytest.param(b'[\n  {"image": 1}]', "JSON", "application/json", id="json-array"),
         pytest.param(
             b"data:image/png;base64,iVBORw0KGgo=", "data URL", "after the comma", id="data-url"
         ),

@@ -14,7 +14,7 @@ from phiz.image.formats import read_brands, sniff_format
         pytest.param(b"RIFF\n\0\0\0WEBPVP8 ", "WebP", id="webp"),
         pytest.param(b"RIFF\n\0\0\0WAVEfmt ", None, id="wave"),
         pytest.param(b"\0\0\0\x20ftypavif", "AVIF", id="avif"),
-        pytest.param(b"\0\0\0\x20ftypheic", None, id="heic"),
+        pytest.param(b"\0\0\0\x20ftypheic", "HEIC", id="heic"),
         pytest.param(b"GIF87a", "GIF", id="gif-87"),
         pytest.param(b"GIF89a", "GIF", id="gif-89"),
         pytest.param(b"BM", "BMP", id="bmp"),
@@ -46,13 +46,13 @@ def brands(major: bytes, *compatible: bytes) -> bytes:
         pytest.param(brands(b"avis", b"msf1"), "AVIF", id="avif-sequence"),
         pytest.param(brands(b"mif1", b"miaf", b"avif"), "AVIF", id="avif-compatible"),
         pytest.param(brands(b"miaf", b"avif"), "AVIF", id="avif-with-major-miaf"),
-        pytest.param(brands(b"mif1", b"heic", b"miaf"), None, id="heic-compatible"),
-        pytest.param(brands(b"msf1", b"hevc"), None, id="heic-sequence"),
-        pytest.param(brands(b"heix"), None, id="heic-of-ten-bits"),
+        pytest.param(brands(b"mif1", b"heic", b"miaf"), "HEIC", id="heic-compatible"),
+        pytest.param(brands(b"msf1", b"hevc"), "HEIC", id="heic-sequence"),
+        pytest.param(brands(b"heix"), "HEIC", id="heic-of-ten-bits"),
         pytest.param(brands(b"mif1", b"heic", b"avif"), "AVIF", id="both"),
-        pytest.param(brands(b"mif1", b"miaf"), None, id="neither"),
+        pytest.param(brands(b"mif1", b"miaf"), "HEIC", id="neither"),
         pytest.param(brands(b"isom", b"mp42"), None, id="film"),
-        pytest.param(brands(b"mif1", b"avif")[:18], None, id="cut-in-a-brand"),
+        pytest.param(brands(b"mif1", b"avif")[:18], "HEIC", id="cut-in-a-brand"),
         pytest.param(b"\0\0\0\0" + brands(b"avif", b"heic")[4:], "AVIF", id="without-a-length"),
         pytest.param(b"\xff\0\0\0" + brands(b"mif1", b"avif")[4:], "AVIF", id="length-too-large"),
     ],
@@ -69,5 +69,5 @@ def test_version_is_no_brand() -> None:
 
 
 def test_number_of_brands_is_limited() -> None:
-    many = brands(b"mif1", *[b"miaf"] * 300, b"avif")
+    many = brands(b"miaf", *[b"miaf"] * 300, b"avif")
     assert sniff_format(many) is None

@@ -1,4 +1,5 @@
 import io
+import math
 import struct
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from phiz.image.formats import ImageFormat, sniff_format
 from phiz.image.size import read_size
 
 from .corpus.coded_cases import encode_avif
+from .corpus.heif_file import encode_heic, shape_grid, take_picture, write_heif
 
 CASES = Path(__file__).parent / "cases"
 SIZE_WH = (48, 31)
@@ -54,6 +56,15 @@ def test_size_is_read_from_the_header(image_bytes: bytes) -> None:
 def test_size_of_an_avif_is_read() -> None:
     image_bytes = encode_avif("RGB")
     assert read(image_bytes) == Image.open(io.BytesIO(image_bytes)).size
+
+
+def test_size_of_a_heic_is_read() -> None:
+    for size_wh in ((64, 48), (1000, 700)):
+        tile = take_picture(encode_heic(Image.new("RGB", (512, 512))))
+        image_bytes = write_heif([tile] * 4, shape_grid(2, 2, size_wh))
+        image_format = sniff_format(image_bytes)
+        assert image_format == "HEIC"
+        assert read_size(image_format, image_bytes) == max(size_wh, (512, 512), key=math.prod)
 
 
 @pytest.mark.parametrize(

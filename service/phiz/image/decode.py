@@ -7,6 +7,8 @@ white. Sixteen-bit grey is scaled to eight bits. The Exif orientation is applied
 is ignored.
 """
 
+from typing import Final
+
 from phiz.errors import (
     EmptyImageError,
     ImageBytesError,
@@ -16,12 +18,15 @@ from phiz.faces import RgbImage
 from phiz.image import tiff
 from phiz.image.foreign_formats import describe_foreign_format
 from phiz.image.formats import ImageFormat, sniff_format
+from phiz.image.heic import decode_heic, has_heif
+from phiz.image.heif import has_plain_grids, read_heif_header
 from phiz.image.jpeg import decode_jpeg
 from phiz.image.jpeg_header import read_jpeg_header
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.limits import (
     MAX_JPEG_SEGMENTS,
     DecodingLimits,
+    check_heif,
     check_jpeg,
     check_parts,
     check_scaled_size,
@@ -35,14 +40,20 @@ from phiz.image.orientation import (
     to_upright_size,
 )
 from phiz.image.pillow import (
-    SUPPORTED_FORMATS,
+    PILLOW_FORMATS,
     build_damage_error,
     decode_jpeg_with_pillow,
     decode_with_pillow,
 )
 from phiz.image.pixels import PackedPixels, unpack_rgb
-from phiz.image.properties import DESCRIBE, describe_jpeg, describe_tiff
+from phiz.image.properties import DESCRIBE, describe_heic, describe_jpeg, describe_tiff
 from phiz.image.varieties import check_variety
+
+SUPPORTED_FORMATS: Final[tuple[ImageFormat, ...]] = (
+    *PILLOW_FORMATS,
+    *(("HEIC",) if has_heif() else ()),
+)
+"""The supported formats."""
 
 
 def decode_image(image_bytes: bytes, limits: DecodingLimits) -> RgbImage:
@@ -72,6 +83,8 @@ def open_image(image_bytes: bytes, limits: DecodingLimits) -> LazyImage:
     check_parts(image_format, image_bytes)
     if image_format == "TIFF":
         return _open_tiff(image_bytes, limits.max_pixels)
+    if image_format == "HEIC":
+        return _open_heic(image_bytes, limits.max_pixels)
     check_variety(image_format, DESCRIBE[image_format](image_bytes))
     return LazyImage.from_packed(decode_with_pillow(image_format, image_bytes, limits.max_pixels))
 
@@ -85,6 +98,17 @@ def _open_tiff(image_bytes: bytes, max_pixels: int) -> LazyImage:
     return LazyImage.from_packed(
         decode_with_pillow("TIFF", tiff.extract_page(page), max_pixels, tiff.read_grey_range(page))
     )
+
+
+def _open_heic(image_bytes: bytes, max_pixels: int) -> LazyImage:
+    header = read_heif_header(image_bytes)
+    if header is None:
+        raise build_damage_error("HEIC", len(image_bytes))
+    check_variety("HEIC", describe_heic(header))
+    check_heif(header, max_pixels)
+    if header.read_size(header.primary) is None or not has_plain_grids(image_bytes, header):
+        raise build_damage_error("HEIC", len(image_bytes))
+    return LazyImage.from_packed(decode_heic(image_bytes, max_pixels))
 
 
 def _open_jpeg(image_bytes: bytes, max_pixels: int) -> LazyImage:

@@ -9,13 +9,17 @@ from typing import Final
 
 _HEAD_BYTES: Final = 1024  # enough to know each kind by
 
+_HEIC_ADVICE: Final = (
+    "install its decoder beside the service with pip install 'phiz[heif]', convert it, or choose"
+    " Most Compatible in the iPhone's camera settings"
+)
 _KINDS: Final[tuple[tuple[re.Pattern[bytes], str, str], ...]] = tuple(
     (re.compile(pattern, re.DOTALL | re.IGNORECASE), kind, advice)
     for pattern, kind, advice in (
         (
             rb".{4}ftyp(?!(.{4}){0,30}?avi[fs])(.{4}){0,30}?(hei[cfmsvx]|hev[cmsx]|mif1|msf1)",
             "an HEIC image",
-            "convert it, or choose Most Compatible in the iPhone's camera settings",
+            _HEIC_ADVICE,
         ),
         (rb".{4}ftyp(?!(.{4}){0,30}?avi[fs])", "a video (MP4)", "extract single frames"),
         (rb"\0\0\0\x0cJXL \r\n\x87\n|\xff\x0a", "a JPEG XL image", "convert it"),

@@ -7,7 +7,7 @@ often a general one, so all of them are read.
 import re
 from typing import Literal, TypeAlias
 
-ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WebP", "AVIF", "GIF", "BMP", "TIFF"]
+ImageFormat: TypeAlias = Literal["JPEG", "PNG", "WebP", "AVIF", "HEIC", "GIF", "BMP", "TIFF"]
 
 _SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
     "JPEG": re.compile(rb"\xff\xd8\xff"),
@@ -19,6 +19,10 @@ _SIGNATURES: dict[ImageFormat, re.Pattern[bytes]] = {
 }
 
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})
+# The last two are of HEIF files in general, whose pictures may have any coding.
+_HEIC_BRANDS = frozenset(
+    (*(b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"), b"mif1", b"msf1")
+)
 _MAX_BRANDS_BYTES = 1024
 
 
@@ -27,7 +31,10 @@ def sniff_format(image_bytes: bytes) -> ImageFormat | None:
     for name, signature in _SIGNATURES.items():
         if signature.match(image_bytes):
             return name
-    return "AVIF" if _AVIF_BRANDS & read_brands(image_bytes) else None
+    brands = read_brands(image_bytes)
+    if _AVIF_BRANDS & brands:
+        return "AVIF"
+    return "HEIC" if _HEIC_BRANDS & brands else None
 
 
 def read_brands(image_bytes: bytes) -> frozenset[bytes]:

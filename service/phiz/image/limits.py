@@ -13,6 +13,7 @@ from phiz.errors import ImagePixelsError, UndecodableImageError
 from phiz.image import tiff
 from phiz.image.formats import ImageFormat
 from phiz.image.headers import find_gif_blocks, find_png_chunks
+from phiz.image.heif import HeifHeader
 from phiz.image.jpeg_header import JpegHeader, has_more_scans
 from phiz.image.lazy import SCALE_FACTORS
 from phiz.image.tiff import TiffDirectory
@@ -168,6 +169,16 @@ def check_scans(image_bytes: bytes, size_wh: tuple[int, int]) -> None:
             f"the JPEG exceeds the limit of {limit} scans for {width} x {height} pixels; "
             "save it as a baseline JPEG"
         )
+
+
+def check_heif(header: HeifHeader, max_pixels: int) -> None:
+    """Refuse a HEIF file with a picture, a tile or a grid of more pixels than the limit.
+
+    Raises:
+        ImagePixelsError: There is one, whether or not it is shown.
+    """
+    for size_wh in header.list_sizes():
+        check_size(size_wh, max_pixels)
 
 
 def check_tiff(page: TiffDirectory, max_pixels: int) -> None:

@@ -69,8 +69,8 @@ _DECODERS: dict[ImageFormat, type[ImageFile]] = {
 if AvifImagePlugin.SUPPORTED:
     _DECODERS["AVIF"] = AvifImagePlugin.AvifImageFile
 
-SUPPORTED_FORMATS = tuple(_DECODERS)
-"""The supported formats."""
+PILLOW_FORMATS = tuple(_DECODERS)
+"""The formats that Pillow decodes."""
 
 _DECODER_BYTES = 4  # a pixel, at least
 _PART_PIXELS = 1 << 17  # a part of this many stays in a processor's cache
@@ -103,7 +103,7 @@ def decode_with_pillow(
     """
     if image_format == "GIF":  # Pillow fills a frame while opening
         check_size(read_gif_size(image_bytes), max_pixels)
-    with _translate_errors(image_format, len(image_bytes), max_pixels):
+    with translate_errors(image_format, len(image_bytes), max_pixels):
         pixels, orientation = _decode_stored(image_format, image_bytes, max_pixels, grey_range)
         return apply_orientation(pixels, orientation)
 
@@ -124,7 +124,7 @@ def _decode_stored(
         # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.
         orientation = read_exif_orientation(exif) if exif else UPRIGHT_EXIF
         if image_format in {"WebP", "AVIF"}:
-            return _pack_frame(_take_frame(image), image.mode), orientation
+            return pack_frame(_take_frame(image), image.mode), orientation
         image.load()
         return _pack_image(image, _choose_conversion(image, grey_range)), orientation
 
@@ -146,7 +146,7 @@ def _take_frame(image: ImageFile) -> NDArray[np.uint8]:
     return np.frombuffer(frame[0], np.uint8).reshape(height, width, -1)
 
 
-def _pack_frame(frame: NDArray[np.uint8], mode: str) -> PackedPixels:
+def pack_frame(frame: NDArray[np.uint8], mode: str) -> PackedPixels:
     """Return a frame (H, W, C) as packed pixels, without a copy if it is RGBX."""
     height, width, channels = frame.shape
     if channels > len(mode):
@@ -177,7 +177,7 @@ def decode_jpeg_with_pillow(
     """
     width, height = size_wh
     with (
-        _translate_errors("JPEG", byte_count, width * height),
+        translate_errors("JPEG", byte_count, width * height),
         JpegImageFile(io.BytesIO(image_bytes)) as image,
     ):
         image.draft(image.mode, (max(1, width // factor), max(1, height // factor)))
@@ -190,9 +190,7 @@ def decode_jpeg_with_pillow(
 
 
 @contextmanager
-def _translate_errors(
-    image_format: ImageFormat, byte_count: int, max_pixels: int
-) -> Iterator[None]:
+def translate_errors(image_format: ImageFormat, byte_count: int, max_pixels: int) -> Iterator[None]:
     """Raise errors of Pillow as errors of the image."""
     try:
         yield

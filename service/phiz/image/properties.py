@@ -15,6 +15,7 @@ from typing import TypeAlias
 from phiz.image import tiff
 from phiz.image.formats import ImageFormat
 from phiz.image.headers import find_png_chunks
+from phiz.image.heif import GRID, HEVC, HeifHeader
 from phiz.image.jpeg_header import JPEG_LS, JpegHeader
 from phiz.image.tiff import TiffDirectory
 
@@ -48,6 +49,8 @@ _BMP_CODINGS = {
 _BMP_SHORT_HEADER_BYTES = 12
 _BMP_HEADER_BYTES_WITH_ALPHA = 56  # from this size on, the fourth mask is in the header
 _AV1_CHROMA = {0: "4:4:4", 2: "4:2:2", 3: "4:2:0"}  # by subsampling in x (2) and y (1)
+_HEVC_CHROMA = ("grey", "4:2:0", "4:2:2", "4:4:4")
+_HEIF_PARTS = {"av01": "AV1 picture", "iovl": "overlay", "iden": "copy", "jpeg": "JPEG picture"}
 _TIFF_COLOURS = {
     0: "grey, white is zero",
     1: "grey",
@@ -172,6 +175,22 @@ def describe_avif(image_bytes: bytes) -> Properties:
     header = image_bytes[:at]
     parts = "cropped" if b"clap" in header else "grid" if b"grid" in header else ""
     return {"bits": f"{bits} bits", "chroma": chroma, "parts": parts}
+
+
+def describe_heic(header: HeifHeader) -> Properties:
+    """Return the properties of a HEIC, of its primary picture."""
+    item = header.items.get(header.primary)
+    kind = item.kind if item is not None else "without a picture"
+    configuration = header.find_configuration(header.primary)
+    if kind not in {HEVC, GRID} or len(configuration) < 19:  # noqa: PLR2004
+        return {"parts": _HEIF_PARTS.get(kind, f"of type {kind}")}
+    bits = sorted({configuration[17] % 8 + 8, configuration[18] % 8 + 8})
+    return {
+        "bits": _count_bits(*bits),
+        "chroma": _HEVC_CHROMA[configuration[16] & 3],
+        "alpha": "premultiplied alpha" if header.has_premultiplied_alpha else "",
+        "parts": "grid" if kind == GRID else "",
+    }
 
 
 def describe_tiff(image_bytes: bytes, page: TiffDirectory | None) -> Properties:

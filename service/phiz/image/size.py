@@ -20,8 +20,8 @@ from phiz.image.jpeg_header import find_frame_size
 SizeReader = Callable[[bytes], tuple[int, int] | None]
 
 _MAX_GIF_BLOCKS: Final = 64  # before the first frame; a comment of 16 KB
-_AVIF_HEAD_BYTES: Final = 1 << 16
-_AVIF_SIZE_PROPERTY: Final = b"ispe"
+_HEIF_HEAD_BYTES: Final = 1 << 16
+_HEIF_SIZE_PROPERTY: Final = b"ispe"
 _BMP_SHORT_HEADER: Final = 12  # its bytes
 _WEBP_SIDE_BITS: Final = 14
 _WEBP_SIDE_MASK: Final = (1 << _WEBP_SIDE_BITS) - 1
@@ -78,13 +78,13 @@ def _read_tiff_size(image_bytes: bytes) -> tuple[int, int] | None:
     return size_wh if all(size_wh) else None
 
 
-def _read_avif_size(image_bytes: bytes) -> tuple[int, int] | None:
+def _read_heif_size(image_bytes: bytes) -> tuple[int, int] | None:
     """Return the largest size: that of the whole image beside those of tiles and thumbnails."""
     sizes = []
-    at = image_bytes.find(_AVIF_SIZE_PROPERTY, 0, _AVIF_HEAD_BYTES)
+    at = image_bytes.find(_HEIF_SIZE_PROPERTY, 0, _HEIF_HEAD_BYTES)
     while at >= 0:
         sizes.append(struct.unpack_from(">II", image_bytes, at + 8))
-        at = image_bytes.find(_AVIF_SIZE_PROPERTY, at + 16, _AVIF_HEAD_BYTES)
+        at = image_bytes.find(_HEIF_SIZE_PROPERTY, at + 16, _HEIF_HEAD_BYTES)
     width, height = max(sizes, key=lambda size: size[0] * size[1], default=(0, 0))
     return (width, height) if sizes else None
 
@@ -96,5 +96,6 @@ _READERS: Final[Mapping[ImageFormat, SizeReader]] = {
     "GIF": _read_gif_size,
     "BMP": _read_bmp_size,
     "TIFF": _read_tiff_size,
-    "AVIF": _read_avif_size,
+    "AVIF": _read_heif_size,
+    "HEIC": _read_heif_size,
 }

@@ -152,6 +152,15 @@ VARIETIES: Final[Mapping[ImageFormat, tuple[Variety, ...]]] = {
             "planes": _PLANES,
         },
     ),
+    "HEIC": (
+        {
+            "bits": ("8 bits", "10 bits"),
+            "chroma": ("4:2:0", "4:2:2", "4:4:4"),
+            "alpha": _USUAL,
+            "parts": ("", "grid"),
+        },
+        {"bits": ("8 bits",), "chroma": ("grey",), "alpha": _USUAL, "parts": ("", "grid")},
+    ),
     "AVIF": (
         {
             "bits": ("8 bits", "10 bits"),
@@ -169,6 +178,7 @@ REMEDIES: Final[Mapping[ImageFormat, str]] = {
     "GIF": "save it as a PNG",
     "BMP": "save it without compression and with 24 bits, or as a PNG",
     "TIFF": "save it with 8 bits per channel and LZW, deflate or no compression, or as a PNG",
+    "HEIC": "save it with 8 bits and as a single picture, or as a JPEG",
     "AVIF": "save it as a single picture, or as a JPEG",
 }
 

@@ -8,11 +8,20 @@ import pyvips
 import simplejpeg
 from PIL import Image
 
-from .picture import Case, draw_samples
+from .heif_file import (
+    encode_deep_heic,
+    encode_heic,
+    shape_grid,
+    take_picture,
+    write_box,
+    write_heif,
+)
+from .picture import HEIGHT, WIDTH, Case, draw_samples
 from .references import FFmpeg, Vips
 
 COLOUR, GREY, ALPHA = Vips(), Vips(1), Vips(3, has_alpha=True)
 INKS = Vips(4, inks=True)
+MODES = ("L", "RGB", "RGBA")
 
 
 def draw_image(mode: str) -> Image.Image:
@@ -118,8 +127,8 @@ def encode_avif(mode: str, **options: object) -> bytes:
     return file.getvalue()
 
 
-def list_heif_cases() -> Iterator[Case]:
-    """Yield the AVIFs and HEICs."""
+def list_avif_cases() -> Iterator[Case]:
+    """Yield the AVIFs."""
     for subsampling in ("4:2:0", "4:2:2", "4:4:4"):
         for values in ("limited", "full"):
             file = encode_avif("RGB", subsampling=subsampling, range=values)
@@ -150,13 +159,38 @@ def list_heif_cases() -> Iterator[Case]:
             Vips(brand=b"avif"),
             is_lossy=True,
         )
-    box = b"\0\0\0\x1cftyp%b\0\0\0\0mif1%bmiaf" + bytes(60)
-    for major, compatible in (
-        (b"heic", b"heic"),
-        (b"mif1", b"heic"),
-        (b"msf1", b"hevc"),
-        (b"heix", b"mif1"),
-    ):
-        name = f"heic with major brand {major.decode()}"
-        yield Case(name, box % (major, compatible), "are an HEIC image")
-    yield Case("heif without a coding", box % (b"mif1", b"msf1"), "are an HEIC image")
+
+
+def list_heic_cases() -> Iterator[Case]:
+    """Yield the HEICs, which are dark and have little contrast too."""
+    dark = {mode: draw_image(mode).point(lambda value: 16 + value // 16) for mode in MODES}
+    answer = FFmpeg("mov", (WIDTH, HEIGHT))
+    for chroma in (420, 422, 444):
+        file = encode_heic(dark["RGB"], chroma=chroma)
+        yield Case(f"heic chroma {chroma}", file, answer, is_lossy=True)
+        deep = np.asarray(dark["RGB"]).astype(np.uint16) * 257
+        yield Case(
+            f"heic 10 bits, chroma {chroma}",
+            encode_deep_heic(deep, chroma),
+            answer,
+            is_lossy=True,
+            is_cut=True,
+        )
+    limited = encode_heic(dark["RGB"], chroma=444, full_range_flag=0)
+    yield Case("heic limited range", limited, answer, is_lossy=True)
+    yield Case("heic grey", encode_heic(dark["L"]), answer, is_lossy=True)
+    yield Case("heic alpha", encode_heic(dark["RGBA"], chroma=444), answer, is_lossy=True)
+    whole = dark["RGB"].resize((64, 64))
+    tile, grey = (take_picture(encode_heic(each)) for each in (whole, whole.convert("L")))
+    for name, each in (("", tile), (" of grey", grey)):
+        grid = write_heif([each], shape_grid(1, 1, (64, 64)))
+        yield Case(f"heic grid{name}", grid, FFmpeg("mov", (64, 64)), is_lossy=True)
+    plain = write_heif([tile])
+    for kind, name in ((b"av01", "AV1 picture"), (b"iden", "copy"), (b"vvc1", "of type vvc1")):
+        yield Case(f"heic {name}", plain.replace(b"hvc1", kind), name)
+    premultiplied = write_heif([tile], more_boxes=write_box(b"prem", b"\0\1\0\1\0\1"))
+    yield Case("heic premultiplied", premultiplied, "premultiplied alpha")
+    twelve = bytearray(plain)
+    at = plain.index(b"hvcC") + 4
+    twelve[at + 17] = twelve[at + 18] = 0xFC
+    yield Case("heic 12 bits", bytes(twelve), "12 bits, 4:2:0")

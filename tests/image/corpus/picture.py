@@ -22,12 +22,14 @@ class Case:
         image_bytes: The file.
         answer: The second decoder if the file is read, else the variety that the error names.
         is_lossy: Whether decoders may differ by 2 instead of 1.
+        is_cut: Whether one of them cuts bits before it converts colours, and may differ by 3.
     """
 
     name: str
     image_bytes: bytes
     answer: Reference | str
     is_lossy: bool = False
+    is_cut: bool = False
 
 
 def draw_samples(bits: int, channels: int = 3) -> Samples:

@@ -7,6 +7,7 @@ from typing import TypeAlias
 import av
 import numpy as np
 import pyvips
+from av.container import InputContainer
 from numpy.typing import NDArray
 
 FloatImage: TypeAlias = NDArray[np.float64]
@@ -56,12 +57,16 @@ class FFmpeg:
 
     Attributes:
         container: Name of the demuxer.
+        heic_wh: Size of a HEIC, which they do not crop. Its alpha is another stream.
     """
 
     container: str
+    heic_wh: tuple[int, int] | None = None
 
     def decode(self, image_bytes: bytes) -> FloatImage:
         with av.open(io.BytesIO(image_bytes), "r", format=self.container) as file:
+            if self.heic_wh is not None:
+                return _decode_heic(file, self.heic_wh)
             frame = next(file.decode(video=0))
         if frame.format.name == "gray12le":
             grey = np.rint(frame.to_ndarray() / 4095 * 255)
@@ -69,6 +74,15 @@ class FFmpeg:
         samples = frame.to_ndarray(format="rgba").astype(np.float64)
         share = samples[..., 3:] / 255
         return np.rint(samples[..., :3] * share + 255 * (1 - share))
+
+
+def _decode_heic(file: InputContainer, size_wh: tuple[int, int]) -> FloatImage:
+    colours, *others = (next(file.decode(stream)) for stream in file.streams.video[:2])
+    samples = colours.to_ndarray(format="rgb48le") / 257
+    if others:
+        share = others[0].to_ndarray(format="gray")[..., None] / 255
+        samples = samples * share + 255 * (1 - share)
+    return np.rint(samples[: size_wh[1], : size_wh[0]])
 
 
 Reference: TypeAlias = Vips | FFmpeg
