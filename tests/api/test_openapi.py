@@ -8,6 +8,7 @@ import pytest
 from pydantic import BaseModel
 
 from phiz.api.app import create_app
+from phiz.api.content.upload import IMAGE_FIELDS
 from phiz.wire.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, DetectParameters, Problem
 
 from .client import REQUEST_LIMITS, Client
@@ -22,13 +23,20 @@ def operation(client: Client) -> dict[str, Any]:
     return operation
 
 
-def test_both_bodies_are_described(operation: dict[str, Any]) -> None:
+def test_all_bodies_are_described(operation: dict[str, Any]) -> None:
     content = operation["requestBody"]["content"]
-    assert set(content) == {"multipart/form-data", "application/octet-stream", "image/*"}
+    kinds = ["multipart/form-data", "application/json", "application/octet-stream", "image/*"]
+    assert list(content) == kinds  # the page shows the first one
     form = content["multipart/form-data"]["schema"]
     assert list(form["properties"]) == ["image", *DetectParameters.model_fields]
     assert form["properties"]["image"]["format"] == "binary"
     assert form["required"] == ["image"]
+    described = content["application/json"]
+    assert list(described["schema"]["properties"]) == list(form["properties"])
+    assert described["schema"]["properties"]["image"]["contentEncoding"] == "base64"
+    assert described["example"]["model"] == "auto"
+    for name in IMAGE_FIELDS:
+        assert f"`{name}`" in operation["requestBody"]["description"] or name == "image"
 
 
 def test_every_option_is_described_with_range_and_default(operation: dict[str, Any]) -> None:
@@ -81,7 +89,10 @@ def test_several_pictures_are_a_form_with_the_same_options(
 ) -> None:
     batch = client.ask("GET", "/openapi.json").json()["paths"]["/detect/batch"]["post"]
     assert batch["parameters"] == operation["parameters"]
-    assert list(batch["requestBody"]["content"]) == ["multipart/form-data"]
+    assert list(batch["requestBody"]["content"]) == ["multipart/form-data", "application/json"]
+    object_schema = batch["requestBody"]["content"]["application/json"]["schema"]
+    assert object_schema["properties"]["images"]["items"]["contentEncoding"] == "base64"
+    assert object_schema["required"] == ["images"]
     single = operation["requestBody"]["content"]["multipart/form-data"]["schema"]
     several = batch["requestBody"]["content"]["multipart/form-data"]["schema"]
     picture = several["properties"].pop("image")

@@ -1,5 +1,6 @@
 """Commands, answers, names and links of the documentation, held against the program."""
 
+import base64
 import json
 import os
 import re
@@ -16,10 +17,13 @@ import click
 import error_table
 import httpx
 import pytest
+from PIL import Image
 
+from phiz.api.content.upload import IMAGE_FIELDS
 from phiz.cli.main import main
 from phiz.settings import Settings
 from phiz.wire.schemas import ClassifyParameters, DetectParameters
+from tests.image.corpus.heif_file import encode_heic
 from tests.service.running import SERVE, Running, environment, running
 
 from .pages import PAGES, ROOT, Block, Page
@@ -115,7 +119,7 @@ def check_curl(arguments: list[str]) -> None:
     names = {field.partition("=")[0] for field in fields} | {
         name for name, _ in parse_qsl(parts.query)
     }
-    assert names <= {"image", "url", *parameters.model_fields}
+    assert names <= {"url", *IMAGE_FIELDS, *parameters.model_fields}
 
 
 @pytest.mark.parametrize("page", PAGES.values(), ids=PAGES)
@@ -189,6 +193,57 @@ def test_answers_of_the_reference_have_the_keys_of_real_ones(service: Running) -
             real = httpx.post(f"{service.url}/detect", files={field: picture}).json()
         assert shape(shown) == shape(real), str(block)
     assert len(blocks) > 2
+
+
+def list_ways() -> list[list[str]]:
+    """The rows of the table of ways to send an image: name, curl, and Python."""
+    text = PAGES["docs/http.md"].text.partition("| way | curl | Python |\n|---|---|---|\n")[2]
+    rows = text.partition("\n\n")[0].splitlines()
+    return [[cell.strip(" `") for cell in row.strip("|").split(" | ")] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def faces(service: Running, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Any]:
+    """A folder with the files of the table, and the faces of the picture in them."""
+    folder = tmp_path_factory.mktemp("ways")
+    picture = Image.open(ROOT / "tests" / "pictures" / "row_960x540.png").convert("RGB")
+    picture.save(folder / "face.jpg", quality=95)
+    # Of what a JPEG shows, so that the files differ by their formats alone.
+    shown = Image.open(folder / "face.jpg")
+    (folder / "face.heic").write_bytes(encode_heic(shown, chroma=444))
+    text = base64.encodebytes((folder / "face.jpg").read_bytes()).decode()
+    (folder / "face.json").write_text(json.dumps({"image": text}))
+    answer = httpx.post(f"{service.url}/detect", content=(folder / "face.jpg").read_bytes())
+    return folder, answer.json()["faces"]
+
+
+@pytest.mark.integration
+@pytest.mark.needs("curl")
+@pytest.mark.parametrize("way", list_ways(), ids=lambda way: way[0])
+def test_each_way_to_send_an_image_gives_the_same_faces(
+    service: Running, faces: tuple[Path, Any], way: list[str]
+) -> None:
+    folder, expected = faces
+    _, command, expression = way
+    line = command.replace("localhost:8000", service.url)
+    program = f"import base64, httpx; url = {service.url + '/detect'!r}; print({expression}.text)"
+    assert len(expected) == 6
+    for arguments in (["/bin/sh", "-c", line], [sys.executable, "-c", program]):
+        ran = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
+        found = json.loads(ran.stdout)["faces"]
+        assert len(found) == len(expected)
+        for face, other in zip(found, expected, strict=True):
+            is_heic = "face.heic" in command
+            assert face["box"] == pytest.approx(other["box"], abs=1.0 if is_heic else 0)
+            assert face["score"] == pytest.approx(other["score"], abs=0.01 if is_heic else 0)
+
+
+def test_there_are_five_ways() -> None:
+    ways = list_ways()
+    assert len(ways) == 5
+    for _, command, expression in ways:
+        check_curl(shlex.split(command)[1:])
+        compile(expression, "way", "eval")
 
 
 @pytest.mark.integration

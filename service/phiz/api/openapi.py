@@ -23,7 +23,8 @@ from starlette.types import Message, Receive, Scope, Send
 
 from phiz.api.body import OCTET_STREAM
 from phiz.api.content.form import MULTIPART_FORM
-from phiz.api.content.upload import IMAGE_FIELD
+from phiz.api.content.json_object import JSON
+from phiz.api.content.upload import IMAGE_FIELD, IMAGE_FIELDS, IMAGES_FIELD
 from phiz.api.encoded_response import EncodedResponse
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
 from phiz.api.errors import PROBLEM_JSON, build_content
@@ -74,8 +75,14 @@ INLINE_SCRIPT_PATTERN = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 IMAGE_SCHEMA: JsonObject = {
     "type": "string",
     "format": "binary",
-    "description": "JPEG, PNG, WebP, GIF, BMP, TIFF or AVIF.",
+    "description": "JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF or, with the extra `heif`, HEIC.",
 }
+BASE64_SCHEMA: JsonObject = {
+    "type": "string",
+    "contentEncoding": "base64",
+    "description": "The file in base64, or as a data URL.",
+}
+_OTHER_NAMES = ", ".join(f"`{name}`" for name in IMAGE_FIELDS[1:])
 
 DEADLINE_PARAMETER: JsonObject = {
     "name": "Phiz-Deadline",
@@ -109,12 +116,14 @@ def describe_image_route(
     """Return what FastAPI needs to describe ``POST`` with one image, beside its summary."""
     body = {
         "required": True,
-        "description": "A form with the image, or the image itself. The form may also hold"
-        " options; an empty field is ignored. A query parameter overrides a form field. If"
-        " `PHIZ_URL_HOSTS` is set, the query parameter `url` may give the address of the image"
-        " instead of a body.",
+        "description": "A form with the image, a JSON object with the image in base64, or the image"
+        f" itself, of any content type. The field or member may also be named {_OTHER_NAMES}. Form"
+        " and object may hold options; an empty field is ignored. A query parameter overrides"
+        " them. If `PHIZ_URL_HOSTS` is set, the query parameter `url` may give the address of the"
+        " image instead of a body.",
         "content": {
             MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
+            JSON: _describe_json(options_type, IMAGE_FIELD, BASE64_SCHEMA),
             OCTET_STREAM: {"schema": IMAGE_SCHEMA},
             "image/*": {"schema": IMAGE_SCHEMA},
         },
@@ -127,8 +136,15 @@ def describe_batch_route() -> dict[str, Any]:
     images = {"type": "array", "items": IMAGE_SCHEMA, "minItems": 1}
     body = {
         "required": True,
-        "description": "A form with one field `image` per image. Options apply to all images.",
-        "content": {MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)}},
+        "description": "A form with one field `image` per image, or a JSON object with a list of"
+        f" images in base64. The fields may also be named {_OTHER_NAMES}. Options apply to all"
+        " images.",
+        "content": {
+            MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)},
+            JSON: _describe_json(
+                DetectParameters, IMAGES_FIELD, {**images, "items": BASE64_SCHEMA}
+            ),
+        },
     }
     problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
     example = {"results": [DETECT_EXAMPLE, problem]}
@@ -168,6 +184,22 @@ def _describe_form(options_type: type[Parameters], image_schema: JsonObject) -> 
         "required": [IMAGE_FIELD],
         "additionalProperties": False,
     }
+
+
+def _describe_json(
+    options_type: type[Parameters], image_name: str, image_schema: JsonObject
+) -> JsonObject:
+    """Return the description of a JSON object. The page fills in its example."""
+    options = {name: get_option_schema(options_type, name) for name in options_type.model_fields}
+    text = "iVBORw0KGgo…"
+    example = {image_name: [text] if image_schema["type"] == "array" else text}
+    schema = {
+        "type": "object",
+        "properties": {image_name: image_schema, **options},
+        "required": [image_name],
+        "additionalProperties": False,
+    }
+    return {"schema": schema, "example": {**example, "model": options["model"]["default"]}}
 
 
 def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:

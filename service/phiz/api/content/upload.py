@@ -8,10 +8,11 @@ from phiz.api.options import quote_text
 from phiz.errors import OptionError
 
 IMAGE_FIELD: Final = "image"
+IMAGES_FIELD: Final = "images"
 # Of DeepStack, CompreFace, Face++, CKEditor, and the usual tutorials of frameworks.
 IMAGE_FIELDS: Final = (
     IMAGE_FIELD,
-    "images",
+    IMAGES_FIELD,
     "image_file",
     "img",
     "file",
