@@ -24,7 +24,10 @@ ROWS: Final = (
         Room("convert/", "source files to ONNX files", "none"),
         Room("ray/", "Ray Serve and Ray Data", "none"),
     ),
-    (Room("worker", "main module of a worker process", "worker"),),
+    (
+        Room("worker", "main module of a worker process", "worker"),
+        Room("sdk/", "phiz.detect in process, and the clients", "none"),
+    ),
     (
         Room("api/", "HTTP: server, routes, admission, metrics", "service"),
         Room("loading", "settings to a loaded engine", "worker"),

@@ -9,7 +9,6 @@ from phiz.classifiers import (
     CLASSIFIER_PRECISIONS,
     ClassificationEngine,
     Classifier,
-    ScoredClass,
     build_classification_engine,
     crop_centre,
     find_top_indices,
@@ -17,6 +16,7 @@ from phiz.classifiers import (
     softmax,
 )
 from phiz.errors import ModelCorruptError, ModelNotBuiltError, OptionError
+from phiz.faces import ScoredClass
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.limits import DecodingLimits
 from phiz.image.pixels import pack_pixels

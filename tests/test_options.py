@@ -1,8 +1,10 @@
 from collections.abc import Mapping
+from typing import get_type_hints
 
 import pytest
 
-from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, Option
+from phiz.faces import DetectOptions
+from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, DetectKeywords, Option
 from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
 from tests.docs.pages import PAGES
 
@@ -22,6 +24,11 @@ def test_options_are_the_parameters_of_a_request(
     defaults = {name: option.default for name, option in options.items()}
     assert list(parameters.model_fields) == list(defaults)
     assert parameters.model_validate({}).model_dump() == defaults
+
+
+def test_keywords_of_a_call_are_the_options_with_their_types() -> None:
+    assert get_type_hints(DetectKeywords) == get_type_hints(DetectOptions)
+    assert ["model", *get_type_hints(DetectKeywords)] == list(DETECT_OPTIONS)
 
 
 @OPTIONS

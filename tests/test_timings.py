@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from phiz.timings import STAGES, Stopwatch
+from phiz.timings import STAGES, Stopwatch, Timings
 
 
 def test_stages_add_up_to_the_total() -> None:
@@ -37,3 +37,13 @@ def test_every_stage_takes_no_time_without_a_lap() -> None:
     timings = Stopwatch().to_timings()
     assert (timings.stages, timings.parts) == (dict.fromkeys(STAGES, 0), {})
     assert timings.total_s == 0
+
+
+def test_timings_are_read_back_from_their_milliseconds() -> None:
+    stopwatch = Stopwatch(time.perf_counter() - 0.01)
+    stopwatch.lap("inference", "onet")
+    timings = stopwatch.to_timings()
+    read = Timings.from_milliseconds(timings.to_milliseconds())
+    assert read.stages == pytest.approx(timings.stages, abs=1e-6)
+    assert read.parts == pytest.approx(timings.parts, abs=1e-6)
+    assert read.total_s == pytest.approx(timings.total_s, abs=1e-6)

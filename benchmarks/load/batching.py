@@ -24,8 +24,8 @@ from phiz.cli import serve_run as cli_serve
 from phiz.cli.main import main
 from phiz.detectors.blazeface import OVERSAMPLING, BlazeFace
 from phiz.detectors.factory import LANDMARKS_BY_KIND
-from phiz.engine import DetectionResult, Engine
-from phiz.faces import DetectOptions
+from phiz.engine import Engine
+from phiz.faces import DetectionResult, DetectOptions
 from phiz.image.decode import open_image
 from phiz.image.resample import letterbox_image
 from phiz.loading import load_engine

@@ -1,3 +1,56 @@
-"""Face detection as a microservice."""
+"""Face detection as a microservice, as a command, and in Python.
+
+The names are loaded at their first use, so that ``import phiz`` takes no time (PEP 562)::
+
+    import phiz
+
+    for face in phiz.detect("face.jpg").faces:
+        print(face.box, face.score)
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from phiz import errors
+    from phiz.errors import PhizError
+    from phiz.faces import Classification, DetectionResult, Face
+    from phiz.sdk.local import LocalEngine, classify, detect
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Classification",
+    "DetectionResult",
+    "Face",
+    "LocalEngine",
+    "PhizError",
+    "classify",
+    "detect",
+    "errors",
+]
+
+_MODULES_BY_NAME = {
+    "Classification": "faces",
+    "DetectionResult": "faces",
+    "Face": "faces",
+    "LocalEngine": "sdk.local",
+    "PhizError": "errors",
+    "classify": "sdk.local",
+    "detect": "sdk.local",
+}
+
+
+if not TYPE_CHECKING:  # with it, a type checker would accept every name
+
+    def __getattr__(name: str) -> object:
+        """Return a name of the interface, and load its module."""
+        if name == "errors":
+            return import_module("phiz.errors")
+        if name not in _MODULES_BY_NAME:
+            raise AttributeError(f"module 'phiz' has no attribute {name!r}")
+        return getattr(import_module(f"phiz.{_MODULES_BY_NAME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image as Pillow
 
 from phiz.errors import OptionError
-from phiz.faces import Indices, RgbImage, Scores
+from phiz.faces import Classification, Indices, RgbImage, ScoredClass, Scores
 from phiz.image.decode import open_image
 from phiz.image.lazy import LazyImage, ScaledImage
 from phiz.image.limits import DecodingLimits
@@ -33,36 +33,6 @@ CLASSIFIER_PRECISIONS: Final[tuple[Precision, ...]] = (
 CENTRE_CROP_SHARE: Final = 224 / 256
 # A JPEG is decoded at the smallest scale with this many pixels per pixel of the input.
 CLASSIFIER_OVERSAMPLING: Final = 1.5
-
-
-@dataclass(frozen=True, slots=True)
-class ScoredClass:
-    """A class with its probability.
-
-    Attributes:
-        index: 0 to 999.
-        label: English name.
-        score: 0 to 1; the scores of all classes add up to 1.
-    """
-
-    index: int
-    label: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
-class Classification:
-    """The answer to one image.
-
-    Attributes:
-        model: The requested model.
-        precision: Precision of the network.
-        classes: Classes by falling score.
-    """
-
-    model: str
-    precision: Precision
-    classes: tuple[ScoredClass, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +85,14 @@ class ClassificationEngine:
     classifier: Classifier
     limits: DecodingLimits
 
-    def classify(self, image_bytes: bytes, top: int, stopwatch: Stopwatch) -> Classification:
-        """Return the classes of an encoded image, in the calling thread.
+    def classify(self, image: bytes | LazyImage, top: int, stopwatch: Stopwatch) -> Classification:
+        """Return the classes of an image, encoded or open, in the calling thread.
 
         Raises:
             ImageError: The bytes are not a readable image within the limits.
         """
-        image = open_image(image_bytes, self.limits)
+        if not isinstance(image, LazyImage):
+            image = open_image(image, self.limits)
         stopwatch.lap("decode")
         classes = self.classifier.classify(image, top, stopwatch)
         return Classification(self.model, self.precision, classes)

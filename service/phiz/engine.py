@@ -14,7 +14,7 @@ from phiz.detectors.quality import with_quality, with_roll
 from phiz.detectors.rotation import detect_with_rotation, get_orientation_detector
 from phiz.detectors.router import Router
 from phiz.errors import OptionError
-from phiz.faces import DetectOptions, Face, RoutingStep
+from phiz.faces import DetectionResult, DetectOptions, Face
 from phiz.image.decode import open_image
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
@@ -27,25 +27,6 @@ from phiz.runtime.select import choose_precisions
 from phiz.timings import Stopwatch
 
 MAX_FACES: Final = DETECT_OPTIONS["max_faces"].maximum
-
-
-@dataclass(frozen=True, slots=True)
-class DetectionResult:
-    """The answer to one image.
-
-    Attributes:
-        model: The requested model.
-        width: Pixels of the upright image.
-        height: Pixels of the upright image.
-        faces: Faces by falling score or size, in pixels of the upright image.
-        route: The steps of the router; empty for other models.
-    """
-
-    model: str
-    width: int
-    height: int
-    faces: tuple[Face, ...]
-    route: tuple[RoutingStep, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +51,9 @@ class Engine:
                 detector.get_cost_s()
 
     def detect(
-        self, image_bytes: bytes, model: str, options: DetectOptions, stopwatch: Stopwatch
+        self, image: bytes | LazyImage, model: str, options: DetectOptions, stopwatch: Stopwatch
     ) -> DetectionResult:
-        """Return the faces of an encoded image, in the calling thread.
+        """Return the faces of an image, encoded or open, in the calling thread.
 
         Raises:
             OptionError: The model does not exist, or has no ``budget_ms``.
@@ -84,7 +65,8 @@ class Engine:
         if options.budget_ms is not None and model not in BUDGETED_MODELS:
             names = ", ".join(BUDGETED_MODELS)
             raise OptionError(f"model is {model!r}; budget_ms is an option of {names}")
-        image = open_image(image_bytes, self.limits)
+        if not isinstance(image, LazyImage):
+            image = open_image(image, self.limits)
         stopwatch.lap("decode")
         detect = detector.detect
         if options.rotate == "auto":

@@ -1,4 +1,4 @@
-"""The types of detection: arrays, options and faces.
+"""The types of detection and classification: arrays, options, faces and answers.
 
 Boxes are ``xyxy``, pixels of the upright source image, half-open: a box from 10 to 14
 is 4 wide and covers the pixels 10, 11, 12 and 13. The origin is the outer corner of the
@@ -6,13 +6,15 @@ first pixel. Left and right are the viewer's.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
+from phiz.models.specs import Precision
 from phiz.options import DETECT_OPTIONS, Details, Order, Overlap, Rotate
+from phiz.timings import NO_TIMINGS, Timings
 
 RgbImage: TypeAlias = NDArray[np.uint8]
 """(H, W, 3), RGB, upright."""
@@ -147,6 +149,60 @@ class Detections:
 
     faces: tuple[Face, ...]
     route: tuple[RoutingStep, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionResult:
+    """The answer to one image.
+
+    Attributes:
+        model: The requested model.
+        width: Pixels of the upright image.
+        height: Pixels of the upright image.
+        faces: Faces by falling score or size, in pixels of the upright image.
+        route: The steps of the router; empty for other models.
+        timings: The time of each stage; empty inside of an engine. Results that differ in nothing
+            else are equal.
+    """
+
+    model: str
+    width: int
+    height: int
+    faces: tuple[Face, ...]
+    route: tuple[RoutingStep, ...] = ()
+    timings: Timings = field(default=NO_TIMINGS, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredClass:
+    """A class with its probability.
+
+    Attributes:
+        index: 0 to 999.
+        label: English name.
+        score: 0 to 1; the scores of all classes add up to 1.
+    """
+
+    index: int
+    label: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Classification:
+    """The answer to one image.
+
+    Attributes:
+        model: The requested model.
+        precision: Precision of the network.
+        classes: Classes by falling score.
+        timings: As in a ``DetectionResult``.
+    """
+
+    model: str
+    precision: Precision
+    classes: tuple[ScoredClass, ...]
+    timings: Timings = field(default=NO_TIMINGS, compare=False)
 
 
 def build_faces(

@@ -6,7 +6,7 @@ The query parameters, the form fields, the options of the commands and the table
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias, get_args
+from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from phiz.errors import OptionError
 from phiz.models.specs import CLASS_COUNT, Precision
@@ -143,6 +143,22 @@ DETECT_OPTIONS: Final[Mapping[str, Option]] = {
     ),
 }
 """The options of a detection."""
+
+
+class DetectKeywords(TypedDict, total=False):
+    """The options of a detection as keywords of a call, for type checkers."""
+
+    min_score: float | None
+    min_face: float | None
+    max_faces: int
+    order: Order
+    overlap: Overlap
+    input_size: int | None
+    passes: int
+    rotate: Rotate
+    details: Details
+    budget_ms: float | None
+
 
 CLASSIFY_OPTIONS: Final[Mapping[str, Option]] = {
     "model": Option(

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from typing import Final, Literal, NamedTuple, TypeAlias, get_args
+from typing import Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
 from phiz.cancellation import checkpoint
 
@@ -10,6 +10,7 @@ Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postpr
 Part: TypeAlias = Literal["pnet", "rnet", "onet"]
 
 STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 
 class Timings(NamedTuple):
@@ -29,6 +30,18 @@ class Timings(NamedTuple):
         """Return stages, then parts, then ``total``, in ms to the microsecond."""
         entries = {**self.stages, **self.parts, "total": self.total_s}
         return {name: round(1000 * seconds, 3) for name, seconds in entries.items()}
+
+    @classmethod
+    def from_milliseconds(cls, timing_ms: Mapping[str, float]) -> Self:
+        """Return what ``to_milliseconds`` has made these of."""
+        seconds = {name: ms / 1000 for name, ms in timing_ms.items()}
+        total_s = seconds.pop("total")
+        parts = {name: seconds.pop(name) for name in PARTS if name in seconds}
+        return cls(seconds, parts, total_s)
+
+
+NO_TIMINGS: Final = Timings({}, {}, 0.0)
+"""Nothing was timed."""
 
 
 class Stopwatch:

@@ -9,9 +9,9 @@ import pytest
 
 from phiz import engine
 from phiz.cli.detect_run import LANDMARK_COLUMNS
-from phiz.engine import DetectionResult, Engine
+from phiz.engine import Engine
 from phiz.errors import OptionError
-from phiz.faces import DetectOptions
+from phiz.faces import DetectionResult, DetectOptions
 from phiz.image.limits import DecodingLimits
 from phiz.options import Details
 from phiz.ray.parquet import (

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 import pytest
 from PIL import Image as Pillow
 
-from phiz.engine import DetectionResult, Engine
+from phiz.engine import Engine
 from phiz.errors import OptionError, UnsupportedImageError
-from phiz.faces import Detections, DetectOptions, Face, Quality, RoutingStep
+from phiz.faces import DetectionResult, Detections, DetectOptions, Face, Quality, RoutingStep
 from phiz.image.lazy import LazyImage
 from phiz.image.limits import DecodingLimits
 from phiz.timings import Stopwatch, Timings

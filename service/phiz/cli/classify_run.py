@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from phiz.classifiers import Classification
 from phiz.cli.files import find_images
 from phiz.cli.formats import Layout, open_report
 from phiz.cli.run import run_images
+from phiz.faces import Classification
 from phiz.loading import get_default_precision, load_classifier
 from phiz.models.specs import Precision
 from phiz.settings import load_settings

@@ -13,9 +13,8 @@ from PIL import Image as Pillow
 from phiz.cli.files import JPEG_SUFFIXES, OutputPaths, find_images, write_file
 from phiz.cli.formats import Layout, open_report
 from phiz.cli.run import run_images
-from phiz.engine import DetectionResult
 from phiz.errors import SettingError
-from phiz.faces import DetectOptions, Face
+from phiz.faces import DetectionResult, DetectOptions, Face
 from phiz.image.annotate import draw_faces
 from phiz.image.decode import decode_image
 from phiz.image.limits import DecodingLimits

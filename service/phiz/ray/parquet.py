@@ -14,8 +14,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSelector
 
-from phiz.engine import DetectionResult
 from phiz.errors import OptionError
+from phiz.faces import DetectionResult
 from phiz.ray.storage import StoragePath
 from phiz.wire.encode import encode_result
 

@@ -3,9 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from phiz.classifiers import Classification
-from phiz.engine import DetectionResult
-from phiz.faces import Face, Quality
+from phiz.faces import Classification, DetectionResult, Face, Quality
 from phiz.timings import Stopwatch
 from phiz.wire.json_text import encode_json
 from phiz.wire.messages import EncodedAnswer
