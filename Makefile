@@ -136,7 +136,7 @@ LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generat
 PEERS := benchmarks/peers
 
 lock: .venv/dev
-	$(LOCK) pyproject.toml --group dev --extra build --extra lab -o requirements/dev.txt
+	$(LOCK) pyproject.toml --group dev --extra build --extra client --extra lab -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --extra heif -c requirements/dev.txt -o requirements/heif.txt

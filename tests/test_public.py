@@ -39,3 +39,21 @@ def test_every_name_is_found_and_listed(name: str) -> None:
 def test_unknown_name_is_an_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match="'phiz' has no attribute 'detct'"):
         phiz.detct  # type: ignore[attr-defined]  # noqa: B018  on purpose
+
+
+def test_clients_load_neither_the_networks_nor_the_server() -> None:
+    loaded = loaded_by("import phiz; phiz.Client; phiz.AsyncClient")
+    assert {"httpx", "phiz.sdk.client"} <= loaded
+    assert not loaded & {"onnxruntime", "fastapi", "starlette", "uvicorn", "phiz.engine"}
+
+
+@pytest.mark.parametrize("package", ["httpx", "tenacity"])
+def test_client_without_its_packages_is_told_with_what_installs_them(package: str) -> None:
+    program = f"import sys; sys.modules[{package!r}] = None; import phiz; phiz.errors; phiz.Client"
+    command = [sys.executable, "-c", program]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    said = ran.stderr.splitlines()[-1]
+    assert said == (
+        f"ImportError: phiz.Client needs the package {package}; install it with: pip install"
+        " 'phiz[client]'"
+    )

@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from phiz import errors
     from phiz.errors import PhizError
     from phiz.faces import Classification, DetectionResult, Face
+    from phiz.sdk.async_client import AsyncClient
+    from phiz.sdk.client import Client
     from phiz.sdk.local import LocalEngine, classify, detect
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "AsyncClient",
     "Classification",
+    "Client",
     "DetectionResult",
     "Face",
     "LocalEngine",
@@ -31,7 +35,9 @@ __all__ = [
 ]
 
 _MODULES_BY_NAME = {
+    "AsyncClient": "sdk.async_client",
     "Classification": "faces",
+    "Client": "sdk.client",
     "DetectionResult": "faces",
     "Face": "faces",
     "LocalEngine": "sdk.local",
@@ -40,16 +46,32 @@ _MODULES_BY_NAME = {
     "detect": "sdk.local",
 }
 
+_CLIENT_PACKAGES = ("httpx", "tenacity")
+
 
 if not TYPE_CHECKING:  # with it, a type checker would accept every name
 
     def __getattr__(name: str) -> object:
-        """Return a name of the interface, and load its module."""
+        """Return a name of the interface, and load its module.
+
+        Raises:
+            AttributeError: There is no such name.
+            ImportError: A package of the clients is not installed.
+        """
         if name == "errors":
             return import_module("phiz.errors")
         if name not in _MODULES_BY_NAME:
             raise AttributeError(f"module 'phiz' has no attribute {name!r}")
-        return getattr(import_module(f"phiz.{_MODULES_BY_NAME[name]}"), name)
+        try:
+            module = import_module(f"phiz.{_MODULES_BY_NAME[name]}")
+        except ModuleNotFoundError as error:
+            if error.name not in _CLIENT_PACKAGES:
+                raise
+            raise ImportError(
+                f"phiz.{name} needs the package {error.name}; install it with: pip install"
+                " 'phiz[client]'"
+            ) from error
+        return getattr(module, name)
 
 
 def __dir__() -> list[str]:

@@ -34,6 +34,9 @@
     ├── WorkError                  the worker
     │   ├── WorkerDiedError        the worker process ended
     │   └── WorkerFaultError       the worker failed unexpectedly
+    ├── ServiceError               a service, as its client sees it
+    │   ├── ServiceConnectionError no answer came
+    │   └── ServiceAnswerError     the answer is not one of phiz
     ├── SettingError               the settings of the service
     ├── StudyMissingError          this machine has not been measured
     └── ModelError                 the model
@@ -55,10 +58,20 @@ from typing import ClassVar, Self
 
 
 class PhizError(Exception):
-    """The root of all errors that phiz raises on purpose."""
+    """The root of all errors that phiz raises on purpose.
+
+    Attributes:
+        status: Status of the answer of the service that had the error; None in process.
+        request_id: ID of the request in the log of that service; None in process.
+        retry_after_s: Seconds after which to try again; None if that would not help.
+    """
 
     code: ClassVar[str] = "error"
     remedy: ClassVar[str] = ""
+
+    status: int | None = None
+    request_id: str | None = None
+    retry_after_s: float | None = None
 
 
 class ImageError(PhizError):
@@ -224,6 +237,8 @@ class RateLimitError(AccessError):
     code = "rate_exceeded"
     remedy = "send fewer requests, or try again after the seconds in the header `Retry-After`"
 
+    retry_after_s: float
+
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
@@ -237,6 +252,8 @@ class CapacityError(PhizError):
     """
 
     code = "no_capacity"
+
+    retry_after_s: float
 
     def __init__(self, message: str, retry_after_s: float = 1) -> None:
         super().__init__(message)
@@ -297,6 +314,24 @@ class WorkerFaultError(WorkError):
 
     code = "internal"
     remedy = "report it with the `X-Request-Id` of the answer"
+
+
+class ServiceError(PhizError):
+    """A client has no answer of a service."""
+
+    code = "no_service"
+
+
+class ServiceConnectionError(ServiceError):
+    """There is no connection to the service, or no answer came in time."""
+
+    code = "no_answer"
+
+
+class ServiceAnswerError(ServiceError):
+    """The answer is not one of phiz, or is one that only other clients get."""
+
+    code = "bad_answer"
 
 
 class SettingError(PhizError):

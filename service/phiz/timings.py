@@ -36,7 +36,7 @@ class Timings(NamedTuple):
         """Return what ``to_milliseconds`` has made these of."""
         seconds = {name: ms / 1000 for name, ms in timing_ms.items()}
         total_s = seconds.pop("total")
-        parts = {name: seconds.pop(name) for name in PARTS if name in seconds}
+        parts: dict[str, float] = {name: seconds.pop(name) for name in PARTS if name in seconds}
         return cls(seconds, parts, total_s)
 
 

@@ -14,6 +14,11 @@ from phiz.sdk.images import ImageSource, encode_image, load_image
 ARRAY: RgbImage = np.random.default_rng(1).integers(0, 256, (4, 6, 3), np.uint8)
 
 
+def decode(image_bytes: bytes) -> RgbImage:
+    with Pillow.open(io.BytesIO(image_bytes)) as image:
+        return np.asarray(image)
+
+
 def test_path_text_and_bytes_are_the_content_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"content")
@@ -32,8 +37,7 @@ def test_array_is_opened_as_it_is_and_encoded_without_loss() -> None:
     assert isinstance(opened, LazyImage)
     assert (opened.width, opened.height) == (6, 4)
     assert np.array_equal(unpack_rgb(opened.decode_full()), ARRAY)
-    decoded = Pillow.open(io.BytesIO(encode_image(ARRAY)))
-    assert np.array_equal(np.asarray(decoded), ARRAY)
+    assert np.array_equal(decode(encode_image(ARRAY)), ARRAY)
 
 
 def test_view_of_an_array_is_an_image_too() -> None:
@@ -41,7 +45,7 @@ def test_view_of_an_array_is_an_image_too() -> None:
     opened = load_image(bgr, 24)
     assert isinstance(opened, LazyImage)
     assert np.array_equal(unpack_rgb(opened.decode_full()), bgr)
-    assert np.array_equal(np.asarray(Pillow.open(io.BytesIO(encode_image(bgr)))), bgr)
+    assert np.array_equal(decode(encode_image(bgr)), bgr)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from phiz.api.server.clients import Client, ClientPlaces, group_address
+from phiz.api.server.clients import AddressPlaces, ClientPlaces, group_address
 from phiz.errors import BodyTimeoutError, OverloadedError
 
 MIN_BODY_RATE: Final = 500  # bytes per second, on average
@@ -69,7 +69,7 @@ class BodyPlaces:
         """Bodies that are not complete yet."""
         return self._places.count
 
-    def leave(self, body: "BodyReservation", client: Client["BodyReservation"]) -> None:
+    def leave(self, body: "BodyReservation", client: AddressPlaces["BodyReservation"]) -> None:
         """Free the place of a body."""
         self._places.leave(client, body)
 
@@ -150,7 +150,7 @@ class BodyReservation:
     )
 
     def __init__(
-        self, places: BodyPlaces, address: str, client: Client["BodyReservation"] | None
+        self, places: BodyPlaces, address: str, client: AddressPlaces["BodyReservation"] | None
     ) -> None:
         """Return the place of a body without bytes, which ``client`` has while it arrives."""
         self.address = address

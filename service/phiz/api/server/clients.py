@@ -17,7 +17,7 @@ _PREFIX_BYTES: Final = 8  # of an IPv6 address: a client gets a /64 network (RFC
 
 
 @dataclass(slots=True, eq=False)
-class Client(Generic[Holder]):
+class AddressPlaces(Generic[Holder]):
     """The places of one address.
 
     Attributes:
@@ -43,19 +43,19 @@ class ClientPlaces(Generic[Holder]):
         """Return free places."""
         self.limit = limit
         self.count = 0
-        self._clients: dict[str, Client[Holder]] = {}
+        self._clients: dict[str, AddressPlaces[Holder]] = {}
 
-    def enter(self, host: str) -> Client[Holder]:
+    def enter(self, host: str) -> AddressPlaces[Holder]:
         """Take a place, even if none is free, and return the client that has it."""
         address = group_address(host)
         client = self._clients.get(address)
         if client is None:
-            client = self._clients[address] = Client(address)
+            client = self._clients[address] = AddressPlaces(address)
         client.count += 1
         self.count += 1
         return client
 
-    def leave(self, client: Client[Holder], holder: Holder) -> None:
+    def leave(self, client: AddressPlaces[Holder], holder: Holder) -> None:
         """Free a place."""
         client.line.pop(holder, None)
         client.count -= 1

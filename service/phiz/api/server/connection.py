@@ -15,7 +15,7 @@ from phiz.api.errors import encode_last_response
 from phiz.api.security.cors import CorsRules
 from phiz.api.server.answer import AnswerSender
 from phiz.api.server.bodies import BODY_COMPLETE_KEY
-from phiz.api.server.clients import Client, ClientPlaces
+from phiz.api.server.clients import AddressPlaces, ClientPlaces
 from phiz.api.server.disconnect import DISCONNECT_KEY, Disconnect
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
 from phiz.api.server.request_head import (
@@ -104,7 +104,7 @@ class Connection(HttpToolsProtocol):
         self._inner_app = self.app
         self.app = self._run_app
         self._places = places
-        self._client: Client[Connection] | None = None
+        self._client: AddressPlaces[Connection] | None = None
         self._disconnect: Disconnect | None = None  # of the last request that began
         self._running_cycle: RequestResponseCycle | None = None  # the last one is ``cycle``
         self._on_refusal = on_refusal
