@@ -63,6 +63,8 @@ def create_app(
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        # A generated client names its functions by them.
+        generate_unique_id_function=lambda route: route.name,
         lifespan=_make_lifespan(worker_command, workers, limits),
     )
     app.state.service = None
@@ -77,7 +79,7 @@ def create_app(
 
 
 def _add_routes(app: FastAPI) -> None:
-    # OpenAPI's operation ids are the names of these functions.
+    # OpenAPI's operation ids are the names of these functions, and of the routes of the routers.
     app.post(
         "/detect",
         tags=["detection"],

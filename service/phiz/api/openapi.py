@@ -62,6 +62,8 @@ corner. Left and right are the viewer's. Errors are `application/problem+json` w
 """
 
 OPENAPI_PATH = "/openapi.json"
+# FastAPI adds the schema, because a batch may hold one.
+PROBLEM_REFERENCE = f"#/components/schemas/{Problem.__name__}"
 ASSETS_PACKAGE = "fastapi_offline"
 # The style sheet holds pictures as data, and the script sets styles of elements.
 DOCS_POLICY = (
@@ -122,8 +124,8 @@ def describe_image_route(
         " them. If `PHIZ_URL_HOSTS` is set, the query parameter `url` may give the address of the"
         " image instead of a body.",
         "content": {
-            MULTIPART_FORM: {"schema": _describe_form(options_type, IMAGE_SCHEMA)},
-            JSON: _describe_json(options_type, IMAGE_FIELD, BASE64_SCHEMA),
+            MULTIPART_FORM: {"schema": _describe_form(IMAGE_SCHEMA)},
+            JSON: _describe_json(IMAGE_FIELD, BASE64_SCHEMA),
             OCTET_STREAM: {"schema": IMAGE_SCHEMA},
             "image/*": {"schema": IMAGE_SCHEMA},
         },
@@ -140,10 +142,8 @@ def describe_batch_route() -> dict[str, Any]:
         f" images in base64. The fields may also be named {_OTHER_NAMES}. Options apply to all"
         " images.",
         "content": {
-            MULTIPART_FORM: {"schema": _describe_form(DetectParameters, images)},
-            JSON: _describe_json(
-                DetectParameters, IMAGES_FIELD, {**images, "items": BASE64_SCHEMA}
-            ),
+            MULTIPART_FORM: {"schema": _describe_form(images)},
+            JSON: _describe_json(IMAGES_FIELD, {**images, "items": BASE64_SCHEMA}),
         },
     }
     problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
@@ -173,33 +173,33 @@ def _describe_route(
     }
 
 
-def _describe_form(options_type: type[Parameters], image_schema: JsonObject) -> JsonObject:
-    fields = {
-        name: _describe_field(get_option_schema(options_type, name))
-        for name in options_type.model_fields
-    }
+def _describe_form(image_schema: JsonObject) -> JsonObject:
+    """Return the schema of a form with an image.
+
+    Its options are those of the query, so that the page and generated clients have each once.
+    """
     return {
         "type": "object",
-        "properties": {IMAGE_FIELD: image_schema, **fields},
+        "properties": {IMAGE_FIELD: image_schema},
         "required": [IMAGE_FIELD],
-        "additionalProperties": False,
+        "additionalProperties": {
+            "type": "string",
+            "description": "An option, as the query parameter of its name. Empty means not given.",
+        },
     }
 
 
-def _describe_json(
-    options_type: type[Parameters], image_name: str, image_schema: JsonObject
-) -> JsonObject:
-    """Return the description of a JSON object. The page fills in its example."""
-    options = {name: get_option_schema(options_type, name) for name in options_type.model_fields}
+def _describe_json(image_name: str, image_schema: JsonObject) -> JsonObject:
+    """Return the description of a JSON object with an image and the query's options."""
     text = "iVBORw0KGgo…"
-    example = {image_name: [text] if image_schema["type"] == "array" else text}
+    images = [text] if image_schema["type"] == "array" else text
     schema = {
         "type": "object",
-        "properties": {image_name: image_schema, **options},
+        "properties": {image_name: image_schema},
         "required": [image_name],
-        "additionalProperties": False,
+        "additionalProperties": {"description": "An option, as the query parameter of its name."},
     }
-    return {"schema": schema, "example": {**example, "model": options["model"]["default"]}}
+    return {"schema": schema, "example": {image_name: images, "model": AUTO}}
 
 
 def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
@@ -208,15 +208,6 @@ def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
         for name in options_type.model_fields
     ]
     return [*options, DEADLINE_PARAMETER]
-
-
-def _describe_field(schema: JsonObject) -> JsonObject:
-    """Return an option as a field of the form.
-
-    Without a default, the page would fill in a value such as the lowest. An empty example keeps the
-    field empty, which counts as not given.
-    """
-    return schema if "default" in schema else {**schema, "example": ""}
 
 
 def _describe_parameter(name: str, schema: JsonObject) -> JsonObject:
@@ -246,7 +237,7 @@ def describe_errors(*codes: str) -> Responses:
 
 
 def _describe_status(entries: Sequence[ErrorEntry]) -> JsonObject:
-    content = {"schema": Problem.model_json_schema(), "example": _build_example(entries[0])}
+    content = {"schema": {"$ref": PROBLEM_REFERENCE}, "example": _build_example(entries[0])}
     return {
         "description": "\n".join(
             f"- `{entry.code}`: {entry.cause}. Remedy: {entry.remedy}." for entry in entries

@@ -31,14 +31,14 @@ from phiz.wire.models import (
 
 NOT_READY_RESPONSES = describe_errors(NOT_READY_CODE)
 
-# OpenAPI's operation ids are made from the names.
+# OpenAPI's operation ids are the names.
 models = APIRouter(tags=["detection"])
 operation = APIRouter(tags=["operation"], default_response_class=PlainTextResponse)
 
 
 @models.get(
     "/models",
-    name="models",
+    name="list_models",
     summary="List the models",
     response_description="The detectors and the classifiers.",
     response_model=ModelList,
@@ -60,7 +60,7 @@ async def list_models(request: Request) -> Response:
 @operation.head("/healthz", include_in_schema=False)
 @operation.get(
     "/healthz",
-    name="healthz",
+    name="get_health",
     summary="Check whether the process is alive",
     response_description="The process is alive.",
 )
@@ -72,7 +72,7 @@ async def check_liveness() -> PlainTextResponse:
 @operation.head("/readyz", include_in_schema=False)
 @operation.get(
     "/readyz",
-    name="readyz",
+    name="get_readiness",
     summary="Check whether the service is ready",
     response_description="The service is ready for requests.",
     responses=NOT_READY_RESPONSES,
@@ -86,7 +86,7 @@ async def check_readiness(request: Request) -> PlainTextResponse:
 
 @operation.get(
     "/metrics",
-    name="metrics",
+    name="get_metrics",
     summary="Get the metrics",
     response_description="The metrics, in a Prometheus format.",
     responses=NOT_READY_RESPONSES,
@@ -103,7 +103,7 @@ async def export_metrics(request: Request) -> Response:
 
 @operation.get(
     "/study",
-    name="study",
+    name="get_study",
     summary="Show the report of the study",
     response_description="The report, as HTML.",
     response_class=HTMLResponse,
