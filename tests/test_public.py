@@ -57,3 +57,12 @@ def test_client_without_its_packages_is_told_with_what_installs_them(package: st
         f"ImportError: phiz.Client needs the package {package}; install it with: pip install"
         " 'phiz[client]'"
     )
+
+
+def test_onnxruntime_is_told_to_report_nothing_before_it_is_loaded() -> None:
+    loaded = loaded_by("import phiz; phiz.detect")
+    assert "onnxruntime" not in loaded
+    program = (
+        "import os, phiz; phiz.LocalEngine(); assert os.environ['ORT_DISABLE_TELEMETRY'] == '1'"
+    )
+    assert "onnxruntime" in loaded_by(program)

@@ -271,7 +271,8 @@ def test_the_error_table_of_the_reference_is_that_of_the_code() -> None:
 @pytest.mark.parametrize(
     "block", [block for block in BLOCKS if block.language == "python"], ids=str
 )
-def test_python_runs(block: Block, models_folder: Path) -> None:
+def test_python_runs(block: Block, models_folder: Path, service: Running) -> None:
+    program = block.text.replace("http://localhost:8000", service.url)
     subprocess.run(
-        [sys.executable, "-c", block.text], cwd=ROOT, env=environment(models_folder), check=True
+        [sys.executable, "-c", program], cwd=ROOT, env=environment(models_folder), check=True
     )

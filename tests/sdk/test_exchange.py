@@ -7,6 +7,7 @@ import tenacity
 from phiz.errors import (
     DeadlineError,
     ModelNotBuiltError,
+    OutOfMemoryError,
     OverloadedError,
     PhizError,
     RateLimitError,
@@ -43,6 +44,7 @@ def lost(cause: httpx.RequestError) -> PhizError:
         (failed(OverloadedError, 503, 1), True),
         (failed(RateLimitError, 429, 0), True),
         (failed(ServiceAnswerError, 503, 2), True),  # a proxy without a service behind it
+        (failed(OutOfMemoryError, 503, 1), False),
         (failed(ModelNotBuiltError, 503, None), False),
         (failed(ServiceAnswerError, 502, 2), False),
         (failed(DeadlineError, 504, None), False),

@@ -14,7 +14,12 @@ import httpx
 import tenacity
 
 import phiz
-from phiz.errors import PhizError, ServiceAnswerError, ServiceConnectionError
+from phiz.errors import (
+    OutOfMemoryError,
+    PhizError,
+    ServiceAnswerError,
+    ServiceConnectionError,
+)
 from phiz.sdk.calls import AnswerT, Call
 from phiz.sdk.problems import read_error
 
@@ -137,12 +142,14 @@ class Exchange(Generic[AnswerT]):
 def is_repeatable(error: BaseException) -> bool:
     """Return whether a call that failed so can be tried again without harm.
 
-    The service has refused it and said when to come back, or there was no connection.
+    The service has refused it and said when to come back, or there was no connection. An image
+    for which the memory was not enough costs a worker each time, so its caller decides.
     """
     if isinstance(error, ServiceConnectionError):
         return isinstance(error.__cause__, httpx.ConnectError | httpx.ConnectTimeout)
     return (
         isinstance(error, PhizError)
+        and not isinstance(error, OutOfMemoryError)
         and error.status in REPEATED_STATUSES
         and error.retry_after_s is not None
     )

@@ -1,12 +1,11 @@
 """Detection and classification in this process, without a service."""
 
 import logging
+import os
 from functools import cache, partial
-from typing import Unpack
+from typing import TYPE_CHECKING, Unpack
 
-from phiz.engine import Engine
 from phiz.faces import Classification, DetectionResult, DetectOptions
-from phiz.loading import get_default_precision, load_classifier, load_engine
 from phiz.models.specs import Precision
 from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, DetectKeywords
 from phiz.sdk.images import ImageSource, load_image
@@ -14,6 +13,9 @@ from phiz.settings import Settings, load_settings
 from phiz.timings import Stopwatch
 from phiz.wire.decode import decode_classification, decode_result
 from phiz.wire.encode import encode_classification, encode_result
+
+if TYPE_CHECKING:
+    from phiz.engine import Engine
 
 _log = logging.getLogger(__name__)
 
@@ -30,11 +32,20 @@ class LocalEngine:
         Raises:
             SettingError: A variable of the environment has an unusable value.
         """
+        # onnxruntime reports its use to its makers, unless this is there before it is loaded.
+        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+        from phiz import loading  # noqa: PLC0415  which loads it
+
         settings = load_settings() if settings is None else settings
+
+        def load_engine(model: str) -> "Engine":
+            engine, _ = loading.load_engine(settings, {model}, _log.warning)
+            return engine
+
         # An error is not kept, so models that are built later are found.
-        self._load_engine = cache(partial(_load_engine, settings))
-        self._load_classifier = cache(partial(load_classifier, settings))
-        self._get_precision = cache(partial(get_default_precision, settings))
+        self._load_engine = cache(load_engine)
+        self._load_classifier = cache(partial(loading.load_classifier, settings))
+        self._get_precision = cache(partial(loading.get_default_precision, settings))
 
     def detect(
         self,
@@ -88,11 +99,6 @@ class LocalEngine:
         stopwatch = Stopwatch()
         classification = engine.classify(loaded, top, stopwatch)
         return decode_classification(encode_classification(classification), stopwatch.to_timings())
-
-
-def _load_engine(settings: Settings, model: str) -> Engine:
-    engine, _ = load_engine(settings, {model}, _log.warning)
-    return engine
 
 
 @cache
