@@ -38,6 +38,7 @@ from phiz.errors import (
     UnsupportedImageError,
     UrlError,
 )
+from phiz.models.specs import AUTO
 from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.json_text import encode_json
 from phiz.wire.schemas import (
