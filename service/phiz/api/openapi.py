@@ -120,10 +120,10 @@ def describe_image_route(
     body = {
         "required": True,
         "description": "A form with the image, a JSON object with the image in base64, or the image"
-        f" itself, of any content type. The field or member may also be named {_OTHER_NAMES}. Form"
-        " and object may hold options; an empty field is ignored. A query parameter overrides"
-        " them. If `PHIZ_URL_HOSTS` is set, the query parameter `url` may give the address of the"
-        " image instead of a body.",
+        f" itself, of any content type. The field or member may also be named {_OTHER_NAMES}. The"
+        " form may also hold options, and so may the object; an empty field is ignored. A query"
+        " parameter overrides them. If `PHIZ_URL_HOSTS` is set, the query parameter `url` may give"
+        " the address of the image instead of a body.",
         "content": {
             MULTIPART_FORM: {"schema": _describe_form(IMAGE_SCHEMA)},
             JSON: _describe_json(IMAGE_FIELD, BASE64_SCHEMA),

@@ -24,7 +24,7 @@ HEVC: Final = "hvc1"
 # of 20 kB.
 MAX_BOXES: Final = 4096  # on each level
 MAX_SPANS: Final = 16_384  # of the data of all items
-MAX_HEAD_BYTES: Final = 1 << 18  # of the box `meta`
+MAX_META_BYTES: Final = 1 << 18  # of the box `meta`
 _FULL_BOX: Final = 4  # bytes of version and flags
 _SIZE: Final = struct.Struct(">II")
 _SHORT_SIZE: Final = struct.Struct(">HH")
@@ -113,7 +113,7 @@ def read_heif_header(image_bytes: bytes) -> HeifHeader | None:
 
 def _read_header(image_bytes: bytes) -> HeifHeader | None:
     start, end = _find_meta(image_bytes)
-    if end - start > MAX_HEAD_BYTES:
+    if end - start > MAX_META_BYTES:
         return None
     boxes = _map_boxes(image_bytes, (start + _FULL_BOX, end))
     items: dict[int, HeifItem] = {}
