@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
+from phiz.models.catalog import load_catalog
 from tests.tools import program
 
 from .metrics import ALERTS, PROMETHEUS, ROOT, RULES, known, used
@@ -109,3 +110,8 @@ def test_every_error_of_the_service_counts_as_one() -> None:
     (rule,) = (rule for rule in RULES if rule.get("record") == "phiz:errors:rate5m")
     (counted,) = re.findall(r'outcome=~"([^"]+)"', rule["expr"])
     assert set(counted.split("|")) == documented
+
+
+def test_a_replica_must_have_every_face_model() -> None:
+    (loaded,) = re.findall(r"\(phiz_model_info\) >= (\d+)", ALERTS["PhizModelNotVerified"]["expr"])
+    assert int(loaded) == len(load_catalog().get_models("face"))
