@@ -16,6 +16,7 @@ RULES = [
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 # What Prometheus and the client library count by themselves.
 GIVEN = {
+    "ALERTS",
     "up",
     "process_cpu_seconds_total",
     "process_resident_memory_bytes",
