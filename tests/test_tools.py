@@ -99,6 +99,10 @@ def test_the_closing_line_names_the_costliest_program_first() -> None:
     )
 
 
+def test_the_closing_line_names_a_package_of_two_programs_once() -> None:
+    assert closing_line(Counter(prometheus=2, promtool=1)).endswith("; apt-get install prometheus")
+
+
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_every_program_is_one_that_a_test_needs(name: str) -> None:
     files = (ROOT / "tests").rglob("test_*.py")

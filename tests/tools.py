@@ -27,6 +27,7 @@ PROGRAMS: Final = {
     "git": Program(("git",), "git"),
     "haproxy": Program(("haproxy",), "haproxy"),
     "openssl": Program(("openssl",), "openssl"),
+    "prometheus": Program(("prometheus",), "prometheus"),
     "promtool": Program(("promtool",), "prometheus"),
     "shellcheck": Program(("shellcheck",), "shellcheck"),
 }
@@ -110,4 +111,5 @@ def _find(name: str) -> str | None:
 
 
 def _advice(*names: str) -> str:
-    return f"apt-get install {' '.join(PROGRAMS[name].package for name in names)}"
+    packages = dict.fromkeys(PROGRAMS[name].package for name in names)
+    return f"apt-get install {' '.join(packages)}"

@@ -296,13 +296,8 @@ ROWS: Final = {
         PanelSpec(
             "Images",
             "none",
-            (
-                (
-                    build_rate_query("phiz_pictures_total", SELECTED, "model, outcome"),
-                    "{{model}} {{outcome}}",
-                ),
-            ),
-            "Images per second. A batch counts each of its images.",
+            ((build_rate_query("phiz_pictures_total", SELECTED, "outcome"), "{{outcome}}"),),
+            "By outcome: ok, or the error code. A batch counts each of its images.",
         ),
     ),
     "Replicas": (

@@ -45,6 +45,12 @@ def get_json(url: str) -> Any:  # noqa: ANN401  whatever JSON it is
         return json.load(answer)
 
 
+def get_text(url: str) -> str:
+    """Return the answer as text."""
+    with urllib.request.urlopen(url, timeout=30) as answer:  # noqa: S310  our own addresses
+        return str(answer.read().decode())
+
+
 def count_faces(model: str) -> int:
     """Return the number of faces that the project finds in the image."""
     request = urllib.request.Request(  # noqa: S310  see above
@@ -209,7 +215,7 @@ def check_slow_head() -> dict[str, str]:
 
 
 def check_dashboard() -> dict[str, str]:
-    """Check that every query of the dashboard has an answer."""
+    """Check that every query of the dashboard has an answer, and that the console page has too."""
     panels = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text("utf-8"))["panels"]
     queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
     send_refused_requests()
@@ -218,6 +224,8 @@ def check_dashboard() -> dict[str, str]:
         samples = query_prometheus(filled)
         assert samples, f"no samples for {filled}"
         assert any(value == value for _, value in samples), f"no number for {filled}"  # noqa: PLR0124  NaN
+    page = get_text(f"{PROMETHEUS}/consoles/index.html")
+    assert 'data-part="Requests per second">\n<p class="value green">' in page, page
     return {"queries of the dashboard answered": f"{len(queries)} of {len(queries)}"}
 
 
