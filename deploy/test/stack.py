@@ -102,17 +102,16 @@ def check_alertmanager_config() -> dict[str, str]:
 def start_project() -> dict[str, str]:
     """Start the project, and return the time until the proxy had all replicas."""
     started = time.monotonic()
-    run_compose("up", "--detach", "--no-build", f"--scale=phiz={REPLICAS}", *SERVICES)
-    wait_for(_is_answering, "an answer of the project")
+    # It waits until every service with a health check is healthy.
+    up = ("up", "--detach", "--no-build", "--wait", "--wait-timeout=120")
+    run_compose(*up, f"--scale=phiz={REPLICAS}", *SERVICES)
+    took_s = time.monotonic() - started
+    assert count_faces("front") == 1
+    states = [json.loads(line) for line in run_compose("ps", "--format=json").splitlines()]
+    health = {one["Service"]: one["Health"] for one in states}
+    assert health == {**dict.fromkeys(SERVICES, "healthy"), "webhook": ""}
     wait_for(_is_scraped, "a scrape of every replica")
-    return {"project ready after": f"{time.monotonic() - started:.1f} s"}
-
-
-def _is_answering() -> bool:
-    try:
-        return count_faces("front") == 1
-    except OSError:
-        return False
+    return {"project healthy after": f"{took_s:.1f} s"}
 
 
 def _is_scraped() -> bool:

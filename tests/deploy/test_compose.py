@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -156,6 +157,40 @@ def test_tls_is_a_profile_beside_the_other_proxy() -> None:
 def test_the_service_itself_has_no_port_outside_so_that_it_can_be_scaled() -> None:
     assert "ports" not in SERVICES["phiz"]
     assert "container_name" not in SERVICES["phiz"]
+
+
+def test_every_service_has_a_health_check() -> None:
+    services = read_config()
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    (own,) = re.findall(r"^HEALTHCHECK .*\\\n    CMD \[(.+)\]$", dockerfile, re.MULTILINE)
+    assert "ready.py" in own
+    checks = {name: service.get("healthcheck") for name, service in services.items()}
+    assert checks.pop("phiz") is None
+    for name, check in checks.items():
+        command, *_ = check["test"]
+        assert command == "CMD", name
+        assert {"interval", "timeout", "retries", "start_period"} <= check.keys(), name
+
+
+def test_a_health_check_asks_the_port_that_the_service_publishes() -> None:
+    for name in ("prometheus", "alertmanager", "grafana"):
+        service = SERVICES[name]
+        (published,) = service["ports"]
+        address = httpx.URL(service["healthcheck"]["test"][-1])
+        assert address.port == int(published.rpartition(":")[2])
+    for name in ("proxy", "tls"):
+        *_, script = SERVICES[name]["healthcheck"]["test"]
+        assert (ROOT / "deploy" / "haproxy" / Path(script).name).exists()
+        assert "./deploy/haproxy:/etc/phiz:ro" in SERVICES[name]["volumes"]
+        assert Path(script).parent == Path("/etc/phiz")
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [("proxy", "phiz"), ("tls", "phiz"), ("prometheus", "phiz"), ("grafana", "prometheus")],
+)
+def test_a_service_waits_for_what_it_asks(name: str, needed: str) -> None:
+    assert SERVICES[name]["depends_on"] == {needed: {"condition": "service_healthy"}}
 
 
 def test_a_stop_waits_longer_than_the_service_drains() -> None:

@@ -252,3 +252,26 @@ def test_errors_of_the_proxy_have_the_form_of_the_service(proxy: str) -> None:
 def test_large_body_that_asks_first_passes_the_proxy(proxy: str) -> None:
     answer = httpx.post(f"{proxy}/detect", content=bytes(10**6), headers={"expect": "100-continue"})
     assert (answer.status_code, answer.json()["code"]) == (415, "unsupported_image")
+
+
+def is_healthy(port: int) -> bool:
+    """What the health check of the container says."""
+    script = ROOT / "deploy" / "haproxy" / "healthy.sh"
+    command = ["bash", script, str(port)]
+    ran = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
+    return ran.returncode == 0
+
+
+def test_health_check_needs_a_replica_that_is_ready(models_folder: Path, tmp_path: Path) -> None:
+    command = [*SERVE, "--workers", "1"]
+    with ExitStack() as stack:
+        service = running(command, environment(models_folder), tmp_path / "log")
+        served = stack.enter_context(service)
+        port = httpx.URL(stack.enter_context(proxying(served, tmp_path))).port
+        assert port
+        assert is_healthy(port)
+        served.stop()
+        wait_for(lambda: not is_healthy(port))
+        # The checks are not requests of clients.
+        assert '"path":"/readyz"' not in (tmp_path / "proxy.log").read_text()
+    assert not is_healthy(port)

@@ -17,7 +17,7 @@ from tests.service.running import ONE, SELFIE, Running, environment, running
 from tests.tools import program
 
 from .metrics import ROOT
-from .test_proxy import BACKENDS
+from .test_proxy import BACKENDS, is_healthy
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("haproxy"), pytest.mark.needs("openssl")]
 
@@ -144,6 +144,10 @@ def test_plain_request_is_redirected_with_its_path_and_query(proxy: Proxy) -> No
     answer = proxy.curl("-d", "x", scheme="http", path="/detect?model=front")
     assert answer.startswith("HTTP/1.1 308")
     assert f"location: https://localhost:{proxy.tls}/detect?model=front\n" in answer
+
+
+def test_proxy_that_leads_to_tls_is_healthy(proxy: Proxy) -> None:
+    assert is_healthy(proxy.plain)
 
 
 def test_redirected_request_keeps_its_method_and_body(proxy: Proxy) -> None:
