@@ -24,25 +24,34 @@ COPY . .
 RUN /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheel . && \
     /opt/build/bin/pip install --quiet --no-deps /wheel/*.whl
 ENV PHIZ_MODELS=/opt/phiz/models
-# "face classify" adds the classifiers.
+# "face classify" adds the classifiers, and "face classify study" the networks of the study alone.
 ARG MODELS=face
-RUN for group in ${MODELS}; do /opt/build/bin/phiz models build --group "${group}" || exit; done && \
+# "int8" adds the networks in 8 bits that are not used unless the study chooses them.
+ARG VARIANTS=
+RUN for group in ${MODELS}; do \
+        /opt/build/bin/phiz models build --group "${group}" ${VARIANTS:+--variants "${VARIANTS}"} || \
+            exit; \
+    done && \
     /opt/build/bin/phiz models verify
 
 
 FROM source AS packages
-# "otel" adds traces, and "heif" reads HEIC images: 27 MB more.
+# "openvino" adds OpenVINO, "otel" traces, "heif" HEIC images, and "openvino otel" two of them.
 ARG PACKAGES=serve
-COPY requirements/${PACKAGES}.txt requirements/
+COPY requirements/serve.txt requirements/openvino.txt requirements/otel.txt \
+    requirements/heif.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/phiz && \
-    /opt/phiz/bin/pip install --quiet --require-hashes -r "requirements/${PACKAGES}.txt"
+    for packages in ${PACKAGES}; do \
+        /opt/phiz/bin/pip install --quiet --require-hashes -r "requirements/${packages}.txt" || exit; \
+    done
 COPY --from=models /wheel /wheel
 # The service needs no package installer, and no tests, compilers, converters or sources of other
 # packages, and no types or polynomials. The library for C programs holds all of onnxruntime a
-# second time. rich highlights Python alone here.
+# second time. rich highlights Python alone here. OpenVINO reads ONNX alone, on a processor, and sends
+# no usage data to its makers.
 RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
-    /opt/phiz/bin/pip uninstall --quiet --yes pip setuptools && \
+    /opt/phiz/bin/pip uninstall --quiet --yes openvino-telemetry pip setuptools && \
     find /opt/phiz/lib/python3*/site-packages -depth \
         \( -path '*/numpy/*/tests' -o -path '*/numpy/distutils' -o -path '*/numpy/f2py' \
         -o -path '*/onnxruntime/tools' -o -path '*/onnxruntime/transformers' \
@@ -52,6 +61,9 @@ RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
         -o -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.pyi' \
         -o -path '*/pygments/formatters' -o \( -path '*/pygments/lexers/*.py*' \
             ! -name '__init__.*' ! -name '_mapping.*' ! -name 'python.*' ! -name 'special.*' \) \
+        -o -path '*/openvino/include' -o -path '*/openvino/libs/cache.json' \
+        -o -path '*/openvino/libs/libopenvino_intel_[gn]pu_*' \
+        -o \( -path '*/openvino/libs/libopenvino_*_frontend.*' ! -name '*_onnx_*' \) \
         \) \
         -exec rm -r {} +
 COPY --from=models /opt/phiz/models /opt/phiz/models
@@ -72,8 +84,11 @@ LABEL org.opencontainers.image.title="phiz" \
     org.opencontainers.image.documentation="${SOURCE}/blob/v${VERSION}/docs/deploying.md" \
     org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=packages /opt/phiz /opt/phiz
+# For a volume with the files of the study, which is all that is ever written.
+RUN install -d -o 10001 -g 10001 /var/lib/phiz
 # onnxruntime sends usage data to its makers unless telemetry is disabled.
 ENV PHIZ_HOST=0.0.0.0 PHIZ_PORT=8000 PHIZ_MODELS=/opt/phiz/models \
+    PHIZ_PROFILE=/var/lib/phiz/profile.json \
     ORT_DISABLE_TELEMETRY=1 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8000

@@ -98,7 +98,7 @@ sbom: .venv/dev $(SERVED)
 
 # AUDIT=--strict fails where the index does not answer, AUDIT=--offline does not ask it.
 audit: .venv/dev
-	@$(BIN)/python deploy/audit.py $(AUDIT) $(foreach packages,serve heif otel build,requirements/$(packages).txt)
+	@$(BIN)/python deploy/audit.py $(AUDIT) $(foreach packages,serve heif openvino otel build,requirements/$(packages).txt)
 
 build/served/bin/python: requirements/serve.txt dist
 	$(PYTHON) -m venv --clear --without-pip build/served
@@ -140,6 +140,7 @@ lock: .venv/dev
 	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
 	$(LOCK) pyproject.toml --extra heif -c requirements/dev.txt -o requirements/heif.txt
+	$(LOCK) pyproject.toml --extra openvino -c requirements/dev.txt -o requirements/openvino.txt
 	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt
 	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
 	$(LOCK) --group pyproject.toml:docs -c requirements/dev.txt -o requirements/docs.txt
@@ -155,7 +156,7 @@ lock: .venv/dev
 # Checks that every package of the image has a wheel for arm64 that works on Debian 12.
 wheels: .venv/made
 	@folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && \
-	for packages in serve heif otel; do \
+	for packages in serve heif openvino otel; do \
 		$(BIN)/python -m pip download --quiet --disable-pip-version-check --python-version 3.11 \
 			$(foreach glibc,17 24 26 27 28 31 34,--platform manylinux_2_$(glibc)_aarch64) \
 			--platform manylinux2014_aarch64 --only-binary :all: --require-hashes --no-deps \

@@ -14,12 +14,15 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from container import IMAGE_FILE, check_container, make_largest_png, wait_for
 from engine import ROOT, inspect_object, run_compose, run_docker
 
 IMAGE: Final = "phiz:test"
+OPENVINO_IMAGE: Final = "phiz:test-openvino"
 BASE_IMAGE: Final = os.environ.get("PHIZ_BASE", "python:3.11-slim-bookworm")
 MAX_OWN_BYTES: Final = 170_000_000  # over the base image
 SERVICES: Final = ("phiz", "proxy", "prometheus", "alertmanager", "webhook")
@@ -29,6 +32,7 @@ ROUNDS: Final = 40  # of one request for each model
 PAUSE_S: Final = 0.5  # between rounds: rates need several scrapes
 REQUEST_ID: Final = "a-caller.s_own-name"
 PRIVATE_FILE: Final = "private.jpg"
+DEVICE: Final = "A device of the test"
 HEAD_TIMEOUT_S: Final = 10  # timeout http-request of deploy/haproxy/haproxy.cfg
 PHIZ, PROMETHEUS, WEBHOOK = (f"http://127.0.0.1:{port}" for port in (8000, 9090, 9099))
 ENVIRONMENT: Final = {
@@ -68,16 +72,7 @@ def query_prometheus(query: str) -> list[tuple[dict[str, str], float]]:
 def build_image() -> dict[str, str]:
     """Build the image, and return its build time and size."""
     begun = time.monotonic()
-    # The same build as compose's, without its plugin buildx, which Debian lacks.
-    config = json.loads(run_compose("config", "--format=json"))["services"]["phiz"]
-    assert config["image"] == IMAGE
-    section = config["build"]
-    arguments = [f"--build-arg={name}={value}" for name, value in section["args"].items()]
-    where = f"--file={section['context']}/{section['dockerfile']}"
-    run_docker(
-        *("build", f"--network={section['network']}", where, f"--tag={IMAGE}"),
-        *(*arguments, section["context"]),
-    )
+    _build(IMAGE)
     took_s = time.monotonic() - begun
     all_bytes = inspect_object(IMAGE)["Size"]
     own_bytes = all_bytes - inspect_object(BASE_IMAGE)["Size"]
@@ -86,6 +81,20 @@ def build_image() -> dict[str, str]:
         "image built in": f"{took_s:.0f} s",
         "image": f"{all_bytes / 1e6:.0f} MB, {own_bytes / 1e6:.0f} over its base",
     }
+
+
+def _build(image: str, **more: str) -> None:
+    """Build an image as compose does, without its plugin buildx, which Debian lacks."""
+    config = json.loads(run_compose("config", "--format=json"))["services"]["phiz"]
+    assert config["image"] == IMAGE
+    section = config["build"]
+    given = {**section["args"], **more}
+    arguments = [f"--build-arg={name}={value}" for name, value in given.items()]
+    where = f"--file={section['context']}/{section['dockerfile']}"
+    run_docker(
+        *("build", f"--network={section['network']}", where, f"--tag={image}"),
+        *(*arguments, section["context"]),
+    )
 
 
 def check_alertmanager_config() -> dict[str, str]:
@@ -238,6 +247,58 @@ def send_refused_requests() -> None:
         time.sleep(2)
 
 
+def check_study() -> dict[str, str]:
+    """Study in an image with OpenVINO, and follow the study; a short one, of one model."""
+    before = inspect_object(IMAGE)["Size"]
+    _build(OPENVINO_IMAGE, PACKAGES="openvino")
+    added_bytes = inspect_object(OPENVINO_IMAGE)["Size"] - before
+    begun = time.monotonic()
+    with set_variables(PHIZ_IMAGE=OPENVINO_IMAGE):
+        study = ("study", "--quick", "--only=front", f"--device={DEVICE}")
+        run_compose("run", "--rm", "--no-deps", "phiz", *study)
+        took_s = time.monotonic() - begun
+        for runtime in ("openvino", "auto"):
+            _use_runtime(runtime)
+        page = get_text(f"{PHIZ}/study")
+    assert DEVICE in page
+    assert "openvino" in page.lower()
+    # The profile knows only one of the models, which the log tells.
+    assert "does not fit this machine" in run_compose("logs", "phiz")
+    _use_runtime("onnxruntime")
+    return {
+        "OpenVINO adds to the image": f"{added_bytes / 1e6:.0f} MB",
+        "study of one model": f"{took_s:.0f} s",
+    }
+
+
+@contextmanager
+def set_variables(**variables: str) -> Iterator[None]:
+    """Set environment variables for a while."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def _use_runtime(runtime: str) -> None:
+    """Restart the service with another runtime, and check that every model finds the face."""
+    up = ("up", "--detach", "--no-build", "--no-deps", "--wait", f"--scale=phiz={REPLICAS}")
+    with set_variables(PHIZ_RUNTIME=runtime):
+        run_compose(*up, "phiz")
+    wait_for(_is_answering, "an answer of the restarted service")
+    assert [count_faces(model) for model in MODELS] == [1] * len(MODELS)
+
+
+def _is_answering() -> bool:
+    try:
+        return count_faces("front") == 1
+    except OSError:
+        return False
+
+
 def check_down_alert() -> dict[str, str]:
     """Stop the service, and check that the webhook receives the alert."""
     begun = time.monotonic()
@@ -273,7 +334,8 @@ def main() -> int:
                 start_project,
                 check_counts,
             ),
-            *(check_log, check_largest_image, check_slow_head, check_dashboard, check_down_alert),
+            *(check_log, check_largest_image, check_slow_head, check_dashboard, check_study),
+            check_down_alert,
         ):
             for what, figure in step().items():
                 print(f"{what}: {figure}", flush=True)

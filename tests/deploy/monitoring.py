@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import yaml
+from PIL import Image
 
 from phiz.models.catalog import get_default_folder
 from tests.service.running import (
@@ -35,6 +36,7 @@ from .metrics import PROMETHEUS
 from .test_proxy import find_port
 
 PAGE = "consoles/index.html"
+COLOURS = 128  # of the picture; flat areas need few
 MODELS = ("front", "back", "full", "mtcnn", "yunet", "centerface", "auto")
 
 
@@ -138,15 +140,18 @@ def take_picture(target: Path, seconds: float) -> None:
             [*SERVE, "--workers", "1"], environment(get_default_folder()), folder / "log"
         )
         with serve as service, monitored(service, folder, interval="5s") as url:
-            send_traffic(service, seconds, clients=4)
-            size = "--window-size=1280,1290"
-            browse(f"{url}/{PAGE}?seconds=900", folder, size, f"--screenshot={target.absolute()}")
+            send_traffic(service, seconds, clients=3)
+            shot = folder / "shot.png"
+            options = ("--window-size=1280,1245", f"--screenshot={shot}")
+            browse(f"{url}/{PAGE}?seconds=900", folder, *options)
+        with Image.open(shot) as picture:
+            picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("picture", type=Path)
-    parser.add_argument("--seconds", type=float, default=600)
+    parser.add_argument("--seconds", type=float, default=900)
     options: Any = parser.parse_args()
     take_picture(options.picture, options.seconds)
 

@@ -19,10 +19,10 @@ from .metrics import PROMETHEUS, ROOT
 TEXT = (ROOT / "docker-compose.yml").read_text("utf-8")
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(TEXT)["services"]
 # Where things lie in the image, and what needs packages that the image has not.
-SET_BY_THE_IMAGE = {"PHIZ_MODELS", "PHIZ_RUNTIME", "PHIZ_PROVIDERS", "PHIZ_PROFILE"}
+SET_BY_THE_IMAGE = {"PHIZ_MODELS", "PHIZ_PROVIDERS", "PHIZ_PROFILE"}
 DEFAULTS = dict(re.findall(r"\$\{([A-Z_]+):-([^}]+)\}", TEXT))
 NAMES = {entry.partition("=")[0] for entry in SERVICES["phiz"]["environment"]}
-OPTIONAL = {"TLS_HSTS"}  # of the proxy
+OPTIONAL = {"TLS_HSTS", "PHIZ_VARIANTS"}  # of the proxy and the build
 EXAMPLE = (ROOT / ".env.example").read_text("utf-8")
 # Fixed, because Prometheus's configuration has no variables.
 FIXED = dict(
@@ -42,6 +42,15 @@ def test_the_example_has_every_variable_with_its_default() -> None:
     lines = dict(re.findall(r"^#([A-Z_]+)=(.*)$", EXAMPLE, re.MULTILINE))
     required = (NAMES - FIXED.keys()) | OPTIONAL
     assert lines == dict.fromkeys(required, "") | DEFAULTS
+
+
+def test_the_study_is_written_into_a_volume_of_the_user_of_the_image() -> None:
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    (profile,) = re.findall(r"PHIZ_PROFILE=(\S+)", dockerfile)
+    (user,) = re.findall(r"^USER (\d+):\d+$", dockerfile, re.MULTILINE)
+    folder = Path(profile).parent
+    assert f"RUN install -d -o {user} -g {user} {folder}\n" in dockerfile
+    assert SERVICES["phiz"]["volumes"] == [f"study:{folder}"]
 
 
 def test_prometheus_asks_at_the_metrics_port() -> None:

@@ -42,3 +42,21 @@ def test_an_image_with_traces_has_what_they_need_beside_all_of_the_others() -> N
     more = {name for name, _ in locked("otel") - locked("serve")}
     assert {"opentelemetry-sdk", "opentelemetry-exporter-otlp-proto-http"} <= more
     assert not more & {"ray", "pyarrow", "pandas", "openvino", "onnx"}
+
+
+def test_an_image_with_openvino_has_it_beside_all_of_the_others() -> None:
+    assert locked("serve") < locked("openvino")
+    more = {name for name, _ in locked("openvino") - locked("serve")}
+    assert more == {"openvino", "openvino-telemetry"}
+
+
+def test_packages_of_one_image_have_one_version_each() -> None:
+    names = ("serve", "openvino", "otel")
+    dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
+    assert (
+        f"COPY {' '.join(f'requirements/{name}.txt' for name in names)} requirements/" in dockerfile
+    )
+    # numpy has two, one of which is for later Pythons.
+    several = set().union(*map(locked, names)) - locked("serve")
+    assert len({name for name, _ in several}) == len(several)
+    assert not {name for name, _ in several} & {name for name, _ in locked("serve")}
