@@ -1,6 +1,6 @@
 """A real Prometheus that asks a real service, and a browser that shows its console page.
 
-``python -m tests.deploy.monitoring docs/console.png`` makes the picture of the documentation.
+``python -m tests.deploy.monitoring docs/console.webp`` makes the documentation's picture.
 """
 
 import argparse
@@ -36,7 +36,6 @@ from .metrics import PROMETHEUS
 from .test_proxy import find_port
 
 PAGE = "consoles/index.html"
-COLOURS = 128  # of the picture; flat areas need few
 MODELS = ("front", "back", "full", "mtcnn", "yunet", "centerface", "auto")
 
 
@@ -133,7 +132,7 @@ def send_traffic(service: Running, seconds: float, clients: int) -> None:
 
 
 def take_picture(target: Path, seconds: float) -> None:
-    """Write a picture of the page after so many seconds of traffic."""
+    """Write a WebP of the page after so many seconds of traffic."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         serve = running(
@@ -142,10 +141,10 @@ def take_picture(target: Path, seconds: float) -> None:
         with serve as service, monitored(service, folder, interval="5s") as url:
             send_traffic(service, seconds, clients=3)
             shot = folder / "shot.png"
-            options = ("--window-size=1280,1245", f"--screenshot={shot}")
+            options = ("--window-size=1280,1085", f"--screenshot={shot}")
             browse(f"{url}/{PAGE}?seconds=900", folder, *options)
         with Image.open(shot) as picture:
-            picture.convert("RGB").quantize(COLOURS).save(target, optimize=True)
+            picture.convert("RGB").save(target, lossless=True, method=6)
 
 
 def main() -> None:

@@ -257,7 +257,7 @@ def test_large_body_that_asks_first_passes_the_proxy(proxy: str) -> None:
 def is_healthy(port: int) -> bool:
     """What the health check of the container says."""
     script = ROOT / "deploy" / "haproxy" / "healthy.sh"
-    command = ["bash", script, str(port)]
+    command = ["bash", str(script), str(port)]
     ran = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
     return ran.returncode == 0
 
