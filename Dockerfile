@@ -38,8 +38,7 @@ RUN for group in ${MODELS}; do \
 FROM source AS packages
 # "openvino" adds OpenVINO, "otel" traces, "heif" HEIC images, and "openvino otel" two of them.
 ARG PACKAGES=serve
-COPY requirements/serve.txt requirements/openvino.txt requirements/otel.txt \
-    requirements/heif.txt requirements/
+COPY requirements/serve.txt requirements/openvino.txt requirements/otel.txt requirements/heif.txt requirements/
 RUN --mount=type=cache,target=/root/.cache/pip \
     python3 -m venv /opt/phiz && \
     for packages in ${PACKAGES}; do \

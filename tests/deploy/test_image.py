@@ -51,7 +51,7 @@ def test_an_image_with_openvino_has_it_beside_all_of_the_others() -> None:
 
 
 def test_packages_of_one_image_have_one_version_each() -> None:
-    names = ("serve", "openvino", "otel")
+    names = ("serve", "openvino", "otel", "heif")
     dockerfile = (ROOT / "Dockerfile").read_text("utf-8")
     assert (
         f"COPY {' '.join(f'requirements/{name}.txt' for name in names)} requirements/" in dockerfile
