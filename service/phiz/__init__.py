@@ -75,4 +75,4 @@ if not TYPE_CHECKING:  # with it, a type checker would accept every name
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__version__"]

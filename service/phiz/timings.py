@@ -34,7 +34,7 @@ class Timings(NamedTuple):
     @classmethod
     def from_milliseconds(cls, timing_ms: Mapping[str, float]) -> Self:
         """Return what ``to_milliseconds`` has made these of."""
-        seconds = {name: ms / 1000 for name, ms in timing_ms.items()}
+        seconds = {name: round(ms / 1000, 6) for name, ms in timing_ms.items()}
         total_s = seconds.pop("total")
         parts: dict[str, float] = {name: seconds.pop(name) for name in PARTS if name in seconds}
         return cls(seconds, parts, total_s)
