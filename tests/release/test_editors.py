@@ -12,7 +12,7 @@ from .conftest import ROOT, Distributions
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 HOOKS = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))["repos"]
 
-BINARY_SUFFIXES = (".avif", ".heic", ".jpg", ".png", ".tif")
+BINARY_SUFFIXES = (".avif", ".heic", ".jpg", ".png", ".tif", ".webp")
 
 
 @pytest.fixture(scope="module")
