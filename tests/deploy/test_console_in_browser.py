@@ -2,6 +2,7 @@
 
 import html
 import re
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,8 @@ ALERT = {
     "labels": {"severity": "warning"},
 }
 P99 = "phiz:request_seconds:p99_5m"
+RATE = 'sum(rate(phiz_request_seconds_count{job="phiz"}[20s]))'
+STEP_S = 5  # of the page's charts, whose moments are multiples of it
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,16 @@ def prometheus(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) ->
     with serve as service, monitored(service, folder, rules=[ALERT]) as url:
         # A rate needs requests before and after a scrape.
         wait_for(lambda: send_round(service) and len(ask(url, f"{P99} > 0")) == len(MODELS))
+        wait_for(lambda: send_round(service) and count_moments(url) > 1)
         yield url
+
+
+def count_moments(url: str) -> int:
+    """Return how many moments of a chart have a rate."""
+    end = time.time() // STEP_S * STEP_S
+    query: dict[str, str | float] = {"query": RATE, "start": end - 900, "end": end, "step": STEP_S}
+    series = httpx.get(f"{url}/api/v1/query_range", params=query).json()["data"]["result"]
+    return len(series[0]["values"]) if series else 0
 
 
 def look(url: str, folder: Path, query: str = "") -> Shown:
