@@ -95,7 +95,7 @@ def ask(url: str, query: str) -> list[tuple[dict[str, str], float]]:
 
 
 def browse(url: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    """What a browser makes of a page, and what it says about it. Other hosts do not exist."""
+    """Open a page in a browser, and return its output. Other hosts do not exist."""
     command = [program("chromium"), "--headless=new", "--no-sandbox", "--disable-gpu"]
     command += ["--disable-quic", "--no-first-run", "--disable-background-networking"]
     command += ["--disable-sync", "--disable-component-update", "--enable-logging=stderr"]

@@ -255,7 +255,7 @@ def test_large_body_that_asks_first_passes_the_proxy(proxy: str) -> None:
 
 
 def is_healthy(port: int) -> bool:
-    """What the health check of the container says."""
+    """Return the result of the health check of the container."""
     script = ROOT / "deploy" / "haproxy" / "healthy.sh"
     command = ["bash", str(script), str(port)]
     ran = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)

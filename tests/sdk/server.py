@@ -10,7 +10,7 @@ from threading import Thread
 import httpx
 import orjson
 
-# What belongs to a connection, and is not passed on.
+# Headers of a connection, which are not passed on.
 OF_A_CONNECTION = {"connection", "content-length", "date", "host", "server", "transfer-encoding"}
 
 

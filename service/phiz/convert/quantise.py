@@ -134,8 +134,8 @@ def quantise_weights(weights: NDArray[np.float32]) -> tuple[NDArray[np.int8], ND
 def _fold_pixel_blocks(graph: onnx.GraphProto) -> Ranges:
     """Replace a first layer of every other pixel by one of blocks of 2 x 2 pixels.
 
-    It must be a convolution of 3 x 3 bytes with a margin of 1. That is one of 2 x 2 blocks, with
-    zeros for the pixels that it does not see.
+    It must be a convolution of 3 x 3 bytes with a margin of 1. The same sums are a convolution of
+    2 x 2 blocks, with zeros for the pixels that it does not see.
 
     Returns:
         The range of the bytes, which are exact in 8 bits; empty without such a layer.

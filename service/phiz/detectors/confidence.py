@@ -21,7 +21,7 @@ Features: TypeAlias = NDArray[np.float32]
 MIN_PROBABILITY: Final = 1e-4
 MAX_PROBABILITY: Final = 1 - 1e-6
 MIDDLE_LOG_SIDE: Final = np.float32(3)  # of the logarithms of sides in pixels, e³ is 20
-# O-Net sees 48 pixels of a face. What it says of one below e³·² = 25 pixels counts less.
+# O-Net sees 48 pixels of a face. Its score of one below e³·² = 25 pixels counts less.
 SHARP_LOG_SIDE: Final = np.float32(3.2)
 
 

@@ -35,7 +35,7 @@ _BACKOFF: Final = tenacity.wait_random_exponential(multiplier=0.05, max=2)
 
 @dataclass(frozen=True, slots=True)
 class ClientConfig:
-    """What a client was made with.
+    """The configuration of a client.
 
     Attributes:
         base_url: Address of the service.

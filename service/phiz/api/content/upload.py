@@ -1,4 +1,4 @@
-"""What a body holds, and the names under which clients send images."""
+"""The content of a body, and the names under which clients send images."""
 
 import re
 from dataclasses import dataclass
