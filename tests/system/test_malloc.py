@@ -1,13 +1,17 @@
 import platform
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from phiz.system.malloc import add_huge_pages, has_huge_pages
 
 # The largest block that the process has had freed would decide, if nothing was set: then the
 # next one of that size comes from the heap, and stays there.
 PROBE = """
 import sys
+from pathlib import Path
 import numpy as np
 from phiz.system.malloc import MMAP_THRESHOLD_BYTES, fix_malloc_thresholds
 
@@ -45,6 +49,7 @@ def test_large_blocks_are_given_back(how: str, kept: str) -> None:
 # Every second block is freed, and not the last: the heap does not shrink by itself.
 HOLES = """
 import sys
+from pathlib import Path
 from phiz.system.malloc import trim_heap
 
 def resident():
@@ -84,3 +89,40 @@ def test_memory_beyond_the_limit_of_the_process_cannot_be_allocated(expected: st
     )
     found = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     assert found.stdout.split() == expected.encode().split()
+
+
+def test_huge_pages_are_added_to_the_tunables_of_an_environment() -> None:
+    assert not has_huge_pages({})
+    added = add_huge_pages({"HOME": "/"})
+    assert added == {"HOME": "/", "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}
+    assert has_huge_pages(added)
+    both = add_huge_pages({"GLIBC_TUNABLES": "glibc.malloc.arena_max=1"})
+    assert both["GLIBC_TUNABLES"] == "glibc.malloc.arena_max=1:glibc.malloc.hugetlb=1"
+    assert has_huge_pages(both)
+
+
+@pytest.mark.parametrize("choice", ["0", "1", "2"])
+def test_a_choice_of_huge_pages_stays(choice: str) -> None:
+    chosen = {"GLIBC_TUNABLES": f"glibc.malloc.hugetlb={choice}"}
+    assert add_huge_pages(chosen) == chosen
+    assert has_huge_pages(chosen) is (choice == "1")
+
+
+KERNEL_CHOICE = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+HAS_CHOICE = GLIBC and KERNEL_CHOICE.exists() and "[madvise]" in KERNEL_CHOICE.read_text()
+PAGES = """
+from pathlib import Path
+block = bytearray(64 << 20)
+lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
+print(*[int(line.split()[1]) > 32 << 10 for line in lines if line.startswith("AnonHugePages")])
+"""
+
+
+@pytest.mark.parametrize(
+    ("variables", "expected"),
+    [({}, "False"), (add_huge_pages({}), "True")] if HAS_CHOICE else [],
+)
+def test_large_blocks_lie_in_huge_pages(variables: dict[str, str], expected: str) -> None:
+    command = [sys.executable, "-c", PAGES]
+    found = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == expected

@@ -8,6 +8,7 @@ mallopt(3).
 
 import ctypes
 import mmap
+from collections.abc import Mapping
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 # Larger than the blocks that the networks use in each run, which would otherwise be mapped again
@@ -15,6 +16,28 @@ M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 MMAP_THRESHOLD_BYTES = 4 << 20
 # Fixing one threshold stops the growth of the other, so this one is set too.
 TRIM_THRESHOLD_BYTES = 64 << 20
+
+# A large block in pages of 2 MB takes a twentieth of the page faults. Source: glibc's manual,
+# "Memory Allocation Tunables"; it works where the kernel's transparent_hugepage is not "never".
+TUNABLES_VARIABLE = "GLIBC_TUNABLES"
+HUGE_PAGES_TUNABLE = "glibc.malloc.hugetlb"
+
+
+def add_huge_pages(variables: Mapping[str, str]) -> dict[str, str]:
+    """Return environment variables with which a process gets large blocks in huge pages.
+
+    glibc reads them when a process starts. A choice that they already have stays.
+    """
+    tunables = variables.get(TUNABLES_VARIABLE, "")
+    if HUGE_PAGES_TUNABLE in tunables:
+        return dict(variables)
+    choice = f"{HUGE_PAGES_TUNABLE}=1"
+    return {**variables, TUNABLES_VARIABLE: f"{tunables}:{choice}" if tunables else choice}
+
+
+def has_huge_pages(variables: Mapping[str, str]) -> bool:
+    """Return whether the environment variables of a process ask for huge pages."""
+    return f"{HUGE_PAGES_TUNABLE}=1" in variables.get(TUNABLES_VARIABLE, "").split(":")
 
 
 def fix_malloc_thresholds() -> bool:

@@ -3,12 +3,14 @@
 import asyncio
 import itertools
 import logging
+import os
 import socket
 import subprocess
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 from phiz.errors import PhizError
+from phiz.system.malloc import add_huge_pages
 from phiz.workers.handle import WorkerEvents, WorkerHandle
 from phiz.workers.stderr import StderrReader
 from phiz.workers.vitals import CHECK_INTERVAL_S
@@ -165,6 +167,7 @@ class Supervisor:
                     stdin=subprocess.DEVNULL,
                     stdout=STDERR_FD,  # for the log of the worker; see ``open_log_stream``
                     stderr=stderr.write_fd,
+                    env=add_huge_pages(os.environ),  # its arrays are large
                     start_new_session=True,  # Ctrl+C in a terminal is for the service
                 )
             except OSError:
