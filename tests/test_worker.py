@@ -88,8 +88,9 @@ def test_a_worker_tells_what_it_can_detect_with(
 ) -> None:
     monkeypatch.setenv("PHIZ_MODELS", str(models_folder))
     monkeypatch.setenv("PHIZ_PROFILE", str(models_folder / "nowhere.json"))
-    works, inventory, _ = set_up_worker()
-    assert list(works) == ["detect", "classify"]
+    handlers, inventory, _, loaders = set_up_worker()
+    assert list(loaders) == ["classify"]
+    assert list(handlers) == ["detect", "classify"]
     assert isinstance(inventory, ModelInventory)
     specs = catalog.load_catalog().get_models("face")
     preferred = choose_precisions([network for spec in specs for network in spec.networks])

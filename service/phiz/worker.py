@@ -78,11 +78,13 @@ def set_up_worker() -> WorkerSetup:
         {spec.name: get_default_precision(settings, spec.name) for spec in classifiers},
         load_measurements(settings),
     )
+    load = make_classifier_loader(settings)
     handlers = {
         "detect": partial(answer_detection, engine),
-        "classify": partial(answer_classification, make_classifier_loader(settings)),
+        "classify": partial(answer_classification, load),
     }
-    return WorkerSetup(handlers, inventory, partial(measure_step_costs, engine))
+    loaders = {"classify": lambda model, precision, _top: load(model, precision)}
+    return WorkerSetup(handlers, inventory, partial(measure_step_costs, engine), loaders)
 
 
 def measure_step_costs(engine: Engine) -> None:

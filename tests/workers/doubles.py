@@ -21,6 +21,7 @@ from phiz.workers.protocol import WorkRequest
 from phiz.workers.stderr import open_log_stream
 
 PATIENCE_S = 20
+LOAD_S = 0.3
 POISON = b"poison"
 BROKEN = "broken"  # as long as a file has this name, no worker becomes ready
 
@@ -140,12 +141,26 @@ def measuring(folder: Path, index: int) -> WorkerSetup:
     return WorkerSetup(WORKS, index, lambda: wait_for(folder / "may-go-on"))
 
 
+def loading(_folder: Path, index: int) -> WorkerSetup:
+    """Take longer to load what ``measure`` needs than ``measure`` takes."""
+    return WorkerSetup(WORKS, index, loaders={"measure": lambda: time.sleep(LOAD_S)})
+
+
+def unable(_folder: Path, index: int) -> WorkerSetup:
+    """Find what ``measure`` needs broken."""
+
+    def load() -> None:
+        raise ModelCorruptError("mobilenet.onnx is another file")
+
+    return WorkerSetup(WORKS, index, loaders={"measure": load})
+
+
 def refusing(_folder: Path, _index: int) -> WorkerSetup:
     raise ModelCorruptError("back.onnx is another file")
 
 
 MODES: Mapping[str, Callable[[Path, int], WorkerSetup]] = {
-    mode.__name__: mode for mode in (ready, dying, slow, measuring, refusing)
+    mode.__name__: mode for mode in (ready, dying, slow, measuring, loading, unable, refusing)
 }
 
 

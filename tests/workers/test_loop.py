@@ -2,13 +2,14 @@ import json
 import socket
 import subprocess
 import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from phiz.errors import WorkerFaultError
+from phiz.errors import ModelCorruptError, WorkerFaultError
 from phiz.workers.loop import READY_NUMBER, is_never_batchable
 from phiz.workers.protocol import (
     Message,
@@ -20,7 +21,7 @@ from phiz.workers.protocol import (
 )
 from phiz.workers.reader import MAX_BATCH, RequestReader
 
-from .doubles import PATIENCE_S, command
+from .doubles import LOAD_S, PATIENCE_S, command
 
 
 class Service:
@@ -230,3 +231,26 @@ def test_failed_task_is_logged_with_its_request_id(service: Service, start: Star
     assert (told["level"], told["request"]) == ("error", "a-request")
     assert told["message"] == "the request 'fail' failed"
     assert told["traceback"].endswith("ZeroDivisionError: by nothing")
+
+
+def test_time_of_work_is_without_what_is_loaded_for_it(service: Service, start: Start) -> None:
+    worker = start("loading")
+    assert service.hear().number == READY_NUMBER
+    before = time.monotonic()
+    service.say(call(1), image_bytes=b"picture")
+    result = service.hear()
+    assert result.value is not None
+    assert result.work_s < LOAD_S < time.monotonic() - before
+    service.connection.close()
+    assert end(worker) == b""
+
+
+def test_error_of_a_loader_is_that_of_the_request(service: Service, start: Start) -> None:
+    worker = start("unable")
+    assert service.hear().number == READY_NUMBER
+    service.say(call(1))
+    error = service.hear().error
+    assert isinstance(error, ModelCorruptError)
+    assert str(error) == "mobilenet.onnx is another file"
+    service.connection.close()
+    assert end(worker) == b""

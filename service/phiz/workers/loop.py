@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from threading import Thread
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeAlias
 
 from phiz.cancellation import WorkEndedError, checkpoint, set_check
@@ -40,11 +41,15 @@ class WorkerSetup(NamedTuple):
         handlers: The handlers by name.
         hello: The message to the service.
         after_ready: Called after this message and before the first request.
+        loaders: Loaders by the name of a handler. They are called before it, with the arguments of
+            the request. The time of a load is not that of the work, by which later requests are
+            forecast.
     """
 
     handlers: Mapping[str, TaskHandler]
     hello: object
     after_ready: Callable[[], object] | None = None
+    loaders: Mapping[str, Callable[..., object]] = MappingProxyType({})
 
 
 OUT_OF_MEMORY_STATUS = errno.ENOMEM
@@ -83,20 +88,20 @@ def run_worker(
     Thread(target=_exit_when_closed, args=(connection.fileno(),), daemon=True).start()
     with connection, suppress(ConnectionError):  # the service has ended
         try:
-            handlers, hello, after_ready = set_up()
+            setup = set_up()
         except PhizError as error:
             _send_results(connection, WorkResult(READY_NUMBER, error=error))
             return
         set_batch_policy()
         gc.freeze()  # the collector need not traverse the objects of the setup again
-        _send_results(connection, WorkResult(READY_NUMBER, hello))
-        if after_ready is not None:
-            after_ready()
+        _send_results(connection, WorkResult(READY_NUMBER, setup.hello))
+        if setup.after_ready is not None:
+            setup.after_ready()
         trimmer = _HeapTrimmer()
         reader = RequestReader(connection, is_batchable, trimmer.trim_while_idle)
         interleaver: Interleaver[WorkResult] = Interleaver()
         while batch := reader.read_batch():
-            results = _run_batch(handlers, batch, interleaver, reader.check_request)
+            results = _run_batch(setup, batch, interleaver, reader.check_request)
             _send_results(connection, *results)
             if any(isinstance(result.error, OutOfMemoryError) for result in results):
                 os._exit(OUT_OF_MEMORY_STATUS)  # what is left of the heap may never fit again
@@ -125,7 +130,7 @@ class _HeapTrimmer:
 
 
 def _run_batch(
-    handlers: Mapping[str, TaskHandler],
+    setup: WorkerSetup,
     requests: Sequence[tuple[WorkRequest, bytes]],
     interleaver: Interleaver[WorkResult],
     check: RequestCheck,
@@ -133,27 +138,33 @@ def _run_batch(
     """Return the results of requests, in their order."""
     started = time.perf_counter()
     jobs = [
-        partial(_run_request, handlers[request.handler], request, image_bytes, check)
+        partial(_run_request, setup, request, image_bytes, check)
         for request, image_bytes in requests
     ]
-    results = interleaver.run_all(jobs) if len(jobs) > 1 else [jobs[0]()]
+    if len(jobs) == 1:
+        return [jobs[0]()]
+    results = interleaver.run_all(jobs)
     work_s = (time.perf_counter() - started) / len(requests)
     return [result._replace(work_s=work_s) for result in results]
 
 
 def _run_request(
-    handler: TaskHandler, request: WorkRequest, image_bytes: bytes, check: RequestCheck
+    setup: WorkerSetup, request: WorkRequest, image_bytes: bytes, check: RequestCheck
 ) -> WorkResult:
     """Return the result of a request. Its deadline may have passed before it begins."""
     set_check(partial(check, request))
-    error: Exception
+    value: object = None
+    error: Exception | None = None
+    started = time.perf_counter()
     try:
         checkpoint()
-        return WorkResult(
-            request.number, handler(image_bytes, request.received_at_s, *request.arguments)
-        )
+        if load := setup.loaders.get(request.handler):
+            load(*request.arguments)
+            started = time.perf_counter()
+        handler = setup.handlers[request.handler]
+        value = handler(image_bytes, request.received_at_s, *request.arguments)
     except WorkEndedError as ended:
-        return WorkResult(request.number, error=ended.reason)
+        error = ended.reason
     except PhizError as failure:
         error = failure
     except MemoryError as failure:
@@ -173,7 +184,7 @@ def _run_request(
             extra=make_extra({"request": request.request_id}),
         )
         error = WorkerFaultError("the worker failed; the log of the service has the details")
-    return WorkResult(request.number, error=error)
+    return WorkResult(request.number, value, error, time.perf_counter() - started)
 
 
 def _send_results(connection: socket.socket, *messages: WorkResult) -> None:
