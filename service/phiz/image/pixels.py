@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
 from phiz.faces import RgbImage
 
@@ -38,9 +39,12 @@ def pack_rgbx(padded: NDArray[np.uint8]) -> PackedPixels:
 
 
 def unpack_rgb(pixels: PackedPixels) -> RgbImage:
-    """Return packed pixels (H, W) as an image (H, W, 3)."""
-    padded = pixels.astype("<u4", copy=False)[..., None].view(np.uint8)  # (H, W, 4)
-    return np.ascontiguousarray(padded[..., :3])  # (H, W, 3)
+    """Return packed pixels (H, W) as an image (H, W, 3), read-only."""
+    height, width = pixels.shape
+    words = np.ascontiguousarray(pixels, "<u4")
+    # Pillow copies three of four bytes ten times as fast as numpy.
+    padded = Pillow.frombuffer("RGBX", (width, height), words, "raw", "RGBX", 0, 1)
+    return np.frombuffer(padded.tobytes("raw", "RGB"), np.uint8).reshape(height, width, 3)
 
 
 def spread_channels(pixels: PackedPixels) -> NDArray[np.uint64]:

@@ -58,6 +58,8 @@ def fit_image(
     rows, columns = (_scale_letterbox(scaled, Letterbox(side, scale, 0, 0)) for side in shape_hw)
     if scale == scaled.factor and not any(scaled.origin_xy):
         height, width = scaled.pixels.shape
+        if shape_hw == (height, width):
+            return unpack_rgb(scaled.pixels)
         rectangle = np.zeros((*shape_hw, 3), np.uint8)
         rectangle[:height, :width] = unpack_rgb(scaled.pixels)
         return rectangle
