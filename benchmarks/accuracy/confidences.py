@@ -30,7 +30,6 @@ from phiz.detectors.confidence import compute_features
 from phiz.detectors.router import FIRST_MODEL, MIN_WHOLE_SCORE, SEARCH_MODEL, Router
 from phiz.engine import build_engine
 from phiz.faces import Boxes
-from phiz.image.integral import compute_integral
 from phiz.image.lazy import LazyImage
 from phiz.lab.accuracy.labels import (
     PHOTOGRAPH_LIMITS,
@@ -38,7 +37,7 @@ from phiz.lab.accuracy.labels import (
     open_photograph,
     read_annotations,
 )
-from phiz.models.router_config import CONFIRMED_WEIGHTS, UNCONFIRMED_WEIGHTS
+from phiz.models.router_config import CONFIRMED_WEIGHTS, NETWORK_WEIGHTS
 from phiz.timings import Stopwatch
 
 Floats: TypeAlias = NDArray[np.float64]
@@ -47,8 +46,8 @@ Examples: TypeAlias = tuple[Floats, Floats, Floats]
 
 MARK: Final = "# Fitted by benchmarks/accuracy/confidences.py"
 INPUT_SIZES: Final[Mapping[str, Sequence[float]]] = {
-    FIRST_MODEL: (320, 480, 640),
-    SEARCH_MODEL: (320, 640, 1024, 1440),
+    FIRST_MODEL: (320, 640, 1024),
+    SEARCH_MODEL: (512, 1024, 1440),
 }
 ON_FACE_IOU: Final = 0.45
 FACELESS_WEIGHT: Final = 0.5
@@ -81,7 +80,7 @@ def main(data: Path, models: Path, numbers: Path) -> None:
 def fit_network(
     router: Router, network: AnchorFree, sizes: Sequence[float], labels: Sequence[LabelledImage]
 ) -> Iterator[str]:
-    """Yield the two tables of a network."""
+    """Yield the table of a network, and that of the candidates that O-Net confirms."""
     confirmed, unconfirmed = [], []
     for label in labels:
         image = open_photograph(label, PHOTOGRAPH_LIMITS)
@@ -92,13 +91,15 @@ def fit_network(
             weights = np.full(len(boxes), weight)
             confirmed.append((with_onet, faces, weights))
             unconfirmed.append((without, faces, weights))
-    for key, names, examples in (
-        ("confirmed", CONFIRMED_WEIGHTS, confirmed),
-        ("unconfirmed", UNCONFIRMED_WEIGHTS, unconfirmed),
-    ):
+    tables: list[tuple[str, Sequence[str], list[Examples]]] = [
+        (f"confidences.{network.name}", NETWORK_WEIGHTS, unconfirmed)
+    ]
+    if network.name == FIRST_MODEL:
+        tables.append(("confirmed", CONFIRMED_WEIGHTS, confirmed))
+    for key, names, examples in tables:
         found = fit_logistic(*(np.concatenate(parts) for parts in zip(*examples, strict=True)))
         lines = (f"{name} = {weight:.3f}\n" for name, weight in zip(names, found, strict=True))
-        yield f"[confidences.{network.name}.{key}]\n" + "".join(lines)
+        yield f"[{key}]\n" + "".join(lines)
 
 
 def find_features(
@@ -119,9 +120,7 @@ def find_features(
             overlap="blend",
         )
     )
-    _, _, onet_scores = confirm_boxes(
-        router.cascade, compute_integral(scaled), boxes, keypoints, Stopwatch()
-    )
+    _, _, onet_scores = confirm_boxes(router.cascade, scaled, boxes, keypoints, Stopwatch())
     features = (compute_features(boxes, scores, onet, scale) for onet in (onet_scores, None))
     with_onet, without = (each.astype(np.float64) for each in features)
     return boxes, with_onet, without

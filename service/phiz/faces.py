@@ -33,6 +33,7 @@ RouteReason: TypeAlias = Literal[
     "budget_spent",
     "close_up",
     "not_close_up",
+    "second_opinion",
     "more_faces_expected",
     "too_few_expected",
     "no_time_left",

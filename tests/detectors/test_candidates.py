@@ -141,8 +141,8 @@ def test_onet_confirms_a_face_and_nothing_else(
     truth = np.array(expected["box"], np.float32)
     boxes = np.stack([truth + 6, truth - 100, truth + 2000]).astype(np.float32)
     points = np.zeros((3, 5, 2), np.float32)
-    sums = compute_integral(read_image("selfie_360x640.png").decode_full())
-    better, landmarks, scores = confirm_boxes(cascade, sums, boxes, points, Stopwatch())
+    pixels = read_image("selfie_360x640.png").decode_full()
+    better, landmarks, scores = confirm_boxes(cascade, pixels, boxes, points, Stopwatch())
     assert scores[0] > 0.95
     assert scores[1] < 0.5
     assert scores[2] == 0
@@ -150,3 +150,19 @@ def test_onet_confirms_a_face_and_nothing_else(
     np.testing.assert_allclose(landmarks[0], expected["landmarks"], atol=6)
     np.testing.assert_array_equal(better[1:], boxes[1:])
     np.testing.assert_array_equal(landmarks[1:], points[1:])
+
+
+def test_onet_sees_the_same_crops_in_a_part_of_the_image(
+    load_with: Callable[[Sampling], dict[str, Detector]], read_image: Callable[[str], LazyImage]
+) -> None:
+    cascade = load_with("half-pixel")["mtcnn"]
+    assert isinstance(cascade, Mtcnn)
+    pixels = read_image("row_960x540.png").decode_full()
+    rng = np.random.default_rng(4)
+    centres, sides = rng.uniform(0, (960, 540), (8, 2)), rng.uniform(24, 200, (8, 1))
+    boxes = np.concatenate([centres - sides / 2, centres + sides / 2], axis=1).astype(np.float32)
+    points = np.zeros((1, 5, 2), np.float32)
+    for box in boxes:
+        _, _, scores = confirm_boxes(cascade, pixels, box[None], points, Stopwatch())
+        _, expected, _ = cascade.run_onet(compute_integral(pixels), box[None], -1.0, Stopwatch())
+        np.testing.assert_allclose(scores, expected, atol=1e-6)

@@ -9,10 +9,11 @@ from phiz.detectors.confidence import (
     compute_probabilities,
     compute_sides,
 )
-from phiz.models.router_config import ConfidenceWeights, CrowdPrior, load_router_config
+from phiz.models.router_config import CrowdPrior, LogisticWeights, load_router_config
 
 PRIOR = CrowdPrior(slope=1.5, max_others=3, min_confidence=0.7)
-WEIGHTS = ConfidenceWeights((-1, 2, 1, -0.5, 0.1, -0.1, 0.2), (-1, 2, 0.1, -0.1, 0.2))
+WEIGHTS = (-1, 2, 0.1, -0.1, 0.2)
+CONFIRMED = (-1, 2, 1, -0.5, 0.1, -0.1, 0.2)
 
 
 def scores(*values: float) -> np.ndarray:
@@ -56,17 +57,21 @@ def test_the_network_sees_a_face_of_a_reduced_image_smaller() -> None:
     )
 
 
-@pytest.mark.parametrize("onet_scores", [None, scores(0.5, 0.5, 0.5)])
-def test_confidences_grow_with_the_score(onet_scores: np.ndarray | None) -> None:
+@pytest.mark.parametrize(
+    ("onet_scores", "weights"), [(None, WEIGHTS), (scores(0.5, 0.5, 0.5), CONFIRMED)]
+)
+def test_confidences_grow_with_the_score(
+    onet_scores: np.ndarray | None, weights: LogisticWeights
+) -> None:
     found = compute_confidences(
-        squares(30, 30, 30), scores(0.1, 0.5, 0.9), onet_scores, 1.0, WEIGHTS
+        squares(30, 30, 30), scores(0.1, 0.5, 0.9), onet_scores, 1.0, weights
     )
     assert 0 < found[0] < found[1] < found[2] < 1
 
 
 def test_confidences_grow_with_the_score_of_onet_for_a_large_face() -> None:
     low, high = compute_confidences(
-        squares(80, 80), scores(0.5, 0.5), scores(0.1, 0.9), 1.0, WEIGHTS
+        squares(80, 80), scores(0.5, 0.5), scores(0.1, 0.9), 1.0, CONFIRMED
     )
     assert low < high
 
@@ -74,8 +79,18 @@ def test_confidences_grow_with_the_score_of_onet_for_a_large_face() -> None:
 @pytest.mark.parametrize("name", ["yunet", "centerface"])
 def test_fitted_weights_tell_faces_from_others(name: str) -> None:
     weights = load_router_config().confidences[name]
+    sure, unlikely = compute_confidences(squares(60, 60), scores(0.95, 0.1), None, 1.0, weights)
+    assert unlikely < 0.1
+    assert sure > 0.95
+
+
+def test_fitted_weights_of_onet_tell_faces_from_others() -> None:
     sure, unlikely = compute_confidences(
-        squares(60, 60), scores(0.95, 0.2), scores(0.99, 0.01), 1.0, weights
+        squares(60, 60),
+        scores(0.95, 0.2),
+        scores(0.99, 0.01),
+        1.0,
+        load_router_config().confirmed,
     )
     assert unlikely < 0.1
     assert sure > 0.95

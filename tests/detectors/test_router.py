@@ -148,20 +148,33 @@ def test_a_near_face_is_answered_by_the_first_pass(router: Router, read_image: R
 def test_a_crowd_is_searched_and_the_route_says_why(router: Router, read_image: Read) -> None:
     found = detect(router, crowd(read_image(SELFIE), 40))
     assert len(found.faces) == 40
-    assert ran(found) == [True, True, True]
-    assert reasons(found) == ["first_pass", "not_close_up", "more_faces_expected"]
-    assert found.route[1].why == ("the first pass found no close-up; searching the image at 640 px")
+    assert ran(found) == [True, True, True, False]
+    assert reasons(found) == ["first_pass", "not_close_up", "second_opinion", "too_few_expected"]
+    assert found.route[1].why == "the first pass found no close-up; searching the image at 1024 px"
+    assert found.route[2].why == "centerface judges the faces of yunet, and finds others, at 576 px"
+    assert found.route[3].why == "skipped: a larger scale would show nothing more"
+
+
+def test_the_region_of_small_faces_is_searched_at_a_larger_scale(
+    router: Router, read_image: Read
+) -> None:
+    canvas = np.full((900, 1200, 3), 128, np.uint8)
+    canvas[200:680, 300:940] = _pixels(crowd(read_image(SELFIE), 30))
+    found = detect(router, LazyImage.from_array(canvas))
+    assert len(found.faces) == 40
+    assert ran(found) == [True, True, True, True]
+    assert reasons(found)[-1] == "more_faces_expected"
     assert re.fullmatch(
-        r"small faces are likely; searching 6\d\d x 4\d\d px at 1\d\d\d px", found.route[2].why
+        r"small faces are likely; searching 7\d\d x 6\d\d px at 1440 px", found.route[3].why
     )
 
 
-def test_an_empty_picture_is_left_after_the_second_pass(router: Router) -> None:
+def test_an_empty_picture_is_left_after_both_networks(router: Router) -> None:
     found = detect(router, LazyImage.from_array(np.full((300, 400, 3), 90, np.uint8)))
     assert found.faces == ()
-    assert ran(found) == [True, True, False]
-    assert reasons(found) == ["first_pass", "not_close_up", "too_few_expected"]
-    assert found.route[2].why == (
+    assert ran(found) == [True, True, True, False]
+    assert reasons(found) == ["first_pass", "not_close_up", "second_opinion", "too_few_expected"]
+    assert found.route[3].why == (
         "skipped: no small faces are likely, so no region is searched at a larger scale"
     )
 
@@ -187,8 +200,7 @@ def test_small_faces_are_not_looked_for_where_none_are_wanted(
 ) -> None:
     image = crowd(read_image(SELFIE), 60)
     everything, large = (detect(router, image, min_face=size) for size in (None, 24))
-    assert len(large.route) == 3
-    assert not large.route[2].ran
+    assert ran(large) == [True, True, True, False]
     assert len(everything.faces) == len(large.faces) == 40
     assert all(
         min(face.box[2] - face.box[0], face.box[3] - face.box[1]) >= 24 for face in large.faces
@@ -222,12 +234,13 @@ def test_faces_found_grow_with_the_budget(slow: Router, read_image: Read) -> Non
     [
         pytest.param(2, [("yunet", 160, 128)], id="the smallest"),
         pytest.param(8, [("yunet", 512, 384)], id="one pass"),
-        pytest.param(16, [("centerface", 480, 352)], id="one pass of the search"),
-        pytest.param(25, [("yunet", 320, 256), ("centerface", 576, 448)], id="two passes"),
+        pytest.param(16, [("yunet", 832, 640)], id="a larger one"),
+        pytest.param(25, [("yunet", 320, 256), ("yunet", 1024, 768)], id="two passes"),
         pytest.param(
-            50, [("yunet", 320, 256), ("centerface", 896, 672)], id="a larger second pass"
+            60,
+            [("yunet", 320, 256), ("yunet", 1024, 768), ("centerface", 576, 448)],
+            id="both networks",
         ),
-        pytest.param(60, [("yunet", 320, 256), ("centerface", 640, 480)], id="time for a region"),
     ],
 )
 def test_the_largest_inputs_that_fit_are_taken(
@@ -239,7 +252,7 @@ def test_the_largest_inputs_that_fit_are_taken(
     expected: list[tuple[str, int, int]],
 ) -> None:
     detect(slow, read_image(GROUP), clock, budget_ms=budget_ms)
-    assert shapes[: len(expected)] == expected
+    assert shapes == expected
 
 
 @pytest.mark.parametrize("budget_ms", [25, 40, 60, 1000])
@@ -256,8 +269,8 @@ def test_a_small_image_is_searched_at_its_largest_size(
 ) -> None:
     image = LazyImage.from_packed(np.zeros((100, 100), np.uint32))
     found = detect(slow, image, clock, budget_ms=5)
-    assert shapes == [("centerface", 224, 224)]
-    assert found.route[0].why == "the largest input of centerface that fits the budget of 5 ms"
+    assert shapes == [("yunet", 224, 224), ("centerface", 224, 224)]
+    assert found.route[0].why == "the largest input of yunet that fits the budget of 5 ms"
 
 
 def test_a_large_crowd_is_found_within_a_budget(slow: Router, read_image: Read) -> None:

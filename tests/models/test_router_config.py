@@ -8,7 +8,6 @@ from phiz.errors import CatalogError
 from phiz.models import catalog, router_config
 from phiz.models.router_config import (
     CloseUpRule,
-    ConfidenceWeights,
     CrowdPrior,
     InputSizes,
     RegionRule,
@@ -16,7 +15,7 @@ from phiz.models.router_config import (
 )
 
 CONFIRMED = dict(zip(router_config.CONFIRMED_WEIGHTS, range(1, 8), strict=True))
-UNCONFIRMED = dict(zip(router_config.UNCONFIRMED_WEIGHTS, range(1, 6), strict=True))
+WEIGHTS = dict(zip(router_config.NETWORK_WEIGHTS, range(1, 6), strict=True))
 POINT = {
     "measured_on": "pictures",
     "precision": 0.9,
@@ -33,7 +32,7 @@ def document(**changes: Any) -> dict[str, Any]:
         "min_score": 0.5,
         "crowd_prior": {"slope": 1.5, "max_others": 3, "min_confidence": 0.7},
         "operating_point": POINT,
-        "input_sizes": {"first": 320, "whole": 640, "region": 1280, "single": 960},
+        "input_sizes": {"first": 320, "whole": 960, "search": 640, "region": 1280},
         "close_up": {"min_side_share": 0.2, "min_best_confidence": 0.7, "min_confidence": 0.3},
         "region": {
             "min_confidence": 0.1,
@@ -41,7 +40,8 @@ def document(**changes: Any) -> dict[str, Any]:
             "max_side_share": 0.04,
             "margin": 3,
         },
-        "confidences": {"yunet": {"confirmed": CONFIRMED, "unconfirmed": UNCONFIRMED}},
+        "confidences": {"yunet": WEIGHTS},
+        "confirmed": CONFIRMED,
         **changes,
     }
 
@@ -51,12 +51,11 @@ def test_numbers_become_records() -> None:
     assert config.min_score == 0.5
     assert config.crowd_prior == CrowdPrior(1.5, 3, 0.7)
     assert config.operating_point.recall["hard"] == 0.6
-    assert config.input_sizes == InputSizes(320, 640, 1280, 960)
+    assert config.input_sizes == InputSizes(320, 960, 640, 1280)
     assert config.close_up == CloseUpRule(0.2, 0.7, 0.3)
     assert config.region == RegionRule(0.1, 0.01, 0.04, 3)
-    assert config.confidences == {
-        "yunet": ConfidenceWeights((1, 2, 3, 4, 5, 6, 7), (1, 2, 3, 4, 5))
-    }
+    assert config.confidences == {"yunet": (1, 2, 3, 4, 5)}
+    assert config.confirmed == (1, 2, 3, 4, 5, 6, 7)
 
 
 @pytest.mark.parametrize(
@@ -70,17 +69,13 @@ def test_numbers_become_records() -> None:
         ),
         pytest.param({"extra": 1}, "unknown entry extra", id="an entry is unknown"),
         pytest.param(
-            {"confidences": {"yunet": {"confirmed": CONFIRMED}}},
-            "confidences.yunet lacks unconfirmed",
+            {"confidences": {"yunet": {"bias": 1}}},
+            "confidences.yunet lacks score, seen, seen_squared, size",
             id="weights are missing",
         ),
         pytest.param(
-            {
-                "confidences": {
-                    "yunet": {"confirmed": {**CONFIRMED, "score": -1}, "unconfirmed": UNCONFIRMED}
-                }
-            },
-            "confidences.yunet.confirmed.score is -1; it must be above 0",
+            {"confidences": {"yunet": {**WEIGHTS, "score": -1}}},
+            "confidences.yunet.score is -1; it must be above 0",
             id="a scale that falls",
         ),
     ],

@@ -12,7 +12,8 @@ from phiz.detectors.confidence import compute_log_odds, compute_probabilities, c
 from phiz.detectors.mtcnn import Mtcnn
 from phiz.detectors.mtcnn_boxes import compute_regions
 from phiz.faces import Boxes, Keypoints, Scores
-from phiz.image.integral import IntegralImage, get_shape
+from phiz.image.integral import compute_integral
+from phiz.image.pixels import PackedPixels
 from phiz.models.router_config import RegionRule
 from phiz.timings import Stopwatch
 
@@ -72,7 +73,7 @@ def are_centres_inside(
 
 
 def confirm_boxes(
-    cascade: Mtcnn, sums: IntegralImage, boxes: Boxes, keypoints: Keypoints, stopwatch: Stopwatch
+    cascade: Mtcnn, pixels: PackedPixels, boxes: Boxes, keypoints: Keypoints, stopwatch: Stopwatch
 ) -> tuple[Boxes, Keypoints, Scores]:
     """Return O-Net's scores (N,), and its means with boxes (N, 4) and keypoints (N, 5, 2).
 
@@ -81,15 +82,28 @@ def confirm_boxes(
 
     Args:
         cascade: The cascade of O-Net.
-        sums: The integral of the image.
+        pixels: The image (H, W).
         boxes: In its pixels.
         keypoints: In its pixels.
         stopwatch: The stopwatch of the request.
     """
-    squares = expand_to_squares(boxes)  # (N, 4)
-    asked = np.flatnonzero(compute_regions(squares, get_shape(sums))[1])  # (M,)
-    better, onet_scores, points = cascade.run_onet(sums, squares[asked], -1.0, stopwatch)
     scores = np.zeros(len(boxes), np.float32)
+    squares = expand_to_squares(boxes)  # (N, 4)
+    regions, is_inside = compute_regions(squares, pixels.shape)  # (N, 4), (N,)
+    asked = np.flatnonzero(is_inside)  # (M,)
+    if not len(asked):
+        return boxes, keypoints, scores
+    # The integral of the part with all crops is enough. Its corner leaves one pixel before them,
+    # with which crops begin.
+    left, top = np.maximum(regions[asked, :2].min(axis=0) - 1, 0)
+    right, bottom = regions[asked, 2:].max(axis=0)
+    sums = compute_integral(pixels[top:bottom, left:right])
+    stopwatch.lap("preprocess")
+    corner_xy = np.array([left, top], np.float32)
+    better, onet_scores, points = cascade.run_onet(
+        sums, squares[asked] - np.tile(corner_xy, 2), -1.0, stopwatch
+    )
+    better, points = better + np.tile(corner_xy, 2), points + corner_xy
     scores[asked] = onet_scores
     sure = onet_scores > MIN_ONET_SCORE  # (M,)
     boxes, keypoints = boxes.copy(), keypoints.copy()

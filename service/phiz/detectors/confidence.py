@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from phiz.boxes.geometry import box_area
 from phiz.faces import Boxes, Scores
-from phiz.models.router_config import ConfidenceWeights, CrowdPrior
+from phiz.models.router_config import CrowdPrior, LogisticWeights
 
 Features: TypeAlias = NDArray[np.float32]
 """(N, E), one column for each weight."""
@@ -30,7 +30,7 @@ def compute_confidences(
     scores: Scores,
     onet_scores: Scores | None,
     scale: float,
-    weights: ConfidenceWeights,
+    weights: LogisticWeights,
 ) -> Scores:
     """Return the confidences (N,) of candidates, 0 to 1.
 
@@ -39,11 +39,10 @@ def compute_confidences(
         scores: (N,), of the network that found them.
         onet_scores: (N,), of O-Net; None if it was not asked.
         scale: Pixels of the image for one of the network's input.
-        weights: Of this network.
+        weights: Of this network, or of O-Net if it was asked.
     """
     features = compute_features(boxes, scores, onet_scores, scale)
-    coefficients = weights.unconfirmed if onet_scores is None else weights.confirmed
-    odds = features @ np.array(coefficients[1:], np.float32) + np.float32(coefficients[0])  # (N,)
+    odds = features @ np.array(weights[1:], np.float32) + np.float32(weights[0])  # (N,)
     return compute_probabilities(odds)
 
 

@@ -1,19 +1,21 @@
 """The router: searches an image while more faces are expected and time is left.
 
 1. The first pass runs YuNet on a small copy of the image. If all faces are close-ups, they are the
-   answer. Under a short budget it is the only pass, with the larger input and network that fit.
-2. The second pass runs CenterFace on the image.
-3. The third pass runs CenterFace on the region around small faces, at a larger scale, because small
+   answer.
+2. The second pass runs YuNet on the image. Under a short budget it is the first one.
+3. The third pass runs CenterFace on a copy of half the size, whose confidences are combined with
+   those of YuNet.
+4. The last pass runs CenterFace on the region around small faces, at a larger scale, because small
    faces appear in groups.
 
-O-Net confirms the candidates of each pass, and gives boxes and landmarks. Scores become confidences
-on one scale.
+O-Net confirms the candidates of YuNet, and gives boxes and landmarks. Scores become confidences on
+one scale.
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,18 +70,16 @@ MIN_CONFIRMED_CONFIDENCE: Final = 0.05
 MAX_CROPS: Final = 16
 # An image is enlarged at most so much: larger pixels show nothing more.
 MAX_ENLARGEMENT: Final = 2.0
-# With a budget, a pass over a region takes the largest of these shares of its input size that fits.
-SIZE_SHARES: Final = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
-SINGLE_STEPS: Final = 20  # input sizes of a pass over the whole image, with a budget
-# The second pass leaves time for a third one of so many times its own. If there is none, a second
-# pass with a larger input finds more.
-REGION_TIME_RATIO: Final = 1.0
-# From this input size on, CenterFace finds more easy and medium faces than YuNet in the same time.
-MIN_SEARCH_SIZE: Final = 448.0
+# With a budget, a pass takes the largest of so many input sizes that fits.
+SIZE_STEPS: Final = 20
+# Smaller inputs of a later pass over the whole image show no more than the passes before it.
+MIN_LATER_SIZE: Final = 400.0
+CLOSE_UPS: Final = f"every face that {FIRST_MODEL} found is a close-up"
 # The first pass, which finds close-ups, may take this share of a budget.
 MAX_FIRST_SHARE: Final = 0.15
 MIN_REGION_GAIN: Final = 1.25  # the region's scale is at least so much larger
-# Share of the time left that a pass may take. The rest is for O-Net.
+# Share of the time left that a pass may take, and of what it leaves that O-Net may take. The rest
+# is for resolving overlaps.
 PASS_TIME_SHARE: Final = 0.8
 # Maximum ratio of the times to decode a JPEG at full scale and at a smaller scale.
 FULL_DECODE_RATIO: Final = 3.0
@@ -122,6 +122,20 @@ class RouterContext:
         return self.image.width, self.image.height
 
 
+class Found(NamedTuple):
+    """What is found after a step of the route.
+
+    Attributes:
+        model: The network of the last pass.
+        candidates: Those of all passes.
+        step: The step.
+    """
+
+    model: str
+    candidates: Candidates
+    step: RoutingStep
+
+
 @dataclass(frozen=True, slots=True)
 class Router:
     """The router with its detectors and numbers.
@@ -152,49 +166,72 @@ class Router:
             costs, budget_s = self.get_costs(), options.budget_ms / 1000
             stopwatch.lap("queue")  # measuring the costs does not count towards the budget
         context = RouterContext(image, options, TimeBudget(budget_s, stopwatch), costs)
-        model, candidates, route = self._run_passes(context)
+        passes = list(self._search(context))
+        model, candidates, _ = passes[-1]
         boxes, keypoints, scores = self._select_faces(candidates, context)
         faces = build_faces(boxes, scores, keypoints, ANCHOR_FREE_LANDMARKS, model)
         stopwatch.lap("postprocess")
-        return Detections(faces, route)
+        return Detections(faces, tuple(found.step for found in passes))
 
-    def _run_passes(
-        self, context: RouterContext
-    ) -> tuple[str, Candidates, tuple[RoutingStep, ...]]:
-        """Return the network of the last pass, the candidates of all, and the route."""
+    def _search(self, context: RouterContext) -> Iterator[Found]:
+        """Yield what is found after each pass, and at the end why there is no other one."""
         sizes = self.config.input_sizes
-        model, size, reason, why = self._choose_first_pass(context)
-        size = max(context.size_wh) / self._compute_scale(context, self.networks[model], size)
+        model, found, least = FIRST_MODEL, None, float(MIN_INPUT_SIZE)
+        if self._is_first_pass_short(context):
+            found, least = self._run_pass(context, model, sizes.first), MIN_LATER_SIZE
+            why = f"{model} finds close-ups in a small copy"
+            yield self._describe(context, model, found, "first_pass", why)
+            if self._are_close_ups(context, found):
+                yield Found(model, found, _skip_step("close_up", CLOSE_UPS))
+                return
+        size = self._fit_size(context, model, sizes.whole, least)
+        if size is None and found is not None:
+            yield Found(model, found, _skip_pass(context))
+            return
+        reason, why = _explain_whole_pass(context, size, is_first=found is None)
+        size = size or MIN_INPUT_SIZE
         found = self._run_pass(context, model, size)
-        route = [self._build_step(context, model, found, reason, why)]
-        if close_up := self._explain_close_up(context, model, found):
-            return model, found, (*route, _skip_step("close_up", close_up))
-        if model == FIRST_MODEL and size <= sizes.first:
-            whole = self._fit_whole_size(context, size)
-            if whole is None:
-                return model, found, (*route, _skip_pass(context))
-            model, size = SEARCH_MODEL, whole
-            found = self._run_pass(context, model, size)
-            why = f"the first pass found no close-up; searching the image at {size:.0f} px"
-            route.append(self._build_step(context, model, found, "not_close_up", why))
+        yield self._describe(context, model, found, reason, why)
+        if self._are_close_ups(context, found):
+            yield Found(model, found, _skip_step("close_up", CLOSE_UPS))
+            return
+        search_size = self._fit_size(context, SEARCH_MODEL, sizes.search, MIN_LATER_SIZE)
+        if search_size is None:
+            yield Found(model, found, _skip_pass(context))
+            return
+        other = self._run_pass(context, SEARCH_MODEL, search_size)
+        found = merge_candidates(found, other, Region(0, 0, *context.size_wh))
+        why = (
+            f"{SEARCH_MODEL} judges the faces of {model}, and finds others, at {search_size:.0f} px"
+        )
+        yield self._describe(context, SEARCH_MODEL, found, "second_opinion", why)
+        yield self._search_region(context, found, size)
+
+    def _search_region(self, context: RouterContext, found: Candidates, size: float) -> Found:
+        """Return what is found with the region of small faces at a larger scale.
+
+        Args:
+            context: The image.
+            found: The candidates of the whole image.
+            size: Longer side of the largest input that they were found in.
+        """
         region = find_region(found, context.size_wh, self.config.region)
         if region is None:
             why = "no small faces are likely, so no region is searched at a larger scale"
-            return model, found, (*route, _skip_step("too_few_expected", why))
-        search = self.networks[SEARCH_MODEL]
-        largest = max(context.size_wh) / self._compute_scale(context, search, sizes.region, region)
-        if largest < MIN_REGION_GAIN * size:
+            return Found(SEARCH_MODEL, found, _skip_step("too_few_expected", why))
+        least = MIN_REGION_GAIN * size
+        network, size = self.networks[SEARCH_MODEL], self.config.input_sizes.region
+        if max(context.size_wh) / self._compute_scale(context, network, size, region) < least:
             why = "a larger scale would show nothing more"
-            return model, found, (*route, _skip_step("too_few_expected", why))
-        near_size = self._fit_size(context, sizes.region, MIN_REGION_GAIN * size, region)
+            return Found(SEARCH_MODEL, found, _skip_step("too_few_expected", why))
+        near_size = self._fit_size(context, SEARCH_MODEL, size, least, region)
         if near_size is None:
-            return model, found, (*route, _skip_pass(context))
+            return Found(SEARCH_MODEL, found, _skip_pass(context))
         near = self._run_pass(context, SEARCH_MODEL, near_size, region)
         found = merge_candidates(found, near, region)
         width, height = region.size_wh
         why = f"small faces are likely; searching {width} x {height} px at {near_size:.0f} px"
-        route.append(self._build_step(context, SEARCH_MODEL, found, "more_faces_expected", why))
-        return SEARCH_MODEL, found, tuple(route)
+        return self._describe(context, SEARCH_MODEL, found, "more_faces_expected", why)
 
     def _run_pass(
         self, context: RouterContext, model: str, size: float, region: Region | None = None
@@ -235,16 +272,18 @@ class Router:
         is_cut = are_boxes_cut(boxes + np.tile(corner_xy, 2), context.size_wh)  # (N,)
         asked = self._choose_crops(context, scaled, boxes, confidences)
         stopwatch.lap("postprocess")
-        if len(asked):
-            sums = compute_integral(scaled.pixels)
-            stopwatch.lap("preprocess")
+        if model == FIRST_MODEL and len(asked):
             factor = np.float32(scaled.factor)
             better, points, onet_scores = confirm_boxes(
-                self.cascade, sums, boxes[asked] / factor, keypoints[asked] / factor, stopwatch
+                self.cascade,
+                scaled.pixels,
+                boxes[asked] / factor,
+                keypoints[asked] / factor,
+                stopwatch,
             )
             boxes[asked], keypoints[asked] = better * factor, points * factor
             confirmed = compute_confidences(
-                boxes[asked], scores[asked], onet_scores, scale, weights
+                boxes[asked], scores[asked], onet_scores, scale, self.config.confirmed
             )
             # O-Net has learnt whole faces. It cannot refute one that the border cuts.
             least = np.where(is_cut[asked], confidences[asked], np.float32(0))
@@ -264,64 +303,30 @@ class Router:
             math.sqrt(width * height / network.spec.max_input_pixels),
         )
 
-    def _choose_first_pass(self, context: RouterContext) -> tuple[str, float, RouteReason, str]:
-        """Return network and input size of the first pass, and why."""
-        first = self.config.input_sizes.first
+    def _is_first_pass_short(self, context: RouterContext) -> bool:
+        """Return whether the time of the first pass is a small part of what is left."""
+        first_s = self._estimate_pass_s(context, FIRST_MODEL, self.config.input_sizes.first)
         left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
-        first_s = self._estimate_pass_s(context, FIRST_MODEL, first)
-        search_s = self._estimate_pass_s(context, SEARCH_MODEL, MIN_SEARCH_SIZE)
-        if first_s <= MAX_FIRST_SHARE * left_s and first_s + search_s <= left_s:
-            why = f"{FIRST_MODEL} finds close-ups in a small copy"
-            return FIRST_MODEL, first, "first_pass", why
-        budget_ms = context.options.budget_ms
-        for model in (SEARCH_MODEL, FIRST_MODEL):
-            size = self._fit_single_size(context, model)
-            if size is not None:
-                why = f"the largest input of {model} that fits the budget of {budget_ms:g} ms"
-                return model, size, "fits_budget", why
-        spent_ms = 1000 * context.time_budget.stopwatch.measure_work_s()
-        why = (
-            f"the smallest input of {FIRST_MODEL}; {spent_ms:.1f} ms of the budget of"
-            f" {budget_ms:g} ms were spent before it"
-        )
-        return FIRST_MODEL, MIN_INPUT_SIZE, "budget_spent", why
-
-    def _fit_whole_size(self, context: RouterContext, least: float) -> float | None:
-        """Return the input size of the second pass, above the first one's, if any fits."""
-        whole = self.config.input_sizes.whole
-        search_s = self._estimate_pass_s(context, SEARCH_MODEL, whole)
-        left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
-        if (1 + REGION_TIME_RATIO) * search_s > left_s:
-            single = self._fit_single_size(context, SEARCH_MODEL)
-            if single is not None:
-                return single
-        return self._fit_size(context, whole, least)
-
-    def _fit_single_size(self, context: RouterContext, model: str) -> float | None:
-        """Return the largest input size of the only pass of a network that fits, if any does."""
-        single = self.config.input_sizes.single
-        left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
-        scale = self._compute_scale(context, self.networks[model], single)
-        largest = max(context.size_wh) / scale
-        least = min(MIN_SEARCH_SIZE if model == SEARCH_MODEL else MIN_INPUT_SIZE, largest)
-        for step in range(SINGLE_STEPS, 0, -1):
-            size = step / SINGLE_STEPS * largest
-            if size < least:
-                return None
-            if self._estimate_pass_s(context, model, size) <= left_s:
-                return size
-        return None
+        return first_s <= MAX_FIRST_SHARE * left_s
 
     def _fit_size(
-        self, context: RouterContext, size: float, least: float, region: Region | None = None
+        self,
+        context: RouterContext,
+        model: str,
+        size: float,
+        least: float,
+        region: Region | None = None,
     ) -> float | None:
-        """Return the largest input size of the search that fits the budget, if any is enough."""
-        for share in SIZE_SHARES:
-            scale = self._compute_scale(context, self.networks[SEARCH_MODEL], share * size, region)
-            fitting = max(context.size_wh) / scale
+        """Return the largest input size of a pass that fits the budget, if any is enough."""
+        largest = max(context.size_wh) / self._compute_scale(
+            context, self.networks[model], size, region
+        )
+        least = min(least, largest) if region is None else least
+        for step in range(SIZE_STEPS, 0, -1):
+            fitting = step / SIZE_STEPS * largest
             if fitting < least:
                 return None
-            estimate_s = self._estimate_pass_s(context, SEARCH_MODEL, fitting, region)
+            estimate_s = self._estimate_pass_s(context, model, fitting, region)
             if estimate_s <= PASS_TIME_SHARE * context.time_budget.get_remaining_s():
                 return fitting
         return None
@@ -357,37 +362,35 @@ class Router:
         asked = asked[np.argsort(-sides[asked], kind="stable")][:MAX_CROPS]
         if context.costs is None:
             return asked
-        left_s = context.time_budget.get_remaining_s()
+        left_s = PASS_TIME_SHARE * context.time_budget.get_remaining_s()
         left_s -= context.costs.integral_s_per_px * scaled.pixels.size
         return asked[: int(max(0.0, left_s / context.costs.onet_s_per_crop))]
 
-    def _explain_close_up(self, context: RouterContext, model: str, found: Candidates) -> str:
-        """Return why the faces of the first pass are the answer, or an empty text."""
+    def _are_close_ups(self, context: RouterContext, found: Candidates) -> bool:
+        """Return whether all faces are close-ups, and the best one is sure."""
         rule = self.config.close_up
         is_counted = found.confidences >= rule.min_confidence  # (N,)
         if not is_counted.any() or found.confidences.max() < rule.min_best_confidence:
-            return ""
+            return False
         sides = compute_sides(found.boxes[is_counted])  # (N',)
-        if (sides < rule.min_side_share * min(context.size_wh)).any():
-            return ""
-        return f"every face that {model} found is a close-up"
+        return bool((sides >= rule.min_side_share * min(context.size_wh)).all())
 
-    def _build_step(
+    def _describe(
         self,
         context: RouterContext,
         model: str,
         found: Candidates,
         reason: RouteReason,
         why: str,
-    ) -> RoutingStep:
-        """Return the step of a pass, with the number of its faces."""
+    ) -> Found:
+        """Return what a pass has found, with the number of its faces."""
         _, _, scores = self._select_faces(found, context)
         if not len(scores) and len(found.confidences):
             why += (
                 f"; {len(found.confidences)} candidates are below the limits,"
                 f" the best with {found.confidences.max():.2f}"
             )
-        return RoutingStep(model, len(scores), reason, why)
+        return Found(model, found, RoutingStep(model, len(scores), reason, why))
 
     def _select_faces(
         self, found: Candidates, context: RouterContext
@@ -430,6 +433,24 @@ def _crop_scaled(scaled: ScaledImage, region: Region) -> tuple[ScaledImage, NDAr
     pixels = np.ascontiguousarray(scaled.pixels[y1:y2, x1:x2])
     corner = np.array([x1 * factor + left, y1 * factor + top], np.float32)
     return ScaledImage(pixels, factor), corner
+
+
+def _explain_whole_pass(
+    context: RouterContext, size: float | None, *, is_first: bool
+) -> tuple[RouteReason, str]:
+    """Return why YuNet searches the whole image at an input size; None if none fits."""
+    budget_ms = context.options.budget_ms
+    if size is None:
+        spent_ms = 1000 * context.time_budget.stopwatch.measure_work_s()
+        return "budget_spent", (
+            f"the smallest input of {FIRST_MODEL}; {spent_ms:.1f} ms of the budget of"
+            f" {budget_ms:g} ms were spent before it"
+        )
+    if is_first:
+        return "fits_budget", (
+            f"the largest input of {FIRST_MODEL} that fits the budget of {budget_ms:g} ms"
+        )
+    return "not_close_up", f"the first pass found no close-up; searching the image at {size:.0f} px"
 
 
 def _skip_pass(context: RouterContext) -> RoutingStep:

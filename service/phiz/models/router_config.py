@@ -3,27 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from phiz.errors import CatalogError
 from phiz.models.operating_point import OperatingPoint, read_operating_point
 from phiz.models.tables import Table, check_keys, find_data_file, read_toml
 
+LogisticWeights: TypeAlias = tuple[float, ...]
+"""The weights of a logistic model of candidates; ``confidence.py`` has the features."""
+
+NETWORK_WEIGHTS: Final = ("bias", "score", "seen", "seen_squared", "size")
 CONFIRMED_WEIGHTS: Final = ("bias", "score", "onet", "small_onet", "seen", "seen_squared", "size")
-UNCONFIRMED_WEIGHTS: Final = ("bias", "score", "seen", "seen_squared", "size")
-
-
-@dataclass(frozen=True, slots=True)
-class ConfidenceWeights:
-    """The logistic models of one network's candidates; ``confidence.py`` has the features.
-
-    Attributes:
-        confirmed: In the order of ``CONFIRMED_WEIGHTS``, for candidates that O-Net has scored.
-        unconfirmed: In the order of ``UNCONFIRMED_WEIGHTS``, for the others.
-    """
-
-    confirmed: tuple[float, ...]
-    unconfirmed: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +23,14 @@ class InputSizes:
     Attributes:
         first: Of the first pass.
         whole: Of the second pass, over the whole image.
-        region: Of the whole image at the scale of the third pass, which takes a region of it.
-        single: Of the first pass with a budget that is too short for the others, at most.
+        search: Of the third pass, over the whole image.
+        region: Of the whole image at the scale of the last pass, which takes a region of it.
     """
 
     first: float
     whole: float
+    search: float
     region: float
-    single: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +50,7 @@ class CloseUpRule:
 
 @dataclass(frozen=True, slots=True)
 class RegionRule:
-    """The region of the third pass.
+    """The region of the last pass.
 
     Attributes:
         min_confidence: Least confidence of a candidate in it.
@@ -101,8 +91,10 @@ class RouterConfig:
         operating_point: The figures at this limit.
         input_sizes: Of the passes.
         close_up: The conditions under which the first pass suffices.
-        region: The region of the third pass.
-        confidences: By network.
+        region: The region of the last pass.
+        confidences: Weights of the candidates of a network, in the order of ``NETWORK_WEIGHTS``.
+        confirmed: Weights of the candidates that O-Net has scored, in the order of
+            ``CONFIRMED_WEIGHTS``.
     """
 
     min_score: float
@@ -111,7 +103,8 @@ class RouterConfig:
     input_sizes: InputSizes
     close_up: CloseUpRule
     region: RegionRule
-    confidences: Mapping[str, ConfidenceWeights]
+    confidences: Mapping[str, LogisticWeights]
+    confirmed: LogisticWeights
 
 
 def load_router_config(path: Path | None = None) -> RouterConfig:
@@ -140,7 +133,10 @@ def parse_router_config(document: Mapping[str, Any]) -> RouterConfig:
         input_sizes=InputSizes(**top.read_numbers("input_sizes", _list_names(InputSizes))),
         close_up=CloseUpRule(**top.read_numbers("close_up", _list_names(CloseUpRule))),
         region=RegionRule(**top.read_numbers("region", _list_names(RegionRule))),
-        confidences={name: _parse_weights(networks, name) for name in networks.values},
+        confidences={
+            name: _parse_weights(networks, name, NETWORK_WEIGHTS) for name in networks.values
+        },
+        confirmed=_parse_weights(top, "confirmed", CONFIRMED_WEIGHTS),
     )
 
 
@@ -148,18 +144,10 @@ def _list_names(record: type) -> list[str]:
     return [field.name for field in fields(record)]
 
 
-def _parse_weights(networks: Table, name: str) -> ConfidenceWeights:
-    table = networks.read_table(name, {"confirmed", "unconfirmed"})
-    return ConfidenceWeights(
-        _parse_logistic_model(table, "confirmed", CONFIRMED_WEIGHTS),
-        _parse_logistic_model(table, "unconfirmed", UNCONFIRMED_WEIGHTS),
-    )
-
-
-def _parse_logistic_model(network: Table, key: str, names: tuple[str, ...]) -> tuple[float, ...]:
-    weights = network.read_numbers(key, names)
+def _parse_weights(tables: Table, key: str, names: tuple[str, ...]) -> LogisticWeights:
+    weights = tables.read_numbers(key, names)
     # A higher score must never lower the odds of a face, to keep the order within a network.
     if weights["score"] <= 0:
-        place = f"{network.locate(key)}.score"
+        place = f"{tables.locate(key)}.score"
         raise CatalogError(f"{place} is {weights['score']:g}; it must be above 0")
     return tuple(weights[name] for name in names)

@@ -196,6 +196,7 @@ class RouteStep(BaseModel):
         " `budget_spent`: `budget_ms` is spent, or too short for more than the smallest input."
         " `close_up`: every face is a close-up, so nothing else runs."
         " `not_close_up`: the first pass found no close-up, and the whole image was searched."
+        " `second_opinion`: a second network searched the whole image, and confidences are of both."
         " `more_faces_expected`: small faces are likely, and their region was searched at a larger"
         " scale."
         " `too_few_expected`: no small faces are likely, or a larger scale would show nothing more."
