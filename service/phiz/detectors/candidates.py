@@ -146,12 +146,20 @@ def has_sure_face(candidates: Candidates) -> bool:
     return bool((candidates.confidences >= SURE_CONFIDENCE).any())
 
 
-def merge_candidates(whole: Candidates, near: Candidates, region: Region) -> Candidates:
-    """Return the candidates of the whole image and of a region of it, each face once.
+def merge_candidates(
+    whole: Candidates, near: Candidates, region: Region, whole_weight: float = 1.0
+) -> Candidates:
+    """Return the candidates of the whole image and of a later pass over a region, each face once.
 
     Inside the region, log odds are the weighted sum of both; a candidate that one has not is very
     unlikely for it. But if the whole image shows no sure face at all, the region alone decides.
     Boxes and landmarks are the means, weighted by confidence.
+
+    Args:
+        whole: Of the passes so far.
+        near: Of the later pass.
+        region: The region that it saw, which may be the whole image.
+        whole_weight: Weight of the boxes and landmarks of the former.
     """
     boxes = np.concatenate([whole.boxes, near.boxes])  # (N, 4)
     keypoints = np.concatenate([whole.keypoints, near.keypoints])  # (N, 5, 2)
@@ -162,7 +170,11 @@ def merge_candidates(whole: Candidates, near: Candidates, region: Region) -> Can
     partners = _find_partners(pairs, own, is_near)[leaders]  # (K,)
     first = own[leaders]  # (K,)
     second = np.where(partners == leaders, np.float32(0), own[partners])  # (K,)
-    share = (first / np.maximum(first + second, np.float32(1e-9)))[:, None]  # (K, 1)
+    weights = np.where(is_near, np.float32(1), np.float32(whole_weight)) * own  # (N,)
+    kept, other = weights[leaders], np.where(partners == leaders, 0, weights[partners])  # (K,)
+    share = (kept / np.maximum(kept + other, np.float32(1e-9)))[:, None].astype(
+        np.float32
+    )  # (K, 1)
     merged = share * boxes[leaders] + (1 - share) * boxes[partners]  # (K, 4)
     share = share[..., None]
     points = share * keypoints[leaders] + (1 - share) * keypoints[partners]  # (K, 5, 2)

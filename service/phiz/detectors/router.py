@@ -77,6 +77,8 @@ MIN_LATER_SIZE: Final = 400.0
 CLOSE_UPS: Final = f"every face that {FIRST_MODEL} found is a close-up"
 # The first pass, which finds close-ups, may take this share of a budget.
 MAX_FIRST_SHARE: Final = 0.15
+# Boxes of YuNet and O-Net are steadier than those of CenterFace in a smaller copy.
+WHOLE_BOX_WEIGHT: Final = 3.0
 MIN_REGION_GAIN: Final = 1.25  # the region's scale is at least so much larger
 # Share of the time left that a pass may take, and of what it leaves that O-Net may take. The rest
 # is for resolving overlaps.
@@ -200,7 +202,8 @@ class Router:
             yield Found(model, found, _skip_pass(context))
             return
         other = self._run_pass(context, SEARCH_MODEL, search_size)
-        found = merge_candidates(found, other, Region(0, 0, *context.size_wh))
+        whole = Region(0, 0, *context.size_wh)
+        found = merge_candidates(found, other, whole, WHOLE_BOX_WEIGHT)
         why = (
             f"{SEARCH_MODEL} judges the faces of {model}, and finds others, at {search_size:.0f} px"
         )
