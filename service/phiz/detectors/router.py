@@ -239,7 +239,9 @@ class Router:
     def _run_pass(
         self, context: RouterContext, model: str, size: float, region: Region | None = None
     ) -> Candidates:
-        """Return the confirmed candidates of one network in an image or a region of it.
+        """Return the candidates of one network in an image or a region of it.
+
+        O-Net confirms those of the first network.
 
         Args:
             context: The image.
@@ -272,27 +274,54 @@ class Router:
         boxes, keypoints, scores = boxes[best], keypoints[best], scores[best]
         weights = self.config.confidences[model]
         confidences = compute_confidences(boxes, scores, None, scale, weights)
-        is_cut = are_boxes_cut(boxes + np.tile(corner_xy, 2), context.size_wh)  # (N,)
-        asked = self._choose_crops(context, scaled, boxes, confidences)
+        found = Candidates(boxes + np.tile(corner_xy, 2), keypoints + corner_xy, confidences)
         stopwatch.lap("postprocess")
-        if model == FIRST_MODEL and len(asked):
-            factor = np.float32(scaled.factor)
-            better, points, onet_scores = confirm_boxes(
-                self.cascade,
-                scaled.pixels,
-                boxes[asked] / factor,
-                keypoints[asked] / factor,
-                stopwatch,
-            )
-            boxes[asked], keypoints[asked] = better * factor, points * factor
-            confirmed = compute_confidences(
-                boxes[asked], scores[asked], onet_scores, scale, self.config.confirmed
-            )
-            # O-Net has learnt whole faces. It cannot refute one that the border cuts.
-            least = np.where(is_cut[asked], confidences[asked], np.float32(0))
-            confidences[asked] = np.maximum(confirmed, least)
+        if model != FIRST_MODEL:
+            return found
+        return self._confirm(context, scaled, corner_xy, found, scores, scale)
+
+    def _confirm(  # noqa: PLR0913, PLR0917  what a pass has found, and where
+        self,
+        context: RouterContext,
+        scaled: ScaledImage,
+        corner_xy: NDArray[np.float32],
+        found: Candidates,
+        scores: Scores,
+        scale: float,
+    ) -> Candidates:
+        """Return the candidates of a pass, the largest ones with O-Net's boxes and landmarks.
+
+        Args:
+            context: The image.
+            scaled: Its pixels, perhaps at a smaller scale.
+            corner_xy: Their corner in the image, pixels.
+            found: The candidates, N.
+            scores: (N,), of the network.
+            scale: Pixels of the image for one of the network's input.
+        """
+        stopwatch = context.time_budget.stopwatch
+        asked = self._choose_crops(context, scaled, found.boxes, found.confidences)  # (M,)
+        boxes, keypoints, confidences = (
+            part.copy() for part in (found.boxes, found.keypoints, found.confidences)
+        )
+        factor, corner = np.float32(scaled.factor), np.tile(corner_xy, 2)
+        better, points, onet_scores = confirm_boxes(
+            self.cascade,
+            scaled.pixels,
+            (boxes[asked] - corner) / factor,
+            (keypoints[asked] - corner_xy) / factor,
+            stopwatch,
+        )
+        weights = self.config.confirmed
+        better, points = better * factor, points * factor
+        confirmed = compute_confidences(better, scores[asked], onet_scores, scale, weights)
+        # O-Net has learnt whole faces. It cannot refute one that the border cuts.
+        is_cut = are_boxes_cut(boxes[asked], context.size_wh)  # (M,)
+        least = np.where(is_cut, confidences[asked], np.float32(0))
+        confidences[asked] = np.maximum(confirmed, least)
+        boxes[asked], keypoints[asked] = better + corner, points + corner_xy
         stopwatch.lap("postprocess")
-        return Candidates(boxes + np.tile(corner_xy, 2), keypoints + corner_xy, confidences)
+        return Candidates(boxes, keypoints, confidences)
 
     def _compute_scale(
         self, context: RouterContext, network: AnchorFree, size: float, region: Region | None = None
