@@ -71,7 +71,7 @@ MAX_CROPS: Final = 16
 # An image is enlarged at most so much: larger pixels show nothing more.
 MAX_ENLARGEMENT: Final = 2.0
 # With a budget, a pass takes the largest of so many input sizes that fits.
-SIZE_STEPS: Final = 20
+INPUT_STEPS: Final = 20
 # Smaller inputs of a later pass over the whole image show no more than the passes before it.
 MIN_LATER_SIZE: Final = 400.0
 CLOSE_UPS: Final = f"every face that {FIRST_MODEL} found is a close-up"
@@ -354,8 +354,8 @@ class Router:
             context, self.networks[model], size, region
         )
         least = min(least, largest) if region is None else least
-        for step in range(SIZE_STEPS, 0, -1):
-            fitting = step / SIZE_STEPS * largest
+        for step in range(INPUT_STEPS, 0, -1):
+            fitting = step / INPUT_STEPS * largest
             if fitting < least:
                 return None
             estimate_s = self._estimate_pass_s(context, model, fitting, region)
