@@ -143,6 +143,8 @@ lock: .venv/dev
 	$(LOCK) pyproject.toml --extra openvino -c requirements/dev.txt -o requirements/openvino.txt
 	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt
 	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
+	$(LOCK) --group pyproject.toml:clients -o requirements/clients.txt
+	$(LOCK) --group pyproject.toml:triton -o requirements/triton.txt
 	$(LOCK) --group pyproject.toml:docs -c requirements/dev.txt -o requirements/docs.txt
 	$(LOCK) $(PEERS)/litert.in -c requirements/dev.txt -o $(PEERS)/litert.txt
 	$(LOCK) $(PEERS)/facenet.in -o $(PEERS)/facenet.txt

@@ -23,6 +23,8 @@ extensions = ["myst_parser"]
 myst_heading_anchors = 4
 nitpicky = True
 exclude_patterns = ["*.py"]
+# An unpacked sdist lacks most pictures.
+suppress_warnings = ["image.not_readable"] if (ROOT / "PKG-INFO").exists() else []
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_copy_source = False

@@ -36,11 +36,14 @@ ROWS: Final = (
     (Room("engine", "image bytes to faces: the front door of detection", "worker"),),
     (
         Room("detectors/", "BlazeFace, MTCNN, the router", "worker"),
+        Room("editing/", "faces drawn, cropped, covered", "worker"),
         Room("classifiers", "image bytes to ImageNet classes", "worker"),
     ),
     (
         Room("image/", "headers, limits, decoding, resampling", "worker"),
         Room("runtime/", "onnxruntime and OpenVINO", "worker"),
+        Room("tracking/", "ids of faces from frame to frame, smoothing", "service"),
+        Room("video/", "frames of cameras and files, files with sound", "none"),
     ),
     (
         Room("boxes/", "geometry, suppression, blending", "worker"),

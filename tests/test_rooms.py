@@ -23,8 +23,8 @@ ROOMS = (
     "options",
     "faces",
     "boxes workers",
-    "image runtime",
-    "detectors classifiers",
+    "image runtime tracking video",
+    "detectors classifiers editing",
     "engine",
     "wire",
     "api loading",
@@ -122,7 +122,9 @@ def test_serving_needs_no_package_of_the_extras_that_build_and_measure() -> None
     extras = tomllib.loads((PROJECT / "pyproject.toml").read_text("utf-8"))["project"][
         "optional-dependencies"
     ]
-    needed = [entry for extra in ("build", "heif", "lab", "ray") for entry in extras[extra]]
+    needed = [
+        entry for extra in ("build", "heif", "lab", "ray", "video") for entry in extras[extra]
+    ]
     packages = {re.split(r"[\[<>=]", entry)[0].replace("-", "_") for entry in needed}
     assert {"onnx", "pillow_heif", "ray"} <= packages
     program = (

@@ -90,7 +90,7 @@ def test_a_worker_tells_what_it_can_detect_with(
     monkeypatch.setenv("PHIZ_PROFILE", str(models_folder / "nowhere.json"))
     handlers, inventory, _, loaders = set_up_worker()
     assert list(loaders) == ["classify"]
-    assert list(handlers) == ["detect", "classify"]
+    assert list(handlers) == ["detect", "annotate", "crop", "blur", "classify"]
     assert isinstance(inventory, ModelInventory)
     specs = catalog.load_catalog().get_models("face")
     preferred = choose_precisions([network for spec in specs for network in spec.networks])

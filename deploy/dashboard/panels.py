@@ -16,7 +16,7 @@ ANSWERED: Final = f'{SELECTED}, outcome="ok"'
 SERVICE: Final = 'job="phiz"'
 FIRING: Final = 'ALERTS{alertname=~"Phiz.+", alertstate="firing"}'
 # In the order of an image; pnet, rnet and onet are parts of inference.
-STAGES: Final = ("receive", "queue", "decode", "preprocess", "inference", "postprocess")
+STAGES: Final = ("receive", "queue", "decode", "preprocess", "inference", "postprocess", "render")
 RUNBOOKS: Final = "https://github.com/phiz-dev/phiz/blob/main/docs/deploying.md"
 DOCUMENTS: Final = {
     "Runbooks": f"{RUNBOOKS}#when-an-alert-fires",
@@ -207,8 +207,9 @@ ROWS: Final = {
                 )
                 for stage in STAGES
             ),
-            "Stacked, so the whole height is the mean time of an image. The stage receive is the"
-            " upload of a request's body.",
+            "Stacked, so the height below the stage render is the mean time of an image. The stage"
+            " receive is the upload of a request's body. Only images that are answered have the"
+            " stage render.",
             kind="areas",
             width=12,
             alerts=("PhizSlow",),

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from phiz.faces import Classification, DetectionResult, Face
     from phiz.sdk.async_client import AsyncClient
     from phiz.sdk.client import Client
-    from phiz.sdk.local import LocalEngine, classify, detect
+    from phiz.sdk.local import LocalEngine, annotate, blur, classify, crop, detect
+    from phiz.sdk.pictures import CropImage, CropResult, ImageResult
 
 __version__ = "0.1.0"
 
@@ -25,11 +26,17 @@ __all__ = [
     "AsyncClient",
     "Classification",
     "Client",
+    "CropImage",
+    "CropResult",
     "DetectionResult",
     "Face",
+    "ImageResult",
     "LocalEngine",
     "PhizError",
+    "annotate",
+    "blur",
     "classify",
+    "crop",
     "detect",
     "errors",
 ]
@@ -38,11 +45,17 @@ _MODULES_BY_NAME = {
     "AsyncClient": "sdk.async_client",
     "Classification": "faces",
     "Client": "sdk.client",
+    "CropImage": "sdk.pictures",
+    "CropResult": "sdk.pictures",
     "DetectionResult": "faces",
     "Face": "faces",
+    "ImageResult": "sdk.pictures",
     "LocalEngine": "sdk.local",
     "PhizError": "errors",
+    "annotate": "sdk.local",
+    "blur": "sdk.local",
     "classify": "sdk.local",
+    "crop": "sdk.local",
     "detect": "sdk.local",
 }
 

@@ -8,13 +8,17 @@
     │   ├── UnsupportedImageError  not an image of a supported format
     │   ├── UndecodableImageError  a damaged or truncated image
     │   ├── ImageBytesError        more bytes than the limit
-    │   └── ImagePixelsError       more pixels in the header than the limit
+    │   ├── ImagePixelsError       more pixels in the header than the limit
+    │   └── NoFaceError            no face, for an interface that calls that an error
     ├── RequestError               how it was sent
     │   ├── MalformedBodyError     the body does not match its content type
     │   ├── BodyTimeoutError       the body arrived too slowly
     │   ├── ContentCodingError     the body is compressed
     │   ├── MissingImageError      no image in the body
     │   ├── RangeError             the range of a file
+    │   ├── NotAcceptableError     the answer has no format that is accepted
+    │   ├── NotSupportedError      a part of another server's interface that phiz lacks
+    │   ├── UnknownModelError      no model has the name in the address
     │   └── OptionError            an option is unknown or out of range
     ├── UrlError                   the address of the image
     │   ├── UrlDisabledError       the service fetches no images
@@ -25,6 +29,7 @@
     ├── AccessError                who sent it
     │   ├── ApiKeyError            no valid API key
     │   ├── ScopeError             the key does not allow it
+    │   ├── OriginError            a web page of another origin
     │   └── RateLimitError         more requests than the rate
     ├── CapacityError              the service has too little of something
     │   ├── OverloadedError        the queue is full
@@ -37,6 +42,7 @@
     ├── ServiceError               a service, as its client sees it
     │   ├── ServiceConnectionError no answer came
     │   └── ServiceAnswerError     the answer is not one of phiz
+    ├── VideoError                 a video cannot be read or written
     ├── SettingError               the settings of the service
     ├── StudyMissingError          this machine has not been measured
     └── ModelError                 the model
@@ -115,6 +121,13 @@ class ImagePixelsError(ImageError):
     remedy = "send a smaller image"
 
 
+class NoFaceError(ImageError):
+    """The image has no face, and the address is one of CompreFace's, which refuses such images."""
+
+    code = "no_face"
+    remedy = "send an image with a face, or lower `det_prob_threshold`; `/detect` answers 200"
+
+
 class RequestError(PhizError):
     """The request is invalid."""
 
@@ -154,6 +167,27 @@ class RangeError(RequestError):
 
     code = "bad_range"
     remedy = "send no `Range`, or one such as `bytes=0-999`"
+
+
+class NotAcceptableError(RequestError):
+    """The header `Accept` asks for other formats than the answer has."""
+
+    code = "not_acceptable"
+    remedy = "send an `Accept` that the detail lists, or set the option `format`"
+
+
+class NotSupportedError(RequestError):
+    """The address belongs to another server's interface, of which phiz has the detection alone."""
+
+    code = "not_supported"
+    remedy = "use the address of the detection, which the message names"
+
+
+class UnknownModelError(RequestError):
+    """No model has the name, or the version, in the address."""
+
+    code = "unknown_model"
+    remedy = "use one of the names that the message lists"
 
 
 class OptionError(RequestError):
@@ -225,6 +259,13 @@ class ScopeError(AccessError):
 
     code = "missing_scope"
     remedy = "ask the operator for a key with the scope that the detail names"
+
+
+class OriginError(AccessError):
+    """A web page of another origin wants to open a stream."""
+
+    code = "foreign_origin"
+    remedy = "open the page from the service itself, or add its origin to `PHIZ_CORS_ORIGINS`"
 
 
 class RateLimitError(AccessError):
@@ -332,6 +373,12 @@ class ServiceAnswerError(ServiceError):
     """The answer is not one of phiz, or is one that only other clients get."""
 
     code = "bad_answer"
+
+
+class VideoError(PhizError):
+    """A video cannot be opened, read or written."""
+
+    code = "bad_video"
 
 
 class SettingError(PhizError):

@@ -5,7 +5,7 @@ The query parameters, the form fields, the options of the commands and the table
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from phiz.errors import OptionError
@@ -18,6 +18,13 @@ OVERLAPS: Final[tuple[Overlap, ...]] = get_args(Overlap)
 Rotate: TypeAlias = Literal["none", "auto"]
 Details: TypeAlias = Literal["none", "quality", "pose", "all"]
 Order: TypeAlias = Literal["score", "size"]
+Align: TypeAlias = Literal["none", "eyes"]
+BlurKind: TypeAlias = Literal["mosaic", "blur", "solid"]
+CropEncoding: TypeAlias = Literal["jpeg", "png"]
+PictureFormat: TypeAlias = Literal["jpeg", "png", "webp"]
+DetectFormat: TypeAlias = Literal["json", "jpeg", "png", "webp"]
+CropFormat: TypeAlias = Literal["zip", "multipart", "json"]
+Smooth: TypeAlias = Literal["true", "false"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +151,101 @@ DETECT_OPTIONS: Final[Mapping[str, Option]] = {
 }
 """The options of a detection."""
 
+DETECT_FORMAT_OPTIONS: Final[Mapping[str, Option]] = {
+    "format": Option(
+        None,
+        "Format of the answer, for clients that cannot set the header `Accept`. The others than"
+        " `json` are the image with its faces drawn in.",
+        choices=get_args(DetectFormat),
+        default_help="by the header `Accept`, or else `json`",
+    ),
+}
+"""The options of ``/detect`` beside those of a detection."""
+
+CROP_OPTIONS: Final[Mapping[str, Option]] = {
+    "size": Option(
+        112,
+        "Side of each crop, a square, in pixels.",
+        minimum=16,
+        maximum=1024,
+        is_whole=True,
+    ),
+    "align": Option(
+        "none",
+        "With `eyes`, the face is turned and scaled until its eyes are level, at 46.1 % of the"
+        " height and 34.2 and 65.8 % of the width. With `none`, the crop is an upright square"
+        " around the box.",
+        choices=get_args(Align),
+    ),
+    "margin": Option(
+        None,
+        "Additional space on each side, as a share of the crop without it.",
+        minimum=0,
+        maximum=2,
+        default_help="0.1 for `none`, 0 for `eyes`",
+    ),
+    "encoding": Option(
+        "jpeg",
+        "Image format of the crops. `png` loses nothing and is several times as large.",
+        choices=get_args(CropEncoding),
+    ),
+    "format": Option(
+        None,
+        "Format of the answer, for clients that cannot set the header `Accept`.",
+        choices=get_args(CropFormat),
+        default_help="by the header `Accept`, or else `zip`",
+    ),
+}
+"""The options of crops beside those of a detection."""
+
+BLUR_OPTIONS: Final[Mapping[str, Option]] = {
+    "kind": Option(
+        "mosaic",
+        "How faces are covered: a `mosaic` of about three blocks across a face, a `blur` that is as"
+        " strong, or a `solid` black box.",
+        choices=get_args(BlurKind),
+    ),
+    "grow": Option(
+        0.2,
+        "Enlargement of each box, on each side, as a share of its longer side.",
+        minimum=0,
+        maximum=1,
+    ),
+    "model": replace(
+        DETECT_OPTIONS["model"],
+        default="centerface",
+        help="Detector. `centerface` finds the most faces; `auto` stops at a close-up.",
+    ),
+    "min_score": replace(
+        DETECT_OPTIONS["min_score"],
+        default=0.2,
+        help="Minimum score of a face, lower than for a detection: a covered object does less harm"
+        " than a face that is missed.",
+        default_help="",
+    ),
+    "rotate": replace(DETECT_OPTIONS["rotate"], default="auto"),
+    "max_faces": replace(DETECT_OPTIONS["max_faces"], default=10_000),
+    "format": Option(
+        None,
+        "Format of the answer, for clients that cannot set the header `Accept`.",
+        choices=get_args(PictureFormat),
+        default_help="by the header `Accept`, or else the format of the image",
+    ),
+}
+"""The options of covered faces beside those of a detection, and those with another default."""
+STREAM_OPTIONS: Final[Mapping[str, Option]] = {
+    **DETECT_OPTIONS,
+    # Each face is followed by the service itself, between the answers to others.
+    "max_faces": replace(DETECT_OPTIONS["max_faces"], default=100, maximum=250),
+    "smooth": Option(
+        "false",
+        "With `true`, boxes and landmarks are averaged over time, the less the faster a face"
+        " moves.",
+        choices=get_args(Smooth),
+    ),
+}
+"""The options of a stream: those of a detection, and its own."""
+
 
 class DetectKeywords(TypedDict, total=False):
     """The options of a detection as keywords of a call, for type checkers."""
@@ -158,6 +260,29 @@ class DetectKeywords(TypedDict, total=False):
     rotate: Rotate
     details: Details
     budget_ms: float | None
+
+
+class AnnotateKeywords(DetectKeywords, total=False):
+    """The options of an annotated image as keywords of a call."""
+
+    format: PictureFormat
+
+
+class CropKeywords(DetectKeywords, total=False):
+    """The options of crops as keywords of a call."""
+
+    size: int
+    margin: float | None
+    align: Align
+    encoding: CropEncoding
+
+
+class BlurKeywords(DetectKeywords, total=False):
+    """The options of covered faces as keywords of a call."""
+
+    kind: BlurKind
+    grow: float
+    format: PictureFormat | None
 
 
 CLASSIFY_OPTIONS: Final[Mapping[str, Option]] = {

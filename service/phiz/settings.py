@@ -5,7 +5,7 @@ An entry point loads the settings once and passes each part the values that it n
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -16,6 +16,11 @@ PREFIX = "PHIZ_"
 CLI_VARIABLES = ("PHIZ_HOST", "PHIZ_PORT", "PHIZ_MODEL_FILES")
 # Kubernetes sets these in every container next to a Service with the name phiz.
 CLUSTER_PREFIXES = ("PHIZ_SERVICE_", "PHIZ_PORT_")
+
+InterfaceName: TypeAlias = Literal["deepstack", "compreface", "kserve"]
+"""The interface of another server."""
+INTERFACES: Final[tuple[InterfaceName, ...]] = get_args(InterfaceName)
+NO_INTERFACES: Final = "none"
 
 
 class Settings(BaseSettings):
@@ -95,6 +100,13 @@ class Settings(BaseSettings):
         description="Hosts of the option url, separated by commas: 'public' for all public ones,"
         " names, *.names, addresses. Default: none.",
     )
+    streams: int = Field(
+        default=16, ge=0, le=1000, description="Maximum number of open streams; 0 for none."
+    )
+    compat: Annotated[tuple[InterfaceName, ...], NoDecode] = Field(
+        default=INTERFACES,
+        description="Interfaces of other servers, separated by commas, or 'none'. Default: all.",
+    )
     api_keys: SecretStr | None = Field(
         default=None,
         description="API keys that requests need: the path of their file, or its entries separated"
@@ -127,12 +139,18 @@ class Settings(BaseSettings):
         description="Maximum seconds for requests in progress when the service stops.",
     )
 
-    @field_validator("providers", "url_hosts", "cors_origins", mode="before")
+    @field_validator("providers", "url_hosts", "compat", "cors_origins", mode="before")
     @classmethod
     def _split_list(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         return tuple(name.strip() for name in value.split(",") if name.strip())
+
+    # Pydantic begins with the last one.
+    @field_validator("compat", mode="before")
+    @classmethod
+    def _read_none(cls, value: object) -> object:
+        return () if value == NO_INTERFACES else value
 
 
 def load_settings() -> Settings:

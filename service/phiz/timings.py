@@ -6,10 +6,12 @@ from typing import Final, Literal, NamedTuple, Self, TypeAlias, get_args
 
 from phiz.cancellation import checkpoint
 
-Stage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
+DetectionStage: TypeAlias = Literal["queue", "decode", "preprocess", "inference", "postprocess"]
+Stage: TypeAlias = DetectionStage | Literal["render"]
 Part: TypeAlias = Literal["pnet", "rnet", "onet"]
 
-STAGES: Final[tuple[Stage, ...]] = get_args(Stage)
+STAGES: Final[tuple[DetectionStage, ...]] = get_args(DetectionStage)
+"""The stages of every request."""
 PARTS: Final[tuple[Part, ...]] = get_args(Part)
 
 
@@ -17,7 +19,8 @@ class Timings(NamedTuple):
     """Seconds of each stage.
 
     Attributes:
-        stages: All stages, 0 if a stage did not run. They are disjoint and add up to ``total_s``.
+        stages: The stages of every request, 0 if one did not run, and ``render`` if the answer is
+            an image. They are disjoint and add up to ``total_s``.
         parts: Shares of ``inference`` by network of a cascade, if it ran.
         total_s: Seconds from the start of the stopwatch to its last lap.
     """
@@ -72,6 +75,10 @@ class Stopwatch:
         self._last_lap_s = self._started_at_s
         self._stages: dict[str, float] = dict.fromkeys(STAGES, 0.0)
         self._parts: dict[str, float] = {}
+
+    def add_render_stage(self) -> None:
+        """Have the stage ``render`` too, for an answer that is an image."""
+        self._stages["render"] = 0.0
 
     def lap(self, stage: Stage, part: Part | None = None) -> None:
         """End a stage. The laps of a repeated stage are added. Each lap is a checkpoint."""

@@ -38,6 +38,7 @@ from phiz.system.malloc import trim_heap
 from phiz.timings import Stopwatch
 from phiz.wire.encode import encode_answer, encode_classification, encode_result
 from phiz.wire.messages import WARM_UP_SIZE_WH, EncodedAnswer, ModelInventory
+from phiz.wire.pictures import answer_annotated, answer_blur, answer_crops
 from phiz.workers.interleave import is_interleaved, yield_turn
 from phiz.workers.loop import WorkerSetup, run_worker
 from phiz.workers.protocol import WorkRequest
@@ -81,6 +82,9 @@ def set_up_worker() -> WorkerSetup:
     load = make_classifier_loader(settings)
     handlers = {
         "detect": partial(answer_detection, engine),
+        "annotate": partial(answer_annotated, engine),
+        "crop": partial(answer_crops, engine),
+        "blur": partial(answer_blur, engine),
         "classify": partial(answer_classification, load),
     }
     loaders = {"classify": lambda model, precision, _top: load(model, precision)}
@@ -197,13 +201,17 @@ def _time_detection(detector: Detector, image_bytes: bytes) -> float:
 
 
 def is_batchable(request: WorkRequest, image_bytes: bytes) -> bool:
-    """Return whether a detection may run side by side with others.
+    """Return whether a request is a detection that may run side by side with others.
 
     Only JPEGs that are not too large: they are decoded at the scale that the model needs, so that
     several of them need little memory.
     """
     model, *_ = request.arguments
-    if model not in BATCHABLE_MODELS or sniff_format(image_bytes) != "JPEG":
+    if (
+        request.handler != "detect"
+        or model not in BATCHABLE_MODELS
+        or sniff_format(image_bytes) != "JPEG"
+    ):
         return False
     size_wh = read_jpeg_size(image_bytes)
     return size_wh is not None and math.prod(size_wh) <= MAX_BATCHABLE_PIXELS

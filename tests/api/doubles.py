@@ -29,6 +29,7 @@ from phiz.models.specs import ModelSpec, Precision
 from phiz.system.logs import configure_logging
 from phiz.timings import Stopwatch
 from phiz.wire.messages import MeasuredVariant, ModelInventory
+from phiz.wire.pictures import answer_annotated, answer_blur, answer_crops
 from phiz.worker import answer_classification, answer_detection
 from phiz.workers.loop import TaskHandler, WorkerSetup, run_worker
 from phiz.workers.stderr import open_log_stream
@@ -150,6 +151,9 @@ def prepared(
     )
     works: dict[str, TaskHandler] = {
         "detect": partial(answer_detection, engine),
+        "annotate": partial(answer_annotated, engine),
+        "crop": partial(answer_crops, engine),
+        "blur": partial(answer_blur, engine),
         "classify": classifying(limits),
     }
     return WorkerSetup(works, inventory)

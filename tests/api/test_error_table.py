@@ -4,7 +4,8 @@ from phiz import errors
 from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS
 from phiz.api.errors import FRAMEWORK_CODES
 
-AT_START = (errors.SettingError, errors.ModelError)
+# Of a service that starts, or of a command.
+AT_START = (errors.SettingError, errors.ModelError, errors.VideoError)
 AT_CLIENT = (errors.ServiceError,)
 AT_REQUEST = (errors.ModelNotBuiltError, errors.ModelCorruptError)
 

@@ -132,7 +132,7 @@ def test_unknown_address_names_the_nearest(client: Client, path: str, nearest: s
 @pytest.mark.parametrize(
     "path",
     [
-        pytest.param("/", id="root"),
+        pytest.param("/0", id="digit"),
         pytest.param("/holiday.jpg", id="file"),
         pytest.param("/<script>", id="script"),
         pytest.param("/" + 9000 * "detect/", id="long"),

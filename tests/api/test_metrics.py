@@ -77,9 +77,10 @@ def track(
     *outcomes: EncodedAnswer | PhizError,
     received_s: float = 0.0,
     error: BaseException | None = None,
+    is_rendered: bool = False,
 ) -> RequestRecord:
     """Return the record of a request with these outcomes, which ends with an error if given."""
-    record = RequestRecord("7", "POST", "/detect", "")
+    record = RequestRecord("7", "POST", "/detect", "", is_rendered=is_rendered)
     with suppress(OptionError, DeadlineError, ZeroDivisionError), metrics.track_request(record):
         assert metrics.registry.get_sample_value("phiz_inflight_requests") == 1
         assert record.model == "unknown"
@@ -270,8 +271,24 @@ def test_buckets_begin_at_half_a_millisecond_and_rise() -> None:
 def used(metrics: Metrics) -> Metrics:
     """Everything has been counted once."""
     track(metrics, "unknown", error=OptionError("no"))
-    track(metrics, "mtcnn", answer(3))
+    track(metrics, "mtcnn", answer(3), is_rendered=True)
+    metrics.count_frame("mtcnn", answer(3))
     return metrics
+
+
+def test_frame_of_a_stream_is_an_image_too(metrics: Metrics) -> None:
+    read = metrics.registry.get_sample_value
+    with metrics.track_stream():
+        assert read("phiz_streams") == 1
+        metrics.count_frame("back", answer(3))
+        metrics.count_frame("back", OptionError("no"))
+        metrics.count_dropped_frame()
+    assert read("phiz_streams") == 0
+    for name in ("phiz_frames_total", "phiz_pictures_total"):
+        for outcome in ("ok", "bad_option"):
+            assert read(name, {"model": "back", "outcome": outcome}) == 1
+    assert read("phiz_faces_total", {"model": "back"}) == 3
+    assert read("phiz_frames_dropped_total") == 1
 
 
 def ours(metrics: Metrics) -> list[Metric]:
@@ -282,12 +299,16 @@ def ours(metrics: Metrics) -> list[Metric]:
 def test_every_metric_says_what_it_is(used: Metrics) -> None:
     assert {family.name for family in ours(used)} == {
         "phiz_request_seconds",
+        "phiz_render_seconds",
         "phiz_stage_seconds",
         "phiz_pictures",
         "phiz_faces",
         "phiz_inflight_requests",
         "phiz_rejected",
         "phiz_slow_readers",
+        "phiz_streams",
+        "phiz_frames",
+        "phiz_frames_dropped",
         "phiz_queue_depth",
         "phiz_queue_wait_seconds",
         "phiz_build_info",

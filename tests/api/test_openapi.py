@@ -8,8 +8,10 @@ import pytest
 from pydantic import BaseModel
 
 from phiz.api.app import create_app
+from phiz.api.compat.error_forms import find_error_form
 from phiz.api.content.upload import IMAGE_FIELDS
-from phiz.wire.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, DetectParameters, Problem
+from phiz.wire.picture_schemas import CropAnswer, DetectImageParameters
+from phiz.wire.schemas import BatchAnswer, ClassifyAnswer, DetectAnswer, Problem
 
 from .client import REQUEST_LIMITS, Client
 from .doubles import command
@@ -55,12 +57,25 @@ def test_generated_clients_get_names_that_say_what_is_done(client: Client) -> No
     assert names == {
         "POST /detect": "detect",
         "POST /detect/batch": "detect_batch",
+        "POST /crops": "crop",
+        "POST /blur": "blur",
+        "GET /stream": "open_stream",
         "POST /classify": "classify",
         "GET /models": "list_models",
         "GET /healthz": "get_health",
         "GET /readyz": "get_readiness",
         "GET /metrics": "get_metrics",
         "GET /study": "get_study",
+        "POST /v1/vision/face": "detect_like_deepstack",
+        "GET /v1/status/ping": "ping_like_deepstack",
+        "POST /api/v1/detection/detect": "detect_like_compreface",
+        "GET /v2": "get_server_metadata",
+        "GET /v2/health/live": "get_server_liveness",
+        "GET /v2/health/ready": "get_server_readiness",
+        "GET /v2/models/{model}": "get_model_metadata",
+        "GET /v2/models/{model}/ready": "get_model_readiness",
+        "GET /v2/models/{model}/versions/{version}": "get_version_metadata",
+        "GET /v2/models/{model}/versions/{version}/ready": "get_version_readiness",
     }
 
 
@@ -68,10 +83,10 @@ def test_errors_have_one_schema(client: Client) -> None:
     described = client.ask("GET", "/openapi.json").json()
     schemas = [
         response["content"]["application/problem+json"]["schema"]
-        for operations in described["paths"].values()
+        for path, operations in described["paths"].items()
         for operation in operations.values()
         for status, response in operation["responses"].items()
-        if int(status) >= 400
+        if int(status) >= 400 and find_error_form(path) is None
     ]
     assert len(schemas) > 20
     assert all(schema == {"$ref": "#/components/schemas/Problem"} for schema in schemas)
@@ -82,7 +97,7 @@ def test_every_option_is_described_with_range_and_default(operation: dict[str, A
     parameters = {entry["name"]: entry for entry in operation["parameters"]}
     deadline = parameters.pop("Phiz-Deadline")
     assert (deadline["in"], deadline["required"]) == ("header", False)
-    assert list(parameters) == list(DetectParameters.model_fields)
+    assert list(parameters) == list(DetectImageParameters.model_fields)
     schema = parameters["max_faces"]["schema"]
     assert (schema["minimum"], schema["maximum"]) == (1, 10000)
     assert parameters["max_faces"]["description"].endswith(" Default: `1000`.")
@@ -99,14 +114,21 @@ def test_the_page_sends_no_option_that_nobody_chose(operation: dict[str, Any]) -
 
 @pytest.mark.parametrize(
     ("path", "answer"),
-    [("/detect", DetectAnswer), ("/detect/batch", BatchAnswer), ("/classify", ClassifyAnswer)],
+    [
+        ("/detect", DetectAnswer),
+        ("/detect/batch", BatchAnswer),
+        ("/crops", CropAnswer),
+        ("/classify", ClassifyAnswer),
+    ],
 )
 def test_every_answer_has_an_example_of_its_schema(
     client: Client, path: str, answer: type[BaseModel]
 ) -> None:
     responses = client.ask("GET", "/openapi.json").json()["paths"][path]["post"]["responses"]
     common = {"200", "400", "408", "413", "415", "422", "500", "503", "504"}
-    assert set(responses) == common | (set() if path == "/detect/batch" else {"403"})
+    fetched = set() if path == "/detect/batch" else {"403"}
+    negotiated = {"406"} if path in {"/detect", "/crops"} else set()
+    assert set(responses) == common | fetched | negotiated
     told = responses.pop("200")["content"]["application/json"]
     assert told["schema"]["$ref"].endswith(f"/{answer.__name__}")
     answer.model_validate(told["example"])
@@ -115,11 +137,30 @@ def test_every_answer_has_an_example_of_its_schema(
         assert Problem.model_validate(example).status == int(status)
 
 
+@pytest.mark.parametrize(
+    ("path", "media_types"),
+    [
+        ("/detect", {"application/json", "image/jpeg", "image/png", "image/webp"}),
+        ("/crops", {"application/json", "application/zip", "multipart/form-data"}),
+        ("/blur", {"image/*", "image/jpeg", "image/png", "image/webp"}),
+    ],
+)
+def test_every_format_of_an_answer_is_described_with_its_headers(
+    client: Client, path: str, media_types: set[str]
+) -> None:
+    paths = client.ask("GET", "/openapi.json").json()["paths"]
+    responses = paths[path]["post"]["responses"]
+    assert set(responses["200"]["content"]) == media_types
+    assert set(responses["200"]["headers"]) == {"Server-Timing", "Phiz-Faces"}
+    assert "not_acceptable" in responses["406"]["description"]
+
+
 def test_several_pictures_are_a_form_with_the_same_options(
     client: Client, operation: dict[str, Any]
 ) -> None:
     batch = client.ask("GET", "/openapi.json").json()["paths"]["/detect/batch"]["post"]
-    assert batch["parameters"] == operation["parameters"]
+    shared = [each for each in operation["parameters"] if each["name"] != "format"]
+    assert batch["parameters"] == shared
     assert list(batch["requestBody"]["content"]) == ["multipart/form-data", "application/json"]
     object_schema = batch["requestBody"]["content"]["application/json"]["schema"]
     assert object_schema["properties"]["images"]["items"]["contentEncoding"] == "base64"

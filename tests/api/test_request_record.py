@@ -55,3 +55,11 @@ def test_queue_time_in_the_log_is_the_longest_of_all_answers() -> None:
     record.outcomes = [answer(0.25), UndecodableImageError("cut short"), answer(0.5)]
     assert record.to_log_fields()["queue_ms"] == 500
     assert record.answers == [answer(0.25), answer(0.5)]
+
+
+def test_stream_has_the_code_of_the_error_that_it_ended_with() -> None:
+    record = RequestRecord.from_headers("GET", "/stream", [])
+    record.status = 101
+    assert record.code == "ok"
+    record.error_code = "bad_option"
+    assert record.code == "bad_option"

@@ -307,4 +307,5 @@ def test_without_a_worker_requests_are_refused_and_counted(
 
 def test_it_knows_all_paths_that_it_has() -> None:
     app = create_app(command("mirrors"), 2, REQUEST_LIMITS)
-    assert app.state.methods.keys() == {*app.openapi()["paths"], "/docs", "/openapi.json"}
+    own = {"/", "/favicon.ico", "/docs", "/openapi.json"}
+    assert app.state.methods.keys() == {*app.openapi()["paths"], *own}

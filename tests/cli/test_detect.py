@@ -440,7 +440,11 @@ def imported_by(*arguments: str | Path) -> set[str]:
 @pytest.mark.integration
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["--version"], *([name, "--help"] for name in ("detect", "classify", "serve"))],
+    [
+        ["--help"],
+        ["--version"],
+        *([name, "--help"] for name in ("detect", "blur", "crops", "classify", "serve")),
+    ],
 )
 def test_help_waits_for_no_large_package(arguments: list[str]) -> None:
     assert not imported_by(*arguments) & {"numpy", "PIL", "onnxruntime", "pydantic", "rich"}

@@ -6,8 +6,10 @@ from click.testing import CliRunner
 
 from phiz.cli.classify import classify
 from phiz.cli.detect import detect
+from phiz.cli.edits.blur import blur
+from phiz.cli.edits.crops import crops
 from phiz.cli.options import add_options, build_option
-from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, Option
+from phiz.options import BLUR_OPTIONS, CLASSIFY_OPTIONS, CROP_OPTIONS, DETECT_OPTIONS, Option
 
 COUNT = Option(3, "Number of `turns`.", minimum=2, maximum=4, is_whole=True)
 SHARE = Option(None, "Share of it.", minimum=0, default_help="all that `front` has")
@@ -39,6 +41,24 @@ def test_argument_of_an_option_may_have_another_name() -> None:
     ("command", "options"),
     [
         pytest.param(detect, DETECT_OPTIONS, id="detect"),
+        pytest.param(
+            blur,
+            {
+                name: option
+                for name, option in {**DETECT_OPTIONS, **BLUR_OPTIONS}.items()
+                if name not in {"format", "details"}
+            },
+            id="blur",
+        ),
+        pytest.param(
+            crops,
+            {
+                name: option
+                for name, option in {**DETECT_OPTIONS, **CROP_OPTIONS}.items()
+                if name != "format"
+            },
+            id="crops",
+        ),
         pytest.param(classify, CLASSIFY_OPTIONS, id="classify"),
     ],
 )

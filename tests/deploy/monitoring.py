@@ -105,10 +105,15 @@ def browse(url: str, folder: Path, *options: str) -> subprocess.CompletedProcess
 
 
 def send_round(service: Running) -> bool:
-    """Send a request for each model, and return whether all were answered."""
+    """Send requests for faces and for an image with each model; say whether all were answered."""
     answers = [
-        httpx.post(f"{service.url}/detect?model={model}", files={"image": SELFIE.read_bytes()})
+        httpx.post(
+            f"{service.url}/detect?model={model}",
+            files={"image": SELFIE.read_bytes()},
+            headers={"accept": media_type},
+        )
         for model in MODELS
+        for media_type in ("application/json", "image/jpeg")
     ]
     return all(answer.status_code == 200 for answer in answers)
 

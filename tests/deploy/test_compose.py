@@ -107,7 +107,9 @@ def test_the_proxy_logs_the_paths_that_the_service_has_and_no_other() -> None:
     assert (before, condition) == ("str(-)", "")
     ((value, paths),) = more
     assert value == "path"
-    assert set(paths.split()) == create_app(("unused",), 1, RequestLimits(1)).state.methods.keys()
+    routes = create_app(("unused",), 1, RequestLimits(1)).state.methods
+    # A caller may put a name in place of a model's.
+    assert set(paths.split()) == {route for route in routes if "{" not in route}
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -12,6 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
+import websockets.sync.client
 
 from benchmarks.kit.requests import encode_raw, encode_test_image
 from tests.service.running import (
@@ -260,6 +261,14 @@ def is_healthy(port: int) -> bool:
     command = ["bash", str(script), str(port)]
     ran = subprocess.run(command, check=False, capture_output=True, timeout=PATIENCE_S)
     return ran.returncode == 0
+
+
+def test_stream_passes_the_proxy(proxy: str) -> None:
+    address = proxy.replace("http", "ws", 1) + "/stream?model=front"
+    with websockets.sync.client.connect(address, open_timeout=PATIENCE_S) as stream:
+        for number in (1, 2):
+            stream.send(IMAGE)
+            assert json.loads(stream.recv(PATIENCE_S))["frame"] == number
 
 
 def test_health_check_needs_a_replica_that_is_ready(models_folder: Path, tmp_path: Path) -> None:

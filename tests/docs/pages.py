@@ -3,6 +3,7 @@
 import posixpath
 import re
 import shlex
+import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,8 +12,16 @@ from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
+from pathspec import GitIgnoreSpec
 
 ROOT = Path(__file__).parents[2]
+# The pictures that an sdist leaves out. A page of an unpacked one still shows them.
+LEFT_OUT = GitIgnoreSpec.from_lines(
+    tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["hatch"]["build"][
+        "targets"
+    ]["sdist"]["exclude"]
+)
+IS_UNPACKED_SDIST = (ROOT / "PKG-INFO").exists()
 MARKDOWN = MarkdownIt("commonmark").enable("table")
 # Programs whose commands are checked, or are others' affair.
 OURS = ("phiz", "make", "curl", "python", "python3")

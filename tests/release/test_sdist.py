@@ -4,6 +4,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
+from tests.docs.pages import LEFT_OUT, PAGES
 from tests.tools import program
 
 from .conftest import ROOT, Distributions
@@ -34,7 +35,16 @@ def test_sdist_has_what_git_has(names: set[str]) -> None:
         text=True,
     ).stdout.split("\0")
     there = {name for name in listed if name and (ROOT / name).exists()}
-    assert names == there | {"PKG-INFO"}
+    left_out = set(LEFT_OUT.match_files(there))
+    assert names == there - left_out | {"PKG-INFO"}
+    assert {PurePosixPath(name).parts[0] for name in left_out} == {"docs"}
+    assert {PurePosixPath(name).suffix for name in left_out} <= PICTURES
+
+
+def test_sdist_has_the_pictures_of_its_first_page(names: set[str]) -> None:
+    shown = {link for link in PAGES["README.md"].links if PurePosixPath(link).suffix in PICTURES}
+    assert shown
+    assert shown <= names
 
 
 def test_sdist_has_what_builds_and_tests(names: set[str]) -> None:
@@ -53,7 +63,10 @@ def test_sdist_has_no_weights_and_no_foreign_pictures(
     paths = [PurePosixPath(name) for name in names]
     assert not [path for path in paths if path.suffix in WEIGHTS]
     folders = {str(path.parent) for path in paths if path.suffix in PICTURES}
-    # Those of the tests and the one of the README show what NASA gave to the public domain; the
+    # Those of the tests, the README and the page show what NASA gave to the public domain; the
     # others are drawn.
-    assert folders == {"tests/pictures", "tests/image/cases", "docs", "docs/measured/study"}
+    assert folders == {
+        *("tests/pictures", "tests/image/cases"),
+        *("docs", "service/phiz/api/page/static"),
+    }
     assert distributions.sdist.stat().st_size < ALLOWED_BYTES

@@ -43,7 +43,9 @@ def test_both_clients_have_the_same_methods() -> None:
         }
 
     assert describe(Client) == describe(AsyncClient)
-    assert {"detect", "detect_batch", "classify", "models"} < describe(Client).keys()
+    assert {"detect", "detect_batch", "annotate", "crop", "blur", "classify", "models"} < describe(
+        Client
+    ).keys()
     several = [inspect.signature(kind.detect_many).parameters for kind in (Client, AsyncClient)]
     assert list(several[0]) == list(several[1])
 
@@ -64,6 +66,9 @@ async def test_other_calls_answer_as_those_of_the_other_client(
         found = await client.classify(SELFIE, "mobilenet", precision="float32", top=2)
         assert found == other.classify(SELFIE, "mobilenet", precision="float32", top=2)
         assert await client.models() == other.models()
+        assert await client.annotate(GROUP, "front") == other.annotate(GROUP, "front")
+        assert await client.crop(GROUP, size=64) == other.crop(GROUP, size=64)
+        assert await client.blur(SELFIE, kind="solid") == other.blur(SELFIE, kind="solid")
         first, wrong = await client.detect_batch([SELFIE, b"no image"], "front")
         assert first == other.detect(SELFIE, "front")
     assert isinstance(wrong, UnsupportedImageError)

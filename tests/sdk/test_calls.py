@@ -6,8 +6,11 @@ import pytest
 from phiz.sdk.calls import (
     AnswerT,
     Call,
+    build_annotate_call,
     build_batch_call,
+    build_blur_call,
     build_classify_call,
+    build_crop_call,
     build_detect_call,
     build_models_call,
     build_probe_call,
@@ -52,6 +55,17 @@ def test_other_calls_have_the_routes_of_the_service(http: httpx.Client) -> None:
     assert str(request.url) == "http://host/faces/classify?model=mobilenet&top=3"
     assert build(build_models_call(), http).url.path == "/faces/models"
     assert build(build_probe_call("/readyz"), http).method == "GET"
+
+
+def test_calls_for_images_ask_for_what_they_decode(http: httpx.Client) -> None:
+    request = build(build_annotate_call(b"image", "auto", {"max_faces": 2}), http)
+    assert str(request.url) == "http://host/faces/detect?model=auto&max_faces=2&format=jpeg"
+    assert request.headers["accept"] == "image/*"
+    request = build(build_crop_call(b"image", "auto", {"size": 64, "margin": None}), http)
+    assert str(request.url) == "http://host/faces/crops?model=auto&size=64&format=json"
+    request = build(build_blur_call(b"image", "back", {"kind": "solid", "format": None}), http)
+    assert str(request.url) == "http://host/faces/blur?model=back&kind=solid"
+    assert request.headers["accept"] == "image/*"
 
 
 def test_call_may_ask_for_something_else_than_json(http: httpx.Client) -> None:

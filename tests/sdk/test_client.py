@@ -1,3 +1,4 @@
+import io
 import socket
 import threading
 import time
@@ -22,7 +23,7 @@ from phiz.errors import (
     ServiceConnectionError,
     UnsupportedImageError,
 )
-from phiz.options import DETECT_OPTIONS, DetectKeywords
+from phiz.options import DETECT_OPTIONS, CropKeywords, DetectKeywords
 from phiz.sdk.client import Client
 from phiz.sdk.local import LocalEngine
 from phiz.timings import STAGES
@@ -80,6 +81,61 @@ def test_classes_over_http_are_those_in_process(client: Client, local: LocalEngi
     found = client.classify(SELFIE, "mobilenet", precision="float32", top=4)
     assert found == local.classify(SELFIE, "mobilenet", precision="float32", top=4)
     assert (len(found.classes), list(found.timings.stages)) == (4, list(STAGES))
+
+
+def test_images_over_http_are_those_in_process(client: Client, local: LocalEngine) -> None:
+    annotated = client.annotate(GROUP, format="png", max_faces=3)
+    assert_type(annotated, phiz.ImageResult)
+    assert annotated == local.annotate(GROUP, format="png", max_faces=3)
+    assert (annotated.media_type, annotated.face_count) == ("image/png", 3)
+    assert client.annotate(GROUP, "front").media_type == "image/jpeg"
+    covered = client.blur(GROUP, kind="blur", grow=0.1, format="webp")
+    assert covered == local.blur(GROUP, kind="blur", grow=0.1, format="webp")
+    own = client.blur(GROUP)
+    assert own == local.blur(GROUP)
+    assert (own.media_type, own.face_count >= 4) == ("image/png", True)
+    for result in (annotated, covered, own):
+        assert list(result.timings.stages) == [*STAGES, "render"]
+        assert result.timings.stages["render"] > 0
+        assert sum(result.timings.stages.values()) == pytest.approx(
+            result.timings.total_s, abs=1e-4
+        )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"size": 64, "align": "eyes", "margin": 0.25, "encoding": "png"},
+        {"max_faces": 2, "details": "all"},
+    ],
+    ids=str,
+)
+def test_crops_over_http_are_those_in_process(
+    client: Client, local: LocalEngine, options: CropKeywords
+) -> None:
+    result = client.crop(GROUP, **options)
+    assert result == local.crop(GROUP, **options)
+    assert [crop.face for crop in result.crops] == list(result.detection.faces)
+    assert {crop.size for crop in result.crops} == {options.get("size", 112)}
+    for crop in result.crops:
+        with Pillow.open(io.BytesIO(crop.content)) as image:
+            assert (image.size, image.get_format_mimetype()) == ((crop.size,) * 2, crop.media_type)
+
+
+def test_errors_of_images_are_those_of_the_service(client: Client) -> None:
+    with pytest.raises(UnsupportedImageError):
+        client.blur(b"no image")
+    with pytest.raises(OptionError, match="size is '9'; it must be a whole number from 16 to 1024"):
+        client.crop(SELFIE, size=9)
+    with pytest.raises(OptionError, match="kind"):
+        client.blur(SELFIE, kind="none")  # type: ignore[arg-type]  # on purpose
+    with (
+        serving(lambda _: Answer(200, b"<html>")) as served,
+        Client(served.url) as lost,
+        pytest.raises(ServiceAnswerError),
+    ):
+        lost.blur(SELFIE)
 
 
 def test_batch_has_the_faces_or_the_error_of_each_image(client: Client, local: LocalEngine) -> None:

@@ -60,6 +60,31 @@ def test_options_change_the_answer_and_wrong_ones_are_refused(local: LocalEngine
         local.detect(GROUP, min_fase=2)  # type: ignore[call-arg]  # on purpose
 
 
+def test_covered_faces_are_not_found_again(local: LocalEngine) -> None:
+    pixels = np.asarray(Pillow.open(GROUP).convert("RGB"))
+    covered = local.blur(pixels)
+    assert (covered.media_type, covered.face_count) == ("image/png", local.blur(GROUP).face_count)
+    assert len(local.detect(GROUP, "centerface").faces) >= 4
+    assert not [
+        face for face in local.detect(covered.content, "centerface").faces if face.score >= 0.5
+    ]
+
+
+def test_options_of_images_change_them_and_wrong_ones_are_refused(local: LocalEngine) -> None:
+    assert local.annotate(SELFIE, "front", max_faces=1).media_type == "image/jpeg"
+    (crop,) = local.crop(SELFIE, "front", size=32, align="eyes").crops
+    assert (crop.size, crop.align, crop.face.model) == (32, "eyes", "front")
+    for name in ("json", "gif"):
+        with pytest.raises(OptionError, match=f"format is '{name}'; it must be one of jpeg"):
+            local.annotate(SELFIE, "front", format=name)  # type: ignore[arg-type]  # on purpose
+        with pytest.raises(OptionError, match=f"format is '{name}'; it must be one of jpeg"):
+            local.blur(SELFIE, "front", format=name)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(OptionError, match="grow is 2; it must be a number from 0 to 1"):
+        local.blur(SELFIE, "front", grow=2)
+    with pytest.raises(TypeError, match="sise"):
+        local.crop(SELFIE, "front", sise=32)  # type: ignore[call-arg]  # on purpose
+
+
 def test_errors_are_those_of_the_tree(local: LocalEngine) -> None:
     with pytest.raises(UnsupportedImageError):
         local.detect(b"no picture", "front")

@@ -62,7 +62,15 @@ def guarded(
 
 def test_key_is_needed_for_all_but_probes(guarded: Running) -> None:
     with httpx.Client(base_url=guarded.url, timeout=PATIENCE_S) as http:
-        for path in ("/models", "/metrics", "/docs", "/docs/swagger-ui.css", "/nothing"):
+        for path in (
+            "/",
+            "/page/main.js",
+            "/models",
+            "/metrics",
+            "/docs",
+            "/docs/swagger-ui.css",
+            "/x",
+        ):
             answer = http.get(path)
             assert (answer.status_code, answer.json()["code"]) == (401, "invalid_api_key")
             assert answer.headers["content-type"] == "application/problem+json"
@@ -72,7 +80,9 @@ def test_key_is_needed_for_all_but_probes(guarded: Running) -> None:
         assert http.get("/models", headers={"X-API-Key": ALICE}).is_success
         assert http.get("/metrics", headers={"X-API-Key": ALICE}).status_code == 403
         assert http.get("/metrics", headers={"Authorization": f"Bearer {OPERATOR}"}).is_success
-        assert http.get("/docs/swagger-ui.css", auth=("anyone", OPERATOR)).is_success
+        for path in ("/", "/page/main.js", "/favicon.ico", "/docs/swagger-ui.css"):
+            assert http.get(path, auth=("anyone", OPERATOR)).is_success
+            assert http.get(path, headers={"X-API-Key": ALICE}).status_code == 403
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "POST"])
@@ -210,6 +220,8 @@ def test_metrics_port_that_is_the_port_of_the_service_fails_the_start(models_fol
         ("GET", "/metrics"),
         ("GET", "/healthz"),
         ("GET", "/nothing"),
+        ("GET", "/"),
+        ("GET", "/page/main.js"),
         ("GET", "/docs"),
         ("GET", "/docs/swagger-ui.css"),
         ("GET", "/openapi.json"),
@@ -232,7 +244,7 @@ def test_every_answer_has_the_headers_that_protect_browsers(
         not in headers["content-security-policy"].partition("script-src")[2].partition(";")[0]
     )
     assert headers["referrer-policy"] == "no-referrer"
-    is_asset = path.startswith("/docs/")
+    is_asset = path.startswith(("/docs/", "/page/")) or path == "/"
     assert headers["cache-control"] == ("private, no-cache" if is_asset else "no-store")
 
 

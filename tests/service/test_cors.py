@@ -31,6 +31,7 @@ OPTIONS: Final = {
 }
 PREFLIGHT: Final = {"origin": ORIGIN, "access-control-request-method": "POST"}
 IMAGES: Final = ("/detect", "/detect/batch", "/classify")
+FOREIGN: Final = ("/v1/vision/face", "/api/v1/detection/detect", "/v2/health/ready")
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def open_service(
         yield service
 
 
-@pytest.mark.parametrize("path", [*IMAGES, "/models", "/healthz", "/nothing"])
+@pytest.mark.parametrize("path", [*IMAGES, *FOREIGN, "/models", "/healthz", "/nothing"])
 def test_preflight_is_answered_without_key_and_body(open_service: Running, path: str) -> None:
     headers = {**PREFLIGHT, "access-control-request-headers": "content-type,x-api-key"}
     answer = httpx.options(open_service.url + path, headers=headers)
@@ -95,7 +96,7 @@ def test_options_that_are_no_preflight_are_refused_as_ever(open_service: Running
 
 
 def test_each_answer_may_be_read_by_pages_of_the_origin(start: Starter) -> None:
-    variables = {**OPTIONS, "PHIZ_API_KEYS": format_line(KEY, "page", rate="9/h")}
+    variables = {**OPTIONS, "PHIZ_API_KEYS": format_line(KEY, "page", rate="15/h")}
     files = {"image": SELFIE.read_bytes()}
     headers = {"origin": ORIGIN, "x-api-key": KEY}
     with start(**variables) as service, httpx.Client(base_url=service.url, headers=headers) as http:
@@ -111,16 +112,26 @@ def test_each_answer_may_be_read_by_pages_of_the_origin(start: Starter) -> None:
             http.get("/healthz"),
             http.get("/metrics"),
             http.get("/models", headers={"x-api-key": "none"}),
+            http.get("/v2/health/live"),
+            http.post("/api/v1/detection/detect", json={"file": "x"}),
+            http.post("/v1/vision/face/list"),
+            http.get("/v2/models/none"),
+            http.post("/v1/vision/face", files=files),
+            http.post("/crops?model=front", files=files),
+            http.post("/blur?model=front", files={"image": b"no picture"}),
             http.post("/detect/batch", files=files),
             http.post("/detect/batch", files=files),
         ]
     statuses = [answer.status_code for answer in answers]
-    assert statuses == [200, 200, 413, 415, 422, 415, 405, 404, 200, 403, 401, 200, 429]
+    own, foreign = statuses[:11], statuses[11:16]
+    assert own == [200, 200, 413, 415, 422, 415, 405, 404, 200, 403, 401]
+    assert foreign == [200, 400, 501, 404, 200]
+    assert statuses[16:] == [200, 415, 200, 429]
     for answer in answers:
         assert answer.headers.get_list("access-control-allow-origin") == [ORIGIN]
         assert answer.headers.get_list("vary") == ["Origin"]
         exposed = answer.headers["access-control-expose-headers"]
-        assert exposed == "Retry-After, Server-Timing, X-Request-Id"
+        assert exposed == "Phiz-Faces, Retry-After, Server-Timing, X-Request-Id"
     assert "retry-after" in answers[-1].headers
 
 
@@ -141,12 +152,16 @@ def test_refusal_of_the_connection_may_be_read_too(open_service: Running, head: 
     assert b"\r\naccess-control-allow-origin: " + ORIGIN.encode() + b"\r\n" in answer
 
 
-@pytest.mark.parametrize("origins", ["*", ORIGIN])
-def test_early_refusal_may_be_read_too(start: Starter, tmp_path: Path, origins: str) -> None:
+@pytest.mark.parametrize(
+    ("origins", "path"), [("*", b"/detect"), (ORIGIN, b"/detect"), (ORIGIN, b"/v1/vision/face")]
+)
+def test_early_refusal_may_be_read_too(
+    start: Starter, tmp_path: Path, origins: str, path: bytes
+) -> None:
     with start.doubled("held", queue=2, cors=origins) as service, ExitStack() as stack:
         fill(service, stack, tmp_path)
-        by_the_routes = ask(service, f"origin: {ORIGIN}", "connection: close")
-        early = ask(service, f"origin: {ORIGIN}")
+        by_the_routes = ask(service, f"origin: {ORIGIN}", "connection: close", path=path)
+        early = ask(service, f"origin: {ORIGIN}", path=path)
         (tmp_path / MAY_END).touch()
     assert early == by_the_routes
     assert early[0][0] == b"http/1.1 503 service unavailable"

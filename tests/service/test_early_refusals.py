@@ -1,5 +1,6 @@
 """Refusals under overload, before requests begin."""
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -38,10 +39,11 @@ def fill(service: Running, stack: ExitStack, folder: Path) -> None:
     wait_for(lambda: service.metric("phiz_queue_depth") == QUEUED)
 
 
-def ask(service: Running, *headers: str) -> tuple[list[bytes], bytes]:
+def ask(service: Running, *headers: str, path: bytes = b"/detect") -> tuple[list[bytes], bytes]:
     """The lines of an answer's head, without those that differ each time, and its body."""
     with service.connect() as connection:
-        connection.sendall(head_of(IMAGE, "?model=front", *headers) + IMAGE)
+        request = head_of(IMAGE, "?model=front", *headers).replace(b"/detect", path, 1)
+        connection.sendall(request + IMAGE)
         head, _, body = received(connection).partition(b"\r\n\r\n")
     status_line, *lines = head.lower().split(b"\r\n")
     varying = (b"date: ", b"x-request-id: ", b"connection: ")
@@ -54,6 +56,27 @@ def test_client_sees_what_the_routes_would_answer(full: Running) -> None:
     assert early == by_the_routes
     assert b"retry-after: 1" in early[0]
     assert b"the queue is full with the limit of 2 detections" in early[1]
+
+
+@pytest.mark.parametrize(
+    ("path", "answer"),
+    [
+        (b"/v1/vision/face", {"success": False, "error": "…", "code": 503}),
+        (b"/api/v1/detection/detect", {"message": "…", "code": 41}),
+    ],
+)
+def test_client_of_another_server_sees_the_form_of_its_interface(
+    full: Running, path: bytes, answer: dict[str, object]
+) -> None:
+    by_the_routes = ask(full, "connection: close", path=path)
+    early = ask(full, path=path)
+    assert early == by_the_routes
+    assert early[0][0].startswith(b"http/1.1 503 ")
+    assert {b"retry-after: 1", b"content-type: application/json"} <= {*early[0]}
+    told = json.loads(early[1])
+    (message,) = [each for each in told.values() if isinstance(each, str)]
+    assert "the queue is full with the limit of 2 detections" in message
+    assert {name: "…" if each == message else each for name, each in told.items()} == answer
 
 
 def test_refusal_is_counted_and_logged_as_by_the_routes(full: Running) -> None:

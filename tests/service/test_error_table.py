@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -71,7 +71,22 @@ WRONG_REQUESTS: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
         ("-X", "POST"),
         "PHIZ_URL_HOSTS",
     ),
+    "not_acceptable": (
+        "/detect",
+        ("-F", "image=@face.png", "-H", "accept: image/tiff"),
+        "the option format",
+    ),
     "bad_option": ("/detect?size=1", ("-F", "image=@face.png"), "the options are model"),
+    "upgrade_required": ("/stream", (), "ws://"),
+    "foreign_origin": (
+        "/stream",
+        (
+            *("-H", "connection: upgrade", "-H", "upgrade: websocket"),
+            *("-H", "sec-websocket-version: 13", "-H", "origin: https://evil.example"),
+            *("-H", "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ=="),
+        ),
+        "PHIZ_CORS_ORIGINS",
+    ),
     "head_too_large": ("/healthz", ("-H", "x: " + "y" * 70_000), "shorter headers"),
     "unsupported_transfer_coding": (
         "/detect",
@@ -117,6 +132,32 @@ FETCHES: Final[Mapping[str, tuple[str, tuple[str, ...], str]]] = {
     "url_unreachable": ("/face.png", (), "check the address"),
     "url_bad_answer": ("/missing", (), "the status 404, not 200"),
     "url_too_slow": ("/silent", ("-H", "phiz-deadline: 0.3"), "send the image itself"),
+}
+# Code: what curl sends to the interface of another server, and its answer there.
+FOREIGN: Final[Mapping[str, tuple[str, tuple[str, ...], Mapping[str, object]]]] = {
+    "no_face": (
+        "/api/v1/detection/detect",
+        ("-F", "file=@narrow.png"),
+        {"message": "No face is found in the given image", "code": 28},
+    ),
+    "not_supported": (
+        "/v1/vision/face/list",
+        ("-X", "POST"),
+        {
+            "success": False,
+            "error": "phiz has the face detection of this interface alone, POST /v1/vision/face; it"
+            " knows no persons and no other objects",
+            "code": 501,
+        },
+    ),
+    "unknown_model": (
+        "/v2/models/resnet",
+        (),
+        {
+            "error": "there is no model 'resnet'; the models are front, back, full, mtcnn, yunet,"
+            " centerface, auto"
+        },
+    ),
 }
 # Refusals of a service with keys and rates, which tests/service/test_access.py asks for.
 REFUSALS: Final = {"invalid_api_key", "missing_scope", "rate_exceeded"}
@@ -168,13 +209,16 @@ def strict(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 def send(service: Running, files: Path, path: str, *arguments: str) -> tuple[int, str, str]:
     """Status, code and detail of the answer to curl, with the files of a folder after each @."""
-    located = (re.sub("^@|(?<==)[@<]", rf"\g<0>{files}/", argument) for argument in arguments)
-    status, problem = curl(*located, f"{service.url}{path}")
+    status, problem = curl(*locate(files, arguments), f"{service.url}{path}")
     return status, problem["code"], problem["detail"]
 
 
+def locate(files: Path, arguments: Iterable[str]) -> Iterator[str]:
+    return (re.sub("^@|(?<==)[@<]", rf"\g<0>{files}/", argument) for argument in arguments)
+
+
 def test_every_row_has_its_request() -> None:
-    expected = {*WRONG_REQUESTS, *FETCHES, *REFUSALS, *FAILURES, *INCOMPLETE}
+    expected = {*WRONG_REQUESTS, *FETCHES, *FOREIGN, *REFUSALS, *FAILURES, *INCOMPLETE}
     assert expected == ERRORS_BY_CODE.keys()
 
 
@@ -187,6 +231,15 @@ def test_wrong_request_gets_code_and_remedy(strict: Running, files: Path, code: 
     assert remedy in detail
     # A wrong request writes no line, but a broken model is the operator's.
     assert (strict.log.read_text() == log) == (code != "model_corrupt")
+
+
+@pytest.mark.parametrize("code", FOREIGN)
+def test_wrong_request_to_another_interface_gets_its_form(
+    strict: Running, files: Path, code: str
+) -> None:
+    path, arguments, expected = FOREIGN[code]
+    status, answer = curl(*locate(files, arguments), f"{strict.url}{path}")
+    assert (status, answer) == (ERRORS_BY_CODE[code].status, expected)
 
 
 def test_fetch_that_fails_gets_code_and_remedy(models: Path, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from phiz.faces import (
     ScoredClass,
 )
 from phiz.timings import NO_TIMINGS, Timings
-from phiz.wire.decode import decode_classification, decode_result
-from phiz.wire.encode import encode_classification, encode_result
+from phiz.wire.decode import decode_classification, decode_result, decode_server_timing
+from phiz.wire.encode import encode_classification, encode_result, format_server_timing
 from phiz.wire.examples import DETECT_EXAMPLE
 
 shares = st.floats(0, 1)
@@ -107,3 +107,15 @@ def test_a_classification_is_decoded_with_its_rounding() -> None:
     answer = json.loads(json.dumps(encode_classification(found)))
     (decoded,) = decode_classification(answer, NO_TIMINGS).classes
     assert decoded == ScoredClass(7, "cock", 0.1234)
+
+
+def test_the_header_of_timings_is_read_back() -> None:
+    timings = Timings({"queue": 0.001, "render": 0.25}, {"pnet": 0.125}, 0.376)
+    header = format_server_timing(timings.to_milliseconds())
+    assert decode_server_timing(header) == timings
+    assert decode_server_timing(f'edge;dur=9, cache;desc="HIT", {header}') == timings
+
+
+@pytest.mark.parametrize("header", ["", "edge;dur=3", "total", "total;dur=x", "queue;dur=1"])
+def test_another_header_of_timings_is_none(header: str) -> None:
+    assert decode_server_timing(header) is NO_TIMINGS

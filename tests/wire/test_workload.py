@@ -9,7 +9,7 @@ PNG = encoded((60, 40))
 
 def test_pixels_are_those_of_the_header() -> None:
     workload = describe_workload(DetectParameters(model="front"), PNG)
-    assert workload == ("front", "other formats", 2400, 1.0, True)
+    assert workload == ("front", "other formats", 2400, 1.0, True, "")
 
 
 @pytest.mark.parametrize("image_bytes", [b"", b"no picture", bytes(1000)])
@@ -59,4 +59,4 @@ def test_options_that_change_the_time_are_told_apart(
 
 def test_options_of_a_classification_change_nothing() -> None:
     workload = describe_workload(ClassifyParameters(model="mobilenet", top=3), PNG)
-    assert workload == ("mobilenet", "other formats", 2400, 1.0, True)
+    assert workload == ("mobilenet", "other formats", 2400, 1.0, True, "")

@@ -34,7 +34,7 @@ from phiz.workers import supervisor
 from phiz.workers.handle import TaskOwner, WorkerHandle, WorkTask
 from phiz.workers.latency import Workload
 from phiz.workers.loop import READY_NUMBER, TRIM_IDLE_AFTER
-from phiz.workers.pool import LATE_S, LOOKAHEAD_S, WorkerPool
+from phiz.workers.pool import BACKGROUND_PATIENCE_S, LATE_S, LOOKAHEAD_S, WorkerPool
 from phiz.workers.protocol import WorkResult, encode_message
 from phiz.workers.queue import LONG_S
 from phiz.workers.vitals import CHECK_INTERVAL_S
@@ -66,6 +66,10 @@ class Doubles:
 
     def note(self, name: str, kind: str = SLOW) -> WorkTask:
         return self.submit("note", str(self.folder), name, kind=kind)
+
+    def background(self, name: str, handler: str = "note", kind: str = QUICK) -> WorkTask:
+        arguments = (str(self.folder), name)
+        return self.pool.submit(handler, b"old", arguments, Workload(kind), is_background=True)
 
     def staged(self, name: str, image_bytes: bytes = b"") -> WorkTask:
         return self.pool.submit("staged", image_bytes, (str(self.folder), name), Workload(STAGED))
@@ -330,6 +334,84 @@ async def test_task_that_takes_long_against_its_forecast_counts_as_long(workers:
     assert await workers.note("short", QUICK).future == "short"
     workers.end("unexpected")
     assert [await held.future, await long.future] == ["unexpected", "long"]
+
+
+async def test_background_tasks_use_all_workers_if_nobody_else_does(workers: Doubles) -> None:
+    tasks = [workers.background(name, "hold") for name in "ab"]
+    await workers.until_begun("a", "b")
+    waiting = workers.background("c")
+    assert waiting.worker is None
+    # It is not in the way of others, and no reason to refuse them.
+    assert (workers.pool.queue_depth, workers.pool.has_queue) == (0, False)
+    for name in "ab":
+        workers.end(name)
+    assert await asyncio.gather(*(each.future for each in [*tasks, waiting])) == ["a", "b", "c"]
+
+
+async def test_background_task_leaves_a_worker_free_after_a_short_one(workers: Doubles) -> None:
+    await workers.note("short", QUICK).future
+    tasks = [workers.background(name, "hold") for name in "ab"]
+    await workers.until_begun("a")
+    assert [task.worker is not None for task in tasks] == [True, False]
+    for number in range(10):
+        assert await workers.note(f"{number}", QUICK).future == f"{number}"
+    # A long task does not take that worker either.
+    assert workers.note("long").worker is None
+    for name in "ab":
+        workers.end(name)
+    assert await asyncio.gather(*(task.future for task in tasks)) == ["a", "b"]
+
+
+async def test_background_task_waits_for_all_others(
+    worker: Doubles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("phiz.workers.pool.BACKGROUND_PATIENCE_S", float(PATIENCE_S))
+    held = worker.hold("held")
+    late = worker.background("late")
+    others = [worker.note(f"{number}") for number in range(5)]
+    worker.end("held")
+    await asyncio.gather(held.future, late.future, *(task.future for task in others))
+    began_ns = [(tmp_path / name).stat().st_mtime_ns for name in [*map(str, range(5)), "late"]]
+    assert began_ns == sorted(began_ns)
+
+
+async def test_background_task_that_has_waited_for_long_is_queued_like_others(
+    worker: Doubles, tmp_path: Path
+) -> None:
+    held = worker.hold("held")
+    late = worker.background("late")
+    others = [worker.note(f"{number}") for number in range(5)]
+    await asyncio.sleep(BACKGROUND_PATIENCE_S + LATE_S)
+    assert worker.pool.queue_depth == 6
+    worker.end("held")
+    await asyncio.gather(held.future, late.future, *(task.future for task in others))
+    # It is the shortest one.
+    began_ns = [(tmp_path / name).stat().st_mtime_ns for name in ["late", *map(str, range(5))]]
+    assert began_ns == sorted(began_ns)
+
+
+async def test_image_of_a_task_that_waits_is_replaced(worker: Doubles) -> None:
+    held = worker.background("held", "hold")
+    task = worker.pool.submit("measure", b"old", (), Workload(QUICK), is_background=True)
+    assert worker.pool.replace_image(task, b"newest", 1.0)
+    assert not worker.pool.replace_image(held, b"newest", 1.0)  # it has begun
+    assert task.request.received_at_s == 1.0
+    worker.end("held")
+    assert await task.future == (6, zlib.crc32(b"newest"))
+    assert not worker.pool.replace_image(task, b"late", 2.0)
+
+
+async def test_background_task_that_is_cancelled_does_not_begin(worker: Doubles) -> None:
+    held = worker.hold("held")
+    task, last = worker.background("cancelled"), worker.background("last")
+    worker.pool.cancel(task, OptionError("the reason"))
+    with pytest.raises(OptionError, match="the reason"):
+        await task.future
+    worker.end("held")
+    assert [await held.future, await last.future] == ["held", "last"]
+    await asyncio.sleep(BACKGROUND_PATIENCE_S)  # nothing is queued afterwards
+    assert not worker.begun("cancelled")
+    assert (worker.pool.queue_depth, worker.pool.wait_s) == (0, 0)
 
 
 async def test_duration_of_each_kind_is_learnt(worker: Doubles) -> None:

@@ -8,15 +8,21 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from phiz.api.request_record import RECORD_KEY, RequestRecord
+from phiz.api.request_record import RECORD_KEY, STREAM_METHOD, RequestRecord
 from phiz.system.logs import make_extra
 
 LoggedRequests: TypeAlias = Literal["none", "failed", "all"]
 """Requests that have a line in the log."""
 
 # Asked every few seconds, by machines: of these there is a line only if they fail.
-PROBE_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})
+PROBE_PATHS: Final = frozenset(
+    {
+        *("/healthz", "/readyz", "/metrics", "/v1/status/ping"),
+        *("/v2/health/live", "/v2/health/ready", "/v2/models/{model}/ready"),
+    }
+)
 UNKNOWN_PATH: Final = "-"
+STATUS_TYPES: Final = frozenset({"websocket.accept", "websocket.http.response.start"})
 
 _log = logging.getLogger(__name__)
 
@@ -65,7 +71,7 @@ class AccessLog:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._log_stream(scope, receive, send)
             return
         path = scope["path"] if scope["path"] in self._paths else UNKNOWN_PATH
         record = RequestRecord.from_headers(scope["method"], path, scope["headers"])
@@ -95,6 +101,34 @@ class AccessLog:
             self.log_request(record)
             if span is not None:
                 span.end(record)
+
+    async def _log_stream(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Log a stream when it ends. It has no span, which would end with it too."""
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"] if scope["path"] in self._paths else UNKNOWN_PATH
+        record = RequestRecord.from_headers(STREAM_METHOD, path, scope["headers"])
+        scope[RECORD_KEY] = record
+
+        async def receive_and_count() -> Message:
+            message = await receive()
+            record.bytes_in += len(message.get("bytes") or message.get("text") or b"")
+            return message
+
+        async def send_and_count(message: Message) -> None:
+            if message["type"] in STATUS_TYPES:
+                record.status = message.get("status", HTTPStatus.SWITCHING_PROTOCOLS)
+                name = (b"x-request-id", record.request_id.encode())
+                message["headers"] = [*message.get("headers", ()), name]
+            record.bytes_out += len(message.get("text") or message.get("body") or b"")
+            await send(message)
+
+        try:
+            await self._app(scope, receive_and_count, send_and_count)
+        finally:
+            record.total_s = time.perf_counter() - record.started_at_s
+            self.log_request(record)
 
     def log_request(self, record: RequestRecord) -> None:
         """Log an answered request, if it is one of those that are logged."""

@@ -1,8 +1,9 @@
 """The application: its routes, and the workers that it starts."""
 
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from itertools import chain
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -12,6 +13,7 @@ from starlette.routing import Route
 import phiz
 from phiz.api import routes_ops
 from phiz.api.admission import Admission
+from phiz.api.compat.routes import INTERFACES_BY_NAME
 from phiz.api.errors import add_error_handlers
 from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.metrics import Metrics
@@ -22,25 +24,38 @@ from phiz.api.openapi import (
     build_openapi_route,
     describe_batch_route,
     describe_image_route,
+    describe_stream_route,
 )
-from phiz.api.routes_detect import classify, detect, detect_batch
-from phiz.api.security.guard import Guard
+from phiz.api.page.routes import build_page_routes
+from phiz.api.routes_detect import OPERATIONS, blur, classify, crop, detect, detect_batch
+from phiz.api.security.guard import STREAM_PATH, Guard
 from phiz.api.security.schemes import describe_access
 from phiz.api.service import RequestLimits, Service
+from phiz.api.stream.places import StreamPlaces
+from phiz.api.stream.route import refuse_plain_request
 from phiz.models.specs import AUTO, BATCHABLE_MODELS
-from phiz.wire.examples import CLASSIFY_EXAMPLE, DETECT_EXAMPLE
+from phiz.settings import INTERFACES, InterfaceName
+from phiz.wire.examples import CLASSIFY_EXAMPLE, CROP_EXAMPLE, DETECT_EXAMPLE
 from phiz.wire.messages import WARM_UP_SIZE_WH, ModelInventory
-from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer, DetectParameters
+from phiz.wire.picture_schemas import (
+    BlurParameters,
+    CropAnswer,
+    CropParameters,
+    DetectImageParameters,
+)
+from phiz.wire.schemas import ClassifyAnswer, ClassifyParameters, DetectAnswer
 from phiz.workers.latency import Workload
 from phiz.workers.pool import WorkerPool
 
 
-def create_app(
+def create_app(  # noqa: PLR0913  the choices of an entry point
     worker_command: Sequence[str],
     workers: int,
     limits: RequestLimits,
     study_page: Path | None = None,
     guard: Guard | None = None,
+    *,
+    interfaces: Collection[InterfaceName] = INTERFACES,
 ) -> FastAPI:
     """Return the application, which starts its workers when its lifespan starts.
 
@@ -53,6 +68,7 @@ def create_app(
         limits: Limits of every request.
         study_page: Page that ``phiz study`` writes; it need not exist.
         guard: Rules of access, for the description. ``run_server`` and a ``Gate`` apply them.
+        interfaces: Interfaces of other servers that it has beside its own.
     """
     app = FastAPI(
         title="phiz",
@@ -71,20 +87,22 @@ def create_app(
     app.state.ready = False
     app.state.study = study_page
     app.state.describe = build_description(app)
-    _add_routes(app)
+    _add_routes(app, interfaces)
     add_error_handlers(app)
     if guard is not None:
         describe_access(app, guard)
     return app
 
 
-def _add_routes(app: FastAPI) -> None:
+def _add_routes(app: FastAPI, interfaces: Collection[InterfaceName]) -> None:
     # OpenAPI's operation ids are the names of these functions, and of the routes of the routers.
     app.post(
         "/detect",
         tags=["detection"],
         summary="Find the faces of an image",
-        **describe_image_route(DetectParameters, DetectAnswer, DETECT_EXAMPLE),
+        **describe_image_route(
+            DetectImageParameters, DetectAnswer, DETECT_EXAMPLE, OPERATIONS["/detect"].formats
+        ),
     )(detect)
     app.post(
         "/detect/batch",
@@ -93,21 +111,40 @@ def _add_routes(app: FastAPI) -> None:
         **describe_batch_route(),
     )(detect_batch)
     app.post(
+        "/crops",
+        tags=["images"],
+        summary="Cut out the faces of an image",
+        **describe_image_route(
+            CropParameters, CropAnswer, CROP_EXAMPLE, OPERATIONS["/crops"].formats
+        ),
+    )(crop)
+    app.post(
+        "/blur",
+        tags=["images"],
+        summary="Cover the faces of an image",
+        **describe_image_route(BlurParameters, None, {}, OPERATIONS["/blur"].formats),
+    )(blur)
+    app.post(
         "/classify",
         tags=["classification"],
         summary="Classify an image",
         **describe_image_route(ClassifyParameters, ClassifyAnswer, CLASSIFY_EXAMPLE),
     )(classify)
-    app.include_router(routes_ops.models)
-    app.include_router(routes_ops.operation)
+    app.get(STREAM_PATH, **describe_stream_route())(refuse_plain_request)
+    others = [INTERFACES_BY_NAME[name] for name in INTERFACES if name in interfaces]
+    routers = [routes_ops.models, routes_ops.operation, *(each.router for each in others)]
+    for router in routers:
+        app.include_router(router)
     app.router.routes.append(build_openapi_route(app))
     app.router.routes.extend(build_docs_routes(app.title))
+    app.router.routes.extend(build_page_routes())
     methods: dict[str, list[str]] = {}
     # Included routes are not among the application's own.
-    for route in (*app.routes, *routes_ops.models.routes, *routes_ops.operation.routes):
+    for route in chain(app.routes, *(router.routes for router in routers)):
         if isinstance(route, Route):
             methods.setdefault(route.path, []).extend(sorted(route.methods or ()))
     app.state.methods = methods
+    app.router.routes.extend(chain.from_iterable(each.refusals for each in others))
 
 
 def _make_lifespan(
@@ -134,6 +171,7 @@ def _make_lifespan(
                 limits.for_batch(),
                 admission,
                 metrics,
+                StreamPlaces(limits.max_streams),
                 _build_fetcher(limits),
             )
             app.state.ready = True

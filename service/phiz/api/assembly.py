@@ -74,6 +74,7 @@ def build_limits(
         spare_bytes=spare_bytes,
         max_queued=settings.queue,
         hang_timeout_s=settings.hang,
+        max_streams=settings.streams,
         url_hosts=HostRules.from_setting(settings.url_hosts) if settings.url_hosts else None,
     )
 

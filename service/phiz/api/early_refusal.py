@@ -5,17 +5,18 @@ requests are refused, so that way would take a quarter of the time that the imag
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.types import Scope
 
+from phiz.api.compat.routes import IMAGE_OPERATIONS
 from phiz.api.errors import respond_to_error
 from phiz.api.fetch.upload import has_url
 from phiz.api.options import read_query
 from phiz.api.request_record import RECORD_KEY, RequestRecord
-from phiz.api.routes_detect import OPERATIONS, admit_model
+from phiz.api.routes_detect import Operation, admit_model
 from phiz.api.security.cors import CorsRules
 from phiz.api.security.headers import RawHeaders
 from phiz.api.server.clients import get_address
@@ -25,7 +26,6 @@ from phiz.errors import OptionError, OverloadedError
 
 _METHOD: Final = "POST"
 _DEADLINE: Final = b"phiz-deadline"
-_PATHS: Final = {path.encode(): path for path in OPERATIONS}
 
 
 class EarlyRefusals:
@@ -37,6 +37,7 @@ class EarlyRefusals:
         log_request: Callable[[RequestRecord], None],
         metrics_port: int | None = None,
         cors: CorsRules | None = None,
+        operations: Mapping[str, Operation] = IMAGE_OPERATIONS,
     ) -> None:
         """Return the refusals of an application.
 
@@ -45,8 +46,10 @@ class EarlyRefusals:
             log_request: Logs each of them.
             metrics_port: A port that has no images.
             cors: Origins whose pages may read the answers.
+            operations: Operations of its routes, by path.
         """
         self._app = app
+        self._operations = {path.encode(): (path, each) for path, each in operations.items()}
         self._log_request = log_request
         self._metrics_port = metrics_port
         self._cors = cors
@@ -65,24 +68,25 @@ class EarlyRefusals:
         service = self._app.state.service
         if not isinstance(service, Service) or not service.pool.has_queue:
             return None
-        path, _, query = url.partition(b"?")
+        raw_path, _, query = url.partition(b"?")
         if (
-            path not in _PATHS
+            raw_path not in self._operations
             or has_url(query)
             or not service.pool.is_healthy
             or scope["server"][1] == self._metrics_port
         ):
             return None
         started_at_s = time.perf_counter()
-        options_type = OPERATIONS[_PATHS[path]].options_type
+        path, operation = self._operations[raw_path]
         deadlines = (value.decode("latin-1") for name, value in headers if name == _DEADLINE)
         try:
-            model = read_query(options_type, query).model
-            admit_model(model, next(deadlines, None), get_address(scope), service)
+            model = read_query(operation.options_type, query).model
+            wished = next(deadlines, None)
+            admit_model(model, wished, get_address(scope), service, operation.work)
         except OptionError:
             return None
         except OverloadedError as error:
-            record = RequestRecord.from_headers(_METHOD, _PATHS[path], headers)
+            record = RequestRecord.from_headers(_METHOD, path, headers)
             record.started_at_s, record.model = started_at_s, model
             added = self._cors.build_headers(headers) if self._cors is not None else ()
             answer = _encode_refusal(error, record, added)

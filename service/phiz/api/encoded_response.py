@@ -1,8 +1,12 @@
-"""A response whose content is encoded already."""
+"""Responses with JSON, as all answers have it."""
 
-from starlette.responses import Response
+from collections.abc import Mapping
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
 
 from phiz.api.security.headers import SECURITY_HEADERS
+from phiz.wire.json_text import encode_json
 
 
 class EncodedResponse(Response):
@@ -20,3 +24,11 @@ class EncodedResponse(Response):
         ]
         if server_timing:
             self.raw_headers.append((b"server-timing", server_timing.encode()))
+
+
+class ObjectResponse(JSONResponse):
+    """A response whose content the framework has as an object."""
+
+    def render(self, content: Mapping[str, Any]) -> bytes:
+        """Return the content as JSON."""
+        return encode_json(content)

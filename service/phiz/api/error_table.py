@@ -15,6 +15,7 @@ METHOD_CODE: Final = "method_not_allowed"
 NOT_READY_CODE: Final = "not_ready"
 INTERNAL_CODE: Final = errors.WorkerFaultError.code
 MALFORMED_REQUEST_CODE: Final = "malformed_request"
+UPGRADE_CODE: Final = "upgrade_required"
 HEAD_SIZE_CODE: Final = "head_too_large"
 HEAD_TIMEOUT_CODE: Final = "head_too_slow"
 TRANSFER_CODING_CODE: Final = "unsupported_transfer_coding"
@@ -47,11 +48,15 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.UndecodableImageError: HTTPStatus.BAD_REQUEST,
     errors.MalformedBodyError: HTTPStatus.BAD_REQUEST,
     errors.MissingImageError: HTTPStatus.BAD_REQUEST,
+    errors.NoFaceError: HTTPStatus.BAD_REQUEST,
     errors.UrlDisabledError: HTTPStatus.FORBIDDEN,
     errors.UrlNotAllowedError: HTTPStatus.FORBIDDEN,
     errors.ApiKeyError: HTTPStatus.UNAUTHORIZED,
     errors.ScopeError: HTTPStatus.FORBIDDEN,
+    errors.OriginError: HTTPStatus.FORBIDDEN,
     errors.StudyMissingError: HTTPStatus.NOT_FOUND,
+    errors.NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
+    errors.UnknownModelError: HTTPStatus.NOT_FOUND,
     errors.BodyTimeoutError: HTTPStatus.REQUEST_TIMEOUT,
     errors.ImageBytesError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.ImagePixelsError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -66,6 +71,7 @@ STATUS_BY_ERROR: Final[Mapping[type[errors.PhizError], HTTPStatus]] = {
     errors.RateLimitError: HTTPStatus.TOO_MANY_REQUESTS,
     errors.WorkerFaultError: HTTPStatus.INTERNAL_SERVER_ERROR,
     errors.WorkerDiedError: HTTPStatus.INTERNAL_SERVER_ERROR,
+    errors.NotSupportedError: HTTPStatus.NOT_IMPLEMENTED,
     errors.OverloadedError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.OutOfMemoryError: HTTPStatus.SERVICE_UNAVAILABLE,
     errors.ModelNotBuiltError: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -99,6 +105,12 @@ ROUTELESS_ERRORS: Final = (
         HEAD_TIMEOUT_CODE,
         "the request line and headers were not complete after 20 seconds; the connection is closed",
         "send them at once, or use a faster connection",
+    ),
+    ErrorEntry(
+        HTTPStatus.UPGRADE_REQUIRED,
+        UPGRADE_CODE,
+        "the address is that of a WebSocket, and the request is none of version 13",
+        "use a WebSocket client, and an address that begins with `ws://`",
     ),
     ErrorEntry(
         HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -13,12 +13,14 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from phiz.api.compat.error_forms import ErrorForm, find_error_form
 from phiz.api.error_table import (
     ERRORS_BY_CODE,
     INTERNAL_CODE,
     METHOD_CODE,
     NOT_FOUND_CODE,
     NOT_READY_CODE,
+    UPGRADE_CODE,
 )
 from phiz.api.request_record import get_record
 from phiz.api.security.headers import SECURITY_HEADERS, RawHeaders
@@ -34,6 +36,7 @@ from phiz.wire.json_text import encode_json
 from phiz.wire.schemas import JsonObject
 
 PROBLEM_JSON = "application/problem+json"
+_JSON = "application/json"
 HEADERS_BY_ERROR: Mapping[type[Exception], Mapping[str, str]] = {
     # RFC 9110 section 15.5.9; without it the rest of the body would still be waited for.
     BodyTimeoutError: {"Connection": "close"},
@@ -46,6 +49,7 @@ FRAMEWORK_CODES: Mapping[int, str] = {
     HTTPStatus.NOT_FOUND: NOT_FOUND_CODE,
     HTTPStatus.METHOD_NOT_ALLOWED: METHOD_CODE,
     HTTPStatus.SERVICE_UNAVAILABLE: NOT_READY_CODE,
+    HTTPStatus.UPGRADE_REQUIRED: UPGRADE_CODE,
 }
 DISCONNECTED_CODE = "disconnected"
 FILE_METHODS: Final = ("GET", "HEAD")  # of the files of /docs, which are no routes
@@ -86,14 +90,28 @@ class ProblemResponse(Response):
     """A problem as a response."""
 
     def __init__(
-        self, code: str, detail: str, status: int | None = None, headers: RawHeaders = ()
+        self,
+        code: str,
+        detail: str,
+        status: int | None = None,
+        headers: RawHeaders = (),
+        form: ErrorForm | None = None,
     ) -> None:
-        """Answer with a problem; the framework's own way to these headers takes longer."""
-        self.status_code, self.body = _encode_problem(code, detail, status)
+        """Answer with a problem; the framework's own way to these headers takes longer.
+
+        Args:
+            code: Code of the error.
+            detail: Its message.
+            status: Its status; None for that of the table.
+            headers: Headers of the answer.
+            form: Form of another interface that the answer has; None for that of RFC 9457.
+        """
+        self.status_code, self.body = _encode_problem(code, detail, status, form)
         self.background = None
+        media_type = PROBLEM_JSON if form is None else _JSON
         self.raw_headers = [
             *headers,
-            (b"content-type", PROBLEM_JSON.encode()),
+            (b"content-type", media_type.encode()),
             (b"content-length", b"%d" % len(self.body)),
             *SECURITY_HEADERS,
         ]
@@ -101,13 +119,20 @@ class ProblemResponse(Response):
 
 # An overloaded service repeats the same few refusals.
 @lru_cache(256)
-def _encode_problem(code: str, detail: str, status: int | None) -> tuple[int, bytes]:
+def _encode_problem(
+    code: str, detail: str, status: int | None, form: ErrorForm | None
+) -> tuple[int, bytes]:
     content = build_content(code, detail, status)
-    return content["status"], encode_json(content)
+    given = content["status"]
+    if form is not None:
+        given, content = form(content)
+    return given, encode_json(content)
 
 
 def build_problem(error: Exception) -> JsonObject:
     """Return an error in the shape of RFC 9457. Errors that are not ours are not described."""
+    if isinstance(error, HTTPException):
+        return build_content(get_error_code(error), error.detail, error.status_code)
     return build_content(*_describe_error(error))
 
 
@@ -134,18 +159,22 @@ def build_content(code: str, detail: str, status: int | None = None) -> JsonObje
 def respond_to_error(error: Exception, scope: Scope) -> Response:
     """Return the answer to an error, and note its code in the record of the request."""
     code = get_error_code(error)
-    get_record(scope).error_code = code
+    record = get_record(scope)
+    record.error_code = code
     if isinstance(error, ClientDisconnect):
         # Nobody is there to read it, but an answer is what the server expects of us.
         return Response(status_code=HTTPStatus.BAD_REQUEST)
+    # A refusal before its request begins has no path but that of the record. Other addresses below
+    # those of an interface are none of it.
+    form = None if code == NOT_FOUND_CODE else find_error_form(scope.get("path", record.path))
     if isinstance(error, HTTPException):
         headers = _encode_headers(error.headers or {})
-        return ProblemResponse(code, error.detail, error.status_code, headers)
+        return ProblemResponse(code, error.detail, error.status_code, headers, form)
     if isinstance(error, _WITH_RETRY_AFTER):
         headers = ((b"retry-after", b"%d" % math.ceil(error.retry_after_s)),)
     else:
         headers = _encode_headers(HEADERS_BY_ERROR.get(type(error), {}))
-    return ProblemResponse(*_describe_error(error), headers=headers)
+    return ProblemResponse(*_describe_error(error), headers=headers, form=form)
 
 
 def _encode_headers(headers: Mapping[str, str]) -> RawHeaders:
@@ -196,7 +225,9 @@ async def _handle_unknown_address(request: Request, _error: Exception) -> Respon
     """Answer with the most similar route. The address itself is not repeated."""
     count_rejection(request.app, NOT_FOUND_CODE)
     path = request.scope["path"]
-    others = request.app.state.methods.keys() - {path}
+    # Interfaces of other servers are for programs that know them.
+    routes = (route for route in request.app.state.methods if find_error_form(route) is None)
+    others = [route for route in routes if route not in {path, "/"}]
     compared = path[:MAX_COMPARED_CHARACTERS].lower()
     if (known := ROUTES_BY_OTHER_NAME.get(compared.rstrip("/"))) is not None:
         nearest = [known]

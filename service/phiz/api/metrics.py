@@ -32,6 +32,7 @@ from phiz.errors import (
 )
 from phiz.system.cgroups import get_processor_share
 from phiz.system.procfs import read_processor_seconds, read_resident_bytes
+from phiz.wire.messages import EncodedAnswer
 
 # The smallest network takes about 1 ms, and most answers for a large image 100 to 250 ms.
 BUCKETS_S: Final = (
@@ -97,20 +98,26 @@ class Metrics:
         self.registry = registry
         self._requests = Histogram(
             "phiz_request_seconds",
-            "Seconds from a request's headers to its answer, by outcome: ok or the error code.",
+            "Seconds from a request's headers to its answer, by outcome.",
             ("model", "outcome"),
+            BUCKETS_S,
+        )
+        self._renders = Histogram(
+            "phiz_render_seconds",
+            "Seconds of requests answered with images, by route and outcome.",
+            ("route", "outcome"),
             BUCKETS_S,
         )
         self._stages = Histogram(
             "phiz_stage_seconds",
-            "Seconds of each stage. The stage receive is the arrival of the body; pnet, rnet and"
-            " onet are parts of inference.",
+            "Seconds of each stage: receive of the body, render of images that are answered; pnet,"
+            " rnet and onet are parts of inference.",
             ("model", "stage"),
             BUCKETS_S,
         )
         self._pictures = Counter(
             "phiz_pictures",
-            "Processed images, by outcome: ok or the error code.",
+            "Processed images, by outcome.",
             ("model", "outcome"),
         )
         self._faces = Counter("phiz_faces", "Returned faces.", ("model",))
@@ -121,29 +128,46 @@ class Metrics:
         )
         self._slow_readers = Counter(
             "phiz_slow_readers",
-            "Connections ended because the client did not read its answer.",
+            "Connections ended because the client did not read.",
             (),
         )
         self._slow_readers.add((), 0)
+        self._frames = Counter(
+            "phiz_frames",
+            "Answered frames.",
+            ("model", "outcome"),
+        )
+        self._dropped_frames = Counter(
+            "phiz_frames_dropped",
+            "Dropped frames.",
+            (),
+        )
+        self._dropped_frames.add((), 0)
+        self._streams = 0
+        streams = Gauge("phiz_streams", "Open streams.", registry=registry)
+        streams.set_function(lambda: self._streams)
         self._inflight = 0
         inflight = Gauge(
             "phiz_inflight_requests",
-            "Requests in progress, from their headers to their answer.",
+            "Requests in progress.",
             registry=registry,
         )
         inflight.set_function(lambda: self._inflight)
         for own in (
             self._requests,
+            self._renders,
             self._stages,
             self._pictures,
             self._faces,
             self._rejected,
             self._slow_readers,
+            self._frames,
+            self._dropped_frames,
         ):
             registry.register(own)
         build = Gauge(
             "phiz_build_info",
-            "Always 1; the label is the version of the service.",
+            "Always 1; the label is the version.",
             ["version"],
             registry=registry,
         )
@@ -199,20 +223,45 @@ class Metrics:
         """Count a connection that was ended because its client did not read."""
         self._slow_readers.add(())
 
+    @contextmanager
+    def track_stream(self) -> Iterator[None]:
+        """Count a stream while it is open."""
+        self._streams += 1
+        try:
+            yield
+        finally:
+            self._streams -= 1
+
+    def count_frame(self, model: str, outcome: EncodedAnswer | PhizError) -> None:
+        """Count an answered frame of a stream, which is an image too."""
+        code = outcome.code if isinstance(outcome, PhizError) else OK_CODE
+        self._frames.add((model, code))
+        self._count_image(model, outcome)
+
+    def count_dropped_frame(self) -> None:
+        """Count a frame that was dropped because a newer one had arrived."""
+        self._dropped_frames.add(())
+
     def _count_request(self, record: RequestRecord, code: str) -> None:
         model = record.model
-        self._requests.observe((model, code), time.perf_counter() - record.started_at_s)
+        spent_s = time.perf_counter() - record.started_at_s
+        self._requests.observe((model, code), spent_s)
+        if record.is_rendered:
+            self._renders.observe((record.path, code), spent_s)
         if record.received_at_s:
             self._stages.observe((model, "receive"), record.received_at_s - record.started_at_s)
         for outcome in record.outcomes:
-            if isinstance(outcome, PhizError):
-                self._pictures.add((model, outcome.code))
-                continue
-            self._pictures.add((model, OK_CODE))
-            if outcome.face_count is not None:
-                self._faces.add((model,), outcome.face_count)
-            for stage, seconds in chain(outcome.stages.items(), outcome.parts.items()):
-                self._stages.observe((model, stage), seconds)
+            self._count_image(model, outcome)
+
+    def _count_image(self, model: str, outcome: EncodedAnswer | PhizError) -> None:
+        if isinstance(outcome, PhizError):
+            self._pictures.add((model, outcome.code))
+            return
+        self._pictures.add((model, OK_CODE))
+        if outcome.face_count is not None:
+            self._faces.add((model,), outcome.face_count)
+        for stage, seconds in chain(outcome.stages.items(), outcome.parts.items()):
+            self._stages.observe((model, stage), seconds)
 
     def _add_series(self, model: str) -> None:
         """Show the failures of a model before the first one, which a rate would miss.
@@ -236,25 +285,25 @@ class PoolCollector(Collector):
         processes = pool.pids
         yield GaugeMetricFamily("phiz_queue_depth", "Images queued for a worker.", pool.queue_depth)
         yield GaugeMetricFamily(
-            "phiz_queue_wait_seconds", "Expected wait of the next image, in seconds.", pool.wait_s
+            "phiz_queue_wait_seconds", "Expected wait of the next image.", pool.wait_s
         )
         yield GaugeMetricFamily("phiz_workers", "Ready workers.", len(processes))
         yield GaugeMetricFamily(
             "phiz_processors",
-            "Processors that the service may use; fractions count.",
+            "Processors that the service may use.",
             get_processor_share(),
         )
         yield CounterMetricFamily(
-            "phiz_workers_replaced", "Workers that ended and were restarted.", pool.replaced_workers
+            "phiz_workers_replaced", "Restarted workers.", pool.replaced_workers
         )
         memory = GaugeMetricFamily(
             "phiz_worker_resident_bytes",
-            "Resident memory of each worker, in bytes.",
+            "Resident memory of each worker.",
             labels=["worker"],
         )
         seconds = CounterMetricFamily(
             "phiz_worker_cpu_seconds",
-            "Processor time of each worker, in seconds.",
+            "Processor time of each worker.",
             labels=["worker"],
         )
         for index, pid in sorted(processes.items()):

@@ -18,35 +18,49 @@ from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from phiz.api.body import OCTET_STREAM
 from phiz.api.content.form import MULTIPART_FORM
-from phiz.api.content.json_object import JSON
 from phiz.api.content.upload import IMAGE_FIELD, IMAGE_FIELDS, IMAGES_FIELD
 from phiz.api.encoded_response import EncodedResponse
-from phiz.api.error_table import ERROR_TABLE, ERRORS_BY_CODE, ROUTELESS_ERRORS, ErrorEntry
+from phiz.api.error_table import (
+    ERROR_TABLE,
+    ERRORS_BY_CODE,
+    NOT_READY_CODE,
+    ROUTELESS_ERRORS,
+    UPGRADE_CODE,
+    ErrorEntry,
+)
 from phiz.api.errors import PROBLEM_JSON, build_content
 from phiz.api.options import get_option_schema
+from phiz.api.page.files import PageFiles
+from phiz.api.pictures.negotiation import AnswerFormats
 from phiz.errors import (
     ApiKeyError,
+    NoFaceError,
+    NotAcceptableError,
+    NotSupportedError,
+    OriginError,
     RangeError,
     RateLimitError,
     ScopeError,
     StudyMissingError,
+    UnknownModelError,
     UnsupportedImageError,
     UrlError,
 )
 from phiz.models.specs import AUTO
 from phiz.wire.examples import DETECT_EXAMPLE
 from phiz.wire.json_text import encode_json
+from phiz.wire.messages import JSON
 from phiz.wire.schemas import (
     BatchAnswer,
     DetectParameters,
     JsonObject,
     Parameters,
     Problem,
+    StreamParameters,
 )
 
 Responses: TypeAlias = dict[int | str, dict[str, Any]]
@@ -56,10 +70,25 @@ phiz finds faces in images. It returns boxes, scores, landmarks and the time tha
 
     curl -F image=@face.jpg http://127.0.0.1:8000/detect
 
+`/detect` can also return the image with its faces drawn in. `/crops` cuts faces out, and `/blur`
+covers them.
+
 `/classify` returns the ImageNet classes of an image, if the classifiers are built.
 
 Coordinates are in pixels of the upright image (after the Exif orientation), from its upper left
 corner. Left and right are the viewer's. Errors are `application/problem+json` with a stable `code`.
+"""
+
+STREAM_DESCRIPTION = """\
+A WebSocket (`ws://`). Each binary message is a frame: a JPEG, or an image of another format that
+`/detect` reads. The answer to it is a text message with the JSON of `/detect`, and with
+
+- `frame`, the number of the frame, from 1;
+- `dropped`, the number of frames that were dropped so far, because a newer one had arrived;
+- `id` of each face, which stays the same from frame to frame.
+
+A message with a `code` is an error. The error of a frame has its `frame`, and the stream goes on.
+A text message changes options: `{"model": "yunet"}`.
 """
 
 OPENAPI_PATH = "/openapi.json"
@@ -72,7 +101,6 @@ DOCS_POLICY = (
     " script-src 'self' {inline_scripts}; style-src 'self' 'unsafe-inline';"
     " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-RANGE_STATUSES = (HTTPStatus.BAD_REQUEST, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
 INLINE_SCRIPT_PATTERN = re.compile(rb"<script>(.*?)</script>", re.DOTALL)
 
 IMAGE_SCHEMA: JsonObject = {
@@ -101,11 +129,22 @@ TIMING_HEADER: JsonObject = {
         "schema": {"type": "string"},
     }
 }
+FACES_DESCRIPTION: JsonObject = {
+    "Phiz-Faces": {
+        "description": "Number of faces, if the answer is an image or has images.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
 URL_ERRORS = [kind.code for kind in UrlError.__subclasses__()]
 # Possible if keys or a rate are set.
 ACCESS_ERRORS = (ApiKeyError.code, ScopeError.code, RateLimitError.code)
-# The last ones appear if a setting asks for them.
-OTHER_ERRORS = {StudyMissingError.code, RangeError.code, *URL_ERRORS, *ACCESS_ERRORS}
+# Of the interfaces of other servers.
+COMPAT_ERRORS = (NoFaceError.code, NotSupportedError.code, UnknownModelError.code)
+# URL_ERRORS and ACCESS_ERRORS appear if a setting asks for them.
+OTHER_ERRORS = {
+    *(StudyMissingError.code, RangeError.code, NotAcceptableError.code, OriginError.code),
+    *(*URL_ERRORS, *ACCESS_ERRORS, *COMPAT_ERRORS),
+}
 IMAGE_ERRORS = [
     entry.code
     for entry in ERROR_TABLE
@@ -114,9 +153,19 @@ IMAGE_ERRORS = [
 
 
 def describe_image_route(
-    options_type: type[Parameters], answer: type[BaseModel], example: JsonObject
+    options_type: type[Parameters],
+    answer: type[BaseModel] | None,
+    example: JsonObject,
+    formats: AnswerFormats = (),
 ) -> dict[str, Any]:
-    """Return what FastAPI needs to describe ``POST`` with one image, beside its summary."""
+    """Return what FastAPI needs to describe ``POST`` with one image, beside its summary.
+
+    Args:
+        options_type: Its options.
+        answer: Its answer in JSON; None if there is none.
+        example: An example of that.
+        formats: Formats of the answer; empty if it is always JSON.
+    """
     body = {
         "required": True,
         "description": "A form with the image, a JSON object with the image in base64, or the image"
@@ -125,13 +174,27 @@ def describe_image_route(
         " parameter overrides them. If `PHIZ_URL_HOSTS` is set, the query parameter `url` may give"
         " the address of the image instead of a body.",
         "content": {
-            MULTIPART_FORM: {"schema": _describe_form(IMAGE_SCHEMA)},
-            JSON: _describe_json(IMAGE_FIELD, BASE64_SCHEMA),
+            MULTIPART_FORM: {"schema": describe_form(IMAGE_SCHEMA)},
+            JSON: describe_json(IMAGE_FIELD, BASE64_SCHEMA),
             OCTET_STREAM: {"schema": IMAGE_SCHEMA},
             "image/*": {"schema": IMAGE_SCHEMA},
         },
     }
-    return _describe_route(options_type, body, answer, example, is_batch=False)
+    described = _describe_route(options_type, body, answer, example, is_batch=False)
+    if formats:
+        _describe_formats(described["responses"], formats)
+    if answer is None:
+        described["response_class"] = Response  # JSON would be described otherwise
+    return described
+
+
+def _describe_formats(responses: Responses, formats: AnswerFormats) -> None:
+    """Add the other formats of an answer, their headers, and the error of any other format."""
+    found = responses[HTTPStatus.OK]
+    for media_type, *_ in formats:
+        found["content"].setdefault(media_type, {"schema": {"type": "string", "format": "binary"}})
+    found["headers"] = {**found["headers"], **FACES_DESCRIPTION}
+    responses.update(describe_errors(NotAcceptableError.code))
 
 
 def describe_batch_route() -> dict[str, Any]:
@@ -143,46 +206,66 @@ def describe_batch_route() -> dict[str, Any]:
         f" images in base64. The fields may also be named {_OTHER_NAMES}. Options apply to all"
         " images.",
         "content": {
-            MULTIPART_FORM: {"schema": _describe_form(images)},
-            JSON: _describe_json(IMAGES_FIELD, {**images, "items": BASE64_SCHEMA}),
+            MULTIPART_FORM: {"schema": describe_form(images)},
+            JSON: describe_json(IMAGES_FIELD, {**images, "items": BASE64_SCHEMA}),
         },
     }
-    problem = _build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
+    problem = build_example(ERRORS_BY_CODE[UnsupportedImageError.code])
     example = {"results": [DETECT_EXAMPLE, problem]}
     return _describe_route(DetectParameters, body, BatchAnswer, example, is_batch=True)
+
+
+def describe_stream_route() -> dict[str, Any]:
+    """Return what FastAPI needs to describe ``GET /stream``, which OpenAPI has no word for."""
+    return {
+        "tags": ["detection"],
+        "name": "open_stream",
+        "summary": "Find the faces of a stream of frames (WebSocket)",
+        "description": STREAM_DESCRIPTION,
+        "response_class": Response,
+        "status_code": HTTPStatus.SWITCHING_PROTOCOLS,
+        "response_description": "The stream is open.",
+        "responses": describe_errors(OriginError.code, UPGRADE_CODE, NOT_READY_CODE),
+        "openapi_extra": {"parameters": describe_parameters(StreamParameters)[:-1]},
+    }
 
 
 def _describe_route(
     options_type: type[Parameters],
     body: JsonObject,
-    answer: type[BaseModel],
+    answer: type[BaseModel] | None,
     example: JsonObject,
     *,
     is_batch: bool,
 ) -> dict[str, Any]:
-    found = {
-        "description": answer.__doc__,
-        "model": answer,
-        "content": {"application/json": {"example": example}},
-        "headers": {} if is_batch else TIMING_HEADER,
-    }
+    headers: JsonObject = {} if is_batch else TIMING_HEADER
+    found: JsonObject
+    if answer is None:
+        found = {"description": "The image.", "content": {}, "headers": headers}
+    else:
+        found = {
+            "description": answer.__doc__,
+            "model": answer,
+            "content": {JSON: {"example": example}},
+            "headers": headers,
+        }
     codes = IMAGE_ERRORS if is_batch else [*IMAGE_ERRORS, *URL_ERRORS]
     return {
         "response_model": None,
         "responses": {200: found, **describe_errors(*codes)},
-        "openapi_extra": {"parameters": _describe_parameters(options_type), "requestBody": body},
+        "openapi_extra": {"parameters": describe_parameters(options_type), "requestBody": body},
     }
 
 
-def _describe_form(image_schema: JsonObject) -> JsonObject:
+def describe_form(image_schema: JsonObject, image_field: str = IMAGE_FIELD) -> JsonObject:
     """Return the schema of a form with an image.
 
     Its options are those of the query, so that the page and generated clients have each once.
     """
     return {
         "type": "object",
-        "properties": {IMAGE_FIELD: image_schema},
-        "required": [IMAGE_FIELD],
+        "properties": {image_field: image_schema},
+        "required": [image_field],
         "additionalProperties": {
             "type": "string",
             "description": "An option, as the query parameter of its name. Empty means not given.",
@@ -190,7 +273,7 @@ def _describe_form(image_schema: JsonObject) -> JsonObject:
     }
 
 
-def _describe_json(image_name: str, image_schema: JsonObject) -> JsonObject:
+def describe_json(image_name: str, image_schema: JsonObject) -> JsonObject:
     """Return the description of a JSON object with an image and the query's options."""
     text = "iVBORw0KGgo…"
     images = [text] if image_schema["type"] == "array" else text
@@ -203,7 +286,8 @@ def _describe_json(image_name: str, image_schema: JsonObject) -> JsonObject:
     return {"schema": schema, "example": {image_name: images, "model": AUTO}}
 
 
-def _describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
+def describe_parameters(options_type: type[Parameters]) -> list[JsonObject]:
+    """Return the options as query parameters, and the header of the deadline."""
     options = [
         _describe_parameter(name, get_option_schema(options_type, name))
         for name in options_type.model_fields
@@ -238,7 +322,7 @@ def describe_errors(*codes: str) -> Responses:
 
 
 def _describe_status(entries: Sequence[ErrorEntry]) -> JsonObject:
-    content = {"schema": {"$ref": PROBLEM_REFERENCE}, "example": _build_example(entries[0])}
+    content = {"schema": {"$ref": PROBLEM_REFERENCE}, "example": build_example(entries[0])}
     return {
         "description": "\n".join(
             f"- `{entry.code}`: {entry.cause}. Remedy: {entry.remedy}." for entry in entries
@@ -247,37 +331,10 @@ def _describe_status(entries: Sequence[ErrorEntry]) -> JsonObject:
     }
 
 
-def _build_example(entry: ErrorEntry) -> JsonObject:
+def build_example(entry: ErrorEntry) -> JsonObject:
+    """Return an error as an answer has it."""
     detail = f"{entry.cause}; {entry.remedy}".replace("`", "")
     return build_content(entry.code, detail)
-
-
-class _AssetFiles(StaticFiles):
-    """The files of the page, which a browser may keep if it asks whether they have changed."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request (ASGI).
-
-        Raises:
-            RangeError: As its description; the framework would answer in plain text.
-        """
-        is_refused = False
-
-        async def send_checked(message: Message) -> None:
-            nonlocal is_refused
-            if message["type"] == "http.response.start":
-                is_refused = message["status"] in RANGE_STATUSES
-            if not is_refused:
-                await send(message)
-
-        await super().__call__(scope, receive, send_checked)
-        if is_refused:
-            raise RangeError("the header Range is not a range of this file; send no Range")
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:  # noqa: ANN401  Starlette's
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "private, no-cache"
-        return response
 
 
 def build_description(app: FastAPI) -> Callable[[Scope], Response]:
@@ -318,7 +375,7 @@ def build_docs_routes(title: str) -> list[BaseRoute]:
     scripts = INLINE_SCRIPT_PATTERN.findall(page.body)
     policy = DOCS_POLICY.format(inline_scripts=" ".join(map(_format_script_source, scripts)))
     page.headers["Content-Security-Policy"] = policy
-    files = _AssetFiles(packages=[(ASSETS_PACKAGE, "static")])
+    files = PageFiles(packages=[(ASSETS_PACKAGE, "static")])
 
     async def serve_docs_page(_request: Request) -> HTMLResponse:
         return page

@@ -24,6 +24,10 @@ _TRACEPARENT_PATTERN: Final = re.compile(
 _FIRST_VERSION: Final = b"00"
 RECORD_KEY: Final = "phiz.record"
 """Key of a request's record in its scope (ASGI)."""
+STREAM_METHOD: Final = "GET"
+"""The method of a request for a stream, whose scope (ASGI) has none."""
+REQUEST_TYPES: Final = frozenset({"http", "websocket"})
+"""The types of scopes (ASGI) that are requests."""
 OK_CODE: Final = "ok"
 UNKNOWN_MODEL: Final = "unknown"
 
@@ -50,7 +54,11 @@ class RequestRecord:
         total_s: Seconds from the headers to the last byte of the answer; 0 before that.
         error_code: Code of the error in the answer; empty if there is none.
         client: Name of the API key; empty without one.
+        is_rendered: Whether the answer is an image, or has images.
         charge: Counts more images towards the rate of the client; None without a rate.
+        admit_frame: Counts a frame of a stream towards that rate, or returns the seconds until one
+            is allowed. It raises an AccessError if the key is no longer valid. None without rules.
+        frames: Frames of a stream that were answered.
     """
 
     request_id: str
@@ -68,7 +76,10 @@ class RequestRecord:
     total_s: float = 0.0
     error_code: str = ""
     client: str = ""
+    is_rendered: bool = False
     charge: Callable[[int], None] | None = None
+    admit_frame: Callable[[], float] | None = None
+    frames: int = 0
 
     @classmethod
     def from_headers(cls, method: str, path: str, headers: Iterable[tuple[bytes, bytes]]) -> Self:
@@ -86,7 +97,8 @@ class RequestRecord:
     @property
     def code(self) -> str:
         """``ok``, or the code of the error that the request ended with."""
-        if 0 < self.status < HTTPStatus.BAD_REQUEST:
+        is_stream = self.status == HTTPStatus.SWITCHING_PROTOCOLS
+        if 0 < self.status < HTTPStatus.BAD_REQUEST and not (is_stream and self.error_code):
             return OK_CODE
         return self.error_code or WorkerFaultError.code
 
@@ -108,6 +120,8 @@ class RequestRecord:
             fields["client"] = self.client
         if self.model:
             fields["model"] = self.model
+        if self.frames:
+            fields["frames"] = self.frames
         fields["bytes_in"] = self.bytes_in
         fields["bytes_out"] = self.bytes_out
         fields["total_ms"] = round(1000 * self.total_s, 3)
@@ -123,7 +137,8 @@ def get_record(scope: Scope) -> RequestRecord:
     """Return the record of a request; it begins here where there is no access log."""
     record = scope.get(RECORD_KEY)
     if not isinstance(record, RequestRecord):
-        record = RequestRecord.from_headers(scope["method"], scope["path"], scope["headers"])
+        method = scope.get("method", STREAM_METHOD)
+        record = RequestRecord.from_headers(method, scope["path"], scope["headers"])
         scope[RECORD_KEY] = record
     return record
 

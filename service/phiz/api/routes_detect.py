@@ -1,7 +1,8 @@
-"""``POST /detect``, ``/detect/batch`` and ``/classify``: admit, read, detect, respond."""
+"""``POST /detect`` and the other routes with images: admit, read, detect, respond."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, TypeAlias
@@ -10,19 +11,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from phiz.api.body import read_upload
-from phiz.api.content.upload import Upload
+from phiz.api.content.upload import IMAGE_FIELD, Upload
 from phiz.api.deadline import await_tasks
 from phiz.api.encoded_response import EncodedResponse
 from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
 from phiz.api.options import read_deadline, read_options, read_query
+from phiz.api.pictures.negotiation import AnswerFormat, AnswerFormats, choose_format
+from phiz.api.pictures.response import PictureResponse
 from phiz.api.request_record import RequestRecord, get_record
 from phiz.api.server.bodies import BODY_COMPLETE_KEY
 from phiz.api.server.clients import get_address
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
 from phiz.wire.json_text import encode_json
-from phiz.wire.messages import EncodedAnswer
+from phiz.wire.messages import JSON, EncodedAnswer
+from phiz.wire.picture_schemas import BlurParameters, CropParameters, DetectImageParameters
 from phiz.wire.schemas import ClassifyParameters, DetectParameters, Parameters
 from phiz.wire.workload import describe_workload
 from phiz.workers.handle import TaskOwner, WorkTask
@@ -39,14 +43,25 @@ class Operation:
     Attributes:
         handler: Name of the handler in the workers.
         options_type: Options of the request.
-        respond: Returns the response to the outcomes, or raises the error of the only image.
+        respond: Returns the response to the outcomes, by the options of the request, or raises
+            the error of the only image.
         is_batch: Whether a request may have several images.
+        image_field: Name of the field or member with the image, in descriptions and advice. The
+            usual names of other clients are read too.
+        formats: Formats of the answer, the default first; empty if it is always JSON.
     """
 
     handler: str
     options_type: type[Parameters]
-    respond: Callable[[Sequence[ImageOutcome]], Response]
+    respond: Callable[[Sequence[ImageOutcome], Parameters], Response]
     is_batch: bool = False
+    image_field: str = IMAGE_FIELD
+    formats: AnswerFormats = ()
+
+    @property
+    def work(self) -> str:
+        """The work of the default answer beside the detection."""
+        return self.formats[0].work if self.formats else ""
 
 
 async def detect(request: Request) -> Response:
@@ -57,6 +72,16 @@ async def detect(request: Request) -> Response:
 async def detect_batch(request: Request) -> Response:
     """Return the faces or the error of each image, in the order of the request."""
     return await answer_request(OPERATIONS["/detect/batch"], request)
+
+
+async def crop(request: Request) -> Response:
+    """Return the faces of an image, cut out."""
+    return await answer_request(OPERATIONS["/crops"], request)
+
+
+async def blur(request: Request) -> Response:
+    """Return an image with its faces covered."""
+    return await answer_request(OPERATIONS["/blur"], request)
 
 
 async def classify(request: Request) -> Response:
@@ -73,6 +98,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
         ClientDisconnect: The client has left.
     """
     service, record = get_service(request), get_record(request.scope)
+    record.is_rendered = bool(operation.work)
     with service.metrics.track_request(record):
         url = None if operation.is_batch else take_url(request.scope)
         address = get_address(request.scope)
@@ -83,7 +109,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
         with service.admission.bodies.reserve(address, is_complete=is_complete) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
-                upload = await read_upload(request, limits, body)
+                upload = await read_upload(request, limits, body, operation.image_field)
             else:
                 upload = await fetch_upload(url, request, service, record, body)
             record.received_at_s = time.perf_counter()
@@ -92,13 +118,19 @@ async def answer_request(operation: Operation, request: Request) -> Response:
             if upload.fields:
                 options = _read_form_options(operation, request, upload, record)
             body.finish_receiving()
-            tasks = _submit_images(operation, upload.images, options, service, record, owner)
+            handler, arguments, work = _choose_work(operation, options, request)
+            record.is_rendered = bool(work)
+            tasks = _submit_images(
+                handler, arguments, work, upload.images, options, service, record, owner
+            )
             outcomes = await await_tasks(tasks, service.pool, request, record.deadline_s)
         record.outcomes = [
             outcome if isinstance(outcome, PhizError) else EncodedAnswer(*outcome)
             for outcome in outcomes
         ]
-        return operation.respond(record.outcomes)
+        if work:
+            return respond_with_picture(record.outcomes, service, address)
+        return operation.respond(record.outcomes, options)
 
 
 def _admit_request(
@@ -114,11 +146,13 @@ def _admit_request(
     options = read_query(operation.options_type, request.scope["query_string"])
     record.model = options.model
     wished = request.headers.get("phiz-deadline")
-    record.deadline_s = admit_model(options.model, wished, owner.client, service)
+    record.deadline_s = admit_model(options.model, wished, owner.client, service, operation.work)
     return options
 
 
-def admit_model(model: str, wished: str | None, client: str, service: Service) -> float:
+def admit_model(
+    model: str, wished: str | None, client: str, service: Service, work: str = ""
+) -> float:
     """Return the deadline of a request in seconds, if it is admitted before its body is read.
 
     Args:
@@ -126,13 +160,14 @@ def admit_model(model: str, wished: str | None, client: str, service: Service) -
         wished: Its header ``Phiz-Deadline``, if there is one.
         client: Its client.
         service: The service.
+        work: Its work beside the detection.
 
     Raises:
         OptionError: The deadline is not a number above 0.
         OverloadedError: The queue is full, or the wait would be too long.
     """
     deadline_s = read_deadline(wished, service.limits.deadline_s)
-    least_s = service.pool.latencies.estimate_least_s(model)
+    least_s = service.pool.latencies.estimate_least_s(model, work)
     service.admission.check(deadline_s, client, least_s)
     return deadline_s
 
@@ -147,8 +182,25 @@ def _read_form_options(
     return options
 
 
+def _choose_work(
+    operation: Operation, options: Parameters, request: Request
+) -> tuple[str, tuple[Any, ...], str]:
+    """Return handler and arguments of the images, and their work beside the detection.
+
+    Raises:
+        NotAcceptableError: The request accepts no format of the answer.
+    """
+    arguments = _get_arguments(options)
+    if not operation.formats:
+        return operation.handler, arguments, ""
+    chosen = choose_format(operation.formats, options.answer_format, request.scope["headers"])
+    return chosen.handler, arguments + chosen.arguments, chosen.work
+
+
 def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a request
-    operation: Operation,
+    handler: str,
+    arguments: tuple[Any, ...],
+    work: str,
     images: Sequence[bytes],
     options: Parameters,
     service: Service,
@@ -156,13 +208,12 @@ def _submit_images(  # noqa: PLR0913, PLR0917  everything that is known of a req
     owner: TaskOwner,
 ) -> list[WorkTask]:
     """Return a task for each image, unless the queue has grown too long meanwhile."""
-    workloads = [describe_workload(options, image_bytes) for image_bytes in images]
+    workloads = [describe_workload(options, image_bytes, work) for image_bytes in images]
     forecasts = [service.pool.latencies.forecast(workload) for workload in workloads]
     _check_work(workloads, forecasts, service, record.deadline_s, owner)
-    arguments = _get_arguments(options)
     return [
         service.pool.submit(
-            operation.handler,
+            handler,
             image_bytes,
             arguments,
             workload,
@@ -206,15 +257,36 @@ def _get_arguments(options: Parameters) -> tuple[Any, ...]:
     return options.to_arguments()
 
 
-def respond_with_one(outcomes: Sequence[ImageOutcome]) -> Response:
+def respond_with_one(outcomes: Sequence[ImageOutcome], _options: Parameters) -> Response:
     """Return the answer to the only image, or raise its error."""
-    (outcome,) = outcomes
-    if isinstance(outcome, PhizError):
-        raise outcome
+    outcome = get_answer(outcomes)
     return EncodedResponse(outcome.body, outcome.server_timing)
 
 
-def respond_with_all(outcomes: Sequence[ImageOutcome]) -> Response:
+def respond_with_picture(
+    outcomes: Sequence[ImageOutcome], service: Service, address: str
+) -> Response:
+    """Return the answer to the only image, which counts as held until it is sent.
+
+    Raises:
+        PhizError: The error of the image, or too many bytes are held.
+    """
+    outcome = get_answer(outcomes)
+    with ExitStack() as stack:
+        held = stack.enter_context(service.admission.bodies.reserve(address, is_complete=True))
+        held.add_bytes(len(outcome.body))
+        return PictureResponse(outcome, stack.pop_all().close)
+
+
+def get_answer(outcomes: Sequence[ImageOutcome]) -> EncodedAnswer:
+    """Return the answer of the only image, or raise its error."""
+    (outcome,) = outcomes
+    if isinstance(outcome, PhizError):
+        raise outcome
+    return outcome
+
+
+def respond_with_all(outcomes: Sequence[ImageOutcome], _options: Parameters) -> Response:
     """Return the answer or the error of each image, in their order."""
     results = b",".join(map(_encode_outcome, outcomes))
     return EncodedResponse(b'{"results":[%b]}\n' % results)
@@ -227,8 +299,39 @@ def _encode_outcome(outcome: ImageOutcome) -> bytes:
 
 
 OPERATIONS: Final[Mapping[str, Operation]] = {
-    "/detect": Operation("detect", DetectParameters, respond_with_one),
+    "/detect": Operation(
+        "detect",
+        DetectImageParameters,
+        respond_with_one,
+        formats=(
+            AnswerFormat(JSON, "json", "detect"),
+            AnswerFormat("image/jpeg", "jpeg", "annotate", "annotate jpeg", ("jpeg",)),
+            AnswerFormat("image/png", "png", "annotate", "annotate png", ("png",)),
+            AnswerFormat("image/webp", "webp", "annotate", "annotate webp", ("webp",)),
+        ),
+    ),
     "/detect/batch": Operation("detect", DetectParameters, respond_with_all, is_batch=True),
+    "/crops": Operation(
+        "crop",
+        CropParameters,
+        respond_with_one,
+        formats=(
+            AnswerFormat("application/zip", "zip", "crop", "crop", ("zip",)),
+            AnswerFormat("multipart/form-data", "multipart", "crop", "crop", ("multipart",)),
+            AnswerFormat(JSON, "json", "crop", "crop", ("json",)),
+        ),
+    ),
+    "/blur": Operation(
+        "blur",
+        BlurParameters,
+        respond_with_one,
+        formats=(
+            AnswerFormat("image/*", "", "blur", "blur", (None,)),
+            AnswerFormat("image/jpeg", "jpeg", "blur", "blur jpeg", ("jpeg",)),
+            AnswerFormat("image/png", "png", "blur", "blur png", ("png",)),
+            AnswerFormat("image/webp", "webp", "blur", "blur webp", ("webp",)),
+        ),
+    ),
     "/classify": Operation("classify", ClassifyParameters, respond_with_one),
 }
 """By path; their method is POST."""

@@ -148,7 +148,7 @@ def _build_auto_entry(inventory: ModelInventory) -> ModelEntry:
     first, *others = inventory.landmarks.values()
     return ModelEntry(
         name=AUTO,
-        title="a fast model first, then mtcnn while more faces are likely",
+        title="all images: yunet, then centerface unless close-up",
         kind=AUTO,
         input_size=None,
         landmarks=tuple(name for name in first if all(name in other for other in others)),

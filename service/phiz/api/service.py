@@ -4,13 +4,14 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 
 from phiz.api.admission import Admission
 from phiz.api.errors import NotReadyError
 from phiz.api.fetch.fetcher import ImageFetcher
 from phiz.api.fetch.hosts import HostRules
 from phiz.api.metrics import Metrics
+from phiz.api.stream.places import StreamPlaces
 from phiz.wire.messages import ModelInventory
 from phiz.workers.pool import WorkerPool
 
@@ -50,6 +51,7 @@ class RequestLimits:
         max_queued: Maximum number of queued images; None for as many as can be answered in time.
         url_hosts: Hosts that images may be fetched from; None if none may be fetched.
         hang_timeout_s: Seconds without a sign of life after which a worker is replaced.
+        max_streams: Maximum number of open streams.
     """
 
     max_image_bytes: int
@@ -62,6 +64,7 @@ class RequestLimits:
     max_queued: int | None = None
     url_hosts: HostRules | None = None
     hang_timeout_s: float = 2
+    max_streams: int = 16
 
     @property
     def max_body_bytes(self) -> int:
@@ -101,6 +104,7 @@ class Service:
         batch_limits: Limits of a body with several images.
         admission: Its admission.
         metrics: Its metrics.
+        streams: Places of its streams.
         fetcher: Fetches images by their addresses, if it may.
     """
 
@@ -111,10 +115,11 @@ class Service:
     batch_limits: BodyLimits
     admission: Admission
     metrics: Metrics
+    streams: StreamPlaces
     fetcher: ImageFetcher | None = None
 
 
-def get_service(request: Request) -> Service:
+def get_service(request: HTTPConnection) -> Service:
     """Return the service that answers a request, whether or not it has workers.
 
     Raises:

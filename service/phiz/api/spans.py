@@ -29,8 +29,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode, Tracer, set_span_in_
 from starlette.types import Scope
 
 import phiz
+from phiz.api.compat.routes import IMAGE_OPERATIONS
 from phiz.api.request_record import RequestRecord
-from phiz.api.routes_detect import OPERATIONS
 from phiz.wire.messages import EncodedAnswer
 
 PROGRAM_NAME: Final = "phiz"
@@ -58,7 +58,7 @@ class RequestTracer:
 
     def start_span(self, record: RequestRecord, scope: Scope) -> "RequestSpan | None":
         """Return the span of a new request, or None if its route takes no images."""
-        if record.method != "POST" or record.path not in OPERATIONS:
+        if record.method != "POST" or record.path not in IMAGE_OPERATIONS:
             return None
         origin_ns = time.time_ns() - _to_ns(time.perf_counter() - record.started_at_s)
         headers: dict[str, list[str]] = {}

@@ -34,7 +34,7 @@ def classify_images(
     chosen = precision or get_default_precision(settings, model)
     engine = load_classifier(settings, model, chosen)
 
-    def find_classes(image_bytes: bytes, stopwatch: Stopwatch) -> Classification:
+    def find_classes(_: Path, image_bytes: bytes, stopwatch: Stopwatch) -> Classification:
         return engine.classify(image_bytes, top, stopwatch)
 
     run_images(image_paths, engine.limits.max_bytes, find_classes, report)

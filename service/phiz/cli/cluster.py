@@ -1,6 +1,7 @@
-"""``phiz detect --ray``: the faces of many images, found by all machines of a cluster."""
+"""The option ``--ray``: many images, processed by all machines of a cluster."""
 
 import logging
+import posixpath
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -16,12 +17,24 @@ from phiz.errors import OptionError, SettingError
 from phiz.faces import DetectOptions
 from phiz.loading import load_engine
 from phiz.ray.job import BulkJob, JobCounts, run_job
-from phiz.ray.storage import Storage, has_scheme, list_images, parse_address, redact_address
+from phiz.ray.storage import (
+    Storage,
+    StoragePath,
+    has_scheme,
+    list_images,
+    parse_address,
+    redact_address,
+)
 from phiz.settings import Settings, load_settings
+from phiz.wire.edits import ImageEdit
 
 
-def detect_in_cluster(
-    paths: Sequence[str], folder: str, model: str, options: DetectOptions
+def process_in_cluster(
+    paths: Sequence[str],
+    folder: str,
+    model: str,
+    options: DetectOptions,
+    edit: ImageEdit | None = None,
 ) -> None:
     """Write a row for each image into Parquet files, and print how many there are.
 
@@ -30,6 +43,7 @@ def detect_in_cluster(
         folder: Path or address of the folder for the files.
         model: Detector.
         options: Its options.
+        edit: What is made of each image and its faces, beside its row; None for nothing.
 
     Raises:
         SettingError: The cluster cannot be reached.
@@ -38,7 +52,11 @@ def detect_in_cluster(
     """
     storage, image_paths = _find_images(paths)
     load = partial(_load_model_engine, load_settings(), model)
-    job = BulkJob(storage, parse_address(folder), model, options, load)
+    root, output_folder = _find_root(paths, image_paths), parse_address(folder)
+    if edit is not None:
+        has_folder = not {parse_address(path).path for path in paths} <= {*image_paths}
+        _check_output(output_folder, StoragePath(storage, root), has_folder=has_folder)
+    job = BulkJob(storage, output_folder, model, options, load, edit, root)
     counts = JobCounts()
     with _connect_cluster():
         for counts in run_job(job, image_paths):
@@ -64,6 +82,33 @@ def _find_images(paths: Sequence[str]) -> tuple[Storage, list[str]]:
         _check_name(image_path)
     absolute = dict.fromkeys(str(image_path.absolute()) for image_path in found)
     return parse_address("").storage, list(absolute)
+
+
+def _find_root(paths: Sequence[str], image_paths: Sequence[str]) -> str:
+    """Return the folder that outputs are named by: the only one that is named, or a common one."""
+    named = parse_address(paths[0]).path
+    if len(paths) == 1 and [named] != image_paths:
+        return named
+    return posixpath.commonpath([posixpath.dirname(path) for path in image_paths])
+
+
+def _check_output(output_folder: StoragePath, root: StoragePath, *, has_folder: bool) -> None:
+    """Refuse a folder whose outputs would replace images, or be read as images next time.
+
+    Args:
+        output_folder: The folder of the outputs.
+        root: The folder of the images.
+        has_folder: Whether all images in a folder are read.
+
+    Raises:
+        OptionError: It is the folder of the images, or in a folder that is read.
+    """
+    output, images = (posixpath.join(place.path, "") for place in (output_folder, root))
+    is_read = output == images or (has_folder and output.startswith(images))
+    if is_read and output_folder.storage.scheme == root.storage.scheme:
+        raise OptionError(
+            "--ray cannot write images into the folder that they are read from; name another folder"
+        )
 
 
 def _check_name(image_path: Path) -> None:

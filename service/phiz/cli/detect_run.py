@@ -1,6 +1,5 @@
 """The detection that ``phiz detect`` runs, and how it shows faces."""
 
-import io
 import os
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -8,19 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-from PIL import Image as Pillow
 
 from phiz.cli.files import JPEG_SUFFIXES, OutputPaths, find_images, write_file
 from phiz.cli.formats import Layout, open_report
 from phiz.cli.run import run_images
+from phiz.editing.render import read_rgb_profile, render_annotated
 from phiz.errors import SettingError
 from phiz.faces import DetectionResult, DetectOptions, Face
-from phiz.image.annotate import draw_faces
-from phiz.image.decode import decode_image
+from phiz.image.decode import open_image
 from phiz.image.limits import DecodingLimits
 from phiz.loading import load_engine
 from phiz.settings import load_settings
 from phiz.timings import Stopwatch
+from phiz.wire.edits import ImageEdit
 from phiz.wire.encode import encode_result
 
 LANDMARK_COLUMNS = (
@@ -38,7 +37,6 @@ LANDMARK_COLUMNS = (
 # Before Ray is loaded: it would report its use to its makers, and tell on standard error what
 # its own files tell too.
 RAY_VARIABLES = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_BACKEND_LOG_LEVEL": "fatal"}
-_JPEG_QUALITY = 90
 
 
 def detect_images(
@@ -62,7 +60,7 @@ def detect_images(
             raise click.UsageError(
                 "--ray writes Parquet and cannot be combined with --format or --draw"
             )
-        _detect_in_cluster(paths, ray_folder, model, detect_options)
+        run_in_cluster(paths, ray_folder, model, detect_options)
         return
     image_paths = find_images([Path(path) for path in paths], folder)
     destinations = OutputPaths(folder, image_paths) if folder else None
@@ -71,25 +69,34 @@ def detect_images(
     if detect_options.budget_ms is not None:
         engine.measure_step_costs()
 
-    def find_faces(image_bytes: bytes, stopwatch: Stopwatch) -> DetectionResult:
+    def find_faces(_: Path, image_bytes: bytes, stopwatch: Stopwatch) -> DetectionResult:
         return engine.detect(image_bytes, model, detect_options, stopwatch)
 
     draw = partial(_write_annotated, destinations, engine.limits) if destinations else None
     run_images(image_paths, engine.limits.max_bytes, find_faces, report, draw)
 
 
-def _detect_in_cluster(
-    paths: Sequence[str], folder: str, model: str, options: DetectOptions
+def run_in_cluster(
+    paths: Sequence[str],
+    folder: str,
+    model: str,
+    options: DetectOptions,
+    edit: ImageEdit | None = None,
 ) -> None:
+    """Process images on a cluster, as ``process_in_cluster`` does.
+
+    Raises:
+        SettingError: Ray is not installed, or the cluster cannot be reached.
+    """
     for name, value in RAY_VARIABLES.items():
         os.environ.setdefault(name, value)
     try:
-        from phiz.cli.cluster import detect_in_cluster  # noqa: PLC0415  only the extra installs Ray
+        from phiz.cli.cluster import process_in_cluster  # noqa: PLC0415  only the extra has Ray
     except ImportError as error:
         raise SettingError(
             "Ray is not installed; install it with: pip install 'phiz[ray]'"
         ) from error
-    detect_in_cluster(paths, folder, model, options)
+    process_in_cluster(paths, folder, model, options, edit)
 
 
 def _write_annotated(
@@ -106,11 +113,14 @@ def _write_annotated(
         OSError: The file cannot be written, and is named.
     """
     output_path = destinations.pick_path(path)
-    name = "JPEG" if output_path.suffix.lower() in JPEG_SUFFIXES else "PNG"
-    file = io.BytesIO()
-    pixels = draw_faces(decode_image(image_bytes, limits), result.faces)
-    Pillow.fromarray(pixels).save(file, name, quality=_JPEG_QUALITY)
-    write_file(output_path, file.getvalue())
+    picture = render_annotated(
+        open_image(image_bytes, limits),
+        result.faces,
+        "jpeg" if output_path.suffix.lower() in JPEG_SUFFIXES else "png",
+        limits,
+        read_rgb_profile(image_bytes),
+    )
+    write_file(output_path, picture.content)
 
 
 def _list_rows(result: DetectionResult) -> Iterator[dict[str, str | float]]:

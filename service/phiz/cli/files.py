@@ -27,20 +27,25 @@ IMAGE_SUFFIXES = (
 JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
 
 
-def find_images(paths: Sequence[Path], output_folder: Path | None = None) -> list[Path]:
+def find_images(
+    paths: Sequence[Path], output_folder: Path | None = None, option: str = "--draw"
+) -> list[Path]:
     """Return the paths, with folders replaced by the images in them, sorted by their paths.
 
     Files that are named are returned whatever their suffix, and whether or not they exist.
 
     Args:
         paths: Files and folders.
-        output_folder: Folder of drawn copies; images in it are left out.
+        output_folder: Folder of copies; images in it are left out.
+        option: The option that names that folder.
 
     Raises:
         ClickException: There is no image.
-        UsageError: Copies would be drawn into a folder that is read.
+        UsageError: Copies would be written into a folder that is read.
     """
-    image_paths = [image_path for path in paths for image_path in _list_images(path, output_folder)]
+    image_paths = [
+        image_path for path in paths for image_path in _list_images(path, output_folder, option)
+    ]
     if not image_paths:
         names = ", ".join(click.format_filename(path) for path in paths)
         raise click.ClickException(
@@ -49,24 +54,25 @@ def find_images(paths: Sequence[Path], output_folder: Path | None = None) -> lis
     return image_paths
 
 
-def _list_images(path: Path, output_folder: Path | None) -> list[Path]:
+def _list_images(path: Path, output_folder: Path | None, option: str) -> list[Path]:
     if not path.is_dir():
         return [path]
     found = (file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
-    return sorted(file for file in _exclude_output(output_folder, path, found) if file.is_file())
+    kept = _exclude_output(output_folder, path, found, option)
+    return sorted(file for file in kept if file.is_file())
 
 
 def _exclude_output(
-    output_folder: Path | None, path: Path, files: Iterable[Path]
+    output_folder: Path | None, path: Path, files: Iterable[Path], option: str
 ) -> Iterable[Path]:
-    """Return the files at a path without drawn copies, which would be drawn once more."""
+    """Return the files at a path without copies, which would be copied once more."""
     if output_folder is None or not output_folder.resolve().is_relative_to(path.resolve()):
         return files
     folder = output_folder.resolve()
     if folder == path.resolve():
         name = click.format_filename(path)
         raise click.UsageError(
-            f"--draw cannot write into {name}, because the copies would be read as images next"
+            f"{option} cannot write into {name}, because the copies would be read as images next"
             " time; choose another folder or a subfolder"
         )
     return (file for file in files if not file.parent.resolve().is_relative_to(folder))

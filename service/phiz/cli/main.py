@@ -14,10 +14,13 @@ from phiz.errors import OptionError, PhizError
 
 _COMMANDS = {
     "detect": ("phiz.cli.detect:detect", "Find faces in images."),
+    "blur": ("phiz.cli.edits.blur:blur", "Cover the faces of images."),
+    "crops": ("phiz.cli.edits.crops:crops", "Cut the faces out of images."),
     "classify": (
         "phiz.cli.classify:classify",
         "Classify images into the 1000 classes of ImageNet.",
     ),
+    "watch": ("phiz.cli.watch.command:watch", "Find and follow the faces of a camera or a video."),
     "serve": ("phiz.cli.serve:serve", "Serve detection over HTTP until stopped."),
     "key": ("phiz.cli.key:key", "Create an API key for the service."),
     "models": ("phiz.cli.models:models", "Build, list and verify the models."),

@@ -20,7 +20,7 @@ _MIN_TRACKED = 4  # images, from which on progress is shown
 def run_images(
     paths: Sequence[Path],
     max_bytes: int,
-    answer: Callable[[bytes, Stopwatch], ResultT],
+    answer: Callable[[Path, bytes, Stopwatch], ResultT],
     report: Report[ResultT],
     finish: Callable[[Path, bytes, ResultT], None] | None = None,
 ) -> None:
@@ -29,7 +29,7 @@ def run_images(
     Args:
         paths: The images.
         max_bytes: Most bytes of an image.
-        answer: Returns the result of the bytes of an image.
+        answer: Returns the result of an image, given its path and its bytes.
         report: Takes the results, and is closed.
         finish: Called with each image and its result after it is reported.
 
@@ -41,7 +41,7 @@ def run_images(
     def run_image(path: Path) -> None:
         image_bytes = read_image_bytes(path, max_bytes)
         stopwatch = Stopwatch()
-        result = answer(image_bytes, stopwatch)
+        result = answer(path, image_bytes, stopwatch)
         with guard_stdout(report.layout.what):
             report.add(click.format_filename(path), result, stopwatch.to_timings())
         if finish:

@@ -51,15 +51,25 @@ def serve(host: str, port: int, workers: int | None) -> None:
     """Serve detection over HTTP until stopped.
 
     \b
+    GET  /               the page that shows the faces of pictures, for browsers
     POST /detect         find the faces of an image
     POST /detect/batch   find the faces of several images
+    POST /crops          cut out the faces of an image
+    POST /blur           cover the faces of an image
     POST /classify       classify an image; needs phiz models build --group classify
+    WS   /stream         find and follow the faces of a stream of frames
     GET  /models         list the available models
     GET  /study          show the report of phiz study
     GET  /docs           interactive documentation
     GET  /healthz        200 while the process is alive
     GET  /readyz         200 while the service is ready for requests
     GET  /metrics        metrics for Prometheus
+
+    \b
+    The same faces for clients of other servers (docs/drop-in.md):
+    POST /v1/vision/face             DeepStack, CodeProject.AI
+    POST /api/v1/detection/detect    CompreFace
+    GET  /v2, /v2/health/ready, …    Open Inference Protocol: health and metadata
 
     On SIGTERM, SIGHUP or Ctrl+C, requests in progress are finished first.
 
@@ -78,6 +88,8 @@ def serve(host: str, port: int, workers: int | None) -> None:
     PHIZ_QUEUE        maximum queued images (default: as many as can be answered in time)
     PHIZ_BODY_TIMEOUT maximum seconds for a body to arrive (default 30)
     PHIZ_URL_HOSTS    hosts of the option url: public, names, *.names (default: none)
+    PHIZ_STREAMS      maximum open streams (default 16)
+    PHIZ_COMPAT       interfaces of other servers: deepstack,compreface,kserve (default), or none
     PHIZ_API_KEYS     file of the API keys that requests need (default: none; see phiz key)
     PHIZ_RATE         requests of each client, such as 20/s (default: no limit)
     PHIZ_CORS_ORIGINS origins whose web pages may read the answers; * for all (default: none)

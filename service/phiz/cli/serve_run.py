@@ -61,7 +61,14 @@ def run_service(host: str, port: int, workers: int | None) -> None:
             metrics_port = metrics_listener.getsockname()[1]
             guard = replace(guard or Guard(), metrics_port=metrics_port)
         run_server(
-            create_app(WORKER_COMMAND, size, limits, find_study_page(settings), guard),
+            create_app(
+                WORKER_COMMAND,
+                size,
+                limits,
+                find_study_page(settings),
+                guard,
+                interfaces=settings.compat,
+            ),
             listener,
             settings.drain,
             partial(_announce_address, listener, settings.log),

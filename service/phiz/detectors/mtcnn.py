@@ -125,8 +125,8 @@ class Mtcnn:
             return Detections(())
         sums = compute_integral(pixels)  # (H + 1, W + 1)
         stopwatch.lap("preprocess")
-        proposals = self._propose_boxes(sums, scales, stopwatch)  # (N, 4)
-        candidates = self._refine_boxes(sums, proposals, stopwatch)  # (M, 4)
+        proposals = self.propose_boxes(sums, scales, stopwatch)  # (N, 4)
+        candidates = self.refine_boxes(sums, proposals, stopwatch)  # (M, 4)
         boxes, scores, keypoints = self._select_faces(sums, candidates, options, stopwatch)
         boxes = clip_boxes(boxes, width, height)  # (K, 4)
         if len(boxes) > 1 and not self.reference:
@@ -137,7 +137,7 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return Detections(faces)
 
-    def _propose_boxes(
+    def propose_boxes(
         self, sums: IntegralImage, scales: list[float], stopwatch: Stopwatch
     ) -> Boxes:
         """Return the square proposals (N, 4) of P-Net over all levels."""
@@ -176,7 +176,7 @@ class Mtcnn:
         stopwatch.lap("postprocess")
         return predictions[kept]
 
-    def _refine_boxes(self, sums: IntegralImage, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
+    def refine_boxes(self, sums: IntegralImage, boxes: Boxes, stopwatch: Stopwatch) -> Boxes:
         """Return the proposals (N, 4) that R-Net keeps, corrected and square, (M, 4)."""
         boxes, regions = compute_inside_regions(boxes, get_shape(sums))  # (N, 4) each
         scores, regressions = self.run_rnet(sums, regions, stopwatch)  # (N,), (N, 4)

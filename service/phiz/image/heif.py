@@ -29,6 +29,7 @@ _FULL_BOX: Final = 4  # bytes of version and flags
 _SIZE: Final = struct.Struct(">II")
 _SHORT_SIZE: Final = struct.Struct(">HH")
 _LONG_FORM: Final = (b"\1", b"\3")  # flags of a grid
+_ICC_PROFILES: Final = (b"prof", b"rICC")  # kinds of colour information; the others are numbers
 
 
 @dataclass(slots=True)
@@ -85,6 +86,11 @@ class HeifHeader:
     def list_sizes(self) -> list[SizeWh]:
         """Return every size in the file, of items that are shown or not."""
         return [size_wh for each in self.properties if (size_wh := _read_size(each)) is not None]
+
+    def find_profile(self, number: int) -> bytes | None:
+        """Return the ICC profile of an item, or None."""
+        colours = (content for kind, content in self.get_properties(number) if kind == b"colr")
+        return next((each[4:] for each in colours if each[:4] in _ICC_PROFILES), None)
 
     def find_configuration(self, number: int) -> bytes:
         """Return the configuration of the coding of an item, or of the first tile of a grid."""

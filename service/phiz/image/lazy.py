@@ -81,6 +81,11 @@ class LazyImage:
         """Return a lazy image of packed pixels (H, W)."""
         return cls((pixels.shape[1], pixels.shape[0]), lambda _: ScaledImage(pixels))
 
+    @property
+    def has_full_scale(self) -> bool:
+        """Whether full scale is within the limits."""
+        return self._finest_factor == 1
+
     def decode_full(self) -> PackedPixels:
         """Return the pixels (H, W) at full scale.
 

@@ -58,7 +58,7 @@ _silence_libtiff()
 
 # Pillow's own `open` is not used: it does not distinguish damaged images from other files, and
 # it has its own limit of pixels.
-_DECODERS: dict[ImageFormat, type[ImageFile]] = {
+DECODERS: dict[ImageFormat, type[ImageFile]] = {
     "JPEG": JpegImageFile,
     "PNG": PngImageFile,
     "WebP": WebPImageFile,
@@ -67,9 +67,9 @@ _DECODERS: dict[ImageFormat, type[ImageFile]] = {
     "TIFF": TiffImageFile,
 }
 if AvifImagePlugin.SUPPORTED:
-    _DECODERS["AVIF"] = AvifImagePlugin.AvifImageFile
+    DECODERS["AVIF"] = AvifImagePlugin.AvifImageFile
 
-PILLOW_FORMATS = tuple(_DECODERS)
+PILLOW_FORMATS = tuple(DECODERS)
 """The formats that Pillow decodes."""
 
 _DECODER_BYTES = 4  # a pixel, at least
@@ -116,20 +116,20 @@ def _decode_stored(
     Raises:
         Exception: Pillow cannot read the file.
     """
-    with _DECODERS[image_format](io.BytesIO(image_bytes)) as image:
+    with DECODERS[image_format](io.BytesIO(image_bytes)) as image:
         check_size(image.size, max_pixels)
         if image_format == "PNG":
-            _scale_transparent_grey(image, image_bytes[_PNG_DEPTH_OFFSET])
+            scale_transparent_grey(image, image_bytes[_PNG_DEPTH_OFFSET])
         exif = image.info.get("exif")
         # Pillow turns a TIFF, whose tags are not in `exif`, while loading it.
         orientation = read_exif_orientation(exif) if exif else UPRIGHT_EXIF
         if image_format in {"WebP", "AVIF"}:
-            return pack_frame(_take_frame(image), image.mode), orientation
+            return pack_frame(take_frame(image), image.mode), orientation
         image.load()
         return _pack_image(image, _choose_conversion(image, grey_range)), orientation
 
 
-def _take_frame(image: ImageFile) -> NDArray[np.uint8]:
+def take_frame(image: ImageFile) -> NDArray[np.uint8]:
     """Return the first frame (H, W, C) of a WebP or AVIF, and free its decoder.
 
     ``load`` would hold the decoder's frames, the frame's bytes and an image of them at once.
@@ -218,7 +218,7 @@ def build_damage_error(image_format: ImageFormat, byte_count: int) -> Undecodabl
     )
 
 
-def _scale_transparent_grey(image: ImageFile, bits: int) -> None:
+def scale_transparent_grey(image: ImageFile, bits: int) -> None:
     """Scale the transparent grey of a PNG as Pillow scales its pixels, which it does not do."""
     transparent = image.info.get("transparency")
     if image.mode == "L" and isinstance(transparent, int):

@@ -19,6 +19,7 @@ STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS_PER_STRIP, STRIP_BYTES = 273, 274, 277
 LARGEST_SAMPLE, PLANES, PREDICTOR, COLOUR_MAP = 281, 284, 317, 320
 TILE_WIDTH, TILE_HEIGHT, TILE_OFFSETS, TILE_BYTES = 322, 323, 324, 325
 INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, LARGEST_VALUE = 332, 338, 339, 341
+COLOUR_PROFILE = 34675  # ICC.1:2022 annex B.4
 
 # Only these say where pixels are and how they are stored.
 _PIXEL_TAGS = frozenset(
@@ -144,11 +145,24 @@ def _read_directory(image_bytes: bytes, byte_order: ByteOrder, offset: int) -> T
 
 def find_full_page(image_bytes: bytes) -> TiffDirectory | None:
     """Return the first page that is neither a thumbnail nor a mask, or None."""
+    return next(iter_full_pages(image_bytes), None)
+
+
+def iter_full_pages(image_bytes: bytes) -> Iterator[TiffDirectory]:
+    """Yield the pages that are neither thumbnails nor masks."""
     for directory in iter_directories(image_bytes):
         is_reduced = directory.read_value(SUBFILE_TYPE, 1) == _REDUCED
         if not is_reduced and not directory.read_value(NEW_SUBFILE_TYPE, 0) & _REDUCED_OR_MASK:
-            return directory
-    return None
+            yield directory
+
+
+def read_colour_profile(page: TiffDirectory) -> bytes | None:
+    """Return the ICC profile of a page, or None."""
+    tag = page.tags.get(COLOUR_PROFILE)
+    if tag is None:
+        return None
+    (offset,) = struct.unpack(f"{page.byte_order}I", tag.content)
+    return page.image_bytes[offset : offset + tag.count] or None
 
 
 def extract_page(page: TiffDirectory) -> bytes:

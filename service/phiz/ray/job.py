@@ -1,7 +1,8 @@
-"""Detection in many images on a cluster of Ray."""
+"""Detection in many images, and their edits, on a cluster of Ray."""
 
 import logging
 import os
+import posixpath
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -13,8 +14,9 @@ from ray.data import ActorPoolStrategy
 from phiz.errors import PhizError, WorkerFaultError, WorkError
 from phiz.faces import DetectOptions
 from phiz.ray.parquet import build_error_row, build_result_row, read_finished_paths, write_part
-from phiz.ray.storage import Storage, StoragePath
+from phiz.ray.storage import Storage, StoragePath, write_output
 from phiz.timings import Stopwatch
+from phiz.wire.edits import ImageEdit
 
 if TYPE_CHECKING:
     from phiz.engine import Engine
@@ -45,6 +47,8 @@ class BulkJob:
         model: Name of the detector.
         options: Options of the detector.
         load_engine: Loads the engine on the machine of an actor.
+        edit: What is made of each image and its faces, beside its row; None for nothing.
+        root: Folder of the images, which the names of outputs are relative to.
     """
 
     storage: Storage
@@ -52,6 +56,8 @@ class BulkJob:
     model: str
     options: DetectOptions
     load_engine: "Callable[[], Engine]"
+    edit: ImageEdit | None = None
+    root: str = ""
 
 
 class DetectionActor:
@@ -91,6 +97,10 @@ class DetectionActor:
         try:
             image_bytes = job.storage.read(path, engine.limits.max_bytes)
             result = engine.detect(image_bytes, job.model, job.options, Stopwatch())
+            if job.edit is not None:
+                name = posixpath.relpath(path, job.root)
+                for file in job.edit.edit(name, image_bytes, result, engine.limits):
+                    write_output(job.output_folder, *file)
         except PhizError as error:
             return build_error_row(address, job.model, error.code, str(error))
         except OSError as error:

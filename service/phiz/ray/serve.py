@@ -64,7 +64,14 @@ def build_app() -> FastAPI:
     spare_bytes = compute_spare_bytes(memory_bytes, workers, max_pixels)
     request_limits = build_limits(settings, raise_file_limit(), spare_bytes, workers)
     guard = build_guard(settings)
-    app = create_app(WORKER_COMMAND, workers, request_limits, find_study_page(settings), guard)
+    app = create_app(
+        WORKER_COMMAND,
+        workers,
+        request_limits,
+        find_study_page(settings),
+        guard,
+        interfaces=settings.compat,
+    )
     app.add_middleware(HeaderShield)
     if guard is not None:
         app.add_middleware(Gate, guard)

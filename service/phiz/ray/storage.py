@@ -57,6 +57,21 @@ class StoragePath:
     path: str
 
 
+def write_output(folder: StoragePath, name: str, content: bytes) -> None:
+    """Write a file into a folder or its subfolders, which are created, completely or not at all.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    file_system = folder.storage.file_system
+    path = PurePosixPath(folder.path) / name
+    file_system.create_dir(str(path.parent), recursive=True)
+    unfinished = str(path.with_name(f"{path.name}.part"))
+    with file_system.open_output_stream(unfinished) as stream:
+        stream.write(content)
+    file_system.move(unfinished, str(path))
+
+
 def has_scheme(address: str) -> bool:
     """Return whether an address is a URI rather than a path."""
     return SCHEME_SEPARATOR in address

@@ -11,13 +11,24 @@ import tenacity
 from phiz.errors import PhizError
 from phiz.faces import Classification, DetectionResult
 from phiz.models.specs import Precision
-from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, DetectKeywords
+from phiz.options import (
+    BLUR_OPTIONS,
+    CLASSIFY_OPTIONS,
+    DETECT_OPTIONS,
+    AnnotateKeywords,
+    BlurKeywords,
+    CropKeywords,
+    DetectKeywords,
+)
 from phiz.sdk.calls import (
     AnswerT,
     Call,
     DetectOutcome,
+    build_annotate_call,
     build_batch_call,
+    build_blur_call,
     build_classify_call,
+    build_crop_call,
     build_detect_call,
     build_models_call,
     build_probe_call,
@@ -25,6 +36,7 @@ from phiz.sdk.calls import (
 from phiz.sdk.exchange import BASE_URL, ClientConfig, Exchange
 from phiz.sdk.images import ImageSource, encode_image
 from phiz.sdk.ordered import map_in_tasks
+from phiz.sdk.pictures import CropResult, ImageResult
 from phiz.wire.models import ModelList
 
 
@@ -111,6 +123,50 @@ class AsyncClient:
         """
         answer = partial(self._try_detect, model=model, timeout_s=timeout_s, options=options)
         return map_in_tasks(answer, images, concurrency)
+
+    async def annotate(
+        self,
+        image: ImageSource,
+        model: str = DETECT_OPTIONS["model"].default,
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[AnnotateKeywords],
+    ) -> ImageResult:
+        """Return an image with its faces drawn in, as a JPEG by default.
+
+        Arguments and errors are those of ``Client.annotate``.
+        """
+        return await self._send(
+            build_annotate_call(await _encode(image), model, options), timeout_s
+        )
+
+    async def crop(
+        self,
+        image: ImageSource,
+        model: str = DETECT_OPTIONS["model"].default,
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[CropKeywords],
+    ) -> CropResult:
+        """Return the faces of an image, cut out.
+
+        Arguments and errors are those of ``Client.crop``.
+        """
+        return await self._send(build_crop_call(await _encode(image), model, options), timeout_s)
+
+    async def blur(
+        self,
+        image: ImageSource,
+        model: str = BLUR_OPTIONS["model"].default,
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[BlurKeywords],
+    ) -> ImageResult:
+        """Return an image with its faces covered.
+
+        Arguments and errors are those of ``Client.blur``.
+        """
+        return await self._send(build_blur_call(await _encode(image), model, options), timeout_s)
 
     async def classify(
         self,

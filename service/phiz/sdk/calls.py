@@ -5,19 +5,22 @@ Nothing here sends or waits, so ``Client`` and ``AsyncClient`` share all of it.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Final, Generic, TypeAlias, TypeVar
 
 import httpx
 import orjson
 
 from phiz.errors import PhizError
 from phiz.faces import Classification, DetectionResult
+from phiz.sdk.pictures import CropResult, ImageResult, choose_annotated_format, decode_crops
 from phiz.sdk.problems import build_error
 from phiz.timings import Timings
-from phiz.wire.decode import decode_classification, decode_result
+from phiz.wire.decode import decode_classification, decode_result, decode_server_timing
 from phiz.wire.models import ModelList
 
 AnswerT = TypeVar("AnswerT")
+
+_ACCEPT_IMAGE: Final[Mapping[str, str]] = {"Accept": "image/*"}
 
 DetectOutcome: TypeAlias = DetectionResult | PhizError
 """The faces of one of several images, or its error."""
@@ -88,6 +91,29 @@ def build_classify_call(image_bytes: bytes, options: Mapping[str, Any]) -> Call[
     return Call("POST", "/classify", _decode_classes, options, image_bytes)
 
 
+def build_annotate_call(
+    image_bytes: bytes, model: str, options: Mapping[str, Any]
+) -> Call[ImageResult]:
+    """Return the call for an image with its faces drawn in."""
+    picture_format = choose_annotated_format(options.get("format"))
+    chosen = {"model": model, **options, "format": picture_format}
+    return Call("POST", "/detect", _decode_image, chosen, image_bytes, headers=_ACCEPT_IMAGE)
+
+
+def build_crop_call(image_bytes: bytes, model: str, options: Mapping[str, Any]) -> Call[CropResult]:
+    """Return the call for the faces of an image, cut out."""
+    chosen = {"model": model, **options, "format": "json"}
+    return Call("POST", "/crops", _decode_crops, chosen, image_bytes)
+
+
+def build_blur_call(
+    image_bytes: bytes, model: str, options: Mapping[str, Any]
+) -> Call[ImageResult]:
+    """Return the call for an image with its faces covered."""
+    chosen = {"model": model, **options}
+    return Call("POST", "/blur", _decode_image, chosen, image_bytes, headers=_ACCEPT_IMAGE)
+
+
 def build_models_call() -> Call[ModelList]:
     """Return the call for the models of the service."""
     return Call("GET", "/models", lambda response: ModelList.model_validate_json(response.content))
@@ -104,6 +130,17 @@ def _decode_detection(response: httpx.Response) -> DetectionResult:
 
 def _decode_entry(answer: Mapping[str, Any]) -> DetectionResult:
     return decode_result(answer, Timings.from_milliseconds(answer["timing_ms"]))
+
+
+def _decode_image(response: httpx.Response) -> ImageResult:
+    headers = response.headers
+    timings = decode_server_timing(headers.get("server-timing", ""))
+    face_count = int(headers["phiz-faces"])
+    return ImageResult(response.content, headers["content-type"], face_count, timings)
+
+
+def _decode_crops(response: httpx.Response) -> CropResult:
+    return decode_crops(response.content)
 
 
 def _decode_batch(response: httpx.Response) -> list[DetectOutcome]:

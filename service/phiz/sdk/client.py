@@ -10,13 +10,24 @@ import tenacity
 from phiz.errors import PhizError
 from phiz.faces import Classification, DetectionResult
 from phiz.models.specs import Precision
-from phiz.options import CLASSIFY_OPTIONS, DETECT_OPTIONS, DetectKeywords
+from phiz.options import (
+    BLUR_OPTIONS,
+    CLASSIFY_OPTIONS,
+    DETECT_OPTIONS,
+    AnnotateKeywords,
+    BlurKeywords,
+    CropKeywords,
+    DetectKeywords,
+)
 from phiz.sdk.calls import (
     AnswerT,
     Call,
     DetectOutcome,
+    build_annotate_call,
     build_batch_call,
+    build_blur_call,
     build_classify_call,
+    build_crop_call,
     build_detect_call,
     build_models_call,
     build_probe_call,
@@ -24,6 +35,7 @@ from phiz.sdk.calls import (
 from phiz.sdk.exchange import BASE_URL, ClientConfig, Exchange
 from phiz.sdk.images import ImageSource, encode_image
 from phiz.sdk.ordered import map_in_threads
+from phiz.sdk.pictures import CropResult, ImageResult
 from phiz.wire.models import ModelList
 
 
@@ -139,6 +151,69 @@ class Client:
         """
         answer = partial(self._try_detect, model=model, timeout_s=timeout_s, options=options)
         return map_in_threads(answer, images, concurrency)
+
+    def annotate(
+        self,
+        image: ImageSource,
+        model: str = DETECT_OPTIONS["model"].default,
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[AnnotateKeywords],
+    ) -> ImageResult:
+        """Return an image with its faces drawn in, as a JPEG by default.
+
+        Args:
+            image: As for ``detect``.
+            model: As for ``detect``.
+            timeout_s: As for ``detect``.
+            options: The options of ``detect``, and ``format``.
+
+        Raises:
+            OSError, PhizError: As ``detect``.
+        """
+        return self._send(build_annotate_call(encode_image(image), model, options), timeout_s)
+
+    def crop(
+        self,
+        image: ImageSource,
+        model: str = DETECT_OPTIONS["model"].default,
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[CropKeywords],
+    ) -> CropResult:
+        """Return the faces of an image, cut out.
+
+        Args:
+            image: As for ``detect``.
+            model: As for ``detect``.
+            timeout_s: As for ``detect``.
+            options: The options of ``POST /crops``, without ``format``.
+
+        Raises:
+            OSError, PhizError: As ``detect``.
+        """
+        return self._send(build_crop_call(encode_image(image), model, options), timeout_s)
+
+    def blur(
+        self,
+        image: ImageSource,
+        model: str = BLUR_OPTIONS["model"].default,
+        *,
+        timeout_s: float | None = None,
+        **options: Unpack[BlurKeywords],
+    ) -> ImageResult:
+        """Return an image with its faces covered.
+
+        Args:
+            image: As for ``detect``.
+            model: As for ``detect``, with another default.
+            timeout_s: As for ``detect``.
+            options: The options of ``POST /blur``.
+
+        Raises:
+            OSError, PhizError: As ``detect``.
+        """
+        return self._send(build_blur_call(encode_image(image), model, options), timeout_s)
 
     def classify(
         self,

@@ -3,8 +3,9 @@
 Fields that this version does not know are ignored, so a newer service can be asked.
 """
 
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from phiz.faces import (
     Classification,
@@ -16,7 +17,11 @@ from phiz.faces import (
     RoutingStep,
     ScoredClass,
 )
-from phiz.timings import Timings
+from phiz.timings import NO_TIMINGS, PARTS, STAGES, Timings
+
+# A proxy may have added entries of its own.
+_TIMED: Final = frozenset({*STAGES, "render", *PARTS, "total"})
+_TIMING: Final = re.compile(r"(\w+);dur=(\d+(?:\.\d+)?)")
 
 
 def decode_result(answer: Mapping[str, Any], timings: Timings) -> DetectionResult:
@@ -46,6 +51,13 @@ def decode_classification(answer: Mapping[str, Any], timings: Timings) -> Classi
         ScoredClass(each["index"], each["label"], each["score"]) for each in answer["classes"]
     )
     return Classification(answer["model"], answer["precision"], classes, timings)
+
+
+def decode_server_timing(header: str) -> Timings:
+    """Return the timings of a header ``Server-Timing``; none if it is another one."""
+    entries = _TIMING.findall(header)
+    timing_ms = {name: float(ms) for name, ms in entries if name in _TIMED}
+    return Timings.from_milliseconds(timing_ms) if "total" in timing_ms else NO_TIMINGS
 
 
 def _decode_face(face: Mapping[str, Any], model: str) -> Face:

@@ -25,12 +25,17 @@ def encode_answer(
     stopwatch.lap("postprocess")
     timings = stopwatch.to_timings()
     timing_ms = timings.to_milliseconds()
-    server_timing = ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
+    server_timing = format_server_timing(timing_ms)
     body = encode_json({**content, "timing_ms": timing_ms})
     # orjson writes NaN and infinity as null, which no answer holds otherwise.
     if b":null" in body:
         raise ValueError("the answer holds NaN or infinity, which JSON cannot encode")
     return EncodedAnswer(body, server_timing, face_count, *timings)
+
+
+def format_server_timing(timing_ms: Mapping[str, float]) -> str:
+    """Return stages in ms as a header ``Server-Timing``."""
+    return ", ".join(f"{name};dur={ms}" for name, ms in timing_ms.items())
 
 
 def encode_result(result: DetectionResult) -> dict[str, Any]:

@@ -47,6 +47,23 @@ DETECT_EXAMPLE: JsonObject = {
     },
 }
 
+CROP_EXAMPLE: JsonObject = {
+    **DETECT_EXAMPLE,
+    "faces": [
+        {
+            **DETECT_EXAMPLE["faces"][0],
+            "crop": {
+                "media_type": "image/jpeg",
+                "size": 112,
+                "align": "eyes",
+                "transform": [[0.571434, 0.041668, -50.525], [-0.041668, 0.571434, -75.97]],
+                "file": "face-1.jpg",
+            },
+        }
+    ],
+    "timing_ms": {**DETECT_EXAMPLE["timing_ms"], "render": 3.421, "total": 11.693},
+}
+
 # row_960x540.png; int8 scores depend on the processor.
 CLASSIFY_EXAMPLE: JsonObject = {
     "model": "efficientnet",

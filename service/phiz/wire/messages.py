@@ -8,6 +8,8 @@ from typing import Final, NamedTuple
 from phiz.models.router_config import RouterConfig
 from phiz.models.specs import ModelKind, ModelSpec, Precision
 
+JSON: Final = "application/json"
+
 WARM_UP_SIZE_WH: Final = 320, 240
 """Size of the image that each detector is warmed up with."""
 
@@ -58,12 +60,14 @@ class EncodedAnswer(NamedTuple):
     """An encoded answer and what is counted of it.
 
     Attributes:
-        body: JSON.
+        body: JSON, unless ``media_type`` says otherwise.
         server_timing: The stages in ms as a ``Server-Timing`` header (W3C), which browsers draw.
         face_count: Number of faces; None for a classification.
         stages: Seconds of each stage, as in ``Timings``.
         parts: Seconds of each network of a cascade.
         total_s: Seconds of all stages.
+        media_type: Media type of the body.
+        headers: Names and values of further headers.
     """
 
     body: bytes
@@ -72,3 +76,5 @@ class EncodedAnswer(NamedTuple):
     stages: Mapping[str, float]
     parts: Mapping[str, float]
     total_s: float
+    media_type: str = JSON
+    headers: tuple[tuple[str, str], ...] = ()

@@ -15,6 +15,7 @@ from phiz.models.specs import CLASS_COUNT, Precision
 from phiz.options import (
     CLASSIFY_OPTIONS,
     DETECT_OPTIONS,
+    STREAM_OPTIONS,
     ClassifierName,
     Details,
     DetectorName,
@@ -22,6 +23,7 @@ from phiz.options import (
     Order,
     Overlap,
     Rotate,
+    Smooth,
 )
 
 JsonObject: TypeAlias = dict[str, Any]
@@ -45,12 +47,17 @@ class Parameters(BaseModel, ABC):
             raise ValueError("no value contains underscores")
         return value
 
+    @property
+    def answer_format(self) -> str | None:
+        """The format of the answer that was asked for; None by default."""
+        return None
+
     @abstractmethod
     def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""
 
 
-def _declare_field(option: Option) -> Any:  # noqa: ANN401  of the type that the field has
+def declare_field(option: Option) -> Any:  # noqa: ANN401  of the type that the field has
     """Return the field of an option. Pydantic checks choices by the field's type."""
     help_text = option.help
     if option.default_help:
@@ -71,17 +78,17 @@ class DetectParameters(Parameters):
 
     declared = DETECT_OPTIONS
 
-    model: DetectorName = _declare_field(DETECT_OPTIONS["model"])
-    min_score: float | None = _declare_field(DETECT_OPTIONS["min_score"])
-    min_face: float | None = _declare_field(DETECT_OPTIONS["min_face"])
-    max_faces: int = _declare_field(DETECT_OPTIONS["max_faces"])
-    order: Order = _declare_field(DETECT_OPTIONS["order"])
-    overlap: Overlap = _declare_field(DETECT_OPTIONS["overlap"])
-    input_size: int | None = _declare_field(DETECT_OPTIONS["input_size"])
-    passes: int = _declare_field(DETECT_OPTIONS["passes"])
-    rotate: Rotate = _declare_field(DETECT_OPTIONS["rotate"])
-    details: Details = _declare_field(DETECT_OPTIONS["details"])
-    budget_ms: float | None = _declare_field(DETECT_OPTIONS["budget_ms"])
+    model: DetectorName = declare_field(DETECT_OPTIONS["model"])
+    min_score: float | None = declare_field(DETECT_OPTIONS["min_score"])
+    min_face: float | None = declare_field(DETECT_OPTIONS["min_face"])
+    max_faces: int = declare_field(DETECT_OPTIONS["max_faces"])
+    order: Order = declare_field(DETECT_OPTIONS["order"])
+    overlap: Overlap = declare_field(DETECT_OPTIONS["overlap"])
+    input_size: int | None = declare_field(DETECT_OPTIONS["input_size"])
+    passes: int = declare_field(DETECT_OPTIONS["passes"])
+    rotate: Rotate = declare_field(DETECT_OPTIONS["rotate"])
+    details: Details = declare_field(DETECT_OPTIONS["details"])
+    budget_ms: float | None = declare_field(DETECT_OPTIONS["budget_ms"])
 
     def to_options(self) -> DetectOptions:
         """Return what the detector is given."""
@@ -93,14 +100,28 @@ class DetectParameters(Parameters):
         return self.model, self.to_options()
 
 
+class StreamParameters(DetectParameters):
+    """The options of a stream."""
+
+    declared = STREAM_OPTIONS
+
+    max_faces: int = declare_field(STREAM_OPTIONS["max_faces"])
+    smooth: Smooth = declare_field(STREAM_OPTIONS["smooth"])
+
+    def to_options(self) -> DetectOptions:
+        """Return what the detector is given."""
+        chosen = self.model_dump(exclude={"model", "smooth"})
+        return DetectOptions(**chosen)
+
+
 class ClassifyParameters(Parameters):
     """The options of a classification."""
 
     declared = CLASSIFY_OPTIONS
 
-    model: ClassifierName = _declare_field(CLASSIFY_OPTIONS["model"])
-    precision: Precision | None = _declare_field(CLASSIFY_OPTIONS["precision"])
-    top: int = _declare_field(CLASSIFY_OPTIONS["top"])
+    model: ClassifierName = declare_field(CLASSIFY_OPTIONS["model"])
+    precision: Precision | None = declare_field(CLASSIFY_OPTIONS["precision"])
+    top: int = declare_field(CLASSIFY_OPTIONS["top"])
 
     def to_arguments(self) -> tuple[Any, ...]:
         """Return what a worker is given beside the picture."""

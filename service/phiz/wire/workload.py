@@ -17,19 +17,31 @@ _ORIENTATIONS: Final = 4
 _DEFAULT_MIN_FACE_PX: Final = 20
 _MAX_FACTOR: Final = 16.0
 DEFAULT_INPUT_SIZE: Final = 1024
+# An image is decoded at full scale, changed and written, until such a request has been timed.
+_RENDER_FACTOR: Final = 3.0
 
 
-def describe_workload(options: Parameters, image_bytes: bytes) -> Workload:
-    """Return the workload of an image. Its header is read, nothing is checked."""
+def describe_workload(options: Parameters, image_bytes: bytes, work: str = "") -> Workload:
+    """Return the workload of an image. Its header is read, nothing is checked.
+
+    Args:
+        options: Of the request.
+        image_bytes: The image.
+        work: What is done with the image beside the detection; empty for nothing.
+    """
     image_format = sniff_format(image_bytes)
     name, factor = _describe_options(options, is_jpeg=image_format == "JPEG")
+    if work:
+        # Writing an image takes much longer in some formats, and the answer often has its own.
+        name, factor = f"{name}, {work} {image_format}", factor * _RENDER_FACTOR
     if image_format is None:  # refused by the worker at once
-        return Workload(options.model, name, 0, factor)
+        return Workload(options.model, name, 0, factor, work=work)
     size_wh = read_size(image_format, image_bytes)
     if size_wh is None:
-        return Workload(options.model, name, UNCLEAR_PIXELS, factor, is_size_known=False)
+        return Workload(options.model, name, UNCLEAR_PIXELS, factor, False, work)
     pixels = size_wh[0] * size_wh[1]
-    return Workload(options.model, name, pixels if pixels <= MOST_PIXELS else 0, factor)
+    known_pixels = pixels if pixels <= MOST_PIXELS else 0
+    return Workload(options.model, name, known_pixels, factor, work=work)
 
 
 # Most requests repeat the options of earlier ones.

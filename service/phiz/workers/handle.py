@@ -52,6 +52,7 @@ class WorkTask:
         future: The result.
         owner: Its owner.
         lane: Its lane in the queue, by its expected time.
+        is_background: Whether it begins while no other task waits.
         worker: Its worker, or None while it is queued.
         is_complete: Whether nobody waits for it any more.
         cancelled_s: When it was cancelled, by the loop's clock, or None.
@@ -64,6 +65,7 @@ class WorkTask:
     future: asyncio.Future[Any]
     owner: TaskOwner = NO_OWNER
     lane: int = 0
+    is_background: bool = False
     worker: "WorkerHandle | None" = None
     is_complete: bool = False
     cancelled_s: float | None = None

@@ -34,6 +34,7 @@ class Workload(NamedTuple):
         pixels: Pixels of the image as stored; 0 if it is no image.
         factor: How many times the work of the defaults it may be, until one has been timed.
         is_size_known: Whether the header told its pixels. It is never refused otherwise.
+        work: What is done beside the work of the model; empty for nothing.
     """
 
     model: str
@@ -41,6 +42,7 @@ class Workload(NamedTuple):
     pixels: int = 0
     factor: float = 1.0
     is_size_known: bool = True
+    work: str = ""
 
 
 class Forecast(NamedTuple):
@@ -89,11 +91,14 @@ class LatencyEstimator:
         """Start with a default for unknown models."""
         self._default_s = default_s
         self._times: dict[tuple[str, str], dict[int, _Times]] = {}
-        self._least_s: dict[str, float] = {}
+        self._least_s: dict[tuple[str, str], float] = {}
 
-    def estimate_least_s(self, model: str) -> float:
-        """Return the expected seconds of a model's shortest tasks."""
-        return self._least_s.get(model, self._default_s)
+    def estimate_least_s(self, model: str, work: str = "") -> float:
+        """Return the expected seconds of a model's shortest tasks, with further work or without."""
+        least_s = self._least_s.get((model, work))
+        if least_s is None and work:
+            least_s = self._least_s.get((model, ""))
+        return self._default_s if least_s is None else least_s
 
     def estimate_s(self, workload: Workload) -> float:
         """Return the expected seconds of a task."""
@@ -101,7 +106,7 @@ class LatencyEstimator:
 
     def forecast(self, workload: Workload) -> Forecast:
         """Return the forecast of a task."""
-        model, options, pixels, factor, is_size_known = workload
+        model, options, pixels, factor, is_size_known, _ = workload
         if not is_size_known:
             return self.forecast(workload._replace(is_size_known=True))._replace(low_s=0.0)
         kinds = self._times.get((model, options), {})
@@ -128,8 +133,8 @@ class LatencyEstimator:
         if not is_complete:
             times.mean_s += NEWEST_WEIGHT * max(0.0, seconds - times.mean_s)
             return
-        least_s = self._least_s.get(workload.model, seconds)
-        self._least_s[workload.model] = _follow_low(least_s, seconds)
+        kind = workload.model, workload.work
+        self._least_s[kind] = _follow_low(self._least_s.get(kind, seconds), seconds)
         if times.is_guess:
             times.is_guess = False
             times.pixels = workload.pixels

@@ -188,7 +188,12 @@ def _run_request(
 
 
 def _send_results(connection: socket.socket, *messages: WorkResult) -> None:
-    connection.sendall(b"".join(piece for message in messages for piece in encode_message(message)))
+    pieces = [piece for message in messages for piece in encode_message(message)]
+    if len(pieces) == len(messages):
+        connection.sendall(b"".join(pieces))
+        return
+    for piece in pieces:  # some are large, and need no copy
+        connection.sendall(piece)
 
 
 def _exit_when_closed(descriptor: int) -> None:

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import Final
 
 from phiz.errors import WorkerDiedError
+from phiz.workers.background import BackgroundQueue
 from phiz.workers.handle import NO_OWNER, TaskOwner, WorkerHandle, WorkTask
 from phiz.workers.latency import LatencyEstimator, Workload
 from phiz.workers.loop import READY_NUMBER
@@ -24,6 +25,8 @@ LOOKAHEAD_BYTES: Final = 1 << 20  # of an image: a larger one would wait in the 
 LATE_S: Final = 0.1  # after its expected end, a worker gets no more work ahead
 # One worker takes no long task for this time after each short one, so that the next is not late.
 RESERVE_S: Final = 10.0
+# A background task that has waited for so long is queued like any other.
+BACKGROUND_PATIENCE_S: Final = 0.5
 
 
 class WorkerPool:
@@ -33,6 +36,7 @@ class WorkerPool:
     """
 
     __slots__ = (
+        "_background",
         "_batchable",
         "_numbers",
         "_queue",
@@ -62,6 +66,7 @@ class WorkerPool:
         self._batchable = batchable
         self._numbers = itertools.count(READY_NUMBER + 1)
         self._queue = TaskQueue()
+        self._background = BackgroundQueue()
         self._reserved_until_s = 0.0
         self._supervisor = Supervisor(command, hang_timeout_s, self)
 
@@ -82,7 +87,7 @@ class WorkerPool:
 
     @property
     def queue_depth(self) -> int:
-        """The number of tasks that have not begun."""
+        """The number of tasks that have not begun, without background tasks."""
         return self._queue.length + sum(worker.queue_depth for worker in self._supervisor.workers)
 
     @property
@@ -158,6 +163,8 @@ class WorkerPool:
         owner: TaskOwner = NO_OWNER,
         deadline_s: float = math.inf,
         expected_s: float | None = None,
+        *,
+        is_background: bool = False,
     ) -> WorkTask:
         """Return a new task. Its ``future`` gets the return value or the error of the handler.
 
@@ -172,6 +179,8 @@ class WorkerPool:
             owner: Its owner. The log names the request.
             deadline_s: Seconds from ``received_at_s`` after which the worker ends the task.
             expected_s: Its expected time; None to forecast it.
+            is_background: Whether it begins while no other task waits, and leaves a worker free if
+                others were there lately. After ``BACKGROUND_PATIENCE_S`` it is one of the others.
         """
         start_s = time.perf_counter() if received_at_s is None else received_at_s
         work = WorkRequest(
@@ -186,9 +195,14 @@ class WorkerPool:
         now, future = loop.time(), loop.create_future()
         if expected_s is None:
             expected_s = self.latencies.estimate_s(workload)
-        task = WorkTask(
-            work, image_bytes, workload, expected_s, future, owner, find_lane(expected_s)
-        )
+        lane = find_lane(expected_s)
+        task = WorkTask(work, image_bytes, workload, expected_s, future, owner, lane, is_background)
+        if is_background:
+            self._background.add(task)
+            self._dispatch_background(now)
+            if task.worker is None:
+                loop.call_later(BACKGROUND_PATIENCE_S, self._promote, task)
+            return task
         is_long = task.lane == LONG_LANE
         if not is_long:
             self._reserved_until_s = now + RESERVE_S
@@ -203,6 +217,23 @@ class WorkerPool:
             worker.assign(task, now)
         return task
 
+    def replace_image(self, task: WorkTask, image_bytes: bytes, received_at_s: float) -> bool:
+        """Give a task that has not begun another image. It keeps its place in the queue.
+
+        Args:
+            task: The task.
+            image_bytes: The image, of the same workload.
+            received_at_s: As for ``submit``.
+
+        Returns:
+            False if it has begun.
+        """
+        if task.worker is not None or task.is_complete:
+            return False
+        task.image_bytes = image_bytes
+        task.request = task.request._replace(received_at_s=received_at_s)
+        return True
+
     def cancel(self, task: WorkTask, reason: Exception | None = None) -> None:
         """Cancel a task that is not complete. It is dropped, or ends at its next checkpoint.
 
@@ -216,7 +247,9 @@ class WorkerPool:
             task.future.cancel()
         task.complete(error=reason)
         task.cancelled_s = asyncio.get_running_loop().time()
-        if task.worker is None:
+        if task in self._background:
+            self._background.remove(task)
+        elif task.worker is None:
             self._queue.discard(task)
         else:
             task.worker.cancel(task)
@@ -276,8 +309,13 @@ class WorkerPool:
 
     def _dispatch_tasks(self) -> None:
         """Give queued tasks to free workers."""
-        if not self._queue.length:
-            return
+        if self._queue.length:
+            self._dispatch_queue()
+        if self._background:
+            self._dispatch_background(asyncio.get_running_loop().time())
+
+    def _dispatch_queue(self) -> None:
+        """Give queued tasks to free workers, without background tasks."""
         now = asyncio.get_running_loop().time()
         while self._queue.length and self._may_take_task():
             may_be_long = self._queue.long_length > 0 and self._has_long_place(now)
@@ -290,6 +328,33 @@ class WorkerPool:
                 continue
             self._queue.pop(task)
             worker.assign(task, now)
+
+    def _dispatch_background(self, now: float) -> None:
+        """Give background tasks to workers that nobody else needs."""
+        while (task := self._background.peek()) is not None:
+            worker = self._find_spare_worker(now)
+            if worker is None:
+                return
+            self._background.pop(task)
+            worker.assign(task, now)
+
+    def _find_spare_worker(self, now: float) -> WorkerHandle | None:
+        """Return a worker for a background task, or None."""
+        if self._queue.length:
+            return None
+        workers = self._supervisor.workers
+        idle = [worker for worker in workers if not worker.tasks]
+        # The next short task begins at once if one more worker is idle.
+        least = 2 if now < self._reserved_until_s and len(workers) > 1 else 1
+        return idle[0] if len(idle) >= least else None
+
+    def _promote(self, task: WorkTask) -> None:
+        """Queue a background task that has waited for long like any other."""
+        if task in self._background:
+            self._background.remove(task)
+            task.is_background = False
+            self._queue.add(task)
+            self._dispatch_tasks()
 
     def _may_take_task(self) -> bool:
         """Return whether a worker may take any task. This is quicker than to look for the next."""
@@ -328,7 +393,12 @@ def _is_late(worker: WorkerHandle, now: float) -> bool:
 
 
 def _is_long(worker: WorkerHandle, now: float) -> bool:
-    """Return whether a worker is at a long task, by its forecast or by its time so far."""
+    """Return whether a worker is at a long task, by its forecast or by its time so far.
+
+    A background task counts too, so that both together leave a worker for short ones.
+    """
     return bool(worker.tasks) and (
-        worker.tasks[0].lane == LONG_LANE or now - worker.task_started_s >= LONG_S
+        worker.tasks[0].lane == LONG_LANE
+        or worker.tasks[0].is_background
+        or now - worker.task_started_s >= LONG_S
     )

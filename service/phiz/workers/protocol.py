@@ -3,7 +3,7 @@
 Only the service and its workers reach the socket, as with the pipes of ``multiprocessing``. Values
 that change from call to call are sent by ``marshal``, in a tenth of the time of ``pickle``; both
 ends are the same Python. Arguments are mostly the same, so both ends cache their pickles. An image
-is sent beside the message as it is.
+is sent beside the message as it is, in a request and in a result.
 """
 
 import marshal
@@ -17,6 +17,8 @@ _HEADER: Final = struct.Struct("<IQ")  # bytes of the message, bytes of the imag
 _PROTOCOL: Final = pickle.HIGHEST_PROTOCOL
 _REQUEST, _RESULT, _CANCEL, _PING = range(4)  # the kind of a message, its first item
 _CACHED_ARGUMENTS: Final = 256
+# A result that begins with more bytes has them beside the message. Each way into it copies them.
+_BESIDE_BYTES: Final = 1 << 16
 
 
 class WorkRequest(NamedTuple):
@@ -83,6 +85,8 @@ def encode_message(message: Message, image_bytes: bytes = b"") -> list[bytes]:
             content = (_REQUEST, number, handler, _pickle_arguments(arguments), *message[3:])
         case WorkResult(number, value, error, work_s):
             plain = tuple(value) if isinstance(value, tuple) else value
+            if isinstance(plain, tuple) and plain and _is_large(plain[0]):
+                image_bytes, plain = plain[0], plain[1:]
             content = (_RESULT, number, pickle.dumps((plain, error), _PROTOCOL), work_s)
         case WorkCancel(number):
             content = (_CANCEL, number)
@@ -117,13 +121,21 @@ class MessageDecoder:
             if len(stream) < end:
                 break
             message = _decode_message(stream[start + _HEADER.size : middle])
-            complete.append((message, bytes(memoryview(stream)[middle:end])))
+            image_bytes = bytes(memoryview(stream)[middle:end])
+            if isinstance(message, WorkResult) and image_bytes and type(message.value) is tuple:
+                message = message._replace(value=(image_bytes, *message.value))
+                image_bytes = b""
+            complete.append((message, image_bytes))
             start = end
         if stream is self._bytes:
             del self._bytes[:start]
         else:
             self._bytes += memoryview(received)[start:]
         return complete
+
+
+def _is_large(value: object) -> bool:
+    return isinstance(value, bytes) and len(value) > _BESIDE_BYTES
 
 
 def _decode_message(encoded: bytes | bytearray) -> Message:

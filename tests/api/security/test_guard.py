@@ -10,7 +10,13 @@ from starlette.types import Receive, Scope, Send
 
 from phiz.api.app import create_app
 from phiz.api.request_record import get_record
-from phiz.api.security.guard import PROBE_PATHS_OPEN, SCOPE_BY_PATH, Gate, Guard
+from phiz.api.security.guard import (
+    PROBE_PATHS_OPEN,
+    SCOPE_BY_PATH,
+    Gate,
+    Guard,
+    get_needed_scope,
+)
 from phiz.api.security.headers import HeaderShield
 from phiz.api.security.keys import SCOPES, KeyRing, create_key, format_line, parse_keys
 from phiz.api.security.rates import Rate
@@ -56,7 +62,11 @@ def basic(password: str) -> dict[str, str]:
 
 def test_every_route_has_a_scope_or_is_a_probe() -> None:
     routes = create_app(("unused",), 1, RequestLimits(1)).state.methods.keys()
-    assert routes == SCOPE_BY_PATH.keys() | PROBE_PATHS_OPEN
+    fixed = {route for route in routes if "{" not in route}
+    named = SCOPE_BY_PATH.keys() | PROBE_PATHS_OPEN
+    assert named <= fixed
+    assert [route for route in routes - named if not get_needed_scope(route)] == []
+    assert {get_needed_scope(route) for route in routes - named} == {"detect"}
 
 
 @pytest.mark.parametrize(
@@ -124,6 +134,34 @@ def test_browser_sends_the_key_as_a_password_for_the_pages() -> None:
 def test_probes_need_no_key_and_have_no_rate(path: str) -> None:
     guard = Guard(RING, Rate(1, 3600, 1))
     assert [ask(guard, path).status_code for _ in range(3)] == [200, 200, 200]
+
+
+def test_address_may_have_the_key_as_a_password_for_clients_without_headers() -> None:
+    answer = ask(Guard(RING), "/v1/vision/face", basic(DETECT))
+    assert (answer.status_code, answer.headers["client"]) == (200, "name-detect")
+    assert ask(Guard(RING), "/v1/vision/face", basic(KEYS["docs"])).status_code == 403
+    assert ask(Guard(RING), "/v1/vision/face/list", basic(DETECT)).status_code == 401
+    assert ask(Guard(RING), "/api/v1/detection/detect", basic(DETECT)).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "field"),
+    [
+        ("/v1/vision/face", "error"),
+        ("/api/v1/detection/detect", "message"),
+        ("/v2/models/front", "error"),
+    ],
+)
+def test_refusal_has_the_form_of_the_interface(path: str, field: str) -> None:
+    answer = ask(Guard(RING), path)
+    assert (answer.status_code, answer.headers["content-type"]) == (401, "application/json")
+    assert "X-API-Key" in answer.json()[field]
+    assert "Basic" not in answer.headers["www-authenticate"]
+    guard = Guard(RING, Rate(1, 60, 1))
+    answers = [ask(guard, path, {"X-API-Key": DETECT}) for _ in range(2)]
+    assert [each.status_code for each in answers] == [200, 429]
+    assert answers[1].headers["retry-after"] == "60"
+    assert "try again in 60 s" in answers[1].json()[field]
 
 
 def test_rate_of_a_key_is_its_own_or_the_default() -> None:

@@ -1,5 +1,5 @@
 from phiz.api.app import create_app
-from phiz.api.security.guard import Guard
+from phiz.api.security.guard import PROBE_PATHS_OPEN, Guard
 from phiz.api.security.keys import KeyRing
 from phiz.api.security.rates import Rate
 from phiz.api.service import RequestLimits
@@ -13,7 +13,7 @@ def test_keys_are_declared_for_all_but_probes() -> None:
     assert kinds == {"apiKey", "http"}
     for path, operations in schema["paths"].items():
         for operation in operations.values():
-            is_open = path in {"/healthz", "/readyz"}
+            is_open = path in PROBE_PATHS_OPEN
             assert ("security" in operation) != is_open
             assert ({"401", "403"} <= operation["responses"].keys()) != is_open
 

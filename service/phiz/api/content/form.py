@@ -9,7 +9,6 @@ from starlette.requests import Request
 
 from phiz.api.content.chunks import build_size_error, receive_chunks
 from phiz.api.content.upload import (
-    IMAGE_FIELD,
     MAX_FIELD_BYTES,
     OVERHEAD_BYTES,
     Upload,
@@ -30,9 +29,20 @@ _BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"]*)"|([^\s;"]*))', re.IGNOR
 
 
 async def read_form(
-    request: Request, content_type: str, limits: BodyLimits, reservation: BodyReservation
+    request: Request,
+    content_type: str,
+    limits: BodyLimits,
+    reservation: BodyReservation,
+    image_field: str,
 ) -> Upload:
     """Return the images and fields of a form.
+
+    Args:
+        request: The request.
+        content_type: Its header.
+        limits: Limits of the images.
+        reservation: Counts every byte.
+        image_field: Name of a field with an image, for advice.
 
     Raises:
         ImageBytesError: The form, or an image in it, is larger than the limit.
@@ -50,7 +60,7 @@ async def read_form(
             " adds the boundary of its form"
         )
     chunks = receive_chunks(request, reservation, limits.max_body_bytes, OVERHEAD_BYTES)
-    form = _FormBuilder(limits.max_images, limits.max_image_bytes)
+    form = _FormBuilder(limits.max_images, limits.max_image_bytes, image_field)
     try:
         # Headers are decoded as latin-1, but the parser encodes text as UTF-8.
         parser = PushMultipartParser(
@@ -93,6 +103,7 @@ class _FormBuilder:
     Attributes:
         max_images: Maximum number of fields with an image.
         max_image_bytes: Maximum size of each image.
+        image_field: Name of a field with an image, for advice.
         fields: The fields so far.
         image_names: Names of those with an image.
         field_bytes: Size of the last field so far.
@@ -100,6 +111,7 @@ class _FormBuilder:
 
     max_images: int
     max_image_bytes: int
+    image_field: str
     fields: list[_Field] = field(default_factory=list)
     image_names: list[str] = field(default_factory=list)
     field_bytes: int = 0
@@ -161,21 +173,20 @@ class _FormBuilder:
             if not each.is_image:
                 others.append((each.name, content))
                 continue
-            if not each.is_file and (problem := _describe_text(each.name, content)):
+            if not each.is_file and (problem := self._describe_text(each.name, content)):
                 raise MissingImageError(problem)
             images.append(content)
         if not images:
             raise MissingImageError(
-                f"the form has no field {IMAGE_FIELD!r}; it has"
+                f"the form has no field {self.image_field!r}; it has"
                 f" {', '.join(quote_text(name) for name, _ in others) or 'no fields'}; send the"
-                f" image in a field {describe_image_names()}"
+                f" image in a field {describe_image_names(self.image_field)}"
             )
         return Upload(tuple(images), tuple(_decode_field(*other) for other in others))
 
-
-def _describe_text(name: str, content: bytes) -> str | None:
-    remedy = f"with curl, write @ before the name of the file: -F {IMAGE_FIELD}=@face.jpg"
-    return describe_file_name(f"the field {quote_text(name)}", content, remedy)
+    def _describe_text(self, name: str, content: bytes) -> str | None:
+        remedy = f"with curl, write @ before the name of the file: -F {self.image_field}=@face.jpg"
+        return describe_file_name(f"the field {quote_text(name)}", content, remedy)
 
 
 def _decode_field(name: str, content: bytes) -> tuple[str, str]:

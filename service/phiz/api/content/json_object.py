@@ -15,7 +15,6 @@ from starlette.requests import Request
 from phiz.api.content.base64_text import Base64Decoder
 from phiz.api.content.chunks import build_size_error
 from phiz.api.content.upload import (
-    IMAGE_FIELD,
     MAX_FIELD_BYTES,
     OVERHEAD_BYTES,
     Upload,
@@ -29,8 +28,6 @@ from phiz.api.server.bodies import BodyReservation
 from phiz.api.service import BodyLimits
 from phiz.errors import ImageBytesError, MalformedBodyError, MissingImageError, OptionError
 
-JSON: Final = "application/json"
-EXAMPLE: Final = '{"image": "<the file in base64>"}'
 # Four characters for three bytes, and an eighth more for line breaks and escapes.
 _TEXT_RATIO: Final = 1.5
 _QUOTE: Final = b'"'
@@ -40,8 +37,16 @@ _JsonString: TypeAlias = bytes | Base64Decoder
 """The content of a short string, with its escapes, or a long one."""
 
 
-async def read_json(request: Request, limits: BodyLimits, reservation: BodyReservation) -> Upload:
+async def read_json(
+    request: Request, limits: BodyLimits, reservation: BodyReservation, image_field: str
+) -> Upload:
     """Return the images and the other members of a JSON object.
+
+    Args:
+        request: The request.
+        limits: Limits of the images.
+        reservation: Counts every byte that is held.
+        image_field: Name of a member with an image, for advice.
 
     Raises:
         ImageBytesError: The object, or an image in it, is larger than the limit.
@@ -55,7 +60,7 @@ async def read_json(request: Request, limits: BodyLimits, reservation: BodyReser
     length = request.headers.get("content-length", "")
     if length.isdecimal() and int(length) > max_bytes:
         raise _build_text_error(f"the body has {length} bytes", max_bytes, limits)
-    splitter = _JsonSplitter(limits)
+    splitter = _JsonSplitter(limits, image_field)
     received_bytes = 0
     async for chunk in request.stream():
         received_bytes += len(chunk)
@@ -66,7 +71,8 @@ async def read_json(request: Request, limits: BodyLimits, reservation: BodyReser
         # A string that turns out to be an image takes less than its text.
         reservation.add_bytes(max(0, splitter.held_bytes - reservation.size_bytes))
     splitter.close()
-    return _JsonReader(splitter.strings, limits.max_images).read(bytes(splitter.rest))
+    reader = _JsonReader(splitter.strings, limits.max_images, image_field)
+    return reader.read(bytes(splitter.rest))
 
 
 def _build_text_error(found: str, max_bytes: int, limits: BodyLimits) -> ImageBytesError:
@@ -82,6 +88,7 @@ class _JsonSplitter:
 
     Attributes:
         limits: Limits of the images.
+        image_field: Name of a member with an image, for advice.
         rest: The text, with the number of each string in its place.
         strings: The strings so far; the last one may not be complete.
         text_bytes: Bytes of the rest and of the short strings.
@@ -90,6 +97,7 @@ class _JsonSplitter:
     """
 
     limits: BodyLimits
+    image_field: str
     rest: bytearray = field(default_factory=bytearray)
     strings: list[_JsonString] = field(default_factory=list)
     text_bytes: int = 0
@@ -149,7 +157,7 @@ class _JsonSplitter:
         if self.text_bytes > OVERHEAD_BYTES:
             raise MalformedBodyError(
                 f"the JSON exceeds the limit of {OVERHEAD_BYTES} bytes beside its images; send an"
-                f" object such as {EXAMPLE}"
+                f" object such as {_write_example(self.image_field)}"
             )
 
     def _start_string(self) -> None:
@@ -196,6 +204,10 @@ class _JsonSplitter:
             self.image_bytes += last.size_bytes
 
 
+def _write_example(image_field: str) -> str:
+    return f'{{"{image_field}": "<the file in base64>"}}'
+
+
 def _build_excess_error(max_images: int) -> MalformedBodyError:
     return MalformedBodyError(
         f"the JSON exceeds the limit of {max_images} images; send one image per request, or several"
@@ -210,12 +222,14 @@ class _JsonReader:
     Attributes:
         strings: The strings of the text, by their number.
         max_images: Maximum number of images.
+        image_field: Name of a member with an image, for advice.
         images: The images so far.
         fields: Names and texts of the other members so far.
     """
 
     strings: list[_JsonString]
     max_images: int
+    image_field: str
     images: list[bytes] = field(default_factory=list)
     fields: list[tuple[str, str]] = field(default_factory=list)
 
@@ -231,10 +245,13 @@ class _JsonReader:
             members = orjson.loads(rest)
         except orjson.JSONDecodeError:  # its places are those of the rest
             raise MalformedBodyError(
-                f"the body is not valid JSON; send an object such as {EXAMPLE}"
+                "the body is not valid JSON; send an object such as"
+                f" {_write_example(self.image_field)}"
             ) from None
         if not isinstance(members, dict):
-            raise MalformedBodyError(f"the JSON is not an object; send one such as {EXAMPLE}")
+            raise MalformedBodyError(
+                f"the JSON is not an object; send one such as {_write_example(self.image_field)}"
+            )
         names: set[str] = set()
         for key, value in members.items():
             name = self._read_text(self.strings[int(key)], "", "name of a member")
@@ -248,8 +265,8 @@ class _JsonReader:
         if not self.images:
             found = ", ".join(quote_text(name) for name, _ in self.fields) or "no members"
             raise MissingImageError(
-                f"the JSON has no member {IMAGE_FIELD!r}; it has {found}; send the image in base64"
-                f" as a member {describe_image_names()}"
+                f"the JSON has no member {self.image_field!r}; it has {found}; send the image in"
+                f" base64 as a member {describe_image_names(self.image_field)}"
             )
         return Upload(tuple(self.images), tuple(self.fields))
 
@@ -258,7 +275,7 @@ class _JsonReader:
             if not isinstance(each, str):
                 raise MalformedBodyError(
                     f"the member {quote_text(name)} is not a text; send the image in base64, as in"
-                    f" {EXAMPLE}"
+                    f" {_write_example(self.image_field)}"
                 )
             if len(self.images) == self.max_images:
                 raise _build_excess_error(self.max_images)

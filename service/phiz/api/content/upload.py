@@ -47,10 +47,10 @@ def is_image_field(name: str) -> bool:
     return name.removesuffix("[]") in IMAGE_FIELDS
 
 
-def describe_image_names() -> str:
-    """Return the advice of a body without an image."""
-    _, *others = IMAGE_FIELDS
-    return f"{IMAGE_FIELD!r} (or {', '.join(others)})"
+def describe_image_names(image_field: str) -> str:
+    """Return the advice of a body without an image: the first name, and the others."""
+    others = (name for name in IMAGE_FIELDS if name != image_field)
+    return f"{image_field!r} (or {', '.join(others)})"
 
 
 def describe_file_name(where: str, content: bytes, remedy: str) -> str | None:

@@ -24,7 +24,7 @@ ORIGIN_FORM: Final = (
 # Besides those that every page may read, such as Content-Type.
 EXPOSED_HEADERS: Final = (
     b"access-control-expose-headers",
-    b"Retry-After, Server-Timing, X-Request-Id",
+    b"Phiz-Faces, Retry-After, Server-Timing, X-Request-Id",
 )
 # A star does not stand for Authorization.
 PREFLIGHT_HEADERS: Final[RawHeaders] = (
@@ -35,7 +35,7 @@ PREFLIGHT_HEADERS: Final[RawHeaders] = (
 _VARY: Final = (b"vary", b"Origin")
 # A browser writes a host in lower case and ASCII, and leaves out the port of its scheme.
 _ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
-_DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
+DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,10 @@ class CorsRules:
             return self.other_headers
         origin = next((value for name, value in headers if name == b"origin"), b"")
         return self.headers_by_origin.get(origin, self.other_headers)
+
+    def has_origin(self, origin: str) -> bool:
+        """Return whether the pages of an origin may read the answers."""
+        return not self.headers_by_origin or origin.encode() in self.headers_by_origin
 
 
 class CorsGate:
@@ -111,7 +115,8 @@ def _parse_origin(entry: str) -> str:
     if found is None:
         raise SettingError(f"PHIZ_CORS_ORIGINS has the entry {entry!r}; {ORIGIN_FORM}")
     scheme, host, port = found.groups("")
-    return f"{scheme}://{host}{'' if port == _DEFAULT_PORTS.get(scheme) else port}"
+    default = f":{DEFAULT_PORTS.get(scheme)}"
+    return f"{scheme}://{host}{'' if port == default else port}"
 
 
 def _is_preflight(scope: Scope) -> bool:

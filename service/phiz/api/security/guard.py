@@ -17,26 +17,47 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from phiz.api.errors import count_rejection, get_error_code, respond_to_error
-from phiz.api.request_record import get_record
+from phiz.api.request_record import REQUEST_TYPES, get_record
 from phiz.api.security.keys import DETECT_SCOPE, DOCS_SCOPE, METRICS_SCOPE, ApiKey, KeyRing
 from phiz.api.security.rates import Rate, RateLimiter
 from phiz.api.server.clients import get_address
 from phiz.errors import AccessError, ApiKeyError, RateLimitError, ScopeError
 
 METRICS_PATH: Final = "/metrics"
-DOCS_PREFIX: Final = "/docs/"  # of the files of the page
-PROBE_PATHS_OPEN: Final = frozenset({"/healthz", "/readyz"})
+STREAM_PATH: Final = "/stream"
+KEY_PROTOCOL: Final = "phiz.key."
+"""A subprotocol that begins so has the key of a stream. Web pages cannot send a header there."""
+DOCS_PREFIX: Final = "/docs/"  # of the files of the page for programmers
+PAGE_PREFIX: Final = "/page/"  # of the files of the page for people
+PROBE_PATHS_OPEN: Final = frozenset(
+    {"/healthz", "/readyz", "/v1/status/ping", "/v2/health/live", "/v2/health/ready"}
+)
 SCOPE_BY_PATH: Final = {
     "/detect": DETECT_SCOPE,
     "/detect/batch": DETECT_SCOPE,
+    "/crops": DETECT_SCOPE,
+    "/blur": DETECT_SCOPE,
     "/classify": DETECT_SCOPE,
     "/models": DETECT_SCOPE,
+    STREAM_PATH: DETECT_SCOPE,
     METRICS_PATH: METRICS_SCOPE,
+    "/": DOCS_SCOPE,
+    "/favicon.ico": DOCS_SCOPE,
     "/docs": DOCS_SCOPE,
     "/openapi.json": DOCS_SCOPE,
     "/study": DOCS_SCOPE,
 }
-"""The scope that each path needs. Any key is enough for others, which have no route."""
+"""The scope that each path needs."""
+SCOPE_BY_PREFIX: Final = {
+    DOCS_PREFIX: DOCS_SCOPE,
+    PAGE_PREFIX: DOCS_SCOPE,
+    "/v1/vision/": DETECT_SCOPE,
+    "/api/v1/": DETECT_SCOPE,
+    "/v2": DETECT_SCOPE,
+}
+"""The scope of other paths. Any key is enough for the rest, which has no route."""
+# Clients of DeepStack send no header, but a password that is part of the address.
+PATHS_WITH_PASSWORD: Final = frozenset({"/v1/vision/face"})
 
 BEARER_CHALLENGE: Final = 'Bearer realm="phiz"'  # RFC 6750, section 3
 # Browsers ask for a password after this one, if it has a header of its own.
@@ -88,6 +109,19 @@ class Guard:
             rate = key.rate or self.rate
         if rate is not None:
             self._take(scope, client, rate)
+        if scope["type"] == "websocket":
+            get_record(scope).admit_frame = partial(self._admit_frame, scope, client)
+
+    def _admit_frame(self, scope: Scope, client: str) -> float:
+        """Return 0 and count a frame of a stream, or return the seconds until one is allowed.
+
+        Raises:
+            AccessError: The key has been removed, or has lost its scope.
+        """
+        rate = self.rate
+        if self.keys is not None:
+            rate = _find_key(self.keys, scope, scope["path"]).rate or rate
+        return 0.0 if rate is None else self._limiter.take(client, rate, time.monotonic())
 
     def _check_port(self, scope: Scope, path: str) -> bool:
         """Return whether a request is one for metrics at their own port."""
@@ -128,7 +162,7 @@ class Gate:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
-        if scope["type"] == "http":
+        if scope["type"] in REQUEST_TYPES:
             try:
                 self._guard.check(scope)
             except (AccessError, HTTPException) as error:
@@ -143,14 +177,15 @@ def respond_to_refusal(error: Exception, scope: Scope) -> Response:
     response = respond_to_error(error, scope)
     if isinstance(error, ApiKeyError):
         response.headers.append("WWW-Authenticate", BEARER_CHALLENGE)
-        if _get_scope(scope["path"]) == DOCS_SCOPE:
+        if get_needed_scope(scope["path"]) == DOCS_SCOPE:
             response.headers.append("WWW-Authenticate", BASIC_CHALLENGE)
     return response
 
 
 def _find_key(keys: KeyRing, scope: Scope, path: str) -> ApiKey:
-    needed = _get_scope(path)
-    sent = _read_sent_key(scope, accepts_basic=needed == DOCS_SCOPE)
+    needed = get_needed_scope(path)
+    accepts_basic = needed == DOCS_SCOPE or path in PATHS_WITH_PASSWORD
+    sent = _read_sent_key(scope, accepts_basic=accepts_basic)
     key = keys.find_key(sent) if sent else None
     if key is None:
         problem = (
@@ -167,8 +202,12 @@ def _find_key(keys: KeyRing, scope: Scope, path: str) -> ApiKey:
     return key
 
 
-def _get_scope(path: str) -> str:
-    return SCOPE_BY_PATH.get(path) or (DOCS_SCOPE if path.startswith(DOCS_PREFIX) else "")
+def get_needed_scope(path: str) -> str:
+    """Return the scope that a path needs; nothing if any key is enough."""
+    if scope := SCOPE_BY_PATH.get(path):
+        return scope
+    scopes = (scope for prefix, scope in SCOPE_BY_PREFIX.items() if path.startswith(prefix))
+    return next(scopes, "")
 
 
 def _read_sent_key(scope: Scope, *, accepts_basic: bool) -> bytes:
@@ -184,6 +223,9 @@ def _read_sent_key(scope: Scope, *, accepts_basic: bool) -> bytes:
         return credentials.strip()
     if accepts_basic and scheme.lower() == b"basic":
         return _read_password(credentials)
+    for protocol in scope.get("subprotocols", ()):
+        if protocol.startswith(KEY_PROTOCOL):
+            return str(protocol.removeprefix(KEY_PROTOCOL)).encode("latin-1", "replace")
     return b""
 
 

@@ -93,9 +93,11 @@ class BodyPlaces:
         self.held_bytes += size_bytes
         body.size_bytes += size_bytes
 
-    def release_bytes(self, body: "BodyReservation") -> None:
-        """Hold the bytes of a body no longer."""
-        size_bytes, body.size_bytes = body.size_bytes, 0
+    def release_bytes(self, body: "BodyReservation", size_bytes: int | None = None) -> None:
+        """Hold so many bytes of a body no longer, or all of them."""
+        if size_bytes is None:
+            size_bytes = body.size_bytes
+        body.size_bytes -= size_bytes
         if size_bytes:
             address = body.address
             self.held_bytes -= size_bytes
@@ -193,6 +195,10 @@ class BodyReservation:
             self._progress_bytes = self.size_bytes
             self._progress_s = time.monotonic()
             self._client.line.move_to_end(self)
+
+    def drop_bytes(self, size_bytes: int) -> None:
+        """Hold bytes no longer that have arrived."""
+        self._places.release_bytes(self, size_bytes)
 
     def finish_receiving(self) -> None:
         """Free the place among the arriving bodies."""

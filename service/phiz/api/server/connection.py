@@ -27,13 +27,17 @@ from phiz.api.server.request_head import (
     explain_parser_error,
 )
 from phiz.api.server.request_meter import RequestMeter, TrailerCounter
+from phiz.api.server.stream_connection import StreamConnection
 from phiz.api.server.unread import (
     MAX_READ_AHEAD_BYTES,
     UnreadBudget,
     UnreadBytes,
     has_unread_bytes,
 )
+from phiz.api.server.upgrade import format_stream_request, is_stream_request
 
+StreamFactory: TypeAlias = Callable[..., StreamConnection]
+"""Makes the WebSocket that a connection becomes."""
 EarlyRefusal: TypeAlias = Callable[[bytes, HeaderLines, Scope], bytes | None]
 """Takes the path and query of a POST request, its headers, and the ends of its connection."""
 
@@ -66,6 +70,7 @@ class Connection(HttpToolsProtocol):
         "_is_refused",
         "_is_stopping",
         "_last_answer",
+        "_make_stream",
         "_meter",
         "_on_refusal",
         "_places",
@@ -83,6 +88,7 @@ class Connection(HttpToolsProtocol):
         on_refusal: Callable[[str], None],
         refuse: EarlyRefusal | None = None,
         cors: CorsRules | None = None,
+        make_stream: StreamFactory | None = None,
         head_timeout_s: float = HEAD_TIMEOUT_S,
         **kwargs: Any,  # noqa: ANN401
     ) -> None:
@@ -97,6 +103,7 @@ class Connection(HttpToolsProtocol):
             refuse: Returns the answer to a POST request that is refused before it begins, or
                 None.
             cors: Origins whose pages may read the answers.
+            make_stream: Makes a stream; None if requests for one are answered in HTTP.
             head_timeout_s: Maximum seconds until a request's line and headers are complete.
             kwargs: As ``args``.
         """
@@ -110,6 +117,7 @@ class Connection(HttpToolsProtocol):
         self._on_refusal = on_refusal
         self._refuse_request = refuse
         self._cors = cors
+        self._make_stream = make_stream
         self._head_timeout_s = head_timeout_s
         self._meter = RequestMeter()
         self._timer: asyncio.TimerHandle | None = None
@@ -344,13 +352,23 @@ class Connection(HttpToolsProtocol):
             try:
                 self._feed_parser(memoryview(data)[start:end])
             except HttpParserUpgrade as upgrade:
-                data, start = self._strip_upgrade(data[start + upgrade.args[0] :]), 0
+                rest = data[start + upgrade.args[0] :]
+                if self._open_stream(rest):
+                    return
+                data, start = self._strip_upgrade(rest), 0
             except (HttpParserError, RequestHeadError) as error:
                 self._refuse(error)
                 return
             else:
                 start = end
-        if self._is_half_closed:  # all that the client has sent is read
+        self._wait_for_more()
+
+    def _wait_for_more(self) -> None:
+        """Limit the time until the client sends more, or end a connection that it has half closed.
+
+        All that it has sent is read.
+        """
+        if self._is_half_closed:
             if self._is_busy() and not self.cycle.more_body:
                 self.cycle.keep_alive = False
             else:
@@ -385,6 +403,33 @@ class Connection(HttpToolsProtocol):
         self._meter.count_piece(len(data))
         self.parser.feed_data(data)
         self._meter.count_trailers(len(data))
+
+    def _open_stream(self, rest: bytes) -> bool:
+        """Return whether the connection has become a stream, which has its place from now on."""
+        if (
+            self._make_stream is None
+            or self._client is None
+            or self._is_busy()
+            or self._is_stopping
+            or self.parser.get_http_version() != "1.1"
+            or not is_stream_request(self.parser.get_method(), self.url, self.headers)
+        ):
+            return False
+        self._cancel_timer()
+        client, self._client = self._client, None
+        client.line.pop(self, None)
+        self.connections.discard(self)
+        stream = self._make_stream(
+            self.config,
+            self.server_state,
+            self.app_state,
+            on_lost=partial(self._places.leave, client, self),
+        )
+        self.app = self._inner_app  # as when the connection is lost
+        stream.connection_made(self.transport)
+        self.transport.set_protocol(stream)
+        stream.data_received(format_stream_request(self.url, self.headers) + rest)
+        return True
 
     def _strip_upgrade(self, rest: bytes) -> bytes:
         """Return a request without its wish for another protocol, and the rest after its head.

@@ -5,6 +5,8 @@ from typing import Final
 
 DISCONNECT_KEY: Final = "phiz.disconnect"
 """Key of the ``Disconnect`` of a request in its scope (ASGI)."""
+STOP_KEY: Final = "phiz.stop"
+"""Key of the end of the service in the scope (ASGI) of a stream: a ``Disconnect`` too."""
 
 
 class Disconnect:

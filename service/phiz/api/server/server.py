@@ -15,6 +15,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from phiz.api.access_log import AccessLog, LoggedRequests, SpanSource
+from phiz.api.compat.routes import choose_operations
 from phiz.api.early_refusal import EarlyRefusals
 from phiz.api.errors import count_rejection, count_slow_reader
 from phiz.api.fast_path import FastPath
@@ -23,6 +24,7 @@ from phiz.api.security.guard import Gate, Guard
 from phiz.api.server.clients import ClientPlaces
 from phiz.api.server.connection import HEAD_TIMEOUT_S, Connection
 from phiz.api.server.readers import ReaderWatch
+from phiz.api.server.stream_connection import MAX_FRAME_BYTES, StreamConnection
 from phiz.api.server.unread import UnreadBudget
 from phiz.api.service import MAX_CONNECTIONS
 from phiz.errors import SettingError
@@ -211,12 +213,14 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
     Raises:
         PhizError: The application cannot be loaded, or the port has been taken.
     """
-    guarded_app = FastPath(app) if guard is None else Gate(FastPath(app), guard, app)
+    operations = choose_operations(app.state.methods)
+    fast_app = FastPath(app, operations, cors)
+    guarded_app = fast_app if guard is None else Gate(fast_app, guard, app)
     outer_app = guarded_app if cors is None else CorsGate(guarded_app, cors)
     logged_app = AccessLog(outer_app, logged_requests, app.state.methods, tracer)
     is_refused_early = tracer is None and (guard is None or guard.is_open)
     metrics_port = None if guard is None else guard.metrics_port
-    refusals = EarlyRefusals(app, logged_app.log_request, metrics_port, cors)
+    refusals = EarlyRefusals(app, logged_app.log_request, metrics_port, cors, operations)
     connection = partial(
         Connection,
         places=ClientPlaces[Connection](max_connections),
@@ -224,12 +228,15 @@ def run_server(  # noqa: PLR0913  the choices of an entry point
         on_refusal=partial(count_rejection, app),
         refuse=refusals.refuse if is_refused_early else None,
         cors=cors,
+        make_stream=StreamConnection,
         head_timeout_s=head_timeout_s,
     )
     config = uvicorn.Config(
         logged_app,
         http=cast("type[asyncio.Protocol]", connection),
-        ws="none",
+        ws="none",  # a connection becomes a stream by itself
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,  # JPEGs gain nothing, and bombs would
         lifespan="off",  # entered here, so that errors reach the caller
         log_config=None,  # lines of uvicorn have our format
         log_level="warning",

@@ -1,9 +1,12 @@
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as Pillow
 
+from phiz.editing.annotate import annotate_image
 from phiz.faces import Face
-from phiz.image.annotate import draw_faces
 
 BRIGHT = (0, 255, 128)
 DOT = (255, 224, 0)
@@ -17,23 +20,19 @@ def face(x1: float, y1: float, x2: float, y2: float, **landmarks: tuple[float, f
     return Face((x1, y1, x2, y2), 0.987, landmarks, "front")
 
 
+def draw_faces(image: NDArray[np.uint8], faces: Sequence[Face]) -> NDArray[np.uint8]:
+    drawing = Pillow.fromarray(image)
+    annotate_image(drawing, faces)
+    return np.array(drawing)
+
+
 def changed(before: NDArray[np.uint8], after: NDArray[np.uint8]) -> NDArray[np.bool_]:
     different: NDArray[np.bool_] = (before != after).any(axis=2)  # (H, W)
     return different
 
 
-def test_no_face_leaves_a_copy() -> None:
-    image = canvas(90)
-    drawn = draw_faces(image, [])
-    np.testing.assert_array_equal(drawn, image)
-    assert not np.shares_memory(drawn, image)
-
-
-def test_the_picture_itself_is_not_drawn_on() -> None:
-    image = canvas(90)
-    image.flags.writeable = False
-    assert changed(image, draw_faces(image, [face(50, 60, 150, 160)])).any()
-    assert (image == 90).all()
+def test_no_face_changes_nothing() -> None:
+    np.testing.assert_array_equal(draw_faces(canvas(90), []), canvas(90))
 
 
 @pytest.mark.parametrize("background", [0, 128, 255])
@@ -101,3 +100,56 @@ def test_any_box_can_be_drawn(box: tuple[float, float, float, float]) -> None:
 
 def test_a_picture_of_one_pixel() -> None:
     assert draw_faces(canvas(9, height=1, width=1), [face(0, 0, 1, 1)]).shape == (1, 1, 3)
+
+
+def test_a_small_face_is_not_covered_by_its_outline() -> None:
+    image = canvas(90, height=3000, width=4000)
+    drawn = draw_faces(image, [face(1000, 1000, 1016, 1016, nose=(1008, 1009))])
+    within = changed(image, drawn)[1000:1016, 1000:1016]
+    assert within.sum() == 1  # the dot
+    np.testing.assert_array_equal(drawn[1009, 1008], DOT)
+    assert changed(image, drawn)[990:1026, 990:1026].sum() > 100
+
+
+@pytest.mark.parametrize(
+    "neighbour",
+    [
+        pytest.param((50, 20, 150, 58), id="above"),
+        pytest.param((20, 30, 80, 58), id="beside-above"),
+        pytest.param((0, 5, 300, 58), id="wide-above"),
+    ],
+)
+def test_a_label_covers_no_neighbour(neighbour: tuple[float, float, float, float]) -> None:
+    image = canvas(255, width=400)
+    drawn = draw_faces(image, [face(50, 60, 150, 160), face(*neighbour)])
+    x1, y1, x2, y2 = (int(side) for side in neighbour)
+    # Its own label is in it at most: black, and no larger than a quarter of it.
+    dark = (drawn[y1 + 2 : y2 - 2, x1 + 2 : x2 - 2] == 0).all(axis=2)
+    rows, columns = np.nonzero(dark)
+    if len(rows):
+        assert np.ptp(rows) < 20
+        assert np.ptp(columns) < 60
+    # The label of the first face is above its box no more, but within.
+    assert (drawn[62:80, 52:100] == 0).all(axis=2).sum() > 50
+
+
+def test_labels_of_a_crowd_cover_neither_faces_nor_each_other() -> None:
+    image = canvas(255, height=240, width=320)
+    faces = [
+        Face((x, y, x + 18, y + 18), 0.8, {}, "front")
+        for x in range(10, 300, 24)
+        for y in range(10, 220, 24)
+    ]
+    drawn = draw_faces(image, faces)
+    # There is no place for any label, so each face stays as it was.
+    for x1, y1, x2, y2 in (each.box for each in faces):
+        assert (drawn[int(y1) : int(y2), int(x1) : int(x2)] == 255).all()
+
+
+def test_a_face_with_room_keeps_its_label_beside_a_crowd() -> None:
+    image = canvas(255, height=240, width=640)
+    crowd = [Face((x, 10, x + 18, 28), 0.8, {}, "front") for x in range(10, 300, 24)]
+    alone = Face((500, 100, 560, 160), 0.7, {}, "front")
+    drawn = draw_faces(image, [*crowd, alone])
+    label = drawn[75:97, 500:560]
+    assert (label == 0).all(axis=2).sum() > 100

@@ -1,0 +1,17 @@
+// Which faces of an answer are shown. The sliders act here, without another request.
+
+/** The score limit of the second answer, which the score slider needs below a model's own limit. */
+export const WIDE_SCORE = 0.1;
+
+/** Return the faces that pass the limits. A score of null is the model's own limit. */
+export function filterFaces(faces, { score, size }) {
+  return faces.filter(
+    ({ box, score: own }) =>
+      (score === null || own >= score) && Math.min(box.width, box.height) >= size,
+  );
+}
+
+/** Return whether a score limit is below a model's own, so that its default answer lacks faces. */
+export function needsWide(score, model) {
+  return score !== null && score < model.min_score;
+}

@@ -1,0 +1,1 @@
+"""Answers that are images: their format, and how they are sent."""

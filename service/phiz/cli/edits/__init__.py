@@ -1,0 +1,1 @@
+"""The commands that make images of images: ``phiz blur`` and ``phiz crops``."""

@@ -1,0 +1,125 @@
+"""The places of outputs: beside each image, or under the same path in another folder."""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from phiz.cli.files import STDIN_PATH, find_images, write_file
+from phiz.errors import OptionError
+
+BESIDE_SUFFIX: Final = "-blurred"
+_BESIDE_NAME: Final = re.compile(rf".*{BESIDE_SUFFIX}(\.\w+)?\.\w+", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class EditTask:
+    """An image that is edited.
+
+    Attributes:
+        path: The image.
+        folder: Folder of the outputs.
+        name: Name of the image there, with slashes.
+    """
+
+    path: Path
+    folder: Path
+    name: str
+
+
+def find_tasks(paths: Sequence[Path], folder: Path | None, *, is_in_place: bool) -> list[EditTask]:
+    """Return the images at some paths, and where their outputs are.
+
+    Args:
+        paths: Images and folders.
+        folder: Folder of the outputs; None for the folder of each image.
+        is_in_place: Whether each image is replaced.
+
+    Raises:
+        ClickException: There is no image.
+        OptionError: Two images have the same output, or one is standard input.
+    """
+    if STDIN_PATH in paths:
+        raise OptionError("standard input has no name for its output; name files")
+    tasks = [
+        _build_task(path, image_path, folder, is_in_place=is_in_place)
+        for path in paths
+        for image_path in find_images([path], folder, "--output")
+        if folder or is_in_place or image_path == path or not _is_output(image_path)
+    ]
+    if not tasks:
+        raise click.ClickException("no images but covered ones")
+    _check_names(tasks)
+    if not is_in_place:
+        _check_originals(tasks)
+    return tasks
+
+
+def _is_output(path: Path) -> bool:
+    return _BESIDE_NAME.fullmatch(path.name) is not None
+
+
+def _build_task(
+    path: Path, image_path: Path, folder: Path | None, *, is_in_place: bool
+) -> EditTask:
+    if folder is not None:
+        root = path if path.is_dir() else image_path.parent
+        return EditTask(image_path, folder, image_path.relative_to(root).as_posix())
+    name = image_path.name
+    if not is_in_place:
+        name = f"{image_path.stem}{BESIDE_SUFFIX}{image_path.suffix}"
+    return EditTask(image_path, image_path.parent, name)
+
+
+def _check_names(tasks: Sequence[EditTask]) -> None:
+    """Refuse two images with one output.
+
+    Raises:
+        OptionError: There are two.
+    """
+    taken: dict[tuple[Path, str], Path] = {}
+    for task in tasks:
+        # Without case, because some file systems do not tell A from a.
+        other = taken.setdefault((task.folder, task.name.casefold()), task.path)
+        if other != task.path:
+            names = f"{click.format_filename(other)} and {click.format_filename(task.path)}"
+            raise OptionError(f"{names} would have the same output; name them in two commands")
+
+
+def _check_originals(tasks: Sequence[EditTask]) -> None:
+    """Refuse an output that would replace an image.
+
+    Raises:
+        OptionError: One would.
+    """
+    originals = {task.path.resolve() for task in tasks}
+    for task in tasks:
+        if (task.folder / task.name).resolve() in originals:
+            name = click.format_filename(task.path)
+            raise OptionError(f"the output of {name} would replace an image; use another --output")
+
+
+def write_output(folder: Path, name: str, content: bytes) -> None:
+    """Write an output completely or not at all.
+
+    Raises:
+        OSError: It cannot be written, and is named.
+    """
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_file(path, content)
+
+
+def skip_finished(tasks: Sequence[EditTask], get_last_name: Callable[[str], str]) -> list[EditTask]:
+    """Return the tasks without those whose last output exists, and say how many these are."""
+    left = [task for task in tasks if not (task.folder / get_last_name(task.name)).exists()]
+    if len(left) < len(tasks):
+        click.echo(
+            f"phiz: skipping {len(tasks) - len(left)} of {len(tasks)} images, whose outputs exist;"
+            " --force replaces them",
+            err=True,
+        )
+    return left

@@ -1,0 +1,1 @@
+"""``phiz watch``: the faces of cameras and videos."""

@@ -1,0 +1,1 @@
+"""Pictures out: faces drawn, cropped and covered, and the files that hold them."""

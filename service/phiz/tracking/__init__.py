@@ -1,0 +1,1 @@
+"""Faces from frame to frame: their ids, and steadier boxes and landmarks."""

@@ -1,0 +1,1 @@
+"""Videos: frames from cameras, files and networks, and files with sound. Needs the extra video."""

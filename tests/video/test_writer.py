@@ -1,0 +1,82 @@
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from phiz.errors import VideoError
+from phiz.video.source import open_source, to_image
+from phiz.video.writer import VideoWriter
+
+from .clips import make_clip, move, read_images, read_selfie, read_sound, read_times
+
+FRAMES = 8
+
+
+def copy(clip: Path, path: Path, limit: int = FRAMES) -> None:
+    """Write a clip again, up to some of its frames."""
+    with open_source(str(clip), with_sound=True) as source, VideoWriter(path, source) as writer:
+        count = 0
+        for item in source.read():
+            if isinstance(item, av.VideoFrame):
+                writer.add_frame(to_image(item), item)
+                count += 1
+                if count == limit:
+                    return
+            else:
+                writer.add_sound(item)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+def test_video_has_the_frames_times_and_sound_of_its_source(tmp_path: Path, suffix: str) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", move(read_selfie(), FRAMES))
+    path = tmp_path / f"copy{suffix}"
+    copy(clip, path, limit=FRAMES + 1)
+    # A container without negative times begins later, and so does its sound.
+    start_s, old_start_s = (read_times(each)[0] for each in (path, clip))
+    times_s = [time_s - start_s for time_s in read_times(path)]
+    assert times_s == pytest.approx(read_times(clip), abs=0.002)
+    for image, expected in zip(read_images(path), read_images(clip), strict=True):
+        assert np.abs(image.astype(int) - expected).mean() < 3
+    assert [content for _, content in read_sound(path)] == [
+        content for _, content in read_sound(clip)
+    ]
+    assert [time_s - start_s for time_s, _ in read_sound(path)] == pytest.approx(
+        [time_s - old_start_s for time_s, _ in read_sound(clip)], abs=0.002
+    )
+
+
+def test_file_is_valid_however_the_writing_ends(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", move(read_selfie(), FRAMES))
+    path = tmp_path / "part.mp4"
+    copy(clip, path, limit=3)
+    assert len(read_images(path)) == 3
+
+
+def test_odd_size_loses_a_pixel(tmp_path: Path) -> None:
+    clip = tmp_path / "odd.mkv"
+    with av.open(str(clip), "w") as file:
+        stream = file.add_stream("ffv1", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.width, stream.height, stream.pix_fmt = 271, 479, "bgr0"
+        frame = av.VideoFrame.from_ndarray(read_selfie((271, 479)), "rgb24")
+        file.mux(stream.encode(frame))
+        file.mux(stream.encode(None))
+    path = tmp_path / "copy.mp4"
+    copy(clip, path)
+    assert [image.shape for image in read_images(path)] == [(478, 270, 3)]
+
+
+def test_sound_that_the_container_does_not_take_is_an_error(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.avi", move(read_selfie(), 3), sound="adpcm_ms")
+    with pytest.raises(VideoError, match=r"cannot hold the sound .*adpcm_ms; write an .mkv"):
+        copy(clip, tmp_path / "copy.mp4")
+    with pytest.raises(VideoError, match="convert it to AAC first"):
+        copy(clip, tmp_path / "copy.mkv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.avi"]
+
+
+def test_file_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", move(read_selfie(), 1), sound=None)
+    with pytest.raises(VideoError, match="No such file"):
+        copy(clip, tmp_path / "missing" / "copy.mp4")
