@@ -1,4 +1,4 @@
-"""What streams cost other requests: times of ``/detect`` with and without four streams.
+"""The cost of streams for other requests: times of ``/detect`` with and without four streams.
 
 ::
 

@@ -39,7 +39,7 @@ COUNT_PX: Final = 18
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """What each stage of the cascade leaves of an image.
+    """The boxes that each stage of the cascade leaves of an image.
 
     Attributes:
         scales: Scale of each level of the pyramid.

@@ -121,7 +121,7 @@ def test_boxes_are_where_the_json_has_them(page: Browser, service: Running, dens
     points = [point for face in faces for point in face["landmarks"].values()]
     centres = [(left + point["x"] * scale, top + point["y"] * scale) for point in points]
     assert np.abs(dots[:, :2] + dots[:, 2:] / 2 - centres).max() < 1
-    # What is on the screen: the left line of each box, half way down.
+    # On the screen: the left line of each box, half way down.
     screen = np.asarray(Image.open(io.BytesIO(page.take_picture())).convert("RGB"), np.float32)
     for x, y, _, box_height in expected:
         row = screen[round((y + box_height / 2) * density)]

@@ -171,7 +171,7 @@ class HeldService:
             (self.folder / MAY_END).touch()
 
     def count(self, name: str, **labels: str) -> Callable[[], float]:
-        """What counts from now on how much a metric grows."""
+        """Return a counter of how much a metric grows from now on."""
         before = self.service.metric(name, **labels)
         return lambda: self.service.metric(name, **labels) - before
 

@@ -125,7 +125,7 @@ class RouterContext:
 
 
 class Found(NamedTuple):
-    """What is found after a step of the route.
+    """The result after a step of the route.
 
     Attributes:
         model: The network of the last pass.
