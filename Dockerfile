@@ -46,7 +46,8 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     done
 COPY --from=models /wheel /wheel
 # The service needs no package installer, and no tests, compilers, converters or sources of other
-# packages, and no types or polynomials. The library for C programs holds all of onnxruntime a
+# packages, and no types or polynomials. uvicorn frames messages with the core of websockets alone,
+# and numpy tests its vectors with _simd. The library for C programs holds all of onnxruntime a
 # second time. rich highlights Python alone here. OpenVINO reads ONNX alone, on a processor, and sends
 # no usage data to its makers.
 RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
@@ -55,7 +56,9 @@ RUN /opt/phiz/bin/pip install --quiet --no-deps /wheel/*.whl && \
         \( -path '*/numpy/*/tests' -o -path '*/numpy/distutils' -o -path '*/numpy/f2py' \
         -o -path '*/onnxruntime/tools' -o -path '*/onnxruntime/transformers' \
         -o -path '*/onnxruntime/quantization' -o -name 'libonnxruntime.so.*' \
-        -o -path '*/numpy/polynomial' -o -path '*/numpy/testing' \
+        -o -path '*/numpy/polynomial' -o -path '*/numpy/testing' -o -name '_simd.*.so' \
+        -o -path '*/websockets/legacy' -o -path '*/websockets/sync' -o -path '*/websockets/trio' \
+        -o -path '*/websockets/asyncio' \
         -o -path '*/greenlet/tests' -o -path '*/numpy/_core/include' -o -name '*.a' \
         -o -name '*.pyx' -o -name '*.pxd' -o -name '*.hpp' -o -name '*.cpp' -o -name '*.pyi' \
         -o -path '*/pygments/formatters' -o \( -path '*/pygments/lexers/*.py*' \
