@@ -226,7 +226,7 @@ def check_dashboard() -> dict[str, str]:
     """Check that every query of the dashboard has an answer, and that the console page has too."""
     panels = json.loads((ROOT / "deploy/grafana/dashboard.json").read_text("utf-8"))["panels"]
     queries = [target["expr"] for panel in panels for target in panel.get("targets", [])]
-    send_refused_requests()
+    send_other_requests()
     for query in queries:
         filled = query.replace("$__rate_interval", "1m").replace("$model", ".*")
         samples = query_prometheus(filled)
@@ -237,9 +237,15 @@ def check_dashboard() -> dict[str, str]:
     return {"queries of the dashboard answered": f"{len(queries)} of {len(queries)}"}
 
 
-def send_refused_requests() -> None:
-    """Send requests that are refused, for the panel that shows them."""
+def send_other_requests() -> None:
+    """Send requests for images, and some that are refused, for the panels that show them."""
+    headers = {"Content-Type": "image/png", "Accept": "image/jpeg"}
     for _ in range(6):
+        request = urllib.request.Request(  # noqa: S310  our own address
+            f"{PHIZ}/detect?model=front", IMAGE_FILE.read_bytes(), headers
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310  see above
+            assert answer.headers["Content-Type"] == "image/jpeg"
         try:
             count_faces("none-such")
         except urllib.error.HTTPError as error:
