@@ -5,9 +5,12 @@
 #   make check   the same with the unit tests only, in less than a minute: it skips tests marked
 #                "integration", which start a service, a cluster or a browser, or measure
 #   make setup   the set-up of serve and test; afterwards .venv/bin/phiz is the command
-#   make bench DATA=DIR   speed beside other libraries, the gain of 8 bits, and memory: all figures
-#                into docs/measured/speed.json, and the tables and charts of docs/
-#   make load    load beside other servers, into docs/measured/load.json and load.svg (needs wrk)
+#   make bench DATA=DIR   speed beside other libraries, and the gain of 8 bits: all figures into
+#                docs/measured/speed.json, and the tables and charts of docs/. Like "make load", it
+#                fails if a goal is missed by processor time
+#   make load    load beside other servers, into load.json, load.md and load.svg of docs/measured
+#   make bench-quick   processor time of this checkout to that of the commit at which its branch has
+#                left main, in three minutes (BEFORE=DIR or BEFORE=COMMIT for another)
 #   make fuzz    an hour of invented inputs for every reader, and of requests for the service
 #                (SECONDS=60 for another time)
 #   make docs    the documentation as a site, into build/docs/
@@ -28,7 +31,7 @@ unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 3
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
-.PHONY: setup serve test check lint unit bench load docs models format lock wheels dist sbom audit fuzz
+.PHONY: setup serve test check lint unit bench bench-quick load docs models format lock wheels dist sbom audit fuzz
 
 setup: .venv/run models
 
@@ -56,12 +59,17 @@ OURS := benchmarks/.peers/ours/bin/python
 bench: setup
 	@$(BIN)/phiz models build --variants int8
 	$(BIN)/python -m benchmarks.speed --data $(or $(DATA),$(error name the folder of images: make bench DATA=DIR)) \
-		--json docs/measured/speed.json --picture docs/measured/speed.svg
-	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md
+		--json docs/measured/speed.json --picture docs/measured/speed.svg; missed=$$?; \
+	$(OURS) -m benchmarks.speed.int8 --data $(DATA) --json docs/measured/speed.json --table docs/measured/int8.md \
+		&& exit $$missed
+
+bench-quick: setup
+	@$(BIN)/python -m benchmarks.quick $(BEFORE)
 
 # The first run installs the other servers likewise. It shares the one with torch with "make bench".
 load: setup
-	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --picture docs/measured/load.svg
+	$(BIN)/python -m benchmarks.load --json docs/measured/load.json --table docs/measured/load.md \
+		--picture docs/measured/load.svg
 
 # A target that fails leaves its input in build/fuzzing, and the next run starts from all inputs
 # that the last one kept.

@@ -13,7 +13,7 @@ from tests.browser import Browser, open_browser
 from tests.service.running import ONE, environment, running
 
 FOLDER: Final = Path(__file__).parent
-QUALITY: Final = 64
+QUALITY: Final = 30
 SETTLE_S: Final = 0.5
 # Repeated, because other work of the machine slows some answers down.
 TRIES: Final = 5
@@ -34,10 +34,10 @@ class View(NamedTuple):
 
 
 VIEWS: Final = (
-    View("page.jpg", (1280, 860), "light", ("auto",)),
-    View("page-dark.jpg", (1280, 860), "dark", ("auto", "back", "mtcnn", "yunet")),
-    View("page-phone.jpg", (390, 844), "light", ("auto",), 2),
-    View("page-phone-dark.jpg", (390, 844), "dark", ("auto",), 2),
+    View("page.webp", (1280, 860), "light", ("auto",)),
+    View("page-dark.webp", (1280, 860), "dark", ("auto", "back", "mtcnn", "yunet")),
+    View("page-phone.webp", (390, 844), "light", ("auto",), 2),
+    View("page-phone-dark.webp", (390, 844), "dark", ("auto",), 2),
 )
 
 

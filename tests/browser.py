@@ -86,8 +86,8 @@ class Browser:
             self._send("Input.dispatchKeyEvent", {"type": kind, **told})
 
     def take_picture(self, quality: int | None = None) -> bytes:
-        """Return what is on the screen as PNG, or as JPEG of a quality."""
-        form = {"format": "png"} if quality is None else {"format": "jpeg", "quality": quality}
+        """Return what is on the screen as PNG, or as WebP of a quality."""
+        form = {"format": "png"} if quality is None else {"format": "webp", "quality": quality}
         return base64.b64decode(self._send("Page.captureScreenshot", form)["data"])
 
     def _send(self, method: str, parameters: dict[str, Any] | None = None) -> dict[str, Any]:

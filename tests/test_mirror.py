@@ -10,7 +10,7 @@ TESTED_ELSEWHERE = {
     "__main__": ("cli/test_detect.py", "runs python -m phiz"),
     "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
     "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
-    "api/content/chunks": ("api/test_routes_detect.py", "sends bodies that are too large"),
+    "api/content/size_limit": ("api/test_routes_detect.py", "sends bodies that are too large"),
     "api/content/form": ("api/test_routes_detect.py", "sends forms of every kind, good and bad"),
     "api/content/upload": ("api/test_routes_detect.py", "sends an image under each name"),
     "api/early_refusal": ("service/test_early_refusals.py", "fills the queue of a service"),

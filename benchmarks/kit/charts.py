@@ -21,6 +21,7 @@ PLOT_LEFT_PX, PLOT_RIGHT_PX, PLOT_TOP_PX, PLOT_BOTTOM_PX = 70, WIDTH - 240, 30, 
 TICKS_MS = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 GRID_LINES = 10
 PANEL_PX, PANEL_GAP_PX = 130, 50
+GROWTH_PX, GROWTH_HEIGHT_PX = WIDTH // 2, 290
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,14 @@ class Curve:
 @dataclass(frozen=True, slots=True)
 class Panel:
     """Lines over time by name, points (minute, value) each, on a scale that begins at 0."""
+
+    name: str
+    series: Mapping[str, Sequence[tuple[float, float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthPanel:
+    """Lines by name, points (x, y) each, on two logarithmic scales; points at 0 are not drawn."""
 
     name: str
     series: Mapping[str, Sequence[tuple[float, float]]]
@@ -205,6 +214,51 @@ def _draw_panel(panel: Panel, top: float, end: float, marks: Sequence[float]) ->
         colour = COLOURS[place % len(COLOURS)]
         yield draw_line(map(locate, points), stroke=colour, stroke_width="2")
         yield draw_text(PLOT_RIGHT_PX + 16, top + 12 + 18 * place, name, colour)
+
+
+def draw_growth(title: str, panels: Iterable[GrowthPanel]) -> str:
+    """Return an SVG of panels, two in a row."""
+    lines = [draw_text(16, 28, title, font_size="17")]
+    rows = 0
+    for place, panel in enumerate(panels):
+        rows = place // 2 + 1
+        x, y = GROWTH_PX * (place % 2), TOP_PX + (rows - 1) * GROWTH_HEIGHT_PX
+        parts = "\n".join(_draw_growth_panel(panel))
+        lines.append(draw_part("g", parts, transform=f"translate({x} {y})"))
+    return _wrap(title, TOP_PX + rows * GROWTH_HEIGHT_PX, lines)
+
+
+def _draw_growth_panel(panel: GrowthPanel) -> Iterator[str]:
+    """Yield the parts of a panel from its upper left corner on."""
+    drawn = {
+        name: [point for point in points if min(point) > 0] for name, points in panel.series.items()
+    }
+    spans = [
+        (min(values) / 1.15, max(values) * 1.15)
+        for values in zip(*(point for points in drawn.values() for point in points), strict=True)
+    ]
+    (left, right), (low, high) = spans
+    width, height = GROWTH_PX - 230, GROWTH_HEIGHT_PX - 80
+
+    def locate(x: float, y: float) -> tuple[float, float]:
+        across = math.log(x / left) / math.log(right / left)
+        up = math.log(y / low) / math.log(high / low)
+        return 60 + width * across, height * (1 - up)
+
+    yield draw_text(60, -8, panel.name)
+    for x in {x: None for points in drawn.values() for x, _ in points}:
+        yield draw_line((locate(x, low), locate(x, high)), stroke=GRID)
+        yield draw_text(locate(x, low)[0], height + 18, f"{x:g}", text_anchor="middle")
+    for y in (step * 10**power for power in range(-3, 6) for step in (1, 2, 5)):
+        if low <= y <= high:
+            yield draw_line((locate(left, y), locate(right, y)), stroke=GRID)
+            yield draw_text(54, locate(left, y)[1] + 4, f"{y:g}", text_anchor="end")
+    for place, (name, points) in enumerate(drawn.items()):
+        colour, places = COLOURS[place % len(COLOURS)], [locate(*point) for point in points]
+        yield draw_line(places, stroke=colour, stroke_width="2")
+        for x, y in places:
+            yield draw_part("circle", cx=f"{x:.1f}", cy=f"{y:.1f}", r=3, fill=colour)
+        yield draw_text(70 + width, 12 + 18 * place, name, colour)
 
 
 def _wrap(title: str, height: int, lines: Sequence[str]) -> str:

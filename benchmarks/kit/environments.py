@@ -18,6 +18,7 @@ ROOT = PEERS.parents[1]
 OUR_WORKER = "ours"
 PHIZ_WORKERS = (OUR_WORKER, "bentoml", "litserve", "mosec")  # phiz is installed there too
 STAMP_FILE = "installed.txt"
+CHECKOUT_FILE = "phiz.txt"  # with the root of the checkout whose phiz is installed
 VERSION_SCRIPT = """
 import json, sys
 from importlib.metadata import version
@@ -37,17 +38,19 @@ def make_environment(name: str, folder: Path) -> Path:
     files = [path for path in (PEERS / f"{name}.txt", PEERS / f"{name}.alone.txt") if path.exists()]
     wanted = "".join(path.read_text() for path in files)
     stamp = home / STAMP_FILE
-    if stamp.exists() and stamp.read_text() == wanted:
-        return python
-    print(f"installing the worker {name} into {home}")
-    run_command(sys.executable, "-m", "venv", "--clear", str(home))
-    for path in files:
-        alone = ["--no-deps"] if path.name.endswith(".alone.txt") else []
-        run_command(str(python), *PIP_COMMAND, "--requirement", str(path), *alone)
-    if name in PHIZ_WORKERS:
+    if not stamp.exists() or stamp.read_text() != wanted:
+        print(f"installing the worker {name} into {home}")
+        run_command(sys.executable, "-m", "venv", "--clear", str(home))
+        for path in files:
+            alone = ["--no-deps"] if path.name.endswith(".alone.txt") else []
+            run_command(str(python), *PIP_COMMAND, "--requirement", str(path), *alone)
+        stamp.write_text(wanted)  # last, so that an interrupted installation is repeated
+    checkout = home / CHECKOUT_FILE
+    if name in PHIZ_WORKERS and not (checkout.exists() and checkout.read_text() == str(ROOT)):
+        # Several checkouts may share the folder, and each is to measure itself.
         ours = ("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
         run_command(str(python), *PIP_COMMAND, *ours)
-    stamp.write_text(wanted)  # last, so that an interrupted installation is repeated
+        checkout.write_text(str(ROOT))
     return python
 
 

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console, RenderableType
 from rich.table import Table
 
-from benchmarks.kit.goals import Goal
+from benchmarks.kit.goals import Goal, format_missed
 from phiz.lab.study.machine import describe_machine
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ def build_goal_table(goals: Sequence[Goal]) -> Table:
         "ms": [format_number(goal.ours_ms) for goal in goals],
         "against ms": [format_number(goal.other_ms) for goal in goals],
         "figure": [goal.format_figure() for goal in goals],
+        "clock": [goal.clock.replace("wall", "") for goal in goals],
+        "by wall": [goal.format_wall() for goal in goals],
         "goal": [goal.format_limit() for goal in goals],
-        "rounds": [" ".join(f"{figure:.3g}" for figure in goal.rounds) for goal in goals],
+        "sign test, wall": [goal.format_sign_test() for goal in goals],
         "verdict": [VERDICTS[goal.is_reached] for goal in goals],
     }
     used = {name: column for name, column in columns.items() if any(column)}
@@ -65,10 +67,23 @@ def format_number(value: float | None) -> str:
 
 
 def compute_medians(rounds: Sequence[Row]) -> Row:
-    """Return the first of some rows, each of its floats replaced by the median of all rows."""
-    names = [each.name for each in fields(rounds[0]) if each.type is float]
-    medians = {name: median(getattr(row, name) for row in rounds) for name in names}
+    """Return the first of some rows, each of its floats replaced by the median of all rows.
+
+    A float that some rows lack keeps its value.
+    """
+    values = {
+        each.name: [getattr(row, each.name) for row in rounds]
+        for each in fields(rounds[0])
+        if each.type in {float, float | None}
+    }
+    medians = {name: median(each) for name, each in values.items() if None not in each}
     return replace(rounds[0], **medians)
+
+
+def end_if_missed(goals: Iterable[Goal]) -> None:
+    """End with a loud line and status 1 if a goal is missed by processor time."""
+    if text := format_missed(goals):
+        sys.exit(text)
 
 
 def compute_disturbance(runs: Iterable[Mapping[Any, Any]]) -> float:

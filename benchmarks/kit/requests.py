@@ -15,6 +15,7 @@ HOST = "127.0.0.1"
 TIMEOUT_S = 60.0
 PICTURES = Path(__file__).parents[2] / "tests" / "pictures"
 JPEG_QUALITY = 90
+PORTRAIT_BOX, PORTRAIT_QUALITY = (0, 120, 360, 390), 96
 BOUNDARY = "7a1e5c0f9d3b"
 HEAD_END = b"\r\n\r\n"
 NO_FIELDS: Mapping[str, str] = {}
@@ -77,6 +78,15 @@ def encode_test_image() -> bytes:
     file = BytesIO()
     with Pillow.open(PICTURES / "group_640x480.png") as opened:
         opened.convert("RGB").save(file, "JPEG", quality=JPEG_QUALITY)
+    return file.getvalue()
+
+
+def encode_portrait() -> bytes:
+    """Return one large face as a JPEG of 640 × 480 and about 75 kB."""
+    file = BytesIO()
+    with Pillow.open(PICTURES / "selfie_360x640.png") as opened:
+        face = opened.convert("RGB").crop(PORTRAIT_BOX)
+        face.resize((640, 480)).save(file, "JPEG", quality=PORTRAIT_QUALITY)
     return file.getvalue()
 
 

@@ -111,6 +111,11 @@ def list_children(process: int) -> list[int]:
     ]
 
 
+def list_descendants(process: int) -> list[int]:
+    """Return the process ids of all that a process has begun, and of what these have begun."""
+    return [each for child in list_children(process) for each in (child, *list_descendants(child))]
+
+
 def measure_usage(process: int) -> ProcessUsage:
     """Return the usage of a process."""
     folder = PROC / str(process)

@@ -7,9 +7,9 @@
     python -m benchmarks.load --only mosec --only batching --rounds 1
 
 Each server is kept to one core and the load to another. Each peer has an environment of its own,
-which the first run makes in a folder beside this one. Every round starts, loads and ends each
-server in turn. Between two servers the same answers are made in process on the same core. A ratio
-is taken within each round, and the median of the rounds is reported.
+which the first run makes in a folder beside this one. A peer, phiz and the same answers in process
+take turns of a second. A ratio is taken within each round, and the median of the rounds is
+reported. The status is 1 if a goal is missed by processor time.
 
 ``docs/measured/load.md`` describes the measurements.
 """
@@ -17,7 +17,6 @@ is taken within each round, and the median of the rounds is reported.
 import signal
 import tempfile
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import click
@@ -26,13 +25,20 @@ from rich.console import Console
 from benchmarks.kit import cores, options
 from benchmarks.kit.charts import draw_bars, goals_to_bars
 from benchmarks.kit.environments import make_environment, read_versions
-from benchmarks.kit.report import build_goal_table, compute_disturbance, print_tables, update_json
+from benchmarks.kit.instructions import can_count
+from benchmarks.kit.report import (
+    build_goal_table,
+    build_table,
+    compute_disturbance,
+    end_if_missed,
+    print_tables,
+    update_json,
+)
 from benchmarks.kit.requests import encode_test_image
 from benchmarks.load import report
-from benchmarks.load.closed import find_wrk, read_wrk_version
 from benchmarks.load.contenders import PEER_SERVERS, PHIZ, make_peers, make_phiz, make_phiz_raw
 from benchmarks.load.goals import build_goals
-from benchmarks.load.rounds import PARTS, Round, Trial, open_in_process
+from benchmarks.load.rounds import PARTS, Trial, open_in_process
 from phiz.lab.study.machine import describe_machine
 
 
@@ -44,11 +50,12 @@ from phiz.lab.study.machine import describe_machine
     type=click.Choice((*PEER_SERVERS, *PARTS)),
     help="A peer or a part; phiz itself is always there.  [default: all]",
 )
-@click.option("--rounds", "count", type=click.IntRange(1), default=3, show_default=True)
-@click.option("--seconds", type=click.IntRange(1), default=4, show_default=True, help="A load's.")
+@click.option("--rounds", "count", type=click.IntRange(1), default=9, show_default=True)
+@click.option("--seconds", type=click.IntRange(1), default=1, show_default=True, help="A turn's.")
 @options.peers_option
 @options.pythons_option
 @options.json_option
+@options.table_option
 @options.picture_option
 def main(  # noqa: PLR0913 (one for each option)
     *,
@@ -58,12 +65,12 @@ def main(  # noqa: PLR0913 (one for each option)
     peers: Path,
     pythons: Sequence[str],
     document: Path | None,
+    page: Path | None,
     picture: Path | None,
 ) -> None:
     """Put phiz and its peers under load, and report which goals are reached."""
     # Servers have sessions of their own, so that a signal has to pass where they are ended.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    find_wrk()
     named = options.read_pythons(pythons, PEER_SERVERS)
     names = [name for name in PEER_SERVERS if name in (wanted or PEER_SERVERS)]
     environments = {name: named.get(name) or make_environment(name, peers) for name in names}
@@ -72,12 +79,18 @@ def main(  # noqa: PLR0913 (one for each option)
     heading = report.format_heading(found)
     batching = [report.build_batch_table(found.rounds)] if found.rounds[0].batching else []
     goals = build_goal_table(found.goals)
-    print_tables(report.build_peer_table(found), *batching, goals, heading)
+    note = "" if can_count() else "\ninstructions cannot be counted here"
+    headings, rows = report.list_servers(found)
+    servers = build_table(headings[:1], headings[1:], rows)
+    print_tables(servers, *batching, goals, heading + note)
     update_json(document, report.to_document(found))
+    if page:
+        report.write_tables(page, found)
     if picture:
         bars = [*report.rows_to_bars(report.build_rows(found)), *goals_to_bars(found.goals)]
         title, subtitle = "phiz under load, beside its peers", "bars: requests answered in a second"
         picture.write_text(draw_bars(title, subtitle, bars, heading))
+    end_if_missed(found.goals)
 
 
 def measure_all(
@@ -91,8 +104,9 @@ def measure_all(
         file.write_bytes(image_bytes)
         with open_in_process(file, chosen) as in_process:
             trial = Trial(contenders, parts, image_bytes, seconds, chosen, in_process, [])
-            rounds = run_rounds(trial, count)
-            versions = {PHIZ: in_process.workers[0].versions, "load": {"wrk": read_wrk_version()}}
+            with Console(stderr=True).status("") as status:
+                rounds = trial.run_rounds(count, status.update)
+            versions = {PHIZ: in_process.workers[0].versions}
     for name, python in environments.items():
         versions[name] = read_versions(python, PEER_SERVERS[name].packages)
     return report.LoadReport(
@@ -105,16 +119,6 @@ def measure_all(
         rounds=rounds,
         goals=[*build_goals(rounds)],
     )
-
-
-def run_rounds(trial: Trial, count: int) -> list[Round]:
-    """Return the figures of each round, and show its progress."""
-    with Console(stderr=True).status("") as status:
-
-        def report_step(number: int, what: str) -> None:
-            status.update(f"round {number + 1} of {count}: {what}")
-
-        return [trial.run_round(number, partial(report_step, number)) for number in range(count)]
 
 
 if __name__ == "__main__":

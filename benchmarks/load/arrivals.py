@@ -22,7 +22,7 @@ from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HEAD_END, HOST, is_complete
 
 CHUNK_BYTES = 1 << 18
-DRAIN_TIMEOUT_S = 10.0  # for the answers to what was sent last
+DRAIN_TIMEOUT_S = 60.0  # for the answers to what was sent last
 
 
 @dataclass(slots=True)
@@ -69,14 +69,37 @@ class Clients:
         while time.perf_counter() < due:
             self.poll()
         self.arrivals.late_ms.append(1000 * (time.perf_counter() - due))
+        self._begin_request(due)
+
+    def send_until_answered(self, count: int, seconds: float) -> None:
+        """Keep so many requests open for some seconds, and wait for the last answers.
+
+        This is a closed loop. It does not spin, so that it may share a core with a server.
+        """
+        end_s = time.perf_counter() + seconds
+        while (now_s := time.perf_counter()) < end_s:
+            while self.pending < count:
+                self._begin_request(time.perf_counter())
+            self.poll(end_s - now_s)
+        self.drain()
+
+    def drain(self) -> None:
+        """Wait for all answers, or count those as lost that do not come."""
+        end_s = time.perf_counter() + DRAIN_TIMEOUT_S
+        while self.pending and (left_s := end_s - time.perf_counter()) > 0:
+            self.poll(left_s)
+        self.arrivals.lost += self.pending
+        self.pending = 0
+
+    def _begin_request(self, due: float) -> None:
         exchange = self._idle.pop() if self._idle else self._connect()
         exchange.due_s, exchange.unsent, exchange.received = due, self._message, b""
         self.pending += 1
         self._send(exchange)
 
-    def poll(self) -> None:
-        """Read and write on all connections that are ready."""
-        for key, events in self._selector.select(0):
+    def poll(self, timeout_s: float = 0.0) -> None:
+        """Read and write on all connections that are ready, or will be soon."""
+        for key, events in self._selector.select(timeout_s):
             exchange: ClientConnection = key.data
             if events & selectors.EVENT_READ:
                 self._receive(exchange)
@@ -147,10 +170,7 @@ def send_at_rate(port: int, message: bytes, rate: float, seconds: float) -> Arri
         for number in range(int(rate * seconds)):
             clients.send_request(number / rate)
             clients.poll()
-        until = time.perf_counter() + DRAIN_TIMEOUT_S
-        while clients.pending and time.perf_counter() < until:
-            clients.poll()
-        clients.arrivals.lost += clients.pending
+        clients.drain()
         return clients.arrivals
 
 

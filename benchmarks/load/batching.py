@@ -38,7 +38,13 @@ from phiz.wire.messages import EncodedAnswer, ModelInventory
 from phiz.worker import warm_up_engine
 from phiz.workers import pool
 from phiz.workers.loop import READY_NUMBER
-from phiz.workers.protocol import MessageDecoder, WorkRequest, WorkResult, encode_message
+from phiz.workers.protocol import (
+    MessageDecoder,
+    WorkPing,
+    WorkRequest,
+    WorkResult,
+    encode_message,
+)
 
 MODEL = "front"
 CHUNK_BYTES = 1 << 18
@@ -60,11 +66,11 @@ def read_batches(connection: socket.socket, most: int) -> Iterator[list[tuple[Wo
         if not received:
             return
         # Cancellations are ignored; no client of the benchmark disconnects.
-        pending += [
-            (request, image_bytes)
-            for request, image_bytes in decoder.feed(received)
-            if isinstance(request, WorkRequest)
-        ]
+        for message, image_bytes in decoder.feed(received):
+            if isinstance(message, WorkRequest):
+                pending.append((message, image_bytes))
+            elif isinstance(message, WorkPing):  # a worker without an answer is replaced
+                connection.sendall(b"".join(encode_message(message)))
 
 
 def answer_batch(

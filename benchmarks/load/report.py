@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -10,11 +11,14 @@ from rich.table import Table
 from benchmarks.kit.charts import GREEN, GREY, Bar
 from benchmarks.kit.cores import Cores
 from benchmarks.kit.goals import Goal
+from benchmarks.kit.instructions import can_count
 from benchmarks.kit.report import (
     build_table,
     compute_medians,
     format_number,
+    format_table,
     goals_to_document,
+    replace_block,
     round_figures,
 )
 from benchmarks.load.contenders import Contender
@@ -47,13 +51,18 @@ class LoadReport:
 class ServerRow:
     """The medians of one contender.
 
-    ``overhead_ms`` is beyond the same detection in process; None where the detector is another.
+    ``overhead_ms`` is processor time beyond the same detection in process; None where the detector
+    is another. Other fields are those of ``ClosedLoopResult``.
     """
 
     title: str
     rate: float
     p50_ms: float
     p99_ms: float
+    service_ms: float
+    workers_ms: float
+    service_instructions: float | None
+    workers_instructions: float | None
     overhead_ms: float | None
 
 
@@ -80,29 +89,51 @@ def build_rows(report: LoadReport) -> Iterator[ServerRow]:
 def rows_to_bars(rows: Iterable[ServerRow]) -> Iterator[Bar]:
     """Yield a bar for each server, as long as its rate."""
     for row in rows:
-        figure = f"{row.rate:.0f}/s, p50 {row.p50_ms:.1f} ms, p99 {row.p99_ms:.1f} ms"
+        processor_ms = row.service_ms + row.workers_ms
+        figure = f"{row.rate:.0f}/s, p50 {row.p50_ms:.1f} ms, processor {processor_ms:.2f} ms"
         if row.overhead_ms is not None:
-            figure += f", overhead {row.overhead_ms:.2f} ms"
+            figure += f", overhead {row.overhead_ms:.2f}"
         colour = GREEN if row.title.startswith("phiz") else GREY
         yield Bar(row.title, figure, colour, row.rate)
 
 
-def build_peer_table(report: LoadReport) -> Table:
-    """Return one row for each contender."""
-    rows = []
+def list_servers(report: LoadReport) -> tuple[list[str], list[list[str]]]:
+    """Return headings, and one row for each contender: ms of processor time are a request's."""
+    rows, counted = [], can_count()
     for row in build_rows(report):
-        times = (f"{row.p50_ms:.1f}", f"{row.p99_ms:.1f}", format_number(row.overhead_ms))
-        rows.append((row.title, f"{row.rate:.0f}", *times))
-    numbers = ("requests/s", "p50 ms", "p99 ms", "overhead ms")
-    return build_table(["server"], numbers, rows, f"{CLIENTS} clients, one core")
+        counts = (row.service_instructions, row.workers_instructions) if counted else ()
+        times = row.p50_ms, row.p99_ms, row.service_ms, row.workers_ms, row.overhead_ms
+        millions = (each and each / 1e6 for each in counts)
+        rows.append([row.title, f"{row.rate:.0f}", *map(format_number, (*times, *millions))])
+    headings = ["requests/s", "p50 ms", "p99 ms", "service ms", "workers ms", "overhead ms"]
+    headings += ["service 10^6 instr.", "workers 10^6 instr."] if counted else []
+    return [f"server, {CLIENTS} clients, one core", *headings], rows
+
+
+def write_tables(page: Path, report: LoadReport) -> None:
+    """Put the servers and the goals into their places of a Markdown document."""
+    replace_block(page, "servers", format_table(*list_servers(report)))
+    rows = [
+        [
+            goal.what,
+            f"{goal.format_figure()}{', missed' if goal.is_reached is False else ''}",
+            *(goal.format_limit(), goal.clock),
+            f"{min(goal.rounds):.3g} to {max(goal.rounds):.3g}",
+            goal.format_sign_test(),
+        ]
+        for goal in report.goals
+    ]
+    headings = ["figure", "median", "goal", "clock", "rounds", "sign test"]
+    replace_block(page, "goals", format_table(headings, rows))
 
 
 def build_batch_table(rounds: Sequence[Round]) -> Table:
     """Return one row for each number of clients."""
     ways = list(rounds[0].batching)
     rows = []
+    held = [each.batching for each in rounds if each.batching]
     for clients in CLIENT_COUNTS:
-        met = [compute_medians([each.batching[way][clients] for each in rounds]) for way in ways]
+        met = [compute_medians([each[way][clients] for each in held]) for way in ways]
         figures = (f for each in met for f in (f"{each.rate:.0f}", f"{each.p99_ms:.1f}"))
         rows.append([str(clients), *figures])
     numbers = [f"{way}: {name}" for way in ways for name in ("requests/s", "p99 ms")]

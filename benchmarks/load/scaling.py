@@ -6,8 +6,8 @@ r"""Images a second of a core, and the overhead of Ray Serve: the figures of ``d
         --json docs/measured/scaling.json --table docs/scaling.md
 
 ``DIR`` has folders with photographs in ``images/``: ``wider/``, groups and crowds, and ``lfpw/``,
-one large face each. One core works, and the other is the clients'. It needs Linux, wrk, and phiz
-with the extra ``ray``.
+one large face each. One core works, and the other is the clients'. It needs Linux, and phiz with
+the extra ``ray``.
 """
 
 import itertools
@@ -29,7 +29,6 @@ from benchmarks.kit.report import compute_medians, print_results, update_json
 from benchmarks.kit.requests import encode_test_image
 from benchmarks.load.closed import (
     ClosedLoopResult,
-    find_wrk,
     measure_excess_ms,
     run_closed_loop,
 )
@@ -156,7 +155,6 @@ def measure_servers(rounds: int, seconds: int) -> list[ServerTimes]:
     Raises:
         BenchmarkError: A server does not answer, or there are not two cores.
     """
-    find_wrk()
     plain = make_phiz()
     command = (sys.executable, PEERS / "in_ray.py", "{port}")
     ray = partial(Contender, command=command, path=plain.path)

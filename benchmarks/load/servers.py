@@ -17,7 +17,7 @@ from typing import IO, Any
 from benchmarks.kit.cores import pin_to
 from benchmarks.kit.errors import BenchmarkError
 from benchmarks.kit.requests import HOST, Request, open_connection, send_request
-from benchmarks.kit.service import list_children
+from benchmarks.kit.service import list_descendants
 from benchmarks.kit.workers import ONE_THREAD
 from benchmarks.load.contenders import Contender
 from phiz.system.procfs import read_processor_seconds
@@ -41,10 +41,13 @@ class Server:
     answer: Mapping[str, Any]
     process: int
 
+    def list_processes(self) -> list[int]:
+        """Return the ids of all its processes, the one that has begun the others first."""
+        return [self.process, *list_descendants(self.process)]
+
     def read_processor_s(self) -> float:
         """Return the processor time of all its processes so far, s."""
-        processes = (self.process, *list_children(self.process))
-        return sum(read_processor_seconds(process) or 0.0 for process in processes)
+        return sum(read_processor_seconds(process) or 0.0 for process in self.list_processes())
 
 
 @contextmanager

@@ -83,6 +83,7 @@ def main() -> None:
             Task(size, f"call {model}", run) for model, run in calls[str(REFERENCE_VARIANT)].items()
         ]
     tasks += build_cascade_tasks(inputs, runtimes)
+    tasks.append(build_yunet_task(inputs))
     packages = ["onnxruntime", "numpy", "pillow", "simplejpeg"]
     serve_tasks(tasks, [*packages, *(["openvino"] if get_version("openvino") else [])])
 
@@ -159,6 +160,20 @@ def build_cascade_tasks(inputs: Path, runtimes: Mapping[str, OpenedRuntime]) -> 
             runtime.models, MODELS_FOLDER, SETTINGS.sampling, ["mtcnn"], runtime.runtime
         )
         yield Task("cascade", who, partial(detect, detectors["mtcnn"]), describe_result)
+
+
+def build_yunet_task(inputs: Path) -> Task[Any]:
+    """Return the task of YuNet from bytes to faces, as its peer does it."""
+    limits = DecodingLimits(SETTINGS.max_bytes, DEFAULT_MAX_PIXELS)
+    engine = build_engine(MODELS_FOLDER, SETTINGS.sampling, limits, ["yunet"])
+    jpegs = [path.read_bytes() for path in sorted((inputs / "640x480").glob("*.jpg"))]
+
+    def detect(item: int) -> DetectedFaces:
+        stopwatch = Stopwatch()
+        faces = engine.detect(jpegs[item], "yunet", DetectOptions(), stopwatch).faces
+        return faces, stopwatch.to_timings()
+
+    return Task("yunet", "phiz", detect, describe_result)
 
 
 def describe_result(found: DetectedFaces) -> Facts:

@@ -1,12 +1,12 @@
-"""Two checkouts side by side: equal answers, and requests a second in turns.
+"""Two checkouts side by side: equal answers.
 
-    python -m benchmarks.speed.compare BEFORE [AFTER] [--requests 200] [--pairs 9] [--seconds 2]
+    python -m benchmarks.speed.compare [BEFORE] [--requests 200]
 
-It starts ``phiz serve`` from the source of both checkouts, with the packages of this Python. Both
-get the same requests over all options, as forms and as raw bodies, good and bad. Their answers must
+BEFORE is a folder or a commit, as ``benchmarks/quick.py`` takes it, which compares the speed. It
+starts ``phiz serve`` from the source of both checkouts, with the packages of this Python. Both get
+the same requests over all options, as forms and as raw bodies, good and bad. Their answers must
 have the same status and the same bytes, except for times and sentences (``timing_ms``, ``why``,
-``detail``). Then both are loaded in turns, so that noise meets both, and the median of the pairs'
-ratios is printed.
+``detail``).
 
 The exit code is 1 if an answer differs.
 """
@@ -14,28 +14,23 @@ The exit code is 1 if an answer differs.
 import argparse
 import io
 import itertools
-import os
 import random
 import re
-import statistics
 import sys
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import replace
-from http import HTTPStatus
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
 from PIL import Image
 
 from benchmarks.kit import requests
+from benchmarks.kit.checkouts import choose_variables, open_checkout
+from benchmarks.kit.environments import ROOT
 from benchmarks.kit.service import start_service
 
-CHECKOUT: Final = Path(__file__).resolve().parents[2]
 SEED: Final = 1
 # Values that may differ: times, sentences, and the reason of a step in one word.
 BLANKED: Final = re.compile(
@@ -59,23 +54,16 @@ BAD_SHARE: Final = 0.1  # of the values that are chosen
 def main() -> None:
     """Compare two checkouts."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("before", type=Path, help="a checkout")
-    parser.add_argument("after", type=Path, nargs="?", default=CHECKOUT, help="another")
+    parser.add_argument("before", nargs="?", help="a folder or a commit")
     parser.add_argument("--requests", type=int, default=200, help="to compare the answers of")
-    parser.add_argument("--pairs", type=int, default=9, help="turns of load, each with both")
-    parser.add_argument("--seconds", type=float, default=2.0, help="of load in one turn")
-    parser.add_argument("--clients", type=int, default=8, help="that send at once")
     chosen = parser.parse_args()
-    models = os.environ.get("PHIZ_MODELS", str(CHECKOUT / "models" / "built"))
     with ExitStack() as stack:
-        ports = []
-        for folder in (chosen.before, chosen.after):
-            source = str((folder / "service").resolve())
-            variables = {"PYTHONPATH": source, "PHIZ_MODELS": models}
-            ports.append(stack.enter_context(start_service(1, variables, folder)).port)
+        folder, _ = stack.enter_context(open_checkout(chosen.before))
+        ports = [
+            stack.enter_context(start_service(1, choose_variables(checkout), checkout)).port
+            for checkout in (folder, ROOT)
+        ]
         different = compare_answers(ports, chosen.requests)
-        if chosen.pairs:
-            compare_load(ports, chosen.pairs, chosen.seconds, chosen.clients)
     sys.exit(different > 0)
 
 
@@ -140,40 +128,6 @@ def fetch_answer(port: int, request: requests.Request) -> requests.Answer:
     with closing(requests.open_connection(port)) as connection:
         answer = requests.send_request(connection, request)
     return replace(answer, body=BLANKED.sub(b"", answer.body))
-
-
-def compare_load(ports: Sequence[int], pairs: int, seconds: float, clients: int) -> None:
-    """Load two services in turns, and print requests a second and their ratios."""
-    image = next(image_bytes for name, image_bytes in load_images() if name == "jpeg")
-    request = requests.Request("/detect?model=front", "image/jpeg", image)
-    rates = []
-    for number in range(pairs):
-        turns = ports if number % 2 == 0 else ports[::-1]  # each goes first as often
-        found = {port: measure_rate(port, request, seconds, clients) for port in turns}
-        rates.append([found[port] for port in ports])
-    ratios = sorted(after / before for before, after in rates)
-    before, after = (statistics.median(column) for column in zip(*rates, strict=True))
-    print(
-        f"requests a second, median of {pairs} pairs: {before:.0f} before, {after:.0f} after;"
-        f" ratio {statistics.median(ratios):.3f} ({ratios[0]:.3f}-{ratios[-1]:.3f})"
-    )
-
-
-def measure_rate(port: int, request: requests.Request, seconds: float, clients: int) -> float:
-    """Return the requests a second that a service answers to so many clients."""
-    end = time.perf_counter() + seconds
-
-    def count_answers(_: int) -> int:
-        count = 0
-        with closing(requests.open_connection(port)) as connection:
-            while time.perf_counter() < end:
-                count += requests.send_request(connection, request).status == HTTPStatus.OK
-        return count
-
-    started = time.perf_counter()
-    with ThreadPoolExecutor(clients) as pool:
-        answered = sum(pool.map(count_answers, range(clients)))
-    return answered / (time.perf_counter() - started)
 
 
 if __name__ == "__main__":

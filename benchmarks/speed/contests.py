@@ -3,20 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.kit.goals import CLOCKS, Clock
 from benchmarks.kit.workers import WorkerSet
 from phiz.lab.commands.progress import track_items
 from phiz.lab.study.timing import rotate_order
 
 Turn: TypeAlias = list[dict[str, Any]]
 """The facts of the runs of one turn."""
-
-Clock: TypeAlias = Literal["wall", "processor"]
-CLOCKS: tuple[Clock, ...] = get_args(Clock)
 
 Times: TypeAlias = NDArray[np.float64]
 """(rounds, items), ms: each the median of the runs of one turn."""
@@ -57,20 +55,22 @@ def compute_median(times: Times) -> float:
     return float(np.median(np.median(times, axis=1)))
 
 
-def compute_ratio(times: Times, reference: Times) -> float:
-    """Return the median over rounds of the ratio, in one round, of medians over items."""
-    return float(np.median(np.median(times, axis=1) / np.median(reference, axis=1)))
+def compute_ratios(times: Times, reference: Times) -> list[float]:
+    """Return by round the ratio of medians over items."""
+    ratios: list[float] = (np.median(times, axis=1) / np.median(reference, axis=1)).tolist()
+    return ratios
 
 
-def compute_difference(times: Times, reference: Times) -> float:
-    """Return the median over rounds of the difference, in one round, of medians over items."""
-    return float(np.median(np.median(times, axis=1) - np.median(reference, axis=1)))
+def compute_differences(times: Times, reference: Times) -> list[float]:
+    """Return by round the difference of medians over items."""
+    differences: list[float] = (np.median(times, axis=1) - np.median(reference, axis=1)).tolist()
+    return differences
 
 
 def run_contest(
-    workers: WorkerSet, contest: str, plan: Plan, rounds: int, clock: Clock
-) -> dict[str, ContestResult]:
-    """Return the times of all participants of a contest, by name.
+    workers: WorkerSet, contest: str, plan: Plan, rounds: int
+) -> dict[Clock, dict[str, ContestResult]]:
+    """Return the times of all participants of a contest, by clock and name.
 
     A first round does not count. Stages always have the wall's clock.
 
@@ -82,8 +82,10 @@ def run_contest(
         for item in range(plan.items):
             for who in rotate_order(list(turns), turn + item):
                 turns[who].append(workers.run((contest, who), item, plan.repeats))
+    counted = {who: taken[plan.items :] for who, taken in turns.items()}
     return {
-        who: summarise_turns(taken[plan.items :], plan.items, clock) for who, taken in turns.items()
+        clock: {who: summarise_turns(taken, plan.items, clock) for who, taken in counted.items()}
+        for clock in CLOCKS
     }
 
 

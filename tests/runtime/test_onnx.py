@@ -88,6 +88,25 @@ def test_a_provider_that_is_not_built_in() -> None:
         OnnxRuntime(("MadeUpProvider", CPU_PROVIDER))
 
 
+def test_gpu_that_is_not_built_in_is_an_error_with_advice() -> None:
+    with pytest.raises(SettingError, match="for CUDA, install onnxruntime-gpu in its place"):
+        OnnxRuntime(("CUDAExecutionProvider", CPU_PROVIDER))
+
+
+def test_outputs_of_a_gpu_are_those_of_a_plain_run(
+    open_in: Open, pixels: Pixels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = open_in(OnnxRuntime(), "front")
+    # The processor stands in for the GPU: its outputs are bound and copied in the same way.
+    monkeypatch.setattr("phiz.runtime.onnx.GPU_PROVIDERS", frozenset({CPU_PROVIDER}))
+    bound = open_in(OnnxRuntime(), "front")
+    for seed in range(3):
+        given = pixels("front", 1 + seed, 128, 128, seed=seed)
+        outputs = bound.run(given[:, ::-1])
+        for name, expected in plain.run(given[:, ::-1]).items():
+            np.testing.assert_array_equal(outputs[name], expected)
+
+
 def test_providers_are_used_in_their_order(open_in: Open, pixels: Pixels) -> None:
     given = pixels("front", 1, 128, 128)
     other = open_in(OnnxRuntime((OTHER, CPU_PROVIDER)), "front").run(given)

@@ -1,7 +1,7 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import numpy as np
 import pytest
@@ -68,6 +68,13 @@ def test_covered_faces_are_not_found_again(local: LocalEngine) -> None:
     assert not [
         face for face in local.detect(covered.content, "centerface").faces if face.score >= 0.5
     ]
+
+
+def test_option_that_is_none_has_its_default(local: LocalEngine) -> None:
+    nothing: dict[str, Any] = {"min_score": None, "kind": None, "rotate": None}
+    plain, same = local.blur(SELFIE, "front"), local.blur(SELFIE, "front", **nothing)
+    assert same.content == plain.content
+    assert local.detect(SELFIE, "front", max_faces=None).faces  # type: ignore[arg-type]
 
 
 def test_options_of_images_change_them_and_wrong_ones_are_refused(local: LocalEngine) -> None:

@@ -71,6 +71,15 @@ def test_source_that_is_no_video_is_an_error(tmp_path: Path, name: str, problem:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems number cameras otherwise")
+def test_password_of_a_camera_is_in_no_message() -> None:
+    with (
+        pytest.raises(VideoError, match=r"^cannot open rtsp://127\.0\.0\.1:1/x: ") as caught,
+        open_source("rtsp://user:secret@127.0.0.1:1/x"),
+    ):
+        pass
+    assert "secret" not in str(caught.value)
+
+
 def test_camera_that_is_missing_is_an_error() -> None:
     with pytest.raises(VideoError, match="cannot open 99"), open_source("99"):
         pass

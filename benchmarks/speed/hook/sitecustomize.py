@@ -33,5 +33,5 @@ def _write(_number: int, _frame: FrameType | None) -> None:
     partial.replace(path)
 
 
-signal.signal(signal.SIGUSR1, _start)
-signal.signal(signal.SIGUSR2, _write)
+signal.signal(signal.SIGRTMIN, _start)
+signal.signal(signal.SIGRTMIN + 1, _write)

@@ -1,16 +1,18 @@
 """Reads the body of a request as a stream, up to its limits, and writes nothing to disk."""
 
 import asyncio
-from typing import Final
+from collections.abc import Iterable
+from typing import Final, Protocol
 
 from starlette.requests import Request
 
-from phiz.api.content.chunks import receive_chunks
-from phiz.api.content.form import MULTIPART_FORM, read_form
-from phiz.api.content.json_object import read_json
+from phiz.api.content.form import MULTIPART_FORM, FormReader
+from phiz.api.content.json_object import JsonReader
+from phiz.api.content.size_limit import SizeLimit
 from phiz.api.content.upload import IMAGE_FIELD, Upload
 from phiz.api.options import quote_text
-from phiz.api.server.bodies import BODY_COMPLETE_KEY, BodyReservation
+from phiz.api.request_record import get_record
+from phiz.api.server.bodies import BodyReservation, take_body
 from phiz.api.service import BodyLimits
 from phiz.errors import ContentCodingError, MalformedBodyError, UnsupportedImageError
 from phiz.image.foreign_formats import describe_foreign_format
@@ -48,37 +50,78 @@ async def read_upload(
         OverloadedError: All bodies together have too many bytes.
         ClientDisconnect: The client left before the last byte.
     """
-    headers = request.headers
-    coding = ", ".join(headers.getlist("content-encoding"))  # a header may be repeated
+    length, coding, content_type = _read_fields(request.scope["headers"])
     if coding.lower() not in {"", "identity"}:
         raise ContentCodingError(
             f"the body has the Content-Encoding {quote_text(coding)}, which is not supported; send"
             " it without compression"
         )
-    content_type = headers.get("content-type", OCTET_STREAM)
-    media_type = content_type.partition(";")[0].strip().lower()
-    if media_type == MULTIPART_FORM:
-        reading = read_form(request, content_type, limits, reservation, image_field)
-    elif media_type == JSON or (
-        media_type.startswith("application/") and media_type.endswith("+json")
-    ):
-        reading = read_json(request, limits, reservation, image_field)
-    elif limits.max_images == 1:
-        max_bytes = limits.max_image_bytes
-        reading = _read_image(request, media_type, max_bytes, reservation, image_field)
-    else:
-        problem = _describe_media_type(media_type, limits.max_images, image_field)
-        raise UnsupportedImageError(problem)
-    if request.scope.get(BODY_COMPLETE_KEY):
-        return await reading
+    reader = _choose_reader(content_type, limits, image_field)
+    if length.isdecimal():
+        reader.check_length(int(length))
+    body = take_body(request.scope)
+    if body is not None:
+        get_record(request.scope).bytes_in += len(body)
+        if body:
+            reader.feed(body, reservation)
+        return reader.finish()
     try:
         async with asyncio.timeout(None) as timeout:
             reservation.start_timeout(timeout, limits.timeout_s)
-            return await reading
+            async for piece in request.stream():
+                if piece:  # the last one is empty
+                    reader.feed(piece, reservation)
     except TimeoutError:
         raise reservation.build_timeout_error() from None
     finally:
         reservation.finish_receiving()
+    return reader.finish()
+
+
+class BodyReader(Protocol):
+    """Reads a body piece by piece."""
+
+    def check_length(self, length: int) -> None:
+        """Check the announced length of the body."""
+
+    def feed(self, piece: bytes, reservation: BodyReservation) -> None:
+        """Read a piece, whose bytes are counted."""
+
+    def finish(self) -> Upload:
+        """Return the images and fields of the whole body."""
+
+
+def _read_fields(headers: Iterable[tuple[bytes, bytes]]) -> tuple[str, str, str]:
+    """Return length, coding and type of a body by its headers."""
+    length, content_type, codings = b"", b"", []
+    for name, value in headers:
+        if name == b"content-length":
+            length = value
+        elif name == b"content-type":
+            content_type = content_type or value
+        elif name == b"content-encoding":  # it may be repeated
+            codings.append(value)
+    coding = b", ".join(codings)
+    return length.decode("latin-1"), coding.decode("latin-1"), content_type.decode("latin-1")
+
+
+def _choose_reader(content_type: str, limits: BodyLimits, image_field: str) -> BodyReader:
+    """Return the reader of a body of some type.
+
+    Raises:
+        MalformedBodyError: It is a form without a usable boundary.
+        UnsupportedImageError: No body of this type has several images.
+    """
+    media_type = (content_type or OCTET_STREAM).partition(";")[0].strip().lower()
+    if media_type == MULTIPART_FORM:
+        return FormReader(content_type, limits, image_field)
+    if media_type == JSON or (
+        media_type.startswith("application/") and media_type.endswith("+json")
+    ):
+        return JsonReader(limits, image_field)
+    if limits.max_images == 1:
+        return _ImageReader(media_type, limits.max_image_bytes, image_field)
+    raise UnsupportedImageError(_describe_media_type(media_type, limits.max_images, image_field))
 
 
 def _describe_media_type(media_type: str, max_images: int, image_field: str) -> str:
@@ -101,35 +144,48 @@ def _describe_media_type(media_type: str, max_images: int, image_field: str) -> 
     )
 
 
-async def _read_image(
-    request: Request,
-    media_type: str,
-    max_bytes: int,
-    reservation: BodyReservation,
-    image_field: str,
-) -> Upload:
-    """Return an image that is the whole body.
+class _ImageReader:
+    """Reads an image that is the whole body."""
 
-    Raises:
-        UnsupportedImageError: The content type is another one than that of an image, and so are the
-            bytes. A file of a known other kind is left to the worker, which has advice for it.
-    """
-    chunks = [chunk async for chunk in receive_chunks(request, reservation, max_bytes)]
-    image_bytes = b"".join(chunks)
-    if not media_type.startswith(("image/", OCTET_STREAM)) and sniff_format(image_bytes) is None:
-        if image_bytes[:_COMPARED_BYTES].lstrip().startswith(b"{"):
-            raise UnsupportedImageError(
-                f"the body is JSON, but the content type is {quote_text(media_type)}; send it with"
-                " the content type application/json (curl: --json @request.json)"
+    def __init__(self, media_type: str, max_bytes: int, image_field: str) -> None:
+        self._media_type = media_type
+        self._limit = SizeLimit(max_bytes)
+        self._image_field = image_field
+        self._pieces: list[bytes] = []
+
+    def check_length(self, length: int) -> None:
+        self._limit.check_length(length)
+
+    def feed(self, piece: bytes, reservation: BodyReservation) -> None:
+        self._limit.count(piece, reservation)
+        self._pieces.append(piece)
+
+    def finish(self) -> Upload:
+        """Return the image.
+
+        Raises:
+            UnsupportedImageError: The content type is another one than that of an image, and so are
+                the bytes. A file of a known other kind is left to the worker, which has advice for
+                it.
+            MalformedBodyError: The image has lost bytes.
+        """
+        image_bytes = b"".join(self._pieces)
+        is_image = self._media_type.startswith(("image/", OCTET_STREAM))
+        if not is_image and sniff_format(image_bytes) is None:
+            if image_bytes[:_COMPARED_BYTES].lstrip().startswith(b"{"):
+                raise UnsupportedImageError(
+                    f"the body is JSON, but the content type is {quote_text(self._media_type)};"
+                    " send it with the content type application/json (curl: --json @request.json)"
+                )
+            if describe_foreign_format(image_bytes) is None:
+                problem = _describe_media_type(self._media_type, 1, self._image_field)
+                raise UnsupportedImageError(problem)
+        if b"\0" not in image_bytes and _has_lost_bytes(image_bytes):
+            raise MalformedBodyError(
+                "the image has lost its line breaks and zero bytes, which curl's -d removes; use"
+                " --data-binary @face.jpg"
             )
-        if describe_foreign_format(image_bytes) is None:
-            raise UnsupportedImageError(_describe_media_type(media_type, 1, image_field))
-    if b"\0" not in image_bytes and _has_lost_bytes(image_bytes):
-        raise MalformedBodyError(
-            "the image has lost its line breaks and zero bytes, which curl's -d removes; use"
-            " --data-binary @face.jpg"
-        )
-    return Upload((image_bytes,))
+        return Upload((image_bytes,))
 
 
 def _has_lost_bytes(image_bytes: bytes) -> bool:

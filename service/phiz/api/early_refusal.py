@@ -14,7 +14,7 @@ from starlette.types import Scope
 from phiz.api.compat.routes import IMAGE_OPERATIONS
 from phiz.api.errors import respond_to_error
 from phiz.api.fetch.upload import has_url
-from phiz.api.options import read_query
+from phiz.api.options import find_deadline, read_query
 from phiz.api.request_record import RECORD_KEY, RequestRecord
 from phiz.api.routes_detect import Operation, admit_model
 from phiz.api.security.cors import CorsRules
@@ -25,7 +25,6 @@ from phiz.api.service import Service
 from phiz.errors import OptionError, OverloadedError
 
 _METHOD: Final = "POST"
-_DEADLINE: Final = b"phiz-deadline"
 
 
 class EarlyRefusals:
@@ -78,11 +77,9 @@ class EarlyRefusals:
             return None
         started_at_s = time.perf_counter()
         path, operation = self._operations[raw_path]
-        deadlines = (value.decode("latin-1") for name, value in headers if name == _DEADLINE)
         try:
             model = read_query(operation.options_type, query).model
-            wished = next(deadlines, None)
-            admit_model(model, wished, get_address(scope), service, operation.work)
+            admit_model(model, find_deadline(headers), get_address(scope), service, operation.work)
         except OptionError:
             return None
         except OverloadedError as error:

@@ -69,6 +69,14 @@ def read_query(options_type: type[OptionsT], query: bytes) -> OptionsT:
     return cast("OptionsT", read(options_type, query))  # the cache knows no type variables
 
 
+def find_deadline(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return the header ``Phiz-Deadline`` of a request, if there is one."""
+    for name, value in headers:
+        if name == b"phiz-deadline":
+            return value.decode("latin-1")
+    return None
+
+
 def read_deadline(header_value: str | None, limit_s: float) -> float:
     """Return how long an answer may take, in seconds.
 

@@ -16,11 +16,11 @@ from phiz.api.deadline import await_tasks
 from phiz.api.encoded_response import EncodedResponse
 from phiz.api.errors import NotReadyError, build_problem
 from phiz.api.fetch.upload import fetch_upload, take_url
-from phiz.api.options import read_deadline, read_options, read_query
+from phiz.api.options import find_deadline, read_deadline, read_options, read_query
 from phiz.api.pictures.negotiation import AnswerFormat, AnswerFormats, choose_format
 from phiz.api.pictures.response import PictureResponse
 from phiz.api.request_record import RequestRecord, get_record
-from phiz.api.server.bodies import BODY_COMPLETE_KEY
+from phiz.api.server.bodies import has_body
 from phiz.api.server.clients import get_address
 from phiz.api.service import Service, get_service
 from phiz.errors import ExcessiveWorkError, PhizError
@@ -105,7 +105,7 @@ async def answer_request(operation: Operation, request: Request) -> Response:
         # The client of its API key, or its source address.
         owner = TaskOwner(record.client or address, record.request_id)
         options = _admit_request(operation, request, service, record, owner)
-        is_complete = request.scope.get(BODY_COMPLETE_KEY, False)
+        is_complete = has_body(request.scope)
         with service.admission.bodies.reserve(address, is_complete=is_complete) as body:
             limits = service.batch_limits if operation.is_batch else service.image_limits
             if url is None:
@@ -145,7 +145,7 @@ def _admit_request(
         raise NotReadyError
     options = read_query(operation.options_type, request.scope["query_string"])
     record.model = options.model
-    wished = request.headers.get("phiz-deadline")
+    wished = find_deadline(request.scope["headers"])
     record.deadline_s = admit_model(options.model, wished, owner.client, service, operation.work)
     return options
 

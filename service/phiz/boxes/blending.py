@@ -83,17 +83,19 @@ def blend_weighted(
         Boxes (G, 4), keypoints (G, K, 2) and scores (G,), the leaders', by falling score.
     """
     eligible = np.flatnonzero(scores >= min_score)
-    leaders = eligible[find_leaders(boxes[eligible], scores[eligible], limit)]  # (G,)
-    if not len(leaders):
+    if not len(eligible):
         return boxes[:0].copy(), keypoints[:0].copy(), scores[:0].copy()
+    leaders = eligible[find_leaders(boxes[eligible], scores[eligible], limit)]  # (G,)
     overlaps = box_iou(boxes[leaders, None], boxes)  # (G, N)
     order = np.arange(len(leaders))
-    overlaps[order, leaders] = 1  # also of one without area
-    nearest = overlaps.argmax(axis=0) == order[:, None]  # (G, N)
-    near = np.maximum(overlaps - np.float32(limit), 0)  # (G, N)
-    weights = near * scores**VOTE_EXPONENT * nearest  # (G, N)
-    # A leader counts for itself even with a score of 0, so that no group has a weight of 0.
-    weights[order, leaders] = np.maximum(weights[order, leaders], MIN_LEADER_WEIGHT)
+    votes = scores**VOTE_EXPONENT  # (N,)
+    weights = np.maximum(overlaps - np.float32(limit), 0)  # (G, N)
+    weights *= votes
+    if len(leaders) > 1:
+        weights *= overlaps.argmax(axis=0) == order[:, None]  # of the nearest leader alone
+    # A leader counts for itself even without area or with a score of 0, so that no group has a
+    # weight of 0.
+    weights[order, leaders] = np.maximum(np.float32(1 - limit) * votes[leaders], MIN_LEADER_WEIGHT)
     weights /= weights.sum(axis=1, keepdims=True)
     points = weights @ keypoints.reshape(len(boxes), -1)  # (G, 2K)
     return weights @ boxes, points.reshape(-1, *keypoints.shape[1:]), scores[leaders]

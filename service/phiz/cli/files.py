@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,11 @@ IMAGE_SUFFIXES = (
     ".avif",
     ".bmp",
     ".gif",
+    ".heic",
+    ".heif",
+    ".hif",
     ".jfif",
+    ".jpe",
     ".jpeg",
     ".jpg",
     ".png",
@@ -24,7 +29,7 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".webp",
 )
-JPEG_SUFFIXES = (".jfif", ".jpeg", ".jpg")
+JPEG_SUFFIXES = (".jfif", ".jpe", ".jpeg", ".jpg")
 
 
 def find_images(
@@ -136,13 +141,18 @@ class OutputPaths:
 def write_file(path: Path, content: bytes) -> None:
     """Write a file completely or not at all.
 
+    A file that is there keeps its permissions, and a link to one remains.
+
     Raises:
         OSError: The file cannot be written, and is named; its old content remains.
     """
-    part = path.with_name(f"{path.name}.part")
+    target = path.resolve() if path.is_symlink() else path
+    part = target.with_name(f"{target.name}.part")
     try:
         part.write_bytes(content)
-        part.replace(path)
+        if target.exists():
+            shutil.copymode(target, part)
+        part.replace(target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error

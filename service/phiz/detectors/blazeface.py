@@ -37,6 +37,7 @@ BLAZEFACE_LANDMARKS = ("left_eye", "right_eye", "nose", "mouth", "left_ear", "ri
 OVERSAMPLING = 1.5
 # exp() of more than 88 overflows float32. MediaPipe clips at 100 and lets it overflow.
 LOGIT_LIMIT = 80.0
+FULL_SCORE_LOGIT = 24 * math.log(2)  # from here on a score is 1 in float32
 # Predictions with this score vote for a better face, however high the score limit is. Otherwise
 # a prediction near the limit would appear and disappear whenever the image moves.
 MIN_VOTE_SCORE = 0.01
@@ -99,7 +100,8 @@ class BlazeFace:
         ]
         squares = [letterbox_image(pixels, each, self.sampling) for each in letterboxes]
         stopwatch.lap("preprocess")
-        outputs = self.session.run(np.stack(squares))  # of (P, S, S, 3)
+        inputs = np.stack(squares) if len(squares) > 1 else squares[0][None]  # (P, S, S, 3)
+        outputs = self.session.run(inputs)
         stopwatch.lap("inference")
         faces = self.decode_faces(outputs, letterbox, (width, height), options)
         stopwatch.lap("postprocess")
@@ -154,12 +156,18 @@ class BlazeFace:
         size = self.spec.size
         predictions = [
             decode_predictions(
-                regressions, logits, self.anchors - np.float32(shift_px / size), size, min_score
+                regressions,
+                logits,
+                self.anchors - np.float32(shift_px / size) if shift_px else self.anchors,
+                size,
+                min_score,
             )
             for regressions, logits, shift_px in zip(
                 outputs["regressions"], outputs["logits"], shifts_px, strict=True
             )
         ]
+        if len(predictions) == 1:
+            return predictions[0]
         boxes, keypoints, scores = zip(*predictions, strict=True)
         return np.concatenate(boxes), np.concatenate(keypoints), np.concatenate(scores)
 
@@ -210,12 +218,25 @@ def decode_predictions(
     Returns:
         Boxes (N, 4), keypoints (N, 6, 2), scores (N,).
     """
-    clipped = np.clip(logits, -LOGIT_LIMIT, LOGIT_LIMIT)  # (A,)
-    scores: Scores = np.float32(1) / (np.float32(1) + np.exp(-clipped))  # (A,)
-    kept = np.flatnonzero(scores >= min_score)  # (N,)
-    points = regressions[kept].reshape(-1, 8, 2)  # (N, 8, 2): centre, size, 6 keypoints
-    centres = anchors[kept] * np.float32(size)  # (N, 2)
-    centre = points[:, 0] + centres  # (N, 2)
-    half = points[:, 1] / 2  # (N, 2)
-    boxes = np.concatenate([centre - half, centre + half], axis=1)  # (N, 4)
-    return boxes, points[:, 2:] + centres[:, None], scores[kept]
+    least_logit = _compute_logit(min_score)
+    kept = np.flatnonzero(logits >= least_logit)  # (N,)
+    taken = logits[kept]  # (N,)
+    if least_logit < -LOGIT_LIMIT:
+        taken = np.maximum(taken, -LOGIT_LIMIT)
+    scores: Scores = np.float32(1) / (np.float32(1) + np.exp(-taken))  # (N,)
+    # One coordinate of all predictions after the other: rows of two numbers take numpy several
+    # times as long.
+    points = regressions.take(kept, axis=0).T.copy().reshape(8, 2, -1)  # centre, size, 6 keypoints
+    half = points[1] / 2  # (2, N)
+    points += anchors.take(kept, axis=0).T * np.float32(size)  # (2, N) centres
+    np.add(points[0], half, out=points[1])
+    points[0] -= half
+    corners, keypoints = points[:2].reshape(4, -1), points[2:]  # (4, N), (6, 2, N)
+    return corners.T, keypoints.transpose(2, 0, 1), scores
+
+
+def _compute_logit(score: float) -> float:
+    """Return the lowest logit of a score."""
+    if 0 < score < 1:
+        return math.log(score / (1 - score))
+    return -math.inf if score <= 0 else FULL_SCORE_LOGIT

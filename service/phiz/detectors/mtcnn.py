@@ -34,8 +34,9 @@ from phiz.detectors.pyramid import (
     split_into_tiles,
     suppress_cells,
 )
-from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, build_faces
+from phiz.faces import Boxes, Detections, DetectOptions, Indices, Keypoints, Scores, build_faces
 from phiz.image.integral import (
+    FloatPixels,
     IntegralImage,
     Regions,
     compute_integral,
@@ -64,6 +65,9 @@ MIN_ONET_VOTE_SCORE = 0.3
 # that the C library keeps (see phiz.system.malloc).
 RNET_BATCH_SIZE = 24
 ONET_BATCH_SIZE = 6
+# Batches that are cropped in a row. A network takes the cache from the integral, so that crops in
+# turns with it take a third longer. Their pixels stay below the size of a block of its own.
+CROPPED_BATCHES = 16
 NO_PREDICTIONS: Predictions = np.empty((0, 9), np.float32)
 NO_CELLS: Cells = np.empty((0, 2), np.intp)
 
@@ -193,12 +197,10 @@ class Mtcnn:
         """Return R-Net's scores (N,) and regressions (N, 4) of regions (N, 4)."""
         regressions = np.empty((len(regions), 4), np.float32)
         scores = np.empty(len(regions), np.float32)
-        for batch in split_into_batches(len(regions), RNET_BATCH_SIZE):
-            pixels = resize_regions(sums, regions[batch], 24)  # (B, 24, 24, 3)
-            stopwatch.lap("preprocess")
+        for chosen, pixels in crop_batches(sums, regions, 24, RNET_BATCH_SIZE, stopwatch):
             outputs = self.rnet.run(pixels)
-            regressions[batch] = outputs["regressions"]
-            scores[batch] = outputs["probabilities"]
+            regressions[chosen] = outputs["regressions"]
+            scores[chosen] = outputs["probabilities"]
             stopwatch.lap("inference", "rnet")
         return scores, regressions
 
@@ -229,13 +231,11 @@ class Mtcnn:
         regressions = np.empty((len(boxes), 4), np.float32)
         landmarks = np.empty((len(boxes), len(MTCNN_LANDMARKS), 2), np.float32)
         scores = np.empty(len(boxes), np.float32)
-        for batch in split_into_batches(len(boxes), ONET_BATCH_SIZE):
-            pixels = resize_regions(sums, regions[batch], 48)  # (B, 48, 48, 3)
-            stopwatch.lap("preprocess")
+        for chosen, pixels in crop_batches(sums, regions, 48, ONET_BATCH_SIZE, stopwatch):
             outputs = self.onet.run(pixels)
-            regressions[batch] = outputs["regressions"]
-            landmarks[batch] = outputs["landmarks"]
-            scores[batch] = outputs["probabilities"]
+            regressions[chosen] = outputs["regressions"]
+            landmarks[chosen] = outputs["landmarks"]
+            scores[chosen] = outputs["probabilities"]
             stopwatch.lap("inference", "onet")
         passed = np.flatnonzero(scores > min_score)
         boxes, scores = boxes[passed], scores[passed]
@@ -251,6 +251,26 @@ def _keep_best(predictions: Predictions, cells: Cells) -> tuple[Predictions, Cel
     """
     best = np.argsort(-predictions[:, 4], kind="stable")[:MAX_PROPOSALS]
     return predictions[best], cells[best]
+
+
+def crop_batches(
+    sums: IntegralImage, regions: Regions, size: int, batch_size: int, stopwatch: Stopwatch
+) -> Iterator[tuple[Indices, FloatPixels]]:
+    """Yield the regions (N, 4) of an image in batches: which, (B,), and (B, size, size, 3).
+
+    They follow the rows of the image. Regions that follow each other read the same part of the
+    integral, which is larger than the cache.
+    """
+    order = np.argsort(regions[:, 1], kind="stable")  # (N,)
+    for group in split_into_batches(len(order), CROPPED_BATCHES * batch_size):
+        batches = [
+            order[group][batch] for batch in split_into_batches(len(order[group]), batch_size)
+        ]
+        cropped = []
+        for chosen in batches:
+            cropped.append(resize_regions(sums, regions[chosen], size))  # (B, size, size, 3)
+            stopwatch.lap("preprocess")
+        yield from zip(batches, cropped, strict=True)
 
 
 def split_into_batches(count: int, size: int) -> Iterator[slice]:

@@ -8,7 +8,7 @@ Source: Crow 1984 (summed-area tables). The windows are those of adaptive averag
 ``floor(i · n / m)`` to ``ceil((i + 1) · n / m)``, as in facenet-pytorch's ``imresample``.
 """
 
-from itertools import product
+from itertools import pairwise, product
 from typing import TypeAlias
 
 import numpy as np
@@ -29,6 +29,8 @@ CHANNEL_MASK = np.int32(2**21 - 1)
 MAX_WINDOW_PX = (2**21 - 1) // 255  # pixels
 PART_SIDE_PX = 90  # pixels a side of a window that fits for certain
 BLOCK_PIXELS = 1 << 16  # processed at once, to stay in the cache
+# From this width on, rows are added one by one: numpy's cumulative sum goes down each column.
+MIN_ROW_PIXELS = 256
 
 
 def compute_integral(pixels: PackedPixels) -> IntegralImage:
@@ -47,8 +49,17 @@ def compute_integral(pixels: PackedPixels) -> IntegralImage:
         block[0] += sums[top, 1:][part[1]]
         if left:
             block += sums[top + 1, left : left + 1] - sums[top, left : left + 1]
-        np.cumsum(block, axis=0, out=block)
+        _accumulate_rows(block)
     return sums
+
+
+def _accumulate_rows(block: IntegralImage) -> None:
+    """Add to each row of a block (B, C) all rows above it."""
+    if block.shape[1] < MIN_ROW_PIXELS:
+        np.cumsum(block, axis=0, out=block)
+        return
+    for above, row in pairwise(block):
+        np.add(row, above, out=row)
 
 
 def get_shape(sums: IntegralImage) -> tuple[int, int]:
@@ -69,33 +80,35 @@ def resize_level_tile(
     height, width = get_shape(sums)
     top, bottom = _compute_tile_windows(height, shape_hw[0], tile[0])  # (r,) each
     left, right = _compute_tile_windows(width, shape_hw[1], tile[1])  # (c,) each
-    counts = (bottom - top)[:, None] * (right - left)  # (r, c)
-    if counts.max() > MAX_WINDOW_PX:
+    heights, widths = bottom - top, right - left  # (r,), (c,)
+    if heights.max() * widths.max() > MAX_WINDOW_PX:
         return _average_large_windows(sums, top, bottom, left, right)
     # Only the columns from the first window to the last, which are often not all.
     part = sums[:, left[0] : right[-1] + 1]  # (H + 1, W')
     strips = part[bottom]  # (r, W')
     strips -= part[top]
-    packed = strips.take(right - left[0], axis=1) - strips.take(left - left[0], axis=1)  # (r, c)
+    packed = strips.take(right - left[0], axis=1)  # (r, c)
+    packed -= strips.take(left - left[0], axis=1)
+    counts = heights.astype(np.float32)[:, None] * widths.astype(np.float32)  # (r, c)
     return _unpack_averages(packed, counts)  # (r, c, 3)
 
 
 def resize_regions(sums: IntegralImage, regions: Regions, size: int) -> FloatPixels:
     """Return regions (N, 4) of an image averaged to (N, size, size, 3)."""
-    top, bottom = _compute_windows(regions[:, 1], regions[:, 3], size)  # (N, size) each
-    left, right = _compute_windows(regions[:, 0], regions[:, 2], size)  # (N, size) each
-    counts = (bottom - top)[:, :, None] * (right - left)[:, None]  # (N, size, size)
-    flat, stride = sums.ravel(), sums.shape[1]
-    lower, upper = (bottom * stride)[:, :, None], (top * stride)[:, :, None]  # (N, size, 1)
-    left, right = left[:, None], right[:, None]  # (N, 1, size)
-    packed = flat.take(lower + right)  # (N, size, size)
-    packed -= flat.take(lower + left)
-    packed -= flat.take(upper + right)
-    packed += flat.take(upper + left)
+    corners = _compute_corners(regions, size)  # (2, N, 2 * size)
+    columns, rows = corners  # (N, 2 * size) each
+    index = (rows * sums.shape[1])[:, :, None] + columns[:, None]  # (N, 2 * size, 2 * size)
+    found = sums.ravel().take(index)
+    lines = found[:, size:] - found[:, :size]  # (N, size, 2 * size)
+    packed = lines[..., size:] - lines[..., :size]  # (N, size, size)
+    widths, heights = (corners[..., size:] - corners[..., :size]).astype(np.float32)  # (N, size)
+    counts = heights[:, :, None] * widths[:, None]  # (N, size, size)
     pixels = _unpack_averages(packed, counts)  # (N, size, size, 3)
-    for index in np.flatnonzero(counts.max(axis=(1, 2), initial=0) > MAX_WINDOW_PX):
-        corners = top[index], bottom[index], left[index, 0], right[index, 0]
-        pixels[index] = _average_large_windows(sums, *corners)
+    largest = heights.max(axis=1, initial=0) * widths.max(axis=1, initial=0)  # (N,)
+    for number in np.flatnonzero(largest > MAX_WINDOW_PX):
+        left, right = np.split(columns[number], 2)
+        top, bottom = np.split(rows[number], 2)
+        pixels[number] = _average_large_windows(sums, top, bottom, left, right)
     return pixels
 
 
@@ -105,26 +118,35 @@ def _compute_tile_windows(length: int, size: int, part: range) -> tuple[Indices,
     return steps[:-1] // size, -(-steps[1:] // size)
 
 
-def _compute_windows(low: Indices, high: Indices, size: int) -> tuple[Indices, Indices]:
-    """Return first and last + 1 (N, size) of the windows of segments [low, high) (N,)."""
-    steps = np.arange(size + 1) * (high - low)[:, None]  # (N, size + 1)
-    first = low[:, None] + steps[:, :-1] // size  # (N, size)
-    return first, low[:, None] - (-steps[:, 1:] // size)  # ceil
+def _compute_corners(regions: Regions, size: int) -> Indices:
+    """Return first and last + 1 of the windows of regions (N, 4): (2, N, 2 * size), x and y."""
+    low, high = regions[:, :2].T, regions[:, 2:].T  # (2, N) each
+    steps = (high - low)[..., None] * np.arange(size + 1)  # (2, N, size + 1)
+    corners = np.empty((*low.shape, 2 * size), np.intp)
+    np.floor_divide(steps[..., :-1], size, out=corners[..., :size])
+    np.floor_divide(steps[..., 1:] + (size - 1), size, out=corners[..., size:])  # rounded up
+    corners += low[..., None]
+    return corners
 
 
-def _unpack_averages(packed: NDArray[np.uint64], counts: Indices) -> FloatPixels:
-    """Return the averages (…, 3) of packed sums (…) over counts (…) of pixels."""
+def _unpack_averages(packed: NDArray[np.uint64], counts: NDArray[np.float32]) -> FloatPixels:
+    """Return the averages (…, 3) of packed sums (…) over counts (…) of pixels.
+
+    The sums are overwritten.
+    """
     pixels = np.empty((*packed.shape, 3), np.float32)
-    shares = np.float32(1) / counts.astype(np.float32)  # (…)
+    shares = np.reciprocal(counts)  # (…)
     for channel in range(3):
-        np.multiply(
-            _unpack_channel(packed, channel).astype(np.float32), shares, out=pixels[..., channel]
-        )
+        if channel:
+            packed >>= np.uint64(CHANNEL_BITS)
+        sums = packed.astype(np.int32)  # (…), which vector units convert to floats
+        sums &= CHANNEL_MASK
+        np.multiply(sums.astype(np.float32), shares, out=pixels[..., channel])
     return pixels
 
 
 def _unpack_channel(packed: NDArray[np.uint64], channel: int) -> NDArray[np.int32]:
-    """Return one of the packed sums (…) as int32, which vector units convert to floats."""
+    """Return one of the packed sums (…)."""
     sums = (packed >> np.uint64(CHANNEL_BITS * channel)).astype(np.int32)  # (…)
     sums &= CHANNEL_MASK
     return sums

@@ -207,14 +207,20 @@ def _mix_columns(strips: PackedPixels, x: Taps) -> list[tuple[PackedPixels, int]
     Red and blue are mixed together in one word, and green in its place. Each comes with the bits
     of its shift.
     """
-    shape = *strips.shape[:-1], x.indices.shape[1]
-    red_blue, green = np.zeros(shape, np.uint32), np.zeros(shape, np.uint32)
+    red_blue = green = None
     for columns, weights in zip(x.indices, x.weights, strict=True):
         taken = strips.take(columns, axis=-1)  # (…, C)
-        red_blue += (taken & RED_BLUE_MASK) * weights
+        pairs = taken & RED_BLUE_MASK
+        pairs *= weights
         taken &= GREEN_MASK
         taken *= weights
-        green += taken
+        if red_blue is None or green is None:
+            red_blue, green = pairs, taken
+        else:
+            red_blue += pairs
+            green += taken
+    assert red_blue is not None
+    assert green is not None, "each line has a tap"
     return [(red_blue & PAIR_LOW_MASK, 0), (green, BYTE_BITS), (red_blue >> PAIR_SHIFT, 0)]
 
 

@@ -1,9 +1,11 @@
 """Networks in onnxruntime, on the calling thread."""
 
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
@@ -18,6 +20,16 @@ from phiz.runtime.session import Session, raise_memory_error
 from phiz.system.malloc import has_huge_pages
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
+# Providers of GPUs, which run a batch in little more time than one image.
+GPU_PROVIDERS: Final = frozenset(
+    f"{name}ExecutionProvider"
+    for name in ("CUDA", "NvTensorRTRTX", "Tensorrt", "MIGraphX", "ROCM", "Dml")
+)
+# By default CUDA tries all algorithms of a convolution for each new shape of its input. The images
+# of a batch and the levels of a pyramid have ever new ones.
+PROVIDER_OPTIONS: Final[Mapping[str, dict[str, str]]] = {
+    "CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC"}
+}
 # An arena keeps the memory of inputs up to 320 × 320, at most 5 MB of a network: of small blocks
 # fewer pages are huge.
 MAX_KEPT_BYTES: Final = 3 * 320 * 320
@@ -50,9 +62,10 @@ class OnnxRuntime:
     def __post_init__(self) -> None:
         available = ort.get_available_providers()
         if missing := [name for name in self.providers if name not in available]:
-            raise SettingError(
-                f"this onnxruntime lacks {', '.join(missing)}; it has {', '.join(available)}"
-            )
+            problem = f"this onnxruntime lacks {', '.join(missing)}; it has {', '.join(available)}"
+            if has_gpu(missing):
+                problem += "; for CUDA, install onnxruntime-gpu in its place"
+            raise SettingError(problem)
 
     def open(self, spec: NetworkSpec, model_bytes: bytes) -> Session:
         """Return a session of a network.
@@ -67,7 +80,7 @@ class OnnxRuntime:
 class OnnxSession:
     """An ONNX graph with one input, run by onnxruntime."""
 
-    __slots__ = ("_input", "_outputs", "_session", "_shrinks")
+    __slots__ = ("_binds", "_input", "_outputs", "_session", "_shrinks")
 
     def __init__(
         self,
@@ -76,7 +89,11 @@ class OnnxSession:
         providers: tuple[str, ...] = (CPU_PROVIDER,),
     ) -> None:
         """Load a graph from its bytes."""
-        self._session = ort.InferenceSession(model_bytes, options, list(providers))
+        wanted = [
+            (name, PROVIDER_OPTIONS[name]) if name in PROVIDER_OPTIONS else name
+            for name in providers
+        ]
+        self._session = ort.InferenceSession(model_bytes, options, wanted)
         # onnxruntime continues without a provider whose driver or library is missing.
         working = self._session.get_providers()
         if idle := [name for name in providers if name not in working]:
@@ -91,6 +108,7 @@ class OnnxSession:
         self._shrinks = has_growing_arena and is_on_processor and has_huge_pages(os.environ)
         self._input = self._session.get_inputs()[0].name
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._binds = has_gpu(providers)
 
     def run(self, inputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the outputs by name, for one input array.
@@ -100,11 +118,29 @@ class OnnxSession:
         """
         options = _SHRINKING if self._shrinks and inputs.nbytes > MAX_KEPT_BYTES else None
         try:
-            outputs = self._session.run(self._outputs, {self._input: inputs}, options)
+            if self._binds:
+                outputs = self._run_bound(inputs)
+            else:
+                outputs = self._session.run(self._outputs, {self._input: inputs}, options)
         except Exception as error:
             raise_memory_error(error)
             raise
         return dict(zip(self._outputs, outputs, strict=True))
+
+    def _run_bound(self, inputs: NDArray[Any]) -> list[NDArray[Any]]:
+        """Return the outputs in their order; all of them are copied from the GPU at once."""
+        binding = self._session.io_binding()
+        binding.bind_cpu_input(self._input, np.ascontiguousarray(inputs))
+        for name in self._outputs:
+            binding.bind_output(name)
+        self._session.run_with_iobinding(binding)
+        outputs: list[NDArray[Any]] = binding.copy_outputs_to_cpu()
+        return outputs
+
+
+def has_gpu(providers: Collection[str]) -> bool:
+    """Return whether one of the providers is a GPU's."""
+    return not GPU_PROVIDERS.isdisjoint(providers)
 
 
 def build_session_options(threads: int, architecture: Architecture) -> ort.SessionOptions:

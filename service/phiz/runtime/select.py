@@ -7,8 +7,9 @@ from typing import Literal, TypeAlias
 
 from phiz.errors import SettingError
 from phiz.models.specs import NetworkSpec, Precision
+from phiz.runtime.batching import BatchingRuntime
 from phiz.runtime.cpu import recommend_precision
-from phiz.runtime.onnx import OnnxRuntime
+from phiz.runtime.onnx import OnnxRuntime, has_gpu
 from phiz.runtime.profile import (
     Profile,
     ProfileEntry,
@@ -59,7 +60,8 @@ def select_runtime(
     """
     if choice == "onnxruntime":
         if providers:
-            return SelectedRuntime(OnnxRuntime(providers))
+            runtime: Runtime = OnnxRuntime(providers)
+            return SelectedRuntime(BatchingRuntime(runtime) if has_gpu(providers) else runtime)
         return SelectedRuntime(OnnxRuntime(), choose_precisions(networks))
     if providers:
         raise SettingError(

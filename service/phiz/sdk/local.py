@@ -91,7 +91,7 @@ class LocalEngine:
             ImageError: The image is not readable, or exceeds a limit.
             ModelNotBuiltError: The model has not been built.
         """
-        chosen = DetectOptions(**options)
+        chosen = DetectOptions(**_drop_none(options))
         engine = self._load_engine(model)
         loaded = load_image(image, engine.limits.max_pixels)
         stopwatch = Stopwatch()
@@ -114,7 +114,7 @@ class LocalEngine:
         Raises:
             PhizError, OSError: As ``detect``.
         """
-        others: dict[str, Any] = {**options}
+        others = _drop_none(options)
         picture_format = choose_annotated_format(others.pop("format", None))
         return _to_result(
             self._answer(
@@ -138,7 +138,7 @@ class LocalEngine:
         Raises:
             PhizError, OSError: As ``detect``.
         """
-        others: dict[str, Any] = {**options}
+        others = _drop_none(options)
         crop = CropOptions(**_take(others, CropOptions.__slots__))
         answer = self._answer(
             self._answer_crops, image, model, DetectOptions(**others), crop, "json"
@@ -161,7 +161,7 @@ class LocalEngine:
         Raises:
             PhizError, OSError: As ``detect``.
         """
-        others: dict[str, Any] = {**_BLUR_DEFAULTS, **options}
+        others = {**_BLUR_DEFAULTS, **_drop_none(options)}
         picture_format = others.pop("format", None)
         BLUR_OPTIONS["format"].check("format", picture_format)
         blur = BlurOptions(**_take(others, BlurOptions.__slots__))
@@ -209,6 +209,11 @@ class LocalEngine:
         # An array too, so that the result is that of the service.
         image_bytes = encode_image(image)
         return answer(engine, image_bytes, time.perf_counter(), model, *arguments)
+
+
+def _drop_none(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options without those that are None: the default, as a client leaves them out."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _take(options: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -28,6 +28,7 @@ _SCHEME_PATTERN: Final = re.compile(r"([a-z]+)://")
 _CAMERA_PATTERN: Final = re.compile(r"/dev/video\d+|\d+")
 _CAMERA_FORMATS: Final = {"linux": "v4l2", "darwin": "avfoundation"}
 _QUARTER: Final = 90  # degrees
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class VideoSource:
     """An open source.
 
     Attributes:
-        name: As the caller has it.
+        name: As the caller has it, without the name and password of an address.
         container: Its container.
         stream: Its video.
         sound: Its sound, or None.
@@ -82,6 +83,7 @@ def open_source(name: str, *, with_sound: bool = False) -> Iterator[VideoSource]
         VideoError: It cannot be opened, or has no video.
     """
     location, format_name, options = _find_location(name)
+    name = _CREDENTIALS.sub("", name)  # of a camera, which no message should have
     try:
         container = av.open(
             location,

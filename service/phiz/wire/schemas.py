@@ -6,6 +6,7 @@ by ``phiz.wire.encode``, which the command line shares.
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
@@ -46,6 +47,15 @@ class Parameters(BaseModel, ABC):
         if isinstance(value, str) and "_" in value:
             raise ValueError("no value contains underscores")
         return value
+
+    # Requests look up by their options what was found for earlier ones. Pydantic's own hash goes
+    # through all fields each time.
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((type(self), *(getattr(self, name) for name in type(self).model_fields)))
 
     @property
     def answer_format(self) -> str | None:

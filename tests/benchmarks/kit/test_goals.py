@@ -28,3 +28,20 @@ def test_goal_is_printed_with_its_unit_and_limit() -> None:
     ratio = Goal("a", 0.5, "≤", 0.95, measure="ratio")
     assert (ratio.format_figure(), ratio.format_limit()) == ("0.500 ×", "≤ 0.95")
     assert (Goal("a", 1234.5).format_figure(), Goal("a", 1).format_limit()) == ("1.23e+03", "")
+
+
+@pytest.mark.parametrize(
+    ("goal", "expected"),
+    [
+        pytest.param(Goal("a", 1, "≥", 1, [2, 2, 0.5]), "2 of 3, p 1", id="wall"),
+        pytest.param(
+            Goal("a", 1, "≤", 1, [9] * 9, clock="processor", wall_rounds=[0.5] * 9),
+            "9 of 9, p 0.0039",
+            id="beside processor time",
+        ),
+        pytest.param(Goal("a", 1, "≤", 1, [9], clock="processor"), "", id="no rounds by the wall"),
+        pytest.param(Goal("a", 1, rounds=[1, 2]), "", id="no limit"),
+    ],
+)
+def test_rounds_within_a_limit_are_tested_by_their_signs(goal: Goal, expected: str) -> None:
+    assert goal.format_sign_test() == expected

@@ -6,6 +6,7 @@ import pytest
 
 from benchmarks.kit import report
 from benchmarks.kit.goals import Goal
+from benchmarks.load.closed import ClosedLoopResult
 
 PAGE = "Above.\n\n<!-- speed -->\n\nold\n\n<!-- /speed -->\n\nBelow.\n"
 GOALS = [Goal("a", 0.5, "≤", 0.95, against="b"), Goal("c", 2.0)]
@@ -17,10 +18,32 @@ def test_goal_table_leaves_out_empty_columns() -> None:
 
 
 def test_goals_in_a_document_have_no_empty_fields() -> None:
+    first = {"what": "a", "figure": 0.5, "sense": "≤", "limit": 0.95, "against": "b"}
     assert report.goals_to_document(GOALS) == [
-        {"what": "a", "figure": 0.5, "sense": "≤", "limit": 0.95, "against": "b", "reached": True},
-        {"what": "c", "figure": 2.0, "sense": "≤", "reached": None},
+        {**first, "clock": "wall", "reached": True},
+        {"what": "c", "figure": 2.0, "sense": "≤", "clock": "wall", "reached": None},
     ]
+
+
+def test_medians_are_of_the_floats_that_all_rows_have() -> None:
+    rows = [ClosedLoopResult(rate, 1, 1, 1, 1, rate, None) for rate in (3.0, 1.0, 2.0)]
+    assert report.compute_medians(rows) == ClosedLoopResult(2, 1, 1, 1, 1, 2, None)
+
+
+def test_goal_missed_by_processor_time_ends_with_its_line() -> None:
+    missed = Goal("a", 0.4, "≤", 0.25, clock="processor")
+    with pytest.raises(SystemExit, match=r"MISSED BY PROCESSOR TIME: 1\n  a: 0.4 where .* ≤ 0.25"):
+        report.end_if_missed([missed, *GOALS])
+
+
+def test_goal_missed_by_the_wall_alone_does_not_end_anything() -> None:
+    report.end_if_missed(
+        [
+            Goal("a", 0.4, "≤", 0.25),
+            Goal("b", 0.2, "≤", 0.25, clock="processor", wall=0.4, wall_rounds=[0.4]),
+            Goal("c", 0.4, clock="processor"),
+        ]
+    )
 
 
 def test_figures_are_rounded_at_any_depth() -> None:

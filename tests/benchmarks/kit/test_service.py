@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.kit.requests import encode_raw, encode_test_image, open_connection, send_request
-from benchmarks.kit.service import list_children, start_service, sum_samples
+from benchmarks.kit.service import list_children, list_descendants, start_service, sum_samples
 
 
 @pytest.mark.integration
@@ -47,3 +47,16 @@ def test_children_are_in_the_order_of_their_starts() -> None:
     for child in children:
         child.communicate(b"\n")
     assert not {*pids} & {*list_children(os.getpid())}
+
+
+def test_descendants_are_the_children_and_theirs() -> None:
+    script = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'print(); input()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        child.stdout.readline()  # the grandchild runs
+        (grandchild,) = list_children(child.pid)
+        found = list_descendants(os.getpid())
+        assert found[found.index(child.pid) + 1] == grandchild
+        child.communicate(b"\n")

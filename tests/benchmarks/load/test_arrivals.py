@@ -26,6 +26,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.size = size
         self.read_before = read_before
         self.connections = 0
+        self.answered: list[bytes] = []
 
     def handle_error(self, *_: object) -> None:
         """A client that leaves is no error here."""
@@ -39,6 +40,7 @@ class Connection(socketserver.StreamRequestHandler):
         self.server.connections += 1
         while len(self.rfile.read(before)) == before:
             answer = next(self.server.answers)
+            self.server.answered.append(answer)
             self.wfile.write(answer)
             if len(self.rfile.read(size - before)) < size - before or answer in {LAST, NOTHING}:
                 return

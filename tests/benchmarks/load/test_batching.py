@@ -16,7 +16,7 @@ from phiz.faces import DetectOptions
 from phiz.image.limits import DecodingLimits
 from phiz.image.synthetic import draw_crowd
 from phiz.worker import answer_detection
-from phiz.workers.protocol import WorkRequest, encode_message
+from phiz.workers.protocol import WorkPing, WorkRequest, encode_message
 
 MOST = 3
 LIMITS = DecodingLimits(max_bytes=1_000_000, max_pixels=1_000_000)
@@ -67,6 +67,16 @@ def test_all_calls_that_wait_are_taken_as_far_as_a_batch_goes() -> None:
             ours.sendall(b"".join(encode_message(request, image_bytes)))
         batches = read_batches(theirs, MOST)
         assert [next(batches), next(batches)] == [calls[:MOST], calls[MOST:]]
+
+
+def test_ping_is_answered_before_the_calls_behind_it() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        (call,) = called([b"picture"])
+        ping = b"".join(encode_message(WorkPing(7)))
+        ours.sendall(ping + b"".join(encode_message(*call)))
+        assert next(read_batches(theirs, MOST)) == [call]
+        assert ours.recv(1000) == ping
 
 
 def test_there_are_no_calls_once_the_service_has_gone() -> None:

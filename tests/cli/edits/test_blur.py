@@ -178,6 +178,40 @@ def test_two_images_with_one_output_are_refused(folder: Path, tmp_path: Path) ->
     assert not (tmp_path / "out").exists()
 
 
+def test_images_that_become_one_png_are_refused(tmp_path: Path) -> None:
+    with Image.open(SELFIE) as image:
+        image.save(tmp_path / "face.bmp")
+    shutil.copy(SELFIE, tmp_path / "face.bmp.png")
+    done = run("--output", tmp_path / "out", tmp_path)
+    assert done.exit_code == 2
+    assert "would have the same output" in done.stderr
+    shutil.move(tmp_path / "face.bmp.png", tmp_path / "face-blurred.bmp.png")
+    done = run("--force", tmp_path / "face.bmp", tmp_path / "face-blurred.bmp.png")
+    assert done.exit_code == 2
+    assert "would replace an image" in done.stderr
+    assert (tmp_path / "face-blurred.bmp.png").read_bytes() == SELFIE.read_bytes()
+
+
+def test_photos_of_phones_in_a_folder_are_covered(tmp_path: Path) -> None:
+    with Image.open(SELFIE) as image:
+        io_bytes = io.BytesIO()
+        image.convert("RGB").save(io_bytes, "AVIF", quality=90)
+    (tmp_path / "face.HEIC").write_bytes(io_bytes.getvalue())
+    (line,) = blur("--output", tmp_path / "out", tmp_path)
+    assert line["faces"] == 1
+
+
+def test_replaced_image_keeps_its_permissions_and_the_links_to_it(tmp_path: Path) -> None:
+    image, link = tmp_path / "face.png", tmp_path / "link.png"
+    shutil.copy(SELFIE, image)
+    image.chmod(0o600)
+    link.symlink_to(image)
+    blur("--in-place", link)
+    assert link.is_symlink()
+    assert is_covered(image)
+    assert image.stat().st_mode & 0o777 == 0o600
+
+
 def test_an_original_is_never_replaced_unasked(folder: Path) -> None:
     before = (folder / "face.png").read_bytes()
     done = run("--force", "--output", folder, folder / "face.png")

@@ -131,6 +131,17 @@ def test_options_that_contradict_each_other_are_errors(
     assert problem in done.stderr
 
 
+def test_video_is_never_written_over_its_source(clip: Path, tmp_path: Path) -> None:
+    source, link = tmp_path / "source.mp4", tmp_path / "link.mp4"
+    source.write_bytes(clip.read_bytes())
+    link.symlink_to(source)
+    for given, output in ((source, source), (source, link), (f"file:{source}", source)):
+        done = watch(given, "--model", "front", "-o", output)
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert "is SOURCE; name another file" in done.stderr
+    assert source.read_bytes() == clip.read_bytes()
+
+
 def test_source_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     done = watch(tmp_path / "missing.mp4", "--model", "front")
     assert (done.exit_code, done.stdout) == (1, "")

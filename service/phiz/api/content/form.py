@@ -5,9 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser
-from starlette.requests import Request
 
-from phiz.api.content.chunks import build_size_error, receive_chunks
+from phiz.api.content.size_limit import SizeLimit, build_size_error
 from phiz.api.content.upload import (
     MAX_FIELD_BYTES,
     OVERHEAD_BYTES,
@@ -28,55 +27,81 @@ MAX_FIELDS: Final = 31  # beside the images
 _BOUNDARY: Final = re.compile(r';\s*boundary=(?:"([^"]*)"|([^\s;"]*))', re.IGNORECASE)
 
 
-async def read_form(
-    request: Request,
-    content_type: str,
-    limits: BodyLimits,
-    reservation: BodyReservation,
-    image_field: str,
-) -> Upload:
-    """Return the images and fields of a form.
+class FormReader:
+    """Reads a form piece by piece."""
 
-    Args:
-        request: The request.
-        content_type: Its header.
-        limits: Limits of the images.
-        reservation: Counts every byte.
-        image_field: Name of a field with an image, for advice.
+    def __init__(self, content_type: str, limits: BodyLimits, image_field: str) -> None:
+        """Wait for the first piece.
 
-    Raises:
-        ImageBytesError: The form, or an image in it, is larger than the limit.
-        MalformedBodyError: The form cannot be parsed, or has too many images.
-        MissingImageError: The form has no image.
-        OptionError: A field is too long for any option.
-        OverloadedError: All bodies together have too many bytes.
-        ClientDisconnect: The client left before the last byte.
-    """
-    found = _BOUNDARY.search(content_type)
-    boundary = (found[1] or found[2] or "") if found is not None else ""
-    if not boundary:
-        raise MalformedBodyError(
-            "the content type has no boundary; leave the header Content-Type to the client, which"
-            " adds the boundary of its form"
-        )
-    chunks = receive_chunks(request, reservation, limits.max_body_bytes, OVERHEAD_BYTES)
-    form = _FormBuilder(limits.max_images, limits.max_image_bytes, image_field)
-    try:
-        # Headers are decoded as latin-1, but the parser encodes text as UTF-8.
-        parser = PushMultipartParser(
-            boundary.encode("latin-1"), max_segment_count=MAX_FIELDS + limits.max_images
-        )
-        async for chunk in chunks:
-            for event in parser.parse(chunk):
+        Args:
+            content_type: Header of the request.
+            limits: Limits of the images.
+            image_field: Name of a field with an image, for advice.
+
+        Raises:
+            MalformedBodyError: The header has no usable boundary.
+        """
+        found = _BOUNDARY.search(content_type)
+        boundary = (found[1] or found[2] or "") if found is not None else ""
+        if not boundary:
+            raise MalformedBodyError(
+                "the content type has no boundary; leave the header Content-Type to the client,"
+                " which adds the boundary of its form"
+            )
+        self._limit = SizeLimit(limits.max_body_bytes, OVERHEAD_BYTES)
+        self._form = _FormBuilder(limits.max_images, limits.max_image_bytes, image_field)
+        try:
+            # Headers are decoded as latin-1, but the parser encodes text as UTF-8.
+            self._parser = PushMultipartParser(
+                boundary.encode("latin-1"), max_segment_count=MAX_FIELDS + limits.max_images
+            )
+        except MultipartError as error:
+            raise _build_form_error(error) from error
+
+    def check_length(self, length: int) -> None:
+        """Check the announced length of the form.
+
+        Raises:
+            ImageBytesError: It is larger than the limit.
+        """
+        self._limit.check_length(length)
+
+    def feed(self, piece: bytes, reservation: BodyReservation) -> None:
+        """Read a piece, whose bytes are counted.
+
+        Raises:
+            ImageBytesError: The form, or an image in it, is larger than the limit.
+            MalformedBodyError: The form cannot be parsed, or has too many images.
+            OverloadedError: All bodies together have too many bytes.
+        """
+        self._limit.count(piece, reservation)
+        try:
+            for event in self._parser.parse(piece):
                 if isinstance(event, MultipartSegment):
-                    form.start_field(event.name, is_file=event.filename is not None)
+                    self._form.start_field(event.name, is_file=event.filename is not None)
                 elif event is not None:  # which ends a field
-                    form.add_chunk(event)
-        parser.close()  # a form that is cut short is an error here
-    except MultipartError as error:
-        # The first argument is the parser's own text; a second one quotes the body.
-        raise MalformedBodyError(f"cannot read the form: {error.args[0]}") from error
-    return form.to_upload()
+                    self._form.add_chunk(event)
+        except MultipartError as error:
+            raise _build_form_error(error) from error
+
+    def finish(self) -> Upload:
+        """Return the images and fields of the whole form.
+
+        Raises:
+            MalformedBodyError: The form is cut short.
+            MissingImageError: The form has no image.
+            OptionError: A field is too long for any option.
+        """
+        try:
+            self._parser.close()
+        except MultipartError as error:
+            raise _build_form_error(error) from error
+        return self._form.to_upload()
+
+
+def _build_form_error(error: MultipartError) -> MalformedBodyError:
+    # The first argument is the parser's own text; a second one quotes the body.
+    return MalformedBodyError(f"cannot read the form: {error.args[0]}")
 
 
 @dataclass(slots=True)

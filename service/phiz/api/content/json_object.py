@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
 import orjson
-from starlette.requests import Request
 
 from phiz.api.content.base64_text import Base64Decoder
-from phiz.api.content.chunks import build_size_error
+from phiz.api.content.size_limit import build_size_error
 from phiz.api.content.upload import (
     MAX_FIELD_BYTES,
     OVERHEAD_BYTES,
@@ -37,42 +36,59 @@ _JsonString: TypeAlias = bytes | Base64Decoder
 """The content of a short string, with its escapes, or a long one."""
 
 
-async def read_json(
-    request: Request, limits: BodyLimits, reservation: BodyReservation, image_field: str
-) -> Upload:
-    """Return the images and the other members of a JSON object.
+class JsonReader:
+    """Reads a JSON object piece by piece."""
 
-    Args:
-        request: The request.
-        limits: Limits of the images.
-        reservation: Counts every byte that is held.
-        image_field: Name of a member with an image, for advice.
+    def __init__(self, limits: BodyLimits, image_field: str) -> None:
+        """Wait for the first piece.
 
-    Raises:
-        ImageBytesError: The object, or an image in it, is larger than the limit.
-        MalformedBodyError: It is not a JSON object, has too many images, or one is not base64.
-        MissingImageError: It has no image.
-        OptionError: A member is given twice, or too long for any option.
-        OverloadedError: All bodies together have too many bytes.
-        ClientDisconnect: The client left before the last byte.
-    """
-    max_bytes = int(_TEXT_RATIO * limits.max_body_bytes) + OVERHEAD_BYTES
-    length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > max_bytes:
-        raise _build_text_error(f"the body has {length} bytes", max_bytes, limits)
-    splitter = _JsonSplitter(limits, image_field)
-    received_bytes = 0
-    async for chunk in request.stream():
-        received_bytes += len(chunk)
-        if received_bytes > max_bytes:
-            received = f"{received_bytes} bytes have arrived so far"
-            raise _build_text_error(received, max_bytes, limits)
-        splitter.add(chunk)
+        Args:
+            limits: Limits of the images.
+            image_field: Name of a member with an image, for advice.
+        """
+        self._limits = limits
+        self._max_bytes = int(_TEXT_RATIO * limits.max_body_bytes) + OVERHEAD_BYTES
+        self._image_field = image_field
+        self._splitter = _JsonSplitter(limits, image_field)
+        self._received_bytes = 0
+
+    def check_length(self, length: int) -> None:
+        """Check the announced length of the object.
+
+        Raises:
+            ImageBytesError: It is larger than the limit.
+        """
+        if length > self._max_bytes:
+            raise _build_text_error(f"the body has {length} bytes", self._max_bytes, self._limits)
+
+    def feed(self, piece: bytes, reservation: BodyReservation) -> None:
+        """Read a piece. The bytes that are held of it are counted.
+
+        Raises:
+            ImageBytesError: The object, or an image in it, is larger than the limit.
+            MalformedBodyError: There are too many images, too much beside them, or one is not
+                base64.
+            OverloadedError: All bodies together have too many bytes.
+        """
+        self._received_bytes += len(piece)
+        if self._received_bytes > self._max_bytes:
+            received = f"{self._received_bytes} bytes have arrived so far"
+            raise _build_text_error(received, self._max_bytes, self._limits)
+        self._splitter.add(piece)
         # A string that turns out to be an image takes less than its text.
-        reservation.add_bytes(max(0, splitter.held_bytes - reservation.size_bytes))
-    splitter.close()
-    reader = _JsonReader(splitter.strings, limits.max_images, image_field)
-    return reader.read(bytes(splitter.rest))
+        reservation.add_bytes(max(0, self._splitter.held_bytes - reservation.size_bytes))
+
+    def finish(self) -> Upload:
+        """Return the images and the other members of the whole object.
+
+        Raises:
+            MalformedBodyError: It is not a JSON object, or has too many images.
+            MissingImageError: It has no image.
+            OptionError: A member is given twice, or too long for any option.
+        """
+        self._splitter.close()
+        reader = _MemberReader(self._splitter.strings, self._limits.max_images, self._image_field)
+        return reader.read(bytes(self._splitter.rest))
 
 
 def _build_text_error(found: str, max_bytes: int, limits: BodyLimits) -> ImageBytesError:
@@ -216,7 +232,7 @@ def _build_excess_error(max_images: int) -> MalformedBodyError:
 
 
 @dataclass(slots=True)
-class _JsonReader:
+class _MemberReader:
     """Reads the object in the rest of a JSON text.
 
     Attributes:

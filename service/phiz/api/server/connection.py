@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResp
 from phiz.api.errors import encode_last_response
 from phiz.api.security.cors import CorsRules
 from phiz.api.server.answer import AnswerSender
-from phiz.api.server.bodies import BODY_COMPLETE_KEY
+from phiz.api.server.bodies import TAKE_BODY_KEY
 from phiz.api.server.clients import AddressPlaces, ClientPlaces
 from phiz.api.server.disconnect import DISCONNECT_KEY, Disconnect
 from phiz.api.server.lingering import LINGER_TIMEOUT_S, LingeringTransport, is_body_short
@@ -215,7 +215,12 @@ class Connection(HttpToolsProtocol):
             RequestHeadError: It comes in too many small chunks.
         """
         self._meter.count_body(len(body))
-        if not self._is_refused:
+        if self._is_refused:
+            return
+        cycle = self.cycle
+        if len(body) == self._meter.announced_bytes and not cycle.response_complete:
+            cycle.body = body  # type: ignore[assignment]  # uvicorn would copy the whole of it twice
+        else:
             super().on_body(body)
 
     def on_message_complete(self) -> None:
@@ -293,12 +298,13 @@ class Connection(HttpToolsProtocol):
     async def _run_app(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request (ASGI)."""
         scope[DISCONNECT_KEY] = self._disconnect = Disconnect()
-        if self._running_cycle is not None:
-            send = AnswerSender(self._running_cycle).send
+        cycle = self._running_cycle
+        assert cycle is not None, "its task has begun"
+        send = AnswerSender(cycle).send
         if self.cycle.more_body:
             send = partial(self._send_early, send)
         else:
-            scope[BODY_COMPLETE_KEY] = True
+            scope[TAKE_BODY_KEY] = partial(_take_body, cycle)
         await self._inner_app(scope, receive, send)
 
     async def _send_early(self, send: Send, message: Message) -> None:
@@ -514,3 +520,9 @@ class Connection(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _take_body(cycle: RequestResponseCycle) -> bytes:
+    body, cycle.body = bytes(cycle.body), bytearray()
+    cycle.message_event.clear()
+    return body

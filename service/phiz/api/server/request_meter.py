@@ -22,18 +22,19 @@ class RequestMeter:
     """Counts the bytes of the request that is being received.
 
     Attributes:
+        announced_bytes: Bytes of its body, by its ``Content-Length``; 0 without one.
         is_receiving: Whether a request has begun and is not complete.
         is_receiving_head: Whether its head is not complete.
     """
 
     __slots__ = (
-        "_announced_bytes",
         "_body_bytes",
         "_end_of_piece",
         "_further_chunks",
         "_has_body",
         "_head_bytes",
         "_trailer_bytes",
+        "announced_bytes",
         "is_receiving",
         "is_receiving_head",
     )
@@ -44,7 +45,7 @@ class RequestMeter:
         self.is_receiving_head = False
         self._head_bytes = 0  # after the piece that the head began in
         self._end_of_piece = b""  # of the last piece of a head
-        self._announced_bytes = 0  # of the body, by its Content-Length
+        self.announced_bytes = 0
         self._body_bytes = 0
         self._has_body = False  # whether the last piece had a part of the body
         self._further_chunks = 0  # that came with another one
@@ -64,7 +65,7 @@ class RequestMeter:
         self.is_receiving_head = False
         self._head_bytes = self._trailer_bytes = self._body_bytes = self._further_chunks = 0
         # The parser has read the length, and refuses another one beside it.
-        self._announced_bytes = int(length) if length else 0
+        self.announced_bytes = int(length) if length else 0
 
     def end_request(self) -> None:
         """Wait for the next request."""
@@ -82,7 +83,7 @@ class RequestMeter:
             kept = len(END_OF_HEAD) - 1
             self._end_of_piece = (before + data[max(start, end - kept) : end])[-kept:]
             return end
-        rest_bytes = self._announced_bytes - self._body_bytes
+        rest_bytes = self.announced_bytes - self._body_bytes
         return start + (rest_bytes if rest_bytes > 0 else _CHUNKED_PIECE_BYTES)
 
     def _find_end_of_head(self, data: bytes, start: int) -> int:

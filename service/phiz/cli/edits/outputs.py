@@ -30,12 +30,19 @@ class EditTask:
     name: str
 
 
-def find_tasks(paths: Sequence[Path], folder: Path | None, *, is_in_place: bool) -> list[EditTask]:
+def find_tasks(
+    paths: Sequence[Path],
+    folder: Path | None,
+    get_last_name: Callable[[str], str],
+    *,
+    is_in_place: bool,
+) -> list[EditTask]:
     """Return the images at some paths, and where their outputs are.
 
     Args:
         paths: Images and folders.
         folder: Folder of the outputs; None for the folder of each image.
+        get_last_name: Returns the name of an image's last output, by that of the image.
         is_in_place: Whether each image is replaced.
 
     Raises:
@@ -52,9 +59,9 @@ def find_tasks(paths: Sequence[Path], folder: Path | None, *, is_in_place: bool)
     ]
     if not tasks:
         raise click.ClickException("no images but covered ones")
-    _check_names(tasks)
+    _check_names(tasks, get_last_name)
     if not is_in_place:
-        _check_originals(tasks)
+        _check_originals(tasks, get_last_name)
     return tasks
 
 
@@ -74,7 +81,7 @@ def _build_task(
     return EditTask(image_path, image_path.parent, name)
 
 
-def _check_names(tasks: Sequence[EditTask]) -> None:
+def _check_names(tasks: Sequence[EditTask], get_last_name: Callable[[str], str]) -> None:
     """Refuse two images with one output.
 
     Raises:
@@ -83,13 +90,14 @@ def _check_names(tasks: Sequence[EditTask]) -> None:
     taken: dict[tuple[Path, str], Path] = {}
     for task in tasks:
         # Without case, because some file systems do not tell A from a.
-        other = taken.setdefault((task.folder, task.name.casefold()), task.path)
+        name = get_last_name(task.name).casefold()
+        other = taken.setdefault((task.folder, name), task.path)
         if other != task.path:
             names = f"{click.format_filename(other)} and {click.format_filename(task.path)}"
             raise OptionError(f"{names} would have the same output; name them in two commands")
 
 
-def _check_originals(tasks: Sequence[EditTask]) -> None:
+def _check_originals(tasks: Sequence[EditTask], get_last_name: Callable[[str], str]) -> None:
     """Refuse an output that would replace an image.
 
     Raises:
@@ -97,7 +105,7 @@ def _check_originals(tasks: Sequence[EditTask]) -> None:
     """
     originals = {task.path.resolve() for task in tasks}
     for task in tasks:
-        if (task.folder / task.name).resolve() in originals:
+        if (task.folder / get_last_name(task.name)).resolve() in originals:
             name = click.format_filename(task.path)
             raise OptionError(f"the output of {name} would replace an image; use another --output")
 

@@ -116,7 +116,12 @@ def _run_edit(  # noqa: PLR0913  as above
             )
         run_in_cluster(paths, ray_folder, plan.model, plan.options, plan.edit)
         return
-    found = find_tasks([Path(path) for path in paths], folder, is_in_place=plan.is_in_place)
+    found = find_tasks(
+        [Path(path) for path in paths],
+        folder,
+        plan.edit.get_last_name,
+        is_in_place=plan.is_in_place,
+    )
     if not (force or plan.is_in_place):
         found = skip_finished(found, plan.edit.get_last_name)
     tasks = {task.path: task for task in found}

@@ -40,7 +40,7 @@ def watch_source(
             fails.
     """
     is_video = output is not None and output.suffix.lower() in VIDEO_SUFFIXES
-    _check_output(output, is_video=is_video, blur=cover is not None)
+    _check_output(source, output, is_video=is_video, blur=cover is not None)
     engine, _ = load_engine(load_settings(), {model})
     detect_options = DetectOptions(**options)
     if detect_options.budget_ms is not None:
@@ -69,7 +69,7 @@ def watch_source(
     _report_end(watcher, time.monotonic() - start_s)
 
 
-def _check_output(output: Path | None, *, is_video: bool, blur: bool) -> None:
+def _check_output(source: str, output: Path | None, *, is_video: bool, blur: bool) -> None:
     """Check the options of the output before anything is loaded.
 
     Raises:
@@ -87,6 +87,9 @@ def _check_output(output: Path | None, *, is_video: bool, blur: bool) -> None:
         raise OptionError(
             f"cannot write {output}: {output.parent} does not exist; create it or change -o"
         )
+    path = Path(source.removeprefix("file:").removeprefix("//"))  # FFmpeg takes both
+    if output.exists() and path.exists() and output.samefile(path):
+        raise OptionError(f"-o is {output}, which is SOURCE; name another file")
 
 
 def _read_frames(

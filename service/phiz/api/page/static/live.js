@@ -6,7 +6,7 @@
 import { ServiceError, locate } from "./service.js";
 
 const IN_FLIGHT = 2;
-const BUSY = new Set([429, 503]);
+const BUSY = new Set([429, 503, 504]);
 
 /** Answer frames for one panel. live.show() gets the answer for each value of `overlap`. */
 export async function runLive(live) {

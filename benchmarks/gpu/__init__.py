@@ -1,0 +1,1 @@
+"""BlazeFace on a GPU beside the processor."""
