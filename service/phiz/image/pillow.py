@@ -73,7 +73,7 @@ PILLOW_FORMATS = tuple(DECODERS)
 """The formats that Pillow decodes."""
 
 _DECODER_BYTES = 4  # a pixel, at least
-_PART_PIXELS = 1 << 17  # a part of this many stays in a processor's cache
+_PART_PIXELS = 1 << 16  # a part of this many stays in a processor's cache
 _PNG_DEPTH_OFFSET = 24
 _WHITE = 65_535
 
@@ -244,7 +244,7 @@ def _convert_to_rgb(image: Pillow.Image) -> Pillow.Image:
     if image.mode == "La":  # grey with associated alpha, which has one way alone out of it
         image = image.convert("LA")
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
+        rgba = image if image.mode == "RGBA" else image.convert("RGBA")
         canvas = Pillow.new("RGB", image.size, "white")
         canvas.paste(rgba, mask=rgba)
         return canvas
@@ -311,4 +311,5 @@ def _pack_parts(size_wh: tuple[int, int], get_part: Callable[[_Box], Pillow.Imag
         part = get_part((left, top, right, bottom)).tobytes("raw", "RGBX")
         pixels = np.frombuffer(part, np.uint8).reshape(bottom - top, right - left, 4)
         padded[top:bottom, left:right] = pixels
+        del part, pixels  # the next part would be made beside them
     return pack_rgbx(padded)
