@@ -271,7 +271,7 @@ class Metrics:
 
 
 class _RequestTracker:
-    """Counts a request while it is answered; in half the time of a generator."""
+    """Counts a request while it is answered."""
 
     __slots__ = ("_metrics", "_record")
 

@@ -30,7 +30,7 @@ MAX_SHARED = np.float32(0.75)
 # large, and of a head that fills the image the networks find parts. One labelled pair shares more.
 MAX_SHARED_LARGE = np.float32(0.2)
 LARGE_FACE_SHARE = 0.37
-FEW_FACES = 8
+FEW_FACES = 8  # that Python compares in pairs in less time than numpy
 NO_PAIRS: IndexPairs = np.empty((2, 0), np.intp)
 
 
@@ -73,19 +73,9 @@ def find_leaders(boxes: Boxes, scores: Scores, limit: float) -> Indices:
         return nms(boxes, scores, limit)
     order = np.argsort(-scores, kind="stable")  # (N,)
     ranked, pairs = boxes[order], _list_all_pairs(len(boxes))  # (N, 4), (2, P)
-    shared = _compute_shared_areas(ranked, pairs)  # (P,)
+    shared = compute_pair_intersections(ranked, *pairs)  # (P,)
     first, second = box_area(ranked)[pairs]  # (P,) each
     return order[_list_leaders(len(boxes), pairs, shared > limit * (first + second - shared))]
-
-
-def _compute_shared_areas(boxes: Boxes, pairs: IndexPairs) -> Scores:
-    """Return the shared areas (P,) of pairs (2, P) of boxes (N, 4)."""
-    corners = boxes.T.take(pairs, axis=1)  # (4, 2, P)
-    sides = np.minimum(corners[2:, 0], corners[2:, 1])  # (2, P)
-    sides -= np.maximum(corners[:2, 0], corners[:2, 1])
-    np.maximum(sides, 0, out=sides)
-    shared: Scores = sides[0] * sides[1]  # (P,)
-    return shared
 
 
 @lru_cache(PAIRWISE_MIN_COUNT + 1)
@@ -164,7 +154,7 @@ def nms_by_shared_area(boxes: Boxes, scores: Scores, max_shared: Scores) -> Indi
     if len(boxes) <= PAIRWISE_MIN_COUNT:
         order = np.argsort(-scores, kind="stable")  # (N,)
         pairs = _list_all_pairs(len(boxes))  # (2, P)
-        shared = _compute_shared_areas(boxes[order], pairs)  # (P,)
+        shared = compute_pair_intersections(boxes[order], *pairs)  # (P,)
         first, second = max_shared[order][pairs]  # (P,) each
         return order[_list_leaders(len(boxes), pairs, shared > np.minimum(first, second))]
     pairs_by_block = [NO_PAIRS]
@@ -215,10 +205,12 @@ def filter_overlapping_pairs(
 
 def compute_pair_intersections(boxes: Boxes, first: Indices, second: Indices) -> Scores:
     """Return the shared areas (P,) of pairs (first, second) of boxes (N, 4)."""
-    x1, y1, x2, y2 = np.ascontiguousarray(boxes.T)  # (N,) each
-    widths = np.minimum(x2[first], x2[second]) - np.maximum(x1[first], x1[second])  # (P,)
-    heights = np.minimum(y2[first], y2[second]) - np.maximum(y1[first], y1[second])  # (P,)
-    shared: Scores = np.maximum(widths, 0) * np.maximum(heights, 0)  # (P,)
+    columns = np.ascontiguousarray(boxes.T)  # (4, N)
+    one, other = columns.take(first, axis=1), columns.take(second, axis=1)  # (4, P) each
+    sides = np.minimum(one[2:], other[2:])  # (2, P)
+    sides -= np.maximum(one[:2], other[:2])
+    np.maximum(sides, 0, out=sides)
+    shared: Scores = sides[0] * sides[1]  # (P,)
     return shared
 
 
