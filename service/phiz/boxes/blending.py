@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 
 from phiz.boxes.geometry import box_area, box_iou
 from phiz.boxes.nms import (
+    IndexPairs,
     compute_pair_intersections,
-    find_intersecting_pairs,
     find_leaders,
+    find_overlapping_pairs,
     group_by_leader,
 )
 from phiz.faces import Boxes, Indices, Keypoints, Scores
@@ -101,8 +102,13 @@ def blend_weighted(
     return weights @ boxes, points.reshape(-1, *keypoints.shape[1:]), scores[leaders]
 
 
-def blend_around(
-    boxes: Boxes, keypoints: Keypoints, scores: Scores, leaders: Indices, limit: float
+def blend_around(  # noqa: PLR0913, PLR0917  predictions, and how they are grouped
+    boxes: Boxes,
+    keypoints: Keypoints,
+    scores: Scores,
+    leaders: Indices,
+    limit: float,
+    pairs: IndexPairs | None = None,
 ) -> tuple[Boxes, Keypoints]:
     """Return for each leader the mean of its nearest predictions, as ``blend_weighted`` does.
 
@@ -114,41 +120,51 @@ def blend_around(
         scores: (N,), not negative.
         leaders: (G,), indices.
         limit: IoU from which on a prediction counts, 0 to 1.
+        pairs: (2, P), all pairs whose IoU is above the limit; None finds them.
 
     Returns:
         Boxes (G, 4) and keypoints (G, K, 2), in the order of the leaders.
     """
     if not len(leaders):
         return boxes[:0].copy(), keypoints[:0].copy()
-    nearest, overlaps = _assign_to_leaders(boxes, leaders)  # (N,) each
-    weights = np.maximum(overlaps - limit, 0) * scores.astype(np.float64) ** VOTE_EXPONENT  # (N,)
-    weights[leaders] = np.maximum(weights[leaders], MIN_LEADER_WEIGHT)
-    neighbours = np.flatnonzero(weights)  # (V,)
+    if pairs is None:
+        pairs = find_overlapping_pairs(boxes, limit)
+    votes, nearest, overlaps = _assign_to_leaders(boxes, leaders, pairs)  # (V,) each
+    weights = (overlaps - limit) * scores[votes].astype(np.float64) ** VOTE_EXPONENT  # (V,)
+    own = (1 - limit) * scores[leaders].astype(np.float64) ** VOTE_EXPONENT  # (G,)
+    members = np.concatenate([leaders, votes])  # (G + V,)
+    groups = np.concatenate([np.arange(len(leaders)), nearest])  # (G + V,)
+    weights = np.concatenate([np.maximum(own, MIN_LEADER_WEIGHT), np.maximum(weights, 0)])
+    order = np.argsort(groups, kind="stable")  # (G + V,)
+    weights, members = weights[order], members[order]
+    starts = np.searchsorted(groups[order], np.arange(len(leaders)))  # (G,)
     points = np.concatenate([boxes, keypoints.reshape(len(boxes), -1)], axis=1)  # (N, 4 + 2K)
-    sums = np.zeros((len(leaders), points.shape[1]))
-    np.add.at(sums, nearest[neighbours], weights[neighbours, None] * points[neighbours])
-    totals = np.bincount(nearest[neighbours], weights[neighbours], len(leaders))  # (G,)
-    means = (sums / totals[:, None]).astype(np.float32)  # (G, 4 + 2K)
+    sums = np.add.reduceat(weights[:, None] * points[members], starts)  # (G, 4 + 2K)
+    means = (sums / np.add.reduceat(weights, starts)[:, None]).astype(np.float32)  # (G, 4 + 2K)
     return means[:, :4], means[:, 4:].reshape(-1, *keypoints.shape[1:])
 
 
-def _assign_to_leaders(boxes: Boxes, leaders: Indices) -> tuple[Indices, NDArray[np.float64]]:
-    """Return the leader (N,) that each box (N, 4) overlaps most, and its IoU (N,).
+def _assign_to_leaders(
+    boxes: Boxes, leaders: Indices, pairs: IndexPairs
+) -> tuple[Indices, Indices, NDArray[np.float64]]:
+    """Return who votes (V,), the position of the leader that it overlaps most (V,), and their IoU.
 
-    A leader is its own leader. A box that meets no leader has an IoU of 0.
+    Args:
+        boxes: (N, 4).
+        leaders: (G,), indices.
+        pairs: (2, P), those that overlap enough.
     """
     group = np.full(len(boxes), -1, np.intp)
     group[leaders] = np.arange(len(leaders))
-    nearest, best_overlaps = np.maximum(group, 0), (group >= 0).astype(np.float64)  # (N,) each
+    first, second = np.concatenate([pairs, pairs[::-1]], axis=1)  # (2P,) each
+    is_vote = (group[first] >= 0) & (group[second] < 0)  # (2P,)
+    leader, voting = first[is_vote], second[is_vote]  # (W,) each
+    shared = compute_pair_intersections(boxes, leader, voting).astype(np.float64)  # (W,)
     areas = box_area(boxes)  # (N,)
-    for pair in find_intersecting_pairs(boxes):
-        for leader, vote in (pair, pair[::-1]):
-            is_vote = (group[leader] >= 0) & (group[vote] < 0)  # (P,)
-            taken, voting = leader[is_vote], vote[is_vote]  # (P',) each
-            shared = compute_pair_intersections(boxes, taken, voting).astype(np.float64)  # (P',)
-            union = areas[taken] + areas[voting] - shared  # (P',)
-            overlaps = np.divide(shared, union, out=np.zeros_like(shared), where=union > 0)
-            np.maximum.at(best_overlaps, voting, overlaps)
-            best = overlaps == best_overlaps[voting]  # (P',)
-            nearest[voting[best]] = group[taken[best]]
-    return nearest, best_overlaps
+    overlaps = shared / (areas[leader] + areas[voting] - shared)  # (W,)
+    # The best of each voter comes first.
+    order = np.lexsort((-overlaps, voting))  # (W,)
+    voting = voting[order]
+    is_best = np.diff(voting, prepend=-1) > 0  # (W,)
+    best = order[is_best]  # (V,)
+    return voting[is_best], group[leader[best]], overlaps[best]

@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 
 from phiz.boxes.blending import blend_around
 from phiz.boxes.geometry import clip_boxes, compute_shorter_sides
-from phiz.boxes.nms import find_single_faces, nms
+from phiz.boxes.nms import find_overlapping_pairs, find_single_faces, suppress_pairs
 from phiz.detectors.time_budget import TimeBudget, measure_step_s
 from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, build_faces
-from phiz.image.lazy import LazyImage, ScaledImage
+from phiz.image.lazy import SCALE_FACTORS, LazyImage, ScaledImage
 from phiz.image.resample import Sampling, fit_image
 from phiz.options import Overlap
 from phiz.runtime import Session
@@ -30,6 +30,7 @@ from phiz.timings import Stopwatch
 ANCHOR_FREE_LANDMARKS: Final = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
 INPUT_MULTIPLE_PX: Final = 32  # sides of the input are multiples of this
 TRIAL_SHAPE_HW: Final = (480, 640)  # of the input for the measurement of costs
+MAX_ALIGNMENT: Final = 1.07  # of a scale, to one of decoding
 # A budget reduces the input no further.
 MIN_INPUT_SIZE: Final = 160
 # exp() of more than 88 overflows float32.
@@ -157,6 +158,8 @@ class AnchorFree:
             (options.min_face or 0) / self.spec.min_face,
             math.sqrt(width * height / self.spec.max_input_pixels),
         )
+        if options.input_size is None:
+            scale = align_scale(scale)
         if options.budget_ms is None:
             return scale
         left_s = max(TimeBudget(options.budget_ms / 1000, stopwatch).get_remaining_s(), 1e-6)
@@ -168,12 +171,23 @@ class AnchorFree:
     ) -> FacePredictions:
         """Return one prediction for each face, by falling score."""
         limit = self.spec.overlap_limit
-        eligible = np.flatnonzero(scores >= min_score)
-        leaders = eligible[nms(boxes[eligible], scores[eligible], limit)]  # (G,)
+        pairs = find_overlapping_pairs(boxes, limit)  # (2, P)
+        leaders = suppress_pairs(pairs, scores)  # (G,)
+        leaders = leaders[scores[leaders] >= min_score]
         if overlap == "nms":
             return boxes[leaders], keypoints[leaders], scores[leaders]
-        blended, points = blend_around(boxes, keypoints, scores, leaders, limit)
+        blended, points = blend_around(boxes, keypoints, scores, leaders, limit, pairs)
         return blended, points, scores[leaders]
+
+
+def align_scale(scale: float) -> float:
+    """Return the scale, or a scale of decoding that is barely larger.
+
+    Such an input needs no resizing, which takes a quarter of the time of YuNet: 1920 pixels become
+    960 instead of 1024.
+    """
+    aligned = (factor for factor in SCALE_FACTORS if scale <= factor <= MAX_ALIGNMENT * scale)
+    return float(next(aligned, scale))
 
 
 def measure_cost_s(session: Session) -> float:

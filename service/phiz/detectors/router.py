@@ -27,6 +27,7 @@ from phiz.detectors.anchor_free import (
     MIN_INPUT_SIZE,
     MIN_VISIBLE_SIDE_PX,
     AnchorFree,
+    align_scale,
 )
 from phiz.detectors.candidates import (
     Candidates,
@@ -328,12 +329,13 @@ class Router:
     ) -> float:
         """Return how many pixels of the image are one of the input, along a side."""
         width, height = context.size_wh if region is None else region.size_wh
-        return max(
+        scale = max(
             1 / MAX_ENLARGEMENT,
             max(context.size_wh) / size,
             (context.options.min_face or 0) / network.spec.min_face,
             math.sqrt(width * height / network.spec.max_input_pixels),
         )
+        return align_scale(scale)
 
     def _is_first_pass_short(self, context: RouterContext) -> bool:
         """Return whether the time of the first pass is a small part of what is left."""
