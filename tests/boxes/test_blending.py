@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from phiz.boxes import blending
 from phiz.boxes import nms as suppression
 from phiz.boxes.blending import blend_around, blend_reference, blend_weighted
 from phiz.boxes.nms import nms
@@ -82,15 +83,22 @@ def test_an_election_does_not_depend_on_the_order(
         assert one == pytest.approx(other, abs=1e-4)
 
 
-@given(predictions(), st.floats(0, 0.9), st.floats(0, 1))
+@pytest.mark.parametrize("all_with_all", [True, False])
+@given(made=predictions(), limit=st.floats(0, 0.9), min_score=st.floats(0, 1))
 def test_gathered_votes_are_those_of_the_election(
-    made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float, min_score: float
+    made: tuple[np.ndarray, np.ndarray, np.ndarray],
+    limit: float,
+    min_score: float,
+    all_with_all: bool,  # noqa: FBT001  a parameter
 ) -> None:
     boxes, keypoints, scores = made
     able = np.flatnonzero(scores >= min_score)
     leaders = able[nms(boxes[able], scores[able], limit)]
     elected, points, _ = blend_weighted(boxes, keypoints, scores, limit, min_score)
-    found, moved = blend_around(boxes, keypoints, scores, leaders, limit)
+    with pytest.MonkeyPatch.context() as patch:
+        if not all_with_all:
+            patch.setattr(blending, "MAX_MATRIX", 0)
+        found, moved = blend_around(boxes, keypoints, scores, leaders, limit)
     assert found == pytest.approx(elected, abs=1e-4)
     assert moved == pytest.approx(points, abs=1e-4)
 
@@ -103,6 +111,7 @@ def test_votes_are_gathered_in_blocks_as_in_one(
     boxes, points = points_at((0, 0, 10, 10), (7, 0, 17, 10), (4, 0, 14, 10))
     scores = np.array([0.9, 0.8, 0.4], np.float32)
     monkeypatch.setattr(suppression, "BLOCK_PAIRS", block)
+    monkeypatch.setattr(blending, "MAX_MATRIX", 0)
     found, _ = blend_around(boxes, points, scores, np.array([0, 1]), 0.3)
     own, vote = 0.7 * 0.8**0.7, (70 / 130 - 0.3) * 0.4**0.7
     assert found[0].tolist() == [0, 0, 10, 10]

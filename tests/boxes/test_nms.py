@@ -71,19 +71,27 @@ def test_first_of_equal_scores_leads() -> None:
         pytest.param([9, 9, 1, 1], id="inside out"),
     ],
 )
-def test_a_degenerate_box_ends_and_takes_nothing(box: list[float]) -> None:
+def test_a_degenerate_box_ends_and_takes_nothing(
+    box: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
     boxes = np.array([box, box, [0, 0, 10, 10]], np.float32)
-    for suppress in (nms, find_leaders):
-        assert suppress(boxes, np.array([0.9, 0.8, 0.7], np.float32), 0.3).tolist() == [0, 1, 2]
+    scores = np.array([0.9, 0.8, 0.7], np.float32)
+    assert find_leaders(boxes, scores, 0.3).tolist() == [0, 1, 2]
+    for first in (0, 1, 16):
+        monkeypatch.setattr(suppression, "FIRST_LEADERS", first)
+        assert nms(boxes, scores, 0.3).tolist() == [0, 1, 2]
 
 
-@given(predictions(), st.floats(0, 1))
+@pytest.mark.parametrize("first", [0, 2, 16])
+@given(made=predictions(), limit=st.floats(0, 1))
 def test_nms_equals_the_slow_rule(
-    made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
+    first: int, made: tuple[np.ndarray, np.ndarray, np.ndarray], limit: float
 ) -> None:
     boxes, _, scores = made
     expected = slow_nms(boxes, scores, limit)
-    assert nms(boxes, scores, limit).tolist() == expected
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suppression, "FIRST_LEADERS", first)
+        assert nms(boxes, scores, limit).tolist() == expected
     assert find_leaders(boxes, scores, limit).tolist() == expected
 
 

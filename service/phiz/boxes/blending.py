@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from phiz.boxes.geometry import box_area, box_iou
 from phiz.boxes.nms import (
+    NO_PAIRS,
     IndexPairs,
     compute_pair_intersections,
+    find_intersecting_pairs,
     find_leaders,
-    find_overlapping_pairs,
     group_by_leader,
 )
 from phiz.faces import Boxes, Indices, Keypoints, Scores
@@ -29,6 +30,9 @@ from phiz.faces import Boxes, Indices, Keypoints, Scores
 # Exponent of a neighbour's score in its weight. Portraits moved by a few pixels jitter least
 # between 0.5 and 1. At 0.5 those of the back camera's network begin to jitter more.
 VOTE_EXPONENT = np.float32(0.7)
+# Leaders times boxes up to which all are compared with all.
+MAX_MATRIX = 1 << 16
+NO_OVERLAPS: NDArray[np.float64] = np.empty(0)
 MIN_LEADER_WEIGHT = np.float32(1e-6)  # of a leader
 
 
@@ -102,17 +106,13 @@ def blend_weighted(
     return weights @ boxes, points.reshape(-1, *keypoints.shape[1:]), scores[leaders]
 
 
-def blend_around(  # noqa: PLR0913, PLR0917  predictions, and how they are grouped
-    boxes: Boxes,
-    keypoints: Keypoints,
-    scores: Scores,
-    leaders: Indices,
-    limit: float,
-    pairs: IndexPairs | None = None,
+def blend_around(
+    boxes: Boxes, keypoints: Keypoints, scores: Scores, leaders: Indices, limit: float
 ) -> tuple[Boxes, Keypoints]:
     """Return for each leader the mean of its nearest predictions, as ``blend_weighted`` does.
 
-    In pairs, so that thousands of leaders take no more memory than their neighbours.
+    Many are compared in pairs, so that thousands of leaders take no more memory than their
+    neighbours.
 
     Args:
         boxes: (N, 4).
@@ -120,22 +120,19 @@ def blend_around(  # noqa: PLR0913, PLR0917  predictions, and how they are group
         scores: (N,), not negative.
         leaders: (G,), indices.
         limit: IoU from which on a prediction counts, 0 to 1.
-        pairs: (2, P), all pairs whose IoU is above the limit; None finds them.
 
     Returns:
         Boxes (G, 4) and keypoints (G, K, 2), in the order of the leaders.
     """
     if not len(leaders):
         return boxes[:0].copy(), keypoints[:0].copy()
-    if pairs is None:
-        pairs = find_overlapping_pairs(boxes, limit)
-    votes, nearest, overlaps = _assign_to_leaders(boxes, leaders, pairs)  # (V,) each
-    weights = (overlaps - limit) * scores[votes].astype(np.float64) ** VOTE_EXPONENT  # (V,)
-    own = (1 - limit) * scores[leaders].astype(np.float64) ** VOTE_EXPONENT  # (G,)
-    members = np.concatenate([leaders, votes])  # (G + V,)
-    groups = np.concatenate([np.arange(len(leaders)), nearest])  # (G + V,)
-    weights = np.concatenate([np.maximum(own, MIN_LEADER_WEIGHT), np.maximum(weights, 0)])
-    order = np.argsort(groups, kind="stable")  # (G + V,)
+    nearest, overlaps = _assign_to_leaders(boxes, leaders, limit)  # (N,) each
+    votes = scores.astype(np.float64) ** VOTE_EXPONENT  # (N,)
+    votes *= np.maximum(overlaps - limit, 0)
+    votes[leaders] = np.maximum(votes[leaders], MIN_LEADER_WEIGHT)
+    members = np.flatnonzero(votes)  # (M,)
+    weights, groups = votes[members], nearest[members]  # (M,) each
+    order = np.argsort(groups, kind="stable")  # (M,)
     weights, members = weights[order], members[order]
     starts = np.searchsorted(groups[order], np.arange(len(leaders)))  # (G,)
     points = np.concatenate([boxes, keypoints.reshape(len(boxes), -1)], axis=1)  # (N, 4 + 2K)
@@ -145,26 +142,46 @@ def blend_around(  # noqa: PLR0913, PLR0917  predictions, and how they are group
 
 
 def _assign_to_leaders(
-    boxes: Boxes, leaders: Indices, pairs: IndexPairs
-) -> tuple[Indices, Indices, NDArray[np.float64]]:
-    """Return who votes (V,), the position of the leader that it overlaps most (V,), and their IoU.
+    boxes: Boxes, leaders: Indices, limit: float
+) -> tuple[Indices, NDArray[np.float64]]:
+    """Return the leader (N,) that each box (N, 4) overlaps most, and its IoU (N,).
+
+    A leader is its own leader. The IoU of a box may be 0 if it is not above the limit.
+    """
+    if len(leaders) * len(boxes) <= MAX_MATRIX:
+        overlaps = box_iou(boxes[leaders, None], boxes).astype(np.float64)  # (G, N)
+        overlaps[:, leaders] = np.eye(len(leaders))
+        nearest = overlaps.argmax(axis=0)  # (N,)
+        return nearest, overlaps[nearest, np.arange(len(boxes))]
+    nearest, best_overlaps = np.zeros(len(boxes), np.intp), np.zeros(len(boxes))  # (N,) each
+    leads = np.zeros(len(boxes), bool)  # (N,)
+    leads[leaders] = True
+    nearest[leaders], best_overlaps[leaders] = np.arange(len(leaders)), 1
+    found = [_find_votes(boxes, leads, pairs, limit) for pairs in find_intersecting_pairs(boxes)]
+    leader, vote = np.concatenate([NO_PAIRS, *(pairs for pairs, _ in found)], axis=1)  # (V,) each
+    overlaps = np.concatenate([NO_OVERLAPS, *(each for _, each in found)])  # (V,)
+    order = np.argsort(overlaps, kind="stable")  # the largest of each box is written last
+    leader, vote, overlaps = leader[order], vote[order], overlaps[order]
+    nearest[vote], best_overlaps[vote] = nearest[leader], overlaps
+    return nearest, best_overlaps
+
+
+def _find_votes(
+    boxes: Boxes, leads: NDArray[np.bool_], pairs: IndexPairs, limit: float
+) -> tuple[IndexPairs, NDArray[np.float64]]:
+    """Return pairs (2, V) of a leader and another box, and their IoU (V,), above the limit.
 
     Args:
         boxes: (N, 4).
-        leaders: (G,), indices.
-        pairs: (2, P), those that overlap enough.
+        leads: (N,), whether a box is a leader.
+        pairs: (2, P).
+        limit: 0 to 1.
     """
-    group = np.full(len(boxes), -1, np.intp)
-    group[leaders] = np.arange(len(leaders))
-    first, second = np.concatenate([pairs, pairs[::-1]], axis=1)  # (2P,) each
-    is_vote = (group[first] >= 0) & (group[second] < 0)  # (2P,)
-    leader, voting = first[is_vote], second[is_vote]  # (W,) each
-    shared = compute_pair_intersections(boxes, leader, voting).astype(np.float64)  # (W,)
+    first_leads, second_leads = leads[pairs]  # (P,) each
+    chosen = np.flatnonzero(first_leads ^ second_leads)  # (W,)
+    leader, vote = np.where(first_leads[chosen], pairs[:, chosen], pairs[::-1, chosen])  # (W,) each
     areas = box_area(boxes)  # (N,)
-    overlaps = shared / (areas[leader] + areas[voting] - shared)  # (W,)
-    # The best of each voter comes first.
-    order = np.lexsort((-overlaps, voting))  # (W,)
-    voting = voting[order]
-    is_best = np.diff(voting, prepend=-1) > 0  # (W,)
-    best = order[is_best]  # (V,)
-    return voting[is_best], group[leader[best]], overlaps[best]
+    shared = compute_pair_intersections(boxes, leader, vote).astype(np.float64)  # (W,)
+    overlaps = shared / (areas[leader] + areas[vote] - shared)  # (W,)
+    above = np.flatnonzero(overlaps > limit)  # (V,)
+    return np.stack([leader[above], vote[above]]), overlaps[above]

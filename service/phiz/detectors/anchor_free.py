@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from phiz.boxes.blending import blend_around
 from phiz.boxes.geometry import clip_boxes, compute_shorter_sides
-from phiz.boxes.nms import find_overlapping_pairs, find_single_faces, suppress_pairs
+from phiz.boxes.nms import find_single_faces, nms
 from phiz.detectors.time_budget import TimeBudget, measure_step_s
 from phiz.faces import Boxes, Detections, DetectOptions, Keypoints, Scores, build_faces
 from phiz.image.lazy import SCALE_FACTORS, LazyImage, ScaledImage
@@ -171,12 +171,11 @@ class AnchorFree:
     ) -> FacePredictions:
         """Return one prediction for each face, by falling score."""
         limit = self.spec.overlap_limit
-        pairs = find_overlapping_pairs(boxes, limit)  # (2, P)
-        leaders = suppress_pairs(pairs, scores)  # (G,)
-        leaders = leaders[scores[leaders] >= min_score]
+        eligible = np.flatnonzero(scores >= min_score)
+        leaders = eligible[nms(boxes[eligible], scores[eligible], limit)]  # (G,)
         if overlap == "nms":
             return boxes[leaders], keypoints[leaders], scores[leaders]
-        blended, points = blend_around(boxes, keypoints, scores, leaders, limit, pairs)
+        blended, points = blend_around(boxes, keypoints, scores, leaders, limit)
         return blended, points, scores[leaders]
 
 
