@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from phiz.detectors.anchor_free import (
     MAX_PREDICTIONS,
     AnchorFree,
+    align_scale,
     compute_input_shape,
     decode_centerface,
     decode_yunet,
@@ -117,6 +118,38 @@ def test_maps_of_extreme_values_give_finite_scores() -> None:
     assert scores.tolist() == [1.0] * 4
     assert np.isfinite(boxes).all()
     assert np.isfinite(keypoints).all()
+
+
+@pytest.mark.parametrize(
+    ("scale", "aligned"),
+    [
+        pytest.param(1920 / 1024, 2, id="1920 pixels"),
+        pytest.param(3840 / 1024, 4, id="3840 pixels"),
+        pytest.param(8.0, 8, id="as decoded"),
+        pytest.param(1.0, 1, id="not reduced"),
+        pytest.param(0.95, 1, id="barely enlarged"),
+        pytest.param(1.8, 1.8, id="too far"),
+        pytest.param(2.01, 2.01, id="beyond"),
+        pytest.param(9.0, 9, id="beyond all"),
+    ],
+)
+def test_scale_is_aligned_with_one_of_decoding(scale: float, aligned: float) -> None:
+    assert align_scale(scale) == aligned
+
+
+@pytest.mark.parametrize(
+    ("options", "shape_hw"),
+    [
+        pytest.param(DetectOptions(), (544, 960), id="default"),
+        pytest.param(DetectOptions(input_size=1024), (576, 1024), id="asked for"),
+        pytest.param(DetectOptions(min_face=15), (544, 960), id="minimum face"),
+    ],
+)
+def test_default_input_needs_no_resizing(
+    detector: AnchorFree, options: DetectOptions, shape_hw: tuple[int, int]
+) -> None:
+    scale = detector.choose_scale((1920, 1080), options, Stopwatch())
+    assert compute_input_shape((1920, 1080), scale) == shape_hw
 
 
 @pytest.mark.parametrize(
