@@ -70,6 +70,20 @@ class Browser:
             time.sleep(0.02)
         return value
 
+    @contextmanager
+    def hide(self) -> Iterator[None]:
+        """Let another tab cover the page for a while."""
+        self._send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+        other = self._send("Target.createTarget", {"url": "about:blank"})
+        self.wait_for("document.hidden")
+        try:
+            yield
+        finally:
+            self._send("Target.closeTarget", other)
+            self._send("Page.bringToFront")
+            self._send("Emulation.setFocusEmulationEnabled", {"enabled": True})
+            self.wait_for("!document.hidden")
+
     def choose_file(self, selector: str, path: Path) -> None:
         """Choose a file in a field."""
         root = self._send("DOM.getDocument")["root"]["nodeId"]

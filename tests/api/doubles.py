@@ -182,6 +182,12 @@ def long(folder: Path) -> WorkerSetup:
     return prepared({"auto": Held(folder)}, LARGE, seconds={"auto": 4.0})
 
 
+def late(folder: Path) -> WorkerSetup:
+    """Held, with the models that a page lists."""
+    specs = catalog.load_catalog().get_models("face")
+    return prepared({name: Held(folder) for name in NAMES}, LARGE, specs)
+
+
 def unbuilt(folder: Path) -> WorkerSetup:
     return prepared({}, folder=folder)
 
@@ -196,7 +202,7 @@ def refusing(_folder: Path) -> WorkerSetup:
 
 DOUBLES: Mapping[str, Callable[[Path], WorkerSetup]] = {
     double.__name__: double
-    for double in (mirrors, lonely, broken, held, long, unbuilt, dying, refusing)
+    for double in (mirrors, lonely, broken, held, long, late, unbuilt, dying, refusing)
 }
 
 

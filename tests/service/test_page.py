@@ -1,24 +1,22 @@
 """The page at / in a real browser."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 from PIL import Image
 
 from phiz.api.security.keys import create_key, format_line
-from tests.browser import Browser, open_browser
+from tests.browser import Browser
 
-from .running import GROUP, PATIENCE_S, SELFIE, Running, Starter
+from .page import IS_IDLE, assert_quiet, click, detect, read, set_slider, show
+from .running import GROUP, SELFIE, Running, Starter
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium")]
 
 FACE_RGB = (0x5D, 0xFF, 0xB0)  # of a box
-CAMERA_WH = (320, 320)
 # Where a box and its picture are on the page.
 PLACES = """(() => {
   const frame = (element) => {
@@ -32,68 +30,6 @@ PLACES = """(() => {
     dots: [...document.querySelectorAll("circle")].map(frame),
   };
 })()"""
-IS_IDLE = "!document.querySelector('[aria-busy=true]')"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    """One whose camera sees a selfie."""
-    folder = tmp_path_factory.mktemp("browser")
-    frame = io.BytesIO()
-    Image.open(SELFIE).convert("RGB").resize(CAMERA_WH, box=(0, 100, 360, 460)).save(frame, "JPEG")
-    (folder / "camera.mjpeg").write_bytes(frame.getvalue() * 2)
-    camera = ("--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream")
-    video = f"--use-file-for-fake-video-capture={folder / 'camera.mjpeg'}"
-    with open_browser(folder, *camera, video) as browser:
-        browser.resize(1000, 900)
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Browser, service: Running) -> Browser:
-    """The page, ready for a picture."""
-    browser.console.clear()
-    browser.requests.clear()
-    browser.open(f"{service.url}/")
-    browser.wait_for("!document.querySelector('#controls').hidden")
-    return browser
-
-
-def click(page: Browser, selector: str) -> None:
-    page.evaluate(f"document.querySelector({selector!r}).click()")
-
-
-def read(page: Browser, selector: str) -> str:
-    text: str = page.evaluate(f"document.querySelector({selector!r}).textContent")
-    return text
-
-
-def set_slider(page: Browser, selector: str, value: float) -> None:
-    page.evaluate(
-        f"{{ const slider = document.querySelector({selector!r}); slider.value = {value};"
-        " slider.dispatchEvent(new Event('input')); }"
-    )
-
-
-def show(page: Browser, picture: Path, faces: int) -> None:
-    """Choose a picture, and wait for its faces."""
-    page.choose_file("#file", picture)
-    page.wait_for(f"document.querySelectorAll('.face').length === {faces} && {IS_IDLE}")
-
-
-def detect(service: Running, picture: Path, **options: Any) -> Any:
-    answer = httpx.post(
-        f"{service.url}/detect", content=picture.read_bytes(), params=options, timeout=PATIENCE_S
-    )
-    return answer.json()
-
-
-def assert_quiet(page: Browser, service: Running) -> None:
-    """Nothing left the origin, and the browser did not complain."""
-    assert page.console == []
-    own = (f"{service.url}/", f"blob:{service.url}/", service.url.replace("http", "ws"))
-    assert [url for url in page.requests if not url.startswith(own)] == []
-    assert len(page.requests) > 5
 
 
 @pytest.mark.parametrize("density", [1, 2])
@@ -260,24 +196,6 @@ def test_command_and_answer_can_be_copied(page: Browser, service: Running) -> No
     assert (shown["faces"], shown["image"]) == (answer["faces"], answer["image"])
     click(page, "#pane-json .code button")
     page.wait_for("document.querySelector('#status').textContent === 'Copied.'")
-
-
-def test_camera_shows_answered_frames(page: Browser, service: Running) -> None:
-    click(page, "#models [value=front]")
-    click(page, "#models [value=auto]")
-    click(page, "#camera")
-    page.wait_for("document.querySelectorAll('canvas + .overlay .face').length === 1")
-    first = page.evaluate("Number(document.querySelector('.panel').dataset.frames)")
-    page.wait_for(f"Number(document.querySelector('.panel').dataset.frames) > {first + 2}")
-    page.wait_for("/frames.s . \\d+/.test(document.querySelector('.rate').textContent)")
-    page.wait_for("!document.querySelector('#steadiness').hidden")
-    assert "blend" in read(page, "#steadiness dt")
-    click(page, "#camera")
-    assert read(page, "#status") == "The camera is off."
-    # The last frame stays, as a picture.
-    click(page, "#models [value=back]")
-    page.wait_for(f"document.querySelector('[data-model=back] .legend li') && {IS_IDLE}")
-    assert_quiet(page, service)
 
 
 def test_error_is_told_in_the_words_of_the_service(

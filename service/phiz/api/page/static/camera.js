@@ -1,5 +1,7 @@
 // Frames of the camera as JPEG.
 
+import { make } from "./dom.js";
+
 const LONGEST_PX = 640;
 const QUALITY = 0.85;
 
@@ -22,18 +24,20 @@ export class Camera {
     if (!navigator.mediaDevices) {
       throw new CameraError("browsers give the camera only to pages with https, or at localhost");
     }
+    let stream;
+    const video = make("video", { muted: true, playsInline: true });
     try {
-      const video = { facingMode: "user", width: { ideal: 1280 } };
-      this.stream = await navigator.mediaDevices.getUserMedia({ video });
+      const wanted = { facingMode: "user", width: { ideal: 1280 } };
+      stream = await navigator.mediaDevices.getUserMedia({ video: wanted });
+      video.srcObject = stream;
+      await video.play();
     } catch (error) {
+      stop(stream);
       throw new CameraError(REASONS[error.name] ?? error.message);
     }
-    this.video = document.createElement("video");
-    this.video.muted = true;
-    this.video.playsInline = true;
-    this.video.srcObject = this.stream;
-    this.#watch(this.video);
-    await this.video.play();
+    Object.assign(this, { stream, video });
+    stream.getVideoTracks()[0].onended = () => this.#release();
+    this.#watch(video);
   }
 
   get isOn() {
@@ -41,20 +45,21 @@ export class Camera {
   }
 
   close() {
-    this.stream?.getTracks().forEach((track) => track.stop());
+    stop(this.stream);
     this.stream = null;
     this.#release();
   }
 
   /** Return the newest frame once it is another than a number's, or null if the camera is off. */
   async takeFrame(after) {
-    while (this.stream && this.number <= after) {
+    while (this.stream?.active && this.number <= after) {
       await new Promise((resolve) => this.waiting.push(resolve));
     }
     if (!this.stream) return null;
+    if (!this.stream.active) throw new CameraError("it was taken away; connect it, and start it again");
     const { number, video } = this;
     const scale = Math.min(1, LONGEST_PX / Math.max(video.videoWidth, video.videoHeight));
-    const canvas = document.createElement("canvas");
+    const canvas = make("canvas");
     canvas.width = Math.round(video.videoWidth * scale);
     canvas.height = Math.round(video.videoHeight * scale);
     canvas.getContext("2d").drawImage(video, 0, 0, canvas.width, canvas.height);
@@ -74,4 +79,8 @@ export class Camera {
   #release() {
     this.waiting.splice(0).forEach((resolve) => resolve());
   }
+}
+
+function stop(stream) {
+  stream?.getTracks().forEach((track) => track.stop());
 }

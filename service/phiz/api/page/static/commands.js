@@ -11,7 +11,6 @@ function nameFile(name) {
   return /[;,"\\]/.test(name) ? `"${name.replaceAll(/["\\]/g, "\\$&")}"` : name;
 }
 
-/** Return a request as a line of curl. */
 export function buildCurl({ url, options, file, hasKey, output }) {
   const words = ["curl"];
   if (hasKey) words.push('-H "X-API-Key: $KEY"');

@@ -11,7 +11,7 @@ function getDefault({ description }) {
   return /Default: `(\w+)`/.exec(description)?.[1];
 }
 
-/** Return the label, the field and the help of an option, by its OpenAPI parameter. */
+/** Return an option of the OpenAPI description as a label, a field and help. */
 export function buildField(parameter, prefix) {
   const { name, schema, description } = parameter;
   const id = `${prefix}-${name}`;
@@ -91,7 +91,6 @@ export class Controls {
     return this.models.filter(({ name }) => find(`#models [value=${name}]`).checked);
   }
 
-  /** The values of `overlap` to ask for. */
   get overlaps() {
     const { value } = find("#overlap :checked");
     return value === BOTH ? this.allOverlaps : [value];
@@ -103,7 +102,6 @@ export class Controls {
     return { model: model.name, ...merged, ...readFields(this.options) };
   }
 
-  /** Let the slider reach the largest face. */
   setLargest(pixels) {
     this.size.max = Math.max(64, Math.ceil(pixels), this.limits.size);
   }
@@ -119,7 +117,6 @@ export class Controls {
   }
 }
 
-/** Say in words where a slider is. */
 function tell(slider, text) {
   find(`#${slider.id}-value`).textContent = text;
   slider.ariaValueText = text;

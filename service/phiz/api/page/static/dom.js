@@ -10,14 +10,12 @@ export function on(selector, event, act) {
   find(selector).addEventListener(event, act);
 }
 
-/** Return a new element, with these properties. */
 export function make(tag, properties = {}, ...children) {
   const element = Object.assign(document.createElement(tag), properties);
   element.append(...children);
   return element;
 }
 
-/** Return a new element of a drawing, with these attributes. */
 export function draw(tag, attributes = {}, ...children) {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);

@@ -1,6 +1,6 @@
 // Which faces of an answer are shown. The sliders act here, without another request.
 
-/** The score limit of the second answer, which the score slider needs below a model's own limit. */
+/** The score limit of the second answer. */
 export const WIDE_SCORE = 0.1;
 
 /** Return the faces that pass the limits. A score of null is the model's own limit. */
@@ -11,7 +11,7 @@ export function filterFaces(faces, { score, size }) {
   );
 }
 
-/** Return whether a score limit is below a model's own, so that its default answer lacks faces. */
+/** Return whether a model's default answer lacks faces that a score limit allows. */
 export function needsWide(score, model) {
   return score !== null && score < model.min_score;
 }

@@ -9,15 +9,19 @@ const IN_FLIGHT = 2;
 const BUSY = new Set([429, 503, 504]);
 
 /** Answer frames for one panel. live.show() gets the answer for each value of `overlap`. */
-export async function runLive(live) {
+export async function runLive({ showProblem, ...live }) {
+  let isBusy = false;
+  live.tell = (error) => {
+    if (error || isBusy) showProblem(error);
+    isBusy = Boolean(error);
+  };
   const canStream = live.overlaps.length === 1 && live.service.hasRoute("/stream");
   if (canStream && (await runStream(live))) return;
   await runPosts(live);
 }
 
-async function runPosts({ camera, service, overlaps, signal, makeOptions, show, showProblem }) {
+async function runPosts({ camera, service, overlaps, signal, makeOptions, show, tell }) {
   let number = 0;
-  let isBusy = false;
   while (!signal.aborted) {
     const frame = await camera.takeFrame(number);
     if (!frame || signal.aborted) return;
@@ -31,48 +35,51 @@ async function runPosts({ camera, service, overlaps, signal, makeOptions, show, 
     } catch (error) {
       if (signal.aborted) return;
       if (!BUSY.has(error.status)) throw error;
-      isBusy = true;
-      showProblem(error);
-      await pause(1000 * Math.max(0.2, error.retryAfterS), signal);
+      tell(error);
+      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(0.2, error.retryAfterS)));
       continue;
     }
-    if (isBusy) showProblem((isBusy = false));
+    tell(null);
     show(frame, answers, performance.now() - frame.takenMs);
   }
 }
 
 /** Return whether a WebSocket could be opened. It returns when the stream has ended. */
-async function runStream({ camera, service, overlaps, signal, makeOptions, show }) {
+async function runStream({ camera, service, overlaps, signal, makeOptions, show, tell }) {
   const [overlap] = overlaps;
-  const url = locate("stream", makeOptions(overlap));
+  const options = makeOptions(overlap);
+  const url = locate("stream", options);
   url.protocol = url.protocol.replace("http", "ws");
   // A page cannot send a header with a WebSocket.
   const protocols = service.key ? ["phiz", `phiz.key.${service.key}`] : ["phiz"];
   const socket = new WebSocket(url, protocols);
-  if (!(await isOpen(socket))) return false;
+  await new Promise((resolve) => (socket.onopen = socket.onclose = resolve));
+  if (socket.readyState !== WebSocket.OPEN) return false;
+  if (signal.aborted) socket.close();
   const pending = new Map();
   let failure = null;
   let wake = () => {};
   signal.addEventListener("abort", () => socket.close());
-  socket.addEventListener("close", ({ reason }) => {
+  socket.onclose = ({ reason }) => {
     failure ??= new ServiceError({ title: "The stream has ended", detail: reason || "start it again" });
     wake();
-  });
-  socket.addEventListener("message", ({ data }) => {
+  };
+  socket.onmessage = ({ data }) => {
     const answer = JSON.parse(data);
     const frame = pending.get(answer.frame);
     for (const number of pending.keys()) if (number <= answer.frame) pending.delete(number);
     if (answer.code && !(frame && BUSY.has(answer.status))) {
       failure = new ServiceError(answer);
       socket.close();
-    } else if (frame && !answer.code && !signal.aborted) {
-      show(frame, new Map([[overlap, answer]]), performance.now() - frame.takenMs);
+    } else if (frame && !signal.aborted) {
+      tell(answer.code && new ServiceError(answer));
+      if (!answer.code) show(frame, new Map([[overlap, answer]]), performance.now() - frame.takenMs);
     }
     wake();
-  });
+  };
   let sent = 0;
   let number = 0;
-  let { min_score: score = null } = makeOptions(overlap);
+  let { min_score: score = null } = options;
   while (socket.readyState === WebSocket.OPEN) {
     if (pending.size >= IN_FLIGHT) {
       await new Promise((resolve) => (wake = resolve));
@@ -90,18 +97,4 @@ async function runStream({ camera, service, overlaps, signal, makeOptions, show 
   socket.close();
   if (failure && camera.isOn && !signal.aborted) throw failure;
   return true;
-}
-
-function isOpen(socket) {
-  return new Promise((resolve) => {
-    socket.addEventListener("open", () => resolve(true));
-    socket.addEventListener("close", () => resolve(false));
-  });
-}
-
-function pause(milliseconds, signal) {
-  return new Promise((resolve) => {
-    setTimeout(resolve, milliseconds);
-    signal.addEventListener("abort", resolve);
-  });
 }

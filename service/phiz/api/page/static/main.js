@@ -7,7 +7,7 @@ import { WIDE_SCORE, needsWide } from "./filter.js";
 import { runLive } from "./live.js";
 import { Panel } from "./panel.js";
 import { Results } from "./results.js";
-import { Service, locate } from "./service.js";
+import { Service } from "./service.js";
 
 // With these, other models would answer the same.
 const FINAL_STATUSES = new Set([0, 400, 401, 403, 408, 415, 429]);
@@ -22,6 +22,7 @@ const panels = new Map(); // by the name of the model, in their order
 let picture = null; // { blob, name, url }
 let current = ""; // the model whose answer is shown in detail
 let run = new AbortController();
+let isOpening = false; // the camera
 
 function showProblem(error) {
   const box = find("#problem");
@@ -82,7 +83,6 @@ function askAll() {
   return askNew();
 }
 
-/** Ask those models that have no answer yet. */
 async function askNew() {
   run.abort();
   run = new AbortController();
@@ -90,7 +90,7 @@ async function askNew() {
   showProblem(null);
   arrangePanels();
   if (!panels.size) announce("Choose a model.");
-  else if (camera.isOn) await watch(signal);
+  else if (camera.isOn) document.hidden || (await watch(signal));
   else if (picture) await askPanels(signal);
 }
 
@@ -134,7 +134,6 @@ async function askOne(panel, signal) {
   }
 }
 
-/** Show the faces within the limits, at once. */
 function filter() {
   for (const panel of panels.values()) panel.update(controls.limits);
   describeLimits();
@@ -234,14 +233,17 @@ function showSteadiness({ steadiness }) {
 }
 
 async function startCamera() {
+  if (isOpening) return;
+  isOpening = true;
   showProblem(null);
+  const before = picture;
   try {
     await camera.open();
+    if (picture !== before) return camera.close(); // another was opened meanwhile
     setPicture(null);
     askAll();
-  } catch (error) {
-    camera.close();
-    showProblem(error);
+  } finally {
+    isOpening = false;
   }
 }
 
@@ -250,6 +252,7 @@ function stopCamera() {
   run.abort();
   run = new AbortController();
   if (picture) picture.url = URL.createObjectURL(picture.blob);
+  results.clear();
   showCamera();
   announce("The camera is off.");
 }
@@ -285,56 +288,59 @@ async function showConverted(opened) {
   if (!listAnswered().length) return;
   // No face is so large, so none is drawn in.
   const options = { model: "front", min_face: 65535, format: "jpeg" };
-  const { body } = await service.post("detect", options, opened.blob, { accept: "image/jpeg" });
-  opened.url = URL.createObjectURL(body);
-  if (picture === opened) for (const panel of panels.values()) panel.showPicture(opened);
+  try {
+    const { body } = await service.post("detect", options, opened.blob, { accept: "image/jpeg" });
+    if (picture !== opened) return;
+    opened.url = URL.createObjectURL(body);
+    for (const panel of panels.values()) panel.showPicture(opened);
+  } catch (error) {
+    if (picture === opened) showProblem(error);
+  }
 }
 
 async function openExample() {
-  const response = await fetch(locate("page/example.jpg"));
-  openPicture(new File([await response.blob()], "example.jpg"));
+  const { body } = await service.load("page/example.jpg", {}, "blob");
+  await openPicture(new File([body], "example.jpg"));
 }
 
-function listen() {
-  const chooser = find("#file");
-  on("#choose", "click", () => chooser.click());
-  on("#file", "change", () => openPicture(chooser.files[0]).finally(() => (chooser.value = "")));
-  on("#camera", "click", () => (camera.isOn ? stopCamera() : startCamera()));
-  on("#example", "click", openExample);
-  on("#answer", "change", (event) => setCurrent(event.target.value));
-  on("body", "paste", (event) => openPicture(event.clipboardData.files[0]));
-  const drag = (event, isOver) => {
-    event.preventDefault();
-    document.body.classList.toggle("dragged", isOver);
-  };
-  on("body", "dragover", (event) => drag(event, true));
-  on("body", "dragleave", (event) => drag(event, false));
-  on("body", "drop", (event) => {
-    drag(event, false);
-    openPicture(event.dataTransfer.files[0]);
-  });
-  on("#key-form", "submit", (event) => {
-    event.preventDefault();
-    service.setKey(find("#key").value.trim());
-    connect();
-  });
+/** Tell of errors that nothing has caught. */
+function tellUncaught({ error, reason = error }) {
+  if (reason) showProblem(reason);
 }
 
 async function connect() {
   showProblem(null);
-  try {
-    await service.describe();
-    find("#version").textContent = service.description.info.version;
-    find("#key-form").hidden = !service.needsKey;
-    if (service.needsKey && !service.key) return;
-    controls.fill(await service.listModels(), service.getParameters("/detect"));
-    results.fill(service);
-    find("#controls").hidden = false;
-    if (picture) await askAll();
-  } catch (error) {
-    showProblem(error);
-  }
+  await service.describe();
+  find("#version").textContent = service.description.info.version;
+  find("#key-form").hidden = !service.needsKey;
+  if (service.needsKey && !service.key) return;
+  controls.fill(await service.listModels(), service.getParameters("/detect"));
+  results.fill(service);
+  find("#controls").hidden = false;
+  if (picture) await askAll();
 }
 
-listen();
+addEventListener("error", tellUncaught);
+addEventListener("unhandledrejection", tellUncaught);
+// A hidden tab gets no frames, and the service ends silent streams.
+document.addEventListener("visibilitychange", () => camera.isOn && askNew());
+const chooser = find("#file");
+on("#choose", "click", () => chooser.click());
+on("#file", "change", () => openPicture(chooser.files[0]).finally(() => (chooser.value = "")));
+on("#camera", "click", () => (camera.isOn ? stopCamera() : startCamera()));
+on("#example", "click", openExample);
+on("#answer", "change", (event) => setCurrent(event.target.value));
+on("body", "paste", (event) => openPicture(event.clipboardData.files[0]));
+for (const kind of ["dragover", "dragleave", "drop"]) {
+  on("body", kind, (event) => {
+    event.preventDefault();
+    document.body.classList.toggle("dragged", kind === "dragover");
+    if (kind === "drop") openPicture(event.dataTransfer.files[0]);
+  });
+}
+on("#key-form", "submit", (event) => {
+  event.preventDefault();
+  service.setKey(find("#key").value.trim());
+  connect();
+});
 connect();

@@ -1,4 +1,4 @@
-// Draws faces over a picture, as vectors: they are sharp at every pixel density and zoom.
+// Faces over a picture, as vectors, which are sharp at every density and zoom.
 
 import { draw } from "./dom.js";
 
@@ -11,12 +11,7 @@ const MAX_LABELS = 200;
 
 const clamp = (value, low, high) => Math.min(high, Math.max(low, value));
 
-/**
- * Draw the faces of each answer, in pixels of the picture.
- *
- * size: of the picture. scale: pixels of the page for each of the picture. chosen: number of a face
- * of the first answer, or -1.
- */
+/** Draw the faces of each answer. scale: pixels of the page for each of the picture. */
 export function drawFaces(svg, size, layers, scale, chosen) {
   svg.setAttribute("viewBox", `0 0 ${size.width} ${size.height}`);
   const groups = layers.flatMap((faces, layer) =>
@@ -28,7 +23,7 @@ export function drawFaces(svg, size, layers, scale, chosen) {
   svg.replaceChildren(...groups, ...drawLabels(layers[0], size, scale, chosen));
 }
 
-/** Return a face. A small one has its box around it, and dots if it is chosen. */
+/** A small one has its box around it, and dots if it is chosen. */
 function drawFace({ box, landmarks, id }, scale, kind) {
   const shown = Math.max(box.width, box.height) * scale;
   const width = clamp(shown * 0.014, 1.25, 2.5);
@@ -47,7 +42,7 @@ function drawFace({ box, landmarks, id }, scale, kind) {
   return group;
 }
 
-/** Return a label for each face, where it covers no other face, as far as there is room. */
+/** Each face has a label where it covers no other face, as far as there is room. */
 function drawLabels(faces, size, scale, chosen) {
   const height = LABEL_PX / scale;
   const gap = LABEL_GAP_PX / scale;

@@ -7,7 +7,6 @@ import { Steadiness } from "./steadiness.js";
 import { showRoute, showStages } from "./timing.js";
 
 export class Panel {
-  /** Return a panel without a picture, for an entry of /models. */
   constructor(model, choose) {
     this.model = model;
     this.steadiness = new Map(); // by the value of `overlap`
@@ -41,7 +40,6 @@ export class Panel {
     this.view.replaceChildren(make("img", { alt: name, src: url }), this.svg);
   }
 
-  /** Show the frame of the camera that the faces were found in. */
   showFrame(canvas) {
     Object.assign(canvas, { role: "img", ariaLabel: "Camera" });
     const shown = this.view.firstChild;
@@ -59,13 +57,11 @@ export class Panel {
     return this.answers.values().next().value;
   }
 
-  /** Return the faces of an answer that pass the limits. */
   list(overlap, limits) {
     const wide = needsWide(limits.score, this.model) && this.wide?.get(overlap);
     return filterFaces((wide || this.answers.get(overlap)).body.faces, limits);
   }
 
-  /** Show the answers within the limits. */
   update(limits) {
     if (!this.first) return;
     const { body, elapsedMs } = this.first;

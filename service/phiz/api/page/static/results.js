@@ -5,23 +5,27 @@ import { buildField, readFields } from "./controls.js";
 import { announce, countWords, find, make, on } from "./dom.js";
 import { locate } from "./service.js";
 
-const SUFFIXES = { "image/jpeg": "jpg", "image/png": "png", "image/webp": "webp" };
 const MAX_ROWS = 200;
+const KEEP_MS = 60_000; // a download reads its address a little later
 
 export class Results {
   /** page.getContext() returns the picture, a panel, its shown faces and its options. */
   constructor(page) {
     this.page = page;
     this.tabs = [...document.querySelectorAll("[role=tab]")];
-    this.urls = [];
+    this.runs = { crops: new AbortController(), blur: new AbortController() };
     this.tabs.forEach((tab) => {
+      const pane = getPane(tab);
+      pane.role = "tabpanel";
+      pane.setAttribute("aria-labelledby", tab.id);
+      tab.setAttribute("aria-controls", pane.id);
       tab.addEventListener("click", () => this.#open(tab));
       tab.addEventListener("keydown", (event) => this.#move(event, tab));
     });
-    document.querySelectorAll(".code").forEach(addCopyButton);
-    on("#crops-form", "submit", (event) => this.#run(event, this.#cutOut));
-    on("#crops-zip", "click", (event) => this.#run(event, this.#downloadAll));
-    on("#blur-form", "submit", (event) => this.#run(event, this.#cover));
+    document.querySelectorAll("pre").forEach(addCopyButton);
+    on("#crops-form", "submit", (event) => this.#run(event, "crops", this.#cutOut));
+    on("#crops-zip", "click", (event) => this.#run(event, "crops", this.#downloadAll));
+    on("#blur-form", "submit", (event) => this.#run(event, "blur", this.#cover));
     on("#results", "change", () => this.update());
     this.#open(this.tabs[0]);
   }
@@ -35,12 +39,13 @@ export class Results {
     }
   }
 
-  /** Forget crops and covered faces, which are those of another answer. */
-  clear() {
-    this.urls.splice(0).forEach((url) => URL.revokeObjectURL(url));
-    find("#crops-list").replaceChildren();
-    find("#blur-result").replaceChildren();
-    find("#crops-zip").hidden = true;
+  /** Forget crops and covered faces: the picture or the options have changed. */
+  clear(paths = ["crops", "blur"]) {
+    for (const path of paths) {
+      this.runs[path].abort();
+      this.runs[path] = new AbortController();
+      showPictures(path);
+    }
   }
 
   update() {
@@ -51,7 +56,9 @@ export class Results {
     const hasKey = this.page.service.needsKey;
     const show = (path, chosen, output) => {
       const line = buildCurl({ url: locate(path), options: chosen, file, hasKey, output });
-      find(`#curl-${path}`).textContent = line;
+      const shown = find(`#curl-${path}`);
+      if (path in this.runs && shown.textContent !== line) this.clear([path]);
+      shown.textContent = line;
     };
     show("detect", options);
     show("crops", { ...options, ...readFields(find("#crops-options")) }, "faces.zip");
@@ -91,64 +98,53 @@ export class Results {
     find("#faces-note").textContent = faces.length ? note : "No face is within the limits.";
   }
 
-  async #postCrops(format, accept) {
-    const { picture, options } = this.page.getContext();
-    const chosen = { ...options, ...readFields(find("#crops-options")), format };
-    return (await this.page.service.post("crops", chosen, picture.blob, { accept })).body;
+  async #postCrops({ blob, options }, format, choices) {
+    return (await this.page.service.post("crops", { ...options, format }, blob, choices)).body;
   }
 
-  async #cutOut() {
-    const { faces } = await this.#postCrops("json");
-    this.clear();
+  async #cutOut(signal) {
+    const { picture, options } = this.page.getContext();
+    const cut = { blob: picture.blob, options: { ...options, ...readFields(find("#crops-options")) } };
+    const { faces } = await this.#postCrops(cut, "json", { signal });
+    this.cut = cut;
     const crops = faces.map(({ crop }, place) => {
       const bytes = Uint8Array.from(atob(crop.image), (letter) => letter.charCodeAt(0));
-      return this.#offer(new Blob([bytes], { type: crop.media_type }), `face-${place + 1}`);
+      return offer(new Blob([bytes], { type: crop.media_type }), `face-${place + 1}`);
     });
-    find("#crops-list").replaceChildren(...crops);
-    find("#crops-zip").hidden = !crops.length;
+    showPictures("crops", ...crops);
     return `${countWords(crops.length, "face")} cut out.`;
   }
 
-  async #downloadAll() {
-    const href = this.#keep(await this.#postCrops("zip", "*/*"));
+  async #downloadAll(signal) {
+    const zip = await this.#postCrops(this.cut, "zip", { accept: "*/*", signal });
+    const href = URL.createObjectURL(zip);
     make("a", { href, download: "faces.zip" }).click();
+    setTimeout(() => URL.revokeObjectURL(href), KEEP_MS);
     return "The archive is downloaded.";
   }
 
-  async #cover() {
+  async #cover(signal) {
     const { picture } = this.page.getContext();
     const options = readFields(find("#blur-options"));
-    const accept = "image/*";
-    const { body, faces } = await this.page.service.post("blur", options, picture.blob, { accept });
+    const choices = { accept: "image/*", signal };
+    const { body, faces } = await this.page.service.post("blur", options, picture.blob, choices);
     const text = `${countWords(faces, "face")} covered.`;
-    const covered = this.#offer(body, `${picture.name.replace(/\.\w+$/, "")}-covered`);
-    find("#blur-result").replaceChildren(make("p", {}, text), covered);
+    const covered = offer(body, `${picture.name.replace(/\.\w+$/, "")}-covered`);
+    showPictures("blur", make("p", {}, text), covered);
     return text;
   }
 
-  /** Return a picture that can be downloaded. */
-  #offer(blob, stem) {
-    const href = this.#keep(blob);
-    const download = `${stem}.${SUFFIXES[blob.type]}`;
-    const link = make("a", { href, download, ariaLabel: `Download ${download}` }, "Download");
-    return make("figure", {}, make("img", { src: href, alt: stem }), make("figcaption", {}, link));
-  }
-
-  #keep(blob) {
-    const url = URL.createObjectURL(blob);
-    this.urls.push(url);
-    return url;
-  }
-
-  async #run(event, work) {
+  async #run(event, path, work) {
     event.preventDefault();
     const button = event.submitter ?? event.currentTarget;
     button.disabled = true;
     this.page.showProblem(null);
+    this.update();
+    const { signal } = this.runs[path];
     try {
-      announce(await work.call(this));
+      announce(await work.call(this, signal));
     } catch (error) {
-      this.page.showProblem(error);
+      if (!signal.aborted) this.page.showProblem(error);
     } finally {
       button.disabled = false;
     }
@@ -158,7 +154,7 @@ export class Results {
     for (const tab of this.tabs) {
       tab.ariaSelected = tab === chosen;
       tab.tabIndex = tab === chosen ? 0 : -1;
-      find(`#${tab.getAttribute("aria-controls")}`).hidden = tab !== chosen;
+      getPane(tab).hidden = tab !== chosen;
     }
   }
 
@@ -171,8 +167,25 @@ export class Results {
   }
 }
 
-function addCopyButton(code) {
-  const text = find("pre", code);
+function getPane({ id }) {
+  return find(`#${id.replace("tab", "pane")}`);
+}
+
+function showPictures(path, ...parts) {
+  const list = find(`#pane-${path} .pictures`);
+  list.querySelectorAll("img").forEach(({ src }) => URL.revokeObjectURL(src));
+  list.replaceChildren(...parts);
+}
+
+function offer(blob, stem) {
+  const href = URL.createObjectURL(blob);
+  const download = `${stem}.${blob.type.slice(6).replace("jpeg", "jpg")}`;
+  const link = make("a", { href, download, ariaLabel: `Download ${download}` }, "Download");
+  return make("figure", {}, make("img", { src: href, alt: stem }), make("figcaption", {}, link));
+}
+
+function addCopyButton(text) {
+  const code = make("div", { className: "code" });
   const button = make("button", { type: "button" }, "Copy");
   button.addEventListener("click", async () => {
     try {
@@ -180,11 +193,12 @@ function addCopyButton(code) {
     } catch {
       // Without https a page has no clipboard, but may copy what is selected.
       getSelection().selectAllChildren(text);
-      document.execCommand("copy");
+      if (!document.execCommand("copy")) throw new Error("cannot copy the text; it is selected for you");
     }
     announce("Copied.");
     button.textContent = "Copied";
     setTimeout(() => (button.textContent = "Copy"), 1500);
   });
-  code.append(button);
+  text.replaceWith(code);
+  code.append(text, button);
 }

@@ -2,6 +2,8 @@
 
 const KEY_ITEM = "phiz-api-key";
 const JSON_TYPE = "application/json";
+const UNREACHED = "the service cannot be reached; check that it runs, and your connection";
+const FOREIGN = "the answer is not from the service; a proxy in front of it may have failed";
 
 /** An error, in the service's words (application/problem+json). */
 export class ServiceError extends Error {
@@ -39,15 +41,13 @@ export class Service {
 
   /** Load the description of the routes. A browser sends its own password for it. */
   async describe() {
-    const response = await this.#fetch(locate("openapi.json"), {});
-    this.description = await response.json();
+    this.description = (await this.load("openapi.json")).body;
   }
 
   hasRoute(path) {
     return path in this.description.paths;
   }
 
-  /** Return the query parameters of a route, by name. */
   getParameters(path) {
     const [operation] = Object.values(this.description.paths[path]);
     const found = operation.parameters.filter((each) => each.in === "query");
@@ -55,8 +55,7 @@ export class Service {
   }
 
   async listModels() {
-    const response = await this.#fetch(locate("models"), { headers: {} });
-    return (await response.json()).models;
+    return (await this.load("models", { headers: {} })).body.models;
   }
 
   /** Return the answer to a picture, and the milliseconds until all of it was here. */
@@ -64,24 +63,25 @@ export class Service {
     const startedMs = performance.now();
     const headers = { Accept: accept, "Content-Type": "application/octet-stream" };
     const request = { method: "POST", headers, body: picture, signal };
-    const response = await this.#fetch(locate(path, options), request);
-    const body = await (accept === JSON_TYPE ? response.json() : response.blob());
+    const kind = accept === JSON_TYPE ? "json" : "blob";
+    const { response, body } = await this.load(locate(path, options), request, kind);
     const faces = Number(response.headers.get("Phiz-Faces"));
     return { body, faces, elapsedMs: performance.now() - startedMs };
   }
 
-  async #fetch(url, request) {
+  /** Return a response and its body. The key is sent with headers. */
+  async load(path, request = {}, kind = "json") {
     let response;
     if (this.key && request.headers) request.headers["X-API-Key"] = this.key;
     try {
-      response = await fetch(url, request);
+      response = await fetch(locate(path), request);
+      if (response.ok) return { response, body: await response[kind]() };
     } catch (error) {
       if (error.name === "AbortError") throw error;
-      const detail = "the service cannot be reached; check that it runs, and your connection";
+      const detail = error instanceof SyntaxError ? FOREIGN : UNREACHED;
       throw new ServiceError({ title: "No answer", detail });
     }
-    if (!response.ok) throw new ServiceError(await readProblem(response), response);
-    return response;
+    throw new ServiceError(await readProblem(response), response);
   }
 }
 
@@ -89,7 +89,6 @@ async function readProblem(response) {
   try {
     return await response.json();
   } catch {
-    const detail = "the answer is not from the service; a proxy in front of it may have failed";
-    return { title: `Status ${response.status}`, detail };
+    return { title: `Status ${response.status}`, detail: FOREIGN };
   }
 }

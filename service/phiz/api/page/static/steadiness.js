@@ -1,14 +1,12 @@
-// How much the landmarks of a still face shake from frame to frame.
+// How much the landmarks of the largest face shake from frame to frame, if it is still.
 
 const FRAMES = 45;
 const MIN_FRAMES = 8;
 
-/** The shaking of the largest face, over the last frames. */
 export class Steadiness {
   shakes = [];
   tracked = [];
 
-  /** Take the faces of the next frame. */
   add(faces) {
     const last = this.tracked.at(-1);
     const same = last && faces.find(({ box }) => isNear(box, last.box));
