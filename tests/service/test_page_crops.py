@@ -4,7 +4,7 @@ import pytest
 
 from tests.browser import Browser
 
-from .page import assert_quiet, click, detect, read, set_slider, show
+from .page import IS_IDLE, assert_quiet, click, detect, read, set_slider, show
 from .running import GROUP, SELFIE, Running
 
 pytestmark = [pytest.mark.integration, pytest.mark.needs("chromium")]
@@ -71,7 +71,7 @@ def test_crops_go_when_their_options_change(group: Browser) -> None:
 
 def test_crops_go_when_another_model_is_looked_at(group: Browser) -> None:
     click(group, "#models [value=yunet]")
-    group.wait_for("document.querySelector('[data-model=yunet] .legend li')")
+    group.wait_for(f"document.querySelector('[data-model=yunet] .legend li') && {IS_IDLE}")
     assert group.evaluate(CROPS) > 0
     choose(group, "#answer", "yunet")
     assert group.evaluate(CROPS) == 0
