@@ -1,4 +1,6 @@
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -11,6 +13,7 @@ from phiz.video.writer import VideoWriter
 from .clips import make_clip, move, read_images, read_selfie, read_sound, read_times
 
 FRAMES = 8
+COLOUR_MARKS = ("color_primaries", "color_trc", "colorspace")
 
 
 def copy(clip: Path, path: Path, limit: int = FRAMES) -> None:
@@ -65,6 +68,67 @@ def test_odd_size_loses_a_pixel(tmp_path: Path) -> None:
     path = tmp_path / "copy.mp4"
     copy(clip, path)
     assert [image.shape for image in read_images(path)] == [(478, 270, 3)]
+
+
+def make_marked_clip(path: Path, marks: dict[str, Any], rotation: int = 0) -> Path:
+    """Write a clip whose stream has these marks, as attributes of its codec."""
+    images = move(read_selfie(), FRAMES)
+    with av.open(str(path), "w") as file:
+        stream = file.add_stream("libx264", rate=25)
+        assert isinstance(stream, av.VideoStream)
+        stream.height, stream.width, _ = images[0].shape
+        stream.pix_fmt = "yuv420p10le" if marks.get("color_trc") else "yuv420p"
+        for name, value in marks.items():
+            setattr(stream.codec_context, name, value)
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for image in images:
+            frame = av.VideoFrame.from_ndarray(image, "rgb24")
+            file.mux(stream.encode(frame.reformat(dst_colorspace=marks.get("colorspace"))))
+        file.mux(stream.encode(None))
+    return path
+
+
+def read_marks(path: Path) -> dict[str, Any]:
+    with av.open(str(path)) as file:
+        (stream,) = file.streams.video
+        return {
+            "sample_aspect_ratio": stream.sample_aspect_ratio,
+            **{name: getattr(stream.codec_context, name) for name in COLOUR_MARKS},
+        }
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".mov"])
+@pytest.mark.parametrize(
+    ("primaries", "transfer", "matrix"),
+    [
+        pytest.param(9, 16, 9, id="hdr10"),  # BT.2020, PQ
+        pytest.param(9, 18, 9, id="hlg"),
+        pytest.param(1, 1, 1, id="bt709"),
+        pytest.param(2, 2, 2, id="none"),
+    ],
+)
+def test_shape_of_pixels_and_marks_of_colours_are_kept(
+    tmp_path: Path, suffix: str, primaries: int, transfer: int, matrix: int
+) -> None:
+    colours = dict(zip(COLOUR_MARKS, (primaries, transfer, matrix), strict=True))
+    marks = {**colours, "sample_aspect_ratio": Fraction(16, 11)}
+    clip = make_marked_clip(tmp_path / "clip.mkv", marks)
+    path = tmp_path / f"copy{suffix}"
+    copy(clip, path, limit=FRAMES + 1)
+    assert read_marks(clip) == marks
+    assert read_marks(path) == marks
+    for image, expected in zip(read_images(path), read_images(clip), strict=True):
+        assert np.abs(image.astype(int) - expected).mean() < 3
+
+
+def test_pixels_of_a_frame_that_is_turned_are_turned_too(tmp_path: Path) -> None:
+    wide = {"sample_aspect_ratio": Fraction(16, 11)}
+    clip = make_marked_clip(tmp_path / "clip.mp4", wide, rotation=90)
+    path = tmp_path / "copy.mp4"
+    copy(clip, path)
+    assert read_images(path)[0].shape[:2] == (270, 480)
+    assert read_marks(path)["sample_aspect_ratio"] == Fraction(11, 16)
 
 
 def test_sound_that_the_container_does_not_take_is_an_error(tmp_path: Path) -> None:

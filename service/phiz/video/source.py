@@ -111,8 +111,13 @@ def open_source(name: str, *, with_sound: bool = False) -> Iterator[VideoSource]
 def to_image(frame: av.VideoFrame) -> RgbImage:
     """Return the pixels of a frame, upright, (H, W, 3)."""
     image = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
-    quarters = round(frame.rotation / _QUARTER) % 4
+    quarters = count_quarter_turns(frame)
     return np.ascontiguousarray(np.rot90(image, quarters)) if quarters else image
+
+
+def count_quarter_turns(frame: av.VideoFrame) -> int:
+    """Return how often a frame is turned by 90° counterclockwise to be upright, 0 to 3."""
+    return round(frame.rotation / _QUARTER) % 4
 
 
 def _find_location(name: str) -> tuple[str, str | None, dict[str, str]]:

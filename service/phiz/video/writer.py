@@ -8,10 +8,11 @@ from typing import Any, Final, Self
 import av
 import numpy as np
 from av.stream import Stream
+from av.video.stream import VideoStream
 
 from phiz.errors import VideoError
 from phiz.faces import RgbImage
-from phiz.video.source import SoundPacket, VideoSource
+from phiz.video.source import SoundPacket, VideoSource, count_quarter_turns
 
 VIDEO_SUFFIXES: Final = (".mkv", ".mov", ".mp4")
 _CODECS: Final = ("libx264", "mpeg4")  # FFmpeg may be built without the first
@@ -105,8 +106,7 @@ class VideoWriter:
         height, width, _ = image.shape
         video.width, video.height, video.pix_fmt = width, height, "yuv420p"
         video.codec_context.time_base = self._time_base
-        video.codec_context.colorspace = frame.colorspace
-        video.codec_context.color_range = frame.color_range
+        _copy_marks(source.stream, frame, video)
         self._video = video
         if source.sound is not None:
             self._add_sound_stream(source.sound)
@@ -136,3 +136,18 @@ class VideoWriter:
             self._container.mux(packets)
         except (av.error.FFmpegError, OSError) as error:
             raise VideoError(f"cannot write {self._path}: {error.strerror or error}") from error
+
+
+def _copy_marks(source: VideoStream, frame: av.VideoFrame, video: VideoStream) -> None:
+    """Mark a video with the shape of the pixels and the meaning of the colours of its source.
+
+    Args:
+        source: The source, of which the decoder has read the marks.
+        frame: Its first frame.
+        video: The new video, before its first frame.
+    """
+    old, new = source.codec_context, video.codec_context
+    if shape := source.sample_aspect_ratio:
+        new.sample_aspect_ratio = 1 / shape if count_quarter_turns(frame) % 2 else shape
+    new.colorspace, new.color_range = frame.colorspace, frame.color_range
+    new.color_primaries, new.color_trc = old.color_primaries, old.color_trc
