@@ -4,6 +4,8 @@ python docs/rooms.py > docs/rooms.svg
 """
 
 import sys
+import textwrap
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 from xml.sax.saxutils import escape
 
@@ -71,27 +73,45 @@ COLOURS: Final = {
 WIDTH: Final = 640
 MARGIN: Final = 12
 GAP: Final = 8
-ROW_HEIGHT: Final = 50
+PADDING: Final = 10
+NAME_HEIGHT: Final = 32  # of a room without its content
+LINE_HEIGHT: Final = 18
+LETTER_WIDTH: Final = 7.2  # px, on average at 13 px in the widest of the usual fonts
 LEGEND_HEIGHT: Final = 34
 INK: Final = "#1f2937"
 
 
 def draw_rooms() -> str:
     """Return the picture as SVG, without outside references."""
-    height = 2 * MARGIN + LEGEND_HEIGHT + len(ROWS) * (ROW_HEIGHT + GAP) - GAP
-    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
+    rooms, top = [], float(MARGIN + LEGEND_HEIGHT)
+    for row in ROWS:
+        drawn, bottom = _draw_row(row, top)
+        rooms += drawn
+        top = bottom + GAP
+    height = top - GAP + MARGIN
+    size = f'viewBox="0 0 {WIDTH} {height:g}" width="{WIDTH}" height="{height:g}"'
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" {size} font-family="sans-serif" fill="{INK}">',
         "<title>The packages of phiz: each row imports only from the rows below it</title>",
-        f'<rect width="{WIDTH}" height="{height}" rx="8" fill="#ffffff"/>',
+        f'<rect width="{WIDTH}" height="{height:g}" rx="8" fill="#ffffff"/>',
         *_draw_legend(),
+        *rooms,
     ]
-    for row, rooms in enumerate(ROWS):
-        width = (WIDTH - 2 * MARGIN - GAP * (len(rooms) - 1)) / len(rooms)
-        top = MARGIN + LEGEND_HEIGHT + row * (ROW_HEIGHT + GAP)
-        for column, room in enumerate(rooms):
-            parts += _draw_room(room, MARGIN + column * (width + GAP), top, width)
     return "\n".join([*parts, "</svg>", ""])
+
+
+def _draw_row(row: Sequence[Room], top: float) -> tuple[list[str], float]:
+    """Return rooms side by side, and their bottom. They are as high as the longest needs."""
+    width = (WIDTH - 2 * MARGIN - GAP * (len(row) - 1)) / len(row)
+    letters = int((width - 2 * PADDING) / LETTER_WIDTH)
+    contents = [textwrap.wrap(room.content, letters) for room in row]
+    height = NAME_HEIGHT + LINE_HEIGHT * max(map(len, contents))
+    parts = []
+    for column, (room, lines) in enumerate(zip(row, contents, strict=True)):
+        left = MARGIN + column * (width + GAP)
+        parts.append(_draw_box(left, top, width, height, COLOURS[room.process][0]))
+        parts += _draw_text(room.name, lines, left + PADDING, top)
+    return parts, top + height
 
 
 def _draw_legend() -> list[str]:
@@ -106,14 +126,15 @@ def _draw_legend() -> list[str]:
     return parts
 
 
-def _draw_room(room: Room, left: float, top: float, width: float) -> list[str]:
-    colour, _ = COLOURS[room.process]
-    name, content = escape(room.name), escape(room.content)
-    left_px = f"{left + 10:g}"
+def _draw_text(name: str, lines: Sequence[str], left: float, top: float) -> list[str]:
+    place = f'x="{left:g}" y="{top + 20:g}"'
     return [
-        _draw_box(left, top, width, ROW_HEIGHT, colour),
-        f'<text x="{left_px}" y="{top + 20:g}" font-size="15" font-weight="bold">{name}</text>',
-        f'<text x="{left_px}" y="{top + 39:g}" font-size="13">{content}</text>',
+        f'<text {place} font-size="15" font-weight="bold">{escape(name)}</text>',
+        *(
+            f'<text x="{left:g}" y="{top + 39 + LINE_HEIGHT * number:g}" font-size="13">'
+            f"{escape(line)}</text>"
+            for number, line in enumerate(lines)
+        ),
     ]
 
 

@@ -3,10 +3,12 @@
 import ast
 import re
 from functools import cache
+from pathlib import Path
 
 import pytest
 import rooms
 
+from tests.browser import open_browser
 from tests.test_rooms import LEVEL, ROOT
 
 from .pages import PAGES
@@ -19,6 +21,21 @@ NAMED = {
     for name, path in re.findall(r"`([\w.]+)`\s+in\s+`(/?[\w/]+\.py)`", PAGES[page].text)
 }
 MAX_TERMS = 25
+# Those that are neither wholly within a box nor wholly outside, with 4 px at its sides.
+CROSSING_TEXTS = """(() => {
+  const boxes = [...document.querySelectorAll("rect")].map((box) => box.getBBox());
+  const crosses = (text, box) => {
+    const dx = 4;
+    const isOutside = text.x >= box.x + box.width + dx || text.x + text.width + dx <= box.x
+      || text.y >= box.y + box.height || text.y + text.height <= box.y;
+    const isInside = text.x >= box.x + dx && text.x + text.width + dx <= box.x + box.width
+      && text.y >= box.y && text.y + text.height <= box.y + box.height;
+    return !isOutside && !isInside;
+  };
+  return [...document.querySelectorAll("text")]
+    .filter((text) => boxes.some((box) => crosses(text.getBBox(), box)))
+    .map((text) => text.textContent);
+})()"""
 
 
 @cache
@@ -52,6 +69,15 @@ def test_much_is_named() -> None:
 def test_the_picture_is_what_draws_it() -> None:
     drawn = (REPOSITORY / "docs" / "rooms.svg").read_text("utf-8")
     assert drawn == rooms.draw_rooms(), "run: python docs/rooms.py > docs/rooms.svg"
+
+
+@pytest.mark.integration
+@pytest.mark.needs("chromium")
+def test_no_text_of_the_picture_crosses_the_edge_of_a_box(tmp_path: Path) -> None:
+    with open_browser(tmp_path) as browser:
+        browser.open((REPOSITORY / "docs" / "rooms.svg").as_uri())
+        assert browser.evaluate("document.querySelectorAll('text').length") > 40
+        assert browser.evaluate(CROSSING_TEXTS) == []
 
 
 def test_the_picture_has_the_rooms_in_their_order() -> None:

@@ -38,7 +38,9 @@ def test_example_that_cannot_be_loaded_is_told(browser: Browser, start: Starter)
 
 def test_example_of_a_proxy_is_told(page: Browser) -> None:
     page.evaluate(
-        "window.fetch = async () => new Response('<h1>Bad gateway</h1>', { status: 502 }); null"
+        "{ const { fetch } = window; window.fetch = async (url, request) =>"
+        " String(url).endsWith('example.jpg')"
+        " ? new Response('<h1>Bad gateway</h1>', { status: 502 }) : fetch(url, request); }"
     )
     click(page, "#example")
     assert "Status 502" in read_problem(page)
