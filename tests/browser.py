@@ -84,6 +84,10 @@ class Browser:
             self._send("Emulation.setFocusEmulationEnabled", {"enabled": True})
             self.wait_for("!document.hidden")
 
+    def block(self, *patterns: str) -> None:
+        """Let requests fail whose addresses match one of these, and no others."""
+        self._send("Network.setBlockedURLs", {"urls": list(patterns)})
+
     def choose_file(self, selector: str, path: Path) -> None:
         """Choose a file in a field."""
         root = self._send("DOM.getDocument")["root"]["nodeId"]

@@ -74,6 +74,20 @@ def test_picture_that_cannot_be_shown_is_told(page: Browser, tmp_path: Path) -> 
     assert page.evaluate("document.querySelector('#problem').hidden")
 
 
+def test_page_asks_again_for_what_it_could_not_load(browser: Browser, service: Running) -> None:
+    browser.block("*/models")
+    browser.open(f"{service.url}/")
+    try:
+        assert UNREACHED in read_problem(browser)
+        browser.evaluate("document.querySelector('#problem').hidden = true")
+        browser.choose_file("#file", SELFIE)
+        assert UNREACHED in read_problem(browser)
+    finally:
+        browser.block()
+    show(browser, SELFIE, 1)
+    assert browser.evaluate("document.querySelector('#problem').hidden")
+
+
 def test_error_that_nothing_has_caught_is_told(page: Browser) -> None:
     page.evaluate("Promise.reject(new Error('it broke')); null")
     assert "it broke" in read_problem(page)

@@ -5,7 +5,7 @@ import { make } from "./dom.js";
 const LONGEST_PX = 640;
 const QUALITY = 0.85;
 
-export class CameraError extends Error {
+class CameraError extends Error {
   title = "No camera";
 }
 

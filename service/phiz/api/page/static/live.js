@@ -36,7 +36,7 @@ async function runPosts({ camera, service, overlaps, signal, makeOptions, show, 
       if (signal.aborted) return;
       if (!BUSY.has(error.status)) throw error;
       tell(error);
-      await new Promise((resolve) => setTimeout(resolve, 1000 * Math.max(0.2, error.retryAfterS)));
+      await new Promise((resolve) => setTimeout(resolve, 1000 * (error.retryAfterS || 0.2)));
       continue;
     }
     tell(null);

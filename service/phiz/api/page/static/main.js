@@ -84,6 +84,7 @@ function askAll() {
 }
 
 async function askNew() {
+  if (find("#controls").hidden) return connect();
   run.abort();
   run = new AbortController();
   const { signal } = run;
@@ -274,8 +275,7 @@ async function openPicture(file) {
   if (camera.isOn) stopCamera();
   const opened = { blob: file, name: file.name || "picture", url: URL.createObjectURL(file) };
   setPicture(opened);
-  const { url } = opened;
-  const canShow = make("img", { src: url }).decode().then(() => true, () => false);
+  const canShow = make("img", { src: opened.url }).decode().then(() => true, () => false);
   for (const panel of panels.values()) panel.showPicture(opened);
   await askAll();
   if (picture === opened && !(await canShow)) await showConverted(opened);
@@ -317,7 +317,7 @@ async function connect() {
   controls.fill(await service.listModels(), service.getParameters("/detect"));
   results.fill(service);
   find("#controls").hidden = false;
-  if (picture) await askAll();
+  if (picture || camera.isOn) await askAll();
 }
 
 addEventListener("error", tellUncaught);

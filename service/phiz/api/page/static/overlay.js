@@ -42,7 +42,7 @@ function drawFace({ box, landmarks, id }, scale, kind) {
   return group;
 }
 
-/** Each face has a label where it covers no other face, as far as there is room. */
+/** Return a label for each face that has room for one. */
 function drawLabels(faces, size, scale, chosen) {
   const height = LABEL_PX / scale;
   const gap = LABEL_GAP_PX / scale;

@@ -5,7 +5,7 @@ import { countWords, formatMs, make } from "./dom.js";
 // Their sum, and parts of `inference`.
 const NO_STAGES = new Set(["total", "pnet", "rnet", "onet"]);
 
-/** Show an answer's stages in a bar with its legend, and the rest until the answer was here. */
+/** Show an answer's stages in a bar with its legend, and the rest of its time. */
 export function showStages(bar, legend, timing, elapsedMs) {
   const stages = Object.entries(timing).filter(([name]) => !NO_STAGES.has(name));
   stages.push(["network and browser", Math.max(0, elapsedMs - timing.total)]);
