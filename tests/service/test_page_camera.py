@@ -1,5 +1,6 @@
 """The camera of the page at / in a real browser."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -127,6 +128,20 @@ def test_camera_that_is_taken_away_is_told(camera: Browser) -> None:
     camera.wait_for("!document.querySelector('#problem').hidden")
     assert "it was taken away" in read(camera, "#problem")
     assert read(camera, "#camera") == "Camera"
+
+
+def test_page_pauses_however_a_proxy_says_how_long(camera: Browser) -> None:
+    click(camera, "#overlap [value=both]")  # by POST
+    camera.evaluate(
+        "window.asked = []; window.fetch = async () => { asked.push(performance.now());"
+        " return new Response('', { status: 429, headers: {"
+        " 'Retry-After': 'Wed, 21 Oct 2015 07:28:00 GMT' } }); }; null"
+    )
+    click(camera, "#camera")
+    times_ms = camera.wait_for("asked.length > 5 && asked")
+    assert min(later - sooner for sooner, later in pairwise(times_ms)) > 190
+    assert "Status 429" in read(camera, "#problem")
+    click(camera, "#camera")
 
 
 def test_frames_that_are_late_are_told_and_do_not_end_the_view(
