@@ -1,9 +1,9 @@
-"""The metadata that an edited image keeps: Exif without previews, and the colour profile.
+"""The colours that an edited image keeps: its colour profile, and the chunks of a PNG.
 
 A file may hold its image twice: as a thumbnail, as a preview in the notes of a camera's maker, in
-XMP, or behind its end. Therefore nothing is kept but what this module writes anew.
+XMP, or behind its end. Therefore nothing is kept but this and Exif (``phiz.editing.exif``).
 
-Sources: Exif 2.32 section 4.6, ICC.1:2022 section 7.2 and annex B.
+Source: ICC.1:2022 section 7.2 and annex B.
 """
 
 import io
@@ -11,91 +11,18 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from PIL import ExifTags
-from PIL import Image as Pillow
-
 from phiz.image.formats import ImageFormat
 from phiz.image.headers import find_png_chunks
 from phiz.image.heif import read_heif_header
 from phiz.image.jpeg_header import find_jpeg_segments
-from phiz.image.orientation import UPRIGHT_EXIF
 from phiz.image.pillow import DECODERS, translate_errors
 from phiz.image.tiff import find_full_page, read_colour_profile
 
-_BASE, _IFD = ExifTags.Base, ExifTags.IFD
-# Tags that hold images or other files, or say where they are.
-_DROPPED_TAGS: Final = frozenset(
-    {
-        *(_BASE.NewSubfileType, _BASE.SubfileType, _BASE.Compression, _BASE.SubIFDs),
-        *(_BASE.StripOffsets, _BASE.StripByteCounts, _BASE.TileOffsets, _BASE.TileByteCounts),
-        *(_BASE.JpegIFOffset, _BASE.JpegIFByteCount, _BASE.JPEGTables),
-        *(_BASE.XMLPacket, _BASE.IPTCNAA, _BASE.ImageResources, _BASE.InterColorProfile),
-        *(_BASE.MakerNote, _BASE.MakerNoteSafety, _BASE.DNGPrivateData, _IFD.Interop),
-        *(_IFD.Exif, _IFD.GPSInfo),  # copied tag by tag
-    }
-)
-_IFDS: Final = (_IFD.Exif, _IFD.GPSInfo)
-_MAX_BINARY_BYTES: Final = 1024  # of a value that is not text; no picture of a face fits
-_MAX_EXIF_BYTES: Final = 65_533  # of a segment of a JPEG
 _ICC_SEGMENT: Final = re.compile(rb"\xff\xe2..ICC_PROFILE\0(.)(.)", re.DOTALL)
 _COLOUR_SPACE: Final = slice(16, 20)  # of a profile
 _MIN_PROFILE_BYTES: Final = 128  # its header
 # Chunks of a PNG that say what its colours mean.
 COLOUR_CHUNKS: Final = (b"cICP", b"cHRM", b"gAMA", b"sRGB")
-
-
-def clean_exif(exif: bytes, orientation: int) -> bytes:
-    """Return an Exif structure without previews and maker notes; empty if nothing is left.
-
-    Args:
-        exif: As it was in the file; damaged tags are left out.
-        orientation: Orientation of the image, as the decoder reads it.
-    """
-    # The parser of Pillow raises anything for damaged data, which is no loss here. So does its
-    # writer, for values that its parser has read.
-    try:
-        source = Pillow.Exif()
-        source.load(exif)
-        encoded = _encode_exif(
-            orientation, _keep_tags(source), {ifd: _keep_tags(source.get_ifd(ifd)) for ifd in _IFDS}
-        )
-    except Exception:  # noqa: BLE001
-        encoded = _encode_exif(orientation, {}, {})
-    if len(encoded) > _MAX_EXIF_BYTES:
-        return _encode_exif(orientation, {}, {})
-    return encoded
-
-
-def _keep_tags(tags: Mapping[int, Any] | Pillow.Exif) -> dict[int, Any]:
-    """Return the tags that hold no picture."""
-    return {
-        tag: value
-        for tag, value in tags.items()
-        if tag not in _DROPPED_TAGS
-        and not isinstance(value, dict)
-        and not (isinstance(value, (bytes, tuple)) and len(value) > _MAX_BINARY_BYTES)
-    }
-
-
-def _encode_exif(
-    orientation: int, tags: Mapping[int, Any], by_ifd: Mapping[int, Mapping[int, Any]]
-) -> bytes:
-    """Return an Exif structure, empty without tags.
-
-    Args:
-        orientation: Its orientation.
-        tags: Its other tags.
-        by_ifd: The tags of its directories.
-    """
-    exif = Pillow.Exif()
-    exif.update(tags)
-    exif.pop(_BASE.Orientation, None)
-    if orientation != UPRIGHT_EXIF:
-        exif[_BASE.Orientation] = orientation
-    kept = {ifd: values for ifd, values in by_ifd.items() if values}
-    for ifd, values in kept.items():
-        exif.get_ifd(ifd).update(values)
-    return exif.tobytes() if exif or kept else b""
 
 
 def find_jpeg_profile(image_bytes: bytes) -> bytes | None:

@@ -2,7 +2,7 @@
 
 A JPEG keeps its quantisation tables, its subsampling and its orientation, a PNG and a WebP every
 pixel of theirs. Palettes become RGB, with alpha if they have transparency. Other formats become a
-PNG of the upright image in RGB.
+PNG of the upright image in RGB. Each keeps its Exif.
 """
 
 import io
@@ -16,13 +16,8 @@ from PIL.PngImagePlugin import PngImageFile, PngInfo
 from PIL.WebPImagePlugin import WebPImageFile
 
 from phiz.editing.encode import Picture, encode_image, to_pillow
-from phiz.editing.metadata import (
-    clean_exif,
-    find_colour_chunks,
-    find_jpeg_profile,
-    fits_mode,
-    read_profile,
-)
+from phiz.editing.exif import clean_exif, clean_tiff_tags, read_exif
+from phiz.editing.metadata import find_colour_chunks, find_jpeg_profile, fits_mode, read_profile
 from phiz.errors import ImagePixelsError, UnsupportedImageError
 from phiz.image.decode import open_image
 from phiz.image.formats import ImageFormat, sniff_format
@@ -111,11 +106,13 @@ def _open_upright(
 ) -> StoredImage:
     """Return the upright image in RGB."""
     profile = read_profile(image_format, image_bytes)
-    return StoredImage(
-        decode_upright(open_image(image_bytes, limits), limits),
-        picture_format,
-        arguments={"icc_profile": profile} if fits_mode(profile, "RGB") else {},
-    )
+    arguments: dict[str, Any] = {"icc_profile": profile} if fits_mode(profile, "RGB") else {}
+    if image_format == "TIFF":
+        arguments["exif"] = clean_tiff_tags(image_bytes, UPRIGHT_EXIF)
+    else:
+        arguments["exif"] = clean_exif(read_exif(image_format, image_bytes), UPRIGHT_EXIF)
+    image = decode_upright(open_image(image_bytes, limits), limits)
+    return StoredImage(image, picture_format, arguments=arguments)
 
 
 def decode_upright(lazy: LazyImage, limits: DecodingLimits) -> Pillow.Image:
@@ -185,7 +182,8 @@ def _open_png(image_bytes: bytes, max_pixels: int) -> StoredImage:
     arguments = {
         "icc_profile": profile,
         "pnginfo": chunks,
-        "exif": clean_exif(exif, orientation),
+        # Not that of `info`, which lacks what stands after the pixels.
+        "exif": clean_exif(read_exif("PNG", image_bytes), orientation),
         "dpi": image.info.get("dpi"),
     }
     transparent = image.info.get("transparency") if converted.mode == "I;16" else None

@@ -22,7 +22,7 @@ INK_SET, EXTRA_SAMPLES, SAMPLE_FORMAT, LARGEST_VALUE = 332, 338, 339, 341
 COLOUR_PROFILE = 34675  # ICC.1:2022 annex B.4
 
 # Only these say where pixels are and how they are stored.
-_PIXEL_TAGS = frozenset(
+PIXEL_TAGS = frozenset(
     {
         *(
             IMAGE_WIDTH,
@@ -119,14 +119,15 @@ def iter_directories(image_bytes: bytes) -> Iterator[TiffDirectory]:
         return
     (offset,) = struct.unpack_from(f"{byte_order}I", image_bytes, 4)
     for _ in range(_MAX_PAGES):
-        directory = _read_directory(image_bytes, byte_order, offset)
+        directory = read_directory(image_bytes, byte_order, offset)
         yield directory
         offset = directory.next_offset
         if not offset:
             return
 
 
-def _read_directory(image_bytes: bytes, byte_order: ByteOrder, offset: int) -> TiffDirectory:
+def read_directory(image_bytes: bytes, byte_order: ByteOrder, offset: int) -> TiffDirectory:
+    """Return the directory at an offset, with the tags that can be read."""
     tags: dict[int, TiffTag] = {}
     next_offset = 0
     try:
@@ -175,7 +176,7 @@ def extract_page(page: TiffDirectory) -> bytes:
     tags = [
         tag
         for number, tag in sorted(page.tags.items())
-        if number in _PIXEL_TAGS and tag.value_type in _TYPE_CODES
+        if number in PIXEL_TAGS and tag.value_type in _TYPE_CODES
     ]
     if page.read_value(SAMPLES, 1) == 1:
         # One plane is stored as in a file without planes. Pillow mistakes it for one of several.
