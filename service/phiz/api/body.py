@@ -1,6 +1,7 @@
 """Reads the body of a request as a stream, up to its limits, and writes nothing to disk."""
 
 import asyncio
+from codecs import BOM_UTF8
 from collections.abc import Iterable
 from typing import Final, Protocol
 
@@ -21,6 +22,7 @@ from phiz.wire.messages import JSON
 
 OCTET_STREAM: Final = "application/octet-stream"
 URL_ENCODED: Final = "application/x-www-form-urlencoded"
+_SNIFFED_BYTES: Final = 12  # tell an image from JSON
 _COMPARED_BYTES: Final = 512  # of an image; text has fewer different values among so many
 
 
@@ -118,7 +120,10 @@ def _choose_reader(content_type: str, limits: BodyLimits, image_field: str) -> B
     if media_type == JSON or (
         media_type.startswith("application/") and media_type.endswith("+json")
     ):
-        return JsonReader(limits, image_field)
+        reader = JsonReader(limits, image_field)
+        if limits.max_images > 1:
+            return reader
+        return _SniffingReader(reader, _ImageReader(JSON, limits.max_image_bytes, image_field))
     if limits.max_images == 1:
         return _ImageReader(media_type, limits.max_image_bytes, image_field)
     raise UnsupportedImageError(_describe_media_type(media_type, limits.max_images, image_field))
@@ -172,7 +177,7 @@ class _ImageReader:
         image_bytes = b"".join(self._pieces)
         is_image = self._media_type.startswith(("image/", OCTET_STREAM))
         if not is_image and sniff_format(image_bytes) is None:
-            if image_bytes[:_COMPARED_BYTES].lstrip().startswith(b"{"):
+            if image_bytes[:_COMPARED_BYTES].removeprefix(BOM_UTF8).lstrip().startswith(b"{"):
                 raise UnsupportedImageError(
                     f"the body is JSON, but the content type is {quote_text(self._media_type)};"
                     " send it with the content type application/json (curl: --json @request.json)"
@@ -186,6 +191,43 @@ class _ImageReader:
                 " --data-binary @face.jpg"
             )
         return Upload((image_bytes,))
+
+
+class _SniffingReader:
+    """Reads JSON, or an image that was sent with the content type of JSON."""
+
+    def __init__(self, json: JsonReader, image: _ImageReader) -> None:
+        self._json, self._image = json, image
+        self._chosen: BodyReader | None = None
+        self._head = b""
+        self._reservation: BodyReservation | None = None
+
+    def check_length(self, length: int) -> None:
+        self._json.check_length(length)  # the longer one; an image is counted as it arrives
+
+    def feed(self, piece: bytes, reservation: BodyReservation) -> None:
+        if self._chosen is None:
+            piece = self._head = self._head + piece
+            self._reservation = reservation
+            if len(piece) < _SNIFFED_BYTES:
+                return
+            self._chosen = self._image if _is_image_head(piece) else self._json
+        self._chosen.feed(piece, reservation)
+
+    def finish(self) -> Upload:
+        """Return the image, or the images and the other members of the object.
+
+        Raises:
+            PhizError: As the chosen reader.
+        """
+        if self._chosen is None and self._reservation is not None:  # too short for an image
+            self._json.feed(self._head, self._reservation)
+        return (self._chosen or self._json).finish()
+
+
+def _is_image_head(head: bytes) -> bool:
+    """Return whether a body begins as an image, or as a film, for which a worker has advice."""
+    return sniff_format(head) is not None or head[4:8] == b"ftyp"
 
 
 def _has_lost_bytes(image_bytes: bytes) -> bool:

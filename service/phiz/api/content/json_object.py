@@ -5,6 +5,7 @@ decoded at once as the base64 of an image, so that the service holds an image an
 Where each string stood, the rest has its number. It is small, and orjson reads it in the end.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
@@ -88,7 +89,8 @@ class JsonReader:
         """
         self._splitter.close()
         reader = _MemberReader(self._splitter.strings, self._limits.max_images, self._image_field)
-        return reader.read(bytes(self._splitter.rest))
+        # Programs of Windows begin files with the mark, which RFC 8259 (section 8.1) lets us skip.
+        return reader.read(bytes(self._splitter.rest.removeprefix(BOM_UTF8)))
 
 
 def _build_text_error(found: str, max_bytes: int, limits: BodyLimits) -> ImageBytesError:
