@@ -6,6 +6,7 @@ The query parameters, the form fields, the options of the commands and the table
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Final, Literal, TypeAlias, TypedDict, get_args
 
 from phiz.errors import OptionError
@@ -57,10 +58,18 @@ class Option:
         """
         if value is None and self.default is None:
             return
-        # Written so that NaN fails too.
-        if value in self.choices if self.choices else self.minimum <= value <= self.maximum:
+        if self._is_choice(value) if self.choices else self._is_in_range(value):
             return
         raise OptionError(f"{name} is {value!r}; it must be {self.describe_values()}")
+
+    def _is_choice(self, value: Any) -> bool:  # noqa: ANN401  as above
+        return isinstance(value, str) and value in self.choices
+
+    def _is_in_range(self, value: Any) -> bool:  # noqa: ANN401  as above
+        kind: type[Any] = Integral if self.is_whole else Real  # those of numpy too
+        if isinstance(value, bool) or not isinstance(value, kind):
+            return False
+        return bool(self.minimum <= value <= self.maximum)  # which is false for NaN
 
     def describe_values(self) -> str:
         """Return the values that the option may have, in words."""

@@ -1,9 +1,11 @@
+import re
 import time
 
 import httpx
 import pytest
 import tenacity
 
+import phiz
 from phiz.errors import (
     DeadlineError,
     ModelNotBuiltError,
@@ -19,6 +21,8 @@ from phiz.sdk.calls import build_detect_call
 from phiz.sdk.exchange import ClientConfig, Exchange, choose_wait_s, is_repeatable
 
 CONFIG = ClientConfig("http://host:1", "the key", timeout_s=20, attempts=3, max_connections=7)
+
+NOBODY = "http://127.0.0.1:9"  # where nothing listens, so a request would fail
 
 
 def started(seconds_ago: float = 0, timeout_s: float = 20) -> Exchange[DetectionResult]:
@@ -117,3 +121,60 @@ def test_config_shows_no_key() -> None:
     assert CONFIG.headers["X-API-Key"] == "the key"
     assert "X-API-Key" not in ClientConfig("http://host", None, 1, 1, 1).headers
     assert CONFIG.limits.max_connections == 7
+
+
+@pytest.mark.parametrize(
+    ("base_url", "advice"),
+    [
+        ("localhost:8000", "as in 'http://localhost:8000'"),
+        ("10.0.0.1:8000/prefix", "as in 'http://10.0.0.1:8000/prefix'"),
+        ("ftp://host", "as in 'http://host'"),
+        ("http://", "as in 'http://localhost:8000'"),
+        ("//host", "as in 'http://host'"),
+        ("", "as in 'http://localhost:8000'"),
+        ("http://host:port", "name a host"),
+    ],
+)
+@pytest.mark.parametrize("kind", [phiz.Client, phiz.AsyncClient])
+def test_an_address_that_is_not_of_http_is_told_at_once(
+    kind: type[phiz.Client | phiz.AsyncClient], base_url: str, advice: str
+) -> None:
+    words = f"base_url is {base_url!r}; it must begin with http:// or https://"
+    with pytest.raises(ValueError, match=re.escape(words)) as caught:
+        kind(base_url)
+    assert advice in str(caught.value)
+
+
+@pytest.mark.parametrize("base_url", ["http://host", "HTTPS://host:8443/prefix/", "http://[::1]:1"])
+def test_an_address_of_http_is_accepted(base_url: str) -> None:
+    assert ClientConfig(base_url, None, 1, 1, 1).base_url == base_url
+
+
+@pytest.mark.parametrize(
+    ("api_key", "place", "point"),
+    [("schlüssel", 5, "U+00FC"), ("key\n", 4, "U+000A"), ("“key”", 1, "U+201C")],
+)
+@pytest.mark.parametrize("kind", [phiz.Client, phiz.AsyncClient])
+def test_a_key_that_no_header_carries_is_told_and_not_repeated(
+    kind: type[phiz.Client | phiz.AsyncClient], api_key: str, place: int, point: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^character {place} of api_key is U") as caught:
+        kind(api_key=api_key)
+    assert point in str(caught.value)
+    assert "key.strip()" in str(caught.value)
+    assert api_key not in str(caught.value)
+
+
+def test_a_batch_without_images_is_empty_and_nothing_is_sent() -> None:
+    with phiz.Client(NOBODY, attempts=1) as client:
+        assert client.detect_batch([], "front") == []
+        with pytest.raises(ValueError, match="concurrency is 0; it must be"):
+            client.detect_many([b""], concurrency=0)
+
+
+@pytest.mark.anyio
+async def test_an_asynchronous_batch_without_images_is_empty_and_nothing_is_sent() -> None:
+    async with phiz.AsyncClient(NOBODY, attempts=1) as client:
+        assert await client.detect_batch([], "front") == []
+        with pytest.raises(ValueError, match="concurrency is 0; it must be"):
+            client.detect_many([b""], concurrency=0)

@@ -60,6 +60,41 @@ def test_options_change_the_answer_and_wrong_ones_are_refused(local: LocalEngine
         local.detect(GROUP, min_fase=2)  # type: ignore[call-arg]  # on purpose
 
 
+@pytest.mark.parametrize("call", ["detect", "annotate", "crop", "blur"])
+def test_an_unknown_option_is_an_error_of_the_function_that_was_called(call: str) -> None:
+    message = (
+        rf"^{call}\(\) got an unexpected keyword argument 'min_scor'; did you mean 'min_score'"
+    )
+    with pytest.raises(TypeError, match=message):
+        getattr(phiz, call)(SELFIE, "front", min_scor=0.5)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"min_score": "x"}, "min_score is 'x'; it must be a number from 0 to 1"),
+        ({"min_score": [0.5]}, r"min_score is \[0.5\]; it must be a number"),
+        ({"min_score": True}, "min_score is True; it must be a number"),
+        ({"max_faces": 2.5}, "max_faces is 2.5; it must be a whole number from 1 to 10000"),
+        ({"order": 3}, "order is 3; it must be one of score, size"),
+        ({"rotate": np.zeros(2)}, r"rotate is array\(\[0., 0.\]\); it must be one of none, auto"),
+        ({"model": 3}, "model is 3; it must be one of front"),
+        ({"model": ["front"]}, r"model is \['front'\]; it must be one of front"),
+    ],
+)
+@pytest.mark.parametrize("call", ["detect", "annotate", "crop", "blur"])
+def test_an_option_of_another_type_is_an_error_of_the_option(
+    local: LocalEngine, call: str, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(OptionError, match=message):
+        getattr(local, call)(SELFIE, **{"model": "front", **options})
+
+
+def test_numbers_of_numpy_are_numbers(local: LocalEngine) -> None:
+    options: dict[str, Any] = {"min_score": np.float32(0.5), "max_faces": np.int64(1)}
+    assert len(local.detect(GROUP, "mtcnn", **options).faces) == 1
+
+
 def test_covered_faces_are_not_found_again(local: LocalEngine) -> None:
     pixels = np.asarray(Pillow.open(GROUP).convert("RGB"))
     covered = local.blur(pixels)

@@ -1,12 +1,26 @@
 import asyncio
+import re
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
-from phiz.sdk.ordered import AHEAD, map_in_tasks, map_in_threads
+from phiz.sdk.ordered import AHEAD, check_concurrency, map_in_tasks, map_in_threads
+
+
+@pytest.mark.parametrize("concurrency", [0, -1, 1.5, True, None, "8"])
+def test_a_concurrency_that_runs_nothing_is_told(concurrency: Any) -> None:
+    words = re.escape(f"concurrency is {concurrency!r}; it must be a whole number of at least 1")
+    with pytest.raises(ValueError, match=f"{words}: the number of requests at once, such as 8"):
+        check_concurrency(concurrency)
+
+
+def test_every_positive_concurrency_is_accepted() -> None:
+    for concurrency in (1, 8, 1000, np.int64(2)):
+        check_concurrency(concurrency)  # type: ignore[arg-type]  # numpy's are none for mypy
 
 
 def test_results_of_threads_are_in_the_order_of_the_items() -> None:

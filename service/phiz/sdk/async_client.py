@@ -35,7 +35,7 @@ from phiz.sdk.calls import (
 )
 from phiz.sdk.exchange import BASE_URL, ClientConfig, Exchange
 from phiz.sdk.images import ImageSource, encode_image
-from phiz.sdk.ordered import map_in_tasks
+from phiz.sdk.ordered import check_concurrency, map_in_tasks
 from phiz.sdk.pictures import CropResult, ImageResult
 from phiz.wire.models import ModelList
 
@@ -59,7 +59,7 @@ class AsyncClient:
         max_connections: int = 100,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Connect to nothing yet. The arguments are those of ``Client``."""
+        """Connect to nothing yet. Arguments and errors are those of ``Client``."""
         self._config = ClientConfig(base_url, api_key, timeout_s, attempts, max_connections)
         self._http = httpx.AsyncClient(
             base_url=base_url,
@@ -105,6 +105,8 @@ class AsyncClient:
         Arguments and errors are those of ``Client.detect_batch``.
         """
         encoded = [await _encode(image) for image in images]
+        if not encoded:
+            return []
         return await self._send(build_batch_call(encoded, model, options), timeout_s)
 
     def detect_many(
@@ -121,6 +123,7 @@ class AsyncClient:
         Arguments and errors are those of ``Client.detect_many``. The images may also come from an
         asynchronous iterator.
         """
+        check_concurrency(concurrency)
         answer = partial(self._try_detect, model=model, timeout_s=timeout_s, options=options)
         return map_in_tasks(answer, images, concurrency)
 

@@ -34,7 +34,7 @@ from phiz.sdk.calls import (
 )
 from phiz.sdk.exchange import BASE_URL, ClientConfig, Exchange
 from phiz.sdk.images import ImageSource, encode_image
-from phiz.sdk.ordered import map_in_threads
+from phiz.sdk.ordered import check_concurrency, map_in_threads
 from phiz.sdk.pictures import CropResult, ImageResult
 from phiz.wire.models import ModelList
 
@@ -68,6 +68,9 @@ class Client:
                 said when to come back, or if there was no connection.
             max_connections: Maximum number of connections.
             transport: Sends the requests, for example with other certificates or through a socket.
+
+        Raises:
+            ValueError: The address is not one of HTTP, or a header cannot carry the key.
         """
         self._config = ClientConfig(base_url, api_key, timeout_s, attempts, max_connections)
         self._http = httpx.Client(
@@ -119,13 +122,16 @@ class Client:
     ) -> list[DetectOutcome]:
         """Return the faces or the error of each image, in one request.
 
-        The service limits the number of images of a request; ``detect_many`` does not.
+        The service limits the number of images of a request; ``detect_many`` does not. Without
+        images, the list is empty, and nothing is sent.
 
         Raises:
             OSError: A file cannot be read.
             PhizError: The service answered so to the whole request, or not at all.
         """
         encoded = [encode_image(image) for image in images]
+        if not encoded:
+            return []
         return self._send(build_batch_call(encoded, model, options), timeout_s)
 
     def detect_many(
@@ -147,8 +153,10 @@ class Client:
             options: As for ``detect``.
 
         Raises:
+            ValueError: ``concurrency`` is below 1, or no whole number.
             OSError: A file cannot be read.
         """
+        check_concurrency(concurrency)
         answer = partial(self._try_detect, model=model, timeout_s=timeout_s, options=options)
         return map_in_threads(answer, images, concurrency)
 

@@ -43,6 +43,9 @@ class ClientConfig:
         timeout_s: Seconds for a call with all its attempts.
         attempts: Maximum number of attempts of a call.
         max_connections: Maximum number of connections.
+
+    Raises:
+        ValueError: The address is not one of HTTP, or a header cannot carry the key.
     """
 
     base_url: str
@@ -50,6 +53,10 @@ class ClientConfig:
     timeout_s: float
     attempts: int
     max_connections: int
+
+    def __post_init__(self) -> None:
+        _check_url(self.base_url)
+        _check_key(self.api_key)
 
     @property
     def headers(self) -> dict[str, str]:
@@ -68,6 +75,40 @@ class ClientConfig:
         """Return an exchange that begins now, by default with the timeout of the client."""
         timeout_s = self.timeout_s if timeout_s is None else timeout_s
         return Exchange(self, call, timeout_s, time.monotonic())
+
+
+def _check_url(base_url: str) -> None:
+    """Return if an address is one of HTTP.
+
+    Raises:
+        ValueError: It is not. httpx would notice at the first request only.
+    """
+    try:
+        url = httpx.URL(base_url)
+        if url.scheme in {"http", "https"} and url.host:
+            return
+    except httpx.InvalidURL:
+        pass
+    rest = str(base_url).rpartition("://")[2].lstrip("/")
+    raise ValueError(
+        f"base_url is {base_url!r}; it must begin with http:// or https:// and name a host, as in"
+        f" 'http://{rest or 'localhost:8000'}'"
+    )
+
+
+def _check_key(api_key: str | None) -> None:
+    """Return if a header can carry a key, which the error does not repeat.
+
+    Raises:
+        ValueError: It cannot.
+    """
+    for place, character in enumerate(api_key or "", start=1):
+        if not " " <= character <= "~":
+            raise ValueError(
+                f"character {place} of api_key is U+{ord(character):04X}; a header carries ASCII"
+                " alone, without line breaks; pass the key as the service has it (a key that was"
+                " read from a file: key.strip())"
+            )
 
 
 @dataclass(frozen=True, slots=True)

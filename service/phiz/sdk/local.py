@@ -20,6 +20,7 @@ from phiz.options import (
     DetectKeywords,
 )
 from phiz.sdk.images import ImageSource, encode_image, load_image
+from phiz.sdk.keywords import check_keywords
 from phiz.sdk.pictures import CropResult, ImageResult, choose_annotated_format, decode_crops
 from phiz.settings import Settings, load_settings
 from phiz.timings import Stopwatch, Timings
@@ -87,11 +88,14 @@ class LocalEngine:
 
         Raises:
             OSError: The file cannot be read.
-            OptionError: The model does not exist, or a value is out of range.
+            OptionError: The model does not exist, or a value is out of range or of another type.
+            TypeError: There is no such option.
             ImageError: The image is not readable, or exceeds a limit.
             ModelNotBuiltError: The model has not been built.
         """
+        check_keywords("detect", options, DetectKeywords.__optional_keys__)
         chosen = DetectOptions(**_drop_none(options))
+        DETECT_OPTIONS["model"].check("model", model)
         engine = self._load_engine(model)
         loaded = load_image(image, engine.limits.max_pixels)
         stopwatch = Stopwatch()
@@ -114,6 +118,7 @@ class LocalEngine:
         Raises:
             PhizError, OSError: As ``detect``.
         """
+        check_keywords("annotate", options, AnnotateKeywords.__optional_keys__)
         others = _drop_none(options)
         picture_format = choose_annotated_format(others.pop("format", None))
         return _to_result(
@@ -138,6 +143,7 @@ class LocalEngine:
         Raises:
             PhizError, OSError: As ``detect``.
         """
+        check_keywords("crop", options, CropKeywords.__optional_keys__)
         others = _drop_none(options)
         crop = CropOptions(**_take(others, CropOptions.__slots__))
         answer = self._answer(
@@ -161,6 +167,7 @@ class LocalEngine:
         Raises:
             PhizError, OSError: As ``detect``.
         """
+        check_keywords("blur", options, BlurKeywords.__optional_keys__)
         others = {**_BLUR_DEFAULTS, **_drop_none(options)}
         picture_format = others.pop("format", None)
         BLUR_OPTIONS["format"].check("format", picture_format)
@@ -205,6 +212,7 @@ class LocalEngine:
         model: str,
         *arguments: object,
     ) -> EncodedAnswer:
+        DETECT_OPTIONS["model"].check("model", model)
         engine = self._load_engine(model)
         # An array too, so that the result is that of the service.
         image_bytes = encode_image(image)

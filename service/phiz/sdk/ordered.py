@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from numbers import Integral
 from typing import Final, TypeVar
 
 ItemT = TypeVar("ItemT")
@@ -11,6 +12,20 @@ ResultT = TypeVar("ResultT")
 
 # Calls that have begun or wait, per concurrent one: others go on while the first one is slow.
 AHEAD: Final = 2
+
+
+def check_concurrency(concurrency: int) -> None:
+    """Return if so many calls can run at once.
+
+    Raises:
+        ValueError: None could, or it is no number of calls.
+    """
+    is_whole = isinstance(concurrency, Integral) and not isinstance(concurrency, bool)
+    if not is_whole or concurrency < 1:
+        raise ValueError(
+            f"concurrency is {concurrency!r}; it must be a whole number of at least 1: the number"
+            " of requests at once, such as 8"
+        )
 
 
 def map_in_threads(
