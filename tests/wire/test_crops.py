@@ -3,6 +3,7 @@ import email
 import email.policy
 import io
 import json
+import stat
 import zipfile
 from typing import Any
 
@@ -53,6 +54,8 @@ def test_an_archive_has_a_document_and_the_files_that_it_names() -> None:
         document = json.loads(archive.read("faces.json"))
         assert document == build_document({"file": "face-1.jpg"}, {"file": "face-2.jpg"})
         assert archive.read("face-1.jpg") == PICTURES[0].content
+        modes = {stat.filemode(entry.external_attr >> 16) for entry in archive.infolist()}
+        assert modes == {"-rw-r--r--"}  # so that others may read what unzip unpacks
     again, _ = pack_crops(build_answer(), [CROP] * 2, PICTURES, "zip")
     assert again == body
 

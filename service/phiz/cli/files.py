@@ -2,9 +2,11 @@
 
 import json
 import os
+import secrets
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -147,15 +149,19 @@ def write_file(path: Path, content: bytes) -> None:
         OSError: The file cannot be written, and is named; its old content remains.
     """
     target = path.resolve() if path.is_symlink() else path
-    part = target.with_name(f"{target.name}.part")
+    # A name that no file of the user has, which "x" checks. It needs no room beside a long one.
+    part = target.with_name(f".phiz-{secrets.token_hex(8)}.part")
     try:
-        part.write_bytes(content)
+        with part.open("xb") as file:
+            file.write(content)
         if target.exists():
             shutil.copymode(target, part)
         part.replace(target)
     except OSError as error:
-        part.unlink(missing_ok=True)
         raise OSError(error.errno, error.strerror, str(path)) from error
+    finally:
+        with suppress(OSError):  # it is gone, or was never there
+            part.unlink()
 
 
 def check_writable(path: Path, needed: Path, option: str) -> None:

@@ -6,6 +6,7 @@ image itself, and otherwise the name of its file.
 
 import base64
 import io
+import stat
 import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,7 @@ DOCUMENT_NAME: Final = "faces.json"
 ZIP: Final = "application/zip"
 _SUFFIXES: Final[Mapping[str, str]] = {"image/jpeg": "jpg", "image/png": "png"}
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first moment of ZIP: an archive tells no time
+_FILE_MODE: Final = stat.S_IFREG | 0o644  # Python's own lets nobody else read an unpacked file
 
 
 def pack_crops(
@@ -80,7 +82,9 @@ def _pack_zip(files: Sequence[tuple[str, str, bytes]]) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, _, content in files:
-            archive.writestr(zipfile.ZipInfo(name, _EPOCH), content)
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.external_attr = _FILE_MODE << 16  # APPNOTE.TXT section 4.4.15, as Info-ZIP does
+            archive.writestr(entry, content)
     return stream.getvalue()
 
 
