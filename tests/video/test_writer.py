@@ -56,6 +56,31 @@ def test_file_is_valid_however_the_writing_ends(tmp_path: Path) -> None:
     assert len(read_images(path)) == 3
 
 
+def test_file_that_is_there_stays_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    clip = make_clip(tmp_path / "clip.mp4", move(read_selfie(), FRAMES))
+    path, link = tmp_path / "copy.mp4", tmp_path / "link.mp4"
+    path.write_bytes(b"mine")
+    link.symlink_to(path)
+
+    def fail_after_frame() -> None:
+        with (
+            open_source(str(clip), with_sound=False) as source,
+            VideoWriter(path, source) as writer,
+        ):
+            frame = next(item for item in source.read() if isinstance(item, av.VideoFrame))
+            writer.add_frame(to_image(frame), frame)
+            assert path.read_bytes() == b"mine"
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail_after_frame()
+    assert path.read_bytes() == b"mine"
+    copy(clip, link, limit=3)
+    assert len(read_images(path)) == 3
+    assert link.is_symlink()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["clip.mp4", "copy.mp4", "link.mp4"]
+
+
 def test_odd_size_loses_a_pixel(tmp_path: Path) -> None:
     clip = tmp_path / "odd.mkv"
     with av.open(str(clip), "w") as file:
@@ -138,6 +163,11 @@ def test_sound_that_the_container_does_not_take_is_an_error(tmp_path: Path) -> N
     with pytest.raises(VideoError, match="convert it to AAC first"):
         copy(clip, tmp_path / "copy.mkv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.avi"]
+    (tmp_path / "copy.mp4").write_bytes(b"mine")
+    with pytest.raises(VideoError, match=r"write an \.mkv"):
+        copy(clip, tmp_path / "copy.mp4")
+    assert (tmp_path / "copy.mp4").read_bytes() == b"mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.avi", "copy.mp4"]
 
 
 def test_file_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:

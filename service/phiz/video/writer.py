@@ -1,5 +1,8 @@
 """A video file with the sound of another, copied as it is."""
 
+import secrets
+import shutil
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +23,10 @@ _OPTIONS: Final = {"libx264": {"crf": "20", "preset": "veryfast"}, "mpeg4": {"qs
 
 
 class VideoWriter:
-    """Writes frames with the times of their source."""
+    """Writes frames with the times of their source.
+
+    A file that is there stays until the new one is complete.
+    """
 
     def __init__(self, path: Path, source: VideoSource) -> None:
         """Create nothing yet. The first frame has the size.
@@ -30,6 +36,10 @@ class VideoWriter:
             source: The source of the frames.
         """
         self._path = path
+        # Only a regular file is replaced; a pipe is written to. The suffix names the container.
+        part = f".phiz-{secrets.token_hex(8)}{path.suffix}"
+        self._target = path.resolve()
+        self._part = self._target.with_name(part) if path.is_file() else None
         self._source = source
         self._container: av.container.OutputContainer | None = None
         self._sound: Stream | None = None
@@ -47,10 +57,31 @@ class VideoWriter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Finish the file, so that it is valid whatever has happened."""
-        if self._container is not None:
-            self._mux(self._video.encode(None))
-            self._container.close()
+        """Finish the file, so that it is valid whatever has happened.
+
+        Raises:
+            VideoError: The file cannot be written.
+        """
+        try:
+            if self._container is not None:
+                self._mux(self._video.encode(None))
+                self._container.close()
+                if self._part is not None and kind is None:
+                    self._replace_target(self._part)
+        finally:
+            self._remove_part()
+
+    def _replace_target(self, part: Path) -> None:
+        try:
+            shutil.copymode(self._target, part)
+            part.replace(self._target)
+        except OSError as error:
+            raise VideoError(f"cannot write {self._path}: {error.strerror}") from error
+
+    def _remove_part(self) -> None:
+        if self._part is not None:
+            with suppress(OSError):  # it has replaced the file, or was never there
+                self._part.unlink()
 
     def add_frame(self, image: RgbImage, frame: av.VideoFrame) -> None:
         """Write an image (H, W, 3) at the time of a frame.
@@ -93,7 +124,7 @@ class VideoWriter:
         if source.is_live:  # its clock began when the camera was switched on
             self._first_pts = frame.pts or 0
         try:
-            self._container = av.open(str(self._path), "w")
+            self._container = av.open(str(self._part or self._path), "w")
         except (av.error.FFmpegError, OSError, ValueError) as error:
             raise VideoError(
                 f"cannot write {self._path}: {getattr(error, 'strerror', None) or error}"
@@ -123,7 +154,8 @@ class VideoWriter:
         except (av.error.FFmpegError, ValueError) as error:
             self._container.close()
             self._container = None
-            self._path.unlink(missing_ok=True)
+            if self._part is None:
+                self._path.unlink(missing_ok=True)
             remedy = "convert it to AAC first" if self._path.suffix == ".mkv" else "write an .mkv"
             raise VideoError(
                 f"{self._path.suffix} cannot hold the sound of {self._source.name}, which is"

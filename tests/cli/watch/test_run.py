@@ -142,6 +142,28 @@ def test_video_is_never_written_over_its_source(clip: Path, tmp_path: Path) -> N
     assert source.read_bytes() == clip.read_bytes()
 
 
+@pytest.mark.parametrize("name", ["faces.jsonl", "faces.mp4"])
+def test_file_that_exists_is_replaced_if_asked(clip: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(b"mine")
+    path.chmod(0o600)
+    done = watch(clip, "--model", "front", "-o", path)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert f"-o is {path}, which exists; --force replaces it" in done.stderr
+    assert path.read_bytes() == b"mine"
+    assert watch(clip, "--model", "front", "--force", "-o", path).exit_code == 0
+    assert path.stat().st_size > 1000
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_video_that_exists_stays_if_the_command_fails(tmp_path: Path) -> None:
+    path = tmp_path / "faces.mp4"
+    path.write_bytes(b"mine")
+    done = watch(tmp_path / "missing.mp4", "--model", "front", "--force", "-o", path)
+    assert (done.exit_code, path.read_bytes()) == (1, b"mine")
+
+
 def test_source_that_cannot_be_opened_is_an_error(tmp_path: Path) -> None:
     done = watch(tmp_path / "missing.mp4", "--model", "front")
     assert (done.exit_code, done.stdout) == (1, "")

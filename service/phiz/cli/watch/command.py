@@ -40,6 +40,7 @@ _COVERING_DEFAULTS: Final = ", ".join(
     help="File to write: .jsonl for a line per frame, or .mp4, .mov or .mkv for a video with the"
     " faces drawn in and its sound.  [default: lines on standard output]",
 )
+@click.option("--force", is_flag=True, help="Replace a file that exists.")
 @click.option(
     "--blur",
     is_flag=True,

@@ -24,10 +24,11 @@ from phiz.video.source import SoundPacket, VideoSource, open_source
 from phiz.video.writer import VIDEO_SUFFIXES, VideoWriter
 
 
-def watch_source(
+def watch_source(  # noqa: PLR0913  the options of the command
     *,
     source: str,
     output: Path | None,
+    force: bool,
     cover: BlurOptions | None,
     smooth: bool,
     model: str,
@@ -41,6 +42,7 @@ def watch_source(
     """
     is_video = output is not None and output.suffix.lower() in VIDEO_SUFFIXES
     _check_output(source, output, is_video=is_video, blur=cover is not None)
+    _check_replaced(output, force=force)
     engine, _ = load_engine(load_settings(), {model})
     detect_options = DetectOptions(**options)
     if detect_options.budget_ms is not None:
@@ -90,6 +92,16 @@ def _check_output(source: str, output: Path | None, *, is_video: bool, blur: boo
     path = Path(source.removeprefix("file:").removeprefix("//"))  # FFmpeg takes both
     if output.exists() and path.exists() and output.samefile(path):
         raise OptionError(f"-o is {output}, which is SOURCE; name another file")
+
+
+def _check_replaced(output: Path | None, *, force: bool) -> None:
+    """Refuse to replace a file unasked. A pipe or a device is none.
+
+    Raises:
+        OptionError: It would be replaced.
+    """
+    if output is not None and output.is_file() and not force:
+        raise OptionError(f"-o is {output}, which exists; --force replaces it, or name another")
 
 
 def _read_frames(
