@@ -6,6 +6,7 @@ image itself, and otherwise the name of its file.
 
 import base64
 import io
+import re
 import stat
 import uuid
 import zipfile
@@ -21,6 +22,8 @@ from phiz.wire.messages import JSON
 DOCUMENT_NAME: Final = "faces.json"
 ZIP: Final = "application/zip"
 _SUFFIXES: Final[Mapping[str, str]] = {"image/jpeg": "jpg", "image/png": "png"}
+CROP_NAME: Final = re.compile(rf"face-[0-9]+\.({'|'.join(_SUFFIXES.values())})")
+"""The names that ``list_names`` gives."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)  # the first moment of ZIP: an archive tells no time
 _FILE_MODE: Final = stat.S_IFREG | 0o644  # Python's own lets nobody else read an unpacked file
 

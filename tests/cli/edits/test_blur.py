@@ -90,6 +90,21 @@ def test_a_folder_is_covered_once(folder: Path) -> None:
     assert [(folder / name).stat().st_mtime_ns for name in outputs] != stamps
 
 
+def test_an_image_that_is_named_as_a_covered_one_is_told(folder: Path) -> None:
+    own = folder / "deep" / "other-blurred.png"
+    shutil.copy(SELFIE, own)
+    told = (
+        "phiz: skipping 1 images whose names end with -blurred, as those of covered images do, such"
+        f" as {own}; name a file itself to cover it\n"
+    )
+    assert len(blur(folder, errors=told)) == 2
+    finished = "phiz: skipping 2 of 2 images, whose outputs exist; --force replaces them\n"
+    assert blur(folder, errors=told + finished) == []
+    (answer,) = blur(own)
+    assert answer["outputs"] == [str(folder / "deep" / "other-blurred-blurred.png")]
+    assert own.read_bytes() == SELFIE.read_bytes()
+
+
 def test_another_folder_keeps_the_paths(folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "new" / "covered"
     blur("--output", output, folder)

@@ -71,6 +71,23 @@ def test_an_image_without_its_document_is_done_again(folder: Path, tmp_path: Pat
     ]
 
 
+def test_force_leaves_no_crops_of_an_earlier_run(folder: Path, tmp_path: Path) -> None:
+    output = tmp_path / "faces"
+    arguments = (*QUICK, "--output", output, folder / "deep")
+    assert run(*arguments).exit_code == 0
+    group = output / "group.png"
+    own = ["face-2.webp", "face-x.jpg", "my-face-2.jpg", "notes.txt"]
+    for name in [*own, "face-07.jpg", "face-12.png"]:
+        (group / name).write_bytes(b"mine")
+    (group / "face-9.jpg").mkdir()
+    assert run("--max-faces", "1", "--force", *arguments).exit_code == 0
+    assert list_files(group) == sorted(["face-1.jpg", "faces.json", *own])
+    assert run("--encoding", "png", "--force", *arguments).exit_code == 0
+    assert list_files(group) == sorted(["face-1.png", "face-2.png", "faces.json", *own])
+    assert run("--min-score", "1", "--force", *arguments).exit_code == 0
+    assert list_files(group) == sorted(["faces.json", *own])
+
+
 def test_crops_need_a_folder() -> None:
     done = run(GROUP)
     assert done.exit_code == 2

@@ -40,7 +40,7 @@ def blur(**arguments: Any) -> None:  # noqa: ANN401  what the options say
     PATH is an image or a folder (searched with its subfolders). The covered image of face.jpg is
     face-blurred.jpg, or has the same name in another folder. JPEG, PNG and WebP keep their format,
     and others become PNG. Exif data is kept without its thumbnail. An image whose covered one
-    exists is skipped.
+    exists is skipped, and so is a name that ends with -blurred in a folder.
     """
     # Not at the top: numpy and the runtime take a while to import; --help should not wait.
     from phiz.cli.edits.run import blur_images  # noqa: PLC0415

@@ -35,7 +35,8 @@ def crops(**arguments: Any) -> None:  # noqa: ANN401  what the options say
 
     PATH is an image or a folder (searched with its subfolders). Each image gets a folder of its
     name with face-1.jpg and so on, best first, and with faces.json: the answer of phiz detect, and
-    the transform of each crop. An image whose faces.json exists is skipped.
+    the transform of each crop. An image whose faces.json exists is skipped. With --force it is done
+    again, and crops that it no longer has are removed.
     """
     # Not at the top: numpy and the runtime take a while to import; --help should not wait.
     from phiz.cli.edits.run import crop_images  # noqa: PLC0415

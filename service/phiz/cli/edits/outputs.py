@@ -1,7 +1,7 @@
 """The places of outputs: beside each image, or under the same path in another folder."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -10,6 +10,7 @@ import click
 
 from phiz.cli.files import STDIN_PATH, find_images, write_file
 from phiz.errors import OptionError
+from phiz.wire.crops import CROP_NAME
 
 BESIDE_SUFFIX: Final = "-blurred"
 _BESIDE_NAME: Final = re.compile(rf".*{BESIDE_SUFFIX}(\.\w+)?\.\w+", re.DOTALL)
@@ -51,14 +52,16 @@ def find_tasks(
     """
     if STDIN_PATH in paths:
         raise OptionError("standard input has no name for its output; name files")
-    tasks = [
-        _build_task(path, image_path, folder, is_in_place=is_in_place)
-        for path in paths
-        for image_path in find_images([path], folder, "--output")
-        if folder or is_in_place or image_path == path or not _is_output(image_path)
-    ]
+    tasks, passed_over = [], []
+    for path in paths:
+        for image_path in find_images([path], folder, "--output"):
+            if folder or is_in_place or image_path == path or not _is_output(image_path):
+                tasks.append(_build_task(path, image_path, folder, is_in_place=is_in_place))
+            else:
+                passed_over.append(image_path)
     if not tasks:
         raise click.ClickException("no images but covered ones")
+    _report_passed_over(passed_over, tasks, get_last_name)
     _check_names(tasks, get_last_name)
     if not is_in_place:
         _check_originals(tasks, get_last_name)
@@ -67,6 +70,21 @@ def find_tasks(
 
 def _is_output(path: Path) -> bool:
     return _BESIDE_NAME.fullmatch(path.name) is not None
+
+
+def _report_passed_over(
+    passed_over: Sequence[Path], tasks: Sequence[EditTask], get_last_name: Callable[[str], str]
+) -> None:
+    """Say which files have the name of a covered image, without being one of these images."""
+    outputs = {task.folder / get_last_name(task.name) for task in tasks}
+    others = [path for path in passed_over if path not in outputs]
+    if others:
+        click.echo(
+            f"phiz: skipping {len(others)} images whose names end with {BESIDE_SUFFIX}, as those of"
+            f" covered images do, such as {click.format_filename(others[0])}; name a file itself to"
+            " cover it",
+            err=True,
+        )
 
 
 def _build_task(
@@ -119,6 +137,22 @@ def write_output(folder: Path, name: str, content: bytes) -> None:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, content)
+
+
+def remove_stale_crops(folder: Path, names: Iterable[str]) -> None:
+    """Remove the crops of an earlier run, which had more faces or another encoding.
+
+    Args:
+        folder: Of the crops of one image.
+        names: Of the files that it has now.
+
+    Raises:
+        OSError: One cannot be removed, and is named.
+    """
+    kept = set(names)
+    for path in folder.iterdir():
+        if path.name not in kept and CROP_NAME.fullmatch(path.name) and path.is_file():
+            path.unlink()
 
 
 def skip_finished(tasks: Sequence[EditTask], get_last_name: Callable[[str], str]) -> list[EditTask]:

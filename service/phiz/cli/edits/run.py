@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from phiz.cli.detect_run import run_in_cluster
-from phiz.cli.edits.outputs import find_tasks, skip_finished, write_output
+from phiz.cli.edits.outputs import find_tasks, remove_stale_crops, skip_finished, write_output
 from phiz.cli.formats import Layout, open_report
 from phiz.cli.run import run_images
 from phiz.editing.options import BlurOptions, CropOptions
@@ -139,9 +139,11 @@ def _run_edit(  # noqa: PLR0913  as above
         names = []
         for name, content in plan.edit.edit(task.name, image_bytes, result, engine.limits):
             write_output(task.folder, name, content)
-            names.append(str(task.folder / name))
+            names.append(task.folder / name)
+        if force and isinstance(plan.edit, CropEdit):
+            remove_stale_crops(names[-1].parent, (path.name for path in names))
         stopwatch.lap("render")
-        return EditResult(tuple(names), len(result.faces))
+        return EditResult(tuple(map(str, names)), len(result.faces))
 
     run_images(list(tasks), engine.limits.max_bytes, edit_image, report)
 
