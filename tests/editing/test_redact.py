@@ -99,6 +99,34 @@ def test_pixels_outside_are_equal_without_loss(
 
 @pytest.mark.parametrize("cover", KINDS)
 @pytest.mark.parametrize(
+    ("mode", "kind", "arguments"),
+    [
+        ("RGB", "PNG", {}),
+        ("L", "PNG", {}),
+        ("RGB", "WEBP", {"lossless": True, "exact": True}),
+    ],
+    ids=["png", "png-grey", "webp"],
+)
+def test_colours_under_transparent_pixels_are_covered_too(
+    mode: str, kind: str, arguments: Mapping[str, Any], cover: BlurKind
+) -> None:
+    opaque = crowd(mode)
+    hidden = opaque.copy()
+    hidden.putalpha(0)
+    covered = [
+        load(
+            cover_faces(save(image, kind, **arguments), [FACE], BlurOptions(cover), LIMITS).content
+        )
+        for image in (opaque, hidden)
+    ]
+    assert covered[1].mode == {"RGB": "RGBA", "L": "LA"}[mode]
+    expected, colours = (np.atleast_3d(np.asarray(image)) for image in covered)
+    np.testing.assert_array_equal(inside(colours[..., :-1]), inside(expected))
+    assert (inside(colours[..., :-1]) != inside(np.atleast_3d(np.asarray(opaque)))).mean() > 0.1
+
+
+@pytest.mark.parametrize("cover", KINDS)
+@pytest.mark.parametrize(
     ("mode", "arguments"),
     [
         pytest.param("L", {}, id="grey"),
