@@ -122,18 +122,11 @@ def _clean_directory(
     return _PREFIX + header + _encode_directory(root, order, _HEADER_BYTES)
 
 
+@dataclass(slots=True)
 class _Room:
-    """Counts the bytes that are left for values."""
+    """The bytes that are left for entries and values."""
 
-    def __init__(self, size_bytes: int) -> None:
-        self._left = size_bytes
-
-    def take(self, size_bytes: int) -> bool:
-        """Return whether so many bytes are left, and take them."""
-        if size_bytes > self._left:
-            return False
-        self._left -= size_bytes
-        return True
+    left_bytes: int
 
 
 def _read_kept(
@@ -151,22 +144,24 @@ def _read_kept(
     for number, tag in source.tags.items():
         if number in dropped_tags or number in _POINTER_TAGS:
             continue
-        value = _read_value(source, tag)
-        if value is not None and room.take(_ENTRY_BYTES + len(value) + 1):
+        value = _read_value(source, tag, room.left_bytes - _ENTRY_BYTES - 1)
+        if value is not None:
             kept.tags[number], kept.values[number] = tag, value
+            room.left_bytes -= _ENTRY_BYTES + len(value) + 1
     for number in _NESTED.get(pointer, ()):
+        room.left_bytes -= 2 * _ENTRY_BYTES  # for its place, its number of tags and its end
         for place in source.read_values(number, 1):
             inner = read_directory(source.image_bytes, source.byte_order, place)
             nested = _read_kept(inner, number, dropped_tags, room)
-            if (nested.tags or nested.nested) and room.take(2 * _ENTRY_BYTES):
+            if nested.tags or nested.nested:
                 kept.nested[number] = nested
     return kept
 
 
-def _read_value(source: TiffDirectory, tag: TiffTag) -> bytes | None:
+def _read_value(source: TiffDirectory, tag: TiffTag, max_bytes: int) -> bytes | None:
     """Return the bytes of a tag's value; None if they are damaged, or may be a picture."""
     size = _VALUE_BYTES.get(tag.value_type, 0) * tag.count
-    if not 0 < size <= _MAX_EXIF_BYTES:
+    if not 0 < size <= max_bytes:
         return None
     if size <= _INLINE_BYTES:
         return tag.content[:size]

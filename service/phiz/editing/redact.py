@@ -17,7 +17,7 @@ from PIL import Image as Pillow
 from phiz.cancellation import checkpoint
 from phiz.editing.encode import Picture
 from phiz.editing.options import BlurOptions
-from phiz.editing.stored import open_stored
+from phiz.editing.stored import copy_stored, open_stored
 from phiz.faces import Boxes, Face, RgbImage
 from phiz.image.limits import DecodingLimits
 from phiz.image.orientation import UPRIGHT_EXIF, to_stored_points
@@ -54,6 +54,8 @@ def cover_faces(
 ) -> Picture:
     """Return an image with its faces covered, and with its other pixels as they were.
 
+    A JPEG without faces is not encoded anew, unless its format changes.
+
     Args:
         image_bytes: The file that the faces were found in.
         faces: In pixels of the upright image.
@@ -62,8 +64,10 @@ def cover_faces(
         picture_format: Format of the result; None for that of the file, or PNG.
 
     Raises:
-        ImageError: As ``open_stored`` and ``StoredImage.encode``.
+        ImageError: As ``open_stored``, ``copy_stored`` and ``StoredImage.encode``.
     """
+    if not faces and (copied := copy_stored(image_bytes, limits, picture_format)) is not None:
+        return copied
     stored = open_stored(image_bytes, limits, picture_format)
     image = stored.image
     for face in faces:

@@ -15,8 +15,9 @@ from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 from PIL.WebPImagePlugin import WebPImageFile
 
-from phiz.editing.encode import Picture, encode_image, to_pillow
+from phiz.editing.encode import MEDIA_TYPES, Picture, encode_image, to_pillow
 from phiz.editing.exif import clean_exif, clean_tiff_tags, read_exif
+from phiz.editing.jpeg_copy import copy_jpeg
 from phiz.editing.metadata import find_colour_chunks, find_jpeg_profile, fits_mode, read_profile
 from phiz.errors import ImagePixelsError, UnsupportedImageError
 from phiz.image.decode import open_image
@@ -84,6 +85,44 @@ def open_stored(
         ImageError: The pixels cannot be decoded or written within the limits, or there are several
             frames.
     """
+    image_format = _check_format(image_bytes)
+    own = _OPENERS.get(image_format)
+    if own is None or (picture_format is not None and picture_format != image_format.lower()):
+        return _open_upright(image_format, image_bytes, limits, picture_format or "png")
+    with translate_errors(image_format, len(image_bytes), limits.max_pixels):
+        return own(image_bytes, limits.max_pixels)
+
+
+def copy_stored(
+    image_bytes: bytes, limits: DecodingLimits, picture_format: PictureFormat | None = None
+) -> Picture | None:
+    """Return a JPEG as a JPEG that is not encoded anew, with the metadata of ``open_stored``.
+
+    Args:
+        image_bytes: As for ``open_stored``.
+        limits: As for ``open_stored``.
+        picture_format: As for ``open_stored``.
+
+    Returns:
+        None for another format, or if the file has unusual parts.
+
+    Raises:
+        ImageError: There are too many pixels, or several frames.
+    """
+    if _check_format(image_bytes) != "JPEG" or picture_format not in {None, "jpeg"}:
+        return None
+    for frame in read_jpeg_header(image_bytes, MAX_JPEG_SEGMENTS + 1).frames:
+        check_size(frame.size_wh, limits.max_pixels)
+    copied = copy_jpeg(image_bytes)
+    return None if copied is None else Picture(copied, MEDIA_TYPES["jpeg"])
+
+
+def _check_format(image_bytes: bytes) -> ImageFormat:
+    """Return the format of a readable file.
+
+    Raises:
+        UnsupportedImageError: There are several frames.
+    """
     image_format = sniff_format(image_bytes)
     assert image_format is not None, "its faces have been found"
     if has_several_frames(image_format, image_bytes):
@@ -91,11 +130,7 @@ def open_stored(
             f"the {image_format} has several frames or pages, and faces are covered in single"
             " images; send each of them as an image of its own"
         )
-    own = _OPENERS.get(image_format)
-    if own is None or (picture_format is not None and picture_format != image_format.lower()):
-        return _open_upright(image_format, image_bytes, limits, picture_format or "png")
-    with translate_errors(image_format, len(image_bytes), limits.max_pixels):
-        return own(image_bytes, limits.max_pixels)
+    return image_format
 
 
 def _open_upright(
