@@ -210,8 +210,8 @@ CROP_OPTIONS: Final[Mapping[str, Option]] = {
 BLUR_OPTIONS: Final[Mapping[str, Option]] = {
     "kind": Option(
         "mosaic",
-        "How faces are covered: a `mosaic` of about three blocks across a face, a `blur` that is as"
-        " strong, or a `solid` black box.",
+        "How faces are covered: a `mosaic` of about three blocks across a face, a wide `blur`,"
+        " or a `solid` black box.",
         choices=get_args(BlurKind),
     ),
     "grow": Option(

@@ -18,13 +18,13 @@ from phiz.image.orientation import UPRIGHT_EXIF
 from phiz.image.tiff import read_exif_orientation
 
 _START_OF_IMAGE: Final = b"\xff\xd8"
-_SCAN, _COMMENT = 0xDA, 0xFE
+_SCAN, _COM = 0xDA, 0xFE
 _APP0, _APP1, _APP2, _APP14, _APP15 = 0xE0, 0xE1, 0xE2, 0xEE, 0xEF
 _TABLES: Final = frozenset({0xC4, 0xCC, 0xDB, 0xDC, 0xDD})  # DHT, DAC, DQT, DNL and DRI
 _FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive
 _MODES: Final = {1: "L", 3: "RGB", 4: "CMYK"}  # of Pillow, by the number of components
 # Any marker but those without a length, which stand alone: TEM, RST, SOI.
-_MARKER: Final = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
+_SEGMENT_START: Final = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])")
 
 
 def copy_jpeg(image_bytes: bytes) -> bytes | None:
@@ -62,7 +62,7 @@ def _copy_segments(image_bytes: bytes) -> Iterator[bytes | None]:
         elif marker == _APP1 and content.startswith(b"Exif\0\0") and exif:
             yield _build_segment(_APP1, exif)
             exif = b""  # another one would be a second image's
-        elif marker != _COMMENT and not _APP0 <= marker <= _APP15:
+        elif marker != _COM and not _APP0 <= marker <= _APP15:
             yield None
 
 
@@ -73,7 +73,7 @@ def _build_segment(marker: int, content: bytes) -> bytes:
 def _copy_scans(image_bytes: bytes, start: int) -> bytes | None:
     """Return the scans and the tables between them, up to the end of the image."""
     at = start
-    while found := _MARKER.search(image_bytes, at):
+    while found := _SEGMENT_START.search(image_bytes, at):
         marker = found[1][0]
         if marker == END_OF_IMAGE[1]:
             return image_bytes[start : found.start()] + END_OF_IMAGE

@@ -1,9 +1,9 @@
 """Covers faces: the pixels of a region are replaced by a few means of them, or by black.
 
 Regions are half-open, ``x1 y1 x2 y2`` in whole pixels of the image as it is stored. The strengths
-were measured: no detector finds a face in the covered ones (``benchmarks/accuracy/covering.py``).
-With twice as many blocks, one detector found every fourth face again, because it reduces an image
-until the blocks are pixels.
+were measured (``benchmarks/accuracy/covering.py``): of 224 covered faces, detectors find none again
+under a mosaic, 4 under a blur and 9 under black. With twice as many blocks, one detector found
+every fourth face again, because it reduces an image until the blocks are pixels.
 """
 
 import math
