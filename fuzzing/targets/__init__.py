@@ -26,6 +26,7 @@ class Target:
 TARGETS: Mapping[str, Target] = {
     "headers": Target(images.read_headers, images.list_seeds, share=2.0),
     "images": Target(images.decode, images.list_seeds, share=2.0),
+    "metadata": Target(images.copy_metadata, images.list_seeds),
     "forms": Target(forms.read_form, forms.list_seeds, share=2.0),
     "options": Target(forms.read_options, forms.list_queries, max_bytes=300),
     "answers": Target(fetches.read_host_answer, fetches.list_answers),

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from phiz.editing.exif import MAX_EXIF_BYTES, clean_exif, clean_tiff_tags, read_exif
+from phiz.editing.jpeg_copy import copy_jpeg
 from phiz.errors import ImageError
 from phiz.image import tiff
 from phiz.image.decode import open_image
@@ -51,6 +53,18 @@ def read_headers(content: bytes) -> None:
         assert len(tiff.extract_page(page)) == len(content), "a page stays in its place"
         if is_read("TIFF", tuple(properties.items())):
             tiff.read_grey_range(page)
+
+
+def copy_metadata(content: bytes) -> None:
+    """Clean Exif and copy a JPEG, whatever the first bytes say. A second time changes nothing."""
+    for clean in (clean_exif, clean_tiff_tags):
+        exif = clean(content, 6)
+        assert len(exif) <= MAX_EXIF_BYTES, "a segment of a JPEG has no room"
+        assert clean_exif(exif, 6) == exif, "Exif is not clean"
+    for image_format in ("PNG", "HEIC"):
+        read_exif(image_format, content)
+    copied = copy_jpeg(content)
+    assert copied is None or copy_jpeg(copied) == copied, "the copy is not clean"
 
 
 def decode(content: bytes) -> None:

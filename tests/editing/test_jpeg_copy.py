@@ -104,6 +104,7 @@ def test_a_file_with_unusual_parts_is_not_copied() -> None:
     assert copy_jpeg(source[:second] + comment + source[second:]) is None
     assert copy_jpeg(source[:-2]) is None
     assert copy_jpeg(source[:-300]) is None
+    assert copy_jpeg(source[: source.index(b"\xff\xda")]) is None
     for marker in (0xC3, 0xC9, 0xDE, 0xF7):  # lossless, arithmetic, hierarchical, JPEG-LS
         assert copy_jpeg(source[:2] + build_segment(marker, bytes(15)) + source[2:]) is None
     covered = cover_faces(source[:-2], [], BlurOptions(), LIMITS).content

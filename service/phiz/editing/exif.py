@@ -69,7 +69,7 @@ _TEXT_TYPES: Final = (2, 129)
 _CONTROL_CHARACTER: Final = re.compile(rb"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 _SHORT, _LONG = 3, 4
 _MAX_BINARY_BYTES: Final = 1024  # of a value that is not text; no picture of a face fits
-_MAX_EXIF_BYTES: Final = 65_533  # of a segment of a JPEG
+MAX_EXIF_BYTES: Final = 65_533  # of a segment of a JPEG
 _INLINE_BYTES: Final = 4
 _ENTRY_BYTES: Final = 12
 _PREFIX: Final = b"Exif\0\0"
@@ -109,7 +109,7 @@ def _clean_directory(
     page: TiffDirectory | None, orientation: int, dropped_tags: frozenset[int]
 ) -> bytes:
     order: ByteOrder = page.byte_order if page else "<"
-    room = _Room(_MAX_EXIF_BYTES - len(_PREFIX) - _HEADER_BYTES - 2 * _ENTRY_BYTES)
+    room = _Room(MAX_EXIF_BYTES - len(_PREFIX) - _HEADER_BYTES - 2 * _ENTRY_BYTES)
     root = _read_kept(page, 0, dropped_tags, room) if page else _Directory()
     if page is None or page.read_values(ORIENTATION, 2) != (orientation,):
         root.tags.pop(ORIENTATION, None)

@@ -51,7 +51,8 @@ def _copy_segments(image_bytes: bytes) -> Iterator[bytes | None]:
         marker, content = image_bytes[start + 1], image_bytes[start + 4 : end]
         if marker == _SCAN:
             yield _copy_scans(image_bytes, start) if mode else None
-        elif marker in _TABLES or marker in _FRAMES:
+            return
+        if marker in _TABLES or marker in _FRAMES:
             yield image_bytes[start:end]
         elif marker == _APP0 and content.startswith(b"JFIF\0"):
             yield _build_segment(_APP0, content[:12].ljust(12, b"\0") + bytes(2))  # no thumbnail
@@ -64,6 +65,7 @@ def _copy_segments(image_bytes: bytes) -> Iterator[bytes | None]:
             exif = b""  # another one would be a second image's
         elif marker != _COM and not _APP0 <= marker <= _APP15:
             yield None
+    yield None  # there are no scans
 
 
 def _build_segment(marker: int, content: bytes) -> bytes:
