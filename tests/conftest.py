@@ -1,8 +1,9 @@
 import fcntl
+import gc
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -35,6 +36,22 @@ settings.load_profile("phiz")
 
 # Programs that not every machine has.
 pytest_plugins = ("tests.tools",)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Keep what the collection of the tests has made out of the garbage collector.
+
+    A full collection takes half a second with it, and tests that look for what is left do many.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
+
 
 PICTURES = Path(__file__).parent / "pictures"
 INT8 = Variant("onnxruntime", "int8")
