@@ -7,6 +7,7 @@ import sys
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import phiz
@@ -47,7 +48,11 @@ MODULES = {
     ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__"): path
     for path in sorted(ROOT.rglob("*.py"))
 }
-TREES = {name: ast.parse(path.read_text("utf-8")) for name, path in MODULES.items()}
+
+
+@cache
+def parse_module(name: str) -> ast.Module:
+    return ast.parse(MODULES[name].read_text("utf-8"))
 
 
 def room_of(module: str) -> str:
@@ -61,7 +66,7 @@ def imported(module: str, *, lazily: bool = True) -> Iterator[str]:
 
     The command ``phiz`` finds its commands by name; those imports are not among them.
     """
-    tree = TREES[module]
+    tree = parse_module(module)
     for node in ast.walk(tree) if lazily else tree.body:
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -145,11 +150,11 @@ def test_pydantic_is_at_the_edge_and_http_in_few_rooms() -> None:
     roots = {
         name: {
             (alias.name if isinstance(node, ast.Import) else node.module or "").split(".")[0]
-            for node in ast.walk(tree)
+            for node in ast.walk(parse_module(name))
             if isinstance(node, ast.Import | ast.ImportFrom)
             for alias in node.names
         }
-        for name, tree in TREES.items()
+        for name in MODULES
     }
     pydantic = {
         room_of(name) for name in MODULES if roots[name] & {"pydantic", "pydantic_settings"}

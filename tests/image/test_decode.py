@@ -763,32 +763,38 @@ def declare_large_gif(width: int, height: int) -> bytes:
 
 
 WIDE = (2000, 2000)
-WIDE_TILE = take_picture(encode_heic(Image.new("RGB", (512, 512))))
-MEMORY_CASES = {
-    "png": (save(Image.new("RGB", WIDE), "PNG"), 8),
-    "png-palette": (save(Image.new("P", WIDE), "PNG", transparency=0), 5),
-    "png-grey-alpha": (save(Image.new("LA", WIDE), "PNG"), 8),
-    "png-alpha": (save(Image.new("RGBA", WIDE), "PNG"), 8),
-    "png-16-bits": (save(Image.new("I;16", WIDE), "PNG", transparency=0), 6),
-    "gif": (save(Image.new("P", WIDE), "GIF", transparency=0), 5),
-    "gif-over-the-limit": (declare_large_gif(16_000, 10_000), 0),
-    "bmp-alpha": (save(Image.new("RGBA", WIDE), "BMP"), 8),
-    "tiff": (save(Image.new("RGB", WIDE), "TIFF", compression="tiff_lzw"), 8),
-    "webp": (save(Image.new("RGB", WIDE), "WEBP"), 12),
-    "webp-alpha": (save(Image.new("RGBA", WIDE), "WEBP", lossless=True), 12),
-    "heic": (write_heif([WIDE_TILE] * 16, shape_grid(4, 4, WIDE)), 8),
-    "heic-alpha": (encode_heic(Image.new("RGBA", WIDE), quality=1), 11),
-    "jpeg-cmyk": (save(Image.new("CMYK", WIDE), "JPEG"), 8),
-    "jpeg-progressive": (save(Image.new("RGB", WIDE), "JPEG", progressive=True), 7),
+
+
+def encode_wide_grid() -> bytes:
+    tile = take_picture(encode_heic(Image.new("RGB", (512, 512))))
+    return write_heif([tile] * 16, shape_grid(4, 4, WIDE))
+
+
+MEMORY_CASES: dict[str, tuple[Callable[[], bytes], int]] = {
+    "png": (lambda: save(Image.new("RGB", WIDE), "PNG"), 8),
+    "png-palette": (lambda: save(Image.new("P", WIDE), "PNG", transparency=0), 5),
+    "png-grey-alpha": (lambda: save(Image.new("LA", WIDE), "PNG"), 8),
+    "png-alpha": (lambda: save(Image.new("RGBA", WIDE), "PNG"), 8),
+    "png-16-bits": (lambda: save(Image.new("I;16", WIDE), "PNG", transparency=0), 6),
+    "gif": (lambda: save(Image.new("P", WIDE), "GIF", transparency=0), 5),
+    "gif-over-the-limit": (lambda: declare_large_gif(16_000, 10_000), 0),
+    "bmp-alpha": (lambda: save(Image.new("RGBA", WIDE), "BMP"), 8),
+    "tiff": (lambda: save(Image.new("RGB", WIDE), "TIFF", compression="tiff_lzw"), 8),
+    "webp": (lambda: save(Image.new("RGB", WIDE), "WEBP"), 12),
+    "webp-alpha": (lambda: save(Image.new("RGBA", WIDE), "WEBP", lossless=True), 12),
+    "heic": (encode_wide_grid, 8),
+    "heic-alpha": (lambda: encode_heic(Image.new("RGBA", WIDE), quality=1), 11),
+    "jpeg-cmyk": (lambda: save(Image.new("CMYK", WIDE), "JPEG"), 8),
+    "jpeg-progressive": (lambda: save(Image.new("RGB", WIDE), "JPEG", progressive=True), 7),
 }
-"""A file, and the bytes for each of its pixels that decoding takes at most."""
+"""What makes a file, and the bytes for each of its pixels that decoding takes at most."""
 
 
 @pytest.fixture(scope="module")
 def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     folder = tmp_path_factory.mktemp("peaks")
-    for name, (image_bytes, _) in MEMORY_CASES.items():
-        (folder / name).write_bytes(image_bytes)
+    for name, (encode, _) in MEMORY_CASES.items():
+        (folder / name).write_bytes(encode())
     command = [
         sys.executable,
         "-m",
