@@ -30,6 +30,7 @@ RULES, PAGE, TEXT = (
     "test_needs.py::test_page",
     "test_needs.py::test_text",
 )
+PROCESSES = [(), ("-p", "xdist", "-n", "2")]
 
 
 def run_tests(
@@ -41,7 +42,12 @@ def run_tests(
         (folder / name).write_text("#!/bin/sh\n")
         (folder / name).chmod(0o755)
     others = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    variables = {"PATH": str(folder), "PYTHONPATH": str(ROOT), ALL: "1" if everything else ""}
+    variables = {
+        "PATH": str(folder),
+        "PYTHONPATH": str(ROOT),
+        "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",  # others take most of the time of a start
+        ALL: "1" if everything else "",
+    }
     options = ("-q", "-p", "no:cacheprovider", "-p", "tests.tools", "--strict-markers")
     command = [sys.executable, "-m", "pytest", *options, *tests]
     return subprocess.run(
@@ -54,7 +60,7 @@ def run_tests(
     )
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one-process", "two-processes"])
+@pytest.mark.parametrize("processes", PROCESSES, ids=["one-process", "two-processes"])
 def test_tests_without_their_program_are_left_out_and_counted_in_the_last_line(
     processes: tuple[str, ...], tmp_path: Path
 ) -> None:
@@ -77,7 +83,7 @@ def test_tests_with_their_program_run(tmp_path: Path) -> None:
     assert ran.returncode == 0
 
 
-@pytest.mark.parametrize("processes", [(), ("-n", "2")], ids=["one-process", "two-processes"])
+@pytest.mark.parametrize("processes", PROCESSES, ids=["one-process", "two-processes"])
 def test_missing_program_fails_its_tests_where_all_are_to_run(
     processes: tuple[str, ...], tmp_path: Path
 ) -> None:

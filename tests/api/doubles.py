@@ -38,6 +38,7 @@ LIMITS = DecodingLimits(max_bytes=100_000, max_pixels=50_000)
 LARGE = DecodingLimits(max_bytes=10**6, max_pixels=10**6)
 NAMES = ("front", "back", "full", "mtcnn", "yunet", "centerface", "auto")
 PATIENCE_S = 20
+HELD_S = 600
 BEGUN = "begun"
 MAY_END = "may-end"
 
@@ -80,12 +81,13 @@ class Held:
     """Works until it is told to end."""
 
     folder: Path
+    patience_s: float = PATIENCE_S
 
     def detect(self, image: LazyImage, options: DetectOptions, stopwatch: Stopwatch) -> Detections:
         del image, stopwatch
         with (self.folder / BEGUN).open("a") as calls:
             calls.write(f"{options.max_faces}\n")
-        give_up = time.monotonic() + PATIENCE_S
+        give_up = time.monotonic() + self.patience_s
         while not (self.folder / MAY_END).exists():
             assert time.monotonic() < give_up
             time.sleep(0.001)
@@ -177,6 +179,11 @@ def held(folder: Path) -> WorkerSetup:
     return prepared({"back": Mirror("back"), "auto": Held(folder)}, LARGE)
 
 
+def taken(folder: Path) -> WorkerSetup:
+    """Held for as long as the tests of a module take."""
+    return prepared({"back": Mirror("back"), "auto": Held(folder, HELD_S)}, LARGE)
+
+
 def long(folder: Path) -> WorkerSetup:
     """Held, and expected to take 4 s."""
     return prepared({"auto": Held(folder)}, LARGE, seconds={"auto": 4.0})
@@ -202,7 +209,7 @@ def refusing(_folder: Path) -> WorkerSetup:
 
 DOUBLES: Mapping[str, Callable[[Path], WorkerSetup]] = {
     double.__name__: double
-    for double in (mirrors, lonely, broken, held, long, late, unbuilt, dying, refusing)
+    for double in (mirrors, lonely, broken, held, taken, long, late, unbuilt, dying, refusing)
 }
 
 

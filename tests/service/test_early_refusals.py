@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from phiz.api.security.keys import format_line
-from tests.api.doubles import BEGUN, MAY_END
+from tests.api.doubles import BEGUN, HELD_S, MAY_END
 
 from .running import IMAGE, Running, Starter, all_received, head_of, received, wait_for
 
@@ -21,13 +21,18 @@ QUEUED = 2
 KEY = 32 * "k"
 
 
-@pytest.fixture
-def full(start: Starter, tmp_path: Path) -> Iterator[Running]:
-    """A service whose worker and queue are taken until the end of the test."""
-    with start.doubled("held", queue=QUEUED, logged="failed") as service, ExitStack() as stack:
-        fill(service, stack, tmp_path)
+@pytest.fixture(scope="module")
+def full(models_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A service whose worker and queue are taken until the end of these tests."""
+    folder = tmp_path_factory.mktemp("full")
+    bounds = {"queue": QUEUED, "deadline_s": HELD_S, "hangs_s": HELD_S}
+    with (
+        Starter(models_folder, folder).doubled("taken", logged="failed", **bounds) as service,
+        ExitStack() as stack,
+    ):
+        fill(service, stack, folder)
         yield service
-        (tmp_path / MAY_END).touch()
+        (folder / MAY_END).touch()
 
 
 def fill(service: Running, stack: ExitStack, folder: Path) -> None:
@@ -80,13 +85,17 @@ def test_client_of_another_server_sees_the_form_of_its_interface(
 
 
 def test_refusal_is_counted_and_logged_as_by_the_routes(full: Running) -> None:
+    labels = {"model": "front", "outcome": "overloaded"}
+    rejected = full.metric("phiz_rejected_total", reason="overloaded")
+    requests = full.metric("phiz_request_seconds_count", **labels)
+    logged = len(full.log.read_text().splitlines())
     for count, headers in enumerate(((), ("connection: close",)), 1):
         ask(full, *headers, "x-request-id: seven")
-        assert full.metric("phiz_rejected_total", reason="overloaded") == count
-        labels = {"model": "front", "outcome": "overloaded"}
-        assert full.metric("phiz_request_seconds_count", **labels) == count
+        assert full.metric("phiz_rejected_total", reason="overloaded") == rejected + count
+        assert full.metric("phiz_request_seconds_count", **labels) == requests + count
         assert full.metric("phiz_inflight_requests") == QUEUED + 1
-    lines = [line.partition(" bytes_in=") for line in full.log.read_text().splitlines()]
+    new = full.log.read_text().splitlines()[logged:]
+    lines = [line.partition(" bytes_in=") for line in new]
     (early, _, _), (by_the_routes, _, _) = lines
     assert (
         early[len("2026-11-30T12:00:00.000") :] == by_the_routes[len("2026-11-30T12:00:00.000") :]
