@@ -26,7 +26,7 @@ BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 # The tests start Python hundreds of times, and much of their time is waiting: three processes keep
-# two cores busy. Files keep their order, since those with the fewest tests take the longest.
+# two cores busy. Files keep the order of tests/conftest.py.
 unexport PYTHONDONTWRITEBYTECODE
 PROCESSES := 3
 PYTEST := $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder

@@ -53,6 +53,12 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first, so that all processes of pytest-xdist end together."""
+    long = {item.path for item in items if item.get_closest_marker("integration")}
+    items.sort(key=lambda item: item.path not in long)
+
+
 PICTURES = Path(__file__).parent / "pictures"
 INT8 = Variant("onnxruntime", "int8")
 CLASSIFIERS = [

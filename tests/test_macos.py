@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from .conftest import PICTURES
+from .ray.variables import RAY
 from .service.running import ONE, environment, running
 
 pytestmark = pytest.mark.integration
@@ -41,7 +42,8 @@ def test_the_names_and_files_of_linux_are_gone() -> None:
 
 def test_every_module_is_imported() -> None:
     command = [sys.executable, "-c", IMPORT, str(FOLDER / "sitecustomize.py")]
-    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = {**os.environ, **RAY}
+    ran = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert {"phiz.system.cgroups", "phiz.convert.builder", "phiz.ray.job", "phiz.ray.serve"} <= {
         *ran.stdout.split()

@@ -14,16 +14,12 @@ from click.testing import CliRunner
 
 from phiz.cli.main import main
 from tests.conftest import PICTURES
+from tests.ray.variables import RAY
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_cluster")]
 
 PHIZ = [sys.executable, "-m", "phiz", "detect"]
 NAMES = ("group_640x480.png", "row_960x540.png")
-ENVIRONMENT = {
-    "RAY_ADDRESS": "local",
-    "RAY_AUTH_MODE": "disabled",  # nobody else reaches it, and a token would stay
-    "RAY_raylet_start_wait_time_s": "120",  # on a machine that is busy
-}
 
 
 def detect(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -32,7 +28,7 @@ def detect(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
         check=False,
         capture_output=True,
         text=True,
-        env={**os.environ, **ENVIRONMENT},
+        env={**os.environ, **RAY, "RAY_ADDRESS": "local"},
         timeout=300,  # a guard against hanging; on a busy machine Ray takes minutes to start
     )
 

@@ -28,6 +28,7 @@ from tests.conftest import PICTURES
 from tests.service.running import SERVE, Running, alive, children, environment, running
 
 from .test_job import finder, part
+from .variables import RAY
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("one_cluster")]
 
@@ -38,11 +39,6 @@ PATIENCE_S = 60
 QUEUE = 6  # of each replica
 FORM = "multipart/form-data; boundary=b"
 PAGE = "<p>what was measured</p>"
-RAY = {
-    "RAY_AUTH_MODE": "disabled",  # nobody else reaches it, and a token would stay
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_raylet_start_wait_time_s": "120",  # on a machine that is busy
-}
 
 
 class Asked(NamedTuple):
