@@ -1,7 +1,7 @@
 # Each target does its own set-up, and is quick if the set-up is done.
 #
 #   make serve   the service on http://127.0.0.1:8000 (PORT=9000 for another port)
-#   make test    format check, lint, types and every test
+#   make test    format check, lint, types and every test (TESTS=tests/boxes for some)
 #   make check   the same with the unit tests only, in less than a minute: it skips tests marked
 #                "integration", which start a service, a cluster or a browser, or measure
 #   make setup   the set-up of serve and test; afterwards .venv/bin/phiz is the command
@@ -39,7 +39,7 @@ serve: setup
 	@exec $(BIN)/phiz serve --host $(HOST) --port $(PORT)
 
 test: lint models
-	$(PYTEST)
+	$(PYTEST) $(TESTS)
 
 check: lint unit
 
