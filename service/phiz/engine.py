@@ -125,7 +125,7 @@ def build_engine(  # noqa: PLR0913  what an entry point chooses
         wanted: Names of the detectors; None means all.
         runtime: Runtime of the networks; None means onnxruntime on the processor.
         models: The catalogue; None means the catalogue of this phiz, in the precisions that are
-            preferred on this processor.
+            preferred on this processor. In the reference mode these are float32.
 
     Raises:
         OptionError: A wanted detector does not exist.
@@ -133,6 +133,7 @@ def build_engine(  # noqa: PLR0913  what an entry point chooses
     """
     if models is None:
         models = catalog.load_catalog()
-        networks = [spec for model in models.models for spec in model.networks]
-        models = models.with_precisions(choose_precisions(networks))
+        if sampling != "reference":
+            networks = [spec for model in models.models for spec in model.networks]
+            models = models.with_precisions(choose_precisions(networks))
     return Engine(detectors.load_detectors(models, folder, sampling, wanted, runtime), limits)

@@ -42,7 +42,13 @@ def load_engine(
     known = catalog.load_catalog()
     networks = [spec for model in known.get_models("face") for spec in model.networks]
     profile = _find_profile(settings)
-    chosen = select_runtime(settings.runtime, settings.providers, profile, networks)
+    chosen = select_runtime(
+        settings.runtime,
+        settings.providers,
+        profile,
+        networks,
+        reference=settings.sampling == "reference",
+    )
     if chosen.warning:
         warn(chosen.warning)
     models = known.with_precisions(chosen.precisions)

@@ -121,7 +121,8 @@ def test_a_preferred_form_is_built_with_the_others() -> None:
         spec for model in catalog.load_catalog().get_models("face") for spec in model.networks
     ]
     variants = [variant for spec in networks for variant in spec.variants]
-    assert [spec.file_name for spec in variants if spec.is_preferred] == ["centerface.int8.onnx"]
+    preferred = ["onet.int8.onnx", "centerface.int8.onnx"]
+    assert [spec.file_name for spec in variants if spec.is_preferred] == preferred
     assert all(spec.is_built_by_default for spec in networks)
     assert [spec.is_built_by_default for spec in variants] == [
         spec.is_preferred for spec in variants

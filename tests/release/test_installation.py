@@ -19,7 +19,7 @@ from .conftest import ROOT, TOOLS, Installed
 pytestmark = pytest.mark.integration
 
 FLOATS = ("front", "back", "full", "pnet", "rnet", "onet", "yunet", "centerface")
-FILES = {*(f"{name}.onnx" for name in FLOATS), "centerface.int8.onnx"}
+FILES = {*(f"{name}.onnx" for name in FLOATS), "onet.int8.onnx", "centerface.int8.onnx"}
 
 
 @pytest.fixture(scope="module")

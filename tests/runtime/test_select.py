@@ -123,7 +123,8 @@ def test_processor_decides_without_a_measurement(
 
 
 @pytest.mark.parametrize(
-    ("recommended", "precisions"), [("int8", {"centerface": "int8"}), ("float32", {})]
+    ("recommended", "precisions"),
+    [("int8", {"onet": "int8", "centerface": "int8"}), ("float32", {})],
 )
 def test_preferred_form_runs_where_the_processor_has_instructions_for_it(
     recommended: Precision, precisions: dict[str, Precision], monkeypatch: pytest.MonkeyPatch
@@ -135,3 +136,5 @@ def test_preferred_form_runs_where_the_processor_has_instructions_for_it(
     assert choose_precisions(networks) == precisions
     assert select_runtime("onnxruntime", (), NOWHERE, networks).precisions == precisions
     assert select_runtime("onnxruntime", (CPU_PROVIDER,), NOWHERE, networks).precisions == {}
+    exact = select_runtime("onnxruntime", (), NOWHERE, networks, reference=True)
+    assert exact.precisions == {}

@@ -43,6 +43,8 @@ def select_runtime(
     providers: tuple[str, ...],
     profile: Path,
     networks: Collection[NetworkSpec],
+    *,
+    reference: bool = False,
 ) -> SelectedRuntime:
     """Return the chosen runtime.
 
@@ -54,21 +56,24 @@ def select_runtime(
         providers: Execution providers of onnxruntime; empty for the processor.
         profile: The file of ``phiz bench``.
         networks: Networks that the profile must know.
+        reference: Whether to compute like the originals, in float32 unless the profile has another
+            precision.
 
     Raises:
         SettingError: The choice is not installed, is contradictory, or needs a missing profile.
     """
+    preferred = {} if reference else choose_precisions(networks)
     if choice == "onnxruntime":
         if providers:
             runtime: Runtime = OnnxRuntime(providers)
             return SelectedRuntime(BatchingRuntime(runtime) if has_gpu(providers) else runtime)
-        return SelectedRuntime(OnnxRuntime(), choose_precisions(networks))
+        return SelectedRuntime(OnnxRuntime(), preferred)
     if providers:
         raise SettingError(
             f"PHIZ_PROVIDERS applies to onnxruntime, but PHIZ_RUNTIME is {choice}; set one of them"
         )
     if choice == "auto":
-        return _select_by_profile(profile, networks)
+        return _select_by_profile(profile, networks, preferred)
     return SelectedRuntime(open_runtime(Variant(choice, "float32")))
 
 
@@ -122,12 +127,14 @@ def read_valid_entries(profile: Path, networks: Collection[NetworkSpec]) -> dict
     return valid
 
 
-def _select_by_profile(path: Path, networks: Collection[NetworkSpec]) -> SelectedRuntime:
+def _select_by_profile(
+    path: Path, networks: Collection[NetworkSpec], preferred: Mapping[str, Precision]
+) -> SelectedRuntime:
     profile = read_profile(path)
     if flaws := list(find_mismatches(profile, networks)):
         return SelectedRuntime(
             OnnxRuntime(),
-            choose_precisions(networks),
+            preferred,
             warning=f"using onnxruntime, because the profile {path} does not fit this machine: "
             f"{'; '.join(flaws)}; measure again with: phiz bench",
         )
