@@ -267,11 +267,11 @@ def build_goals(limits: NDArray[np.float64], times: Mapping[str, CascadeTimes]) 
         goals += [
             Goal(
                 f"mtcnn, {who}", typical / limit_ms, "≤", LIMITS[who], rounds,
-                "ratio", "float32 limit", typical, limit_ms,
+                "ratio", "float32 limit", typical, limit_ms, "processor",
             ),
             Goal(
                 f"mtcnn, {who}, worst image", worst / typical, "≤", WORST_LIMIT, (),
-                "ratio", "its own median", worst, typical,
+                "ratio", "its own median", worst, typical, "processor",
             ),
         ]  # fmt: skip
     return goals
