@@ -149,7 +149,7 @@ def take_picture(target: Path, seconds: float) -> None:
             options = ("--window-size=1280,1085", f"--screenshot={shot}")
             browse(f"{url}/{PAGE}?seconds=900", folder, *options)
         with Image.open(shot) as picture:
-            picture.convert("RGB").save(target, lossless=True, method=6)
+            picture.convert("RGB").save(target, quality=30, method=6)
 
 
 def main() -> None:
