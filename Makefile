@@ -142,14 +142,17 @@ models: .venv/run
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command 'make lock'
 PEERS := benchmarks/peers
+# The file of an extra names only the packages that serve.txt has not, and refers to it for the rest.
+ALREADY_SERVED = $$(sed -n 's/^\([a-z0-9._-]*\)==.*/--no-emit-package \1/p' requirements/serve.txt)
 
 lock: .venv/dev
 	$(LOCK) pyproject.toml --group dev --extra build --extra client --extra lab -o requirements/dev.txt
 	$(LOCK) pyproject.toml --group install --extra build -c requirements/dev.txt -o requirements/build.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/serve.txt
-	$(LOCK) pyproject.toml --extra heif -c requirements/dev.txt -o requirements/heif.txt
-	$(LOCK) pyproject.toml --extra openvino -c requirements/dev.txt -o requirements/openvino.txt
-	$(LOCK) pyproject.toml --extra otel -c requirements/dev.txt -o requirements/otel.txt
+	for extra in heif openvino otel; do \
+		$(LOCK) pyproject.toml --extra $$extra -c requirements/dev.txt $(ALREADY_SERVED) -o requirements/$$extra.txt && \
+		echo "-r serve.txt" >>requirements/$$extra.txt || exit; \
+	done
 	$(LOCK) pyproject.toml $(PEERS)/ours.in --group install --extra build -c requirements/dev.txt -o $(PEERS)/ours.txt
 	$(LOCK) --group pyproject.toml:clients -o requirements/clients.txt
 	$(LOCK) --group pyproject.toml:triton -o requirements/triton.txt

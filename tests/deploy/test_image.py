@@ -19,9 +19,11 @@ def test_the_image_is_made_as_is_advised(file: str) -> None:
 
 
 def locked(packages: str) -> set[tuple[str, str]]:
-    """The names and versions of what an image is made of."""
+    """The names and versions of what an image is made of, with those of the files referred to."""
     text = (ROOT / "requirements" / f"{packages}.txt").read_text("utf-8")
-    return set(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+    others = re.findall(r"^-r (\w+)\.txt$", text, re.MULTILINE)
+    own = set(re.findall(r"^([a-z0-9-]+)==(\S+)", text, re.MULTILINE))
+    return own.union(*map(locked, others))
 
 
 def test_image_has_no_package_of_an_extra() -> None:
