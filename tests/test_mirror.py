@@ -9,7 +9,6 @@ TESTS = Path(__file__).parent
 TESTED_ELSEWHERE = {
     "__main__": ("cli/test_detect.py", "runs python -m phiz"),
     "api/app": ("api/test_routes_ops.py", "sends requests to the application that it builds"),
-    "api/body": ("api/test_routes_detect.py", "sends bodies of every form, too large, too early"),
     "api/content/size_limit": ("api/test_routes_detect.py", "sends bodies that are too large"),
     "api/content/form": ("api/test_routes_detect.py", "sends forms of every kind, good and bad"),
     "api/content/upload": ("api/test_routes_detect.py", "sends an image under each name"),
@@ -34,7 +33,6 @@ TESTED_ELSEWHERE = {
     "cli/edits/options": ("cli/edits/test_blur.py", "runs the command"),
     "cli/edits/outputs": ("cli/edits/test_blur.py", "names files and folders, finds outputs"),
     "cli/edits/run": ("cli/edits/test_blur.py", "runs the command"),
-    "cli/files": ("cli/test_detect.py", "names files, folders and standard input"),
     "cli/formats": ("cli/test_detect.py", "reads JSON, CSV and tables"),
     "cli/group": ("cli/test_main.py", "reads its help, and loads each command"),
     "cli/inventory": ("cli/test_models.py", "lists and verifies good and bad files"),

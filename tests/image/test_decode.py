@@ -787,7 +787,7 @@ MEMORY_CASES: dict[str, tuple[Callable[[], bytes], int]] = {
     "jpeg-cmyk": (lambda: save(Image.new("CMYK", WIDE), "JPEG"), 8),
     "jpeg-progressive": (lambda: save(Image.new("RGB", WIDE), "JPEG", progressive=True), 7),
 }
-"""What makes a file, and the bytes for each of its pixels that decoding takes at most."""
+"""Functions that make a file, and the most bytes that decoding takes for each of its pixels."""
 
 
 @pytest.fixture(scope="module")

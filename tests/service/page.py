@@ -1,4 +1,4 @@
-"""What a reader does with the page at /, and sees there."""
+"""Actions of a reader on the page at /, and the texts and pictures that appear there."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the page at / tells when a request fails, in a real browser."""
+"""Errors on the page at / when a request fails, in a real browser."""
 
 from pathlib import Path
 
