@@ -371,6 +371,19 @@ def test_frame_that_outlasts_the_drain_is_not_answered(start: Starter, tmp_path:
         assert "Traceback" not in service.log.read_text()
 
 
+def test_stream_of_a_silent_client_is_closed_when_the_service_stops(
+    start: Starter, tmp_path: Path
+) -> None:
+    with start.doubled("held", drain_s=0) as service, service.connect() as connection:
+        connection.sendall(HANDSHAKE % b"")
+        assert connection.recv(65536).startswith(b"HTTP/1.1 101 ")
+        connection.sendall(Frame(Opcode.BINARY, SMALL).serialize(mask=True))
+        wait_for((tmp_path / BEGUN).exists)
+        service.process.terminate()  # the client neither reads the end nor closes
+        assert service.process.wait(PATIENCE_S) == 0
+        assert "Traceback" not in service.log.read_text()
+
+
 def test_late_frame_is_an_error_and_the_stream_goes_on(start: Starter, tmp_path: Path) -> None:
     with start.doubled("held", deadline_s=0.2) as service, stream(service, "") as connection:
         problem = ask(connection, SMALL)

@@ -63,6 +63,13 @@ class Server(uvicorn.Server):
                 for listener in listeners:
                     _listen(listener, self.config.backlog)
                 await self.serve(list(listeners))
+            await self._abort_connections()
+
+    async def _abort_connections(self) -> None:
+        """End the connections that are left, which a client may use until the loop is closed."""
+        for connection in tuple(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # for the calls of ``connection_lost``
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Accept connections."""
